@@ -1,0 +1,1 @@
+"""Offline calibration: from a study of several people and sounds to the bundle that a live session loads."""

@@ -1,0 +1,1 @@
+"""Exporters: from a published speech model to the ONNX featurizer that the live side runs."""

@@ -1,0 +1,248 @@
+"""The default featurizer: the encoder of Moonshine tiny, cut after one layer.
+
+The weights lie inside the wheel ``moonshine-voice==0.0.49`` (MIT), so nothing is downloaded. Moonshine tiny is a
+*supervised* English speech recogniser, not a self-supervised model such as wav2vec 2.0: it is what a computer without
+internet can have, and the manifest of the result says so.
+
+The frame grid. Raw 16 kHz sound passes three convolutions without padding: (kernel, stride) = (127, 64), (7, 3),
+(3, 2). Their product of strides is 384 samples (24 ms, 41.67 frames/s) and their receptive field
+127 + 6 * 64 + 2 * 192 = 895 samples (55.9 ms): frame i sees samples [384 i, 384 i + 895) and is centred on
+384 i + 447. Six transformer layers with full (not causal) attention over the context follow.
+
+What is averaged. The newest ``POOLED_FRAMES`` = 41 frames. In a context of 5 s (80 000 samples, 207 frames) these are
+the frames 166 to 206: exactly those whose centres lie within the newest second. A context of 1 s has only 40 frames,
+and all of them are averaged. The last up to 383 samples of a context that fill no frame are not seen (none at 5 s).
+
+Loudness. A group normalisation over the whole context follows the first convolution, so the features tell how loud a
+moment is against the 5 s around it, and little about absolute level.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rtaffect.errors import ArtifactError
+from rtaffect.featurizer import MANIFEST_KEY, FeaturizerManifest, embedded_asset
+
+if TYPE_CHECKING:
+    import onnx
+
+SOURCE = "moonshine-voice==0.0.49 tiny-en/encoder_model.ort"
+SOURCE_ASSET = "tiny-en/encoder_model.ort"
+SOURCE_SHA256 = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
+N_LAYERS = 6
+HIDDEN_SIZE = 288
+SAMPLE_RATE: Final = 16_000
+FRAME_STRIDE = 64 * 3 * 2
+RECEPTIVE_FIELD = 127 + (7 - 1) * 64 + (3 - 1) * 64 * 3
+POOLED_FRAMES = 41
+CONTEXT_S = 5.0
+
+_OPSETS = {"": 18, "com.microsoft": 1}
+_IR_VERSION = 10
+_GRAPH_INPUTS = ("input_values", "attention_mask")
+_NOTE = (
+    "Encoder of a supervised English speech recogniser, not a self-supervised model. Full attention over the context; "
+    "level is normalised over the context. Mean of the newest 41 frames of 24 ms."
+)
+
+
+def build(target: Path, layer: int = 2, progress: Callable[[str], None] = print) -> Path:
+    """Write the featurizer of one layer to ``target`` and return that path.
+
+    The same source gives the same bytes (seen with onnxruntime 1.23.2 and 1.31.1). The file is written beside the
+    target and moved into place, so that processes which build at the same time each leave a whole file.
+
+    Parameters
+    ----------
+    target
+        The ONNX file to write: input ``audio`` float32 (1, n_samples), 16 kHz, at least 1 s; output ``features``
+        float32 (288,), the mean of the hidden states of the newest frames (see the module's text).
+    layer
+        0 to 5: the residual stream after that transformer layer. For 5, the last, the final layer normalisation is
+        included, as in the ``last_hidden_state`` of the transformers library.
+    progress
+        Called with one line of text per stage.
+    """
+    tensor = layer_tensor(layer)
+    source = verified_source()
+    progress(f"Building the Moonshine tiny featurizer, layer {layer}, from {SOURCE}")
+    model = encoder_graph(source)
+    require_tensors(model, tensor)
+    featurizer = pooled_featurizer(model, tensor, manifest_for(layer))
+    _write_atomically(target, featurizer.SerializeToString(deterministic=True))
+    progress(f"Wrote {target}")
+    return target
+
+
+def layer_tensor(layer: int) -> str:
+    """Return the name of the tensor, (1, frames, 288), that holds the hidden states after ``layer``."""
+    if not 0 <= layer < N_LAYERS:
+        raise ArtifactError(f"layer {layer}: Moonshine tiny has the layers 0 to {N_LAYERS - 1}; choose one of them")
+    return "last_hidden_state" if layer == N_LAYERS - 1 else f"/layers.{layer}/Add_1_output_0"
+
+
+def manifest_for(layer: int) -> FeaturizerManifest:
+    """Return what the built file says of itself."""
+    return FeaturizerManifest(
+        format_version=1,
+        family="moonshine",
+        name="moonshine-tiny",
+        source=SOURCE,
+        source_sha256=SOURCE_SHA256,
+        layer=layer,
+        n_layers=N_LAYERS,
+        hidden_size=HIDDEN_SIZE,
+        sample_rate=SAMPLE_RATE,
+        frame_rate=SAMPLE_RATE / FRAME_STRIDE,
+        pooled_frames=POOLED_FRAMES,
+        context_s=CONTEXT_S,
+        mode="windowed",
+        licence="MIT",
+        note=_NOTE,
+    )
+
+
+def verified_source() -> Path:
+    """Return the path of the encoder inside the installed wheel, its content checked."""
+    path = embedded_asset(SOURCE_ASSET)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != SOURCE_SHA256:
+        raise ArtifactError(
+            f"{path}: sha256 is {found[:12]}..., expected {SOURCE_SHA256[:12]}... of {SOURCE}; "
+            'reinstall it: pip install --force-reinstall "moonshine-voice==0.0.49"'
+        )
+    return path
+
+
+def encoder_graph(source: Path) -> onnx.ModelProto:
+    """Return the whole encoder as ordinary ONNX: onnxruntime re-saves its own .ort format, unoptimised."""
+    try:
+        import onnx
+        import onnxruntime as ort
+    except ImportError as error:
+        raise ArtifactError(
+            f'building the default featurizer needs {error.name}; pip install "rtaffect[cpu,embedded]"'
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        resaved = Path(folder) / "encoder.onnx"
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.optimized_model_filepath = str(resaved)
+        options.log_severity_level = 3
+        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        return onnx.load(resaved)
+
+
+def require_tensors(model: onnx.ModelProto, tensor: str) -> None:
+    """Raise ArtifactError unless the graph has the inputs and the layer's tensor under the names known here."""
+    inputs = tuple(value.name for value in model.graph.input)
+    produced = {name for node in model.graph.node for name in node.output}
+    if inputs == _GRAPH_INPUTS and tensor in produced:
+        return
+    missing = tensor if inputs == _GRAPH_INPUTS else f"inputs {_GRAPH_INPUTS}, found {inputs}"
+    raise ArtifactError(
+        f"the encoder graph of {SOURCE} lacks {missing}: this onnxruntime re-saves it differently; "
+        'pip install "onnxruntime>=1.23,<1.32"'
+    )
+
+
+def pooled_featurizer(model: onnx.ModelProto, tensor: str, manifest: FeaturizerManifest) -> onnx.ModelProto:
+    """Return a new model: ``audio`` to the mean of the newest frames of ``tensor``.
+
+    Only what the tensor depends on is kept. Everything that depends on the version of onnxruntime that re-saved the
+    graph and not on the model (producer, opset list, texts, order of initializers) is written anew, so that the bytes
+    depend on the model alone.
+    """
+    from onnx import helper
+
+    kept = needed_nodes(model.graph.node, tensor)
+    names = {name for node in kept for name in node.input}
+    weights = sorted((w for w in model.graph.initializer if w.name in names), key=lambda weight: weight.name)
+    head, tail = _input_nodes(), _pooling_nodes(tensor)
+    graph = helper.make_graph(
+        [*head, *kept, *tail],
+        f"{manifest.name}-layer-{manifest.layer}",
+        [helper.make_tensor_value_info("audio", 1, [1, "n_samples"])],
+        [helper.make_tensor_value_info("features", 1, [manifest.hidden_size])],
+        weights,
+    )
+    opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
+    cut = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="rtaffect")
+    helper.set_model_props(cut, {MANIFEST_KEY: json.dumps(manifest.model_dump(), sort_keys=True)})
+    return cut
+
+
+def needed_nodes(nodes: Iterable[onnx.NodeProto], tensor: str) -> list[onnx.NodeProto]:
+    """Return the nodes that ``tensor`` depends on, in the order given (which must be topological)."""
+    wanted = {tensor}
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(list(nodes)):
+        if wanted.isdisjoint(node.output):
+            continue
+        wanted.update(node.input)
+        node.ClearField("doc_string")
+        node.ClearField("metadata_props")
+        kept.append(node)
+    return kept[::-1]
+
+
+def _input_nodes() -> list[onnx.NodeProto]:
+    """Return the nodes that make the encoder's two inputs from ``audio``: the sound, and a mask of ones."""
+    from onnx import TensorProto, helper
+
+    one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
+    return [
+        helper.make_node("Identity", ["audio"], [_GRAPH_INPUTS[0]], name="rtaffect/audio"),
+        helper.make_node("Shape", ["audio"], ["rtaffect/audio_shape"], name="rtaffect/audio_shape"),
+        helper.make_node(
+            "ConstantOfShape", ["rtaffect/audio_shape"], [_GRAPH_INPUTS[1]], name="rtaffect/mask", value=one
+        ),
+    ]
+
+
+def _pooling_nodes(tensor: str) -> list[onnx.NodeProto]:
+    """Return the nodes from ``tensor`` (1, frames, 288) to ``features`` (288,): the mean of the newest frames.
+
+    A slice from -41 starts at the first frame where there are fewer than 41.
+    """
+    from onnx import TensorProto, helper
+
+    def constant(name: str, value: int) -> onnx.NodeProto:
+        return helper.make_node(
+            "Constant", [], [name], name=name, value=helper.make_tensor(name, TensorProto.INT64, [1], [value])
+        )
+
+    bounds = {"rtaffect/start": -POOLED_FRAMES, "rtaffect/stop": 2**31 - 1, "rtaffect/time_axis": 1}
+    newest, pooled = "rtaffect/newest", "rtaffect/pooled"
+    return [
+        *(constant(name, value) for name, value in bounds.items()),
+        constant("rtaffect/batch_axis", 0),
+        helper.make_node("Slice", [tensor, *bounds], [newest], name=newest),
+        helper.make_node("ReduceMean", [newest, "rtaffect/time_axis"], [pooled], name=pooled, keepdims=0),
+        helper.make_node("Squeeze", [pooled, "rtaffect/batch_axis"], ["features"], name="rtaffect/features"),
+    ]
+
+
+def _write_atomically(target: Path, content: bytes) -> None:
+    """Write ``content`` beside ``target`` under a name of its own, then move it into place."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+        try:
+            partial.write_bytes(content)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise ArtifactError(
+            f"{target}: the featurizer cannot be written ({error.strerror}); choose a folder that can be written, "
+            "for the cache through the variable RTAFFECT_CACHE"
+        ) from error

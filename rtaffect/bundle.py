@@ -1,0 +1,200 @@
+"""The bundle: what calibration writes and a session loads, as JSON and safetensors in one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from rtaffect.errors import ArtifactError
+from rtaffect.prediction import Weights
+from rtaffect.settings import Frozen, Settings
+
+FORMAT = 1
+_REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
+
+
+class FeaturizerIdentity(Frozen):
+    """Which featurizer the weights belong to."""
+
+    identity: str
+    sha256: str
+    size: int
+
+
+class Stimulus(Frozen):
+    """One sound that the reference group heard.
+
+    ``sha256`` is of its samples (:func:`rtaffect.audio.sound_sha256`), ``people`` how many heard it, ``fitted``
+    whether the weights were fitted on it.
+    """
+
+    name: str
+    sha256: str
+    seconds: float
+    people: int
+    fitted: bool
+
+
+class Scores(Frozen):
+    """How well held-out steps were predicted: Pearson r of predicted and observed, per row and for their mean."""
+
+    r: tuple[float, ...]
+    r_mean: float
+    folds: int
+    steps: int
+    alpha: tuple[float, ...]
+
+
+class Manifest(Frozen):
+    """What ``bundle.json`` holds."""
+
+    format: Literal[1] = FORMAT
+    name: str
+    created: str
+    rtaffect: str
+    space: Literal["channels"] = "channels"
+    rows: tuple[str, ...]
+    settings: Settings
+    featurizer: FeaturizerIdentity
+    stimuli: tuple[Stimulus, ...]
+    scores: Scores
+    synthetic: bool
+    provenance: dict[str, str]
+    tensors_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A loaded bundle.
+
+    ``references[i]`` is the group's mean response to ``manifest.stimuli[i]``: (time, R) float32 at
+    ``settings.signal.rate_hz``, each listener scaled to unit variance per row before averaging; NaN where missing.
+    """
+
+    manifest: Manifest
+    weights: Weights
+    references: tuple[NDArray[np.float32], ...]
+
+    def reference_for(self, sound_sha256: str) -> NDArray[np.float32] | None:
+        """Return the reference of the stimulus with that hash, or None."""
+        for stimulus, reference in zip(self.manifest.stimuli, self.references, strict=True):
+            if stimulus.sha256 == sound_sha256:
+                return reference
+        return None
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
+    """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the tensors' hash."""
+    tensors = {f"weights.{n}": np.ascontiguousarray(v) for n, v in _weight_arrays(bundle.weights).items()}
+    tensors |= {f"reference.{i}": np.ascontiguousarray(r) for i, r in enumerate(bundle.references)}
+    data = save(tensors)
+    manifest = bundle.manifest.model_copy(update={"tensors_sha256": hashlib.sha256(data).hexdigest()})
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "tensors.safetensors", data)
+    _replace(folder / "bundle.json", manifest.model_dump_json(indent=2).encode())
+    return manifest
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and check the bundle in ``folder``.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing, damaged, of another format, or its parts do not fit each other.
+    """
+    manifest = _load_manifest(folder / "bundle.json")
+    path = folder / "tensors.safetensors"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"bundle {folder}: cannot read {path.name} ({error.strerror}); {_REMAKE}") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != manifest.tensors_sha256:
+        raise ArtifactError(
+            f"bundle {folder}: {path.name} has sha256 {found[:12]}..., but bundle.json expects "
+            f"{manifest.tensors_sha256[:12]}...; the file is damaged or of another bundle: {_REMAKE}"
+        )
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise ArtifactError(f"bundle {folder}: {path.name} is not safetensors ({error}); {_REMAKE}") from None
+    return _assemble(folder, manifest, tensors)
+
+
+def bundle_sha256(folder: Path) -> str:
+    """Return the hash that identifies the bundle: that of its ``bundle.json``, which holds the tensors' hash."""
+    return hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()
+
+
+def _weight_arrays(weights: Weights) -> dict[str, NDArray[np.float64]]:
+    return {f.name: getattr(weights, f.name) for f in fields(weights) if f.name != "lags_s"}
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write the whole file or nothing."""
+    part = path.with_suffix(path.suffix + ".part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def _load_manifest(path: Path) -> Manifest:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"no bundle in {path.parent}: {path.name} is not there; {_REMAKE}") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({error}); {_REMAKE}") from None
+    version = content.get("format") if isinstance(content, dict) else None
+    if version != FORMAT:
+        raise ArtifactError(
+            f"bundle {path.parent} has format {version!r}, but this rtaffect reads format {FORMAT}; {_REMAKE}"
+        )
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ArtifactError(f"bundle {path.parent}: {path.name}: {where}: {first['msg']}; {_REMAKE}") from None
+
+
+def _assemble(folder: Path, manifest: Manifest, tensors: dict[str, NDArray[Any]]) -> Bundle:
+    shapes = _expected_shapes(manifest)
+    for name, shape in shapes.items():
+        if name not in tensors:
+            raise ArtifactError(f"bundle {folder}: tensor {name} is missing; {_REMAKE}")
+        found = tensors[name].shape
+        if len(found) != len(shape) or any(w not in (None, f) for f, w in zip(found, shape, strict=True)):
+            raise ArtifactError(f"bundle {folder}: tensor {name} has shape {found}, expected {shape}; {_REMAKE}")
+        if name.startswith("weights.") and not np.isfinite(tensors[name]).all():
+            raise ArtifactError(f"bundle {folder}: tensor {name} holds values that are not finite; {_REMAKE}")
+    arrays = {n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")}
+    weights = Weights(**arrays, lags_s=manifest.settings.prediction.lags_s)
+    references = tuple(tensors[f"reference.{i}"] for i in range(len(manifest.stimuli)))
+    return Bundle(manifest, weights, references)
+
+
+def _expected_shapes(manifest: Manifest) -> dict[str, tuple[int | None, ...]]:
+    """Return the shape of every tensor; None where any length will do."""
+    rows, size = len(manifest.rows), manifest.featurizer.size
+    components, lags = manifest.settings.prediction.n_components, len(manifest.settings.prediction.lags_s)
+    return {
+        "weights.pca_mean": (size,),
+        "weights.pca_components": (components, size),
+        "weights.scaler_mean": (components,),
+        "weights.scaler_scale": (components,),
+        "weights.coefficients": (lags * components, rows),
+        "weights.intercept": (rows,),
+        "weights.residual_low": (rows + 1,),
+        "weights.residual_high": (rows + 1,),
+    } | {f"reference.{i}": (None, rows) for i in range(len(manifest.stimuli))}

@@ -1,0 +1,203 @@
+"""One turn a second: what came in since the last step goes in, one frozen Feedback comes out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.feedback import Feedback
+from rtaffect.listener import Listener
+from rtaffect.prediction import Prediction, Predictor
+from rtaffect.settings import STEP_S, Settings
+from rtaffect.signal_path import Signal
+from rtaffect.sound_input import SoundInput
+from rtaffect.sources.base import Source
+from rtaffect.synchrony import Observation, observe, others_mean, standardise
+
+Against = Literal["reference", "group", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A group's mean response to the sound that is playing.
+
+    ``mean`` is (time, R) at the settings' ``rate_hz``; ``onset`` is when the sound starts, s on the session clock.
+    """
+
+    mean: NDArray[np.float32]
+    onset: float
+
+
+class Engine:
+    """Turns samples into Feedback, step by step; owns all state between steps and knows no clock.
+
+    Parameters
+    ----------
+    people
+        Headsets, one per person.
+    rows
+        Rows of the space, each a channel of every headset.
+    settings
+        The analysis.
+    origin
+        LSL time of the session's zero, s. Step k ends at ``origin + k * STEP_S``.
+    sound, sound_input, predictor
+        The sound, how it is read, and what predicts from it; all three or none.
+    reference
+        What people are compared with; without it they are compared with each other.
+    """
+
+    def __init__(
+        self,
+        people: Sequence[Source],
+        rows: tuple[str, ...],
+        settings: Settings,
+        origin: float,
+        *,
+        sound: Source | None = None,
+        sound_input: SoundInput | None = None,
+        predictor: Predictor | None = None,
+        reference: Reference | None = None,
+    ) -> None:
+        self.rows, self.origin, self._settings = rows, origin, settings
+        self.sources = [*people, *([sound] if sound is not None else [])]
+        self._listeners = [Listener(p, rows, settings, origin) for p in people]
+        self._sound_input, self._predictor, self._reference = sound_input, predictor, reference
+        self._step = 0
+
+    @property
+    def lookahead_s(self) -> float:
+        """How much later than a step's end the samples must reach for it to be complete, s."""
+        inputs = [*self._listeners, *([self._sound_input] if self._sound_input else [])]
+        return max((i.lookahead_s for i in inputs), default=0.0)
+
+    def end_of(self, step: int) -> float:
+        """Return the LSL time at which ``step`` ends, s."""
+        return self.origin + step * STEP_S
+
+    def step(self, now: float) -> Feedback:
+        """Make the next step with the samples that have come; ``now`` (LSL time, s) is for the ages only."""
+        self._step += 1
+        step = self._step
+        spent: dict[str, float] = {}
+        with _timed(spent, "eeg"):
+            for listener in self._listeners:
+                listener.advance(step)
+        with _timed(spent, "features"):
+            feature = self._hear(step)
+        with _timed(spent, "prediction"):
+            prediction = self._predictor(feature) if self._predictor and feature is not None else None
+        with _timed(spent, "synchrony"):
+            observation, against, reason = self._observe(step)
+        return self._feedback(step, now, prediction, observation, against, reason, spent)
+
+    def _hear(self, step: int) -> Signal | None:
+        if self._sound_input is None:
+            return None
+        self._sound_input.advance(step)
+        return self._sound_input.feature(step)
+
+    def _observe(self, step: int) -> tuple[Observation | None, Against, str]:
+        """Return the observation, what it is against, and why there is none."""
+        seconds, rate = self._settings.synchrony.window_s, self._settings.signal.rate_hz
+        if step < seconds:
+            return None, "nothing", f"the first window fills in {seconds - step} s"
+        if self._reference is not None:
+            return self._against_reference(step, self._reference, seconds, rate)
+        if len(self._listeners) < 2:
+            return None, "nothing", "one headset and no reference for this sound: nothing to compare with"
+        history = min(step, self._settings.synchrony.null_history_s)
+        people = standardise(np.stack([p.window(step, history) for p in self._listeners]))
+        start = (history - seconds) * rate
+        observation = observe(people[:, start:], others_mean(people), start, rate, self._settings.synchrony)
+        return observation, "group", ""
+
+    def _against_reference(
+        self, step: int, reference: Reference, seconds: int, rate: int
+    ) -> tuple[Observation | None, Against, str]:
+        start = (step - seconds) * rate - round(reference.onset * rate)
+        if not 0 <= start <= len(reference.mean) - seconds * rate:
+            return None, "reference", "the window is not inside the sound that the reference group heard"
+        windows = np.stack([p.window(step, seconds) for p in self._listeners])
+        mean = np.asarray(reference.mean, np.float64)
+        partners = np.broadcast_to(mean, (len(windows), *mean.shape))
+        return observe(windows, partners, start, rate, self._settings.synchrony), "reference", ""
+
+    def _feedback(
+        self,
+        step: int,
+        now: float,
+        prediction: Prediction | None,
+        observation: Observation | None,
+        against: Against,
+        reason: str,
+        spent: dict[str, float],
+    ) -> Feedback:
+        rows, people = len(self.rows), len(self._listeners)
+        quality = np.array([p.quality(step, self._settings.synchrony.window_s) for p in self._listeners])
+        quality = quality.reshape(people, rows)
+        o = observation or _no_observation(people, rows)
+        p = prediction or _no_prediction(rows)
+        return Feedback(
+            step=step,
+            time=float(step * STEP_S),
+            lsl_time=self.end_of(step),
+            rows=self.rows,
+            people=tuple(listener.name for listener in self._listeners),
+            predicted=p.value,
+            predicted_low=p.low,
+            predicted_high=p.high,
+            predicted_mean=p.overall,
+            predicted_mean_low=p.overall_low,
+            predicted_mean_high=p.overall_high,
+            observed=o.mean,
+            observed_each=o.each,
+            null_low=o.low,
+            null_high=o.high,
+            observed_mean=o.overall,
+            null_mean_low=o.overall_low,
+            null_mean_high=o.overall_high,
+            quality=quality,
+            trusted=np.isfinite(p.value) & np.isfinite(o.mean) & np.isfinite(o.low),
+            observed_against=against,
+            reason="; ".join(filter(None, [reason, *self._why_not(o, p)])),
+            sources=tuple(s.status(now) for s in self.sources),
+            stage_s=spent,
+        )
+
+    def _why_not(self, observation: Observation, prediction: Prediction) -> list[str]:
+        """Return in words why values are missing that the observation itself gave no reason for."""
+        reasons = []
+        if self._predictor is None:
+            reasons.append("no sound to predict from")
+        elif np.isnan(prediction.value).all():
+            reasons.append("prediction waits for enough sound without a gap")
+        if np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
+            reasons.append("the null band waits for more data")
+        elif np.isnan(observation.mean).all() and self._step >= self._settings.synchrony.window_s:
+            reasons.append("too little good EEG in the window")
+        return reasons
+
+
+def _no_observation(people: int, rows: int) -> Observation:
+    nothing = np.full(rows, np.nan)
+    return Observation(np.full((people, rows), np.nan), nothing, nothing, nothing, math.nan, math.nan, math.nan)
+
+
+def _no_prediction(rows: int) -> Prediction:
+    nothing = np.full(rows, np.nan)
+    return Prediction(nothing, nothing, nothing, math.nan, math.nan, math.nan)
+
+
+@contextmanager
+def _timed(spent: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    spent[stage] = time.perf_counter() - start

@@ -1,0 +1,100 @@
+"""The result of one step, frozen: the only object that leaves the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+StreamState = Literal["waiting", "ok", "stalled", "lost", "duplicate", "wrong-rate", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """Health of one source as seen at a step.
+
+    ``age_s`` is how far the newest sample lies behind the session clock (s, NaN before the first sample); the
+    counters run from the start of the source. ``drift_ppm`` is the device clock against the nominal rate.
+    """
+
+    name: str
+    kind: Literal["eeg", "audio"]
+    state: StreamState
+    age_s: float
+    received: int
+    gaps: int
+    clock_jumps: int
+    overruns: int
+    drift_ppm: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What one step found. R rows of the space, P people; absent values are NaN, never made up.
+
+    Attributes
+    ----------
+    step : int
+        Number of the step, 1 at the end of the session's first second.
+    time : float
+        End of the window on the session clock, s since the session's origin.
+    lsl_time : float
+        The same instant on the LSL clock, s.
+    rows : tuple of str, length R
+        Row names (channels or regions).
+    people : tuple of str, length P
+        Names of the headsets.
+    predicted, predicted_low, predicted_high : (R,) float64, correlation
+        Predicted synchrony and its interval.
+    observed : (R,) float64, correlation
+        Observed synchrony: mean over people by Fisher z.
+    observed_each : (P, R) float64, correlation
+        Observed synchrony of each person.
+    null_low, null_high : (R,) float64, correlation
+        The null band of ``observed``: its spread when the time lock is broken.
+    predicted_mean, predicted_mean_low, predicted_mean_high : float, correlation
+        Predicted synchrony averaged over the rows (Fisher z) and its interval.
+    observed_mean, null_mean_low, null_mean_high : float, correlation
+        Observed synchrony averaged over the rows that have a value (Fisher z), and its null band.
+    quality : (P, R) float64 in [0, 1]
+        Fraction of the window in which each person's channel was good.
+    trusted : (R,) bool
+        Whether the row has both values and enough good data.
+    observed_against : "reference", "group" or "nothing"
+        What the people were compared with.
+    reason : str
+        Why values are absent, in words; empty when none are.
+    sources : tuple of SourceStatus
+        Health of every source.
+    stage_s : dict of str to float
+        Seconds spent in each stage of this step (not part of equality: it differs from run to run).
+    """
+
+    step: int
+    time: float
+    lsl_time: float
+    rows: tuple[str, ...]
+    people: tuple[str, ...]
+    predicted: FloatArray
+    predicted_low: FloatArray
+    predicted_high: FloatArray
+    observed: FloatArray
+    observed_each: FloatArray
+    null_low: FloatArray
+    null_high: FloatArray
+    predicted_mean: float
+    predicted_mean_low: float
+    predicted_mean_high: float
+    observed_mean: float
+    null_mean_low: float
+    null_mean_high: float
+    quality: FloatArray
+    trusted: NDArray[np.bool_]
+    observed_against: Literal["reference", "group", "nothing"]
+    reason: str
+    sources: tuple[SourceStatus, ...]
+    stage_s: dict[str, float] = field(default_factory=dict, compare=False)

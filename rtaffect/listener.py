@@ -1,0 +1,125 @@
+"""One person with a headset: from its source's buffer through the signal path onto the session's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.errors import MontageError
+from rtaffect.ring import RingBuffer
+from rtaffect.settings import STEP_S, Settings
+from rtaffect.signal_path import Signal, SignalPath
+from rtaffect.sources.base import Source
+
+
+def columns_for(rows: Sequence[str], channels: Sequence[str], who: str) -> NDArray[np.intp]:
+    """Return the column of ``channels`` for each of ``rows``, by name without regard to case.
+
+    Raises
+    ------
+    MontageError
+        If a row has no channel.
+    """
+    place = {name.casefold(): i for i, name in enumerate(channels)}
+    missing = [r for r in rows if r.casefold() not in place]
+    if missing:
+        raise MontageError(
+            f"{who} has no channel {', '.join(missing)}; it has {', '.join(channels)}: "
+            "choose another headset or bundle, or name the channels with --channels"
+        )
+    return np.array([place[r.casefold()] for r in rows], np.intp)
+
+
+def common_rows(montages: dict[str, Sequence[str]], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the rows that every montage has, in the order and spelling of ``wanted`` (else of the first montage).
+
+    Raises
+    ------
+    MontageError
+        If there is none.
+    """
+    names = list(wanted) if wanted is not None else list(next(iter(montages.values())))
+    held = [{c.casefold() for c in channels} for channels in montages.values()]
+    rows = tuple(n for n in names if all(n.casefold() in h for h in held))
+    if not rows:
+        each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
+        whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
+        raise MontageError(
+            f"no channel name is shared with {whom} ({each}); name the channels with --channels, "
+            "or use a bundle calibrated on this montage"
+        )
+    return rows
+
+
+class Listener:
+    """Brings one headset's samples onto the grid, once a step, and judges each second.
+
+    Parameters
+    ----------
+    source
+        The headset.
+    rows
+        Rows of the space; each is a channel of the headset.
+    settings
+        Signal path, thresholds, and how much history is kept.
+    origin
+        LSL time of the session's zero, s.
+    """
+
+    def __init__(self, source: Source, rows: Sequence[str], settings: Settings, origin: float) -> None:
+        signal, synchrony = settings.signal, settings.synchrony
+        self.name = source.info.name
+        self._source, self._signal, self._origin = source, signal, origin
+        self._columns = columns_for(rows, source.info.channels, f"headset {self.name!r}")
+        self._path = SignalPath(signal, source.info.rate, len(rows))
+        kept = (synchrony.null_history_s + synchrony.window_s + 10) * signal.rate_hz
+        self._grid = RingBuffer(kept, len(rows), np.float64)
+        self._good = RingBuffer(kept // signal.rate_hz, len(rows), np.float64)
+        self._cursor = 0
+
+    @property
+    def lookahead_s(self) -> float:
+        """How much later than a step the samples must reach, s."""
+        return self._path.lookahead_s
+
+    def advance(self, step: int) -> None:
+        """Take in all samples of seconds 1 to ``step`` and judge second ``step``."""
+        block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)
+        self._cursor = block.stop
+        if len(block.times):
+            raw = block.samples[:, self._columns]
+            for first, values in self._path(raw, block.times - self._origin, block.breaks):
+                self._write(first, values)
+        self._judge(step)
+
+    def window(self, step: int, seconds: int) -> Signal:
+        """Return the ``seconds`` s that end at ``step`` (n, rows), V; NaN where missing or bad."""
+        rate = self._signal.rate_hz
+        values = self._grid.read((step - seconds) * rate, step * rate)
+        bad = self._good.read(step - seconds, step) != 1.0
+        return np.where(np.repeat(bad, rate, axis=0), np.nan, values)
+
+    def quality(self, step: int, seconds: int) -> Signal:
+        """Return the fraction of the last ``seconds`` s in which each row was good (rows,), in [0, 1]."""
+        good = self._good.read(step - seconds, step) == 1.0
+        present = np.isfinite(self._grid.read((step - seconds) * self._signal.rate_hz, step * self._signal.rate_hz))
+        return np.asarray((present & np.repeat(good, self._signal.rate_hz, axis=0)).mean(axis=0))
+
+    def _write(self, first: int, values: Signal) -> None:
+        """Put grid rows ``first`` and on in their place; rows not covered stay missing, rows already there stay."""
+        if first > self._grid.head:
+            self._grid.skip(first - self._grid.head)
+        self._grid.append(values[max(0, self._grid.head - first) :])
+
+    def _judge(self, step: int) -> None:
+        """Note for second ``step`` which rows were good: neither missing, flat (or stuck at a rail), nor loud."""
+        rate = self._signal.rate_hz
+        second = self._grid.read((step - 1) * rate, step * rate)
+        present = np.isfinite(second)
+        count = np.maximum(present.sum(axis=0), 1)
+        spread = np.sqrt((np.where(present, second, 0.0) ** 2).sum(axis=0) / count)
+        good = (spread > self._signal.flat_v) & (spread < self._signal.loud_v)
+        self._good.skip(step - 1 - self._good.head)
+        self._good.append(good[None].astype(np.float64))

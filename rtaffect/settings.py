@@ -1,0 +1,86 @@
+"""Every choice of the analysis, named, with its default: frozen, checked, and stored in the bundle.
+
+The paper that rtaffect reconstructs leaves these open (arXiv 2509.21381), so none of them is hidden in code.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Frozen(BaseModel):
+    """A settings object: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SignalSettings(Frozen):
+    """How EEG becomes the signal whose synchrony is computed; the same live, in replay and in calibration."""
+
+    highpass_hz: float = Field(1.0, gt=0, description="Corner of the high-pass, Hz")
+    lowpass_hz: float = Field(30.0, gt=0, description="Corner of the low-pass, Hz")
+    order: int = Field(4, ge=1, le=8, description="Order of each Butterworth filter")
+    mains_hz: float = Field(50.0, ge=0, description="Mains frequency to notch out, Hz; 0 for no notch")
+    notch_q: float = Field(30.0, gt=0, description="Quality factor of the notch")
+    rate_hz: int = Field(100, ge=10, description="Common rate of all people after resampling, Hz")
+    settle_s: float = Field(1.0, ge=0, description="Output withheld after a start or gap, while the filters settle, s")
+    flat_v: float = Field(0.2e-6, ge=0, description="A second whose standard deviation is below this is flat, V")
+    loud_v: float = Field(100e-6, gt=0, description="A second whose standard deviation is above this is artifact, V")
+
+    @model_validator(mode="after")
+    def _band_fits(self) -> SignalSettings:
+        if not self.highpass_hz < self.lowpass_hz < self.rate_hz / 2:
+            raise ValueError(
+                f"the band {self.highpass_hz:g} to {self.lowpass_hz:g} Hz must rise and end below half of "
+                f"rate_hz = {self.rate_hz} Hz"
+            )
+        return self
+
+
+class SynchronySettings(Frozen):
+    """How synchrony and its null band are computed."""
+
+    window_s: int = Field(10, ge=2, description="Length of the window, s")
+    min_good: float = Field(0.6, gt=0, le=1, description="Fraction of the window that must be good for a value")
+    null_separation_s: float = Field(10.0, description="Least distance of the null's windows from the true one, s")
+    null_stride_s: float = Field(0.5, gt=0, description="Distance between the null's windows, s")
+    null_history_s: int = Field(120, ge=30, description="How far back the null of a live group reaches, s")
+    null_level: float = Field(0.95, gt=0.5, lt=1, description="Share of null values inside the null band")
+    null_least: int = Field(20, ge=8, description="Fewest null windows for a band")
+
+    @model_validator(mode="after")
+    def _null_is_apart(self) -> SynchronySettings:
+        if self.null_separation_s < self.window_s:
+            raise ValueError(
+                f"null_separation_s = {self.null_separation_s:g} must be at least one window ({self.window_s} s): "
+                "nearer windows share data with the true one"
+            )
+        return self
+
+
+class PredictionSettings(Frozen):
+    """How features become a prediction."""
+
+    n_components: int = Field(12, ge=1, description="Principal components of the features")
+    lags_s: tuple[int, ...] = Field(tuple(range(10)), description="Ages of the features that enter, s")
+    interval_level: float = Field(0.9, gt=0, lt=1, description="Share of held-out values inside the interval")
+
+    @model_validator(mode="after")
+    def _lags_rise(self) -> PredictionSettings:
+        if not self.lags_s or self.lags_s[0] < 0 or any(b <= a for a, b in pairwise(self.lags_s)):
+            raise ValueError(f"lags_s = {self.lags_s} must rise from 0 s or later")
+        return self
+
+
+class Settings(Frozen):
+    """All settings of an analysis."""
+
+    signal: SignalSettings = SignalSettings()
+    synchrony: SynchronySettings = SynchronySettings()
+    prediction: PredictionSettings = PredictionSettings()
+
+
+#: The engine's turn, s. Features are means over it and lags count in it.
+STEP_S = 1

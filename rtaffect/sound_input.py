@@ -1,0 +1,104 @@
+"""The sound that people hear: from its source's buffer to 16 kHz mono on the session's grid, and on to features."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.audio import SAMPLE_RATE, SoundResampler
+from rtaffect.buffer import Block
+from rtaffect.featurizer import Featurizer
+from rtaffect.ring import RingBuffer
+from rtaffect.settings import STEP_S
+from rtaffect.signal_path import GridInterpolator, Signal
+from rtaffect.sources.base import Source
+
+#: What a rate converter may hold back before it gives its first output, s.
+_CONVERTER_DELAY_S = 0.15
+
+
+class SoundInput:
+    """Brings sound onto the session's 16 kHz grid, once a step.
+
+    Parameters
+    ----------
+    source
+        The sound.
+    featurizer
+        What reads it.
+    origin
+        LSL time of the session's zero, s.
+    """
+
+    def __init__(self, source: Source, featurizer: Featurizer, origin: float) -> None:
+        self._source, self._featurizer, self._origin = source, featurizer, origin
+        self._rate = source.info.rate
+        self._grid = GridInterpolator(SAMPLE_RATE, SAMPLE_RATE, 1)
+        self._ring = RingBuffer(round((featurizer.context_s + 2) * SAMPLE_RATE), 1, np.float32)
+        self._cursor = 0
+        self._begin_segment()
+
+    @property
+    def lookahead_s(self) -> float:
+        """How much later than a step the samples must reach, s."""
+        return self._grid.lookahead_s + (0.0 if self._rate == SAMPLE_RATE else _CONVERTER_DELAY_S)
+
+    def advance(self, step: int) -> None:
+        """Take in all sound of seconds 1 to ``step``."""
+        block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)
+        self._cursor = block.stop
+        missing = ~np.isfinite(block.samples[:, 0])
+        edges = sorted({0, *block.breaks, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), len(block.times)})
+        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+            if start in block.breaks or missing[start]:
+                self._begin_segment()
+            if not missing[start]:
+                self._push(block, start, stop)
+        end = self._origin + step * STEP_S
+        if self._source.status(end).state == "ended":
+            self._write(*self._grid.flush())
+
+    def context(self, step: int) -> NDArray[np.float32] | None:
+        """Return the sound up to the end of ``step`` (n,), without gaps and at most the featurizer's context long.
+
+        None where the newest second is not complete. After a gap the context grows anew; nothing stands in for
+        sound that was not heard.
+        """
+        stop = step * STEP_S * SAMPLE_RATE
+        sound = self._ring.read(stop - round(self._featurizer.context_s * SAMPLE_RATE), stop)[:, 0]
+        missing = np.flatnonzero(np.isnan(sound))
+        # The context starts at a whole second, so that it is the same however the sound's start is cut.
+        begin = -(-int(missing[-1] + 1) // SAMPLE_RATE) * SAMPLE_RATE if len(missing) else 0
+        return sound[begin:].astype(np.float32, copy=False) if len(sound) - begin >= SAMPLE_RATE else None
+
+    def feature(self, step: int) -> Signal:
+        """Return the featurizer's vector for second ``step`` (size,), NaN where there is no sound to read."""
+        context = self.context(step)
+        if context is None:
+            return np.full(self._featurizer.size, np.nan)
+        return self._featurizer(context).astype(np.float64)
+
+    def _begin_segment(self) -> None:
+        self._grid.reset()
+        self._resampler = SoundResampler(self._rate)
+        self._anchors: deque[tuple[float, float]] = deque(maxlen=256)
+        self._taken = self._given = 0
+
+    def _push(self, block: Block, start: int, stop: int) -> None:
+        """Resample samples ``start`` to ``stop`` of ``block`` and lay them on the grid at their true times."""
+        times = block.times[start:stop] - self._origin
+        self._anchors += [(self._taken, times[0]), (self._taken + stop - start - 1, times[-1])]
+        self._taken += stop - start
+        out = self._resampler.push(block.samples[start:stop, 0])
+        position = (self._given + np.arange(len(out))) * (self._rate / SAMPLE_RATE)
+        self._given += len(out)
+        if len(out):
+            at, when = np.array(self._anchors).T
+            self._write(*self._grid(out[:, None].astype(np.float64), np.interp(position, at, when)))
+
+    def _write(self, first: int, values: Signal) -> None:
+        if first > self._ring.head:
+            self._ring.skip(first - self._ring.head)
+        self._ring.append(values[max(0, self._ring.head - first) :])

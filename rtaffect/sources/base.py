@@ -1,0 +1,104 @@
+"""What every source of sound or EEG is to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from rtaffect.buffer import SampleBuffer
+from rtaffect.errors import StreamError
+from rtaffect.feedback import SourceStatus
+
+#: Volts in one of each unit that headsets declare; keys are lower case with the micro sign as 'u'.
+VOLTS_PER_UNIT = {
+    "v": 1.0, "volt": 1.0, "volts": 1.0,
+    "mv": 1e-3, "millivolt": 1e-3, "millivolts": 1e-3,
+    "uv": 1e-6, "microvolt": 1e-6, "microvolts": 1e-6,
+    "nv": 1e-9, "nanovolt": 1e-9, "nanovolts": 1e-9,
+}  # fmt: skip
+
+
+def volts_per(unit: str) -> float:
+    """Return the volts in one ``unit`` ('uV', 'µV', 'microvolts', 'V', ...).
+
+    Raises
+    ------
+    StreamError
+        If the unit is not one of those known.
+    """
+    key = unit.strip().replace("µ", "u").replace("μ", "u").lower()
+    if key not in VOLTS_PER_UNIT:
+        raise StreamError(
+            f"EEG unit {unit!r} is not known; expected one of V, mV, uV, nV (or microvolts, ...). "
+            "Name the right one with --unit."
+        )
+    return VOLTS_PER_UNIT[key]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a source declares of itself.
+
+    ``rate`` is nominal, Hz. Samples in the buffer are volts for EEG and full scale +-1 for audio, whatever the
+    device sends. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard').
+    """
+
+    name: str
+    kind: Literal["eeg", "audio"]
+    rate: float
+    channels: tuple[str, ...]
+    origin: str
+    source_id: str = ""
+    host: str = ""
+
+
+class Source(Protocol):
+    """One stream of samples on the LSL clock, written into its own buffer.
+
+    A live source writes from its own thread or callback, and its ``advance`` does nothing. A recorded source has no
+    thread: ``advance`` writes what the recording holds up to that time, so that replay is deterministic.
+    """
+
+    info: StreamInfo
+    buffer: SampleBuffer
+
+    def start(self) -> None:
+        """Begin to deliver; raises StreamError or SoundError if that is impossible."""
+
+    def advance(self, until: float) -> None:
+        """Deliver all that is recorded with timestamps <= ``until`` (s); no-op for a live source."""
+
+    def status(self, now: float) -> SourceStatus:
+        """Return health as of ``now`` (s on the LSL clock)."""
+
+    def stop(self) -> None:
+        """Stop delivering and release the device; may be called twice."""
+
+
+def match_channels(names: Sequence[str], override: Sequence[str] | None, stream: str) -> tuple[str, ...]:
+    """Return the channel names to use: ``override`` where it is given, else the stream's own.
+
+    Raises
+    ------
+    StreamError
+        If there are no names, their number is wrong, or one stands twice; the message says how to name them.
+    """
+    chosen = tuple(override) if override else tuple(names)
+    example = "--channels TP9,AF7,AF8,TP10"
+    if not override and not all(n.strip() for n in chosen):
+        raise StreamError(
+            f"stream {stream!r} does not name its {len(chosen)} channels; name them in order, as in {example}"
+        )
+    if len(chosen) != len(names):
+        raise StreamError(
+            f"stream {stream!r} has {len(names)} channels but {len(chosen)} names were given ({', '.join(chosen)}); "
+            f"give exactly {len(names)}, as in {example}"
+        )
+    twice = sorted({n for n in chosen if chosen.count(n) > 1})
+    if twice:
+        raise StreamError(
+            f"stream {stream!r} names {', '.join(map(repr, twice))} more than once; give distinct names "
+            f"with --channels ({len(names)} of them)"
+        )
+    return chosen

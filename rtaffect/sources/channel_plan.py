@@ -1,0 +1,140 @@
+"""Which channels of a stream are used, what they are called, and how they become volts or full scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.errors import StreamError
+from rtaffect.sources.base import match_channels, volts_per
+
+#: Number type of each LSL channel format that can be used.
+DTYPES = {
+    "float32": np.dtype(np.float32),
+    "double64": np.dtype(np.float64),
+    "int8": np.dtype(np.int8),
+    "int16": np.dtype(np.int16),
+    "int32": np.dtype(np.int32),
+    "int64": np.dtype(np.int64),
+}
+#: Sound below this rate is not speech any more, Hz.
+MIN_AUDIO_RATE = 8000.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPlan:
+    """How a block of a stream becomes samples.
+
+    ``columns`` are the stream's channels in use, ``names`` those of the result, ``scale`` (columns,) float64 the volts
+    or full scale in one unit sent; with ``mix`` the result is the mean over the columns.
+    """
+
+    columns: tuple[int, ...]
+    names: tuple[str, ...]
+    scale: NDArray[np.float64]
+    mix: bool = False
+
+    def apply(self, block: NDArray[Any]) -> NDArray[np.float64]:
+        """Return ``block`` (n, channels of the stream) as (n, names) in V (EEG) or full scale (audio)."""
+        used: NDArray[np.float64] = block[:, list(self.columns)] * self.scale
+        return used.mean(axis=1, keepdims=True) if self.mix else used
+
+
+def check_rate(stream: str, kind: Literal["eeg", "audio"], declared: float, override: float | None) -> float:
+    """Return the rate to use, Hz: ``override`` where it is given, else the ``declared`` one.
+
+    Raises
+    ------
+    StreamError
+        If the rate is irregular (0), or too low for sound.
+    """
+    rate = declared if override is None else override
+    if not (np.isfinite(rate) and rate > 0):
+        raise StreamError(
+            f"stream {stream!r} has rate {rate:g} Hz (irregular), expected a regular one; name it with --rate HZ"
+        )
+    if kind == "audio" and rate < MIN_AUDIO_RATE:
+        raise StreamError(
+            f"audio stream {stream!r} has rate {rate:g} Hz, expected {MIN_AUDIO_RATE:g} Hz or more; raise it where "
+            "the sound is sent"
+        )
+    return float(rate)
+
+
+def check_format(stream: str, sent: str) -> np.dtype[Any]:
+    """Return the number type of the LSL channel format ``sent``; StreamError if it is not one of numbers."""
+    if sent not in DTYPES:
+        raise StreamError(
+            f"stream {stream!r} sends values of format {sent!r}, expected numbers ({', '.join(DTYPES)}); "
+            "choose another stream with --eeg or --audio"
+        )
+    return DTYPES[sent]
+
+
+def plan_audio(stream: str, channels: int, dtype: np.dtype[Any]) -> ChannelPlan:
+    """Return the plan for sound: one or two channels become their mean at full scale +-1."""
+    if channels > 2:
+        raise StreamError(
+            f"audio stream {stream!r} has {channels} channels, expected one or two; send mono or stereo sound"
+        )
+    full_scale = 2.0 ** (8 * dtype.itemsize - 1) if dtype.kind == "i" else 1.0
+    return ChannelPlan(tuple(range(channels)), ("mono",), np.full(channels, 1.0 / full_scale), mix=True)
+
+
+def plan_eeg(
+    stream: str,
+    labels: Sequence[str],
+    types: Sequence[str],
+    units: Sequence[str],
+    channels: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> ChannelPlan:
+    """Return the plan for EEG.
+
+    Parameters
+    ----------
+    stream
+        Name, for messages.
+    labels, types, units
+        What the description says of each channel, '' where it says nothing. Channels of another type than EEG are
+        left out.
+    channels
+        Names that replace the labels: of the channels in use, or of all.
+    unit
+        Unit that replaces the described ones.
+
+    Raises
+    ------
+    StreamError
+        If names or units are missing or wrong, or no channel is EEG.
+    """
+    columns = tuple(i for i, each in enumerate(types) if each.strip().lower() in {"", "eeg"})
+    if not columns:
+        found = ", ".join(sorted({repr(t) for t in types}))
+        raise StreamError(f"stream {stream!r} has no channel of type EEG, only {found}; choose another with --eeg")
+    if channels and len(channels) == len(labels):
+        named = match_channels(labels, channels, stream)
+        names = tuple(named[i] for i in columns)
+    else:
+        names = match_channels([labels[i] for i in columns], channels, stream)
+    scale = np.array([_volts(stream, unit or units[i]) for i in columns])
+    return ChannelPlan(columns, names, scale)
+
+
+def _volts(stream: str, unit: str) -> float:
+    """Return the volts in one ``unit``; some senders write the power of ten instead of a name ('-6')."""
+    if not unit.strip():
+        raise StreamError(
+            f"stream {stream!r} does not say in which unit its EEG is; expected V, mV, uV or nV: name the right one, "
+            "as in --unit microvolts"
+        )
+    if unit.strip() in {"0", "-3", "-6", "-9"}:
+        return float(10.0 ** int(unit))
+    try:
+        return volts_per(unit)
+    except StreamError as error:
+        raise StreamError(f"stream {stream!r}: {error}") from error

@@ -1,0 +1,77 @@
+"""Which streams are meant: one small query language for live LSL streams and recorded ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from rtaffect.errors import SettingsError
+
+Field = Literal["name", "type", "source_id"]
+
+_FIELDS: tuple[Field, ...] = ("name", "type", "source_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One criterion that a stream must meet.
+
+    ``field`` is what is compared and ``value`` what it must be: names and source ids exactly, types without regard to
+    case (both 'EEG' and 'eeg' are in use). Several queries together select every stream that meets one of them.
+    """
+
+    field: Field
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Query:
+        """Return the query that ``text`` means: an exact name, or ``name=``, ``type=`` or ``source_id=`` and a value.
+
+        A name that itself contains '=' is written ``name=a=b``.
+
+        Raises
+        ------
+        SettingsError
+            If the text is empty or starts with a word and '=' that is none of the three.
+        """
+        key, equals, value = text.partition("=")
+        field = key.strip().lower() if equals else "name"
+        value = value if equals else text
+        if field not in _FIELDS:
+            raise SettingsError(
+                f"stream selection {text!r} starts with {key.strip()!r}; expected name=, type= or source_id= and a "
+                f"value, or an exact name. If the stream is really called that, write name={text}"
+            )
+        if not value.strip():
+            raise SettingsError(
+                f"stream selection {text!r} has no value; expected an exact stream name, or name=, type= or source_id= "
+                "and a value, as in type=EEG"
+            )
+        return cls(field, value)
+
+    def matches(self, name: str, type: str, source_id: str) -> bool:  # noqa: A002 - LSL's own word
+        """Return whether a stream with these properties is meant."""
+        if self.field == "type":
+            return type.casefold() == self.value.casefold()
+        return self.value == (name if self.field == "name" else source_id)
+
+    def describe(self) -> str:
+        """Return the query as words for a message: ``name 'ANT'``, ``type 'EEG'`` or ``source id 'x'``."""
+        return f"{self.field.replace('_', ' ')} {self.value!r}"
+
+
+#: What is meant when nothing is said: every stream of type EEG.
+ANY_EEG = Query("type", "EEG")
+#: Every stream of sound.
+ANY_AUDIO = Query("type", "Audio")
+
+
+def matches_any(queries: Iterable[Query], name: str, type: str, source_id: str) -> bool:  # noqa: A002 - LSL's own word
+    """Return whether a stream with these properties meets at least one of ``queries``."""
+    return any(query.matches(name, type, source_id) for query in queries)
+
+
+def describe_all(queries: Iterable[Query]) -> str:
+    """Return the queries as words for a message, as in ``name 'ANT' or type 'EEG'``."""
+    return " or ".join(query.describe() for query in queries)

@@ -1,0 +1,347 @@
+"""Sound from a microphone or line input through PortAudio, stamped with its ADC time on the LSL clock."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pylsl import local_clock
+
+from rtaffect.buffer import SampleBuffer
+from rtaffect.errors import SoundError
+from rtaffect.feedback import SourceStatus, StreamState
+from rtaffect.sources.base import StreamInfo
+
+Direction = Literal["input", "output"]
+
+#: No block for this long is a stall, s.
+STALL_S: Final = 1.0
+#: Sound servers may take this long until the first block, s.
+START_S: Final = 5.0
+#: Blocks in this long after the first one are dropped, s: sound servers first hand over a backlog whose ADC times
+#: are off by up to some tenths of a second, and the first stamp is the origin of the timebase.
+SETTLE_S: Final = 1.0
+#: An ADC time this far from its expected place means lost sound, s; through a sound server they jitter by 10 ms.
+GAP_S: Final = 0.1
+#: An ADC time that lies further than this before the callback is taken for none, s.
+OLDEST_ADC_S: Final = 5.0
+
+COMMON_RATES: Final = (8000, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundDevice:
+    """A sound device as PortAudio lists it: ``rate`` is its default, Hz, latencies are its low defaults, s."""
+
+    index: int
+    name: str
+    host_api: str
+    inputs: int
+    outputs: int
+    rate: float
+    input_latency_s: float
+    output_latency_s: float
+    default_input: bool
+    default_output: bool
+
+    def channels(self, direction: Direction) -> int:
+        """Return the number of channels that go in or out."""
+        return self.inputs if direction == "input" else self.outputs
+
+    def describe(self) -> str:
+        """Return index, name and host API in words for a message."""
+        return f"{self.index}: {self.name} ({self.host_api})"
+
+
+class StreamClock:
+    """Maps PortAudio's stream clock to the LSL clock by the pairs of least delay.
+
+    Every callback brings the stream time at which it was invoked; the LSL clock is read right after. Their
+    difference is the wanted offset plus a delay that is never negative, so the smallest one of the last seconds is
+    the best. The past is forgotten in seconds, so that drift is followed, and at once when the stream clock was set
+    (ALSA stamps with the time of day, which an operator or NTP may step).
+    """
+
+    WINDOW_S = 5
+    STEP_S = 0.05
+    STEP_AFTER_S = 0.5
+
+    def __init__(self) -> None:
+        self._minima: deque[tuple[int, float]] = deque()
+        self._on_time = -math.inf
+        self.offset = math.nan
+
+    def note(self, stream_time: float, lsl_time: float) -> None:
+        """Take the pair of a callback: when it was invoked and the LSL time read right after (s)."""
+        delta, second = lsl_time - stream_time, math.floor(lsl_time)
+        if not delta > self.offset + self.STEP_S:
+            self._on_time = lsl_time
+        elif lsl_time - self._on_time > self.STEP_AFTER_S:
+            self._minima.clear()
+            self._on_time = lsl_time
+        if self._minima and self._minima[-1][0] == second:
+            self._minima[-1] = (second, min(delta, self._minima[-1][1]))
+        else:
+            self._minima.append((second, delta))
+        while self._minima[0][0] < second - self.WINDOW_S:
+            self._minima.popleft()
+        self.offset = min(minimum for _, minimum in self._minima)
+
+    def to_lsl(self, stream_time: float) -> float:
+        """Return the LSL time of a ``stream_time``, s."""
+        return stream_time + self.offset
+
+
+def portaudio() -> Any:
+    """Return the module sounddevice; it loads PortAudio, so it is imported only when sound is wanted.
+
+    Raises
+    ------
+    SoundError
+        If the PortAudio library is not installed.
+    """
+    try:
+        import sounddevice
+    except OSError as error:
+        raise SoundError(
+            f"the PortAudio library cannot be loaded ({error}); sound devices need it: on Debian and Ubuntu "
+            "apt-get install libportaudio2, elsewhere pip install --force-reinstall sounddevice, which brings it"
+        ) from error
+    return sounddevice
+
+
+def list_sound_devices() -> tuple[SoundDevice, ...]:
+    """Return all sound devices that PortAudio found when it was loaded; raises SoundError without PortAudio."""
+    sd = portaudio()
+    apis = sd.query_hostapis()
+    default_input, default_output = sd.default.device
+    return tuple(
+        SoundDevice(
+            index=index,
+            name=device["name"],
+            host_api=apis[device["hostapi"]]["name"],
+            inputs=device["max_input_channels"],
+            outputs=device["max_output_channels"],
+            rate=device["default_samplerate"],
+            input_latency_s=device["default_low_input_latency"],
+            output_latency_s=device["default_low_output_latency"],
+            default_input=index == default_input,
+            default_output=index == default_output,
+        )
+        for index, device in enumerate(sd.query_devices())
+    )
+
+
+def choose_sound_device(wanted: int | str | None, direction: Direction) -> SoundDevice:
+    """Return the one device that is meant.
+
+    Parameters
+    ----------
+    wanted
+        Its index, or words that all stand in 'name host API' (in any case; an exact name wins), or None for the
+        system's default.
+    direction
+        Whether sound goes in or out.
+
+    Raises
+    ------
+    SoundError
+        If no device or more than one is meant; the message lists those there are.
+    """
+    devices = [device for device in list_sound_devices() if device.channels(direction)]
+    there = "; ".join(device.describe() for device in devices)
+    if not devices:
+        raise SoundError(
+            f"no sound {direction} device was found; expected at least one: connect one or start the sound server, "
+            "see that other programs can use it, then start again (rtaffect devices lists what is there)"
+        )
+    found = _matching(devices, wanted, direction)
+    if len(found) == 1:
+        return found[0]
+    if wanted is None:
+        raise SoundError(f"the system has no default sound {direction} device; choose one of {there}")
+    if not found:
+        raise SoundError(f"no sound {direction} device matches {wanted!r}; expected one of {there}: give its index")
+    matches = "; ".join(device.describe() for device in found)
+    raise SoundError(f"{wanted!r} means {len(found)} sound {direction} devices: {matches}; give the index of one")
+
+
+def _matching(devices: list[SoundDevice], wanted: int | str | None, direction: Direction) -> list[SoundDevice]:
+    if wanted is None:
+        return [d for d in devices if (d.default_input if direction == "input" else d.default_output)]
+    if isinstance(wanted, int) or wanted.isdecimal():
+        return [d for d in devices if d.index == int(wanted)]
+    exact = [d for d in devices if d.name == wanted]
+    words = wanted.lower().split()
+    return exact or [d for d in devices if words and all(w in f"{d.name} {d.host_api}".lower() for w in words)]
+
+
+def supported_rates(
+    device: SoundDevice, direction: Direction, channels: int, rates: tuple[float, ...] = COMMON_RATES
+) -> tuple[float, ...]:
+    """Return those of ``rates`` (Hz) at which ``device`` runs with so many ``channels``."""
+    sd = portaudio()
+    check = sd.check_input_settings if direction == "input" else sd.check_output_settings
+
+    def supports(rate: float) -> bool:
+        try:
+            check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
+        except sd.PortAudioError:
+            return False
+        return True
+
+    return tuple(rate for rate in rates if rate > 0 and supports(rate))
+
+
+class SoundCardSource:
+    """A live sound input: its channels averaged, float32 with full scale +-1, at the device's own rate.
+
+    The callback writes straight into the :class:`SampleBuffer`. Filter and copy take some tens of microseconds, and
+    the reader holds the lock for as little; a hand-over ring and a thread to drain it would wait for the same
+    interpreter lock, take a second copy and give one more place to lose sound. PortAudio's own buffer bridges longer
+    waits, and what it loses is counted.
+
+    Parameters
+    ----------
+    device
+        Index or part of the name of the device; None takes the system's default input.
+    rate
+        Hz; None takes the device's default.
+    channels
+        How many of its first channels are averaged; None takes one or, where there are more, two.
+    seconds
+        How much sound the buffer keeps, s.
+
+    Raises
+    ------
+    SoundError
+        If PortAudio or the device is missing, the device is ambiguous, or it does not support the format.
+    """
+
+    def __init__(
+        self,
+        device: int | str | None = None,
+        rate: float | None = None,
+        channels: int | None = None,
+        seconds: float = 30.0,
+    ) -> None:
+        self.device = choose_sound_device(device, "input")
+        self._rate = float(rate or self.device.rate)
+        self._channels = channels or min(2, self.device.inputs)
+        self._require_format()
+        self.info = StreamInfo(
+            name=self.device.name,
+            kind="audio",
+            rate=self._rate,
+            channels=("mono",),
+            origin="soundcard",
+            source_id=f"{self.device.host_api}:{self.device.name}",
+            host=socket.gethostname(),
+        )
+        self.buffer = SampleBuffer(self._rate, 1, seconds, gap_s=GAP_S)
+        self.overflows = 0
+        self._clock = StreamClock()
+        self._stream: Any = None
+        self._latency_s = 0.0
+        self._started = self._first_block = self._newest_block = math.nan
+        self._without_adc_time = 0
+        self._lost = self._stopping = False
+
+    def _require_format(self) -> None:
+        device = self.device.describe()
+        if not 1 <= self._channels <= self.device.inputs:
+            raise SoundError(f"{self._channels} channels of sound device {device}: expected 1 to {self.device.inputs}")
+        if not supported_rates(self.device, "input", self._channels, (self._rate,)):
+            rates = ", ".join(f"{r:g}" for r in supported_rates(self.device, "input", self._channels))
+            raise SoundError(
+                f"sound device {device} cannot run at {self._rate:g} Hz; "
+                f"expected one of {rates or 'none that is common: is it in use by another program?'}"
+            )
+
+    def start(self) -> None:
+        """Open the device and begin to deliver; the first second of sound is dropped while its times settle."""
+        sd = portaudio()
+        self._started = local_clock()
+        try:
+            self._stream = sd.InputStream(
+                samplerate=self._rate,
+                device=self.device.index,
+                channels=self._channels,
+                dtype="float32",
+                callback=self._on_block,
+                finished_callback=self._on_finished,
+            )
+            self._latency_s = float(self._stream.latency)
+            self._stream.start()
+        except sd.PortAudioError as error:
+            self.stop()
+            raise SoundError(
+                f"sound device {self.device.describe()} cannot be opened at {self._rate:g} Hz ({error}); "
+                "close other programs that use it, or choose another device or rate"
+            ) from error
+
+    def advance(self, until: float) -> None:
+        """Do nothing: the device delivers by itself."""
+
+    def _on_block(self, data: NDArray[np.float32], frames: int, time_info: Any, status: Any) -> None:
+        now = local_clock()
+        self._clock.note(time_info.currentTime, now)
+        self.overflows += bool(status.input_overflow)
+        self._newest_block = now
+        if math.isnan(self._first_block):
+            self._first_block = now
+        if now - self._first_block >= SETTLE_S:
+            first = self._adc_time(time_info, now)
+            self.buffer.push(data.mean(axis=1, keepdims=True), first + np.arange(frames) / self._rate)
+
+    def _adc_time(self, time_info: Any, now: float) -> float:
+        """Return when the first sample of the block was taken, s on the LSL clock."""
+        age = time_info.currentTime - time_info.inputBufferAdcTime
+        if time_info.inputBufferAdcTime > 0 and -self._latency_s <= age <= OLDEST_ADC_S:
+            return self._clock.to_lsl(time_info.inputBufferAdcTime)
+        self._without_adc_time += 1
+        return now - self._latency_s
+
+    def _on_finished(self) -> None:
+        # All that PortAudio tells of a device that was unplugged: nothing is raised anywhere.
+        self._lost = not self._stopping
+
+    def status(self, now: float) -> SourceStatus:
+        """Return health as of ``now`` (s on the LSL clock)."""
+        state, message = self._state(now)
+        notes = [message] if message else []
+        if self.overflows:
+            notes.append(f"sound was lost {self.overflows} times because the computer was too busy (input overflow)")
+        if self._without_adc_time:
+            notes.append(
+                f"the driver gave no ADC time for {self._without_adc_time} blocks: their times come from the "
+                f"callback less {self._latency_s * 1e3:.0f} ms of declared latency, and are less certain"
+            )
+        return self.buffer.status(self.info.name, "audio", state, now, "; ".join(notes))
+
+    def _state(self, now: float) -> tuple[StreamState, str]:
+        if self._lost:
+            return "lost", (
+                f"sound device {self.device.describe()} is gone (unplugged, or its sound server ended); "
+                "connect it and start the session again"
+            )
+        if math.isnan(self._newest_block):
+            late = now - self._started > START_S
+            return ("stalled", f"no sound {now - self._started:.1f} s after the start") if late else ("waiting", "")
+        if not self._stopping and now - self._newest_block > STALL_S:
+            return "stalled", f"no sound for {now - self._newest_block:.1f} s"
+        return ("ok" if self.buffer.received else "waiting"), ""
+
+    def stop(self) -> None:
+        """Stop delivering and release the device; may be called twice."""
+        self._stopping = True
+        if self._stream is not None:
+            # abort() and not stop(): waiting for pending buffers of a dead device could take for ever.
+            self._stream.abort()
+            self._stream.close()
+            self._stream = None

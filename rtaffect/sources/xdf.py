@@ -1,0 +1,268 @@
+"""Replays a recorded session (XDF) through the same code as a live one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.errors import RecordingError, StreamError
+from rtaffect.sources.base import StreamInfo, match_channels, volts_per
+from rtaffect.sources.clock_offsets import Corrected, correct
+from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, Query, describe_all, matches_any
+from rtaffect.sources.xdf_file import RecordedStream, read_xdf
+from rtaffect.sources.xdf_source import XdfSource
+
+__all__ = ["RecordedStreamSummary", "XdfRecording", "XdfSource"]
+
+#: A step back of the corrected stamps by more than this cannot be played: time would run twice, s.
+MAX_STEP_BACK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedStreamSummary:
+    """What a recorded stream is, for lists and messages.
+
+    ``rate`` is nominal, Hz (0: irregular). ``unit`` is '' where the file names none, and joins all by '/' where
+    channels differ; ``names`` has one channel label each, '' where the file names none. ``first`` and ``last`` are
+    times of samples on the recording computer's LSL clock, s (NaN without samples).
+    """
+
+    name: str
+    type: str
+    rate: float
+    channels: int
+    format: str
+    unit: str
+    names: tuple[str, ...]
+    source_id: str
+    host: str
+    samples: int
+    first: float
+    last: float
+
+    def describe(self) -> str:
+        """Return one phrase: ``'ANT' (EEG, 500 Hz, 32 channels, 9000 samples)``."""
+        rate = f"{self.rate:g} Hz" if self.rate > 0 else "irregular rate"
+        plural = "" if self.channels == 1 else "s"
+        return f"{self.name!r} ({self.type}, {rate}, {self.channels} channel{plural}, {self.samples} samples)"
+
+
+class XdfRecording:
+    """A recorded session: its streams, and sources that replay them on one clock.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    streams : tuple of RecordedStreamSummary
+        All streams, in the file's order.
+    warnings : list of str
+        What is wrong with the file or was left out, one line each; choosing sources may add to it.
+    """
+
+    def __init__(self, path: Path, recorded: Sequence[RecordedStream], warnings: Sequence[str] = ()) -> None:
+        self.path, self.warnings = path, list(warnings)
+        self._streams = [(each, correct(each.stamps, each.clock_times, each.clock_values)) for each in recorded]
+        self.streams = tuple(_summary(*each) for each in self._streams)
+        self._sources: list[XdfSource] = []
+
+    @classmethod
+    def open(cls, path: str | Path) -> XdfRecording:
+        """Read the file at ``path``; raises RecordingError if that is impossible."""
+        return cls(Path(path), *read_xdf(Path(path)))
+
+    @property
+    def start(self) -> float:
+        """Time of the first sample of the chosen sources (of all streams before any is chosen), s, LSL clock."""
+        return min(self._times("first"), default=math.nan)
+
+    @property
+    def end(self) -> float:
+        """Time of the last sample of the chosen sources (of all streams before any is chosen), s, LSL clock."""
+        return max(self._times("last"), default=math.nan)
+
+    def _times(self, which: Literal["first", "last"]) -> list[float]:
+        of: Sequence[XdfSource | RecordedStreamSummary] = self._sources or [s for s in self.streams if s.samples]
+        return [getattr(each, which) for each in of]
+
+    def eeg_sources(
+        self,
+        queries: Sequence[Query] | None = None,
+        channels: Sequence[str] | None = None,
+        unit: str | None = None,
+        rate: float | None = None,
+        seconds: float = 30.0,
+    ) -> list[XdfSource]:
+        """Return a source for each stream that meets one of ``queries`` (default: all of type EEG).
+
+        Parameters
+        ----------
+        queries
+            What is meant; each must be met by a stream.
+        channels, unit, rate
+            Channel names, unit and rate (Hz) to use instead of what the streams declare.
+        seconds
+            What each buffer keeps, s.
+
+        Raises
+        ------
+        RecordingError
+            If a query is met by no stream, no chosen stream has samples, or one holds text or has no regular rate.
+        StreamError
+            If channel names or units are missing or do not fit.
+        """
+        chosen = self._select(queries or (ANY_EEG,))
+        sources = []
+        for i, name in zip(chosen, _distinct([self.streams[i] for i in chosen]), strict=True):
+            recorded, used_rate = self._streams[i][0], self._rate(i, rate)
+            names = match_channels(recorded.labels, channels, name)
+            info = StreamInfo(name, "eeg", used_rate, names, "xdf", recorded.source_id, recorded.host)
+            sources.append(XdfSource(info, recorded, self._timed(i, name), _volts(recorded, unit), seconds))
+        self._sources += sources
+        return sources
+
+    def audio_source(self, query: Query | None = None, seconds: float = 30.0) -> XdfSource | None:
+        """Return the stream of sound that ``query`` means, as mono; None if it is not given and there is none.
+
+        Raises
+        ------
+        RecordingError
+            If ``query`` is met by no stream with samples, several are meant, or the one has no regular rate.
+        """
+        if query is None and not any(_meets(s, (ANY_AUDIO,)) and s.samples for s in self.streams):
+            return None
+        chosen = self._select((query or ANY_AUDIO,))
+        if len(chosen) > 1:
+            found = ", ".join(self.streams[i].describe() for i in chosen)
+            raise RecordingError(
+                f"recording {self.path} has {len(chosen)} streams of sound: {found}; expected one. Name it, as in "
+                "source_id=..."
+            )
+        recorded = self._streams[chosen[0]][0]
+        rate = self._rate(chosen[0], None)
+        info = StreamInfo(recorded.name, "audio", rate, ("mono",), "xdf", recorded.source_id, recorded.host)
+        source = XdfSource(info, recorded, self._timed(chosen[0], info.name), _full_scale(recorded), seconds)
+        self._sources.append(source)
+        return source
+
+    def _select(self, queries: Sequence[Query]) -> list[int]:
+        """Return the numbers of the streams that meet ``queries`` and have samples."""
+        for query in queries:
+            if not any(_meets(stream, (query,)) for stream in self.streams):
+                held = "; ".join(stream.describe() for stream in self.streams)
+                raise RecordingError(
+                    f"recording {self.path} has no stream of {query.describe()}; expected one of: {held}. Name it with "
+                    "name=..., type=... or source_id=..."
+                )
+        met = [i for i, stream in enumerate(self.streams) if _meets(stream, queries)]
+        for i in met:
+            if not self.streams[i].samples:
+                self.warnings.append(f"stream {self.streams[i].name!r} has no samples and is left out")
+        filled = [i for i in met if self.streams[i].samples]
+        if not filled:
+            raise RecordingError(
+                f"recording {self.path} has streams of {describe_all(queries)} but none has samples; expected at least "
+                "one sample. Choose another recording or other streams."
+            )
+        return filled
+
+    def _rate(self, i: int, rate: float | None) -> float:
+        """Return the rate of stream ``i``, Hz; raises RecordingError if it holds text or has no regular rate."""
+        stream = self.streams[i]
+        if stream.format == "string":
+            raise RecordingError(
+                f"stream {stream.name!r} of {self.path} holds text; expected numbers. Choose other streams by name=..."
+            )
+        used = stream.rate if rate is None else rate
+        if not (math.isfinite(used) and used > 0):
+            raise RecordingError(
+                f"stream {stream.name!r} of {self.path} has no regular rate ({used:g} Hz); expected one above 0. "
+                "Give it with --rate if its samples are in truth evenly spaced."
+            )
+        return used
+
+    def _timed(self, i: int, name: str) -> Corrected:
+        """Return the times of stream ``i`` as far as they can be played, and note what is odd about its clock."""
+        recorded, corrected = self._streams[i]
+        stamps = corrected.stamps
+        if not len(recorded.clock_times):
+            self.warnings.append(
+                f"stream {name!r} has no clock offsets: its stamps are taken to be on the recording computer's clock"
+            )
+        for reset in corrected.resets:
+            silent = stamps[reset] - stamps[reset - 1]
+            self.warnings.append(
+                f"stream {name!r}: the sender's clock was reset before sample {reset}; its clock offsets show that "
+                f"{silent:.3f} s passed, and time goes on there"
+            )
+        back = np.flatnonzero(np.diff(stamps) < -MAX_STEP_BACK_S)
+        if not len(back):
+            return corrected
+        n = int(back[0]) + 1
+        self.warnings.append(
+            f"stream {name!r}: the stamps step back by {stamps[n - 1] - stamps[n]:.3f} s before sample {n} and no "
+            f"clock offset explains it; the {len(stamps) - n} samples from there on are left out"
+        )
+        return Corrected(stamps[:n], corrected.used[:n], tuple(r for r in corrected.resets if r < n))
+
+
+def _meets(stream: RecordedStreamSummary, queries: Sequence[Query]) -> bool:
+    return matches_any(queries, stream.name, stream.type, stream.source_id)
+
+
+def _summary(recorded: RecordedStream, corrected: Corrected) -> RecordedStreamSummary:
+    stamps = corrected.stamps
+    return RecordedStreamSummary(
+        name=recorded.name,
+        type=recorded.type,
+        rate=recorded.rate,
+        channels=recorded.channels,
+        format=recorded.format,
+        unit="/".join(dict.fromkeys(unit for unit in recorded.units if unit)),
+        names=recorded.labels,
+        source_id=recorded.source_id,
+        host=recorded.host,
+        samples=len(stamps),
+        first=float(stamps[0]) if len(stamps) else math.nan,
+        last=float(stamps[-1]) if len(stamps) else math.nan,
+    )
+
+
+def _distinct(streams: Sequence[RecordedStreamSummary]) -> list[str]:
+    """Return a name for each stream; where streams share one, the source id or a number tells them apart."""
+    names = [stream.name for stream in streams]
+    result: list[str] = []
+    for stream in streams:
+        alike = [other.source_id for other in streams if other.name == stream.name]
+        name = stream.name
+        if len(alike) > 1 and all(alike) and len(set(alike)) == len(alike):
+            name = f"{name} ({stream.source_id})"
+        number, candidate = 1, name
+        while candidate in result or (candidate != stream.name and candidate in names):
+            number += 1
+            candidate = f"{name} #{number}"
+        result.append(candidate)
+    return result
+
+
+def _volts(recorded: RecordedStream, unit: str | None) -> NDArray[np.float64]:
+    """Return the volts (channels,) in one recorded unit of each channel."""
+    if unit is None and not all(each.strip() for each in recorded.units):
+        raise StreamError(
+            f"stream {recorded.name!r} does not name the unit of its values; expected V, mV, uV or nV. Name it, as in "
+            "--unit microvolts"
+        )
+    return np.array([volts_per(unit or each) for each in recorded.units])
+
+
+def _full_scale(recorded: RecordedStream) -> NDArray[np.float64]:
+    """Return what one recorded unit of sound is of full scale (channels,): integers span their type's range."""
+    kind = recorded.values.dtype
+    one = -1.0 / np.iinfo(kind).min if np.issubdtype(kind, np.integer) else 1.0
+    return np.full(recorded.channels, one)

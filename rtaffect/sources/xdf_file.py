@@ -1,0 +1,213 @@
+"""Reads an XDF file, whole or damaged, into plain typed streams; interprets nothing."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import ParseError
+
+import numpy as np
+import pyxdf
+from numpy.typing import NDArray
+
+from rtaffect.errors import RecordingError
+
+_MAGIC = b"XDF:"
+_BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
+#: What pyxdf raises on a file whose chunks are complete but whose content is not as the format demands.
+_PYXDF_ERRORS = (
+    OSError, EOFError, struct.error, ParseError, LookupError, ValueError, TypeError, AttributeError, OverflowError,
+    MemoryError, RuntimeError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedStream:
+    """One stream as the file has it.
+
+    ``labels`` and ``units`` have one text per channel, empty where the file says nothing. ``stamps`` (n,) float64 are s
+    on the sender's clock; ``values`` (n, channels) have the file's own number type and are empty for text streams.
+    ``clock_times`` and ``clock_values`` (m,) float64 are s, see :mod:`rtaffect.sources.clock_offsets`.
+    """
+
+    number: int
+    name: str
+    type: str
+    rate: float
+    channels: int
+    format: str
+    source_id: str
+    host: str
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    stamps: NDArray[np.float64]
+    values: NDArray[Any]
+    clock_times: NDArray[np.float64]
+    clock_values: NDArray[np.float64]
+
+
+def read_xdf(path: Path) -> tuple[list[RecordedStream], list[str]]:
+    """Return the streams of an XDF file (gzipped or not) and what is wrong with it, one line each.
+
+    Raises
+    ------
+    RecordingError
+        If the file is missing, not an XDF, or holds no stream that can be read.
+    """
+    data, notes = _content(path)
+    extent = _complete(data)
+    if extent.cut_short:
+        notes.append(
+            f"recording {path} is cut short: the last piece is incomplete and only the {extent.stop} bytes before it "
+            f"of {len(data)} are used; the samples after that are lost"
+        )
+        data = data[: extent.stop]
+    try:
+        streams, remarks = _parse(data, path)
+    except RecordingError:
+        if extent.stop >= len(data):
+            raise
+        streams, remarks = _parse(data[: extent.stop], path)
+        notes.append(
+            f"recording {path} is damaged: only the {extent.stop} bytes before the damage of {len(data)} are used; the "
+            "samples after that are lost"
+        )
+    notes += [f"recording {path}: {remark}" for remark in remarks]
+    if not streams:
+        raise RecordingError(
+            f"recording {path} holds no stream; expected at least one. Record again with the streams selected "
+            "in LabRecorder."
+        )
+    return streams, notes
+
+
+def _content(path: Path) -> tuple[bytes, list[str]]:
+    if not path.exists():
+        raise RecordingError(f"recording {path} does not exist; expected an XDF file. Check the path.")
+    try:
+        data, notes = path.read_bytes(), []
+    except OSError as error:
+        raise RecordingError(
+            f"recording {path} cannot be read ({error.strerror}); expected a readable XDF file. Check the path and its "
+            "permissions."
+        ) from error
+    if data[:2] == b"\x1f\x8b":
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            data = unpacker.decompress(data)
+        except zlib.error as error:
+            raise RecordingError(
+                f"recording {path} is gzip but damaged ({error}); expected a gzipped XDF file. Copy it again."
+            ) from error
+        if not unpacker.eof:
+            notes.append(f"recording {path} is cut short: its compression does not end")
+    if data[:4] != _MAGIC:
+        raise RecordingError(
+            f"recording {path} starts with {data[:4]!r}; expected an XDF file, which starts with {_MAGIC!r}. Name a "
+            "file that LabRecorder or rtaffect wrote."
+        )
+    return data, notes
+
+
+class _Extent(NamedTuple):
+    """How far the chunks of a file are whole: all bytes before ``stop``."""
+
+    stop: int
+    cut_short: bool
+
+
+def _complete(data: bytes) -> _Extent:
+    """Walk the chunks (length, tag, content) and tell whether the last one is incomplete.
+
+    Damage in the middle is not a cut: then boundary chunks follow, from which pyxdf finds its way again.
+    """
+    at = len(_MAGIC)
+    while at < len(data):
+        width = data[at]
+        length = int.from_bytes(data[at + 1 : at + 1 + width], "little")
+        end = at + 1 + width + length
+        if width not in (1, 4, 8) or length < 2:
+            return _Extent(at, cut_short=False)
+        if end > len(data):
+            return _Extent(at, cut_short=data.find(_BOUNDARY, at) < 0)
+        at = end
+    return _Extent(at, cut_short=False)
+
+
+def _parse(data: bytes, path: Path) -> tuple[list[RecordedStream], list[str]]:
+    with _pyxdf_remarks() as remarks, np.errstate(all="ignore"):
+        try:
+            found, _ = pyxdf.load_xdf(io.BytesIO(data), synchronize_clocks=False, dejitter_timestamps=False)
+            return [_stream(each) for each in found], remarks
+        except _PYXDF_ERRORS as error:
+            raise RecordingError(
+                f"recording {path} is damaged ({' '.join(str(error).split()) or type(error).__name__}); expected an "
+                "XDF file as LabRecorder writes it. Copy it again from the computer that recorded it."
+            ) from error
+
+
+@contextmanager
+def _pyxdf_remarks() -> Iterator[list[str]]:
+    """Collect what pyxdf logs as a warning or worse, and keep it off the terminal."""
+    remarks: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            remark = " ".join(record.getMessage().split())
+            if remark not in remarks:
+                remarks.append(remark)
+
+    logger, collector = logging.getLogger("pyxdf"), Collector(logging.WARNING)
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(collector)
+    try:
+        yield remarks
+    finally:
+        logger.removeHandler(collector)
+        logger.propagate = propagated
+
+
+def _stream(found: dict[str, Any]) -> RecordedStream:
+    info = found["info"]
+    channels, text = int(_text(info, "channel_count")), _text(info, "channel_format") == "string"
+    described = _described_channels(info)
+    if len(described) != channels:
+        described = [None] * channels
+    stamps = np.asarray(found["time_stamps"], np.float64)
+    return RecordedStream(
+        number=int(info["stream_id"]),
+        name=_text(info, "name"),
+        type=_text(info, "type"),
+        rate=float(_text(info, "nominal_srate")),
+        channels=channels,
+        format=_text(info, "channel_format"),
+        source_id=_text(info, "source_id"),
+        host=_text(info, "hostname"),
+        labels=tuple(_text(each, "label").strip() for each in described),
+        units=tuple(_text(each, "unit").strip() for each in described),
+        stamps=stamps,
+        values=np.empty((len(stamps), 0)) if text else np.asarray(found["time_series"]),
+        clock_times=np.asarray(found["clock_times"], np.float64),
+        clock_values=np.asarray(found["clock_values"], np.float64),
+    )
+
+
+def _described_channels(info: Any) -> list[Any]:
+    node = info
+    for key in ("desc", "channels"):
+        inside = node.get(key) if isinstance(node, dict) else None
+        node = inside[0] if inside else None
+    return list(node.get("channel") or []) if isinstance(node, dict) else []
+
+
+def _text(node: Any, key: str) -> str:
+    """Return the text of the element ``key``, '' where there is none."""
+    inside = node.get(key) if isinstance(node, dict) else None
+    return inside[0] if inside and isinstance(inside[0], str) else ""

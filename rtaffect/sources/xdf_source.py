@@ -1,0 +1,110 @@
+"""One recorded stream as a source: what had been recorded by a time is delivered then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.buffer import SampleBuffer
+from rtaffect.feedback import SourceStatus, StreamState
+from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.clock_offsets import Corrected
+from rtaffect.sources.xdf_file import RecordedStream
+
+#: Without samples for this long before its end, a stream counts as stalled, s.
+STALL_S = 2.0
+
+
+class XdfSource:
+    """One recorded stream as a source: :meth:`advance` delivers what had been recorded by then.
+
+    Made by :class:`rtaffect.sources.xdf.XdfRecording`.
+
+    Parameters
+    ----------
+    info
+        Name, rate and channels.
+    recorded
+        The stream as the file has it.
+    corrected
+        Its stamps on the recording computer's clock; fewer than recorded if the rest cannot be played.
+    scale : (channels,) float64
+        Volts (EEG) or full scale (audio) in one recorded unit; audio of several channels becomes their mean.
+    seconds
+        What the buffer keeps: at least what one advance brings.
+    """
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        recorded: RecordedStream,
+        corrected: Corrected,
+        scale: NDArray[np.float64],
+        seconds: float = 30.0,
+    ) -> None:
+        self.info = info
+        self.buffer = SampleBuffer(info.rate, len(info.channels), seconds=seconds)
+        self._recorded, self._corrected, self._scale = recorded, corrected, scale
+        # Delivery is in recorded order: a sample stamped earlier than the one before it comes right after it.
+        self._due = np.maximum.accumulate(corrected.stamps)
+        self._at = 0
+        self._stopped = False
+
+    @property
+    def first(self) -> float:
+        """Time of the first sample, s on the LSL clock."""
+        return float(self._due[0])
+
+    @property
+    def last(self) -> float:
+        """Time at which the last sample is delivered, s on the LSL clock."""
+        return float(self._due[-1])
+
+    @property
+    def offsets(self) -> tuple[tuple[float, float], ...]:
+        """Clock offsets measured so far: (time on the sender's clock, offset to add), s."""
+        used = int(self._corrected.used[self._at - 1]) + 1 if self._at else 0
+        return tuple(
+            zip(self._recorded.clock_times[:used].tolist(), self._recorded.clock_values[:used].tolist(), strict=True)
+        )
+
+    def start(self) -> None:
+        """Begin anew after :meth:`stop`: what was delivered stays delivered."""
+        self._stopped = False
+
+    def advance(self, until: float) -> None:
+        """Deliver all recorded samples with times <= ``until`` (s on the LSL clock)."""
+        if self._stopped:
+            return
+        stop = int(np.searchsorted(self._due, until, side="right"))
+        # A second at a time, so that a long advance measures the rate as short ones do.
+        turn = max(1, round(self.info.rate))
+        while self._at < stop:
+            part = slice(self._at, min(self._at + turn, stop))
+            self.buffer.push(self._converted(self._recorded.values[part]), self._corrected.stamps[part])
+            self._at = part.stop
+
+    def _converted(self, values: NDArray[Any]) -> NDArray[np.floating]:
+        scaled: NDArray[np.float64] = values * self._scale
+        return scaled.mean(axis=1, keepdims=True) if self.info.kind == "audio" else scaled
+
+    def status(self, now: float) -> SourceStatus:
+        """Return health as of ``now`` (s on the LSL clock)."""
+        state, message = self._state(now)
+        return self.buffer.status(self.info.name, self.info.kind, state, now, message)
+
+    def _state(self, now: float) -> tuple[StreamState, str]:
+        if not self._at:
+            return "waiting", f"its first sample comes in {self.first - now:.1f} s" if now < self.first else ""
+        if self._at == len(self._due):
+            return ("ended", "the recording holds no more of it") if now > self.last else ("ok", "")
+        silent = now - float(self._due[self._at - 1])
+        if silent > STALL_S:
+            return "stalled", f"the recording holds no samples for {silent:.1f} s here"
+        return "ok", ""
+
+    def stop(self) -> None:
+        """Deliver nothing more; may be called twice."""
+        self._stopped = True

@@ -1,0 +1,185 @@
+"""Observed synchrony: correlation in a window, and what it would be if the time lock were broken.
+
+Inter-subject correlation by leaving one out: each person against the mean of the others (or against the stored mean of
+a reference group), Hasson et al., *Science* 303, 2004; Nastase et al., *SCAN* 14, 2019. Averages are taken by Fisher z
+(Silver & Dunlap, *J. Appl. Psychol.* 72, 1987). Signals are (time, row); NaN marks what is missing or bad, and a
+correlation uses the instants at which both sides are present.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from rtaffect.settings import SynchronySettings
+
+Signal = NDArray[np.float64]
+
+#: Correlations are kept this far from +-1 before Fisher z, so that identical signals stay finite.
+_CLIP = 1.0 - 1e-12
+
+
+def fisher_mean(correlations: Signal, axis: int | None = None) -> Signal:
+    """Return the mean of correlations by Fisher z along ``axis``, ignoring NaN; NaN where there is none."""
+    z = np.arctanh(np.clip(correlations, -_CLIP, _CLIP))
+    present = np.isfinite(z)
+    count = present.sum(axis=axis)
+    total = np.where(present, z, 0.0).sum(axis=axis)
+    return np.asarray(np.tanh(np.where(count > 0, total / np.maximum(count, 1), np.nan)))
+
+
+def window_correlation(x: Signal, y: Signal, least: int = 3) -> Signal:
+    """Return the Pearson correlation (rows,) of ``x`` and ``y`` (time, rows) over instants where both are finite.
+
+    NaN where fewer than ``least`` such instants exist or one side does not vary.
+    """
+    return lagged_correlation(x, y, np.zeros(1, np.int64), least)[0]
+
+
+def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: int = 3) -> Signal:
+    """Return the correlations of one window with several windows of a longer series.
+
+    Parameters
+    ----------
+    x
+        The window, (n, rows).
+    y
+        The longer series, (m, rows), m >= n.
+    starts
+        First row of each window of ``y`` to compare with, (lags,), each in [0, m - n].
+    least
+        Fewest joint instants for a value.
+
+    Returns
+    -------
+    (lags, rows) float64
+        NaN where too few instants are present on both sides, or one side does not vary.
+    """
+    n, rows = x.shape
+    out = np.empty((len(starts), rows))
+    for row in range(rows):
+        left = _moments(x[:, row])
+        windows = np.lib.stride_tricks.sliding_window_view(_moments(y[:, row]), n, axis=0)[starts]
+        out[:, row] = _pearson(windows @ left, least)
+    return out
+
+
+def _moments(series: Signal) -> Signal:
+    """Return presence, value and square (n, 3) of a centred series, zero where it is missing."""
+    present = np.isfinite(series)
+    centre = series[present].mean() if present.any() else 0.0
+    value = np.where(present, series - centre, 0.0)
+    return np.stack([present, value, value * value], axis=1)
+
+
+def _pearson(sums: Signal, least: int) -> Signal:
+    """Return correlations (lags,) from joint sums (lags, 3, 3): [y moment, x moment] of ``_moments``."""
+    count, sum_x, sum_xx = sums[:, 0, 0], sums[:, 0, 1], sums[:, 0, 2]
+    sum_y, sum_xy, sum_yy = sums[:, 1, 0], sums[:, 1, 1], sums[:, 2, 0]
+    safe = np.maximum(count, 1.0)
+    var_x = sum_xx - sum_x**2 / safe
+    var_y = sum_yy - sum_y**2 / safe
+    tiny = 1e-12
+    valid = (count >= least) & (var_x > tiny * sum_xx) & (var_y > tiny * sum_yy)
+    scale = np.sqrt(np.where(valid, var_x * var_y, 1.0))
+    return np.asarray(np.where(valid, np.clip((sum_xy - sum_x * sum_y / safe) / scale, -1.0, 1.0), np.nan))
+
+
+def standardise(people: Signal) -> Signal:
+    """Return ``people`` (P, time, rows), each person's row centred and scaled to unit variance over what is present.
+
+    So that no amplifier with a larger gain dominates a mean over people.
+    """
+    present = np.isfinite(people)
+    count = np.maximum(present.sum(axis=1, keepdims=True), 1)
+    centred = people - np.where(present, people, 0.0).sum(axis=1, keepdims=True) / count
+    power = np.where(present, centred**2, 0.0).sum(axis=1, keepdims=True) / count
+    return np.asarray(centred / np.sqrt(np.where(power > 0, power, 1.0)))
+
+
+def others_mean(people: Signal) -> Signal:
+    """Return, for each person, the mean of all the others (P, time, rows), over those present at each instant."""
+    present = np.isfinite(people)
+    value = np.where(present, people, 0.0)
+    count = present.sum(axis=0) - present
+    total = value.sum(axis=0) - value
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+class Observation(NamedTuple):
+    """Observed synchrony of one window and its null band; all correlations, NaN where there is no value.
+
+    ``each`` (P, rows) per person, ``mean`` (rows,) over people, ``low`` and ``high`` (rows,) the null band of
+    ``mean``; ``overall``, ``overall_low``, ``overall_high`` the same averaged over rows.
+    """
+
+    each: Signal
+    mean: Signal
+    low: Signal
+    high: Signal
+    overall: float
+    overall_low: float
+    overall_high: float
+
+
+def observe(windows: Signal, partners: Signal, start: int, rate: int, settings: SynchronySettings) -> Observation:
+    """Correlate each person's window with its partner series, in place and displaced.
+
+    Parameters
+    ----------
+    windows
+        The people's newest window, (P, n, rows).
+    partners
+        What each person is compared with over a longer time, (P, m, rows), m >= n.
+    start
+        Row of ``partners`` at which the true window starts, in [0, m - n].
+    rate
+        Rows per second.
+    settings
+        Window, least good fraction, and the null's separation, stride, level and least number.
+
+    Returns
+    -------
+    Observation
+        The null band is the normal interval of the displaced correlations' Fisher z, from windows at least
+        ``null_separation_s`` away from the true one on either side.
+    """
+    n = windows.shape[1]
+    least = math.ceil(settings.min_good * n)
+    shifts = _displaced(partners.shape[1] - n, start, rate, settings)
+    starts = np.concatenate([[start], shifts])
+    values = np.stack([lagged_correlation(x, y, starts, least) for x, y in zip(windows, partners, strict=True)])
+    mean = fisher_mean(values, axis=0)
+    # A row that has no value now has no part in the null of the average over rows either.
+    overall = fisher_mean(np.where(np.isfinite(mean[0]), mean, np.nan), axis=1)
+    low, high = _null_band(mean[1:], settings)
+    overall_low, overall_high = _null_band(overall[1:, None], settings)
+    return Observation(
+        values[:, 0], mean[0], low, high, float(overall[0]), float(overall_low[0]), float(overall_high[0])
+    )
+
+
+def _displaced(last: int, start: int, rate: int, settings: SynchronySettings) -> NDArray[np.int64]:
+    """Return the starts, 0 to ``last``, of windows far enough from the true one."""
+    stride = max(1, round(settings.null_stride_s * rate))
+    apart = math.ceil(settings.null_separation_s * rate)
+    before = np.arange(start - apart, -1, -stride)
+    after = np.arange(start + apart, last + 1, stride)
+    return np.concatenate([before[::-1], after]).astype(np.int64)
+
+
+def _null_band(values: Signal, settings: SynchronySettings) -> tuple[Signal, Signal]:
+    """Return low and high (rows,) of the null from displaced correlations (draws, rows)."""
+    z = np.arctanh(np.clip(values, -_CLIP, _CLIP))
+    present = np.isfinite(z)
+    count = present.sum(axis=0)
+    safe = np.maximum(count, 2)
+    centre = np.where(present, z, 0.0).sum(axis=0) / safe
+    spread = np.sqrt(np.where(present, (z - centre) ** 2, 0.0).sum(axis=0) / (safe - 1))
+    reach = norm.ppf(0.5 + settings.null_level / 2) * spread
+    enough = count >= settings.null_least
+    return np.tanh(np.where(enough, centre - reach, np.nan)), np.tanh(np.where(enough, centre + reach, np.nan))

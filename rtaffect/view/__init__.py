@@ -1,0 +1,51 @@
+"""The display. Qt is imported when a window is opened, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rtaffect.errors import RtaffectError
+from rtaffect.view.presenter import Presenter
+
+__all__ = ["Presenter", "run_window"]
+
+
+def run_window(
+    presenter: Presenter,
+    *,
+    title: str,
+    banner: str | None = None,
+    on_close: Callable[[], None],
+    now: Callable[[], float],
+    poll: Callable[[], str | None] | None = None,
+    seconds_after_end: float | None = None,
+) -> None:
+    """Show the session until its window is closed; see :func:`rtaffect.view.window.run_window`.
+
+    Raises
+    ------
+    RtaffectError
+        If Qt or pyqtgraph cannot be imported, or there is no screen.
+    """
+    try:
+        from rtaffect.view import window
+    except ModuleNotFoundError as error:
+        raise RtaffectError(
+            f'the display needs {error.name}, which is not installed; install it with: pip install "rtaffect[view]"'
+        ) from error
+    except ImportError as error:
+        # PySide6 is there, but a library of the system that it links to is not.
+        raise RtaffectError(
+            f"the display cannot load Qt ({error}); install the missing library (Debian and Ubuntu: apt install "
+            'libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libxcb-cursor0), or pip install "rtaffect[view]" '
+            "again"
+        ) from error
+    window.run_window(
+        presenter,
+        title=title,
+        banner=banner,
+        on_close=on_close,
+        now=now,
+        poll=poll,
+        seconds_after_end=seconds_after_end,
+    )

@@ -1,0 +1,285 @@
+"""What the display shows, resolved by pure functions. No Qt.
+
+R rows of the space, P people, T shown steps. Correlations are dimensionless, times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.feedback import Feedback, FloatArray, SourceStatus
+
+#: Order of the quantities along the second axis of the history.
+QUANTITIES = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
+
+#: Fewest steps with both values for which a running correlation is shown.
+MINIMUM_STEPS = 20
+
+#: Seconds without a step after which the display says so.
+STALL_S = 3.0
+
+Headline = Literal["running", "waiting for data", "stalled", "fault", "ended"]
+Level = Literal["good", "idle", "warn", "bad"]
+
+_SOURCE_LEVELS: dict[str, Level] = {
+    "ok": "good",
+    "waiting": "idle",
+    "ended": "idle",
+    "duplicate": "warn",
+    "stalled": "bad",
+    "lost": "bad",
+}
+
+_AGAINST = {
+    "reference": "observed against the stored reference",
+    "group": "observed against the other people here",
+    "nothing": "observed against nothing: no synchrony can be observed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Running correlation of predicted and observed: ``r`` (None when it has no meaning) over ``steps`` steps."""
+
+    r: float | None
+    steps: int
+
+    @property
+    def text(self) -> str:
+        """Return the correlation in words, as shown."""
+        if self.r is None:
+            return f"r = n/a ({self.steps} of {MINIMUM_STEPS} steps needed)"
+        return f"r = {self.r:.2f} over {self.steps} steps"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """The shown time course of one row or of the mean over rows; every array is (T,) float64, absent values NaN.
+
+    ``time`` is session time, s; ``smoothed`` is the causal running mean of ``observed`` (Fisher z).
+    """
+
+    name: str
+    time: FloatArray
+    predicted: FloatArray
+    predicted_low: FloatArray
+    predicted_high: FloatArray
+    observed: FloatArray
+    smoothed: FloatArray
+    null_low: FloatArray
+    null_high: FloatArray
+    agreement: Agreement
+
+    @property
+    def inside_null(self) -> NDArray[np.bool_]:
+        """(T,) bool: where ``observed`` lies inside its null band."""
+        return (self.observed >= self.null_low) & (self.observed <= self.null_high)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """One source in words: what a line of the status area says."""
+
+    name: str
+    level: Level
+    state: str
+    age: str
+    gaps: str
+    clock_jumps: str
+    overruns: str
+    drift: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewState:
+    """All that the display shows at one revision.
+
+    Attributes
+    ----------
+    revision : int
+        Grows with every change; equal revisions are equal states.
+    latest : Feedback or None
+        The newest step (its arrays are the bars and the quality grid), None before the first.
+    selected : int
+        Index of the chosen row.
+    row, mean : Course
+        Shown course of the chosen row and of the mean over rows.
+    fault, ended : str or None
+        What failed, or why the session ended, in words.
+    smooth_steps : int
+        Steps over which ``smoothed`` is a mean.
+    history_s : float
+        Longest shown time, s.
+    """
+
+    revision: int
+    latest: Feedback | None
+    selected: int
+    row: Course
+    mean: Course
+    fault: str | None
+    ended: str | None
+    smooth_steps: int
+    history_s: float
+
+
+def running_mean(values: FloatArray, steps: int) -> FloatArray:
+    """Return the causal running mean of correlations through Fisher z.
+
+    Parameters
+    ----------
+    values : (T,) float64, correlation
+        NaN where absent.
+    steps : int
+        Length of the window that ends at each value; absent values in it are left out.
+
+    Returns
+    -------
+    (T,) float64, correlation
+        ``tanh(mean(atanh(values)))``; NaN wherever ``values`` is NaN, so that a gap stays a gap.
+    """
+    if values.size == 0:
+        return values.copy()
+    finite = np.isfinite(values)
+    z = np.arctanh(np.clip(np.where(finite, values, 0.0), -0.999999, 0.999999))
+    padded = np.concatenate([np.zeros(steps), z])
+    counted = np.concatenate([np.zeros(steps), finite.astype(np.float64)])
+    window = np.lib.stride_tricks.sliding_window_view
+    total = window(padded, steps)[1:].sum(axis=1)
+    count = window(counted, steps)[1:].sum(axis=1)
+    return np.where(finite, np.tanh(total / np.maximum(count, 1.0)), np.nan)
+
+
+def agreement(predicted: FloatArray, observed: FloatArray) -> Agreement:
+    """Return Pearson's r of two (T,) float64 courses over the steps that have both values."""
+    both = np.isfinite(predicted) & np.isfinite(observed)
+    steps = int(both.sum())
+    if steps < MINIMUM_STEPS:
+        return Agreement(None, steps)
+    x = predicted[both] - predicted[both].mean()
+    y = observed[both] - observed[both].mean()
+    scale = float(np.sqrt((x @ x) * (y @ y)))
+    return Agreement(float(x @ y) / scale if scale > 1e-12 else None, steps)
+
+
+def break_at_gaps(time: FloatArray, values: FloatArray, step_s: float) -> tuple[FloatArray, FloatArray]:
+    """Insert a row of NaN wherever steps are missing, so that no line bridges them.
+
+    Parameters
+    ----------
+    time : (T,) float64, s
+    values : (T, K) float64
+    step_s : float
+        Regular distance of steps, s.
+
+    Returns
+    -------
+    time : (T + gaps,) float64, s
+    values : (T + gaps, K) float64
+    """
+    after = np.flatnonzero(np.diff(time) > 1.5 * step_s) + 1
+    if after.size == 0:
+        return time, values
+    return np.insert(time, after, time[after - 1] + step_s), np.insert(values, after, np.nan, axis=0)
+
+
+def resolve_course(name: str, time: FloatArray, values: FloatArray, *, step_s: float, smooth_steps: int) -> Course:
+    """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s."""
+    time, values = break_at_gaps(time, values, step_s)
+    predicted, low, high, observed, null_low, null_high = values.T
+    return Course(
+        name=name,
+        time=time,
+        predicted=predicted,
+        predicted_low=low,
+        predicted_high=high,
+        observed=observed,
+        smoothed=running_mean(observed, smooth_steps),
+        null_low=null_low,
+        null_high=null_high,
+        agreement=agreement(predicted, observed),
+    )
+
+
+def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_S) -> tuple[Headline, str]:
+    """Return the state of the session and its explanation, in words.
+
+    ``elapsed_s`` is the time since the newest step, s. A fault outweighs an end, and an end outweighs a stall.
+    """
+    if state.fault is not None:
+        return "fault", state.fault
+    if state.ended is not None:
+        return "ended", state.ended
+    if state.latest is None:
+        return "waiting for data", "no step yet"
+    if elapsed_s > stall_s:
+        return "stalled", f"no step for {elapsed_s:.0f} s"
+    return _headline_of_step(state.latest)
+
+
+def _headline_of_step(latest: Feedback) -> tuple[Headline, str]:
+    broken = [f"{s.name} {s.state}" for s in latest.sources if _SOURCE_LEVELS[s.state] in ("bad", "warn")]
+    if broken:
+        return "fault", ", ".join(broken)
+    if not (np.isfinite(latest.predicted_mean) or np.isfinite(latest.observed_mean)):
+        return "waiting for data", "no value yet"
+    return "running", ""
+
+
+def describe_source(source: SourceStatus, elapsed_s: float) -> SourceText:
+    """Return ``source`` in words, its age grown by the ``elapsed_s`` seconds since it was reported."""
+    # The engine reports the sources: while it stalls, their present state is not known.
+    stale = elapsed_s > STALL_S
+    return SourceText(
+        name=source.name,
+        level="idle" if stale and source.state == "ok" else _SOURCE_LEVELS[source.state],
+        state=f"was {source.state}" if stale and source.state == "ok" else source.state,
+        age=f"{source.age_s + elapsed_s:.1f} s" if np.isfinite(source.age_s) else "none yet",
+        gaps=str(source.gaps),
+        clock_jumps=str(source.clock_jumps),
+        overruns=str(source.overruns),
+        drift=f"{source.drift_ppm:+.0f} ppm" if np.isfinite(source.drift_ppm) else "\N{EN DASH}",
+        message=source.message,
+    )
+
+
+def describe_step(latest: Feedback | None) -> str:
+    """Return the one line about the newest step: number, cost, and what observed is against."""
+    if latest is None:
+        return "no step yet"
+    cost = f"{1e3 * sum(latest.stage_s.values()):.0f} ms a step" if latest.stage_s else "step time unknown"
+    return f"step {latest.step}  \N{MIDDLE DOT}  {cost}  \N{MIDDLE DOT}  {_AGAINST[latest.observed_against]}"
+
+
+def describe_notices(latest: Feedback | None) -> str:
+    """Return why values are absent and what the sources report, in words; empty when there is nothing to say."""
+    if latest is None:
+        return ""
+    notices = [f"{s.name}: {s.message}" for s in latest.sources if s.message]
+    return "   \N{MIDDLE DOT}   ".join(([latest.reason] if latest.reason else []) + notices)
+
+
+def session_clock(seconds: float) -> str:
+    """Return ``seconds`` as min:s or h:min:s."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def correlation_text(value: float) -> str:
+    """Return a tick of a correlation axis, with a true minus sign."""
+    return f"{round(value, 2) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def correlation_limits(*values: FloatArray, floor: float = -0.2, ceiling: float = 0.4) -> tuple[float, float]:
+    """Return axis limits in whole tenths that hold all finite ``values`` and at least ``floor`` to ``ceiling``."""
+    joined = np.concatenate([np.ravel(v) for v in values] + [np.array([floor, ceiling])])
+    finite = joined[np.isfinite(joined)]
+    # The small offset keeps a value such as 0.3 (0.30000000000000004 in tenths) from opening a further tenth.
+    low, high = np.floor(10 * finite.min() + 1e-9) / 10, np.ceil(10 * finite.max() - 1e-9) / 10
+    return max(float(low), -1.0), min(float(high), 1.0)

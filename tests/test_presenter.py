@@ -1,0 +1,234 @@
+"""The presenter and its pure functions, without Qt."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rtaffect.errors import RtaffectError
+from rtaffect.feedback import SourceStatus
+from rtaffect.view import Presenter, run_window
+from rtaffect.view.state import (
+    agreement,
+    break_at_gaps,
+    correlation_limits,
+    describe_notices,
+    describe_source,
+    describe_step,
+    resolve_headline,
+    running_mean,
+    session_clock,
+)
+from tests.fake_feedback import CHANNELS, PEOPLE, WARM_UP, fake_session
+
+
+def fed(steps: int, **options: object) -> Presenter:
+    presenter = Presenter()
+    for feedback in fake_session(steps, **options):  # type: ignore[arg-type]
+        presenter.add(feedback)
+    return presenter
+
+
+def test_state_holds_what_was_added() -> None:
+    session = fake_session(60)
+    presenter = fed(60)
+    presenter.select(5)
+    state = presenter.state()
+    np.testing.assert_array_equal(state.row.time, [f.time for f in session])
+    for quantity in ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high"):
+        np.testing.assert_array_equal(getattr(state.row, quantity), [getattr(f, quantity)[5] for f in session])
+    np.testing.assert_array_equal(state.mean.observed, [f.observed_mean for f in session])
+    np.testing.assert_array_equal(state.mean.predicted_high, [f.predicted_mean_high for f in session])
+    assert state.row.name == CHANNELS[5]
+    assert state.latest is not None
+    assert state.latest.quality.shape == (len(PEOPLE), len(CHANNELS))
+
+
+def test_history_is_bounded_and_keeps_the_newest() -> None:
+    presenter = Presenter(history_s=50)
+    session = fake_session(180)
+    presenter.add(session[0])
+    arrays_at_first = (presenter._time, presenter._values)
+    for feedback in session[1:]:
+        presenter.add(feedback)
+    state = presenter.state()
+    np.testing.assert_array_equal(state.row.time, np.arange(131, 181))
+    assert presenter._time is arrays_at_first[0]
+    assert presenter._values is arrays_at_first[1]
+
+
+def test_old_steps_leave_by_time_even_when_steps_are_missing() -> None:
+    presenter = Presenter(history_s=50)
+    for feedback in fake_session(200)[::4]:
+        presenter.add(feedback)
+    time = presenter.state().row.time
+    assert time[-1] - time[0] < 50
+
+
+def test_missing_steps_break_the_line() -> None:
+    session = fake_session(40)
+    presenter = Presenter()
+    for feedback in session[:20] + session[25:]:
+        presenter.add(feedback)
+    course = presenter.state().row
+    assert course.time.size == 36
+    assert np.isnan(course.predicted[20])
+    assert np.isfinite(course.predicted[[19, 21]]).all()
+    assert (np.diff(course.time) > 0).all()
+
+
+def test_revision_grows_with_every_change_only() -> None:
+    presenter = fed(3)
+    before = presenter.revision
+    presenter.state()
+    presenter.select(0)
+    assert presenter.revision == before
+    presenter.select(1)
+    presenter.end("over")
+    presenter.end("over again")
+    assert presenter.revision == before + 2
+    assert presenter.state().revision == presenter.revision
+    assert presenter.state().ended == "over"
+
+
+@pytest.mark.parametrize("row", [-1, len(CHANNELS)])
+def test_a_row_that_is_not_there_is_refused(row: int) -> None:
+    with pytest.raises(ValueError, match=f"row {row} does not exist; expected 0 to 23"):
+        fed(1).select(row)
+
+
+def test_other_rows_begin_anew_and_keep_the_choice_by_name() -> None:
+    presenter = fed(30)
+    presenter.select(CHANNELS.index("Cz"))
+    for feedback in fake_session(12, rows=("Cz", "Pz", "Oz")):
+        presenter.add(feedback)
+    state = presenter.state()
+    assert (state.selected, state.row.name, state.row.time.size) == (0, "Cz", 12)
+
+
+def test_a_step_number_that_falls_begins_anew() -> None:
+    presenter = fed(30)
+    presenter.add(fake_session(1)[0])
+    assert presenter.state().row.time.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("wrong", [{"history_s": 0.5}, {"step_s": 0.0}, {"smooth_steps": 0}])
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected history_s >= step_s > 0"):
+        Presenter(**wrong)  # type: ignore[arg-type]
+
+
+def test_adding_and_reading_from_two_threads() -> None:
+    presenter, session = Presenter(history_s=40), fake_session(400)
+    engine = threading.Thread(target=lambda: [presenter.add(f) for f in session])
+    engine.start()
+    revision = -1
+    while engine.is_alive():
+        state = presenter.state()
+        assert state.revision >= revision
+        revision = state.revision
+        if state.latest is not None:
+            assert state.row.time[-1] == state.latest.time
+            np.testing.assert_array_equal(state.row.predicted[-1], state.latest.predicted[0])
+    engine.join()
+    assert presenter.state().revision == 400
+
+
+@given(
+    values=arrays(np.float64, st.integers(0, 40), elements=st.floats(-0.99, 0.99) | st.just(float("nan"))),
+    steps=st.integers(1, 8),
+)
+def test_running_mean_is_the_causal_mean_of_fisher_z(values: np.ndarray, steps: int) -> None:
+    expected = np.full(values.size, np.nan)
+    for i in range(values.size):
+        window = [v for v in values[max(0, i - steps + 1) : i + 1] if not np.isnan(v)]
+        if not np.isnan(values[i]):
+            expected[i] = np.tanh(np.mean(np.arctanh(window)))
+    np.testing.assert_allclose(running_mean(values, steps), expected, atol=1e-12)
+
+
+def test_agreement_is_pearson_over_the_steps_with_both() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=100)
+    y = x + rng.normal(size=100)
+    x[:10], y[50:60] = np.nan, np.nan
+    both = np.isfinite(x) & np.isfinite(y)
+    found = agreement(x, y)
+    assert found.steps == 80
+    assert found.r == pytest.approx(np.corrcoef(x[both], y[both])[0, 1])
+    assert found.text == f"r = {found.r:.2f} over 80 steps"
+
+
+def test_agreement_has_no_value_when_it_means_nothing() -> None:
+    assert agreement(np.arange(19.0), np.arange(19.0)).r is None
+    assert agreement(np.arange(19.0), np.arange(19.0)).text == "r = n/a (19 of 20 steps needed)"
+    assert agreement(np.full(30, 0.1), np.arange(30.0)).r is None
+    assert "n/a" in agreement(np.full(30, 0.1), np.arange(30.0)).text
+
+
+def test_break_at_gaps_leaves_regular_steps_alone() -> None:
+    time, values = np.arange(5.0), np.ones((5, 2))
+    assert break_at_gaps(time, values, 1.0)[0] is time
+
+
+def test_headlines() -> None:
+    assert resolve_headline(Presenter().state(), 0.0) == ("waiting for data", "no step yet")
+    assert resolve_headline(fed(WARM_UP).state(), 0.2)[0] == "waiting for data"
+    running = fed(40)
+    assert resolve_headline(running.state(), 0.2) == ("running", "")
+    assert resolve_headline(running.state(), 7.4) == ("stalled", "no step for 7 s")
+    assert resolve_headline(fed(40, lost=PEOPLE[1]).state(), 0.2) == ("fault", "Muse-27C0 lost")
+    running.end("the sound is over")
+    assert resolve_headline(running.state(), 7.4) == ("ended", "the sound is over")
+    running.fail("fault: disk full")
+    assert resolve_headline(running.state(), 7.4) == ("fault", "fault: disk full")
+
+
+def test_words_about_sources_and_steps() -> None:
+    source = SourceStatus("muse", "eeg", "ok", 0.12, 10, 2, 1, 0, -3.4, "battery low")
+    words = describe_source(source, 1.0)
+    assert (words.state, words.age, words.gaps, words.drift) == ("ok", "1.1 s", "2", "-3 ppm")
+    assert describe_source(source, 9.0).state == "was ok"
+    unseen = dataclasses.replace(source, state="waiting", age_s=float("nan"), drift_ppm=float("nan"))
+    assert describe_source(unseen, 1.0).age == "none yet"
+    feedback = dataclasses.replace(fake_session(40)[-1], sources=(source,), reason="no reference")
+    assert describe_step(feedback) == "step 40  ·  51 ms a step  ·  observed against the stored reference"
+    assert describe_notices(feedback) == "no reference   ·   muse: battery low"
+    assert describe_step(None) == "no step yet"
+    assert describe_notices(None) == ""
+
+
+def test_clock_and_limits() -> None:
+    assert [session_clock(s) for s in (0, 59.9, 61, 3725)] == ["0:00", "0:59", "1:01", "1:02:05"]
+    assert correlation_limits(np.array([np.nan])) == (-0.2, 0.4)
+    assert correlation_limits(np.array([-0.31, 0.3, 0.62])) == (-0.4, 0.7)
+    assert correlation_limits(np.array([-1.0, 1.0])) == (-1.0, 1.0)
+
+
+def test_importing_the_view_imports_no_qt() -> None:
+    code = "import sys, rtaffect.view; sys.exit(any(m.startswith(('PySide6', 'pyqtgraph')) for m in sys.modules))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("missing", ["PySide6", "pyqtgraph"])
+def test_without_qt_the_remedy_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Absent:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name.split(".", maxsplit=1)[0] == missing:
+                raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    for name in [m for m in sys.modules if m.split(".")[0] == missing or m.startswith("rtaffect.view.")]:
+        if name not in ("rtaffect.view.presenter", "rtaffect.view.state"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("rtaffect.view.window", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+    with pytest.raises(RtaffectError, match=r'needs .* pip install "rtaffect\[view\]"'):
+        run_window(Presenter(), title="", on_close=lambda: None, now=lambda: 0.0)
