@@ -45,7 +45,9 @@ class Fit:
         return np.array(rows), _pearson(predicted.mean(axis=1), observed.mean(axis=1))
 
 
-def fit(features: Sequence[Array], targets: Sequence[Array], settings: Settings) -> Fit:
+def fit(
+    features: Sequence[Array], targets: Sequence[Array], settings: Settings, people: Sequence[Array] | None = None
+) -> Fit:
     """Fit weights to one or more sounds.
 
     Parameters
@@ -56,6 +58,9 @@ def fit(features: Sequence[Array], targets: Sequence[Array], settings: Settings)
         For each sound (steps, R): observed synchrony after each step, Fisher z, NaN where there is none.
     settings
         Components, lags, interval level and the window, which is the least gap between folds.
+    people
+        For each sound (P, steps, R): what each person showed, Fisher z. A live session observes one person, so the
+        interval is made for one; without it, for the target itself.
 
     Raises
     ------
@@ -72,7 +77,8 @@ def fit(features: Sequence[Array], targets: Sequence[Array], settings: Settings)
         held_out[test] = _apply(features, weights)[test]
     everything = np.arange(len(target))
     weights, alpha = _fit_on(features, target, everything, lengths, settings)
-    return Fit(_with_interval(weights, held_out, target, settings), held_out, target, alpha, len(outer))
+    shown = np.concatenate(people, axis=1) if people is not None else target[None]
+    return Fit(_with_interval(weights, held_out, shown, settings), held_out, target, alpha, len(outer))
 
 
 def folds(lengths: Sequence[int], gap: int) -> Iterator[tuple[Indices, Indices]]:
@@ -181,9 +187,9 @@ def _choose_alpha(x: Array, y: Array, inner: list[tuple[Indices, Indices]]) -> A
     return np.asarray(ALPHAS[error.argmin(axis=0)])
 
 
-def _with_interval(weights: Weights, held_out: Array, target: Array, settings: Settings) -> Weights:
-    """Return ``weights`` with the quantiles of the held-out residuals, rows and their mean."""
-    residual = target - held_out
+def _with_interval(weights: Weights, held_out: Array, shown: Array, settings: Settings) -> Weights:
+    """Return ``weights`` with the quantiles of ``shown`` (P, steps, R) less its prediction, for rows and their mean."""
+    residual = (shown - held_out).reshape(-1, held_out.shape[1])
     residual = np.column_stack([residual, residual.mean(axis=1)])
     tail = (1 - settings.prediction.interval_level) / 2
     low, high = np.nanquantile(residual, [tail, 1 - tail], axis=0)

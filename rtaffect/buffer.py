@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from rtaffect.feedback import SourceStatus, StreamState
 from rtaffect.ring import RingBuffer
-from rtaffect.timebase import Timebase
+from rtaffect.timebase import JUMP_S, Timebase
 
-#: Timestamps are compared with the declared rate over this long, s.
-RATE_SPAN_S = 10.0
+#: Timestamps are compared with the declared rate once they go on evenly for this long, s.
+RATE_LEAST_S = 5.0
 #: A delivered rate this far from the declared one (fraction) is a wrong declaration, not drift.
 RATE_TOLERANCE = 0.1
 
@@ -55,7 +55,7 @@ class SampleBuffer:
         A timestamp further than this from its expected place is a gap or clock jump, s.
     """
 
-    def __init__(self, rate: float, channels: int, seconds: float = 30.0, gap_s: float = 0.5) -> None:
+    def __init__(self, rate: float, channels: int, seconds: float = 30.0, gap_s: float = JUMP_S) -> None:
         if not (math.isfinite(rate) and rate > 0):
             raise ValueError(f"a sample buffer needs a regular rate in Hz, not {rate}")
         capacity = max(1, math.ceil(seconds * rate))
@@ -64,7 +64,6 @@ class SampleBuffer:
         self._times = RingBuffer(capacity, 1, np.float64)
         self._timebase = Timebase(rate, jump_s=gap_s)
         self._breaks: deque[int] = deque(maxlen=1024)
-        self._anchors: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
         self.gaps = 0
         self.clock_jumps = 0
@@ -89,12 +88,16 @@ class SampleBuffer:
 
     @property
     def measured_rate(self) -> float:
-        """Samples per second by the timestamps of the last seconds, Hz; NaN until half of them have passed."""
+        """Samples per second by the timestamps, Hz; NaN in the first seconds of a segment."""
         with self._lock:
-            if len(self._anchors) < 2:
+            if self._timebase.segment_samples < RATE_LEAST_S * self.rate:
                 return math.nan
-            (t0, n0), (t1, n1) = self._anchors[0], self._anchors[-1]
-            return (n1 - n0) / (t1 - t0) if t1 - t0 >= RATE_SPAN_S / 2 else math.nan
+            return self.rate / (1.0 + self._timebase.drift_ppm * 1e-6)
+
+    def begin_segment(self) -> None:
+        """Let the next sample start a new segment: the device came back, or its clock was reset."""
+        with self._lock:
+            self._timebase.begin_segment()
 
     def push(self, samples: NDArray[np.floating], stamps: NDArray[np.float64]) -> None:
         """Write ``samples`` (n, channels) taken at ``stamps`` (n,), s on the LSL clock, jittered as they come."""
@@ -110,14 +113,6 @@ class SampleBuffer:
                 self._breaks.append(sample)
                 self.gaps += jump_s > 0
                 self.clock_jumps += jump_s < 0
-            self._note_rate(float(stamps[-1]))
-
-    def _note_rate(self, stamp: float) -> None:
-        if self._anchors and stamp < self._anchors[-1][0]:
-            self._anchors.clear()
-        self._anchors.append((stamp, self._samples.head))
-        while stamp - self._anchors[0][0] > RATE_SPAN_S:
-            self._anchors.popleft()
 
     def read(self, cursor: int, until: float) -> Block:
         """Return the samples from number ``cursor`` on that are not later than ``until`` (s).

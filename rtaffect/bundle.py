@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from rtaffect.errors import ArtifactError
 from rtaffect.prediction import Weights
 from rtaffect.settings import Frozen, Settings
 
-FORMAT = 1
+FORMAT: Final = 1
 _REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,14 @@ class Reference:
 
     mean: NDArray[np.float32]
     onset: float
+
+
+class Comparison(NamedTuple):
+    """An observation, what the people were compared with, and why there is no value."""
+
+    observation: Observation
+    against: Against
+    reason: str = ""
 
 
 class Engine:
@@ -66,7 +74,7 @@ class Engine:
         predictor: Predictor | None = None,
         reference: Reference | None = None,
     ) -> None:
-        self.rows, self.origin, self._settings = rows, origin, settings
+        self.rows, self.origin, self.settings = rows, origin, settings
         self.sources = [*people, *([sound] if sound is not None else [])]
         self._listeners = [Listener(p, rows, settings, origin) for p in people]
         self._sound_input, self._predictor, self._reference = sound_input, predictor, reference
@@ -75,8 +83,8 @@ class Engine:
     @property
     def lookahead_s(self) -> float:
         """How much later than a step's end the samples must reach for it to be complete, s."""
-        inputs = [*self._listeners, *([self._sound_input] if self._sound_input else [])]
-        return max((i.lookahead_s for i in inputs), default=0.0)
+        ahead = [listener.lookahead_s for listener in self._listeners]
+        return max([*ahead, self._sound_input.lookahead_s if self._sound_input else 0.0])
 
     def end_of(self, step: int) -> float:
         """Return the LSL time at which ``step`` ends, s."""
@@ -95,8 +103,8 @@ class Engine:
         with _timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with _timed(spent, "synchrony"):
-            observation, against, reason = self._observe(step)
-        return self._feedback(step, now, prediction, observation, against, reason, spent)
+            comparison = self._observe(step)
+        return self._feedback(now, prediction or _no_prediction(len(self.rows)), comparison, spent)
 
     def _hear(self, step: int) -> Signal | None:
         if self._sound_input is None:
@@ -104,47 +112,35 @@ class Engine:
         self._sound_input.advance(step)
         return self._sound_input.feature(step)
 
-    def _observe(self, step: int) -> tuple[Observation | None, Against, str]:
-        """Return the observation, what it is against, and why there is none."""
-        seconds, rate = self._settings.synchrony.window_s, self._settings.signal.rate_hz
+    def _observe(self, step: int) -> Comparison:
+        seconds, rate = self.settings.synchrony.window_s, self.settings.signal.rate_hz
         if step < seconds:
-            return None, "nothing", f"the first window fills in {seconds - step} s"
+            return self._nothing(f"the first window fills in {seconds - step} s")
         if self._reference is not None:
             return self._against_reference(step, self._reference, seconds, rate)
         if len(self._listeners) < 2:
-            return None, "nothing", "one headset and no reference for this sound: nothing to compare with"
-        history = min(step, self._settings.synchrony.null_history_s)
+            return self._nothing("one headset and no reference for this sound: nothing to compare with")
+        history = min(step, self.settings.synchrony.null_history_s)
         people = standardise(np.stack([p.window(step, history) for p in self._listeners]))
         start = (history - seconds) * rate
-        observation = observe(people[:, start:], others_mean(people), start, rate, self._settings.synchrony)
-        return observation, "group", ""
+        observation = observe(people[:, start:], others_mean(people), start, rate, self.settings.synchrony)
+        return Comparison(observation, "group")
 
-    def _against_reference(
-        self, step: int, reference: Reference, seconds: int, rate: int
-    ) -> tuple[Observation | None, Against, str]:
+    def _nothing(self, reason: str) -> Comparison:
+        return Comparison(_no_observation(len(self._listeners), len(self.rows)), "nothing", reason)
+
+    def _against_reference(self, step: int, reference: Reference, seconds: int, rate: int) -> Comparison:
         start = (step - seconds) * rate - round(reference.onset * rate)
         if not 0 <= start <= len(reference.mean) - seconds * rate:
-            return None, "reference", "the window is not inside the sound that the reference group heard"
+            return self._nothing("the window is not inside the sound that the reference group heard")
         windows = np.stack([p.window(step, seconds) for p in self._listeners])
         mean = np.asarray(reference.mean, np.float64)
         partners = np.broadcast_to(mean, (len(windows), *mean.shape))
-        return observe(windows, partners, start, rate, self._settings.synchrony), "reference", ""
+        return Comparison(observe(windows, partners, start, rate, self.settings.synchrony), "reference")
 
-    def _feedback(
-        self,
-        step: int,
-        now: float,
-        prediction: Prediction | None,
-        observation: Observation | None,
-        against: Against,
-        reason: str,
-        spent: dict[str, float],
-    ) -> Feedback:
-        rows, people = len(self.rows), len(self._listeners)
-        quality = np.array([p.quality(step, self._settings.synchrony.window_s) for p in self._listeners])
-        quality = quality.reshape(people, rows)
-        o = observation or _no_observation(people, rows)
-        p = prediction or _no_prediction(rows)
+    def _feedback(self, now: float, p: Prediction, comparison: Comparison, spent: dict[str, float]) -> Feedback:
+        o, step, window_s = comparison.observation, self._step, self.settings.synchrony.window_s
+        quality = [listener.quality(step, window_s) for listener in self._listeners]
         return Feedback(
             step=step,
             time=float(step * STEP_S),
@@ -164,15 +160,15 @@ class Engine:
             observed_mean=o.overall,
             null_mean_low=o.overall_low,
             null_mean_high=o.overall_high,
-            quality=quality,
+            quality=np.array(quality).reshape(len(quality), len(self.rows)),
             trusted=np.isfinite(p.value) & np.isfinite(o.mean) & np.isfinite(o.low),
-            observed_against=against,
-            reason="; ".join(filter(None, [reason, *self._why_not(o, p)])),
+            observed_against=comparison.against,
+            reason="; ".join(filter(None, [comparison.reason, *self._why_not(o, p, comparison.reason)])),
             sources=tuple(s.status(now) for s in self.sources),
             stage_s=spent,
         )
 
-    def _why_not(self, observation: Observation, prediction: Prediction) -> list[str]:
+    def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
         reasons = []
         if self._predictor is None:
@@ -181,7 +177,7 @@ class Engine:
             reasons.append("prediction waits for enough sound without a gap")
         if np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
             reasons.append("the null band waits for more data")
-        elif np.isnan(observation.mean).all() and self._step >= self._settings.synchrony.window_s:
+        elif np.isnan(observation.mean).all() and not given:
             reasons.append("too little good EEG in the window")
         return reasons
 

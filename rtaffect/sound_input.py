@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class SoundInput:
         self._cursor = block.stop
         missing = ~np.isfinite(block.samples[:, 0])
         edges = sorted({0, *block.breaks, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), len(block.times)})
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             if start in block.breaks or missing[start]:
                 self._begin_segment()
             if not missing[start]:

@@ -29,7 +29,8 @@ def fisher_mean(correlations: Signal, axis: int | None = None) -> Signal:
     present = np.isfinite(z)
     count = present.sum(axis=axis)
     total = np.where(present, z, 0.0).sum(axis=axis)
-    return np.asarray(np.tanh(np.where(count > 0, total / np.maximum(count, 1), np.nan)))
+    mean: Signal = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.asarray(np.tanh(mean))
 
 
 def window_correlation(x: Signal, y: Signal, least: int = 3) -> Signal:
@@ -64,29 +65,64 @@ def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: i
     for row in range(rows):
         left = _moments(x[:, row])
         windows = np.lib.stride_tricks.sliding_window_view(_moments(y[:, row]), n, axis=0)[starts]
-        out[:, row] = _pearson(windows @ left, least)
+        s = windows @ left
+        sums = JointSums(s[:, 0, 0], s[:, 0, 1], s[:, 1, 0], s[:, 0, 2], s[:, 1, 1], s[:, 2, 0])
+        out[:, row] = _pearson(sums, least)
     return out
+
+
+def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: int = 3) -> Signal:
+    """Return the correlation (turns, rows) of ``x`` and ``y`` (time, rows) in each window of ``window`` rows.
+
+    Windows end at rows stride, 2 stride, ... and those that reach before the first row are NaN. The same numbers as
+    :func:`window_correlation` of each window, from running sums.
+    """
+    present = np.isfinite(x) & np.isfinite(y)
+    x, y = (_centred(np.where(present, series, np.nan)) for series in (x, y))
+    products = np.stack([present, x, y, x * x, x * y, y * y])
+    sums = np.concatenate([np.zeros_like(products[:, :1]), np.cumsum(products, axis=1)], axis=1)
+    stops = np.arange(stride, len(x) + 1, stride)
+    full = stops >= window
+    inside = sums[:, stops[full]] - sums[:, stops[full] - window]
+    out = np.full((len(stops), x.shape[1]), np.nan)
+    out[full] = _pearson(JointSums(*inside), least)
+    return out
+
+
+def _centred(series: Signal) -> Signal:
+    """Return ``series`` (time, ...) without its mean over time, and zero where it is missing."""
+    present = np.isfinite(series)
+    count = np.maximum(present.sum(axis=0), 1)
+    centre = np.where(present, series, 0.0).sum(axis=0) / count
+    return np.where(present, series - centre, 0.0)
 
 
 def _moments(series: Signal) -> Signal:
     """Return presence, value and square (n, 3) of a centred series, zero where it is missing."""
-    present = np.isfinite(series)
-    centre = series[present].mean() if present.any() else 0.0
-    value = np.where(present, series - centre, 0.0)
-    return np.stack([present, value, value * value], axis=1)
+    value = _centred(series)
+    return np.stack([np.isfinite(series), value, value * value], axis=1)
 
 
-def _pearson(sums: Signal, least: int) -> Signal:
-    """Return correlations (lags,) from joint sums (lags, 3, 3): [y moment, x moment] of ``_moments``."""
-    count, sum_x, sum_xx = sums[:, 0, 0], sums[:, 0, 1], sums[:, 0, 2]
-    sum_y, sum_xy, sum_yy = sums[:, 1, 0], sums[:, 1, 1], sums[:, 2, 0]
-    safe = np.maximum(count, 1.0)
-    var_x = sum_xx - sum_x**2 / safe
-    var_y = sum_yy - sum_y**2 / safe
+class JointSums(NamedTuple):
+    """Sums over the instants at which both x and y are present; arrays of one shape."""
+
+    n: Signal
+    x: Signal
+    y: Signal
+    xx: Signal
+    xy: Signal
+    yy: Signal
+
+
+def _pearson(sums: JointSums, least: int) -> Signal:
+    """Return the correlations that the sums give; NaN where ``least`` is not reached or one side does not vary."""
+    safe = np.maximum(sums.n, 1.0)
+    var_x = sums.xx - sums.x**2 / safe
+    var_y = sums.yy - sums.y**2 / safe
     tiny = 1e-12
-    valid = (count >= least) & (var_x > tiny * sum_xx) & (var_y > tiny * sum_yy)
+    valid = (sums.n >= least) & (var_x > tiny * sums.xx) & (var_y > tiny * sums.yy)
     scale = np.sqrt(np.where(valid, var_x * var_y, 1.0))
-    return np.asarray(np.where(valid, np.clip((sum_xy - sum_x * sum_y / safe) / scale, -1.0, 1.0), np.nan))
+    return np.asarray(np.where(valid, np.clip((sums.xy - sums.x * sums.y / safe) / scale, -1.0, 1.0), np.nan))
 
 
 def standardise(people: Signal) -> Signal:

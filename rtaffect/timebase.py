@@ -9,6 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+Times = NDArray[np.float64]
+
+#: A jump for devices that send in bursts, s.
+JUMP_S = 0.5
+#: A new segment also starts after a whole second in which every timestamp is off to the same side by more than this,
+#: s. Bursts of late samples (Bluetooth: up to .3 s) always come back within a second; lost samples never do.
+SHIFT_S = 0.1
+#: Least distance between samples, as a fraction of the nominal one: time never stands still.
+_LEAST_SPACING = 0.1
+
 
 class Break(NamedTuple):
     """A place where time does not go on evenly.
@@ -24,49 +34,61 @@ class Break(NamedTuple):
 class Timebase:
     """De-jitters timestamps with a tracker of offset and drift.
 
-    The deviation of each timestamp from an even grid at the nominal rate is followed by a critically damped
-    second-order (g-h) tracker, Brookner, *Tracking and Kalman Filtering Made Easy*, 1998, section 1.2.6, with
-    g = 1 - p^2, h = (1 - p)^2, p = exp(-1 / (time_constant_s * rate)). It follows a constant clock drift without lag.
-    Because it is linear and time-invariant, a chunk costs one ``lfilter`` call and chunking does not change it.
+    The deviation of each timestamp from an even grid at the nominal rate is followed, in each segment, first by a
+    straight line through all deviations so far, and once that has the memory of the tracker, by a critically damped
+    second-order (g-h) tracker with g = 1 - p^2, h = (1 - p)^2, p = exp(-1 / (time_constant_s * rate)): Brookner,
+    *Tracking and Kalman Filtering Made Easy*, 1998, sections 1.2.6 and 1.2.10. Both follow a constant clock drift
+    without lag. A chunk costs a few vector operations and chunking does not change the result.
 
     Parameters
     ----------
     rate
         Nominal rate, Hz.
     time_constant_s
-        Memory of the tracker, s. Devices that send bursts over Bluetooth jitter by up to .3 s.
+        Memory of the tracker, s.
     jump_s
-        A timestamp further than this from its expected place starts a new segment, s.
+        A timestamp further than this from its expected place starts a new segment at once, s.
     """
 
-    def __init__(self, rate: float, time_constant_s: float = 10.0, jump_s: float = 0.5) -> None:
+    def __init__(self, rate: float, time_constant_s: float = 10.0, jump_s: float = JUMP_S) -> None:
         self.rate, self._jump_s = rate, jump_s
         p = math.exp(-1.0 / (time_constant_s * rate))
         g, h = 1.0 - p * p, (1.0 - p) ** 2
+        self._p = p
         self._b = np.array([g, h - g])
         self._a = np.array([1.0, -2.0 * p, p * p])
-        self._origin = math.nan
-        self._count = 0
-        self._state = np.zeros(2)
-        self._last = 0.0
+        # The line's newest point moves by about 4 / n per sample, the tracker's by g.
+        self._line_samples = math.ceil(4.0 / g)
         self._samples = 0
+        self._fresh = True
+        self._restart(math.nan)
 
     @property
     def drift_ppm(self) -> float:
         """Device clock against the nominal rate, parts per million; positive when samples come too slowly."""
-        # The transposed filter state is p^2 (level + slope), so the tracker's slope needs no second filter.
-        slope = self._state[0] / self._a[2] - self._last
-        return float(slope) * self.rate * 1e6
+        return self._slope * self.rate * 1e6
 
-    def update(self, stamps: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[Break, ...]]:
+    @property
+    def segment_samples(self) -> int:
+        """Samples since the last break."""
+        return self._count
+
+    def begin_segment(self) -> None:
+        """Let the next sample start a new segment, whatever its timestamp: a device came back or was reset."""
+        self._fresh = True
+
+    def update(self, stamps: Times) -> tuple[Times, tuple[Break, ...]]:
         """Return the times (n,) of samples stamped ``stamps`` (n,), s, and the breaks among them."""
         times = np.empty(len(stamps))
         breaks: list[Break] = []
         at = 0
-        if math.isnan(self._origin) and len(stamps):
+        if self._fresh and len(stamps):
+            if self._samples:
+                breaks.append(Break(self._samples, float(stamps[0]) - self._expected()))
+            self._fresh = False
             self._restart(float(stamps[0]))
         while at < len(stamps):
-            done, jump = self._track(stamps[at:], times[at:])
+            done, jump = self._segment(stamps[at:], times[at:])
             at += done
             if jump is not None:
                 breaks.append(Break(self._samples + at, jump))
@@ -74,22 +96,77 @@ class Timebase:
         self._samples += len(stamps)
         return times, tuple(breaks)
 
+    def _expected(self) -> float:
+        return self._origin + self._count / self.rate + self._level
+
     def _restart(self, stamp: float) -> None:
         self._origin, self._count = stamp, 0
-        self._state, self._last = np.zeros(2), 0.0
+        self._level = self._slope = 0.0
+        self._sum = self._moment = 0.0
+        self._floor = -math.inf
+        self._recent = np.empty(0)
 
-    def _track(self, stamps: NDArray[np.float64], out: NDArray[np.float64]) -> tuple[int, float | None]:
+    def _segment(self, stamps: Times, out: Times) -> tuple[int, float | None]:
         """Fill ``out`` up to the first jump; return how many were done and the jump, if any."""
-        grid = self._origin + (self._count + np.arange(len(stamps))) / self.rate
+        growing = self._count < self._line_samples
+        if growing:
+            stamps = stamps[: self._line_samples - self._count]
+        number = self._count + np.arange(len(stamps))
+        grid = self._origin + number / self.rate
         deviation = stamps - grid
-        smooth, state = lfilter(self._b, self._a, deviation, zi=self._state)
-        expected = np.concatenate([[self._last], smooth[:-1]])
-        far = np.flatnonzero(np.abs(deviation - expected) > self._jump_s)
-        n = int(far[0]) if len(far) else len(stamps)
-        if n < len(stamps):
-            smooth, state = lfilter(self._b, self._a, deviation[:n], zi=self._state) if n else (smooth[:0], self._state)
-        out[:n] = grid[:n] + smooth[:n]
-        self._state = state
-        self._last = float(smooth[n - 1]) if n else self._last
+        smooth = self._line(number, deviation)[0] if growing else self._track(deviation)[0]
+        residual = deviation - np.concatenate([[self._level], smooth[:-1]])
+        n = self._first_jump(residual)
+        if growing:
+            smooth, slope, sums = self._line(number[:n], deviation[:n])
+            if n:
+                self._slope, (self._sum, self._moment) = float(slope[-1]), sums
+        else:
+            smooth, self._slope = self._track(deviation[:n])
+        spaced = np.maximum.accumulate(np.concatenate([[self._floor], grid[:n] + smooth - number[:n] * self._least]))
+        out[:n] = spaced[1:] + number[:n] * self._least
+        if n:
+            self._level, self._floor = float(smooth[-1]), float(spaced[-1])
+        self._recent = np.concatenate([self._recent, residual[:n]])[-self._window :]
         self._count += n
-        return n, float(deviation[n] - expected[n]) if len(far) else None
+        return n, float(residual[n]) if n < len(residual) else None
+
+    @property
+    def _least(self) -> float:
+        return _LEAST_SPACING / self.rate
+
+    @property
+    def _window(self) -> int:
+        return max(1, round(self.rate))
+
+    def _line(self, number: NDArray[np.int64], deviation: Times) -> tuple[Times, Times, tuple[float, float]]:
+        """Return the newest point (n,) and slope (n,) of the line through all so far, and the sums carried on."""
+        total = np.cumsum(np.concatenate([[self._sum], deviation]))[1:]
+        moment = np.cumsum(np.concatenate([[self._moment], number * deviation]))[1:]
+        n = number + 1.0
+        # Sums of 0..n-1 and of their squares about the mean have closed forms.
+        middle, spread = (n - 1) / 2, n * (n * n - 1) / 12
+        slope = (moment - middle * total) / np.where(spread > 0, spread, 1.0)
+        carried = (float(total[-1]), float(moment[-1])) if len(n) else (self._sum, self._moment)
+        return total / n + slope * (n - 1 - middle), slope, carried
+
+    def _track(self, deviation: Times) -> tuple[Times, float]:
+        """Return the tracker's level after each deviation (n,) and its last slope, s per sample."""
+        if not len(deviation):
+            return deviation, self._slope
+        # lfilter's transposed state, in which p^2 (level + slope) is what the next output expects.
+        square = self._p**2
+        state = np.array([square * (self._level + self._slope), -square * self._level])
+        smooth, state = lfilter(self._b, self._a, deviation, zi=state)
+        return smooth, float(state[0] / square - smooth[-1])
+
+    def _first_jump(self, residual: Times) -> int:
+        """Return the position of the first timestamp that is not where this segment goes on; n if all are."""
+        jump = np.abs(residual) > self._jump_s
+        joined = np.concatenate([self._recent, residual])
+        if len(joined) >= self._window and (np.abs(residual) > SHIFT_S).any():
+            windows = np.lib.stride_tricks.sliding_window_view(joined, self._window)
+            shifted = (windows.min(axis=1) > SHIFT_S) | (windows.max(axis=1) < -SHIFT_S)
+            jump[len(jump) - min(len(jump), len(shifted)) :] |= shifted[-len(jump) :]
+        found = np.flatnonzero(jump)
+        return int(found[0]) if len(found) else len(residual)

@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from pylsl import local_clock
 
 from rtaffect.errors import SoundError

@@ -133,7 +133,7 @@ def test_what_is_played_is_captured_at_its_time(pulse: PulseServer) -> None:
     assert result["breaks"] == 0
     steps = np.diff(times)
     assert (steps > 0).all()
-    assert np.abs(steps * RATE - 1).max() < 0.02
+    assert np.abs(steps[2 * RATE :] * RATE - 1).max() < 0.02, "even, once the jitter of some seconds is averaged"
 
     begun, ended = result["paplay"]
     onset, same, level = found_at(captured, times, begun, ended + 0.5)
@@ -144,8 +144,8 @@ def test_what_is_played_is_captured_at_its_time(pulse: PulseServer) -> None:
     assert (result["finished"], result["state"], result["underflows"]) == (True, "finished", 0)
     assert result["actual_onset"] == pytest.approx(result["onset"], abs=0.005)
     onset, same, level = found_at(captured, times, result["onset"] - 0.5, result["onset"] + SOUND_S + 0.5)
-    assert same > 0.99
-    assert level == pytest.approx(1.0, abs=0.02)
+    assert same > 0.999, "all of it, from the first to the last sample"
+    assert level == pytest.approx(1.0, abs=0.002)
     assert onset == pytest.approx(result["actual_onset"], abs=0.05)
     assert abs(result["lag_s"]) < 0.02
 
@@ -274,12 +274,15 @@ class TestStampsWithoutDevice:
         self.feed(source, monkeypatch, 0.025)
         block = source.buffer.read(0, np.inf)
         assert len(block.times) == 480 * 200
+        assert block.breaks == (480 * 100,)
         assert block.samples[:, 0] == pytest.approx(0.125)
         assert block.times[0] == pytest.approx(1001.0 - 0.025, abs=1e-6)
         status = source.status(1003.0)
         assert (status.state, source.overflows) == ("ok", 1)
         assert "input overflow" in status.message
         assert source.status(1004.5).state == "stalled"
+        source.stop()
+        assert source.status(1004.5).state == "ended"
 
     def test_without_adc_time_the_latency_is_taken_and_told(
         self, source: sound_card.SoundCardSource, monkeypatch: pytest.MonkeyPatch

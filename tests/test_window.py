@@ -178,7 +178,7 @@ def test_closing_tells_the_session_once(make: Make, qtbot: QtBot, close_by: str,
     assert not window.timer.isActive()
 
 
-@pytest.mark.parametrize(("text", "headline"), [("the sound is over", "ended"), ("fault: disk full", "fault")])
+@pytest.mark.parametrize(("text", "headline"), [("the sound is over", "ended"), ("fault: the disk is full", "fault")])
 def test_the_end_is_shown_and_the_window_stays(make: Make, text: str, headline: str) -> None:
     present, answer = [1030.5], [None]
     window = make(30, now=lambda: present[0], poll=lambda: answer[0])
@@ -188,7 +188,8 @@ def test_the_end_is_shown_and_the_window_stays(make: Make, text: str, headline: 
     present[0] = 1090.0
     window.tick()
     assert headline in window.header.headline.text()
-    assert window.header.detail.words == text
+    assert window.header.detail.words == text.removeprefix("fault: ")
+    assert window.header.age.text() == ""
     assert window.header.clock.text() == "0:30"
     assert window.isVisible()
 

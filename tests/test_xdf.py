@@ -101,6 +101,12 @@ def test_each_channel_has_its_own_unit(write: Write) -> None:
     np.testing.assert_allclose(samples[10], [10e-6, -10e-3, np.sin(10)], rtol=1e-6)
 
 
+def test_channels_that_are_not_eeg_are_left_out(write: Write) -> None:
+    source = only_source(write(eeg(even(1), kinds=["EEG", "AUX", "EEG"], unit=["uV", "", "mV"])))
+    assert source.info.channels == ("Fz", "Pz")
+    np.testing.assert_allclose(played(source).samples[10], [10e-6, np.sin(10) * 1e-3], rtol=1e-6)
+
+
 def test_what_the_user_says_goes_before_what_the_file_says(write: Write) -> None:
     source = only_source(write(eeg(even(1), unit="V")), channels=["A", "B", "C"], unit="mV", rate=50.0)
     assert (source.info.channels, source.info.rate) == (("A", "B", "C"), 50.0)
@@ -349,8 +355,8 @@ def test_an_advance_over_more_than_the_buffer_holds_is_counted(write: Write) -> 
 
 
 def test_sound_is_mono_and_full_scale(write: Write) -> None:
-    both = np.array([[32767, -32768], [-32768, -32768], [16384, 0]] * 100)
-    sound = FakeStream(both, even(3), "Mic", "Audio", RATE, "int16", offsets=[(0.0, 5.0)])
+    both = np.array([[32767, -32768], [-32768, -32768], [16384, 0]] * 1000)
+    sound = FakeStream(both, even(0.375, rate=8000.0), "Mic", "Audio", 8000.0, "int16", offsets=[(0.0, 5.0)])
     recording = XdfRecording.open(write(eeg(even(3)), sound))
     source = recording.audio_source()
     assert source is not None
@@ -361,7 +367,7 @@ def test_sound_is_mono_and_full_scale(write: Write) -> None:
 
 
 def test_sound_of_floats_is_taken_as_it_is(write: Write) -> None:
-    sound = FakeStream(np.full((100, 1), 0.5), even(1), "Mic", "audio")
+    sound = FakeStream(np.full((100, 1), 0.5), even(1), "Mic", "audio", 8000.0)
     source = XdfRecording.open(write(sound)).audio_source(Query.parse("Mic"))
     assert source is not None
     assert played(source).samples[7, 0] == 0.5
@@ -458,7 +464,7 @@ def test_missing_labels_are_asked_for(write: Write) -> None:
 
 
 def test_one_stream_of_sound_is_expected(write: Write) -> None:
-    first, second = (FakeStream(np.zeros((9, 1)), even(0.09), name, "Audio") for name in ("A", "B"))
+    first, second = (FakeStream(np.zeros((9, 1)), even(0.09), name, "Audio", 8000.0) for name in ("A", "B"))
     path = write(first, second)
     assert "2 streams of sound" in refused(lambda: XdfRecording.open(path).audio_source())
     chosen = XdfRecording.open(path).audio_source(Query.parse("B"))
@@ -511,6 +517,24 @@ def test_what_is_before_unreadable_damage_is_kept(tmp_path: Path) -> None:
     recording = XdfRecording.open(path)
     assert recording.streams[0].samples == 100
     assert "before the damage" in recording.warnings[0]
+
+
+def test_stamps_and_offsets_that_are_no_numbers_are_left_out(write: Write) -> None:
+    stamps = even(2)
+    stamps[7] = np.nan
+    recording = XdfRecording.open(write(eeg(stamps, offsets=[(0.0, 10.0), (1.0, np.inf)])))
+    (source,) = recording.eeg_sources()
+    block = played(source)
+    assert len(block.times) == 199
+    assert np.isfinite(block.times).all()
+    assert "1 samples whose stamps are no finite numbers" in recording.warnings[0]
+
+
+def test_values_that_are_no_numbers_are_delivered_as_they_are(write: Write) -> None:
+    stream = eeg(even(1), format="double64", unit="V")
+    stream.values[3] = [np.nan, np.inf, 1e300]
+    samples = played(only_source(write(stream))).samples
+    np.testing.assert_array_equal(samples[3], np.float32([np.nan, np.inf, np.inf]))
 
 
 def test_zeros_at_the_end_do_no_harm(write: Write) -> None:

@@ -28,6 +28,7 @@ class FakeStream:
     format: str = "float32"
     labels: Sequence[str] = ()
     unit: str | Sequence[str] = "microvolts"
+    kinds: Sequence[str] = ()
     source_id: str = ""
     host: str = "lab"
     offsets: Sequence[tuple[float, float]] = ()
@@ -66,10 +67,11 @@ def stream_header(stream: FakeStream) -> str:
     desc = ""
     if stream.labels:
         units = [stream.unit] * stream.channels if isinstance(stream.unit, str) else stream.unit
-        each = "".join(
-            f"<channel><label>{escape(label)}</label>{f'<unit>{escape(unit)}</unit>' if unit else ''}</channel>"
-            for label, unit in zip(stream.labels, units, strict=True)
-        )
+        kinds = stream.kinds or [""] * stream.channels
+        fields = [
+            zip(("label", "unit", "type"), each, strict=True) for each in zip(stream.labels, units, kinds, strict=True)
+        ]
+        each = "".join(f"<channel>{''.join(f'<{k}>{escape(v)}</{k}>' for k, v in of if v)}</channel>" for of in fields)
         desc = f"<channels>{each}</channels>"
     source = f"<source_id>{escape(stream.source_id)}</source_id>" if stream.source_id else ""
     return (

@@ -1,0 +1,57 @@
+"""The command line: one table of commands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from rtaffect import __version__
+from rtaffect.errors import RtaffectError
+
+#: Each command's module, and what it does. The module holds the click command as ``command``.
+COMMANDS = {
+    "demo": ("rtaffect.cli.demo", "A whole session with a synthetic participant: no hardware needed."),
+    "live": ("rtaffect.cli.live", "A session with headsets on the network and sound from a file, device or stream."),
+    "replay": ("rtaffect.cli.replay", "A recorded session (XDF) through the same code as a live one."),
+    "simulate": ("rtaffect.cli.simulate", "Write a synthetic study: sounds, recordings and the planted truth."),
+    "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
+    "devices": ("rtaffect.cli.devices", "What LSL streams and sound devices there are."),
+    "doctor": ("rtaffect.cli.doctor", "What is installed and works, and what to do about what does not."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that each starts fast and needs only its own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, or None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rtaffect")
+def cli() -> None:
+    """Predicts the inter-subject EEG synchrony that a sound evokes, and observes it, live, once a second."""
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's ends in one line and status 2."""
+    try:
+        cli(prog_name="rtaffect")
+    except RtaffectError as error:
+        print(f"rtaffect: {error}", file=sys.stderr)
+        sys.exit(2)

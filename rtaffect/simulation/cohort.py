@@ -1,9 +1,9 @@
 """A synthetic cohort whose synchrony is known: what people hear drives how alike their brains respond.
 
 Each patch of cortex responds to a sound with a part that all listeners share and a part of their own, both with a 1/f
-spectrum. The shared part's strength follows the sound's own features, so that synchrony can be predicted from them, and
-is scaled so that pairwise inter-subject correlation at the electrodes is as weak as in real EEG (Cohen & Parra, *eNeuro*
-3, 2016, find .01 to .1). Everything follows from seeds: the same settings give the same people.
+spectrum. The shared part's strength follows the sound's own features, so that synchrony can be predicted from them,
+and is scaled so that pairwise inter-subject correlation at the electrodes is as weak as in real EEG (Cohen & Parra,
+*eNeuro* 3, 2016, find .01 to .1). Everything follows from seeds: the same settings give the same people.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ class Cohort:
         self.settings, self.drive = settings, drive
         self._leadfield = leadfield()
 
-    def listen(self, sound_sha256: str, features: Array, listener: int, before_s: float = 0.0, after_s: float = 0.0) -> Array:
+    def listen(
+        self, sound_sha256: str, features: Array, listener: int, before_s: float = 0.0, after_s: float = 0.0
+    ) -> Array:
         """Return the EEG (n, 24) V of listener ``listener`` hearing a sound with ``features`` (steps, F).
 
         The sound starts ``before_s`` after the first sample; before it, and for ``after_s`` after its last whole

@@ -13,7 +13,7 @@ from rtaffect.errors import StreamError
 from rtaffect.sources.base import match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype(np.float32),
     "double64": np.dtype(np.float64),
     "int8": np.dtype(np.int8),
@@ -85,7 +85,7 @@ def plan_audio(stream: str, channels: int, dtype: np.dtype[Any]) -> ChannelPlan:
     return ChannelPlan(tuple(range(channels)), ("mono",), np.full(channels, 1.0 / full_scale), mix=True)
 
 
-def plan_eeg(
+def plan_eeg(  # noqa: PLR0917 - what the description says, then what replaces it, in the same order
     stream: str,
     labels: Sequence[str],
     types: Sequence[str],

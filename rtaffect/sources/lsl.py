@@ -44,8 +44,6 @@ OFFSET_S = 5.0
 LOOK_S = 1.0
 #: The first measurement of the clock offset takes .6 s; a network without it is not usable, s.
 FIRST_OFFSET_S = 3.0
-#: Timestamps this far from their expected place are a gap, s.
-GAP_S = 0.5
 
 
 class LslSource:
@@ -94,7 +92,7 @@ class LslSource:
         self.info = StreamInfo(
             stream.name, kind, used_rate, self._plan.names, "lsl", source_id=stream.source_id, host=stream.host
         )
-        self.buffer = SampleBuffer(used_rate, len(self._plan.names), seconds=seconds, gap_s=GAP_S)
+        self.buffer = SampleBuffer(used_rate, len(self._plan.names), seconds=seconds)
         #: Clock offsets read so far: (time on the sender's clock, offset to add to its stamps), s.
         self.offsets: deque[tuple[float, float]] = deque(maxlen=8192)
         #: Times that the stream was connected again after a loss.
@@ -109,9 +107,7 @@ class LslSource:
         self._lost_at = math.nan
         self._last_at = math.nan
         self._connected_at = math.nan
-        self._twins = ""
-        # Samples that close behind the last ones before a loss would pass for jitter instead of a gap.
-        self._accept_after = -math.inf
+        self._trouble = ""
         self._offset = self._offset_at = self._look_at = 0.0
 
     def start(self) -> None:
@@ -154,7 +150,7 @@ class LslSource:
         if self._thread is None:
             return ("ended", "") if self._stop.is_set() else ("waiting", "")
         if not math.isnan(lost_at := self._lost_at):
-            return "lost", (
+            return "lost", self._trouble or (
                 f"stream {where} is gone for {now - lost_at:.0f} s; restart the device's LSL output: it is connected "
                 "again by itself"
             )
@@ -162,11 +158,11 @@ class LslSource:
         silent = now - (self._connected_at if math.isnan(last_at) else last_at)
         if silent > STALL_S:
             return "stalled", (
-                f"stream {where} is connected but has sent nothing for {silent:.0f} s; check that the headset is on, in "
-                "reach and charged"
+                f"stream {where} is connected but has sent nothing for {silent:.0f} s; check that the device is on, "
+                "charged and in reach"
             )
-        if self._twins:
-            return "duplicate", self._twins
+        if self._trouble:
+            return "duplicate", self._trouble
         return ("waiting", "") if math.isnan(last_at) else ("ok", "")
 
     def _run(self) -> None:
@@ -175,7 +171,7 @@ class LslSource:
                 self._pull()
                 if pylsl.local_clock() >= self._look_at:
                     self._look_around()
-            except pylsl.util.LostError:
+            except (pylsl.util.LostError, pylsl.util.InternalError):
                 self._reconnect()
 
     def _pull(self) -> None:
@@ -186,15 +182,7 @@ class LslSource:
         if not stamps:
             return
         self._last_at = now
-        times = np.asarray(stamps) + self._offset
-        samples = self._plan.apply(self._chunk[: len(times)])
-        if self._accept_after > -math.inf:
-            kept = times > self._accept_after
-            samples, times = samples[kept], times[kept]
-            if not len(times):
-                return
-            self._accept_after = -math.inf
-        self.buffer.push(samples, times)
+        self.buffer.push(self._plan.apply(self._chunk[: len(stamps)]), np.asarray(stamps) + self._offset)
 
     def _note_offset(self, offset: float) -> None:
         now = pylsl.local_clock()
@@ -228,29 +216,43 @@ class LslSource:
         same = self._same()
         # An outlet that was closed is listed until it is forgotten, and would pass for a twin.
         if now - self._connected_at > FORGET_S + LOOK_S:
-            self._twins = twins_message(same) if len(same) > 1 else ""
+            self._trouble = twins_message(same) if len(same) > 1 else ""
         present = any(s.uid == self._stream.uid for s in same)
         silent_since = self._connected_at if math.isnan(self._last_at) else self._last_at
         if not present and now - silent_since > max(STALL_S, FORGET_S):
             raise pylsl.util.LostError(f"stream {self.info.name!r} does not answer")
 
+    def _unfit(self, back: list[FoundStream]) -> str:
+        """Say why none of the streams that came back can be taken; '' if the first one can."""
+        if len(back) > 1:
+            return twins_message(back)
+        before = self._stream
+        for now in back:
+            if (now.channels, now.format, now.rate) != (before.channels, before.format, before.rate):
+                return (
+                    f"stream {now.name!r} came back with {now.channels} channels of {now.format} at {now.rate:g} Hz, "
+                    f"expected {before.channels} of {before.format} at {before.rate:g} Hz; set the device as before"
+                )
+        return ""
+
     def _reconnect(self) -> None:
         """Look for the stream until it is back or the source is stopped."""
         lost_at = self._lost_at = pylsl.local_clock()
         _log.warning("stream %r on %s is lost", self.info.name, self.info.host)
-        self._inlet, self._twins = None, ""
+        self._inlet, self._trouble = None, ""
         old = self._stream.uid
         while not self._stop.wait(0.05):
             # A closed outlet is listed until it is forgotten: before that, only a new one counts.
             forgotten = pylsl.local_clock() - lost_at > FORGET_S + 0.5
             back = [s for s in self._same() if forgotten or s.uid != old]
-            if len(back) == 1 and self._connect(back[0]):
+            self._trouble = self._unfit(back)
+            if back and not self._trouble and self._connect(back[0]):
                 break
         else:
             return
         self.reconnections += 1
-        if self.buffer.received:
-            self._accept_after = self.buffer.newest + 1.1 * GAP_S
+        # Even a loss that is shorter than the jitter of timestamps is a gap.
+        self.buffer.begin_segment()
         self._lost_at = math.nan
         _log.warning("stream %r is back after %.1f s", self.info.name, pylsl.local_clock() - lost_at)
 
@@ -258,4 +260,4 @@ class LslSource:
 def _plan_eeg(stream: FoundStream, channels: Sequence[str] | None, unit: str | None) -> ChannelPlan:
     info = read_info(stream)
     labels, types, units = (channel_fields(info, key) for key in ("label", "type", "unit"))
-    return plan_eeg(stream.name, labels, types, units, channels, unit)
+    return plan_eeg(stream.name, labels, types, units, channels=channels, unit=unit)

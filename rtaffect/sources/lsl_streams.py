@@ -125,9 +125,9 @@ def find_stream(query: Query, timeout: float = 5.0, settle: float = SETTLE_S) ->
 
 
 def _nothing_found(queries: Sequence[Query], everything: Sequence[FoundStream], timeout: float) -> str:
-    there = ", ".join(f"{s.name!r} (type {s.type!r}) on {s.host}" for s in everything)
+    there = ", ".join(f"{s.name!r} (type {s.type!r}) on {s.host}" for s in everything) or "no stream at all"
     return (
-        f"no LSL stream with {describe_all(queries)} answered within {timeout:g} s; on the network: {there or 'no stream at all'}. "
+        f"no LSL stream with {describe_all(queries)} answered within {timeout:g} s; on the network: {there}. "
         "Start the device's LSL output, choose one of those, or check that both computers are on one network "
         "and the firewall lets LSL through"
     )

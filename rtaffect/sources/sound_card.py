@@ -23,11 +23,13 @@ Direction = Literal["input", "output"]
 STALL_S: Final = 1.0
 #: Sound servers may take this long until the first block, s.
 START_S: Final = 5.0
-#: Blocks in this long after the first one are dropped, s: sound servers first hand over a backlog whose ADC times
-#: are off by up to some tenths of a second, and the first stamp is the origin of the timebase.
+#: Sound is used when its age on arrival has been normal for this long, s. Sound servers begin with a second or two in
+#: which they report ages that are wrong by tenths of a second, and the first stamp is the origin of the timebase.
 SETTLE_S: Final = 1.0
-#: An ADC time this far from its expected place means lost sound, s; through a sound server they jitter by 10 ms.
-GAP_S: Final = 0.1
+#: An age above the declared latency by more than this is not normal at the start, s.
+SETTLED_AGE_S: Final = 0.1
+#: Where ages do not become normal, sound is used after this long all the same, s.
+UNSETTLED_S: Final = 10.0
 #: An ADC time that lies further than this before the callback is taken for none, s.
 OLDEST_ADC_S: Final = 5.0
 
@@ -201,8 +203,8 @@ def supported_rates(
 class SoundCardSource:
     """A live sound input: its channels averaged, float32 with full scale +-1, at the device's own rate.
 
-    The callback writes straight into the :class:`SampleBuffer`. Filter and copy take some tens of microseconds, and
-    the reader holds the lock for as little; a hand-over ring and a thread to drain it would wait for the same
+    The callback writes straight into the :class:`SampleBuffer`. Filter and copy take about a tenth of a millisecond,
+    and the reader holds the lock for as little; a hand-over ring and a thread to drain it would wait for the same
     interpreter lock, take a second copy and give one more place to lose sound. PortAudio's own buffer bridges longer
     waits, and what it loses is counted.
 
@@ -243,14 +245,14 @@ class SoundCardSource:
             source_id=f"{self.device.host_api}:{self.device.name}",
             host=socket.gethostname(),
         )
-        self.buffer = SampleBuffer(self._rate, 1, seconds, gap_s=GAP_S)
+        self.buffer = SampleBuffer(self._rate, 1, seconds)
         self.overflows = 0
         self._clock = StreamClock()
         self._stream: Any = None
         self._latency_s = 0.0
-        self._started = self._first_block = self._newest_block = math.nan
+        self._started = self._first_block = self._newest_block = self._unsettled = math.nan
         self._without_adc_time = 0
-        self._lost = self._stopping = False
+        self._settled = self._lost = self._stopping = False
 
     def _require_format(self) -> None:
         device = self.device.describe()
@@ -264,7 +266,7 @@ class SoundCardSource:
             )
 
     def start(self) -> None:
-        """Open the device and begin to deliver; the first second of sound is dropped while its times settle."""
+        """Open the device and begin to deliver, as soon as the times of the sound have settled."""
         sd = portaudio()
         self._started = local_clock()
         try:
@@ -291,13 +293,22 @@ class SoundCardSource:
     def _on_block(self, data: NDArray[np.float32], frames: int, time_info: Any, status: Any) -> None:
         now = local_clock()
         self._clock.note(time_info.currentTime, now)
-        self.overflows += bool(status.input_overflow)
         self._newest_block = now
-        if math.isnan(self._first_block):
-            self._first_block = now
-        if now - self._first_block >= SETTLE_S:
-            first = self._adc_time(time_info, now)
+        if status.input_overflow:
+            # PortAudio does not say how much was lost, so the times must start anew.
+            self.overflows += 1
+            self.buffer.begin_segment()
+        first = self._adc_time(time_info, now)
+        self._settled = self._settled or self._settles(now, now - first)
+        if self._settled:
             self.buffer.push(data.mean(axis=1, keepdims=True), first + np.arange(frames) / self._rate)
+
+    def _settles(self, now: float, age: float) -> bool:
+        if math.isnan(self._first_block):
+            self._first_block = self._unsettled = now
+        if age > self._latency_s + SETTLED_AGE_S:
+            self._unsettled = now
+        return now - self._unsettled >= SETTLE_S or now - self._first_block >= UNSETTLED_S
 
     def _adc_time(self, time_info: Any, now: float) -> float:
         """Return when the first sample of the block was taken, s on the LSL clock."""
@@ -309,7 +320,7 @@ class SoundCardSource:
 
     def _on_finished(self) -> None:
         # All that PortAudio tells of a device that was unplugged: nothing is raised anywhere.
-        self._lost = not self._stopping
+        self._lost = self._lost or not self._stopping
 
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now`` (s on the LSL clock)."""
@@ -330,10 +341,12 @@ class SoundCardSource:
                 f"sound device {self.device.describe()} is gone (unplugged, or its sound server ended); "
                 "connect it and start the session again"
             )
+        if self._stopping:
+            return "ended", ""
         if math.isnan(self._newest_block):
             late = now - self._started > START_S
             return ("stalled", f"no sound {now - self._started:.1f} s after the start") if late else ("waiting", "")
-        if not self._stopping and now - self._newest_block > STALL_S:
+        if now - self._newest_block > STALL_S:
             return "stalled", f"no sound for {now - self._newest_block:.1f} s"
         return ("ok" if self.buffer.received else "waiting"), ""
 

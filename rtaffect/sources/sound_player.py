@@ -19,6 +19,8 @@ from rtaffect.sources.sound_card import StreamClock, choose_sound_device, portau
 
 PlayerState = Literal["waiting", "playing", "finished", "stopped", "lost"]
 
+#: Silence that follows the sound, s beyond the declared latency: some hosts drop what is still in the device.
+TAIL_S: Final = 0.1
 #: Silence that goes first, s: the DAC times of the blocks that fill an empty device are not yet right.
 SETTLE_S: Final = 0.5
 #: The DAC time is the median of so many blocks; through a sound server single ones jitter by 10 ms.
@@ -64,7 +66,7 @@ class SoundPlayer:
         self._clock = StreamClock()
         self._origins: deque[float] = deque(maxlen=MEDIAN_BLOCKS)
         self._origin = self._origin_at_onset = self._onset = self.actual_onset = math.nan
-        self._written = self._played = 0
+        self._written = self._played = self._tail = 0
         self.underflows = 0
         self._begun = self._ended = self._stopping = False
         self._done = threading.Event()
@@ -142,8 +144,10 @@ class SoundPlayer:
         self._played += len(part)
         self._written += frames
         if self._played == len(self._samples):
-            self._ended = True
-            raise portaudio().CallbackStop
+            self._tail += frames - at - len(part)
+            if self._tail >= (float(self._stream.latency) + TAIL_S) * self.rate:
+                self._ended = True
+                raise portaudio().CallbackStop
 
     def _watch(self, time_info: Any, now: float) -> None:
         """Follow the LSL time at which frame 0 of the stream left, or would have left, the converter."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rtaffect.errors import RecordingError, StreamError
-from rtaffect.sources.base import StreamInfo, match_channels, volts_per
+from rtaffect.errors import RecordingError
+from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, Query, describe_all, matches_any
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
@@ -121,9 +121,9 @@ class XdfRecording:
         sources = []
         for i, name in zip(chosen, _distinct([self.streams[i] for i in chosen]), strict=True):
             recorded, used_rate = self._streams[i][0], self._rate(i, rate)
-            names = match_channels(recorded.labels, channels, name)
-            info = StreamInfo(name, "eeg", used_rate, names, "xdf", recorded.source_id, recorded.host)
-            sources.append(XdfSource(info, recorded, self._timed(i, name), _volts(recorded, unit), seconds))
+            plan = plan_eeg(name, recorded.labels, recorded.kinds, recorded.units, channels=channels, unit=unit)
+            info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", recorded.source_id, recorded.host)
+            sources.append(XdfSource(info, recorded, self._timed(i, name), plan, seconds))
         self._sources += sources
         return sources
 
@@ -134,6 +134,8 @@ class XdfRecording:
         ------
         RecordingError
             If ``query`` is met by no stream with samples, several are meant, or the one has no regular rate.
+        StreamError
+            If it is not mono or stereo sound at 8000 Hz or more.
         """
         if query is None and not any(_meets(s, (ANY_AUDIO,)) and s.samples for s in self.streams):
             return None
@@ -145,9 +147,10 @@ class XdfRecording:
                 "source_id=..."
             )
         recorded = self._streams[chosen[0]][0]
-        rate = self._rate(chosen[0], None)
-        info = StreamInfo(recorded.name, "audio", rate, ("mono",), "xdf", recorded.source_id, recorded.host)
-        source = XdfSource(info, recorded, self._timed(chosen[0], info.name), _full_scale(recorded), seconds)
+        rate = check_rate(recorded.name, "audio", self._rate(chosen[0], None), None)
+        plan = plan_audio(recorded.name, recorded.channels, recorded.values.dtype)
+        info = StreamInfo(recorded.name, "audio", rate, plan.names, "xdf", recorded.source_id, recorded.host)
+        source = XdfSource(info, recorded, self._timed(chosen[0], info.name), plan, seconds)
         self._sources.append(source)
         return source
 
@@ -249,20 +252,3 @@ def _distinct(streams: Sequence[RecordedStreamSummary]) -> list[str]:
             candidate = f"{name} #{number}"
         result.append(candidate)
     return result
-
-
-def _volts(recorded: RecordedStream, unit: str | None) -> NDArray[np.float64]:
-    """Return the volts (channels,) in one recorded unit of each channel."""
-    if unit is None and not all(each.strip() for each in recorded.units):
-        raise StreamError(
-            f"stream {recorded.name!r} does not name the unit of its values; expected V, mV, uV or nV. Name it, as in "
-            "--unit microvolts"
-        )
-    return np.array([volts_per(unit or each) for each in recorded.units])
-
-
-def _full_scale(recorded: RecordedStream) -> NDArray[np.float64]:
-    """Return what one recorded unit of sound is of full scale (channels,): integers span their type's range."""
-    kind = recorded.values.dtype
-    one = -1.0 / np.iinfo(kind).min if np.issubdtype(kind, np.integer) else 1.0
-    return np.full(recorded.channels, one)

@@ -32,9 +32,9 @@ _PYXDF_ERRORS = (
 class RecordedStream:
     """One stream as the file has it.
 
-    ``labels`` and ``units`` have one text per channel, empty where the file says nothing. ``stamps`` (n,) float64 are s
-    on the sender's clock; ``values`` (n, channels) have the file's own number type and are empty for text streams.
-    ``clock_times`` and ``clock_values`` (m,) float64 are s, see :mod:`rtaffect.sources.clock_offsets`.
+    ``labels``, ``kinds`` (types) and ``units`` have one text per channel, empty where the file says nothing. ``stamps``
+    (n,) float64 are s on the sender's clock; ``values`` (n, channels) have the file's own number type and are empty for
+    text streams. ``clock_times`` and ``clock_values`` (m,) float64 are s, see :mod:`rtaffect.sources.clock_offsets`.
     """
 
     number: int
@@ -46,6 +46,7 @@ class RecordedStream:
     source_id: str
     host: str
     labels: tuple[str, ...]
+    kinds: tuple[str, ...]
     units: tuple[str, ...]
     stamps: NDArray[np.float64]
     values: NDArray[Any]
@@ -145,12 +146,16 @@ def _parse(data: bytes, path: Path) -> tuple[list[RecordedStream], list[str]]:
     with _pyxdf_remarks() as remarks, np.errstate(all="ignore"):
         try:
             found, _ = pyxdf.load_xdf(io.BytesIO(data), synchronize_clocks=False, dejitter_timestamps=False)
-            return [_stream(each) for each in found], remarks
+            streams = [_stream(each) for each in found]
         except _PYXDF_ERRORS as error:
             raise RecordingError(
                 f"recording {path} is damaged ({' '.join(str(error).split()) or type(error).__name__}); expected an "
                 "XDF file as LabRecorder writes it. Copy it again from the computer that recorded it."
             ) from error
+    for each, stream in zip(found, streams, strict=True):
+        if lost := len(each["time_stamps"]) - len(stream.stamps):
+            remarks.append(f"stream {stream.name!r}: {lost} samples whose stamps are no finite numbers are left out")
+    return streams, remarks
 
 
 @contextmanager
@@ -180,7 +185,8 @@ def _stream(found: dict[str, Any]) -> RecordedStream:
     described = _described_channels(info)
     if len(described) != channels:
         described = [None] * channels
-    stamps = np.asarray(found["time_stamps"], np.float64)
+    stamps, clock = np.asarray(found["time_stamps"], np.float64), _clock_offsets(found)
+    finite = np.isfinite(stamps)
     return RecordedStream(
         number=int(info["stream_id"]),
         name=_text(info, "name"),
@@ -191,12 +197,19 @@ def _stream(found: dict[str, Any]) -> RecordedStream:
         source_id=_text(info, "source_id"),
         host=_text(info, "hostname"),
         labels=tuple(_text(each, "label").strip() for each in described),
+        kinds=tuple(_text(each, "type").strip() for each in described),
         units=tuple(_text(each, "unit").strip() for each in described),
-        stamps=stamps,
-        values=np.empty((len(stamps), 0)) if text else np.asarray(found["time_series"]),
-        clock_times=np.asarray(found["clock_times"], np.float64),
-        clock_values=np.asarray(found["clock_values"], np.float64),
+        stamps=stamps[finite],
+        values=np.empty((int(finite.sum()), 0)) if text else np.asarray(found["time_series"])[finite],
+        clock_times=clock[:, 0],
+        clock_values=clock[:, 1],
     )
+
+
+def _clock_offsets(found: dict[str, Any]) -> NDArray[np.float64]:
+    """Return the times and values (m, 2) of the measurements that are finite, s."""
+    clock = np.column_stack([found["clock_times"], found["clock_values"]]).astype(np.float64)
+    return clock[np.isfinite(clock).all(axis=1)]
 
 
 def _described_channels(info: Any) -> list[Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from rtaffect.buffer import SampleBuffer
 from rtaffect.feedback import SourceStatus, StreamState
 from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.sources.clock_offsets import Corrected
 from rtaffect.sources.xdf_file import RecordedStream
 
@@ -30,8 +28,8 @@ class XdfSource:
         The stream as the file has it.
     corrected
         Its stamps on the recording computer's clock; fewer than recorded if the rest cannot be played.
-    scale : (channels,) float64
-        Volts (EEG) or full scale (audio) in one recorded unit; audio of several channels becomes their mean.
+    plan
+        How recorded values become volts (EEG) or mono full scale (audio).
     seconds
         What the buffer keeps: at least what one advance brings.
     """
@@ -41,12 +39,12 @@ class XdfSource:
         info: StreamInfo,
         recorded: RecordedStream,
         corrected: Corrected,
-        scale: NDArray[np.float64],
+        plan: ChannelPlan,
         seconds: float = 30.0,
     ) -> None:
         self.info = info
         self.buffer = SampleBuffer(info.rate, len(info.channels), seconds=seconds)
-        self._recorded, self._corrected, self._scale = recorded, corrected, scale
+        self._recorded, self._corrected, self._plan = recorded, corrected, plan
         # Delivery is in recorded order: a sample stamped earlier than the one before it comes right after it.
         self._due = np.maximum.accumulate(corrected.stamps)
         self._at = 0
@@ -83,12 +81,14 @@ class XdfSource:
         turn = max(1, round(self.info.rate))
         while self._at < stop:
             part = slice(self._at, min(self._at + turn, stop))
-            self.buffer.push(self._converted(self._recorded.values[part]), self._corrected.stamps[part])
+            # Values that a damaged file garbled may be signalling NaNs or too large for float32.
+            with np.errstate(invalid="ignore", over="ignore"):
+                self.buffer.push(self._plan.apply(self._recorded.values[part]), self._corrected.stamps[part])
             self._at = part.stop
 
-    def _converted(self, values: NDArray[Any]) -> NDArray[np.floating]:
-        scaled: NDArray[np.float64] = values * self._scale
-        return scaled.mean(axis=1, keepdims=True) if self.info.kind == "audio" else scaled
+    def skip_to(self, start: float) -> None:
+        """Leave out what was recorded before ``start`` (s on the LSL clock) and is not yet delivered."""
+        self._at = max(self._at, int(np.searchsorted(self._due, start)))
 
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now`` (s on the LSL clock)."""

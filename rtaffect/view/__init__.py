@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 
 from rtaffect.errors import RtaffectError
 from rtaffect.view.presenter import Presenter
 
-__all__ = ["Presenter", "run_window"]
+__all__ = ["Presenter", "has_screen", "run_window"]
+
+
+def has_screen() -> bool:
+    """Return whether a window can be opened; on Linux Qt would abort the process where there is no screen."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in screens)
 
 
 def run_window(
@@ -37,8 +45,8 @@ def run_window(
         # PySide6 is there, but a library of the system that it links to is not.
         raise RtaffectError(
             f"the display cannot load Qt ({error}); install the missing library (Debian and Ubuntu: apt install "
-            'libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libxcb-cursor0), or pip install "rtaffect[view]" '
-            "again"
+            "libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
+            'libxcb-keysyms1), or pip install "rtaffect[view]" again'
         ) from error
     window.run_window(
         presenter,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("PYQTGRAPH_QT_LIB", "PySide6")
+os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
 
 import numpy as np
 import pyqtgraph as pg
@@ -107,7 +107,6 @@ class CoursePlot(QFrame):
         item.getAxis("left").setStyle(hideOverlappingLabels=False)
         item.getAxis("bottom").setTickSpacing(levels=[(_tick_spacing(SHORTEST_S), 0)])
         self.plot.setXRange(0.0, SHORTEST_S, padding=0)
-        self.plot.setYRange(-0.2, 0.4, padding=0)
 
     def _build_items(self) -> None:
         self.null_band = QGraphicsPathItem()
@@ -138,7 +137,8 @@ class CoursePlot(QFrame):
         self.outside.setData(course.time[finite & ~inside], course.observed[finite & ~inside])
         shown = (course.predicted_low, course.predicted_high, course.observed, course.null_low, course.null_high)
         low, high = correlation_limits(*shown)
-        self.plot.setYRange(low, high, padding=0)
+        # A hair wider than the limits, or rounding drops the outermost ticks.
+        self.plot.setYRange(low - 1e-6, high + 1e-6, padding=0)
         self._space_correlations(high - low)
         theme.set_text(self.note, f"predicted against observed: {course.agreement.text}")
         self.empty.setVisible(not (finite.any() or np.isfinite(course.predicted).any()))

@@ -57,7 +57,8 @@ class Header(QWidget):
         if state.latest is None:
             theme.set_text(self.age, f"waiting {elapsed_s:.1f} s")
             return
-        theme.set_text(self.age, f"newest step {elapsed_s:.1f} s ago")
+        over = headline == "ended" or state.fault is not None
+        theme.set_text(self.age, "" if over else f"newest step {elapsed_s:.1f} s ago")
         theme.set_text(self.clock, session_clock(state.latest.time + elapsed_s))
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QEventLoop, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from rtaffect.errors import RtaffectError
-from rtaffect.view import theme
+from rtaffect.view import has_screen, theme
 from rtaffect.view.plots import CoursePlot, Key
 from rtaffect.view.presenter import Presenter
 from rtaffect.view.quality import QualityPanel
@@ -49,7 +47,7 @@ class SessionWindow(QMainWindow):
     now : callable
         Present time on the clock of ``Feedback.lsl_time``, s.
     poll : callable or None
-        Returns None while the session runs. A text says that it has ended; one that begins with 'fault' says that
+        Returns None while the session runs. A text says that it has ended; one that begins with 'fault:' says that
         it has failed.
     seconds_after_end : float or None
         Close that long after the end, s; None leaves the window open.
@@ -185,8 +183,10 @@ class SessionWindow(QMainWindow):
             return
         text = self._poll() if self._poll is not None else None
         if text is not None:
-            tell = self._presenter.fail if text.lower().startswith("fault") else self._presenter.end
-            tell(text)
+            if text.lower().startswith("fault"):
+                self._presenter.fail(text.partition(":")[2].strip() or text)
+            else:
+                self._presenter.end(text)
         state = self._presenter.state() if text is not None else self._state
         if state.ended is not None or state.fault is not None:
             self._ended_at = self._now()
@@ -234,11 +234,10 @@ def _application() -> QApplication:
     found = QApplication.instance()
     if isinstance(found, QApplication):
         return found
-    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in screens):
+    if not has_screen():
         raise RtaffectError(
-            "there is no screen to show the session on (neither DISPLAY nor WAYLAND_DISPLAY is set); run it without "
-            "the display, or set QT_QPA_PLATFORM=offscreen for an invisible one"
+            "there is no screen to show the session on (neither DISPLAY nor WAYLAND_DISPLAY is set); run it with "
+            "--headless, or set QT_QPA_PLATFORM=offscreen for an invisible one"
         )
     return QApplication(["rtaffect"])
 
@@ -275,4 +274,5 @@ def run_window(
         loop.exec()
         window.close()
     window.deleteLater()
-    application.processEvents()
+    # Outside an event loop Qt keeps deferred deletions back unless it is asked for them.
+    application.sendPostedEvents(window, QEvent.Type.DeferredDelete.value)

@@ -1,0 +1,131 @@
+"""Puts an engine together from sources, a bundle and a featurizer, and refuses what does not fit."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rtaffect.bundle import Bundle, bundle_sha256, load_bundle
+from rtaffect.engine import Engine, Reference
+from rtaffect.errors import ArtifactError, SettingsError
+from rtaffect.featurizer import Featurizer, cache_root, featurizer_for
+from rtaffect.listener import common_rows
+from rtaffect.prediction import Predictor
+from rtaffect.settings import Settings, SignalSettings
+from rtaffect.sound_input import SoundInput
+from rtaffect.sources.base import Source
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What predicts: a bundle and its featurizer; ``folder`` is where the bundle lies."""
+
+    bundle: Bundle
+    featurizer: Featurizer
+    folder: Path
+
+    def describe(self) -> dict[str, object]:
+        """Return what identifies it, for ``session.json``."""
+        return {
+            "bundle": self.bundle.manifest.name,
+            "bundle_sha256": bundle_sha256(self.folder),
+            "bundle_folder": str(self.folder),
+            "synthetic_bundle": self.bundle.manifest.synthetic,
+            "featurizer": self.featurizer.identity,
+            "featurizer_sha256": self.featurizer.sha256,
+        }
+
+
+def load_model(folder: Path | None, featurizer_path: Path | None, progress: Progress) -> Model:
+    """Load a bundle (the demo's where ``folder`` is None) and the featurizer that it was calibrated with.
+
+    Raises
+    ------
+    ArtifactError
+        If either cannot be used, or they do not belong together.
+    """
+    featurizer = featurizer_for(featurizer_path, progress=progress)
+    if folder is None:
+        folder = demo_folder(featurizer, progress) / "bundle"
+    bundle = load_bundle(folder)
+    wanted = bundle.manifest.featurizer
+    if wanted.sha256 != featurizer.sha256:
+        raise ArtifactError(
+            f"bundle {folder} was calibrated with featurizer {wanted.identity} (sha256 {wanted.sha256[:12]}...), but "
+            f"{featurizer.identity} ({featurizer.sha256[:12]}...) is loaded; pass the right one with --featurizer, or "
+            "calibrate anew"
+        )
+    featurizer.warm_up()
+    return Model(bundle, featurizer, folder)
+
+
+def demo_folder(featurizer: Featurizer, progress: Progress) -> Path:
+    """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache."""
+    # By name: the live side does not import the offline side, except to make what is missing.
+    demo = importlib.import_module("calibration.demo")
+    folder: Path = demo.ensure(cache_root() / "demo", featurizer, progress)
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The sound of a session: its source, and for a known file its hash and onset (s on the LSL clock)."""
+
+    source: Source
+    sha256: str = ""
+    onset: float = 0.0
+
+
+def build_engine(
+    people: Sequence[Source],
+    origin: float,
+    *,
+    sound: Sound | None,
+    model: Model | None,
+    against: str = "auto",
+    signal: SignalSettings | None = None,
+) -> Engine:
+    """Return the engine of a session.
+
+    ``against`` is 'auto', 'reference' or 'group'; ``signal`` is used where there is no model, whose own settings hold.
+
+    Raises
+    ------
+    MontageError
+        If the headsets do not fit the bundle or each other.
+    SettingsError
+        If there is no reference for this sound and one was asked for.
+    """
+    bundle = model.bundle if model else None
+    settings = bundle.manifest.settings if bundle else Settings(signal=signal or SignalSettings())
+    rows = common_rows({p.info.name: p.info.channels for p in people}, bundle.manifest.rows if bundle else None)
+    chosen = np.array([bundle.manifest.rows.index(r) for r in rows], np.intp) if bundle else None
+    reference = None
+    if bundle and sound and sound.sha256 and against != "group":
+        mean = bundle.reference_for(sound.sha256)
+        reference = None if mean is None else Reference(mean[:, chosen], sound.onset - origin)
+    if against == "reference" and reference is None:
+        heard = ", ".join(s.name for s in bundle.manifest.stimuli) if bundle else "none: there is no bundle"
+        raise SettingsError(
+            f"--against reference: the bundle has no reference for this sound (it has {heard}); play one of those, or "
+            "calibrate with this sound"
+        )
+    if against == "group" and len(people) < 2:
+        raise SettingsError(f"--against group needs at least 2 headsets, but there is {len(people)}; connect another")
+    predicts = model is not None and sound is not None
+    return Engine(
+        people,
+        rows,
+        settings,
+        origin,
+        sound=sound.source if sound else None,
+        sound_input=SoundInput(sound.source, model.featurizer, origin) if predicts and model and sound else None,
+        predictor=Predictor(bundle.weights, chosen) if predicts and bundle and chosen is not None else None,
+        reference=reference,
+    )

@@ -1,0 +1,265 @@
+"""The command ``doctor``: whether what rtaffect needs is installed and works, and what to do where it does not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rtaffect.errors import ArtifactError, RtaffectError, SoundError
+
+OLDEST_PYTHON: Final = (3, 11)
+LSL_TIMEOUT_S: Final = 5.0
+QT_TIMEOUT_S: Final = 60.0
+NEEDED_DISK_BYTES: Final = 1e9
+
+#: An ONNX model that returns its one input: the providers of a session are known only when there is a session.
+_IDENTITY_MODEL: Final = bytes.fromhex(
+    "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a02"
+    "0801620f0a0179120a0a08080112040a02080142040a00100d"
+)
+
+_QT_CODE: Final = """
+import PySide6, pyqtgraph
+from PySide6.QtWidgets import QApplication
+application = QApplication([])
+print(PySide6.__version__, pyqtgraph.__version__)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding; ``needed`` says whether the demo cannot do without it."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    needed: bool = True
+
+
+@click.command("doctor")
+def command() -> None:
+    """Check what is installed and works; the exit status is 0 if the demo can run, else 1."""
+    console = Console()
+    with console.status("Checking"):
+        found = checks()
+    table = Table("", "Check", "Finding", "What to do")
+    for check in found:
+        mark = Text("ok", "green") if check.ok else Text("problem", "red" if check.needed else "yellow")
+        table.add_row(mark, check.name, Text(check.detail), Text("" if check.ok else check.remedy))
+    console.print(table)
+    runs = all(check.ok for check in found if check.needed)
+    console.print(
+        "The demo can run: rtaffect demo" if runs else "The demo cannot run until the red problems are solved."
+    )
+    sys.exit(0 if runs else 1)
+
+
+def checks() -> list[Check]:
+    """Return all findings; takes some seconds, more where the featurizer is built for the first time."""
+    return [
+        _python(),
+        *_lsl(),
+        _portaudio(),
+        _onnxruntime(),
+        _onnxruntime_packages(),
+        _qt(),
+        _cache_folder(),
+        _disk(),
+        _featurizer_wheel(),
+        _featurizer(),
+    ]
+
+
+def _python() -> Check:
+    wanted = ".".join(map(str, OLDEST_PYTHON))
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Check("Python", sys.version_info >= OLDEST_PYTHON, detail, f"install Python {wanted} or newer")
+
+
+def _lsl() -> list[Check]:
+    try:
+        import pylsl
+    except (ImportError, OSError, RuntimeError) as error:
+        remedy = "pip install pylsl; where its wheel has no liblsl, install that too (github.com/sccn/liblsl/releases)"
+        return [Check("liblsl", False, _first_line(error), remedy)]
+    version = pylsl.library_version()
+    library = Check("liblsl", True, f"{version // 100}.{version % 100}, pylsl {_version('pylsl')}")
+    started = time.monotonic()
+    try:
+        problem = _loop_back(pylsl)
+    except RuntimeError as error:
+        problem = _first_line(error)
+    detail = problem or f"a sample went out and came back, {time.monotonic() - started:.1f} s with discovery"
+    remedy = (
+        "let the firewall pass UDP 16571 and TCP and UDP 16572-16604, also for this computer itself, and see that a "
+        "network interface is up"
+    )
+    return [library, Check("LSL loopback", not problem, detail, remedy)]
+
+
+def _loop_back(pylsl: Any) -> str:
+    """Send a sample through a real outlet to a real inlet; return what went wrong, '' for nothing."""
+    name = f"rtaffect-doctor-{uuid.uuid4().hex}"
+    info = pylsl.StreamInfo(name, "Check", 1, pylsl.IRREGULAR_RATE, "float32", name)
+    outlet = pylsl.StreamOutlet(info)
+    resolver = pylsl.ContinuousResolver("name", name)
+    deadline = time.monotonic() + LSL_TIMEOUT_S
+    while not (found := resolver.results()):
+        if time.monotonic() > deadline:
+            return f"an outlet of this program was not found within {LSL_TIMEOUT_S:g} s"
+        time.sleep(0.02)
+    inlet = pylsl.StreamInlet(found[0], recover=False)
+    inlet.open_stream(LSL_TIMEOUT_S)
+    outlet.push_sample([1.5])
+    sample, _ = inlet.pull_sample(LSL_TIMEOUT_S)
+    inlet.close_stream()
+    return "" if sample == [1.5] else f"the sample 1.5 came back as {sample}"
+
+
+def _portaudio() -> Check:
+    try:
+        from rtaffect.sources.sound_card import list_sound_devices, portaudio
+
+        version = portaudio().get_portaudio_version()[1].split(",")[0]
+        devices = list_sound_devices()
+    except SoundError as error:
+        return Check("PortAudio", False, _first_line(error), "see the finding", needed=False)
+    except (ImportError, RuntimeError) as error:
+        return Check("PortAudio", False, _first_line(error), "pip install sounddevice pylsl", needed=False)
+    inputs, outputs = sum(d.inputs > 0 for d in devices), sum(d.outputs > 0 for d in devices)
+    return Check("PortAudio", True, f"{version}; {inputs} input and {outputs} output devices", needed=False)
+
+
+def _onnxruntime() -> Check:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        remedy = 'pip install "rtaffect[cpu]", or "rtaffect[gpu]" with an NVIDIA GPU'
+        return Check("ONNX Runtime", False, _first_line(error), remedy)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    wanted = [
+        p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in onnxruntime.get_available_providers()
+    ]
+    session = onnxruntime.InferenceSession(_IDENTITY_MODEL, options, providers=wanted)
+    (out,) = session.run(None, {"x": np.ones(1, np.float32)})
+    active = session.get_providers()
+    detail = f"{onnxruntime.__version__}; active: {', '.join(active)}"
+    if out[0] != 1.0:
+        return Check("ONNX Runtime", False, f"{detail}; it returns {out[0]} for 1", "install onnxruntime again")
+    if active[0] != wanted[0]:
+        remedy = 'pip install "onnxruntime-gpu[cuda,cudnn]" and update the NVIDIA driver; until then the CPU computes'
+        return Check(
+            "ONNX Runtime", False, f"{detail}; {wanted[0]} is installed but cannot start", remedy, needed=False
+        )
+    return Check("ONNX Runtime", True, detail)
+
+
+def _onnxruntime_packages() -> Check:
+    there = [f"{p} {v}" for p in ("onnxruntime", "onnxruntime-gpu") if (v := _version(p))]
+    remedy = (
+        "both write into the same folder and the GPU may go unused: pip uninstall onnxruntime onnxruntime-gpu, then "
+        "install only one of them"
+    )
+    return Check("ONNX Runtime packages", len(there) < 2, " and ".join(there) or "none installed", remedy, needed=False)
+
+
+def _qt() -> Check:
+    # In a child process: only the view may import Qt, and a missing system library ends the process.
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    command_line = [sys.executable, "-c", _QT_CODE]
+    try:
+        done = subprocess.run(
+            command_line, env=environment, capture_output=True, text=True, timeout=QT_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Check("Qt", False, f"no window system within {QT_TIMEOUT_S:g} s", 'pip install "rtaffect[view]" again')
+    if done.returncode == 0:
+        qt, pyqtgraph = done.stdout.split()
+        return Check("Qt", True, f"PySide6 {qt}, pyqtgraph {pyqtgraph}, offscreen application runs")
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    remedy = (
+        'pip install "rtaffect[view]"; where a system library is missing: apt-get install libegl1 libgl1 libxkbcommon0'
+    )
+    return Check("Qt", False, lines[-1], remedy)
+
+
+def _cache_folder() -> Check:
+    from rtaffect.featurizer import cache_root
+
+    folder = cache_root()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"1")
+    except OSError as error:
+        remedy = "make the folder writable, or name another one in the environment variable RTAFFECT_CACHE"
+        return Check("Cache folder", False, f"{folder}: {error.strerror}", remedy)
+    return Check("Cache folder", True, f"{folder} is writable")
+
+
+def _disk() -> Check:
+    from rtaffect.featurizer import cache_root
+
+    folder = cache_root()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    remedy = f"free at least {NEEDED_DISK_BYTES / 1e9:g} GB, or name a folder elsewhere in RTAFFECT_CACHE"
+    return Check("Free disk", free >= NEEDED_DISK_BYTES, f"{free / 1e9:.1f} GB at {folder}", remedy)
+
+
+def _featurizer_wheel() -> Check:
+    from rtaffect.featurizer import embedded_asset
+
+    try:
+        path: Path = embedded_asset("tiny-en/encoder_model.ort")
+    except ArtifactError as error:
+        # The wheel is needed only to build the featurizer, which the next check tries.
+        return Check("Default model", False, str(error), 'pip install "rtaffect[embedded]"', needed=False)
+    return Check("Default model", True, f"{path.name} of moonshine-voice {_version('moonshine-voice')}", needed=False)
+
+
+def _featurizer() -> Check:
+    from rtaffect.featurizer import default_featurizer
+
+    told: list[str] = []
+    try:
+        featurizer = default_featurizer(progress=told.append)
+        featurizer.warm_up()
+        started = time.perf_counter()
+        features = featurizer(np.zeros(round(featurizer.context_s * featurizer.sample_rate), np.float32))
+    except (RtaffectError, ImportError, OSError) as error:
+        return Check("Featurizer", False, _first_line(error), 'pip install "rtaffect[cpu,embedded]"')
+    spent = time.perf_counter() - started
+    origin = "built now" if told else "from the cache"
+    detail = f"{featurizer.identity}, {origin}; one step takes {spent * 1e3:.0f} ms on {featurizer.provider}"
+    return Check("Featurizer", bool(np.isfinite(features).all()), detail, "delete it from the cache folder")
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

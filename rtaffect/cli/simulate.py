@@ -1,0 +1,60 @@
+"""The command ``simulate``: a synthetic study on disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from rtaffect.errors import SettingsError
+from rtaffect.featurizer import featurizer_for
+from rtaffect.simulation.cohort import CohortSettings
+from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for the study.")
+@click.option("--listeners", type=click.IntRange(min=3), help="People; default 12.")
+@click.option("--sounds", type=click.IntRange(min=1), help="Soundtracks to fit on; default 6. One more is left out.")
+@click.option("--sound-seconds", type=click.FloatRange(min=30), help="Length of each; default 120.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Another seed, other people.")
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Typical pairwise correlation of a patch's activity.",
+)
+@click.option("--featurizer", type=click.Path(path_type=Path), help="ONNX featurizer; default: the embedded one.")
+@click.option("--quick", is_flag=True, help="8 listeners, 4 soundtracks of 75 s.")
+def command(
+    out: Path,
+    listeners: int | None,
+    sounds: int | None,
+    sound_seconds: float | None,
+    seed: int,
+    strength: float,
+    featurizer: Path | None,
+    quick: bool,
+) -> None:
+    """Write a study whose truth is known: sounds, one XDF recording per listener, truth.tsv and study.toml."""
+    console, begin = Console(), time.perf_counter()
+    if (out / "study.toml").exists():
+        raise SettingsError(f"--out {out} already holds a study; name a new folder, nothing is overwritten")
+    size = QUICK if quick else StudySettings()
+    asked = {"listeners": listeners, "sounds": sounds, "sound_s": sound_seconds}
+    settings = size.model_copy(
+        update={k: v for k, v in asked.items() if v is not None}
+        | {"cohort": CohortSettings(seed=seed, strength=strength)}
+    )
+    with console.status("getting ready") as status:
+        study = SyntheticStudy(settings, featurizer_for(featurizer, progress=status.update), status.update)
+        study.write(out, status.update)
+    truth = study.cohort.truth(study.sounds()[0].sha256, study.features[study.sounds()[0].name])
+    console.print(
+        f"study {out} in {time.perf_counter() - begin:.1f} s: {settings.listeners} listeners, {settings.sounds} "
+        f"soundtracks of {settings.sound_s:g} s and one of {settings.spare_s:g} s left out of the fit; planted "
+        f"pairwise correlation at the electrodes {truth.mean():.3f} on average"
+    )

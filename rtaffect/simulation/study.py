@@ -1,0 +1,182 @@
+"""A synthetic study: composed sounds, the cohort that hears them, and the folder that holds both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from pydantic import Field
+
+from rtaffect.audio import SAMPLE_RATE, sound_sha256
+from rtaffect.feature_cache import cached_features_of
+from rtaffect.featurizer import Featurizer
+from rtaffect.settings import Frozen
+from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive
+from rtaffect.simulation.head import CHANNELS
+from rtaffect.simulation.sounds import compose, speech_from_wheel
+from rtaffect.sinks.xdf import RecordedEeg, RecordedMarkers, write_xdf
+from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.recorded import ArraySource
+
+Progress = Callable[[str], None]
+
+#: EEG before and after each sound, s: the filters settle in it and no window reaches into the next sound.
+REST_S = 15.0
+_FIRST_SOUND_SEED = 101
+#: LSL time at which a written recording starts, s.
+_RECORDING_START = 1000.0
+
+
+class StudySettings(Frozen):
+    """The size of a study. The last sound, ``spare_s`` long, is heard by all but weights are never fitted on it."""
+
+    listeners: int = Field(12, ge=3)
+    sounds: int = Field(6, ge=1)
+    sound_s: float = Field(120.0, ge=30)
+    spare_s: float = Field(180.0, ge=30)
+    cohort: CohortSettings = CohortSettings()
+
+
+#: Small enough to be simulated, or calibrated, in well under half a minute on two cores.
+QUICK = StudySettings(listeners=8, sounds=4, sound_s=75.0, spare_s=60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class StudySound:
+    """One sound of a study: ``samples`` (n,) float32, mono at 16 kHz; ``fit`` whether weights may be fitted on it."""
+
+    name: str
+    samples: NDArray[np.float32]
+    fit: bool
+
+    @property
+    def sha256(self) -> str:
+        """What identifies the sound."""
+        return sound_sha256(self.samples)
+
+    @property
+    def seconds(self) -> int:
+        """Whole seconds."""
+        return len(self.samples) // SAMPLE_RATE
+
+
+def compose_sounds(settings: StudySettings) -> tuple[StudySound, ...]:
+    """Return the study's sounds, the spare one last."""
+    speech = speech_from_wheel()
+    lengths = [settings.sound_s] * settings.sounds + [settings.spare_s]
+    return tuple(
+        StudySound(
+            name=f"soundtrack-{i + 1:02d}",
+            samples=_as_stored(compose(_FIRST_SOUND_SEED + i, seconds, speech=speech)),
+            fit=i < settings.sounds,
+        )
+        for i, seconds in enumerate(lengths)
+    )
+
+
+class SyntheticStudy:
+    """A study whose truth is known.
+
+    Parameters
+    ----------
+    settings
+        Its size and planted truth.
+    featurizer
+        Its features of the sounds drive the synchrony.
+    progress
+        Told what is being done.
+    """
+
+    synthetic = True
+
+    def __init__(self, settings: StudySettings, featurizer: Featurizer, progress: Progress) -> None:
+        self.settings = settings
+        self.name = f"synthetic cohort of {settings.listeners}"
+        self.listeners = tuple(f"listener-{i + 1:02d}" for i in range(settings.listeners))
+        progress(f"composing {settings.sounds + 1} soundtracks")
+        self._sounds = compose_sounds(settings)
+        self.features = {}
+        for sound in self._sounds:
+            progress(f"features of {sound.name} ({sound.seconds} s)")
+            self.features[sound.name] = cached_features_of(sound.samples, featurizer)
+        fitted = np.concatenate([self.features[s.name] for s in self._sounds if s.fit])
+        self.cohort = Cohort(settings.cohort, Drive.plant(fitted, settings.cohort))
+
+    def sounds(self) -> tuple[StudySound, ...]:
+        """Return the sounds that the listeners heard; the last is not to be fitted on."""
+        return self._sounds
+
+    def channels(self) -> tuple[str, ...]:
+        """Return the channels that every listener has."""
+        return CHANNELS
+
+    def eeg(self, listener: str, sound: StudySound) -> tuple[ArraySource, float]:
+        """Return a fresh source of a listener's EEG, and the LSL time at which they began to hear the sound (s)."""
+        samples = self.listen(self.listeners.index(listener), sound)
+        info = StreamInfo(listener, "eeg", self.settings.cohort.rate_hz, CHANNELS, "simulated", listener)
+        return ArraySource(info, samples, onset=_RECORDING_START), _RECORDING_START + REST_S
+
+    def listen(self, listener: int, sound: StudySound, before_s: float = REST_S) -> NDArray[np.float64]:
+        """Return the EEG (n, 24) V of any listener, by number, from ``before_s`` before the sound to a second after."""
+        return self.cohort.listen(sound.sha256, self.features[sound.name], listener, before_s, after_s=1.0)
+
+    def write(self, folder: Path, progress: Progress) -> None:
+        """Write sounds, one XDF recording per listener, the planted truth and ``study.toml`` into ``folder``."""
+        for part in ("sounds", "eeg"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        for sound in self._sounds:
+            samples = np.round(sound.samples * 32768).astype(np.int16)
+            soundfile.write(folder / "sounds" / f"{sound.name}.wav", samples, SAMPLE_RATE)
+        onsets = {}
+        for number, listener in enumerate(self.listeners):
+            progress(f"EEG of {listener}")
+            onsets[listener] = self._write_listener(folder / "eeg" / f"{listener}.xdf", number)
+        self._write_truth(folder / "truth.tsv")
+        (folder / "study.toml").write_text(self._manifest(onsets), encoding="utf-8")
+
+    def _write_listener(self, path: Path, number: int) -> dict[str, float]:
+        """Write one recording, the sounds one after the other, and return when each began (LSL time, s)."""
+        rate = self.settings.cohort.rate_hz
+        pieces = [self.listen(number, sound) for sound in self._sounds]
+        starts = np.cumsum([0, *(len(p) for p in pieces)])[:-1] / rate
+        onsets = {s.name: _RECORDING_START + float(t) + REST_S for s, t in zip(self._sounds, starts, strict=True)}
+        samples = np.concatenate(pieces) * 1e6
+        stamps = _RECORDING_START + np.arange(len(samples)) / rate
+        name = self.listeners[number]
+        eeg = RecordedEeg(name, f"rtaffect-{name}", rate, CHANNELS, "microvolts", samples, stamps)
+        write_xdf(path, [eeg], RecordedMarkers("stimuli", list(onsets), list(onsets.values())))
+        return onsets
+
+    def _write_truth(self, path: Path) -> None:
+        """Write the expected leave-one-out synchrony of each sound, step and channel."""
+        window = 10
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            file.write("\t".join(("sound", "time", *CHANNELS)) + "\n")
+            for sound in self._sounds:
+                course = self.cohort.expected(
+                    sound.sha256, self.features[sound.name], self.settings.listeners - 1, window
+                )
+                for step, values in enumerate(course, start=1):
+                    cells = ("n/a" if np.isnan(v) else f"{v:.5f}" for v in values)
+                    file.write("\t".join((sound.name, str(step), *cells)) + "\n")
+
+    def _manifest(self, onsets: dict[str, dict[str, float]]) -> str:
+        lines = [f"name = {json.dumps(self.name)}", "synthetic = true", ""]
+        for sound in self._sounds:
+            lines += ["[[sound]]", f"name = {json.dumps(sound.name)}"]
+            lines += [f'file = "sounds/{sound.name}.wav"', f"fit = {str(sound.fit).lower()}", ""]
+        for listener in self.listeners:
+            lines += ["[[listener]]", f"name = {json.dumps(listener)}", f'file = "eeg/{listener}.xdf"']
+            lines += ["[listener.onset]"]
+            lines += [f"{json.dumps(name)} = {time!r}" for name, time in onsets[listener].items()] + [""]
+        return "\n".join(lines)
+
+
+def _as_stored(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the samples as a 16-bit file gives them back, so that a sound is the same in memory and on disk."""
+    return (np.round(sound * 32767) / 32768).astype(np.float32)

@@ -1,0 +1,81 @@
+"""Signals, sources and weights from seeds, shared by the tests of the analysis."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+from scipy.signal import butter, sosfilt
+
+from rtaffect.prediction import Weights
+from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.recorded import ArraySource
+
+RATE = 100
+_SETTLE = 400
+
+
+def brain_noise(rng: np.random.Generator, n: int, columns: int, rate: float = RATE) -> np.ndarray:
+    """Gaussian noise (n, columns) with a 1/f power spectrum, causally filtered to 1-30 Hz, of unit variance."""
+    frequency = np.fft.rfftfreq(n + _SETTLE, 1 / rate)
+    spectrum = rng.standard_normal((columns, len(frequency))) + 1j * rng.standard_normal((columns, len(frequency)))
+    wave = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequency, 0.5)), n + _SETTLE, axis=1).T
+    band = sosfilt(butter(4, [1, 30], "bandpass", fs=rate, output="sos"), wave, axis=0)[_SETTLE:]
+    return band / band.std(axis=0)
+
+
+def people_with(rng: np.random.Generator, people: int, n: int, rows: int, pairwise: float) -> np.ndarray:
+    """Signals (people, n, rows) whose pairwise correlation is ``pairwise``."""
+    shared = brain_noise(rng, n, rows)
+    own = [brain_noise(rng, n, rows) for _ in range(people)]
+    return np.stack([np.sqrt(pairwise) * shared + np.sqrt(1 - pairwise) * o for o in own])
+
+
+def headset(
+    samples: np.ndarray, name: str = "A", rate: float = 250.0, onset: float = 1000.0, channels: tuple[str, ...] = ()
+) -> ArraySource:
+    """A source of EEG (n, channels), V, whose first sample lies at ``onset``."""
+    names = channels or tuple(f"C{i + 1}" for i in range(samples.shape[1]))
+    return ArraySource(StreamInfo(name, "eeg", rate, names, "simulated"), samples, onset)
+
+
+def sound_source(sound: np.ndarray, rate: float = 16_000.0, onset: float = 1000.0, name: str = "sound") -> ArraySource:
+    """A source of mono sound (n,)."""
+    return ArraySource(StreamInfo(name, "audio", rate, ("mono",), "simulated"), sound[:, None], onset)
+
+
+class BandFeaturizer:
+    """Stands where the model does: log power of the newest second in bands, and of the whole context."""
+
+    sample_rate = 16_000
+    identity = "bands/test"
+    sha256 = "b" * 64
+
+    def __init__(self, size: int = 6, context_s: float = 4.0) -> None:
+        self.size, self.context_s = size, context_s
+        self.manifest = SimpleNamespace(context_samples=round(context_s * self.sample_rate))
+
+    def __call__(self, context: np.ndarray) -> np.ndarray:
+        assert context.dtype == np.float32
+        assert context.ndim == 1
+        assert np.isfinite(context).all()
+        power = np.abs(np.fft.rfft(context[-self.sample_rate :])) ** 2
+        bands = [part.mean() for part in np.array_split(power[1:4001], self.size - 1)]
+        return np.log(np.array([*bands, (context**2).mean()]) + 1e-6).astype(np.float32)
+
+
+def some_weights(
+    rng: np.random.Generator, features: int = 6, components: int = 3, lags_s: tuple[int, ...] = (0, 1, 3), rows: int = 2
+) -> Weights:
+    """Weights of the right shapes, from a seed; predictions stay between about -.5 and .5."""
+    return Weights(
+        pca_mean=rng.standard_normal(features),
+        pca_components=np.linalg.qr(rng.standard_normal((features, components)))[0].T.copy(),
+        scaler_mean=rng.standard_normal(components),
+        scaler_scale=rng.uniform(0.5, 2, components),
+        coefficients=0.05 * rng.standard_normal((len(lags_s) * components, rows)),
+        intercept=0.1 * rng.standard_normal(rows),
+        residual_low=-rng.uniform(0.1, 0.2, rows + 1),
+        residual_high=rng.uniform(0.1, 0.2, rows + 1),
+        lags_s=lags_s,
+    )
