@@ -27,7 +27,7 @@ class SignalSettings(Frozen):
     rate_hz: int = Field(100, ge=10, description="Common rate of all people after resampling, Hz")
     settle_s: float = Field(1.0, ge=0, description="Output withheld after a start or gap, while the filters settle, s")
     flat_v: float = Field(0.2e-6, ge=0, description="A second whose standard deviation is below this is flat, V")
-    loud_v: float = Field(100e-6, gt=0, description="A second whose standard deviation is above this is artifact, V")
+    loud_v: float = Field(75e-6, gt=0, description="A second whose standard deviation is above this is artifact, V")
 
     @model_validator(mode="after")
     def _band_fits(self) -> SignalSettings:

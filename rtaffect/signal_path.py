@@ -54,6 +54,12 @@ class CausalFilter:
         """Forget the past: the next sample starts anew."""
         self._state = None
 
+    def begin(self, channels: NDArray[np.bool_], sample: Signal) -> None:
+        """Let ``channels`` (channels,) start anew, as if ``sample`` (channels,) had always been there."""
+        if self._state is None:
+            self._state = np.zeros((*self._steady.shape, len(sample)))
+        self._state[:, :, channels] = self._steady[:, :, None] * sample[channels]
+
     def __call__(self, samples: Signal) -> Signal:
         """Filter the next ``samples`` (n, channels)."""
         if self._state is None:
@@ -177,6 +183,7 @@ class SignalPath:
         self._filter = CausalFilter(design_filter(settings, rate))
         self._grid = GridInterpolator(rate, settings.rate_hz, channels)
         self._held = np.zeros(channels)
+        self._begun = np.zeros(channels, np.bool_)
         self._unsettled = np.zeros(channels, np.int64)
         self._fresh = True
 
@@ -213,12 +220,22 @@ class SignalPath:
         missing = ~np.isfinite(samples)
         if self._fresh:
             self._unsettled[:] = round(self._settings.settle_s * self._rate)
-            first_good = np.argmax(~missing, axis=0)
-            self._held = np.where(missing.all(axis=0), 0.0, samples[first_good, np.arange(samples.shape[1])])
+            self._held[:] = 0.0
+            self._begun[:] = False
             self._fresh = False
-        filtered = self._filter(self._hold(samples, missing))
+        filtered = self._filtered(self._hold(samples, missing), missing)
         filtered[self._unsettled_after(missing)] = np.nan
         return self._grid(filtered, times)
+
+    def _filtered(self, held: Signal, missing: NDArray[np.bool_]) -> Signal:
+        """Filter ``held`` (n, channels); each channel starts at the segment's first sample that it is not missing."""
+        first = np.where(self._begun | missing.all(axis=0), len(held), missing.argmin(axis=0))
+        out = np.empty_like(held)
+        for start, stop in pairwise(sorted({0, *first.tolist(), len(held)})):
+            self._filter.begin(first == start, held[start])
+            out[start:stop] = self._filter(held[start:stop])
+        self._begun |= first < len(held)
+        return out
 
     def _hold(self, samples: Signal, missing: NDArray[np.bool_]) -> Signal:
         """Return ``samples`` with each missing value replaced by its channel's last good one, for the filter's sake."""

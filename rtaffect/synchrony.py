@@ -162,7 +162,9 @@ class Observation(NamedTuple):
     overall_high: float
 
 
-def observe(windows: Signal, partners: Signal, start: int, rate: int, settings: SynchronySettings) -> Observation:
+def observe(
+    windows: Signal, partners: Signal, start: int, rate: int, settings: SynchronySettings, *, mutual: bool = False
+) -> Observation:
     """Correlate each person's window with its partner series, in place and displaced.
 
     Parameters
@@ -177,6 +179,10 @@ def observe(windows: Signal, partners: Signal, start: int, rate: int, settings: 
         Rows per second.
     settings
         Window, least good fraction, and the null's separation, stride, level and least number.
+    mutual
+        Whether the partners are the people themselves. In place each pair then enters the mean over people twice with
+        the same value, displaced with two independent ones: that mean has twice the variance of the displaced ones,
+        for any number of people, and the null band is widened accordingly.
 
     Returns
     -------
@@ -192,8 +198,9 @@ def observe(windows: Signal, partners: Signal, start: int, rate: int, settings: 
     mean = fisher_mean(values, axis=0)
     # A row that has no value now has no part in the null of the average over rows either.
     overall = fisher_mean(np.where(np.isfinite(mean[0]), mean, np.nan), axis=1)
-    low, high = _null_band(mean[1:], settings)
-    overall_low, overall_high = _null_band(overall[1:, None], settings)
+    widening = math.sqrt(2.0) if mutual else 1.0
+    low, high = _null_band(mean[1:], settings, widening)
+    overall_low, overall_high = _null_band(overall[1:, None], settings, widening)
     return Observation(
         values[:, 0], mean[0], low, high, float(overall[0]), float(overall_low[0]), float(overall_high[0])
     )
@@ -208,14 +215,14 @@ def _displaced(last: int, start: int, rate: int, settings: SynchronySettings) ->
     return np.concatenate([before[::-1], after]).astype(np.int64)
 
 
-def _null_band(values: Signal, settings: SynchronySettings) -> tuple[Signal, Signal]:
-    """Return low and high (rows,) of the null from displaced correlations (draws, rows)."""
+def _null_band(values: Signal, settings: SynchronySettings, widening: float) -> tuple[Signal, Signal]:
+    """Return low and high (rows,) of the null from displaced correlations (draws, rows) and a factor of its spread."""
     z = np.arctanh(np.clip(values, -_CLIP, _CLIP))
     present = np.isfinite(z)
     count = present.sum(axis=0)
     safe = np.maximum(count, 2)
     centre = np.where(present, z, 0.0).sum(axis=0) / safe
     spread = np.sqrt(np.where(present, (z - centre) ** 2, 0.0).sum(axis=0) / (safe - 1))
-    reach = norm.ppf(0.5 + settings.null_level / 2) * spread
+    reach = widening * norm.ppf(0.5 + settings.null_level / 2) * spread
     enough = count >= settings.null_least
     return np.tanh(np.where(enough, centre - reach, np.nan)), np.tanh(np.where(enough, centre + reach, np.nan))

@@ -127,7 +127,7 @@ def test_band_passes_and_mains_and_offset_do_not():
 
 
 def test_an_offset_leaves_nothing_from_the_first_value_on():
-    out = on_grid(SignalPath(SETTINGS, 256, 1)(np.full((1000, 1), 0.3), np.arange(1000) / 256), 380, 1)
+    out = on_grid(SignalPath(SETTINGS, 256, 1)(np.full((1000, 1), 0.3), np.arange(1000) / 256), 400, 1)
     assert np.nanmax(np.abs(out)) < 1e-9
     assert np.isfinite(out).any()
 
@@ -178,6 +178,17 @@ def test_a_channel_that_is_never_there_stays_empty_and_harms_no_other():
     np.testing.assert_array_equal(
         out[:, 0], on_grid(SignalPath(SETTINGS, 250, 2)(samples, times), 600, 2)[:, 0]
     )
+
+
+def test_a_channel_that_comes_late_starts_then():
+    rng = np.random.default_rng(4)
+    samples, times = 0.05 + 1e-5 * rng.standard_normal((2000, 2)), np.arange(2000) / 250
+    late = samples.copy()
+    late[:700, 1] = np.nan
+    out = on_grid(SignalPath(SETTINGS, 250, 2)(late, times), 900, 2)
+    alone = on_grid(SignalPath(SETTINGS, 250, 1)(samples[700:, 1:], times[700:]), 900, 1)
+    assert np.isnan(out[:380, 1]).all()
+    np.testing.assert_allclose(out[390:780, 1], alone[390:780, 0], atol=1e-12)
 
 
 def test_a_gap_leaves_a_hole_of_its_length_and_the_settling():

@@ -22,8 +22,6 @@ from rtaffect.sources.sound_file import SoundFileSource
 BANNER = "synthetic participant, bundle from a synthetic cohort: a demonstration, not a person"
 #: The participant's own activity before the sound starts, s (calibration.demo writes it so).
 LEAD_S = 3.0
-#: Time for the window to open before the first sample, s.
-_WARNING_S = 1.5
 
 
 @click.command()
@@ -78,7 +76,6 @@ def _over_lsl(participant: np.ndarray, cleanup: ExitStack) -> tuple[Source, floa
     source_id = f"rtaffect-demo-{uuid.uuid4().hex[:8]}"
     headset = SimulatedHeadset("participant", source_id, participant, CohortSettings().rate_hz, CHANNELS)
     cleanup.enter_context(headset)
-    headset.wait_ready()
     return LslSource(find_stream(Query("source_id", source_id))), headset.onset, clock
 
 
