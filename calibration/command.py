@@ -23,7 +23,13 @@ QUICK = PredictionSettings(n_components=4, lags_s=(0, 3, 6, 9))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the bundle to be written.")
 @click.option("--name", default=None, help="Name of the bundle; default: the folder's.")
 @click.option("--featurizer", type=click.Path(path_type=Path), help="ONNX featurizer; default: the embedded one.")
-@click.option("--mains", type=float, default=50.0, show_default=True, help="Mains frequency, Hz; 0 for no notch.")
+@click.option(
+    "--mains",
+    type=click.FloatRange(min=0),
+    default=50.0,
+    show_default=True,
+    help="Mains frequency, Hz; 0 for no notch.",
+)
 @click.option("--quick", is_flag=True, help="Every stage with few components and lags.")
 def command(study: Path, out: Path, name: str | None, featurizer: Path | None, mains: float, quick: bool) -> None:
     """Fit a bundle (weights and references) to STUDY, a folder with study.toml, sounds and recordings."""

@@ -178,7 +178,7 @@ def _assemble(folder: Path, manifest: Manifest, tensors: dict[str, NDArray[Any]]
             raise ArtifactError(f"bundle {folder}: tensor {name} has shape {found}, expected {shape}; {_REMAKE}")
         if name.startswith("weights.") and not np.isfinite(tensors[name]).all():
             raise ArtifactError(f"bundle {folder}: tensor {name} holds values that are not finite; {_REMAKE}")
-    arrays = {n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")}
+    arrays = {n.removeprefix("weights."): tensors[n] for n in shapes if n.startswith("weights.")}
     weights = Weights(**arrays, lags_s=manifest.settings.prediction.lags_s)
     references = tuple(tensors[f"reference.{i}"] for i in range(len(manifest.stimuli)))
     return Bundle(manifest, weights, references)

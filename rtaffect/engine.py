@@ -123,7 +123,7 @@ class Engine:
         history = min(step, self.settings.synchrony.null_history_s)
         people = standardise(np.stack([p.window(step, history) for p in self._listeners]))
         start = (history - seconds) * rate
-        observation = observe(people[:, start:], others_mean(people), start, rate, self.settings.synchrony)
+        observation = observe(people[:, start:], others_mean(people), start, rate, self.settings.synchrony, mutual=True)
         return Comparison(observation, "group")
 
     def _nothing(self, reason: str) -> Comparison:

@@ -30,7 +30,8 @@ def fisher_mean(correlations: Signal, axis: int | None = None) -> Signal:
     count = present.sum(axis=axis)
     total = np.where(present, z, 0.0).sum(axis=axis)
     mean: Signal = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return np.asarray(np.tanh(mean))
+    averaged: Signal = np.tanh(mean)
+    return averaged
 
 
 def window_correlation(x: Signal, y: Signal, least: int = 3) -> Signal:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,35 +52,48 @@ def run_session(engine: Engine, clock: Clock, outputs: Outputs, console: Console
         headless = True
     folder = SessionFolder(outputs.out, outputs.about) if outputs.out is not None else None
     sinks: list[Sink] = [folder] if folder else []
+    stop = threading.Event()
     run = _run_on_terminal if headless else _run_with_window
     outcome = "failed"
     try:
-        steps = run(engine, clock, outputs, sinks, console)
-        outcome = "completed"
-    except KeyboardInterrupt:
-        outcome = "stopped by the user"
-        raise
+        steps, outcome = run(Session(engine, clock, sinks, stop, outputs.steps), outputs, console)
     finally:
         if folder:
             folder.close(outcome)
     return steps
 
 
-def _run_on_terminal(engine: Engine, clock: Clock, outputs: Outputs, sinks: list[Sink], console: Console) -> int:
-    with ConsoleSink(console) as shown:
-        return Session(engine, clock, [*sinks, shown], threading.Event(), outputs.steps).run()
+def _run_on_terminal(session: Session, _: Outputs, console: Console) -> tuple[int, str]:
+    with ConsoleSink(console) as shown, _interrupt_sets(session.stop):
+        return _run(replace(session, sinks=[*session.sinks, shown]))
 
 
-def _run_with_window(engine: Engine, clock: Clock, outputs: Outputs, sinks: list[Sink], _: Console) -> int:
+def _run(session: Session) -> tuple[int, str]:
+    """Run to the end and return the number of steps and how it ended."""
+    steps = session.run()
+    return steps, "stopped by the user" if session.stop.is_set() else "completed"
+
+
+@contextmanager
+def _interrupt_sets(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C end the session after the present step, not in the middle of one."""
+    previous = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _run_with_window(session: Session, outputs: Outputs, _: Console) -> tuple[int, str]:
     """Run the engine on a thread of its own while the window has this one."""
-    presenter, stop = Presenter(), threading.Event()
-    session = Session(engine, clock, [*sinks, presenter.add], stop, outputs.steps)
-    result: list[int] = []
+    presenter, stop = Presenter(), session.stop
+    shown = replace(session, sinks=[*session.sinks, presenter.add])
+    result: list[tuple[int, str]] = []
     failure: list[BaseException] = []
 
     def work() -> None:
         try:
-            result.append(session.run())
+            result.append(_run(shown))
             presenter.end("the session has ended")
         except BaseException as error:
             failure.append(error)
@@ -91,7 +107,7 @@ def _run_with_window(engine: Engine, clock: Clock, outputs: Outputs, sinks: list
             title=outputs.title,
             banner=outputs.banner,
             on_close=stop.set,
-            now=clock.now,
+            now=session.clock.now,
             seconds_after_end=None if outputs.steps is None else 1.0,
         )
     finally:

@@ -1,0 +1,136 @@
+"""A listener's grid: rows by name, seconds judged, and windows that are exactly the rows asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rtaffect.errors import MontageError
+from rtaffect.listener import Listener, columns_for, common_rows
+from rtaffect.settings import Settings, SignalSettings, SynchronySettings
+from rtaffect.signal_path import SignalPath
+from tests.helpers import headset
+
+SETTINGS = Settings(signal=SignalSettings(settle_s=0.5))
+ORIGIN = 1000.0
+
+
+def eeg(seconds: float, channels: int = 4, rate: float = 250.0, seed: int = 0) -> np.ndarray:
+    """White noise of 20 uV."""
+    return 20e-6 * np.random.default_rng(seed).standard_normal((round(seconds * rate), channels))
+
+
+def listen(source, rows, steps: int, settings: Settings = SETTINGS, origin: float = ORIGIN) -> Listener:
+    listener = Listener(source, rows, settings, origin)
+    for step in range(1, steps + 1):
+        source.advance(origin + step + listener.lookahead_s)
+        listener.advance(step)
+    return listener
+
+
+def test_columns_are_found_by_name_without_regard_to_case():
+    assert columns_for(("Cz", "FP1"), ("Fp1", "Fz", "CZ"), "A").tolist() == [2, 0]
+
+
+def test_a_missing_channel_is_named_with_those_there():
+    with pytest.raises(MontageError) as caught:
+        columns_for(("Cz", "Oz", "Pz"), ("Fp1", "Fz", "CZ"), "headset 'Muse'")
+    text = str(caught.value)
+    assert "headset 'Muse' has no channel Oz, Pz; it has Fp1, Fz, CZ" in text
+    assert "--channels" in text
+    assert "\n" not in text
+
+
+def test_common_rows_keep_the_wanted_order_and_spelling():
+    montages = {"a": ("TP9", "AF7", "AF8"), "b": ("af8", "Cz", "tp9")}
+    assert common_rows(montages, None) == ("TP9", "AF8")
+    assert common_rows(montages, ("Af8", "Oz", "TP9")) == ("Af8", "TP9")
+
+
+@pytest.mark.parametrize("wanted", [None, ("Fz", "Oz")])
+def test_no_common_row_is_refused_with_each_montage(wanted):
+    with pytest.raises(MontageError) as caught:
+        common_rows({"a": ("TP9", "AF7"), "b": ("Cz", "Pz")}, wanted)
+    for part in ("a: TP9, AF7", "b: Cz, Pz", "--channels", *(wanted or ())):
+        assert part in str(caught.value)
+
+
+def test_rows_are_taken_from_the_channels_of_that_name():
+    samples = eeg(6)
+    one = listen(headset(samples, channels=("Fz", "Cz", "Pz", "Oz")), ("oz", "FZ"), 5)
+    other = listen(headset(samples[:, [3, 0]], channels=("a", "b")), ("a", "b"), 5)
+    np.testing.assert_array_equal(one.window(5, 4), other.window(5, 4))
+    assert np.isfinite(one.window(5, 4)).all()
+
+
+def test_the_window_at_a_step_is_exactly_its_grid_rows():
+    """The oracle: the signal path over the whole recording at once, cut at the window's instants."""
+    samples = eeg(15)
+    (first, whole), *_ = SignalPath(SETTINGS.signal, 250, 4)(samples.astype(np.float32), np.arange(len(samples)) / 250)
+    assert first == 0
+    source = headset(samples)
+    listener = Listener(source, source.info.channels, SETTINGS, ORIGIN)
+    for step in range(1, 14):
+        source.advance(ORIGIN + step + listener.lookahead_s)
+        listener.advance(step)
+        if step >= 4:
+            np.testing.assert_allclose(
+                listener.window(step, 3), whole[(step - 3) * 100 : step * 100], atol=1e-12, equal_nan=True
+            )
+    assert listener.window(13, 10).shape == (1000, 4)
+
+
+def test_seconds_before_the_origin_settle_the_filter_and_are_not_counted():
+    samples = eeg(16)
+    (_, whole), *_ = SignalPath(SETTINGS.signal, 250, 4)(samples.astype(np.float32), np.arange(len(samples)) / 250)
+    listener = listen(headset(samples, onset=ORIGIN - 5), ("C1", "C2", "C3", "C4"), 8)
+    np.testing.assert_allclose(listener.window(8, 8), whole[500:1300], atol=1e-12)
+    np.testing.assert_array_equal(listener.quality(8, 8), 1.0)
+
+
+def test_bad_seconds_are_neither_in_the_window_nor_good():
+    """Second by second: fine, flat, loud, missing, fine; each channel has one kind of trouble in second 6."""
+    samples = eeg(12)
+    bad = slice(5 * 250, 6 * 250)
+    samples[bad, 0] = 0.0
+    samples[bad, 1] *= 40
+    samples[bad, 2] = np.nan
+    # A channel that is stuck is flat only once the high-pass has let go of the step.
+    samples[4 * 250 : 6 * 250, 0] = 0.0
+    settings = Settings(signal=SignalSettings(settle_s=0.5, flat_v=3e-6))
+    listener = listen(headset(samples), ("C1", "C2", "C3", "C4"), 10, settings)
+    window = listener.window(10, 10)
+    for channel in range(3):
+        assert np.isnan(window[500:600, channel]).all(), f"channel {channel}"
+        assert np.isfinite(window[100:390, channel]).all(), f"channel {channel}"
+        assert np.isfinite(window[800:, channel]).all(), f"channel {channel}"
+    assert np.isfinite(window[56:, 3]).all()
+    # Missing also costs the settling and the interpolation's reach; .5 s of the first second settles for all.
+    quality = listener.quality(10, 8)
+    assert quality[3] == 1.0
+    assert quality[2] == pytest.approx((8 - 1 - 0.5) / 8, abs=0.02)
+    assert quality[0] <= 7 / 8
+    assert quality[1] <= 7 / 8
+    assert listener.quality(10, 2).tolist() == [1.0] * 4
+
+
+@pytest.mark.parametrize(("scale", "good"), [(0.5e-7, 0.0), (20e-6, 1.0), (1e-3, 0.0)])
+def test_quality_tells_flat_and_loud_from_eeg(scale, good):
+    listener = listen(headset(eeg(9) / 20e-6 * scale), ("C1", "C2"), 8)
+    np.testing.assert_array_equal(listener.quality(8, 6), good)
+    assert np.isnan(listener.window(8, 6)).all() == (good == 0.0)
+
+
+def test_a_second_without_samples_is_empty():
+    samples = eeg(5)
+    source = headset(samples)
+    listener = listen(source, ("C1", "C2"), 12)
+    assert np.isnan(listener.window(12, 6)).all()
+    np.testing.assert_array_equal(listener.quality(12, 6), 0.0)
+    assert np.isfinite(listener.window(12, 12)[100:400]).all()
+
+
+def test_history_reaches_as_far_back_as_the_null_needs():
+    settings = Settings(signal=SETTINGS.signal, synchrony=SynchronySettings(null_history_s=30))
+    listener = listen(headset(eeg(60)), ("C1",), 55, settings)
+    assert np.isfinite(listener.window(55, 40)).all()
