@@ -39,7 +39,7 @@ def window_correlation(x: Signal, y: Signal, least: int = 3) -> Signal:
 
     NaN where fewer than ``least`` such instants exist or one side does not vary.
     """
-    return lagged_correlation(x, y, np.zeros(1, np.int64), least)[0]
+    return np.asarray(lagged_correlation(x, y, np.zeros(1, np.int64), least)[0])
 
 
 def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: int = 3) -> Signal:

@@ -59,6 +59,10 @@ class Timebase:
         self._a = np.array([1.0, -2.0 * p, p * p])
         # The line's newest point moves by about 4 / n per sample, the tracker's by g.
         self._line_samples = math.ceil(4.0 / g)
+        self._least_step = _LEAST_SPACING / rate
+        self._run_of_a_second = max(1, round(rate))
+        # The line's slope is held back until it is seen over more than about a second.
+        self._prior_spread = rate**3 / 12
         self._samples = 0
         self._fresh = True
         self._restart(math.nan)
@@ -103,8 +107,10 @@ class Timebase:
         self._origin, self._count = stamp, 0
         self._level = self._slope = 0.0
         self._sum = self._moment = 0.0
+        self._state: Times | None = None
         self._floor = -math.inf
-        self._recent = np.empty(0)
+        # How many timestamps in a row were too late, and too early.
+        self._off_before = [0, 0]
 
     def _segment(self, stamps: Times, out: Times) -> tuple[int, float | None]:
         """Fill ``out`` up to the first jump; return how many were done and the jump, if any."""
@@ -122,22 +128,19 @@ class Timebase:
             if n:
                 self._slope, (self._sum, self._moment) = float(slope[-1]), sums
         else:
-            smooth, self._slope = self._track(deviation[:n])
-        spaced = np.maximum.accumulate(np.concatenate([[self._floor], grid[:n] + smooth - number[:n] * self._least]))
-        out[:n] = spaced[1:] + number[:n] * self._least
+            smooth, self._state = self._track(deviation[:n])
+            if n:
+                self._slope = float(self._state[0] / self._p**2 - smooth[-1])
+        spaced = np.maximum.accumulate(
+            np.concatenate([[self._floor], grid[:n] + smooth - number[:n] * self._least_step])
+        )
+        out[:n] = spaced[1:] + number[:n] * self._least_step
         if n:
             self._level, self._floor = float(smooth[-1]), float(spaced[-1])
-        self._recent = np.concatenate([self._recent, residual[:n]])[-self._window :]
+            for side, off in enumerate((residual[:n] > SHIFT_S, residual[:n] < -SHIFT_S)):
+                self._off_before[side] = int(self._run_lengths(off, self._off_before[side])[-1])
         self._count += n
         return n, float(residual[n]) if n < len(residual) else None
-
-    @property
-    def _least(self) -> float:
-        return _LEAST_SPACING / self.rate
-
-    @property
-    def _window(self) -> int:
-        return max(1, round(self.rate))
 
     def _line(self, number: NDArray[np.int64], deviation: Times) -> tuple[Times, Times, tuple[float, float]]:
         """Return the newest point (n,) and slope (n,) of the line through all so far, and the sums carried on."""
@@ -146,27 +149,30 @@ class Timebase:
         n = number + 1.0
         # Sums of 0..n-1 and of their squares about the mean have closed forms.
         middle, spread = (n - 1) / 2, n * (n * n - 1) / 12
-        slope = (moment - middle * total) / np.where(spread > 0, spread, 1.0)
+        slope = (moment - middle * total) / (spread + self._prior_spread)
         carried = (float(total[-1]), float(moment[-1])) if len(n) else (self._sum, self._moment)
         return total / n + slope * (n - 1 - middle), slope, carried
 
-    def _track(self, deviation: Times) -> tuple[Times, float]:
-        """Return the tracker's level after each deviation (n,) and its last slope, s per sample."""
-        if not len(deviation):
-            return deviation, self._slope
-        # lfilter's transposed state, in which p^2 (level + slope) is what the next output expects.
+    def _track(self, deviation: Times) -> tuple[Times, Times]:
+        """Return the tracker's level after each deviation (n,), and its state after the last."""
         square = self._p**2
-        state = np.array([square * (self._level + self._slope), -square * self._level])
-        smooth, state = lfilter(self._b, self._a, deviation, zi=state)
-        return smooth, float(state[0] / square - smooth[-1])
+        if self._state is None:
+            # lfilter's transposed state, in which p^2 (level + slope) is what the next output expects.
+            self._state = np.array([square * (self._level + self._slope), -square * self._level])
+        smooth, state = lfilter(self._b, self._a, deviation, zi=self._state)
+        return smooth, state
 
     def _first_jump(self, residual: Times) -> int:
         """Return the position of the first timestamp that is not where this segment goes on; n if all are."""
         jump = np.abs(residual) > self._jump_s
-        joined = np.concatenate([self._recent, residual])
-        if len(joined) >= self._window and (np.abs(residual) > SHIFT_S).any():
-            windows = np.lib.stride_tricks.sliding_window_view(joined, self._window)
-            shifted = (windows.min(axis=1) > SHIFT_S) | (windows.max(axis=1) < -SHIFT_S)
-            jump[len(jump) - min(len(jump), len(shifted)) :] |= shifted[-len(jump) :]
+        for side in (0, 1):
+            off = residual > SHIFT_S if side == 0 else residual < -SHIFT_S
+            jump |= self._run_lengths(off, self._off_before[side]) >= self._run_of_a_second
         found = np.flatnonzero(jump)
         return int(found[0]) if len(found) else len(residual)
+
+    @staticmethod
+    def _run_lengths(marked: NDArray[np.bool_], before: int) -> NDArray[np.int64]:
+        """Return for each place (n,) how many in a row are marked up to it, ``before`` of them before the first."""
+        place = np.arange(len(marked))
+        return place - np.maximum.accumulate(np.where(marked, -1 - before, place))

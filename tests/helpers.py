@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
 from scipy.signal import butter, sosfilt
 
+from rtaffect.featurizer import default_featurizer
 from rtaffect.prediction import Weights
+from rtaffect.simulation.cohort import CohortSettings
+from rtaffect.simulation.study import StudySettings, SyntheticStudy
 from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.recorded import ArraySource
 
@@ -79,3 +83,16 @@ def some_weights(
         residual_high=rng.uniform(0.1, 0.2, rows + 1),
         lags_s=lags_s,
     )
+
+
+def quiet(_: str) -> None:
+    """Progress that nobody watches."""
+
+
+@functools.cache
+def small_study() -> SyntheticStudy:
+    """Five listeners, three sounds of half a minute and a spare one, with the real default featurizer."""
+    settings = StudySettings(
+        listeners=5, sounds=3, sound_s=45.0, spare_s=30.0, cohort=CohortSettings(strength=0.1, rate_hz=128.0)
+    )
+    return SyntheticStudy(settings, default_featurizer(quiet, threads=2), quiet)

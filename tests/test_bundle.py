@@ -39,7 +39,8 @@ def some_bundle() -> Bundle:
         settings=Settings(prediction=PredictionSettings(n_components=3, lags_s=(0, 1, 3))),
         featurizer=FeaturizerIdentity(identity="bands/test", sha256="b" * 64, size=6),
         stimuli=tuple(
-            Stimulus(name=n, sha256=h * 64, seconds=s, people=5, fitted=True) for n, h, s in [("a", "1", 3), ("b", "2", 5)]
+            Stimulus(name=n, sha256=h * 64, seconds=s, people=5, fitted=True)
+            for n, h, s in [("a", "1", 3), ("b", "2", 5)]
         ),
         scores=Scores(r=(0.3, 0.123456789012345), r_mean=0.4, folds=2, steps=100, alpha=(1.0, 10.0)),
         synthetic=True,
@@ -162,7 +163,10 @@ DAMAGE = {
         lambda f: rewrite_tensors(f, lambda t: t.pop("weights.scaler_mean")),
         "tensor weights.scaler_mean is missing",
     ),
-    "missing reference": (lambda f: rewrite_tensors(f, lambda t: t.pop("reference.1")), "tensor reference.1 is missing"),
+    "missing reference": (
+        lambda f: rewrite_tensors(f, lambda t: t.pop("reference.1")),
+        "tensor reference.1 is missing",
+    ),
     "wrong shape": (
         lambda f: rewrite_tensors(f, lambda t: t.update({"weights.intercept": np.zeros(3)})),
         r"weights.intercept has shape \(3,\), expected \(2,\)",

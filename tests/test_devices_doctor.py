@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from rtaffect.cli import devices, doctor
 from rtaffect.cli.doctor import Check
 from rtaffect.errors import ArtifactError, SoundError
-from rtaffect.sources import sound_card
-from rtaffect.sources.sound_card import SoundDevice
+from rtaffect.sources import sound_devices
+from rtaffect.sources.sound_devices import SoundDevice
 
 
 def run(command: object, *arguments: str) -> Result:
@@ -23,7 +23,7 @@ def run(command: object, *arguments: str) -> Result:
 
 @pytest.fixture(autouse=True)
 def no_sound_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sound_card, "list_sound_devices", lambda: ())
+    monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: ())
 
 
 class TestDevices:
@@ -49,7 +49,7 @@ class TestDevices:
 
     def test_sound_devices_are_listed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         there = (SoundDevice(3, "USB Mic [hw:1,0]", "ALSA", 1, 0, 44100.0, 0.0087, -1.0, True, False),)
-        monkeypatch.setattr(sound_card, "list_sound_devices", lambda: there)
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: there)
         output = run(devices.command, "--wait", "0.1").output
         for text in ("3", "USB Mic [hw:1,0]", "ALSA", "44100 Hz", "9 ms", "input"):
             assert text in output
@@ -59,7 +59,7 @@ class TestDevices:
         def absent() -> None:
             raise SoundError("the PortAudio library cannot be loaded: apt-get install libportaudio2")
 
-        monkeypatch.setattr(sound_card, "list_sound_devices", absent)
+        monkeypatch.setattr(sound_devices, "list_sound_devices", absent)
         result = run(devices.command, "--wait", "0.1")
         assert result.exit_code == 0
         assert "apt-get install libportaudio2" in result.output

@@ -175,9 +175,7 @@ def test_a_channel_that_is_never_there_stays_empty_and_harms_no_other():
     times = np.arange(1500) / 250
     out = on_grid(SignalPath(SETTINGS, 250, 2)(absent, times), 600, 2)
     assert np.isnan(out[:, 1]).all()
-    np.testing.assert_array_equal(
-        out[:, 0], on_grid(SignalPath(SETTINGS, 250, 2)(samples, times), 600, 2)[:, 0]
-    )
+    np.testing.assert_array_equal(out[:, 0], on_grid(SignalPath(SETTINGS, 250, 2)(samples, times), 600, 2)[:, 0])
 
 
 def test_a_channel_that_comes_late_starts_then():
@@ -195,7 +193,9 @@ def test_a_gap_leaves_a_hole_of_its_length_and_the_settling():
     rate = 250
     times = np.arange(3000) / rate
     times[1500:] += 2.0
-    out = on_grid(SignalPath(SETTINGS, rate, 1)(np.random.default_rng(0).standard_normal((3000, 1)), times, (1500,)), 1400, 1)
+    out = on_grid(
+        SignalPath(SETTINGS, rate, 1)(np.random.default_rng(0).standard_normal((3000, 1)), times, (1500,)), 1400, 1
+    )
     hole = np.flatnonzero(np.isnan(out[200:1300, 0])) + 200
     reach = GridInterpolator.HALF / rate * 100 + 1
     assert 600 - reach <= hole[0] <= 600
@@ -211,7 +211,8 @@ def test_after_a_gap_nothing_of_before_remains():
     path = SignalPath(SETTINGS, 250, 2)
     path(before, times)
     np.testing.assert_array_equal(
-        on_grid(path(after, times + 10, (0,)), 1400, 2), on_grid(SignalPath(SETTINGS, 250, 2)(after, times + 10), 1400, 2)
+        on_grid(path(after, times + 10, (0,)), 1400, 2),
+        on_grid(SignalPath(SETTINGS, 250, 2)(after, times + 10), 1400, 2),
     )
 
 

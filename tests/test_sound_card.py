@@ -18,8 +18,9 @@ import soundfile
 from scipy.signal import correlate
 
 from rtaffect.errors import SoundError
-from rtaffect.sources import sound_card
-from rtaffect.sources.sound_card import SoundDevice, StreamClock, choose_sound_device
+from rtaffect.sources import sound_card, sound_devices
+from rtaffect.sources.sound_card import StreamClock
+from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device
 
 RATE = 48_000
 SOUND_S = 2.0
@@ -198,7 +199,7 @@ class TestChoice:
             device(1, "Mic array", "WASAPI", default=True),
             device(2, "Speaker", inputs=0),
         )
-        monkeypatch.setattr(sound_card, "list_sound_devices", lambda: there)
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: there)
 
     @pytest.mark.parametrize(
         ("wanted", "index"), [(None, 1), (0, 0), ("1", 1), ("Mic", 0), ("array", 1), ("mic wasapi", 1)]
@@ -216,12 +217,12 @@ class TestChoice:
             choose_sound_device(wanted, "input")
 
     def test_no_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sound_card, "list_sound_devices", lambda: (device(4, "Line"),))
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: (device(4, "Line"),))
         with pytest.raises(SoundError, match="no default sound input device; choose one of 4: Line"):
             choose_sound_device(None, "input")
 
     def test_none_at_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sound_card, "list_sound_devices", lambda: ())
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: ())
         with pytest.raises(SoundError, match="no sound output device was found"):
             choose_sound_device(None, "output")
 
@@ -255,7 +256,7 @@ class TestStreamClock:
 class TestStampsWithoutDevice:
     @pytest.fixture
     def source(self, monkeypatch: pytest.MonkeyPatch) -> sound_card.SoundCardSource:
-        monkeypatch.setattr(sound_card, "list_sound_devices", lambda: (device(0, "Mic", default=True),))
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: (device(0, "Mic", default=True),))
         monkeypatch.setattr(sound_card, "supported_rates", lambda *_: (48000.0,))
         return sound_card.SoundCardSource()
 

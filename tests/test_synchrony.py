@@ -248,9 +248,7 @@ def test_planted_synchrony_is_seen_as_often_as_it_can_be(pairwise, mean, share):
     for _ in range(20):
         group = people_with(rng, 15, 60 * RATE, 20, pairwise)
         start = int(rng.integers(0, 50 * RATE))
-        seen = observe(
-            group[:1, start : start + WINDOW], others_mean(group)[:1], start, RATE, SETTINGS
-        )
+        seen = observe(group[:1, start : start + WINDOW], others_mean(group)[:1], start, RATE, SETTINGS)
         above += (seen.mean > seen.high).sum()
         found.append(seen.mean)
     closed_form = pairwise / np.sqrt(pairwise + (1 - pairwise) / 14)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from rtaffect.bundle import Bundle, bundle_sha256, load_bundle
+from rtaffect.cli.options import Analysis, Results
+from rtaffect.cli.run import Outputs
 from rtaffect.engine import Engine, Reference
 from rtaffect.errors import ArtifactError, SettingsError
 from rtaffect.featurizer import Featurizer, cache_root, featurizer_for
 from rtaffect.listener import common_rows
 from rtaffect.prediction import Predictor
-from rtaffect.settings import Settings, SignalSettings
+from rtaffect.settings import Settings
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
 
@@ -65,6 +67,23 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
     return Model(bundle, featurizer, folder)
 
 
+def load_session_model(has_sound: bool, analysis: Analysis, progress: Progress) -> Model | None:
+    """Return the model of a session, None where there is neither sound to predict from nor a bundle asked for."""
+    if not has_sound and analysis.bundle is None:
+        return None
+    return load_model(analysis.bundle, analysis.featurizer, progress)
+
+
+def describe_session(
+    title: str, results: Results, engine: Engine, model: Model | None, about: Mapping[str, object]
+) -> Outputs:
+    """Return the session's outputs, with all that ``session.json`` says of it and a warning where it is due."""
+    synthetic = model is not None and model.bundle.manifest.synthetic
+    banner = "predictions from a synthetic bundle: a demonstration" if synthetic else None
+    settings = {"settings": engine.settings.model_dump(mode="json")}
+    return Outputs(title, results, banner, {**about, **settings, **(model.describe() if model else {})})
+
+
 def demo_folder(featurizer: Featurizer, progress: Progress) -> Path:
     """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache."""
     # By name: the live side does not import the offline side, except to make what is missing.
@@ -88,12 +107,9 @@ def build_engine(
     *,
     sound: Sound | None,
     model: Model | None,
-    against: str = "auto",
-    signal: SignalSettings | None = None,
+    analysis: Analysis,
 ) -> Engine:
-    """Return the engine of a session.
-
-    ``against`` is 'auto', 'reference' or 'group'; ``signal`` is used where there is no model, whose own settings hold.
+    """Return the engine of a session; the model's settings hold where there is one.
 
     Raises
     ------
@@ -102,8 +118,8 @@ def build_engine(
     SettingsError
         If there is no reference for this sound and one was asked for.
     """
-    bundle = model.bundle if model else None
-    settings = bundle.manifest.settings if bundle else Settings(signal=signal or SignalSettings())
+    bundle, against = model.bundle if model else None, analysis.against
+    settings = bundle.manifest.settings if bundle else Settings(signal=analysis.signal)
     rows = common_rows({p.info.name: p.info.channels for p in people}, bundle.manifest.rows if bundle else None)
     chosen = np.array([bundle.manifest.rows.index(r) for r in rows], np.intp) if bundle else None
     reference = None

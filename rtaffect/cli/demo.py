@@ -25,14 +25,12 @@ LEAD_S = 3.0
 
 
 @click.command()
-@options.seconds
-@options.headless
-@options.out
-@options.featurizer
+@options.gathered(options.Results)
+@options.featurizer_option
 @click.option(
     "--speed", default="1", show_default=True, help="1: real time, over LSL; max: straight from the simulator."
 )
-def command(seconds: int | None, headless: bool, out: Path | None, featurizer: Path | None, speed: str) -> None:
+def command(results: options.Results, featurizer: Path | None, speed: str) -> None:
     """Run a whole session with a synthetic participant who listens to a sound that the bundle was not fitted on."""
     if speed not in ("1", "max"):
         raise click.BadParameter("expected 1 or max", param_hint="--speed")
@@ -43,7 +41,7 @@ def command(seconds: int | None, headless: bool, out: Path | None, featurizer: P
         samples, _ = read_sound(folder / "sound.wav")
         participant = np.load(folder / "participant.npy")
     about = {"command": "demo", "speed": speed, "settings": model.bundle.manifest.settings.model_dump(mode="json")}
-    outputs = Outputs("rtaffect demo", headless, out, BANNER, about | model.describe(), seconds)
+    outputs = Outputs("rtaffect demo", results, BANNER, about | model.describe())
     with ExitStack() as cleanup:
         sound = SoundFileSource(samples, "sound.wav")
         if speed == "max":
@@ -84,5 +82,6 @@ def _run(
 ) -> None:
     assert sound.onset is not None
     heard = Sound(sound, sound.info.source_id, sound.onset)
-    engine = build_engine([person], sound.onset, sound=heard, model=model)
+    analysis = options.Analysis(bundle=None, featurizer=None, against="reference", mains=0.0)
+    engine = build_engine([person], sound.onset, sound=heard, model=model, analysis=analysis)
     run_session(engine, clock, outputs, console)

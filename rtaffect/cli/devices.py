@@ -62,7 +62,7 @@ def _show_streams(console: Console, wait_s: float) -> None:
 
 
 def _show_sound_devices(console: Console) -> None:
-    from rtaffect.sources.sound_card import list_sound_devices
+    from rtaffect.sources.sound_devices import list_sound_devices
 
     try:
         devices = list_sound_devices()

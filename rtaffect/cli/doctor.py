@@ -135,7 +135,7 @@ def _loop_back(pylsl: Any) -> str:
 
 def _portaudio() -> Check:
     try:
-        from rtaffect.sources.sound_card import list_sound_devices, portaudio
+        from rtaffect.sources.sound_devices import list_sound_devices, portaudio
 
         version = portaudio().get_portaudio_version()[1].split(",")[0]
         devices = list_sound_devices()

@@ -9,14 +9,13 @@ import click
 from rich.console import Console
 
 from rtaffect.cli import options
-from rtaffect.cli.assemble import Sound, build_engine, load_model
-from rtaffect.cli.run import Outputs, run_session
+from rtaffect.cli.assemble import Sound, build_engine, describe_session, load_session_model
+from rtaffect.cli.run import run_session
 from rtaffect.clock import LslClock
 from rtaffect.errors import SettingsError
-from rtaffect.settings import SignalSettings
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_streams import find_stream, find_streams
-from rtaffect.sources.selection import ANY_EEG, Query
+from rtaffect.sources.selection import Query
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.sound_player import SoundPlayer
@@ -26,68 +25,48 @@ _WARNING_S = 2.0
 
 
 @click.command()
-@options.eeg
-@options.channels
-@options.unit
-@options.rate
+@options.gathered(options.Headsets)
 @click.option("--audio", type=click.Path(path_type=Path), help="Sound file that rtaffect plays and listens to.")
 @click.option("--speaker", help="Sound device to play --audio on: index or part of its name.")
 @click.option("--silent", is_flag=True, help="Do not play --audio: it is started elsewhere at the session's zero.")
 @click.option("--mic", is_flag=False, flag_value="", help="Listen to a sound device: index or part of its name.")
 @click.option("--audio-stream", metavar="QUERY", help="Listen to an LSL stream of sound.")
 @click.option("--wait", type=float, default=5.0, show_default=True, help="How long to look for streams, s.")
-@options.bundle
-@options.featurizer
-@options.against
-@options.mains
-@options.seconds
-@options.headless
-@options.out
+@options.gathered(options.Analysis)
+@options.gathered(options.Results)
 def command(
-    eeg: tuple[str, ...],
-    channels: str | None,
-    unit: str | None,
-    rate: float | None,
+    headsets: options.Headsets,
     audio: Path | None,
     speaker: str | None,
     silent: bool,
     mic: str | None,
     audio_stream: str | None,
     wait: float,
-    bundle: Path | None,
-    featurizer: Path | None,
-    against: str,
-    mains: float,
-    seconds: int | None,
-    headless: bool,
-    out: Path | None,
+    analysis: options.Analysis,
+    results: options.Results,
 ) -> None:
     """Run a session with headsets on the network and sound from a file, a sound device or an LSL stream."""
     if sum(given is not None for given in (audio, mic, audio_stream)) > 1:
         raise SettingsError("--audio, --mic and --audio-stream exclude each other; give the one that people hear")
     console, clock = Console(), LslClock()
     with console.status("looking for streams") as status:
-        found = find_streams([Query.parse(q) for q in eeg] or (ANY_EEG,), timeout=wait)
-        names = options.split_channels(channels)
-        people = [LslSource(stream, channels=names, unit=unit, rate=rate) for stream in found]
+        found = find_streams(headsets.queries, timeout=wait)
+        people = [
+            LslSource(stream, channels=headsets.names, unit=headsets.unit, rate=headsets.rate) for stream in found
+        ]
         listen = _listener(audio, mic, audio_stream, wait)
-        model = load_model(bundle, featurizer, status.update) if listen or bundle else None
+        model = load_session_model(listen is not None, analysis, status.update)
     player = SoundPlayer.open(audio, _device(speaker)) if audio and not silent else None
     origin = clock.now() + _WARNING_S
     sound = listen(origin) if listen else None
-    signal = SignalSettings(mains_hz=mains)
-    engine = build_engine(people, origin, sound=sound, model=model, against=against, signal=signal)
+    engine = build_engine(people, origin, sound=sound, model=model, analysis=analysis)
     about = {
         "command": "live",
         "streams": [f"{s.name} ({s.source_id} on {s.host})" for s in found],
         "sound": sound.source.info.name if sound else None,
         "origin": origin,
-        "settings": engine.settings.model_dump(mode="json"),
-    } | (model.describe() if model else {})
-    banner = (
-        "predictions from a synthetic bundle: a demonstration" if model and model.bundle.manifest.synthetic else None
-    )
-    outputs = Outputs("rtaffect live", headless, out, banner, about, seconds)
+    }
+    outputs = describe_session("rtaffect live", results, engine, model, about)
     try:
         if player:
             player.start(origin)

@@ -2,52 +2,124 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rtaffect.errors import SettingsError
+from rtaffect.settings import SignalSettings
+from rtaffect.sources.selection import ANY_EEG, Query
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-bundle = click.option(
-    "--bundle",
-    type=click.Path(path_type=Path),
-    help="Bundle to predict with and compare against; default: the demo's, which is synthetic.",
-)
-featurizer = click.option(
-    "--featurizer", type=click.Path(path_type=Path), help="ONNX featurizer; default: the embedded one."
-)
-headless = click.option("--headless", is_flag=True, help="No window: one line a step, or a table on a terminal.")
-out = click.option("--out", type=click.Path(path_type=Path), help="New folder for feedback.tsv and session.json.")
-seconds = click.option("--seconds", type=click.IntRange(min=1), help="End after so many seconds of the session.")
-eeg = click.option(
-    "--eeg",
-    multiple=True,
-    metavar="QUERY",
-    help="Headset: a stream's exact name, or name=, type= or source_id= and a value; may be given several times. "
-    "Default: every stream of type EEG.",
-)
-channels = click.option("--channels", metavar="A,B,...", help="Channel names in order, instead of the stream's own.")
-unit = click.option("--unit", help="Unit of the EEG (V, mV, uV), instead of the stream's own.")
-rate = click.option("--rate", type=float, help="Rate of the EEG in Hz, instead of the declared one.")
-mains = click.option(
-    "--mains", type=float, default=50.0, show_default=True, help="Mains frequency, Hz; 0: none. A bundle has its own."
-)
-against = click.option(
-    "--against",
-    type=click.Choice(["auto", "reference", "group"]),
-    default="auto",
-    show_default=True,
-    help="Compare people with the bundle's reference group, or with each other.",
-)
+Command = Callable[..., Any]
 
 
-def split_channels(text: str | None) -> tuple[str, ...] | None:
-    """Return the names in a comma-separated list, None where there is none."""
-    return tuple(name.strip() for name in text.split(",")) if text else None
+@dataclass(frozen=True, slots=True)
+class Headsets:
+    """Which headsets, and what replaces their own description."""
+
+    eeg: tuple[str, ...]
+    channels: str | None
+    unit: str | None
+    rate: float | None
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """What the streams must meet."""
+        return tuple(Query.parse(text) for text in self.eeg) or (ANY_EEG,)
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Channel names, None for the streams' own."""
+        return tuple(name.strip() for name in self.channels.split(",")) if self.channels else None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is predicted with and compared against."""
+
+    bundle: Path | None
+    featurizer: Path | None
+    against: str
+    mains: float
+
+    @property
+    def signal(self) -> SignalSettings:
+        """The signal path where no bundle says another."""
+        return SignalSettings(mains_hz=self.mains)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Where the results go and when the session ends."""
+
+    seconds: int | None
+    headless: bool
+    out: Path | None
+
+
+_path = click.Path(path_type=Path)
+featurizer_option = click.option("--featurizer", type=_path, help="ONNX featurizer; default: the embedded one.")
+_OPTIONS = {
+    Headsets: [
+        click.option(
+            "--eeg",
+            multiple=True,
+            metavar="QUERY",
+            help="Headset: a stream's exact name, or name=, type= or source_id= and a value; may be given several "
+            "times. Default: every stream of type EEG.",
+        ),
+        click.option("--channels", metavar="A,B,...", help="Channel names in order, instead of the stream's own."),
+        click.option("--unit", help="Unit of the EEG (V, mV, uV), instead of the stream's own."),
+        click.option("--rate", type=float, help="Rate of the EEG in Hz, instead of the declared one."),
+    ],
+    Analysis: [
+        click.option(
+            "--bundle",
+            type=_path,
+            help="Bundle to predict with and compare against; default with sound: the demo's, which is synthetic.",
+        ),
+        featurizer_option,
+        click.option(
+            "--against",
+            type=click.Choice(["auto", "reference", "group"]),
+            default="auto",
+            show_default=True,
+            help="Compare people with the bundle's reference group, or with each other.",
+        ),
+        click.option(
+            "--mains",
+            type=float,
+            default=50.0,
+            show_default=True,
+            help="Mains frequency, Hz; 0: none. A bundle brings its own.",
+        ),
+    ],
+    Results: [
+        click.option("--seconds", type=click.IntRange(min=1), help="End after so many seconds of the session."),
+        click.option("--headless", is_flag=True, help="No window: one line a step, or a table on a terminal."),
+        click.option("--out", type=_path, help="New folder for feedback.tsv, people.tsv and session.json."),
+    ],
+}
+
+
+def gathered(kind: type[Headsets] | type[Analysis] | type[Results]) -> Callable[[Command], Command]:
+    """Give a command the options of ``kind`` and pass it one object of that kind, named as the kind in lower case."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> Any:
+            values = {field.name: given.pop(field.name) for field in fields(kind)}
+            return command(**{kind.__name__.lower(): kind(**values)}, **given)
+
+        for option in reversed(_OPTIONS[kind]):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
 
 
 def parse_speed(text: str) -> float | None:

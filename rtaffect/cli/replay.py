@@ -10,65 +10,44 @@ from rich.console import Console
 
 from rtaffect.audio import SAMPLE_RATE
 from rtaffect.cli import options
-from rtaffect.cli.assemble import Sound, build_engine, load_model
-from rtaffect.cli.run import Outputs, run_session
+from rtaffect.cli.assemble import Sound, build_engine, describe_session, load_session_model
+from rtaffect.cli.run import run_session
 from rtaffect.clock import Clock, InstantClock, PacedClock
 from rtaffect.errors import SettingsError
-from rtaffect.settings import SignalSettings
-from rtaffect.sources.selection import Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 
 
 @click.command()
 @click.argument("recording", type=click.Path(path_type=Path))
-@options.eeg
-@options.channels
-@options.unit
-@options.rate
+@options.gathered(options.Headsets)
 @click.option("--audio", type=click.Path(path_type=Path), help="Sound file that was heard, if the recording has none.")
 @click.option(
     "--audio-start", type=float, default=0.0, show_default=True, help="When it began, s after the recording's start."
 )
 @click.option("--speed", default="1", show_default=True, help="1: as recorded, N: N times as fast, max: no waiting.")
-@options.bundle
-@options.featurizer
-@options.against
-@options.mains
-@options.seconds
-@options.headless
-@options.out
+@options.gathered(options.Analysis)
+@options.gathered(options.Results)
 def command(
     recording: Path,
-    eeg: tuple[str, ...],
-    channels: str | None,
-    unit: str | None,
-    rate: float | None,
+    headsets: options.Headsets,
     audio: Path | None,
     audio_start: float,
     speed: str,
-    bundle: Path | None,
-    featurizer: Path | None,
-    against: str,
-    mains: float,
-    seconds: int | None,
-    headless: bool,
-    out: Path | None,
+    analysis: options.Analysis,
+    results: options.Results,
 ) -> None:
     """Replay the XDF file RECORDING; with several headsets in it, people are compared with each other."""
     console, factor = Console(), options.parse_speed(speed)
     with console.status("reading the recording") as status:
         recorded = XdfRecording.open(recording)
-        people = recorded.eeg_sources(
-            [Query.parse(q) for q in eeg] or None, channels=options.split_channels(channels), unit=unit, rate=rate
-        )
+        people = recorded.eeg_sources(headsets.queries, channels=headsets.names, unit=headsets.unit, rate=headsets.rate)
         start = recorded.start
         origin, sound = _sound(recorded, audio, audio_start)
-        model = load_model(bundle, featurizer, status.update) if sound or bundle else None
+        model = load_session_model(sound is not None, analysis, status.update)
     for warning in recorded.warnings:
         console.print(f"note: {warning}", style="yellow", highlight=False)
-    signal = SignalSettings(mains_hz=mains)
-    engine = build_engine(people, origin, sound=sound, model=model, against=against, signal=signal)
+    engine = build_engine(people, origin, sound=sound, model=model, analysis=analysis)
     about = {
         "command": "replay",
         "recording": str(recording),
@@ -77,13 +56,9 @@ def command(
         "recording_start": start,
         "origin": origin,
         "speed": speed,
-        "settings": engine.settings.model_dump(mode="json"),
-    } | (model.describe() if model else {})
+    }
     clock: Clock = InstantClock(origin) if factor is None else PacedClock(origin, factor)
-    banner = (
-        "predictions from a synthetic bundle: a demonstration" if model and model.bundle.manifest.synthetic else None
-    )
-    outputs = Outputs(f"rtaffect replay: {recording.name}", headless, out, banner, about, seconds)
+    outputs = describe_session(f"rtaffect replay: {recording.name}", results, engine, model, about)
     steps = run_session(engine, clock, outputs, console)
     if not steps:
         console.print(f"{recording} is shorter than one step: nothing to show", style="yellow", highlight=False)

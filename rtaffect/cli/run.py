@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from rtaffect.cli.options import Results
 from rtaffect.clock import Clock
 from rtaffect.engine import Engine
 from rtaffect.errors import RtaffectError
@@ -24,18 +24,16 @@ from rtaffect.view.presenter import Presenter
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where the results go: a window called ``title`` or, ``headless``, the terminal; and the folder ``out``.
+    """Where the results go and what is said of the session.
 
-    ``about`` is what ``session.json`` says of the session, ``banner`` what the window says of it. A session of a given
-    number of ``steps`` closes its window at the end.
+    ``title`` and ``banner`` stand in the window, ``about`` in ``session.json``. A session of a given number of seconds
+    closes its window at the end.
     """
 
     title: str
-    headless: bool
-    out: Path | None = None
+    results: Results
     banner: str | None = None
     about: dict[str, Any] = field(default_factory=dict)
-    steps: int | None = None
 
 
 def run_session(engine: Engine, clock: Clock, outputs: Outputs, console: Console) -> int:
@@ -46,17 +44,17 @@ def run_session(engine: Engine, clock: Clock, outputs: Outputs, console: Console
     RtaffectError
         If the session could not go on; what was found until then is on disk.
     """
-    headless = outputs.headless
+    headless = outputs.results.headless
     if not headless and not has_screen():
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
-    folder = SessionFolder(outputs.out, outputs.about) if outputs.out is not None else None
+    folder = SessionFolder(out, outputs.about) if (out := outputs.results.out) is not None else None
     sinks: list[Sink] = [folder] if folder else []
     stop = threading.Event()
     run = _run_on_terminal if headless else _run_with_window
     outcome = "failed"
     try:
-        steps, outcome = run(Session(engine, clock, sinks, stop, outputs.steps), outputs, console)
+        steps, outcome = run(Session(engine, clock, sinks, stop, outputs.results.seconds), outputs, console)
     finally:
         if folder:
             folder.close(outcome)
@@ -108,7 +106,7 @@ def _run_with_window(session: Session, outputs: Outputs, _: Console) -> tuple[in
             banner=outputs.banner,
             on_close=stop.set,
             now=session.clock.now,
-            seconds_after_end=None if outputs.steps is None else 1.0,
+            seconds_after_end=None if outputs.results.seconds is None else 1.0,
         )
     finally:
         stop.set()

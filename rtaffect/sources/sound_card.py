@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import socket
 from collections import deque
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from rtaffect.buffer import SampleBuffer
 from rtaffect.errors import SoundError
 from rtaffect.feedback import SourceStatus, StreamState
 from rtaffect.sources.base import StreamInfo
-
-Direction = Literal["input", "output"]
+from rtaffect.sources.sound_devices import choose_sound_device, portaudio, supported_rates
 
 #: No block for this long is a stall, s.
 STALL_S: Final = 1.0
@@ -32,32 +30,6 @@ SETTLED_AGE_S: Final = 0.1
 UNSETTLED_S: Final = 10.0
 #: An ADC time that lies further than this before the callback is taken for none, s.
 OLDEST_ADC_S: Final = 5.0
-
-COMMON_RATES: Final = (8000, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000)
-
-
-@dataclass(frozen=True, slots=True)
-class SoundDevice:
-    """A sound device as PortAudio lists it: ``rate`` is its default, Hz, latencies are its low defaults, s."""
-
-    index: int
-    name: str
-    host_api: str
-    inputs: int
-    outputs: int
-    rate: float
-    input_latency_s: float
-    output_latency_s: float
-    default_input: bool
-    default_output: bool
-
-    def channels(self, direction: Direction) -> int:
-        """Return the number of channels that go in or out."""
-        return self.inputs if direction == "input" else self.outputs
-
-    def describe(self) -> str:
-        """Return index, name and host API in words for a message."""
-        return f"{self.index}: {self.name} ({self.host_api})"
 
 
 class StreamClock:
@@ -97,107 +69,6 @@ class StreamClock:
     def to_lsl(self, stream_time: float) -> float:
         """Return the LSL time of a ``stream_time``, s."""
         return stream_time + self.offset
-
-
-def portaudio() -> Any:
-    """Return the module sounddevice; it loads PortAudio, so it is imported only when sound is wanted.
-
-    Raises
-    ------
-    SoundError
-        If the PortAudio library is not installed.
-    """
-    try:
-        import sounddevice
-    except OSError as error:
-        raise SoundError(
-            f"the PortAudio library cannot be loaded ({error}); sound devices need it: on Debian and Ubuntu "
-            "apt-get install libportaudio2, elsewhere pip install --force-reinstall sounddevice, which brings it"
-        ) from error
-    return sounddevice
-
-
-def list_sound_devices() -> tuple[SoundDevice, ...]:
-    """Return all sound devices that PortAudio found when it was loaded; raises SoundError without PortAudio."""
-    sd = portaudio()
-    apis = sd.query_hostapis()
-    default_input, default_output = sd.default.device
-    return tuple(
-        SoundDevice(
-            index=index,
-            name=device["name"],
-            host_api=apis[device["hostapi"]]["name"],
-            inputs=device["max_input_channels"],
-            outputs=device["max_output_channels"],
-            rate=device["default_samplerate"],
-            input_latency_s=device["default_low_input_latency"],
-            output_latency_s=device["default_low_output_latency"],
-            default_input=index == default_input,
-            default_output=index == default_output,
-        )
-        for index, device in enumerate(sd.query_devices())
-    )
-
-
-def choose_sound_device(wanted: int | str | None, direction: Direction) -> SoundDevice:
-    """Return the one device that is meant.
-
-    Parameters
-    ----------
-    wanted
-        Its index, or words that all stand in 'name host API' (in any case; an exact name wins), or None for the
-        system's default.
-    direction
-        Whether sound goes in or out.
-
-    Raises
-    ------
-    SoundError
-        If no device or more than one is meant; the message lists those there are.
-    """
-    devices = [device for device in list_sound_devices() if device.channels(direction)]
-    there = "; ".join(device.describe() for device in devices)
-    if not devices:
-        raise SoundError(
-            f"no sound {direction} device was found; expected at least one: connect one or start the sound server, "
-            "see that other programs can use it, then start again (rtaffect devices lists what is there)"
-        )
-    found = _matching(devices, wanted, direction)
-    if len(found) == 1:
-        return found[0]
-    if wanted is None:
-        raise SoundError(f"the system has no default sound {direction} device; choose one of {there}")
-    if not found:
-        raise SoundError(f"no sound {direction} device matches {wanted!r}; expected one of {there}: give its index")
-    matches = "; ".join(device.describe() for device in found)
-    raise SoundError(f"{wanted!r} means {len(found)} sound {direction} devices: {matches}; give the index of one")
-
-
-def _matching(devices: list[SoundDevice], wanted: int | str | None, direction: Direction) -> list[SoundDevice]:
-    if wanted is None:
-        return [d for d in devices if (d.default_input if direction == "input" else d.default_output)]
-    if isinstance(wanted, int) or wanted.isdecimal():
-        return [d for d in devices if d.index == int(wanted)]
-    exact = [d for d in devices if d.name == wanted]
-    words = wanted.lower().split()
-    return exact or [d for d in devices if words and all(w in f"{d.name} {d.host_api}".lower() for w in words)]
-
-
-def supported_rates(
-    device: SoundDevice, direction: Direction, channels: int, rates: tuple[float, ...] = COMMON_RATES
-) -> tuple[float, ...]:
-    """Return those of ``rates`` (Hz) at which ``device`` runs with so many ``channels``."""
-    sd = portaudio()
-    check = sd.check_input_settings if direction == "input" else sd.check_output_settings
-
-    def supports(rate: float) -> bool:
-        try:
-            check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
-        except sd.PortAudioError:
-            return False
-        return True
-
-    return tuple(rate for rate in rates if rate > 0 and supports(rate))
 
 
 class SoundCardSource:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.errors import SoundError
-from rtaffect.sources.sound_card import StreamClock, choose_sound_device, portaudio, supported_rates
+from rtaffect.sources.sound_card import StreamClock
+from rtaffect.sources.sound_devices import choose_sound_device, portaudio, supported_rates
 
 PlayerState = Literal["waiting", "playing", "finished", "stopped", "lost"]
 

@@ -1,0 +1,107 @@
+"""How many times as fast as real time a recording is replayed, and the memory that it takes."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+
+from bench import Rows, run
+from bench.step import made_up_model
+from rtaffect.audio import read_sound
+from rtaffect.cli.assemble import Model, Sound, build_engine
+from rtaffect.clock import InstantClock
+from rtaffect.featurizer import featurizer_for
+from rtaffect.session import Session
+from rtaffect.simulation.study import REST_S, StudySettings, SyntheticStudy
+from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.sources.xdf import XdfRecording
+
+PEOPLE = 4
+
+
+def measure(quick: bool) -> Rows:
+    """Write a small study and replay its first sound in each way, turn about."""
+    seconds = 30 if quick else 120
+    size = StudySettings(listeners=PEOPLE, sounds=1, sound_s=seconds, spare_s=30)
+    with tempfile.TemporaryDirectory() as folder:
+        study = Path(folder) / "study"
+        SyntheticStudy(size, featurizer_for(None), lambda _: None).write(study, lambda _: None)
+        sound = study / "sounds" / "soundtrack-01.wav"
+        model, _ = made_up_model(Path(folder) / "bundle", seconds, read_sound(sound)[0])
+        files = sorted((study / "eeg").glob("*.xdf"))
+        cases = {
+            "1 headset, no sound": (files[:1], None, None),
+            "1 headset, sound and reference": (files[:1], sound, model),
+            f"{PEOPLE} headsets as a group, no sound": (files, None, None),
+            f"{PEOPLE} headsets, sound and reference": (files, sound, model),
+        }
+        spent: dict[str, list[tuple[float, float]]] = {case: [] for case in cases}
+        for _ in range(1 if quick else 3):
+            for case, how in cases.items():
+                spent[case].append(_replay(*how, seconds))
+        memory = {case: _traced_peak(*how, seconds) for case, how in cases.items()}
+    return [_row(case, spent[case], memory[case]) for case in cases]
+
+
+def _row(case: str, spent: list[tuple[float, float]], peak: int) -> dict[str, object]:
+    recorded, took = spent[0][0], float(np.median([seconds for _, seconds in spent]))
+    return {
+        "case": case,
+        "recorded_s": recorded,
+        "replay_s": took,
+        "ratio": recorded / took,
+        "peak_mib": peak / 2**20,
+        "process_peak_mib": process_peak_mib(),
+    }
+
+
+def _replay(files: list[Path], sound: Path | None, model: Model | None, seconds: int) -> tuple[float, float]:
+    """Return the recorded seconds and how long reading and replaying them took, s."""
+    begin = time.perf_counter()
+    people = [XdfRecording.open(file).eeg_sources()[0] for file in files]
+    onset = people[0].first + REST_S
+    heard = None
+    if sound is not None:
+        source = SoundFileSource.open(sound, onset)
+        heard = Sound(source, source.info.source_id, onset)
+    engine = build_engine(people, onset, sound=heard, model=model)
+    steps = Session(engine, InstantClock(onset), [], threading.Event(), seconds).run()
+    return float(steps), time.perf_counter() - begin
+
+
+def _traced_peak(files: list[Path], sound: Path | None, model: Model | None, seconds: int) -> int:
+    """Return the most memory that Python and numpy held at once, bytes; tracing slows, so it is a run of its own."""
+    tracemalloc.start()
+    try:
+        _replay(files, sound, model, seconds)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def process_peak_mib() -> float | None:
+    """Return the most memory that the process held since its start, MiB; None on Windows, which does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak) / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+COLUMNS = (
+    ("case", "case", ""), ("recorded_s", "recorded, s", ".0f"), ("replay_s", "replay, s", ".2f"),
+    ("ratio", "times real time", ".0f"), ("peak_mib", "memory peak, MiB", ".0f"),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    run(
+        "replay", measure, COLUMNS,
+        "reading the XDF included; memory peak: Python and numpy (tracemalloc), without onnxruntime's own",
+    )  # fmt: skip
