@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import Rows, run
-from bench.step import made_up_model
+from bench.step import ANALYSIS, made_up_model
 from rtaffect.audio import read_sound
 from rtaffect.cli.assemble import Model, Sound, build_engine
 from rtaffect.clock import InstantClock
@@ -70,7 +70,7 @@ def _replay(files: list[Path], sound: Path | None, model: Model | None, seconds:
     if sound is not None:
         source = SoundFileSource.open(sound, onset)
         heard = Sound(source, source.info.source_id, onset)
-    engine = build_engine(people, onset, sound=heard, model=model)
+    engine = build_engine(people, onset, sound=heard, model=model, analysis=ANALYSIS)
     steps = Session(engine, InstantClock(onset), [], threading.Event(), seconds).run()
     return float(steps), time.perf_counter() - begin
 

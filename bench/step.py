@@ -13,6 +13,7 @@ from bench import Rows, interleaved, run
 from rtaffect.audio import SAMPLE_RATE, read_sound
 from rtaffect.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus, save_bundle
 from rtaffect.cli.assemble import Model, Sound, build_engine, demo_folder, load_model
+from rtaffect.cli.options import Analysis
 from rtaffect.engine import Engine
 from rtaffect.featurizer import Featurizer, featurizer_for
 from rtaffect.feedback import Feedback
@@ -27,6 +28,7 @@ from rtaffect.synchrony import fisher_mean, others_mean, standardise
 
 RATE = 250.0
 ORIGIN = 100.0
+ANALYSIS = Analysis(bundle=None, featurizer=None, against="auto", mains=50.0)
 STAGES = ("eeg", "features", "prediction", "synchrony")
 
 
@@ -36,7 +38,7 @@ def measure(quick: bool) -> Rows:
     rows = [_with_sound(quick, seconds, warm, turns)]
     for people, channels in ((4, 4), (8, 24)):
         eeg = [_noise(i, channels, seconds) for i in range(people)]
-        engine = build_engine(_sources(eeg), ORIGIN, sound=None, model=None)
+        engine = build_engine(_sources(eeg), ORIGIN, sound=None, model=None, analysis=ANALYSIS)
         naive = Naive(eeg, Settings(), None)
         rows.append(_compare(f"{people} headsets x {channels}, as a group", engine, naive, warm, turns))
     return rows
@@ -49,7 +51,7 @@ def _with_sound(quick: bool, seconds: int, warm: int, turns: int) -> dict[str, o
         sound.start()
         eeg = [_noise(0, len(CHANNELS), seconds)]
         heard = Sound(sound, sound.info.source_id, ORIGIN)
-        engine = build_engine(_sources(eeg), ORIGIN, sound=heard, model=model)
+        engine = build_engine(_sources(eeg), ORIGIN, sound=heard, model=model, analysis=ANALYSIS)
         reference = model.bundle.reference_for(heard.sha256)
         naive = Naive(eeg, model.bundle.manifest.settings, reference, (model.featurizer, samples))
         return _compare("1 headset x 24, sound and reference", engine, naive, warm, turns)

@@ -1,4 +1,4 @@
-"""Calibration: the live path and the offline path are one, a study's faults are named, and the command writes a bundle."""
+"""Calibration: live and offline are one path, a study's faults are named, and the command writes a bundle."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from rtaffect.view.state import (
     resolve_headline,
     running_mean,
     session_clock,
+    short_names,
 )
 from tests.fake_feedback import CHANNELS, PEOPLE, WARM_UP, fake_session
 
@@ -232,3 +233,10 @@ def test_without_qt_the_remedy_is_named(missing: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
     with pytest.raises(RtaffectError, match=r'needs .* pip install "rtaffect\[view\]"'):
         run_window(Presenter(), title="", on_close=lambda: None, now=lambda: 0.0)
+
+
+def test_short_names_lose_the_ending_that_all_share() -> None:
+    names = ["Orange-Muse-2262: EEG", "Green-Muse-1E58: EEG"]
+    assert list(short_names(names).values()) == ["Orange-Muse-2262", "Green-Muse-1E58"]
+    for kept in (["cap 1", "cap 2"], ["alone: EEG"], [], ["xEEG", "yEEG"], [": EEG", "a: EEG"], ["same", "same"]):
+        assert list(short_names(kept).values()) == list(dict.fromkeys(kept))

@@ -183,5 +183,5 @@ def test_the_interval_for_one_person_is_wider_than_for_the_group():
 def test_too_many_components_are_refused():
     features, targets = sounds(5, (90, 80, 100), noise=0.1)
     many = SETTINGS.model_copy(update={"prediction": PredictionSettings(n_components=9)})
-    with pytest.raises(SettingsError, match="n_components = 9 .* 8 features"):
+    with pytest.raises(SettingsError, match=r"n_components = 9 .* 8 features"):
         fit(features, targets, many)

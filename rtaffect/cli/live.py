@@ -15,7 +15,7 @@ from rtaffect.clock import LslClock
 from rtaffect.errors import SettingsError
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_streams import find_stream, find_streams
-from rtaffect.sources.selection import Query
+from rtaffect.sources.selection import Query, distinct_names
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.sound_player import SoundPlayer
@@ -51,8 +51,10 @@ def command(
     console, clock = Console(), LslClock()
     with console.status("looking for streams") as status:
         found = find_streams(headsets.queries, timeout=wait)
+        names = distinct_names([(stream.name, stream.source_id) for stream in found])
         people = [
-            LslSource(stream, channels=headsets.names, unit=headsets.unit, rate=headsets.rate) for stream in found
+            LslSource(stream, name=name, channels=headsets.names, unit=headsets.unit, rate=headsets.rate)
+            for stream, name in zip(found, names, strict=True)
         ]
         listen = _listener(audio, mic, audio_stream, wait)
         model = load_session_model(listen is not None, analysis, status.update)

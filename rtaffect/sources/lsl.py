@@ -58,6 +58,8 @@ class LslSource:
         What :func:`find_streams` found.
     kind
         EEG arrives in the buffer in volts, sound as mono at full scale +-1.
+    name
+        What the source is called, where it is not the stream's own name.
     channels
         Names that replace the stream's own.
     unit
@@ -78,6 +80,7 @@ class LslSource:
         stream: FoundStream,
         kind: Literal["eeg", "audio"] = "eeg",
         *,
+        name: str | None = None,
         channels: Sequence[str] | None = None,
         unit: str | None = None,
         rate: float | None = None,
@@ -90,7 +93,7 @@ class LslSource:
         else:
             self._plan = _plan_eeg(stream, channels, unit)
         self.info = StreamInfo(
-            stream.name, kind, used_rate, self._plan.names, "lsl", source_id=stream.source_id, host=stream.host
+            name or stream.name, kind, used_rate, self._plan.names, "lsl", source_id=stream.source_id, host=stream.host
         )
         self.buffer = SampleBuffer(used_rate, len(self._plan.names), seconds=seconds)
         #: Clock offsets read so far: (time on the sender's clock, offset to add to its stamps), s.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,3 +75,20 @@ def matches_any(queries: Iterable[Query], name: str, type: str, source_id: str) 
 def describe_all(queries: Iterable[Query]) -> str:
     """Return the queries as words for a message, as in ``name 'ANT' or type 'EEG'``."""
     return " or ".join(query.describe() for query in queries)
+
+
+def distinct_names(streams: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a name for each stream (name, source id); where streams share one, the id or a number tells them apart."""
+    names = [name for name, _ in streams]
+    result: list[str] = []
+    for own, source_id in streams:
+        alike = [other_id for name, other_id in streams if name == own]
+        name = own
+        if len(alike) > 1 and all(alike) and len(set(alike)) == len(alike):
+            name = f"{own} ({source_id})"
+        number, candidate = 1, name
+        while candidate in result or (candidate != own and candidate in names):
+            number += 1
+            candidate = f"{name} #{number}"
+        result.append(candidate)
+    return result

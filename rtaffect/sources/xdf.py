@@ -14,7 +14,7 @@ from rtaffect.errors import RecordingError
 from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
-from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, Query, describe_all, matches_any
+from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, Query, describe_all, distinct_names, matches_any
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
 
@@ -119,7 +119,9 @@ class XdfRecording:
         """
         chosen = self._select(queries or (ANY_EEG,))
         sources = []
-        for i, name in zip(chosen, _distinct([self.streams[i] for i in chosen]), strict=True):
+        for i, name in zip(
+            chosen, distinct_names([(self.streams[i].name, self.streams[i].source_id) for i in chosen]), strict=True
+        ):
             recorded, used_rate = self._streams[i][0], self._rate(i, rate)
             plan = plan_eeg(name, recorded.labels, recorded.kinds, recorded.units, channels=channels, unit=unit)
             info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", recorded.source_id, recorded.host)
@@ -235,20 +237,3 @@ def _summary(recorded: RecordedStream, corrected: Corrected) -> RecordedStreamSu
         first=float(stamps[0]) if len(stamps) else math.nan,
         last=float(stamps[-1]) if len(stamps) else math.nan,
     )
-
-
-def _distinct(streams: Sequence[RecordedStreamSummary]) -> list[str]:
-    """Return a name for each stream; where streams share one, the source id or a number tells them apart."""
-    names = [stream.name for stream in streams]
-    result: list[str] = []
-    for stream in streams:
-        alike = [other.source_id for other in streams if other.name == stream.name]
-        name = stream.name
-        if len(alike) > 1 and all(alike) and len(set(alike)) == len(alike):
-            name = f"{name} ({stream.source_id})"
-        number, candidate = 1, name
-        while candidate in result or (candidate != stream.name and candidate in names):
-            number += 1
-            candidate = f"{name} #{number}"
-        result.append(candidate)
-    return result

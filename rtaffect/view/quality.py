@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QToolTip, QVBoxL
 
 from rtaffect.feedback import Feedback
 from rtaffect.view import theme
+from rtaffect.view.state import short_names
 
 #: Fractions of the window below which a channel counts as partly good, and as poor.
 GOOD_FROM, POOR_BELOW = 0.9, 0.5
@@ -60,7 +61,8 @@ class QualityGrid(QWidget):
         if self._latest is None:
             return QRectF()
         metrics = QFontMetrics(theme.font(12))
-        names = min(max((metrics.horizontalAdvance(name) for name in self._latest.people), default=0) + 10.0, 130.0)
+        shown = short_names(self._latest.people).values()
+        names = min(max((metrics.horizontalAdvance(name) for name in shown), default=0) + 10.0, 140.0)
         width = (self.width() - names) / max(len(self._latest.rows), 1)
         height = (self.height() - LABELS_HEIGHT) / max(len(self._latest.people), 1)
         height = min(max(height, SMALLEST_LINE), TALLEST_LINE)
@@ -76,7 +78,7 @@ class QualityGrid(QWidget):
             return
         painter = QPainter(self)
         self._paint_labels(painter, self._latest)
-        for person, name in enumerate(self._latest.people):
+        for person, name in enumerate(short_names(self._latest.people).values()):
             first = self.cell(person, 0)
             painter.setFont(theme.font(12))
             painter.setPen(theme.pen(theme.TEXT))

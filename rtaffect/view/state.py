@@ -5,7 +5,9 @@ R rows of the space, P people, T shown steps. Correlations are dimensionless, ti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 import numpy as np
@@ -229,6 +231,20 @@ def _headline_of_step(latest: Feedback) -> tuple[Headline, str]:
     if not (np.isfinite(latest.predicted_mean) or np.isfinite(latest.observed_mean)):
         return "waiting for data", "no value yet"
     return "running", ""
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return each name without the ending that all share (': EEG'), where it is cut off by more than a letter or digit.
+
+    Headsets of one maker differ at the front, and a panel has no room for what they have in common.
+    """
+    shared = 0
+    if len(set(names)) > 1:
+        shared = sum(1 for _ in takewhile(lambda at: len(set(at)) == 1, zip(*(n[::-1] for n in names), strict=False)))
+    ending = names[0][len(names[0]) - shared :] if shared else ""
+    ending = ending.lstrip("".join(filter(str.isalnum, ending)))
+    cut = len(ending) if all(len(name) > len(ending) for name in names) else 0
+    return {name: name[: len(name) - cut] for name in names}
 
 
 def describe_source(source: SourceStatus, elapsed_s: float) -> SourceText:

@@ -15,10 +15,11 @@ from rtaffect.view.state import (
     describe_step,
     resolve_headline,
     session_clock,
+    short_names,
 )
 
 COLUMNS = ("source", "state", "newest", "gaps", "jumps", "overruns", "drift")
-NAME_WIDTH = 108
+NAME_WIDTH = 124
 NOTICE_LINE = 17
 
 
@@ -104,8 +105,9 @@ class SourcePanel(QFrame):
             return
         texts = [describe_source(source, elapsed_s) for source in state.latest.sources]
         self._keep_lines(len(texts))
+        short = short_names([source.name for source in state.latest.sources if source.kind == "eeg"])
         for line, text in zip(self._lines, texts, strict=True):
-            _fill(line, text)
+            _fill(line, text, short.get(text.name, text.name))
 
     def _keep_lines(self, count: int) -> None:
         self.none.setVisible(count == 0)
@@ -124,9 +126,9 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return Qt.AlignmentFlag.AlignLeft if column < 2 else Qt.AlignmentFlag.AlignRight
 
 
-def _fill(line: list[QLabel], text: SourceText) -> None:
+def _fill(line: list[QLabel], text: SourceText, called: str) -> None:
     symbol, name = theme.LEVELS[text.level]
-    elided = line[0].fontMetrics().elidedText(text.name, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
+    elided = line[0].fontMetrics().elidedText(called, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
     shown = (elided, f"{symbol} {text.state}", text.age, text.gaps, text.clock_jumps, text.overruns, text.drift)
     for cell, words in zip(line, shown, strict=True):
         theme.set_text(cell, words)
