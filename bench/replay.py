@@ -27,13 +27,13 @@ PEOPLE = 4
 
 def measure(quick: bool) -> Rows:
     """Write a small study and replay its first sound in each way, turn about."""
-    seconds = 30 if quick else 120
-    size = StudySettings(listeners=PEOPLE, sounds=1, sound_s=seconds, spare_s=30)
+    seconds = 12 if quick else 120
+    size = StudySettings(listeners=PEOPLE, sounds=1, sound_s=max(30, seconds), spare_s=30)
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "study"
         SyntheticStudy(size, featurizer_for(None), lambda _: None).write(study, lambda _: None)
         sound = study / "sounds" / "soundtrack-01.wav"
-        model, _ = made_up_model(Path(folder) / "bundle", seconds, read_sound(sound)[0])
+        model, _ = made_up_model(Path(folder) / "bundle", max(30, seconds), read_sound(sound)[0])
         files = sorted((study / "eeg").glob("*.xdf"))
         cases = {
             "1 headset, no sound": (files[:1], None, None),

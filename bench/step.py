@@ -12,7 +12,7 @@ from scipy.signal import sosfilt
 from bench import Rows, interleaved, run
 from rtaffect.audio import SAMPLE_RATE, read_sound
 from rtaffect.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus, save_bundle
-from rtaffect.cli.assemble import Model, Sound, build_engine, demo_folder, load_model
+from rtaffect.cli.assemble import Model, Sound, build_engine, load_model
 from rtaffect.cli.options import Analysis
 from rtaffect.engine import Engine
 from rtaffect.featurizer import Featurizer, featurizer_for
@@ -59,7 +59,7 @@ def _with_sound(quick: bool, seconds: int, warm: int, turns: int) -> dict[str, o
 
 def _demo_model() -> tuple[Model, np.ndarray]:
     model = load_model(None, None, print)
-    return model, read_sound(demo_folder(model.featurizer, print) / "sound.wav")[0]
+    return model, read_sound(model.folder.parent / "sound.wav")[0]
 
 
 def made_up_model(folder: Path, seconds: int, samples: np.ndarray | None = None) -> tuple[Model, np.ndarray]:

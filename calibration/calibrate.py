@@ -24,6 +24,9 @@ from rtaffect.synchrony import fisher_mean, others_mean, running_correlation, st
 Array = NDArray[np.float64]
 Progress = Callable[[str], None]
 
+#: Steps taken together; well within what a source's buffer keeps.
+STRIDE_S = 10
+
 
 def calibrate(study: Study, featurizer: Featurizer, settings: Settings, name: str, progress: Progress) -> Bundle:
     """Fit a bundle to a study.
@@ -37,7 +40,8 @@ def calibrate(study: Study, featurizer: Featurizer, settings: Settings, name: st
         If the study cannot be used.
     """
     rows, sounds = study.channels(), study.sounds()
-    features, people = {}, {}
+    features: dict[str, Array] = {}
+    people: dict[str, list[Array]] = {}
     for sound in sounds:
         progress(f"features of {sound.name} ({sound.seconds} s)")
         features[sound.name] = cached_features_of(sound.samples, featurizer)
@@ -65,14 +69,18 @@ def calibrate(study: Study, featurizer: Featurizer, settings: Settings, name: st
 
 
 def response(source: Source, onset: float, sound: StudySound, rows: tuple[str, ...], settings: Settings) -> Array:
-    """Return one listener's signal during a sound (time, rows), V, made step by step as a live session makes it."""
+    """Return one listener's signal during a sound (time, rows), V, made as a live session makes it.
+
+    Several steps at once: the signal path gives the same for any chunking.
+    """
     listener = Listener(source, rows, settings, onset)
-    seconds = []
-    for step in range(1, sound.seconds + 1):
-        source.advance(onset + step * STEP_S + listener.lookahead_s)
-        listener.advance(step)
-        seconds.append(listener.window(step, STEP_S))
-    return np.concatenate(seconds)
+    pieces = []
+    for start in range(0, sound.seconds, STRIDE_S):
+        stop = min(start + STRIDE_S, sound.seconds)
+        source.advance(onset + stop * STEP_S + listener.lookahead_s)
+        listener.advance(stop)
+        pieces.append(listener.window(stop, stop - start))
+    return np.concatenate(pieces)
 
 
 def synchrony_courses(group: Array, settings: Settings) -> Array:

@@ -11,7 +11,7 @@ from rich.console import Console
 from calibration.calibrate import calibrate
 from calibration.study import FolderStudy
 from rtaffect.bundle import Bundle, save_bundle
-from rtaffect.featurizer import featurizer_for
+from rtaffect.featurizer import ALL_CORES, featurizer_for
 from rtaffect.settings import PredictionSettings, Settings
 
 #: Few lags and components, for a study of a few minutes.
@@ -48,7 +48,9 @@ def command(study: Path, out: Path, name: str | None, featurizer: Path | None, m
             console.log(text)
 
         loaded = FolderStudy(study)
-        bundle = calibrate(loaded, featurizer_for(featurizer, progress=progress), settings, name or out.name, progress)
+        bundle = calibrate(
+            loaded, featurizer_for(featurizer, ALL_CORES, progress), settings, name or out.name, progress
+        )
         manifest = save_bundle(bundle, out)
     console.print(f"bundle {out} in {time.perf_counter() - begin:.1f} s: {describe(bundle)}")
     console.print(f"tensors sha256 {manifest.tensors_sha256}", style="dim")

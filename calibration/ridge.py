@@ -122,7 +122,7 @@ def _fit_on(
 
 
 def ridge(x: Array, y: Array, alphas: Array) -> tuple[Array, Array]:
-    """Solve ridge regression for several penalties with one singular value decomposition.
+    """Solve ridge regression for several penalties with one eigendecomposition of the features' scatter.
 
     Minimises ||y - x w - b||^2 + alpha n ||w||^2 over w and b, for each row of y with its own alpha.
 
@@ -140,10 +140,10 @@ def ridge(x: Array, y: Array, alphas: Array) -> tuple[Array, Array]:
     intercept : (A, R)
     """
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    left, spread, axes = np.linalg.svd(x - x_mean, full_matrices=False)
-    projected = left.T @ (y - y_mean)
-    shrink = spread[:, None] / (spread[:, None] ** 2 + alphas[:, None, :] * len(x))
-    coefficients = axes.T @ (shrink * projected)
+    centred = x - x_mean
+    spread, axes = np.linalg.eigh(centred.T @ centred)
+    projected = axes.T @ (centred.T @ (y - y_mean))
+    coefficients = axes @ (projected / (np.maximum(spread, 0.0)[:, None] + alphas[:, None, :] * len(x)))
     return coefficients, y_mean - x_mean @ coefficients
 
 
@@ -155,7 +155,7 @@ def _basis(features: Array, settings: Settings, rows: int) -> Weights:
             f"n_components = {count} is more than the {len(features)} training steps or {features.shape[1]} features "
             "allow; give longer sounds or fewer components"
         )
-    pca = PCA(count, svd_solver="full").fit(features)
+    pca = PCA(count, svd_solver="covariance_eigh").fit(features)
     projected = pca.transform(features)
     return Weights(
         pca_mean=pca.mean_,

@@ -83,6 +83,7 @@ class FolderStudy:
         self._check_files(manifest)
         self._sounds = tuple(StudySound(s.name, read_sound(folder / s.file)[0], s.fit) for s in manifest.sound)
         # One listener's recording is kept while its sounds are gone through.
+        self._channels: tuple[str, ...] | None = None
         self._open = lru_cache(maxsize=1)(XdfRecording.open)
 
     def sounds(self) -> tuple[StudySound, ...]:
@@ -91,7 +92,9 @@ class FolderStudy:
 
     def channels(self) -> tuple[str, ...]:
         """Return the channels that every listener has, in the first one's order."""
-        return common_rows({name: self._source(name).info.channels for name in self.listeners}, None)
+        if self._channels is None:
+            self._channels = common_rows({name: self._source(name).info.channels for name in self.listeners}, None)
+        return self._channels
 
     def eeg(self, listener: str, sound: StudySound) -> tuple[Source, float]:
         """Return a fresh source of a listener's EEG from shortly before the sound, and when they began to hear it."""
@@ -123,10 +126,9 @@ class FolderStudy:
                 f"study {self.name!r} has {len(manifest.listener)} listeners; synchrony of one with the others needs "
                 "at least 3: record more people"
             )
+        entries: tuple[SoundEntry | ListenerEntry, ...] = (*manifest.sound, *manifest.listener)
         problems = [
-            f"{entry.name}: no file {entry.file}"
-            for entry in (*manifest.sound, *manifest.listener)
-            if not (self._folder / entry.file).is_file()
+            f"{entry.name}: no file {entry.file}" for entry in entries if not (self._folder / entry.file).is_file()
         ]
         problems += [
             f"{entry.name}: no onset for {sound.name}"

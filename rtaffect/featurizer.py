@@ -25,6 +25,8 @@ from rtaffect.errors import ArtifactError
 MANIFEST_KEY: Final = "rtaffect"
 SAMPLE_RATE: Final = 16_000
 DEFAULT_LAYER: Final = 2
+#: Threads for work with no session beside it, where nothing else needs the cores.
+ALL_CORES: Final = os.cpu_count() or 1
 NEWEST_S: Final = 1.0
 
 _DEFAULT_BUILDER: Final = "models.moonshine"

@@ -85,14 +85,15 @@ class Listener:
         return self._path.lookahead_s
 
     def advance(self, step: int) -> None:
-        """Take in all samples of seconds 1 to ``step`` and judge second ``step``."""
+        """Take in all samples of seconds 1 to ``step`` and judge those seconds that are new."""
         block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)
         self._cursor = block.stop
         if len(block.times):
             raw = block.samples[:, self._columns]
             for first, values in self._path(raw, block.times - self._origin, block.breaks):
                 self._write(first, values)
-        self._judge(step)
+        while self._good.head < step:
+            self._judge(self._good.head + 1)
 
     def window(self, step: int, seconds: int) -> Signal:
         """Return the ``seconds`` s that end at ``step`` (n, rows), V; NaN where missing or bad."""
@@ -121,5 +122,4 @@ class Listener:
         count = np.maximum(present.sum(axis=0), 1)
         spread = np.sqrt((np.where(present, second, 0.0) ** 2).sum(axis=0) / count)
         good = (spread > self._signal.flat_v) & (spread < self._signal.loud_v)
-        self._good.skip(step - 1 - self._good.head)
         self._good.append(good[None].astype(np.float64))

@@ -18,7 +18,7 @@ from rtaffect.prediction import Predictor, components_of, lagged_design
 from rtaffect.session import Session
 from rtaffect.settings import PredictionSettings, Settings, SynchronySettings
 from rtaffect.sound_input import SoundInput
-from rtaffect.synchrony import standardise, window_correlation
+from rtaffect.synchrony import observe, others_mean, standardise, window_correlation
 from tests.helpers import RATE, BandFeaturizer, brain_noise, headset, some_weights, sound_source
 
 ORIGIN = 1000.0
@@ -107,7 +107,7 @@ def test_before_the_window_is_full_there_is_no_value_and_it_says_when():
 @pytest.mark.parametrize("people", [2, 3, 4])
 def test_group_mode_is_leave_one_out_in_the_window(people):
     """The oracle: windows of whole signals, scaled over the history, and numpy's correlation."""
-    eeg = group_eeg(people, 40, 0.5)
+    eeg = group_eeg(people, 40, 0.5) * np.linspace(0.5, 2.0, people)[:, None, None]
     signals = on_grid(eeg, 38)
     found = run(group_engine(eeg), steps=38)
     for step in (10, 25, 38):
@@ -121,6 +121,10 @@ def test_group_mode_is_leave_one_out_in_the_window(people):
             found[step - 1].observed, np.tanh(np.arctanh(found[step - 1].observed_each).mean(axis=0)), atol=1e-12
         )
     last = found[-1]
+    scaled = standardise(signals)
+    oracle = observe(scaled[:, 28 * RATE :], others_mean(scaled), 28 * RATE, RATE, SETTINGS.synchrony, mutual=True)
+    np.testing.assert_allclose(last.null_high, oracle.high, atol=1e-9)
+    assert last.null_mean_low == pytest.approx(oracle.overall_low, abs=1e-9)
     assert (last.null_low < 0).all()
     assert (last.null_high > 0).all()
     assert (last.observed > last.null_high).all(), "a pairwise correlation of .5 stands out"

@@ -141,6 +141,17 @@ def test_what_is_held_out_is_not_seen():
     assert np.nanmax(np.abs(third.held_out[90:170] - other.held_out[90:170])) > 1e-3
 
 
+def test_the_basis_of_a_fold_does_not_see_the_features_left_out():
+    """Only the last step's features change: what was held out before it in the same sound stays as it was."""
+    features, targets = sounds(2, (90, 80, 100), noise=0.1)
+    one = fit(features, targets, SETTINGS)
+    features[1][-1] += 50.0
+    other = fit(features, targets, SETTINGS)
+    np.testing.assert_array_equal(one.held_out[90:169], other.held_out[90:169])
+    assert np.abs(one.held_out[169] - other.held_out[169]).min() > 0.01
+    assert np.nanmax(np.abs(one.held_out[:90] - other.held_out[:90])) > 1e-6
+
+
 def test_held_out_values_stand_where_lags_allow():
     features, targets = sounds(3, (90, 80, 100), noise=0.1)
     held = np.isfinite(fit(features, targets, SETTINGS).held_out).all(axis=1)

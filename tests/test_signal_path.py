@@ -203,17 +203,18 @@ def test_a_gap_leaves_a_hole_of_its_length_and_the_settling():
     assert len(hole) == hole[-1] - hole[0] + 1
 
 
-def test_after_a_gap_nothing_of_before_remains():
-    """What comes after a break is what a new path gives."""
+@pytest.mark.parametrize("settle_s", [0.0, 1.0])
+def test_after_a_gap_nothing_of_before_remains(settle_s):
+    """What comes after a break is what a new path gives, and nothing is drawn across."""
     rng = np.random.default_rng(8)
     before, after = 1e-3 * rng.standard_normal((900, 2)), rng.standard_normal((900, 2))
-    times = np.arange(900) / 250
-    path = SignalPath(SETTINGS, 250, 2)
+    times, chosen = np.arange(900) / 250, SETTINGS.model_copy(update={"settle_s": settle_s})
+    path = SignalPath(chosen, 250, 2)
     path(before, times)
-    np.testing.assert_array_equal(
-        on_grid(path(after, times + 10, (0,)), 1400, 2),
-        on_grid(SignalPath(SETTINGS, 250, 2)(after, times + 10), 1400, 2),
-    )
+    found = on_grid(path(after, times + 10, (0,)), 1400, 2)
+    np.testing.assert_array_equal(found, on_grid(SignalPath(chosen, 250, 2)(after, times + 10), 1400, 2))
+    assert np.isnan(found[:1000]).all()
+    assert np.isfinite(found[1150:1340]).all()
 
 
 def test_output_is_not_held_back_longer_than_it_says():

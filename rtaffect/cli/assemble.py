@@ -14,7 +14,7 @@ from rtaffect.cli.options import Analysis, Results
 from rtaffect.cli.run import Outputs
 from rtaffect.engine import Engine, Reference
 from rtaffect.errors import ArtifactError, SettingsError
-from rtaffect.featurizer import Featurizer, cache_root, featurizer_for
+from rtaffect.featurizer import ALL_CORES, Featurizer, cache_root, featurizer_for
 from rtaffect.listener import common_rows
 from rtaffect.prediction import Predictor
 from rtaffect.settings import Settings
@@ -54,7 +54,7 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
     """
     featurizer = featurizer_for(featurizer_path, progress=progress)
     if folder is None:
-        folder = demo_folder(featurizer, progress) / "bundle"
+        folder = demo_folder(featurizer_path, progress) / "bundle"
     bundle = load_bundle(folder)
     wanted = bundle.manifest.featurizer
     if wanted.sha256 != featurizer.sha256:
@@ -84,11 +84,11 @@ def describe_session(
     return Outputs(title, results, banner, {**about, **settings, **(model.describe() if model else {})})
 
 
-def demo_folder(featurizer: Featurizer, progress: Progress) -> Path:
+def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
     """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache."""
     # By name: the live side does not import the offline side, except to make what is missing.
     demo = importlib.import_module("calibration.demo")
-    folder: Path = demo.ensure(cache_root() / "demo", featurizer, progress)
+    folder: Path = demo.ensure(cache_root() / "demo", featurizer_for(featurizer_path, ALL_CORES, progress), progress)
     return folder
 
 

@@ -37,7 +37,7 @@ def command(results: options.Results, featurizer: Path | None, speed: str) -> No
     console = Console()
     with console.status("getting ready") as status:
         model = load_model(None, featurizer, status.update)
-        folder = demo_folder(model.featurizer, status.update)
+        folder = demo_folder(featurizer, status.update)
         samples, _ = read_sound(folder / "sound.wav")
         participant = np.load(folder / "participant.npy")
     about = {"command": "demo", "speed": speed, "settings": model.bundle.manifest.settings.model_dump(mode="json")}

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from rtaffect.errors import SettingsError
-from rtaffect.featurizer import featurizer_for
+from rtaffect.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
 
@@ -50,7 +50,7 @@ def command(
         | {"cohort": CohortSettings(seed=seed, strength=strength)}
     )
     with console.status("getting ready") as status:
-        study = SyntheticStudy(settings, featurizer_for(featurizer, progress=status.update), status.update)
+        study = SyntheticStudy(settings, featurizer_for(featurizer, ALL_CORES, status.update), status.update)
         study.write(out, status.update)
     truth = study.cohort.truth(study.sounds()[0].sha256, study.features[study.sounds()[0].name])
     console.print(

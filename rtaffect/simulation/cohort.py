@@ -160,12 +160,18 @@ class Cohort:
 
     def _disturbances(self, rng: np.random.Generator, n: int) -> Array:
         """Return mains hum and electrode drift (n, 24), V."""
-        t = np.arange(n)[:, None] / self.settings.rate_hz
+        t = np.arange(n) / self.settings.rate_hz
         channels = len(CHANNELS)
-        hum = rng.uniform(0.5, 1.5, channels) * np.sin(2 * np.pi * (50 * t + rng.uniform(0, 1, channels)))
-        period, phase = rng.uniform(8, 20, channels), rng.uniform(0, 1, channels)
-        drift = np.sin(2 * np.pi * (t / period + phase))
+        hum = _sines(t, np.full(1, 50.0), rng.uniform(0, 1, channels)) * rng.uniform(0.5, 1.5, channels)
+        drift = _sines(t, 1 / rng.uniform(8, 20, channels), rng.uniform(0, 1, channels))
         return np.asarray(self.settings.mains_v * hum + self.settings.drift_v * drift)
+
+
+def _sines(t: Array, frequency: Array, phase: Array) -> Array:
+    """Return sines (n, columns) of ``frequency`` Hz and ``phase`` turns; one frequency for all costs one sine."""
+    angle = 2 * np.pi * t[:, None] * frequency
+    turn = 2 * np.pi * phase
+    return np.asarray(np.sin(angle) * np.cos(turn) + np.cos(angle) * np.sin(turn))
 
 
 def _stimulus_seed(sound_sha256: str) -> int:

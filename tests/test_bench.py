@@ -1,0 +1,26 @@
+"""Each bench runs and gives ratios; no time is asserted."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(("name", "rows"), [("step", 3), ("ring", 1), ("replay", 4)])
+def test_a_bench_runs_quickly_and_writes_its_ratios(name: str, rows: int, tmp_path: Path) -> None:
+    target = tmp_path / "bench.json"
+    command = [sys.executable, "-W", "error", "-m", f"bench.{name}", "--quick", "--json", str(target)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(target.read_text(encoding="utf-8"))
+    assert found["bench"] == name
+    assert found["machine"]["processor"].split()[0] in done.stdout
+    assert len(found["rows"]) == rows
+    assert all(math.isfinite(row["ratio"]) and row["ratio"] > 0 for row in found["rows"])

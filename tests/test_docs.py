@@ -1,0 +1,88 @@
+"""What the documents name exists: commands, options, files and headings."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from rtaffect.cli import COMMANDS, cli
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+SET_UP = (
+    'pip install -c constraints.txt -e ".[demo]" && python launch.py demo',
+    'pip install -c constraints.txt -e ".[test]" && pytest',
+)
+
+
+def code_of(text: str) -> list[str]:
+    """Return the lines of fenced blocks, and the inline code."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    rest = re.sub(r"^```\w*\n.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [*"\n".join(blocks).replace("\\\n", " ").splitlines(), *re.findall(r"`([^`\n]+)`", rest)]
+
+
+def commands_in(path: Path) -> list[str]:
+    """Return what follows ``rtaffect`` or ``python launch.py`` in code."""
+    starts = re.compile(r"^(?:.*&& )?(?:rtaffect|python launch\.py) (.+)$")
+    found = (starts.match(line.strip()) for line in code_of(path.read_text(encoding="utf-8")))
+    return [match[1] for match in found if match]
+
+
+def anchors_of(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+ALL_COMMANDS = [
+    pytest.param(command, id=f"{path.name}: {command}") for path in DOCUMENTS for command in commands_in(path)
+]
+
+
+def test_the_commands_are_found() -> None:
+    named = {shlex.split(command.values[0])[0] for command in ALL_COMMANDS}
+    assert named == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_a_named_command_exists_with_its_options(command: str) -> None:
+    name, *arguments = shlex.split(command, comments=True)
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None, f"there is no command {name}"
+    if arguments:
+        found.make_context(name, arguments)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
+    for link in links:
+        if link.startswith(("http://", "https://")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), f"{link} does not exist"
+        assert not anchor or anchor in anchors_of(target), f"{link}: there is no such heading"
+
+
+@pytest.mark.parametrize("command", SET_UP)
+def test_the_readme_has_the_set_up_commands_word_for_word(command: str) -> None:
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_readme_names_every_command_and_the_files_of_the_picture_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in COMMANDS)
+    picture = text.split("## Where things are")[1].split("```")[1]
+    modules = set(re.findall(r"[a-z_]+(?:/[a-z_]+)?\.py", picture))
+    assert len(modules) > 10
+    assert not [module for module in modules if not (ROOT / "rtaffect" / module).exists()]
