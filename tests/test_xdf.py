@@ -593,7 +593,13 @@ def test_four_headsets_share_one_clock(real: Callable[[str], XdfRecording]) -> N
         assert recording.end - source.last < 0.2
         block = played(source)
         assert block.breaks == ()
-        np.testing.assert_allclose(np.diff(block.times), 1 / 256, rtol=0.06)
+        assert np.diff(block.times).min() > 0
+        # Bluetooth bursts shift the stamps by up to .28 s; times made from the past alone must lie near the line that
+        # the whole recording shows.
+        number = np.arange(len(block.times))
+        off = block.times - np.polyval(np.polyfit(number, block.times, 1), number)
+        assert off.std() < 0.015
+        assert np.abs(off).max() < 0.05
         assert 700e-6 < np.median(block.samples) < 900e-6
 
 
