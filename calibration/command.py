@@ -33,7 +33,7 @@ QUICK = PredictionSettings(n_components=4, lags_s=(0, 3, 6, 9))
 @click.option("--quick", is_flag=True, help="Every stage with few components and lags.")
 def command(study: Path, out: Path, name: str | None, featurizer: Path | None, mains: float, quick: bool) -> None:
     """Fit a bundle (weights and references) to STUDY, a folder with study.toml, sounds and recordings."""
-    console, begin = Console(), time.perf_counter()
+    console, begin = Console(log_path=False), time.perf_counter()
     settings = Settings()
     settings = settings.model_copy(
         update={
