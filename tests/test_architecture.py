@@ -40,6 +40,14 @@ def test_import_contracts_can_break(tmp_path):
     assert "1 broken" in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [("mypy",), ("ruff", "check", "."), ("ruff", "format", "--check", ".")])
+def test_types_and_style_hold(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def loaded_by(module: str) -> set[str]:
     code = f"import json, sys, {module}; print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
     done = python(code)
