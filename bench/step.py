@@ -100,10 +100,11 @@ def _sources(eeg: Sequence[np.ndarray]) -> list[ArraySource]:
 
 
 class Naive:
-    """A step that keeps no state between steps but the history of its own results.
+    """A step that keeps no state between steps but the history of its own results and the featurizer's.
 
     It filters the last window of each headset from the beginning, takes every sample at the grid's instants by linear
-    interpolation, and calls ``numpy.corrcoef`` for each person, row and displaced window; the features are the same.
+    interpolation, and calls ``numpy.corrcoef`` for each person, row and displaced window; the features are the
+    same, from a stream of its own.
     """
 
     def __init__(
@@ -113,7 +114,8 @@ class Naive:
         reference: np.ndarray | None,
         hearing: tuple[Featurizer, np.ndarray] | None = None,
     ) -> None:
-        self._raw, self._settings, self._reference, self._hearing = eeg, settings, reference, hearing
+        self._raw, self._settings, self._reference = eeg, settings, reference
+        self._stream, self._sound = (hearing[0].stream(), hearing[1]) if hearing else (None, None)
         self._sos = design_filter(settings.signal, RATE)
         rate = settings.signal.rate_hz
         self._window = settings.synchrony.window_s * rate
@@ -122,13 +124,12 @@ class Naive:
     def step(self, step: int) -> np.ndarray:
         """Return the observed correlations of ``step`` and of the displaced windows, (1 + shifts, rows)."""
         self.take_in(step)
-        if self._hearing:
-            featurizer, sound = self._hearing
-            stop = step * SAMPLE_RATE
-            featurizer(sound[max(0, stop - round(featurizer.context_s * SAMPLE_RATE)) : stop])
         return self._correlate(step)
 
     def take_in(self, step: int) -> None:
+        """Hear the newest second and filter the newest window; each step needs this of all before it."""
+        if self._stream is not None and self._sound is not None:
+            self._stream.step(self._sound[(step - 1) * SAMPLE_RATE : step * SAMPLE_RATE])
         rate, seconds = self._settings.signal.rate_hz, self._settings.synchrony.window_s
         self._history = np.roll(self._history, -rate, axis=1)
         for person, raw in enumerate(self._raw):

@@ -9,6 +9,8 @@ The frame grid. Raw 16 kHz sound passes three convolutions without padding: (ker
 127 + 6 * 64 + 2 * 192 = 895 samples (55.9 ms): frame i sees samples [384 i, 384 i + 895) and is centred on
 384 i + 447. Six transformer layers with full (not causal) attention over the context follow.
 
+State. The newest four seconds of sound are kept; with the new second they are the context, shorter at the start.
+
 What is averaged. The newest ``POOLED_FRAMES`` = 41 frames. In a context of 5 s (80 000 samples, 207 frames) these are
 the frames 166 to 206: exactly those whose centres lie within the newest second. A context of 1 s has only 40 frames,
 and all of them are averaged. The last up to 383 samples of a context that fill no frame are not seen (none at 5 s).
@@ -20,16 +22,15 @@ moment is against the 5 s around it, and little about absolute level.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import tempfile
-import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from models.files import write_atomically
 from rtaffect.errors import ArtifactError
-from rtaffect.featurizer import MANIFEST_KEY, FeaturizerManifest, embedded_asset
+from rtaffect.featurizer import embedded_asset
+from rtaffect.manifest import MANIFEST_KEY, SAMPLE_RATE, FeaturizerManifest, StatePart
 
 if TYPE_CHECKING:
     import onnx
@@ -39,12 +40,12 @@ SOURCE_ASSET = "tiny-en/encoder_model.ort"
 SOURCE_SHA256 = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
 N_LAYERS = 6
 HIDDEN_SIZE = 288
-SAMPLE_RATE: Final = 16_000
 FRAME_STRIDE = 64 * 3 * 2
 RECEPTIVE_FIELD = 127 + (7 - 1) * 64 + (3 - 1) * 64 * 3
 POOLED_FRAMES = 41
-CONTEXT_S = 5.0
+CONTEXT_S = 5
 
+_KEPT = StatePart(name="audio", dtype="float32", keep=(CONTEXT_S - 1) * SAMPLE_RATE, made=(SAMPLE_RATE, SAMPLE_RATE))
 _OPSETS = {"": 18, "com.microsoft": 1}
 _IR_VERSION = 10
 _GRAPH_INPUTS = ("input_values", "attention_mask")
@@ -63,8 +64,9 @@ def build(target: Path, layer: int = 2, progress: Callable[[str], None] = print)
     Parameters
     ----------
     target
-        The ONNX file to write: input ``audio`` float32 (1, n_samples), 16 kHz, at least 1 s; output ``features``
-        float32 (288,), the mean of the hidden states of the newest frames (see the module's text).
+        The ONNX file to write: inputs ``audio`` float32 (n_samples,), the newest second at 16 kHz, and ``state.audio``,
+        the four before; output ``features`` float32 (288,), the mean of the hidden states of the newest frames (see
+        the module's text).
     layer
         0 to 5: the residual stream after that transformer layer. For 5, the last, the final layer normalisation is
         included, as in the ``last_hidden_state`` of the transformers library.
@@ -77,7 +79,7 @@ def build(target: Path, layer: int = 2, progress: Callable[[str], None] = print)
     model = encoder_graph(source)
     require_tensors(model, tensor)
     featurizer = pooled_featurizer(model, tensor, manifest_for(layer))
-    _write_atomically(target, featurizer.SerializeToString(deterministic=True))
+    write_atomically(target, featurizer.SerializeToString(deterministic=True))
     progress(f"Wrote {target}")
     return target
 
@@ -92,7 +94,7 @@ def layer_tensor(layer: int) -> str:
 def manifest_for(layer: int) -> FeaturizerManifest:
     """Return what the built file says of itself."""
     return FeaturizerManifest(
-        format_version=1,
+        format_version=2,
         family="moonshine",
         name="moonshine-tiny",
         source=SOURCE,
@@ -102,9 +104,10 @@ def manifest_for(layer: int) -> FeaturizerManifest:
         hidden_size=HIDDEN_SIZE,
         sample_rate=SAMPLE_RATE,
         frame_rate=SAMPLE_RATE / FRAME_STRIDE,
-        pooled_frames=POOLED_FRAMES,
         context_s=CONTEXT_S,
         mode="windowed",
+        normalisation="context",
+        state=(_KEPT,),
         licence="MIT",
         note=_NOTE,
     )
@@ -170,13 +173,19 @@ def pooled_featurizer(model: onnx.ModelProto, tensor: str, manifest: FeaturizerM
     graph = helper.make_graph(
         [*head, *kept, *tail],
         f"{manifest.name}-layer-{manifest.layer}",
-        [helper.make_tensor_value_info("audio", 1, [1, "n_samples"])],
-        [helper.make_tensor_value_info("features", 1, [manifest.hidden_size])],
+        [
+            helper.make_tensor_value_info("audio", 1, ["n_samples"]),
+            helper.make_tensor_value_info("state.audio", 1, ["n_audio"]),
+        ],
+        [
+            helper.make_tensor_value_info("features", 1, [manifest.hidden_size]),
+            helper.make_tensor_value_info("new.audio", 1, ["n_samples"]),
+        ],
         weights,
     )
     opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
     cut = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="rtaffect")
-    helper.set_model_props(cut, {MANIFEST_KEY: json.dumps(manifest.model_dump(), sort_keys=True)})
+    helper.set_model_props(cut, {MANIFEST_KEY: manifest.model_dump_json()})
     return cut
 
 
@@ -195,13 +204,19 @@ def needed_nodes(nodes: Iterable[onnx.NodeProto], tensor: str) -> list[onnx.Node
 
 
 def _input_nodes() -> list[onnx.NodeProto]:
-    """Return the nodes that make the encoder's two inputs from ``audio``: the sound, and a mask of ones."""
+    """Return the nodes that make the encoder's two inputs from kept and new sound: all of it, and a mask of ones."""
     from onnx import TensorProto, helper
 
     one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
+    zero = helper.make_tensor("zero", TensorProto.INT64, [1], [0])
     return [
-        helper.make_node("Identity", ["audio"], [_GRAPH_INPUTS[0]], name="rtaffect/audio"),
-        helper.make_node("Shape", ["audio"], ["rtaffect/audio_shape"], name="rtaffect/audio_shape"),
+        helper.make_node("Identity", ["audio"], ["new.audio"], name="rtaffect/new"),
+        helper.make_node("Concat", ["state.audio", "audio"], ["rtaffect/context"], name="rtaffect/context", axis=0),
+        helper.make_node("Constant", [], ["rtaffect/first_axis"], name="rtaffect/first_axis", value=zero),
+        helper.make_node(
+            "Unsqueeze", ["rtaffect/context", "rtaffect/first_axis"], [_GRAPH_INPUTS[0]], name="rtaffect/audio"
+        ),
+        helper.make_node("Shape", [_GRAPH_INPUTS[0]], ["rtaffect/audio_shape"], name="rtaffect/audio_shape"),
         helper.make_node(
             "ConstantOfShape", ["rtaffect/audio_shape"], [_GRAPH_INPUTS[1]], name="rtaffect/mask", value=one
         ),
@@ -229,20 +244,3 @@ def _pooling_nodes(tensor: str) -> list[onnx.NodeProto]:
         helper.make_node("ReduceMean", [newest, "rtaffect/time_axis"], [pooled], name=pooled, keepdims=0),
         helper.make_node("Squeeze", [pooled, "rtaffect/batch_axis"], ["features"], name="rtaffect/features"),
     ]
-
-
-def _write_atomically(target: Path, content: bytes) -> None:
-    """Write ``content`` beside ``target`` under a name of its own, then move it into place."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-        try:
-            partial.write_bytes(content)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise ArtifactError(
-            f"{target}: the featurizer cannot be written ({error.strerror}); choose a folder that can be written, "
-            "for the cache through the variable RTAFFECT_CACHE"
-        ) from error

@@ -175,6 +175,8 @@ class Engine:
             reasons.append("no sound to predict from")
         elif np.isnan(prediction.value).all():
             reasons.append("prediction waits for enough sound without a gap")
+        elif self._sound_input is not None and self._sound_input.warming_up:
+            reasons.append("the featurizer has not heard a whole context yet")
         if np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
             reasons.append("the null band waits for more data")
         elif np.isnan(observation.mean).all() and not given:

@@ -1,8 +1,9 @@
-"""Featurizers: one vector per step from the newest sound, computed by an ONNX model through onnxruntime.
+"""Featurizers: features of the newest second of sound, computed by an ONNX model through onnxruntime.
 
-A featurizer file is an ONNX model with one input ``audio``, float32 (1, n_samples), and one output ``features``,
-float32 (hidden_size,), which carries a JSON manifest among its metadata. Live session, replay and calibration all take
-their context through :func:`context_at` and call the same :class:`Featurizer`, so that their features cannot differ.
+A featurizer file is an ONNX model that carries a manifest (:mod:`rtaffect.manifest`) among its metadata. It takes
+``audio``, the newest second of sound, and its state, and gives ``features`` and what is added to the state. Live
+session, replay and calibration all run it as a :class:`FeatureStream` from the start of the sound, second by second,
+so that their features cannot differ.
 """
 
 from __future__ import annotations
@@ -11,79 +12,50 @@ import hashlib
 import importlib
 import importlib.metadata
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from rtaffect.errors import ArtifactError
+from rtaffect.feature_stream import FeatureStream
+from rtaffect.manifest import MANIFEST_KEY, NEWEST_S, SAMPLE_RATE, FeaturizerManifest
 
-MANIFEST_KEY: Final = "rtaffect"
-SAMPLE_RATE: Final = 16_000
 DEFAULT_LAYER: Final = 2
 #: Threads for work with no session beside it, where nothing else needs the cores.
 ALL_CORES: Final = os.cpu_count() or 1
-NEWEST_S: Final = 1.0
+#: A featurizer that takes more of each second than this leaves too little for the rest, s.
+TOO_SLOW_S: Final = 0.7
 
 _DEFAULT_BUILDER: Final = "models.moonshine"
 _EMBEDDED_WHEEL: Final = "moonshine-voice"
-_PROVIDERS: Final = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_CUDA: Final = "CUDAExecutionProvider"
+_CPU: Final = "CPUExecutionProvider"
 
 Float32Array = NDArray[np.float32]
 Progress = Callable[[str], None]
 
 
-class FeaturizerManifest(BaseModel):
-    """What a featurizer file says of itself.
-
-    ``layer`` counts from 0 to ``n_layers`` - 1; ``frame_rate`` is in frames/s; ``pooled_frames`` newest frames are
-    averaged. A ``windowed`` model sees the newest ``context_s`` seconds anew at each step and keeps no state.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: Literal[1]
-    family: str = Field(min_length=1)
-    name: str = Field(min_length=1)
-    source: str
-    source_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    layer: int = Field(ge=0)
-    n_layers: int = Field(ge=1)
-    hidden_size: int = Field(ge=1)
-    sample_rate: Literal[16000]
-    frame_rate: float = Field(gt=0)
-    pooled_frames: int = Field(ge=1)
-    context_s: float = Field(ge=NEWEST_S)
-    mode: Literal["windowed"]
-    licence: str
-    note: str = ""
-
-    @property
-    def feature_set(self) -> str:
-        """The name of the feature set: ``final`` for the last layer, else ``layer-<k>``."""
-        return "final" if self.layer == self.n_layers - 1 else f"layer-{self.layer}"
-
-    @property
-    def context_samples(self) -> int:
-        """The longest context that the model sees, in samples."""
-        return round(self.context_s * self.sample_rate)
-
-
 class Featurizer:
-    """A loaded featurizer, from :meth:`load`. Calls keep no state."""
+    """A loaded featurizer, from :meth:`load`. Calls keep no state; :meth:`stream` gives what does."""
 
-    def __init__(self, session: Any, manifest: FeaturizerManifest, sha256: str) -> None:
+    def __init__(self, session: Any, manifest: FeaturizerManifest, sha256: str, threads: int) -> None:
         self._session = session
         self.manifest = manifest
         self.sha256 = sha256
+        self.threads = threads
 
     @classmethod
-    def load(cls, path: Path, threads: int = 1) -> Self:
+    def load(cls, path: Path, threads: int = 1, progress: Progress = print) -> Self:
         """Read, check and open the featurizer file at ``path``.
+
+        Where there is a CUDA GPU and the package onnxruntime-gpu, the model runs there; where that fails, or the
+        processor is faster, it runs on the processor and ``progress`` is told.
 
         Parameters
         ----------
@@ -91,32 +63,41 @@ class Featurizer:
             An ONNX file with a manifest, as written by the exporters; ArtifactError if it is anything else.
         threads
             Number of threads of one call. They sleep while idle, so that sound callback and display keep the cores.
+        progress
+            Called with one line of text where the processor stands in for the GPU.
         """
+        sha256 = _sha256_of(path)
+        ort = _onnxruntime()
+        on_cpu = cls._opened(path, sha256, threads, _CPU)
+        if _CUDA not in ort.get_available_providers():
+            return on_cpu
+        on_gpu = cls._opened(path, sha256, threads, _CUDA)
+        if on_gpu.provider != _CUDA:
+            progress("The GPU cannot be used (CUDA 13 and cuDNN 9 are needed): the featurizer runs on the processor")
+            return on_cpu
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ArtifactError(
-                f"{path}: the featurizer cannot be read ({error.strerror}); build or name another one"
-            ) from error
-        session = _open_session(content, path, threads)
+            gpu_s = on_gpu.cost_s()
+        except _failures_to_run() as error:
+            reason = (str(error).splitlines() or [""])[0]
+            progress(f"The GPU cannot run the featurizer, which runs on the processor: {reason:.200}")
+            return on_cpu
+        cpu_s = on_cpu.cost_s()
+        if gpu_s > cpu_s:
+            progress(f"The GPU takes {gpu_s:.3f} s a step, the processor {cpu_s:.3f} s: the featurizer runs there")
+            return on_cpu
+        return on_gpu
+
+    @classmethod
+    def _opened(cls, path: Path, sha256: str, threads: int, provider: str) -> Self:
+        session = _open_session(path, threads, provider)
         manifest = _read_manifest(session, path)
         _check_signature(session, manifest, path)
-        return cls(session, manifest, hashlib.sha256(content).hexdigest())
+        return cls(session, manifest, sha256, threads)
 
     @property
     def size(self) -> int:
         """Length of the feature vector."""
         return self.manifest.hidden_size
-
-    @property
-    def context_s(self) -> float:
-        """The longest context that the model sees, s."""
-        return self.manifest.context_s
-
-    @property
-    def sample_rate(self) -> int:
-        """Rate of the sound that the model expects, Hz."""
-        return self.manifest.sample_rate
 
     @property
     def identity(self) -> str:
@@ -128,66 +109,52 @@ class Featurizer:
         """The onnxruntime provider that is really active, whatever was asked for."""
         return str(self._session.get_providers()[0])
 
-    def warm_up(self) -> None:
-        """Run once on a full context of silence, so that the first step costs no more than the others."""
-        self(np.zeros(self.manifest.context_samples, np.float32))
+    def stream(self) -> FeatureStream:
+        """Return a new pass over a sound."""
+        return FeatureStream(self._session, self.manifest, "cuda" if self.provider == _CUDA else "cpu")
 
-    def __call__(self, context: Float32Array) -> Float32Array:
-        """Return the features of the newest second.
+    def cost_s(self, steps: int = 3) -> float:
+        """Return how long a step with a full context takes here, s: the median of ``steps`` after one to warm up."""
+        stream, silence = self.stream(), np.zeros(SAMPLE_RATE, np.float32)
+        stream.fill()
+        spent = []
+        for _ in range(steps + 1):
+            begin = time.perf_counter()
+            stream.step(silence)
+            spent.append(time.perf_counter() - begin)
+        return float(np.median(spent[1:]))
 
-        Parameters
-        ----------
-        context
-            float32 (n,), mono sound at 16 kHz within about -1..1, newest sample last, finite; from 1 s to
-            ``context_s`` long.
-
-        Returns
-        -------
-        float32 (size,), always finite for finite sound, digital silence included.
-        """
-        _require_context(context, self.manifest)
-        (features,) = self._session.run(["features"], {"audio": np.ascontiguousarray(context)[np.newaxis]})
-        return np.asarray(features, dtype=np.float32)
-
-
-def context_at(sound: Float32Array, stop: int, manifest: FeaturizerManifest) -> Float32Array:
-    """Return what the featurizer sees at a step: the newest ``context_s`` of the sound before sample ``stop``.
-
-    ``sound`` is float32 (n,), mono at 16 kHz, from its beginning or from any later sample that leaves the context
-    whole; ``stop`` indexes it just after the step's newest sample. Returns a view, (min(stop, context_s * 16000),).
-    """
-    if not 0 < stop <= len(sound):
-        raise ValueError(f"stop is {stop}, outside 1..{len(sound)}")
-    return sound[max(0, stop - manifest.context_samples) : stop]
+    def describe_cost(self, cost_s: float) -> str:
+        """Say in words what a step costs, and what to do where that is too much."""
+        where = "the GPU" if self.provider == _CUDA else f"the processor, {self.threads} thread(s)"
+        text = f"featurizer {self.identity} takes {cost_s:.2f} s of each {NEWEST_S} s here ({where})"
+        if cost_s > TOO_SLOW_S:
+            text += "; too slow for a live session: export with --mode causal, --precision int8 or a lower --layer"
+        return text
 
 
-def features_of(sound: Float32Array, featurizer: Featurizer, step_s: float = 1.0) -> Float32Array:
-    """Return the features of each step of a whole sound, causally, exactly as a live session computes them.
+def features_of(sound: Float32Array, featurizer: Featurizer) -> Float32Array:
+    """Return the features of each second of a whole sound, causally, exactly as a live session computes them.
 
     Parameters
     ----------
     sound
         float32 (n,), mono at 16 kHz.
-    step_s
-        Time from step to step, at least 1 s: the first step comes when the first ``step_s`` have been heard.
 
     Returns
     -------
-    float32 (floor(n / (16000 * step_s)), size): row k - 1 is the step at time ``k * step_s``.
+    float32 (floor(n / 16000), size): row k - 1 is the step at time k s. (steps, n_layers, size) for all layers.
     """
-    if step_s < NEWEST_S:
-        raise ValueError(f"step_s is {step_s} s: the features are those of the newest {NEWEST_S:g} s, so at least that")
-    step = step_s * featurizer.sample_rate
-    stops = [round(k * step) for k in range(1, int(len(sound) // step) + 1)]
-    features = np.empty((len(stops), featurizer.size), np.float32)
-    for row, stop in zip(features, stops, strict=True):
-        row[:] = featurizer(context_at(sound, stop, featurizer.manifest))
+    stream, count = featurizer.stream(), len(sound) // SAMPLE_RATE
+    features = np.empty((count, *featurizer.manifest.features_shape), np.float32)
+    for row, second in zip(features, sound[: count * SAMPLE_RATE].reshape(count, SAMPLE_RATE), strict=True):
+        row[:] = stream.step(second)
     return features
 
 
 def featurizer_for(path: Path | None, threads: int = 1, progress: Progress = print) -> Featurizer:
     """Load the featurizer at ``path``, or the default one where ``path`` is None."""
-    return default_featurizer(progress, threads) if path is None else Featurizer.load(path, threads)
+    return default_featurizer(progress, threads) if path is None else Featurizer.load(path, threads, progress)
 
 
 def default_featurizer(progress: Progress = print, threads: int = 1) -> Featurizer:
@@ -199,13 +166,13 @@ def default_featurizer(progress: Progress = print, threads: int = 1) -> Featuriz
     if path.exists():
         _onnxruntime()
         try:
-            return Featurizer.load(path, threads)
+            return Featurizer.load(path, threads, progress)
         except ArtifactError as error:
             progress(f"The cached featurizer is replaced: {error}")
     # Named by a string because rtaffect does not import the exporters: only the first use needs them.
     builder = importlib.import_module(_DEFAULT_BUILDER)
     builder.build(path, layer=DEFAULT_LAYER, progress=progress)
-    return Featurizer.load(path, threads)
+    return Featurizer.load(path, threads, progress)
 
 
 def cache_root() -> Path:
@@ -245,7 +212,26 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _open_session(content: bytes, path: Path, threads: int) -> Any:
+def _failures_to_run() -> tuple[type[Exception], ...]:
+    """Return what onnxruntime raises where a device lacks memory, a library or an operator."""
+    native = _onnxruntime().capi.onnxruntime_pybind11_state
+    return native.Fail, native.EPFail, native.RuntimeException, native.NotImplemented, RuntimeError
+
+
+def _sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    except OSError as error:
+        raise ArtifactError(
+            f"{path}: the featurizer cannot be read ({error.strerror}); build or name another one"
+        ) from error
+    return digest.hexdigest()
+
+
+def _open_session(path: Path, threads: int, provider: str) -> Any:
     ort = _onnxruntime()
     native = ort.capi.onnxruntime_pybind11_state
     options = ort.SessionOptions()
@@ -254,10 +240,9 @@ def _open_session(content: bytes, path: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = 3
-    providers = [name for name in _PROVIDERS if name in ort.get_available_providers()]
     damage = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented)
     try:
-        return ort.InferenceSession(content, options, providers=providers)
+        return ort.InferenceSession(str(path), options, providers=list(dict.fromkeys((provider, _CPU))))
     except damage as error:
         raise ArtifactError(
             f"{path}: damaged, or not an ONNX model that this onnxruntime ({ort.__version__}) can read; build it again"
@@ -282,21 +267,29 @@ def _read_manifest(session: Any, path: Path) -> FeaturizerManifest:
 
 
 def _check_signature(session: Any, manifest: FeaturizerManifest, path: Path) -> None:
-    inputs = [(value.name, value.type) for value in session.get_inputs()]
-    outputs = [(value.name, value.type, value.shape) for value in session.get_outputs()]
-    expected = [("features", "tensor(float)", [manifest.hidden_size])]
-    if inputs != [("audio", "tensor(float)")] or outputs != expected:
+    found = {value.name for value in session.get_inputs()}, {value.name for value in session.get_outputs()}
+    expected = (
+        {"audio", *(f"state.{part.name}" for part in manifest.state)},
+        {"features", *(f"new.{part.name}" for part in manifest.state)},
+    )
+    shape: list[Any] = next((value.shape for value in session.get_outputs() if value.name == "features"), [])
+    if found != expected or tuple(shape) != manifest.features_shape:
         raise ArtifactError(
-            f"{path}: maps {inputs} to {outputs}, expected float32 'audio' (1, n) to float32 'features' "
-            f"({manifest.hidden_size},); export it again with rtaffect export"
+            f"{path}: maps {sorted(found[0])} to {sorted(found[1])} with features {tuple(shape)}, but its manifest "
+            f"says {sorted(expected[0])} to {sorted(expected[1])} with {manifest.features_shape}; export it again with "
+            "rtaffect export"
         )
-
-
-def _require_context(context: Float32Array, manifest: FeaturizerManifest) -> None:
-    shortest = round(NEWEST_S * manifest.sample_rate)
-    if context.ndim != 1 or context.dtype != np.float32:
-        raise ValueError(f"the context is {context.dtype} {context.shape}, expected float32 (n,)")
-    if not shortest <= len(context) <= manifest.context_samples:
-        raise ValueError(f"the context has {len(context)} samples, expected {shortest} to {manifest.context_samples}")
-    if not np.isfinite(context).all():
-        raise ValueError("the context holds NaN or infinity: gaps must be cleaned before")
+    for part in manifest.state:
+        wanted = "tensor(double)" if part.dtype == "float64" else "tensor(float)"
+        for value in (*session.get_inputs(), *session.get_outputs()):
+            if value.name not in (f"state.{part.name}", f"new.{part.name}"):
+                continue
+            row = value.shape[1:]
+            fits = len(row) == len(part.shape) and all(
+                not isinstance(size, int) or size == given for size, given in zip(row, part.shape, strict=True)
+            )
+            if value.type != wanted or not fits:
+                raise ArtifactError(
+                    f"{path}: {value.name} is {value.type} with rows {tuple(row)}, but its manifest says {wanted} with "
+                    f"{part.shape}; export it again with rtaffect export"
+                )

@@ -18,6 +18,8 @@ from rtaffect.sources.base import Source
 
 #: What a rate converter may hold back before it gives its first output, s.
 _CONVERTER_DELAY_S = 0.15
+#: Sound that waits to be read: the newest second, the one before if it came late, and what is ahead of the step.
+_KEPT_S = 4
 
 
 class SoundInput:
@@ -34,10 +36,11 @@ class SoundInput:
     """
 
     def __init__(self, source: Source, featurizer: Featurizer, origin: float) -> None:
-        self._source, self._featurizer, self._origin = source, featurizer, origin
+        self._source, self._origin = source, origin
+        self._stream, self._size, self._heard = featurizer.stream(), featurizer.size, 0
         self._rate = source.info.rate
         self._grid = GridInterpolator(SAMPLE_RATE, SAMPLE_RATE, 1)
-        self._ring = RingBuffer(round((featurizer.context_s + 2) * SAMPLE_RATE), 1, np.float32)
+        self._ring = RingBuffer(_KEPT_S * SAMPLE_RATE, 1, np.float32)
         self._cursor = 0
         self._begin_segment()
 
@@ -61,25 +64,33 @@ class SoundInput:
         if self._source.status(end).state == "ended":
             self._write(*self._grid.flush())
 
-    def context(self, step: int) -> NDArray[np.float32] | None:
-        """Return the sound up to the end of ``step`` (n,), without gaps and at most the featurizer's context long.
-
-        None where the newest second is not complete. After a gap the context grows anew; nothing stands in for
-        sound that was not heard.
-        """
-        stop = step * STEP_S * SAMPLE_RATE
-        sound = self._ring.read(stop - round(self._featurizer.context_s * SAMPLE_RATE), stop)[:, 0]
-        missing = np.flatnonzero(np.isnan(sound))
-        # The context starts at a whole second, so that it is the same however the sound's start is cut.
-        begin = -(-int(missing[-1] + 1) // SAMPLE_RATE) * SAMPLE_RATE if len(missing) else 0
-        return sound[begin:].astype(np.float32, copy=False) if len(sound) - begin >= SAMPLE_RATE else None
+    def second(self, step: int) -> NDArray[np.float32] | None:
+        """Return the sound of second ``step`` (16000,), None where any of it is missing."""
+        sound = self._ring.read((step - 1) * STEP_S * SAMPLE_RATE, step * STEP_S * SAMPLE_RATE)[:, 0]
+        return None if np.isnan(sound).any() else sound.astype(np.float32, copy=False)
 
     def feature(self, step: int) -> Signal:
-        """Return the featurizer's vector for second ``step`` (size,), NaN where there is no sound to read."""
-        context = self.context(step)
-        if context is None:
-            return np.full(self._featurizer.size, np.nan)
-        return self._featurizer(context).astype(np.float64)
+        """Return the featurizer's vector for second ``step`` (size,), NaN where there is no sound to read.
+
+        A second that is missing at its step may still come by the next one; if it does not, the featurizer's context
+        grows anew after it. Nothing stands in for sound that was not heard.
+        """
+        feature = np.full(self._size, np.nan)
+        while self._heard < step:
+            second = self.second(self._heard + 1)
+            if second is None and self._heard + 1 == step:
+                break
+            self._heard += 1
+            if second is None:
+                self._stream.reset()
+            else:
+                feature = self._stream.step(second).astype(np.float64)
+        return feature if self._heard == step else np.full(self._size, np.nan)
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether the newest features were made of less sound than the featurizer's whole context."""
+        return self._stream.warming_up
 
     def _begin_segment(self) -> None:
         self._grid.reset()

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from rtaffect.featurizer import default_featurizer
+from rtaffect.manifest import SAMPLE_RATE
 from rtaffect.prediction import Weights
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.study import StudySettings, SyntheticStudy
@@ -51,21 +52,40 @@ def sound_source(sound: np.ndarray, rate: float = 16_000.0, onset: float = 1000.
 class BandFeaturizer:
     """Stands where the model does: log power of the newest second in bands, and of the whole context."""
 
-    sample_rate = 16_000
     identity = "bands/test"
     sha256 = "b" * 64
 
-    def __init__(self, size: int = 6, context_s: float = 4.0) -> None:
+    def __init__(self, size: int = 6, context_s: int = 4) -> None:
         self.size, self.context_s = size, context_s
-        self.manifest = SimpleNamespace(context_samples=round(context_s * self.sample_rate))
+        self.manifest = SimpleNamespace(features_shape=(size,), context_s=context_s)
 
-    def __call__(self, context: np.ndarray) -> np.ndarray:
-        assert context.dtype == np.float32
-        assert context.ndim == 1
-        assert np.isfinite(context).all()
-        power = np.abs(np.fft.rfft(context[-self.sample_rate :])) ** 2
-        bands = [part.mean() for part in np.array_split(power[1:4001], self.size - 1)]
-        return np.log(np.array([*bands, (context**2).mean()]) + 1e-6).astype(np.float32)
+    def stream(self) -> BandStream:
+        return BandStream(self.size, self.context_s)
+
+
+class BandStream:
+    """One pass of a :class:`BandFeaturizer` over a sound."""
+
+    def __init__(self, size: int, context_s: int) -> None:
+        self._size, self._context_s = size, context_s
+        self.reset()
+
+    @property
+    def warming_up(self) -> bool:
+        return self._seconds < self._context_s
+
+    def reset(self) -> None:
+        self._context, self._seconds = np.empty(0, np.float32), 0
+
+    def step(self, second: np.ndarray) -> np.ndarray:
+        assert second.dtype == np.float32
+        assert second.shape == (SAMPLE_RATE,)
+        assert np.isfinite(second).all()
+        self._seconds += 1
+        self._context = np.concatenate([self._context, second])[-self._context_s * SAMPLE_RATE :]
+        power = np.abs(np.fft.rfft(second)) ** 2
+        bands = [part.mean() for part in np.array_split(power[1:4001], self._size - 1)]
+        return np.log(np.array([*bands, (self._context**2).mean()]) + 1e-6).astype(np.float32)
 
 
 def some_weights(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pylsl
 import pytest
 from click.testing import CliRunner, Result
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from rtaffect.cli import devices, doctor
 from rtaffect.cli.doctor import Check
 from rtaffect.errors import ArtifactError, SoundError
+from rtaffect.manifest import SAMPLE_RATE
 from rtaffect.sources import sound_devices
 from rtaffect.sources.sound_devices import SoundDevice
 
@@ -69,12 +71,23 @@ class TestDevices:
 
 
 class FakeFeaturizer:
-    identity, provider, context_s, sample_rate = "fake/layer-2", "CPUExecutionProvider", 5.0, 16_000
+    """Gives ``feature`` for any second, at a cost of 12 ms."""
 
-    def warm_up(self) -> None: ...
+    identity, provider = "fake/layer-2", "CPUExecutionProvider"
 
-    def __call__(self, context: object) -> list[float]:
-        return [1.0]
+    def __init__(self, feature: float = 1.0) -> None:
+        self._feature = feature
+
+    def stream(self) -> FakeFeaturizer:
+        return self
+
+    def step(self, second: np.ndarray) -> np.ndarray:
+        assert second.shape == (SAMPLE_RATE,)
+        assert second.dtype == np.float32
+        return np.array([self._feature], np.float32)
+
+    def cost_s(self) -> float:
+        return 0.012
 
 
 class TestDoctor:
@@ -92,6 +105,7 @@ class TestDoctor:
         assert "PySide6 6." in found["Qt"].detail
         assert "PortAudio V19" in found["PortAudio"].detail
         assert "fake/layer-2" in found["Featurizer"].detail
+        assert "one step takes 12 ms on CPUExecutionProvider" in found["Featurizer"].detail
 
     def test_every_problem_has_a_remedy_and_a_mark(self, monkeypatch: pytest.MonkeyPatch) -> None:
         good, bad = Check("Good", True, "fine [1]"), Check("Bad", False, "broken", "mend it")
@@ -135,6 +149,10 @@ class TestDoctor:
         check = doctor._featurizer()
         assert not check.ok
         assert "moonshine-voice" in check.detail
+
+    def test_a_featurizer_whose_features_are_not_numbers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("rtaffect.featurizer.default_featurizer", lambda progress: FakeFeaturizer(np.nan))
+        assert not doctor._featurizer().ok
 
     def test_an_outlet_that_is_not_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(doctor, "LSL_TIMEOUT_S", 0.0)

@@ -62,7 +62,9 @@ def group_engine(eeg: np.ndarray, settings: Settings = SETTINGS) -> Engine:
     return Engine(people, people[0].info.channels, settings, ORIGIN)
 
 
-def hearing_engine(eeg: np.ndarray, sound: np.ndarray, reference: np.ndarray | None, onset: float = 0.0) -> Engine:
+def hearing_engine(
+    eeg: np.ndarray, sound: np.ndarray, reference: np.ndarray | None, onset: float = 0.0, context_s: int = 4
+) -> Engine:
     people, heard = headsets(eeg), sound_source(sound, onset=ORIGIN + onset)
     return Engine(
         people,
@@ -70,7 +72,7 @@ def hearing_engine(eeg: np.ndarray, sound: np.ndarray, reference: np.ndarray | N
         SETTINGS,
         ORIGIN,
         sound=heard,
-        sound_input=SoundInput(heard, BandFeaturizer(), ORIGIN),
+        sound_input=SoundInput(heard, BandFeaturizer(context_s=context_s), ORIGIN),
         predictor=Predictor(some_weights(np.random.default_rng(1)), np.arange(2)),
         reference=None if reference is None else Reference(reference.astype(np.float32), onset),
     )
@@ -211,6 +213,18 @@ def test_prediction_is_the_batch_of_the_features():
     expected = np.tanh(lagged_design(components, weights.lags_s) @ weights.coefficients + weights.intercept)
     np.testing.assert_allclose([f.predicted for f in found], expected[:20], atol=1e-4)
     assert np.std(expected[3:], axis=0).min() > 1e-3, "the prediction must move for this to mean anything"
+
+
+def test_until_the_featurizer_has_heard_its_context_the_step_says_so():
+    """At the start and after a gap in the sound, but for the steps that have no prediction because a lag is missing."""
+    sound = loud_noise(30)
+    sound[round(12.3 * 16_000) : round(12.6 * 16_000)] = np.nan
+    found = run(hearing_engine(group_eeg(1, 40, 0.5), sound, None, context_s=6), steps=24)
+    warming = "the featurizer has not heard a whole context yet"
+    waiting = "prediction waits for enough sound without a gap"
+    assert [f.step for f in found if warming in f.reason] == [4, 5, 15, 17, 18]
+    assert [f.step for f in found if waiting in f.reason] == [1, 2, 3, 13, 14, 16]
+    assert all(np.isnan(f.predicted).all() == (waiting in f.reason) for f in found)
 
 
 def test_two_runs_are_equal_bit_for_bit():

@@ -19,16 +19,19 @@ from hypothesis import strategies as st
 
 from rtaffect import featurizer as module
 from rtaffect.errors import ArtifactError
+from rtaffect.feature_stream import FeatureStream
 from rtaffect.featurizer import (
-    MANIFEST_KEY,
     Featurizer,
     cache_root,
-    context_at,
     default_featurizer,
     embedded_asset,
     features_of,
     featurizer_for,
 )
+from rtaffect.manifest import MANIFEST_KEY, SAMPLE_RATE
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+STATE = {"name": "audio", "dtype": "float32", "shape": [], "keep": 64_000, "made": [16_000, 16_000]}
 
 
 def quiet(_: str) -> None:
@@ -62,76 +65,158 @@ def with_manifest(path: Path, text: str | None) -> Path:
 def test_a_loaded_featurizer_says_what_it_is():
     featurizer = shared()
     assert featurizer.identity == "moonshine-tiny/layer-2"
-    assert (featurizer.size, featurizer.context_s, featurizer.sample_rate) == (288, 5.0, 16_000)
+    assert (featurizer.size, featurizer.manifest.context_s, featurizer.manifest.sample_rate) == (288, 5, 16_000)
+    assert (featurizer.manifest.feature_set, featurizer.manifest.features_shape) == ("layer-2", (288,))
     assert featurizer.sha256 == hashlib.sha256(shared_path().read_bytes()).hexdigest()
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         assert featurizer.provider == "CPUExecutionProvider"
 
 
-def test_features_do_not_depend_on_threads_or_on_earlier_calls():
-    featurizer, sound = shared(), noise(80_000)
-    first = featurizer(sound)
-    featurizer(noise(30_000, seed=1))
-    np.testing.assert_array_equal(featurizer(sound), first)
-    np.testing.assert_allclose(Featurizer.load(shared_path(), threads=2)(sound), first, rtol=1e-4, atol=1e-4)
+def test_features_do_not_depend_on_threads_or_on_other_streams():
+    sound = noise(7 * SAMPLE_RATE)
+    first = features_of(sound, shared())
+    stream, other = shared().stream(), shared().stream()
+    for k, second in enumerate(sound.reshape(7, SAMPLE_RATE)):
+        np.testing.assert_array_equal(stream.step(second), first[k])
+        other.step(noise(SAMPLE_RATE, seed=k + 1))
+    two_threads = Featurizer.load(shared_path(), threads=2)
+    np.testing.assert_allclose(features_of(sound, two_threads), first, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("n", [16_000, 80_000])
-def test_silence_gives_finite_features(n):
-    shared().warm_up()
-    features = shared()(np.zeros(n, np.float32))
-    assert features.shape == (288,)
+def test_silence_gives_finite_features():
+    features = features_of(np.zeros(7 * SAMPLE_RATE, np.float32), shared())
+    assert features.shape == (7, 288)
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
 
 
 @settings(max_examples=15, deadline=None)
-@given(n=st.integers(16_000, 80_000), gain=st.sampled_from([1e-6, 1.0, 30.0]))
-def test_any_length_and_level_gives_finite_features(n, gain):
-    assert np.isfinite(shared()(np.float32(gain) * noise(n))).all()
-
-
-@pytest.mark.parametrize(
-    ("context", "message"),
-    [
-        (np.full(16_000, np.nan, np.float32), "NaN"),
-        (np.full(16_000, np.inf, np.float32), "infinity"),
-        (np.zeros(15_999, np.float32), "15999 samples, expected 16000 to 80000"),
-        (np.zeros(80_001, np.float32), "80001 samples"),
-        (np.zeros(16_000), "float64"),
-        (np.zeros((1, 16_000), np.float32), r"\(1, 16000\)"),
-    ],
-)
-def test_a_context_that_is_a_mistake_of_ours_raises(context, message):
-    with pytest.raises(ValueError, match=message):
-        shared()(context)
+@given(silent=st.integers(0, 2 * SAMPLE_RATE), gains=st.lists(st.sampled_from([0.0, 1e-6, 1.0, 30.0]), min_size=1))
+def test_any_level_gives_finite_features(silent, gains):
+    sound = np.repeat(np.float32(gains[:6]), SAMPLE_RATE) * noise(len(gains[:6]) * SAMPLE_RATE)
+    sound[:silent] = 0.0
+    assert np.isfinite(features_of(sound, shared())).all()
 
 
 def test_features_of_a_sound_are_those_of_the_newest_five_seconds_of_each_step():
-    sound = noise(7 * 16_000 + 9_000)
+    sound = noise(7 * SAMPLE_RATE + 9_000)
     features = features_of(sound, shared())
     assert features.shape == (7, 288)
     for k in range(1, 8):
-        np.testing.assert_array_equal(features[k - 1], shared()(sound[max(0, k * 16_000 - 80_000) : k * 16_000]))
+        newest = sound[max(0, k - 5) * SAMPLE_RATE : k * SAMPLE_RATE]
+        np.testing.assert_array_equal(features[k - 1], features_of(newest, shared())[-1])
 
 
-def test_features_are_causal_and_agree_with_a_short_buffer():
-    sound, stop = noise(8 * 16_000), 6 * 16_000
+def test_features_are_causal():
+    sound, stop = noise(8 * SAMPLE_RATE), 6 * SAMPLE_RATE
     changed = sound.copy()
     changed[stop:] = 0.0
     np.testing.assert_array_equal(features_of(sound, shared())[:6], features_of(changed, shared())[:6])
-    buffer = sound[stop - 5 * 16_000 : stop]
-    whole = context_at(sound, stop, shared().manifest)
-    np.testing.assert_array_equal(context_at(buffer, len(buffer), shared().manifest), whole)
+    assert (features_of(sound, shared())[6:] != features_of(changed, shared())[6:]).any(axis=1).all()
 
 
-def test_features_of_other_steps_and_short_sounds():
+def test_a_sound_of_less_than_a_second_has_no_features():
     assert features_of(noise(15_999), shared()).shape == (0, 288)
-    assert features_of(noise(48_000), shared(), step_s=1.5).shape == (2, 288)
-    with pytest.raises(ValueError, match=r"step_s is 0\.5"):
-        features_of(noise(48_000), shared(), step_s=0.5)
-    with pytest.raises(ValueError, match="stop is 9"):
-        context_at(noise(8), 9, shared().manifest)
+    assert features_of(noise(16_000), shared()).shape == (1, 288)
+
+
+def test_the_cost_of_a_step_is_measured_with_a_whole_context(monkeypatch):
+    """The first step, in which the model gets ready, does not count."""
+    now, waits = [0.0], iter([9.0, 0.2, 0.1, 0.4])
+    filled: list[bool] = []
+
+    class Slow(FeatureStream):
+        def step(self, second: np.ndarray) -> np.ndarray:
+            filled.append(not self.warming_up)
+            now[0] += next(waits)
+            return super().step(second)
+
+    monkeypatch.setattr(module, "FeatureStream", Slow)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    assert shared().cost_s() == pytest.approx(0.2)
+    assert filled == [True] * 4
+
+
+def test_what_a_step_costs_is_said_with_a_remedy_where_it_is_too_much():
+    said = shared().describe_cost(0.123)
+    assert "moonshine-tiny/layer-2 takes 0.12 s of each 1 s here" in said
+    assert "too slow" not in said
+    if shared().provider == CPU:
+        assert "the processor, 1 thread(s)" in said
+    assert "--mode causal, --precision int8 or a lower --layer" in shared().describe_cost(0.71)
+
+
+class OnGpu(Featurizer):
+    """A featurizer that says it runs on a GPU, at a cost from :attr:`cost`: no GPU can be had in tests."""
+
+    provider = CUDA
+    cost: float | Exception = 0.0
+
+    def cost_s(self, steps: int = 3) -> float:
+        if isinstance(self.cost, Exception):
+            raise self.cost
+        return self.cost
+
+
+def pretend_gpu(monkeypatch: pytest.MonkeyPatch, on_gpu: type[Featurizer]) -> list[str]:
+    """Let onnxruntime offer CUDA, and opening with it give an ``on_gpu``; return the list of providers asked for."""
+    real, asked = Featurizer._opened.__func__, []
+
+    def opened(cls: type[Featurizer], path: Path, sha256: str, threads: int, provider: str) -> Featurizer:
+        asked.append(provider)
+        return real(on_gpu if provider == CUDA else cls, path, sha256, threads, CPU)
+
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(Featurizer, "_opened", classmethod(opened))
+    return asked
+
+
+def test_a_gpu_that_silently_falls_back_is_told(monkeypatch):
+    path, said = shared_path(), []
+    asked = pretend_gpu(monkeypatch, Featurizer)
+    loaded = Featurizer.load(path, progress=said.append)
+    assert loaded.provider == CPU
+    assert asked == [CPU, CUDA]
+    (line,) = said
+    assert "GPU cannot be used" in line
+    assert "CUDA 13 and cuDNN 9" in line
+    assert "runs on the processor" in line
+    assert np.isfinite(features_of(noise(SAMPLE_RATE), loaded)).all()
+
+
+def test_a_gpu_that_is_slower_than_the_processor_is_not_used(monkeypatch):
+    path, said = shared_path(), []
+    monkeypatch.setattr(OnGpu, "cost", 1000.0)
+    pretend_gpu(monkeypatch, OnGpu)
+    loaded = Featurizer.load(path, progress=said.append)
+    assert (type(loaded), loaded.provider) == (Featurizer, CPU)
+    (line,) = said
+    assert "The GPU takes 1000.000 s a step, the processor " in line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ort.capi.onnxruntime_pybind11_state.RuntimeException("cuDNN has no kernel\nsecond line"),
+        ort.capi.onnxruntime_pybind11_state.Fail("cuDNN has no kernel"),
+        RuntimeError("cuDNN has no kernel"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_gpu_that_fails_at_the_first_step_is_not_used(monkeypatch, error):
+    path, said = shared_path(), []
+    monkeypatch.setattr(OnGpu, "cost", error)
+    pretend_gpu(monkeypatch, OnGpu)
+    loaded = Featurizer.load(path, progress=said.append)
+    assert (type(loaded), loaded.provider) == (Featurizer, CPU)
+    assert said == ["The GPU cannot run the featurizer, which runs on the processor: cuDNN has no kernel"]
+
+
+def test_a_gpu_that_is_faster_is_used_in_silence(monkeypatch):
+    path, said = shared_path(), []
+    pretend_gpu(monkeypatch, OnGpu)
+    assert isinstance(Featurizer.load(path, progress=said.append), OnGpu)
+    assert said == []
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9999])
@@ -156,11 +241,21 @@ def test_other_files_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "format_version is 2"),
+        ({"format_version": 1}, "format_version is 1"),
         ({"sample_rate": 8000}, "sample_rate is 8000"),
         ({"surprise": 1}, "surprise"),
         ({"source_sha256": "abc"}, "source_sha256 is 'abc'"),
-        ({"hidden_size": 300}, "maps .*expected .*300"),
+        ({"context_s": 0}, "context_s is 0"),
+        ({"mode": "both"}, "mode is 'both'"),
+        ({"hidden_size": 300}, r"with features \(288,\), but its manifest says .*with \(300,\)"),
+        ({"layer": None}, r"with features \(288,\), but its manifest says .*with \(6, 288\)"),
+        ({"state": []}, r"maps \['audio', 'state.audio'\] to .*manifest says \['audio'\] to \['features'\]"),
+        ({"state": [STATE | {"name": "other"}]}, r"manifest says .*'state.other'\] to \['features', 'new.other'\]"),
+        ({"state": [STATE | {"name": "a b"}]}, r"state.0.name is 'a b'"),
+        ({"state": [STATE | {"dtype": "int64"}]}, r"state.0.dtype is 'int64'"),
+        ({"state": [STATE | {"keep": -1}]}, r"state.0.keep is -1"),
+        ({"state": [STATE | {"shape": [3]}]}, r"state.audio is .*manifest says .*3"),
+        ({"state": [STATE | {"dtype": "float64"}]}, r"state.audio is .*manifest says .*double"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(tmp_path, change, message):

@@ -44,11 +44,15 @@ def noise(n: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("layer", [0, 2, 5])
 def test_features_are_the_mean_of_the_newest_frames_of_the_uncut_model(tmp_path, layer):
+    """Of its newest five seconds, fewer while there are fewer."""
     featurizer = Featurizer.load(moonshine.build(tmp_path / "f.onnx", layer, quiet))
-    for n in (16_000, 40_123, 80_000):
-        sound = noise(n, seed=n)
-        states = hidden_states(sound, layer)
-        np.testing.assert_allclose(featurizer(sound), states[-41:].mean(axis=0), rtol=1e-4, atol=1e-4)
+    stream, sound, warming_up = featurizer.stream(), noise(8 * 16_000, seed=layer), []
+    for stop in range(16_000, len(sound) + 1, 16_000):
+        states = hidden_states(sound[max(0, stop - 80_000) : stop], layer)
+        features = stream.step(sound[stop - 16_000 : stop])
+        np.testing.assert_allclose(features, states[-41:].mean(axis=0), rtol=1e-4, atol=1e-4)
+        warming_up.append(stream.warming_up)
+    assert warming_up == [True] * 4 + [False] * 4
 
 
 @pytest.mark.parametrize("n", [16_000, 16_384, 40_123, 79_999, 80_000])
@@ -70,7 +74,10 @@ def test_the_manifest_says_what_the_model_is(tmp_path):
     assert featurizer.identity == "moonshine-tiny/final"
     assert manifest.source_sha256 == hashlib.sha256(moonshine.verified_source().read_bytes()).hexdigest()
     assert manifest.frame_rate == pytest.approx(41.667, abs=1e-3)
-    assert (manifest.licence, manifest.mode, manifest.context_s) == ("MIT", "windowed", 5.0)
+    assert (manifest.licence, manifest.mode, manifest.context_s) == ("MIT", "windowed", 5)
+    assert (manifest.format_version, manifest.normalisation, manifest.lookahead) == (2, "context", 0)
+    (sound,) = manifest.state
+    assert (sound.name, sound.dtype, sound.keep, sound.made) == ("audio", "float32", 4 * 16_000, (16_000, 16_000))
     assert "supervised English" in manifest.note
     assert "not a self-supervised" in manifest.note
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import soxr
@@ -22,30 +25,91 @@ def noise(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:
     return (loud * rng.standard_normal(n)).clip(-1, 1).astype(np.float32)
 
 
-def hear(source, steps: int, featurizer=None, origin: float = ORIGIN) -> tuple[SoundInput, np.ndarray]:
-    featurizer = featurizer or BandFeaturizer()
-    sound = SoundInput(source, featurizer, origin)
-    features = []
+class Heard(NamedTuple):
+    """What came of each step."""
+
+    features: np.ndarray
+    seconds: list[np.ndarray | None]
+    warming_up: list[bool]
+
+
+def hear(source, steps: int, stalls: Collection[int] = ()) -> Heard:
+    """Hear ``source`` step by step; at the steps in ``stalls`` nothing new has come."""
+    sound = SoundInput(source, BandFeaturizer(context_s=4), ORIGIN)
+    features, seconds, warming_up = [], [], []
     for step in range(1, steps + 1):
-        source.advance(origin + step + sound.lookahead_s)
+        if step not in stalls:
+            source.advance(ORIGIN + step + sound.lookahead_s)
         sound.advance(step)
         features.append(sound.feature(step))
-    return sound, np.array(features)
+        seconds.append(sound.second(step))
+        warming_up.append(sound.warming_up)
+    return Heard(np.array(features), seconds, warming_up)
+
+
+def offline(sound: np.ndarray) -> np.ndarray:
+    return features_of(sound, BandFeaturizer(context_s=4))
 
 
 def test_features_live_are_features_offline_up_to_the_sounds_last_second():
     sound = noise(11)
-    _, live = hear(sound_source(sound), 11)
-    offline = features_of(sound, BandFeaturizer())
-    assert live.shape == offline.shape
-    np.testing.assert_allclose(live, offline, atol=2e-4)
+    live = hear(sound_source(sound), 11)
+    assert live.features.shape == (11, 6)
+    np.testing.assert_allclose(live.features, offline(sound), atol=2e-4)
+    assert live.warming_up == [True] * 3 + [False] * 8
 
 
 def test_a_sound_that_starts_later_gives_the_same_features_later():
     sound = noise(9)
-    _, live = hear(sound_source(sound, onset=ORIGIN + 3), 12)
-    assert np.isnan(live[:3]).all()
-    np.testing.assert_allclose(live[3:], features_of(sound, BandFeaturizer()), atol=2e-4)
+    live = hear(sound_source(sound, onset=ORIGIN + 3), 12)
+    assert np.isnan(live.features[:3]).all()
+    np.testing.assert_allclose(live.features[3:], offline(sound), atol=2e-4)
+    assert live.warming_up == [True] * 6 + [False] * 6
+
+
+@pytest.mark.parametrize("part", [0.0, 0.25])
+def test_a_second_that_comes_late_is_heard_before_the_next_one(part):
+    """Its own step has no feature; those after it are as if it had come in time. A part of it may have come."""
+    sound = noise(9)
+    source = sound_source(sound)
+    source_input = SoundInput(source, BandFeaturizer(context_s=4), ORIGIN)
+    live, warming_up = [], []
+    for step in range(1, 10):
+        source.advance(ORIGIN + (step - 1 + part if step in (2, 6) else step + source_input.lookahead_s))
+        source_input.advance(step)
+        live.append(source_input.feature(step))
+        warming_up.append(source_input.warming_up)
+    in_time = np.delete(np.arange(9), [1, 5])
+    assert np.isnan(np.array(live)[[1, 5]]).all()
+    np.testing.assert_allclose(np.array(live)[in_time], offline(sound)[in_time], atol=2e-4)
+    assert warming_up == [True] * 3 + [False] * 6
+
+
+def test_a_second_that_comes_later_than_the_next_step_starts_the_context_anew():
+    """Of three seconds that come together, the third last is too late, the second last is heard before the last."""
+    sound = noise(10)
+    live = hear(sound_source(sound), 10, stalls=(5, 6))
+    assert np.isfinite(live.features).all(axis=1).tolist() == [True] * 4 + [False] * 2 + [True] * 4
+    np.testing.assert_allclose(live.features[:4], offline(sound)[:4], atol=2e-4)
+    np.testing.assert_allclose(live.features[6:], offline(sound[5 * RATE :])[1:], atol=2e-4)
+    assert live.warming_up == [True] * 3 + [False] * 2 + [True] * 3 + [False] * 2
+
+
+def test_after_a_long_stall_no_more_is_caught_up_with_than_the_second_before():
+    sound = noise(14)
+    live = hear(sound_source(sound), 14, stalls=range(3, 10))
+    assert np.isfinite(live.features).all(axis=1).tolist() == [True] * 2 + [False] * 7 + [True] * 5
+    np.testing.assert_allclose(live.features[9:], offline(sound[8 * RATE :])[1:], atol=2e-4)
+
+
+def test_a_feature_can_be_asked_for_again_only_as_absent():
+    """The stream has gone on: nothing but the newest step has a feature, and it is given once."""
+    source = sound_source(noise(3))
+    sound = SoundInput(source, BandFeaturizer(), ORIGIN)
+    source.advance(ORIGIN + 3)
+    sound.advance(1)
+    assert np.isfinite(sound.feature(1)).all()
+    assert np.isnan(sound.feature(1)).all()
 
 
 @pytest.mark.parametrize("rate", [8000, 44_100, 48_000, 96_000])
@@ -54,10 +118,10 @@ def test_other_rates_come_out_at_their_true_time(rate):
     times = np.arange(6 * rate) / rate
     wave = 0.5 * np.sin(2 * np.pi * (300 * times + 100 * times**2))
     source = sound_source(wave.astype(np.float32), rate=float(rate))
-    sound, _ = hear(source, 5, BandFeaturizer(context_s=4.0))
+    seconds = hear(source, 5).seconds
     grid = np.arange(1 * RATE, 5 * RATE) / RATE
     expected = 0.5 * np.sin(2 * np.pi * (300 * grid + 100 * grid**2))
-    found = sound.context(5)
+    found = np.concatenate(seconds[1:])
     assert len(found) == 4 * RATE
     assert np.abs(found - expected)[100:].max() < 2e-3
 
@@ -65,24 +129,24 @@ def test_other_rates_come_out_at_their_true_time(rate):
 def test_resampled_sound_is_soxrs():
     wave = noise(5, 48_000)
     source = sound_source(wave, rate=48_000.0)
-    sound, _ = hear(source, 4)
+    seconds = hear(source, 4).seconds
     whole = soxr.resample(wave, 48_000, 16_000)[: 4 * RATE]
-    np.testing.assert_allclose(sound.context(4), whole, atol=1e-3)
+    np.testing.assert_allclose(np.concatenate(seconds), whole, atol=1e-3)
 
 
 def test_a_gap_is_not_filled_and_the_context_grows_anew():
     sound = noise(12)
     sound[round(4.3 * RATE) : round(4.6 * RATE)] = np.nan
-    heard, live = hear(sound_source(sound), 11)
-    there = np.isfinite(live).all(axis=1)
-    assert there.tolist() == [True] * 4 + [False] + [True] * 6
-    offline = features_of(noise(12), BandFeaturizer())
-    np.testing.assert_allclose(live[:4], offline[:4], atol=2e-4)
+    live = hear(sound_source(sound), 11)
+    assert np.isfinite(live.features).all(axis=1).tolist() == [True] * 4 + [False] + [True] * 6
+    whole = offline(noise(12))
+    np.testing.assert_allclose(live.features[:4], whole[:4], atol=2e-4)
     # From second 5 on there is one second of context, then two, ... : what starting there would give.
-    fresh = features_of(noise(12)[5 * RATE :], BandFeaturizer())
-    np.testing.assert_allclose(live[5:8], fresh[:3], atol=2e-4)
-    np.testing.assert_allclose(live[8:11], offline[8:11], atol=2e-4)
-    assert len(heard.context(11)) == 4 * RATE
+    fresh = offline(noise(12)[5 * RATE :])
+    np.testing.assert_allclose(live.features[5:8], fresh[:3], atol=2e-4)
+    np.testing.assert_allclose(live.features[8:11], whole[8:11], atol=2e-4)
+    assert live.warming_up == [True] * 3 + [False] * 2 + [True] * 3 + [False] * 3
+    assert [second is None for second in live.seconds] == [False] * 4 + [True] + [False] * 6
 
 
 def test_a_break_in_time_is_a_gap():
@@ -91,23 +155,27 @@ def test_a_break_in_time_is_a_gap():
     sound_input = SoundInput(source, BandFeaturizer(), ORIGIN)
     stamps = ORIGIN + np.arange(len(sound)) / RATE
     stamps[round(4.25 * RATE) :] += 1.5
-    there = []
+    seconds, features = [], []
     for step in range(1, 9):
         until = ORIGIN + step + sound_input.lookahead_s
         part = (stamps <= until) & (stamps > until - 1 - (step == 1))
         for at in np.array_split(np.flatnonzero(part), 10):
             source.buffer.push(sound[at][:, None], stamps[at])
         sound_input.advance(step)
-        there.append(bool(np.isfinite(sound_input.feature(step)).all()))
-    assert there == [True] * 4 + [False, False, True, True]
-    np.testing.assert_allclose(sound_input.context(8), sound[round(4.5 * RATE) : round(6.5 * RATE)], atol=1e-3)
+        seconds.append(sound_input.second(step))
+        features.append(sound_input.feature(step))
+    assert np.isfinite(features).all(axis=1).tolist() == [True] * 4 + [False, False, True, True]
+    after = sound[round(4.5 * RATE) : round(6.5 * RATE)]
+    np.testing.assert_allclose(np.concatenate(seconds[6:]), after, atol=1e-3)
+    np.testing.assert_allclose(features[6:], offline(after), atol=2e-4)
 
 
 def test_no_sound_is_no_feature():
-    sound, live = hear(sound_source(noise(3), onset=ORIGIN + 100), 3)
-    assert np.isnan(live).all()
-    assert live.shape == (3, 6)
-    assert sound.context(3) is None
+    live = hear(sound_source(noise(3), onset=ORIGIN + 100), 3)
+    assert np.isnan(live.features).all()
+    assert live.features.shape == (3, 6)
+    assert live.seconds == [None] * 3
+    assert live.warming_up == [True] * 3
 
 
 def test_a_drifting_sound_card_is_read_at_its_true_time():
@@ -117,12 +185,13 @@ def test_a_drifting_sound_card_is_read_at_its_true_time():
     stamps = np.arange(round(seconds * true_rate)) / true_rate
     wave = (0.5 * np.sin(2 * np.pi * 440 * stamps)).astype(np.float32)
     source = sound_source(wave)
-    sound = SoundInput(source, BandFeaturizer(), ORIGIN)
+    sound, heard = SoundInput(source, BandFeaturizer(), ORIGIN), []
     for step in range(1, 24):
         until = step + sound.lookahead_s
         part = np.flatnonzero((stamps <= until) & (stamps > until - 1 - (step == 1)))
         for at in np.array_split(part, 25):
             source.buffer.push(wave[at][:, None], ORIGIN + stamps[at])
         sound.advance(step)
+        heard.append(sound.second(step))
     grid = np.arange(19 * RATE, 23 * RATE) / RATE
-    assert np.abs(sound.context(23) - 0.5 * np.sin(2 * np.pi * 440 * grid)).max() < 0.02
+    assert np.abs(np.concatenate(heard[19:]) - 0.5 * np.sin(2 * np.pi * 440 * grid)).max() < 0.02

@@ -17,6 +17,8 @@ COMMANDS = {
     "replay": ("rtaffect.cli.replay", "A recorded session (XDF) through the same code as a live one."),
     "simulate": ("rtaffect.cli.simulate", "Write a synthetic study: sounds, recordings and the planted truth."),
     "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
+    "export": ("models.command", "Turn a speech encoder (wav2vec 2.0, HuBERT, WavLM) into a streaming featurizer."),
+    "featurizers": ("models.featurizers", "Which featurizers are installed, and which encoders can become one."),
     "devices": ("rtaffect.cli.devices", "What LSL streams and sound devices there are."),
     "doctor": ("rtaffect.cli.doctor", "What is installed and works, and what to do about what does not."),
 }

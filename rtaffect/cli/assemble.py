@@ -63,7 +63,7 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
             f"{featurizer.identity} ({featurizer.sha256[:12]}...) is loaded; pass the right one with --featurizer, or "
             "calibrate anew"
         )
-    featurizer.warm_up()
+    progress(featurizer.describe_cost(featurizer.cost_s()))
     return Model(bundle, featurizer, folder)
 
 

@@ -239,16 +239,15 @@ def _featurizer_wheel() -> Check:
 
 def _featurizer() -> Check:
     from rtaffect.featurizer import default_featurizer
+    from rtaffect.manifest import SAMPLE_RATE
 
     told: list[str] = []
     try:
         featurizer = default_featurizer(progress=told.append)
-        featurizer.warm_up()
-        started = time.perf_counter()
-        features = featurizer(np.zeros(round(featurizer.context_s * featurizer.sample_rate), np.float32))
+        features = featurizer.stream().step(np.zeros(SAMPLE_RATE, np.float32))
+        spent = featurizer.cost_s()
     except (RtaffectError, ImportError, OSError) as error:
         return Check("Featurizer", False, _first_line(error), 'pip install "rtaffect[cpu,embedded]"')
-    spent = time.perf_counter() - started
     origin = "built now" if told else "from the cache"
     detail = f"{featurizer.identity}, {origin}; one step takes {spent * 1e3:.0f} ms on {featurizer.provider}"
     return Check("Featurizer", bool(np.isfinite(features).all()), detail, "delete it from the cache folder")

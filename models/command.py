@@ -1,0 +1,128 @@
+"""The command ``export``: from a speech encoder to a featurizer file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+from rich.console import Console
+
+from models import moonshine
+from models.catalogue import find
+from models.checkpoint import Checkpoint, open_checkpoint
+from models.encoder import Design
+from models.export import Report, check_design, export, frozen_statistics
+from models.graph import Precision
+from rtaffect.audio import read_sound
+from rtaffect.errors import SettingsError
+from rtaffect.featurizer import Featurizer, embedded_asset
+
+#: The sound of a report where none is given.
+READ_SPEECH = "two_cities.wav"
+
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("export")
+@click.option("--model", required=True, help="A short name (see 'featurizers'), OWNER/NAME on the hub, or a folder.")
+@click.option("--revision", help="Commit, branch or tag on the hub; default: the catalogue's.")
+@click.option("--layer", type=int, help="Transformer block, counted from 0.")
+@click.option("--layers", type=click.Choice(["all"]), help="A calibration graph: every layer's mean from one pass.")
+@click.option("--mode", type=click.Choice(["causal", "windowed"]), default="causal", show_default=True)
+@click.option("--context", type=int, help="Sound that is seen, s.  [default: 10; moonshine-tiny: 5]")
+@click.option("--lookahead", type=int, default=0, show_default=True, help="Causal mode: frames (20 ms) seen ahead.")
+@click.option("--precision", type=click.Choice(["fp32", "int8", "fp16"]), default="fp32", show_default=True)
+@click.option(
+    "--statistics",
+    type=click.Choice(["running", "frozen"]),
+    help="What levels the sound: the newest context, or a reference.  [default: running; frozen with --norm-audio]",
+)
+@click.option("--norm-audio", multiple=True, type=_file, help="Reference sound for frozen statistics; several add up.")
+@click.option(
+    "--fidelity",
+    type=click.Choice(["all", "own", "none"]),
+    default="all",
+    show_default=True,
+    help="Compare with the whole clip: all modes and contexts, this one, or not at all. Needs torch.",
+)
+@click.option("--fidelity-audio", type=_file, help="Sound for that; default: the first --norm-audio, else read speech.")
+@click.option("--out", type=_file, required=True, help="The ONNX file to write.")
+def command(
+    model: str,
+    revision: str | None,
+    layer: int | None,
+    layers: str | None,
+    mode: Literal["causal", "windowed"],
+    context: int | None,
+    lookahead: int,
+    precision: Precision,
+    statistics: str | None,
+    norm_audio: tuple[Path, ...],
+    fidelity: str,
+    fidelity_audio: Path | None,
+    out: Path,
+) -> None:
+    """Turn a speech encoder into a streaming featurizer: wav2vec 2.0, HuBERT, WavLM, or moonshine-tiny."""
+    console = Console(log_path=False)
+    if (layer is None) == (layers is None):
+        raise SettingsError("which layer? expected either --layer K, counted from 0, or --layers all")
+    if out.suffix != ".onnx":
+        raise SettingsError(f"--out {out}: expected a name that ends in .onnx")
+    known = find(model)
+    if known is not None and known.hub_name is None:
+        _check_moonshine(mode, context, precision)
+        if layer is None:
+            raise SettingsError("--layers all: moonshine-tiny exports one layer at a time; pass --layer K")
+        moonshine.build(out, layer, console.log)
+        return
+    checkpoint = open_checkpoint(model, revision, console.log)
+    if norm_audio and statistics == "running":
+        raise SettingsError("--norm-audio gives frozen statistics; leave --statistics running away")
+    frozen = frozen_statistics(norm_audio) if norm_audio or statistics == "frozen" else None
+    design = Design(mode, layer, context or 10, lookahead, precision, frozen)
+    check_design(checkpoint, design)
+    if checkpoint.untrained:
+        console.log("these weights look untrained (random): neither features nor fidelity figures mean anything")
+    report = None
+    if fidelity != "none":
+        sound = fidelity_audio or (norm_audio[0] if norm_audio else None)
+        report = _fidelity(checkpoint, design, sound, fidelity == "all", console)
+        _plot(checkpoint, design, report, out.with_suffix(".fidelity.png"))
+    export(checkpoint, design, out, report, console.log)
+    featurizer = Featurizer.load(out, progress=console.log)
+    console.print(featurizer.describe_cost(featurizer.cost_s()))
+    console.print(f"{featurizer.identity}, licence {checkpoint.licence}, sha256 {featurizer.sha256}", style="dim")
+
+
+def _fidelity(checkpoint: Checkpoint, design: Design, sound: Path | None, every: bool, console: Console) -> Report:
+    """Return the figures of the design, or of all modes and contexts, and print them."""
+    from models.fidelity import designs_to_compare, measure
+
+    heard = read_sound(sound or embedded_asset(READ_SPEECH))[0]
+    figures = measure(checkpoint, designs_to_compare(design) if every else [design], heard, console.log)
+    for figure in figures:
+        console.print(
+            f"{figure.mode}, context {figure.context_s} s, look-ahead {figure.lookahead}: r {figure.r:.3f} "
+            f"(10 %: {figure.r_low:.3f}), CKA {figure.cka:.3f}"
+        )
+    return Report(tuple(figures), sound.name if sound else f"{READ_SPEECH} of moonshine-voice")
+
+
+def _plot(checkpoint: Checkpoint, design: Design, report: Report, path: Path) -> None:
+    from models.fidelity import plot
+
+    layer = "last layer" if design.layer is None else f"layer {design.layer}"
+    title = f"{checkpoint.name}, {layer}, {design.precision}: streamed against whole clip ({report.sound})"
+    plot(report.figures, title + (", UNTRAINED weights" if checkpoint.untrained else ""), path)
+
+
+def _check_moonshine(mode: str, context: int | None, precision: str) -> None:
+    asked: dict[str, tuple[object, object]] = {
+        "--mode": (mode, "windowed"),
+        "--context": (context or moonshine.CONTEXT_S, moonshine.CONTEXT_S),
+        "--precision": (precision, "fp32"),
+    }
+    for option, (value, only) in asked.items():
+        if value != only:
+            raise SettingsError(f"{option} {value}: moonshine-tiny exists as {only} only; pass {option} {only}")
