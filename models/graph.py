@@ -18,8 +18,6 @@ Precision = Literal["fp32", "int8", "fp16"]
 CONTRIB = "com.microsoft"
 _OPSETS = {"": 20, CONTRIB: 1}
 _IR_VERSION = 10
-#: Weights with fewer elements stay float32 whatever the precision.
-_SMALL = 1 << 14
 #: Keeps rows of digital silence from being divided by zero.
 _TINY = 1e-12
 
@@ -117,7 +115,7 @@ class Graph:
         """
         if self._precision == "int8":
             product = self._quantised(x, name, weight, uneven)
-        elif self._precision == "fp16" and weight.size >= _SMALL:
+        elif self._precision == "fp16":
             half = self.weight(f"{name}.weight", weight.astype(np.float16))
             product = self.op("MatMul", x, self.op("Cast", half, to=1))
         else:

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from rtaffect.errors import ArtifactError
 from rtaffect.feature_stream import FeatureStream
-from rtaffect.manifest import MANIFEST_KEY, NEWEST_S, SAMPLE_RATE, FeaturizerManifest
+from rtaffect.manifest import MANIFEST_KEY, NEWEST_S, SAMPLE_RATE, FeaturizerManifest, StatePart
 
 DEFAULT_LAYER: Final = 2
 #: Threads for work with no session beside it, where nothing else needs the cores.
@@ -280,16 +280,19 @@ def _check_signature(session: Any, manifest: FeaturizerManifest, path: Path) -> 
             "rtaffect export"
         )
     for part in manifest.state:
-        wanted = "tensor(double)" if part.dtype == "float64" else "tensor(float)"
-        for value in (*session.get_inputs(), *session.get_outputs()):
-            if value.name not in (f"state.{part.name}", f"new.{part.name}"):
-                continue
-            row = value.shape[1:]
-            fits = len(row) == len(part.shape) and all(
-                not isinstance(size, int) or size == given for size, given in zip(row, part.shape, strict=True)
+        _check_state(session, part, path)
+
+
+def _check_state(session: Any, part: StatePart, path: Path) -> None:
+    wanted = "tensor(double)" if part.dtype == "float64" else "tensor(float)"
+    names = f"state.{part.name}", f"new.{part.name}"
+    for value in (*session.get_inputs(), *session.get_outputs()):
+        if value.name not in names:
+            continue
+        row = tuple(value.shape[1:])
+        known = all(size == given for size, given in zip(row, part.shape, strict=False) if isinstance(size, int))
+        if value.type != wanted or len(row) != len(part.shape) or not known:
+            raise ArtifactError(
+                f"{path}: {value.name} is {value.type} with rows {row}, but its manifest says {wanted} with "
+                f"{part.shape}; export it again with rtaffect export"
             )
-            if value.type != wanted or not fits:
-                raise ArtifactError(
-                    f"{path}: {value.name} is {value.type} with rows {tuple(row)}, but its manifest says {wanted} with "
-                    f"{part.shape}; export it again with rtaffect export"
-                )

@@ -334,7 +334,7 @@ def test_a_second_that_is_a_mistake_of_ours_raises_and_leaves_the_stream_as_it_w
 
 
 def test_all_layers_come_as_one_matrix(tmp_path):
-    """Each layer's vector in its row: here the sums of the sound's thirds, times the layer's number."""
+    """Each layer's vector in its row: here the sums of the sound's halves, times the layer's number."""
     manifest, graph = manifest_of([], 2, n_layers=3, layer=None), Graph()
     halves = graph.op("ReduceSum", graph.op("Reshape", "audio", graph.integers(2, -1)), graph.integers(1), keepdims=0)
     numbers = graph.op("Constant", value=helper.make_tensor("", TensorProto.FLOAT, [3, 1], [1.0, 2.0, 3.0]))
