@@ -1,4 +1,6 @@
-"""What is measured: ``python -m bench.step``, ``bench.ring``, ``bench.replay``; options ``--quick``, ``--json FILE``.
+"""What is measured: ``python -m bench.step``, ``bench.ring``, ``bench.replay``, ``bench.featurizer``.
+
+Options: ``--quick``, ``--markdown``, ``--json FILE``.
 
 Every figure stands beside a named alternative that was measured in the same run, turn about, and is a median.
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -43,36 +46,63 @@ def _processor() -> str:
 
 def interleaved(turns: int, *works: Callable[[], object]) -> list[float]:
     """Return the median seconds of each of ``works``, which run one after the other, ``turns`` times."""
+    return [float(seconds) for seconds in np.median(turn_about(turns, works), axis=0)]
+
+
+def turn_about(turns: int, works: Sequence[Callable[[], object]], pause_s: float = 0.0) -> NDArray[np.float64]:
+    """Return the seconds (turns, works) of each in each turn; in ``pause_s`` before each, threads can fall asleep."""
     spent = np.empty((turns, len(works)))
     for turn in range(turns):
         for number, work in enumerate(works):
+            time.sleep(pause_s)
             start = time.perf_counter()
             work()
             spent[turn, number] = time.perf_counter() - start
-    return [float(seconds) for seconds in np.median(spent, axis=0)]
+    return spent
 
 
-def run(name: str, measure: Callable[[bool], Rows], columns: Sequence[tuple[str, str, str]], note: str) -> None:
+def run(
+    name: str,
+    measure: Callable[[bool], Rows],
+    columns: Sequence[tuple[str, str, str]],
+    note: str,
+    summarise: Callable[[Rows], dict[str, Any]] = lambda _: {},
+) -> None:
     """Measure, print a table and write the JSON file asked for.
 
-    ``columns`` are (key of a row, heading, format); each row also has a ``ratio``.
+    ``columns`` are (key of a row, heading, format); each row also has a ``ratio``. What ``summarise`` makes of the rows
+    is printed below the table and stands in the JSON file beside them.
     """
     parser = argparse.ArgumentParser(prog=f"python -m bench.{name}")
     parser.add_argument("--quick", action="store_true", help="small sizes and few turns: does it run?")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown, to paste")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     asked = parser.parse_args()
     about = machine()
     rows = measure(asked.quick)
     title = f"{name}: {about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}"
+    summary = summarise(rows)
+    lines = [[_cell(row[key], form) for key, _, form in columns] for row in rows]
+    if asked.markdown:
+        marks = ["---:" if form else "---" for _, _, form in columns]
+        table = [[heading for _, heading, _ in columns], marks, *lines]
+        print(title, *(f"| {' | '.join(line)} |" for line in table), note, sep="\n")
+    else:
+        _print(title, columns, lines, note)
+    for key, value in summary.items():
+        print(f"{key}: {json.dumps(value)}")
+    if asked.json:
+        content = {"bench": name, "quick": asked.quick, "machine": about, **summary, "rows": rows}
+        asked.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _print(title: str, columns: Sequence[tuple[str, str, str]], lines: list[list[str]], note: str) -> None:
     table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
     for _, heading, form in columns:
         table.add_column(heading, justify="right" if form else "left")
-    for row in rows:
-        table.add_row(*(_cell(row[key], form) for key, _, form in columns))
+    for line in lines:
+        table.add_row(*line)
     Console(width=None if os.isatty(1) else 140).print(table)
-    if asked.json:
-        content = {"bench": name, "quick": asked.quick, "machine": about, "rows": rows}
-        asked.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _cell(value: object, form: str) -> str:

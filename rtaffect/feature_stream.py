@@ -17,7 +17,7 @@ from rtaffect.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest, StatePa
 Float32Array = NDArray[np.float32]
 
 #: Calls after which rows are copied to the start of their memory.
-_CALLS_PER_COPY = 8
+_CALLS_PER_COPY = 4
 _SECOND = NEWEST_S * SAMPLE_RATE
 
 

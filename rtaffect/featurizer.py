@@ -153,8 +153,16 @@ def features_of(sound: Float32Array, featurizer: Featurizer) -> Float32Array:
 
 
 def featurizer_for(path: Path | None, threads: int = 1, progress: Progress = print) -> Featurizer:
-    """Load the featurizer at ``path``, or the default one where ``path`` is None."""
-    return default_featurizer(progress, threads) if path is None else Featurizer.load(path, threads, progress)
+    """Load the featurizer of one layer at ``path``, or the default one where ``path`` is None."""
+    if path is None:
+        return default_featurizer(progress, threads)
+    featurizer = Featurizer.load(path, threads, progress)
+    if featurizer.manifest.layer is None:
+        raise ArtifactError(
+            f"{path}: gives all {featurizer.manifest.n_layers} layers at once, to compare them; expected one: export it "
+            "with rtaffect export --layer K"
+        )
+    return featurizer
 
 
 def default_featurizer(progress: Progress = print, threads: int = 1) -> Featurizer:

@@ -17,7 +17,7 @@ from models.export import export, frozen_statistics
 from models.fidelity import agreement, designs_to_compare, measure
 from rtaffect.cli import cli
 from rtaffect.errors import ArtifactError, RtaffectError
-from rtaffect.featurizer import Featurizer, features_of
+from rtaffect.featurizer import Featurizer, features_of, featurizer_for
 from rtaffect.manifest import MANIFEST_KEY
 from tests.speech_oracle import LAYERS, encoder, hidden_states, sound
 
@@ -87,6 +87,8 @@ def test_all_layers_make_a_calibration_graph(tmp_path, folder):
     featurizer = Featurizer.load(tmp_path / "all.onnx")
     assert featurizer.identity == "hubert-base/all-layers"
     assert features_of(sound(3), featurizer).shape == (3, LAYERS, 32)
+    with pytest.raises(ArtifactError, match=r"all 3 layers at once.*--layer K"):
+        featurizer_for(tmp_path / "all.onnx")
 
 
 def test_reference_sound_freezes_the_statistics(tmp_path, folder):
