@@ -99,7 +99,7 @@ def run(
 def _print(title: str, columns: Sequence[tuple[str, str, str]], lines: list[list[str]], note: str) -> None:
     table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
     for _, heading, form in columns:
-        table.add_column(heading, justify="right" if form else "left")
+        table.add_column(heading, justify="right" if form else "left", no_wrap=not form)
     for line in lines:
         table.add_row(*line)
     Console(width=None if os.isatty(1) else 140).print(table)

@@ -8,9 +8,6 @@ multiplications would take at the speed of the fastest large float32 matrix prod
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import Rows, run, turn_about
+from bench.alone import alone
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.encoder import Design
 from models.export import export
@@ -37,44 +35,6 @@ PAUSE_S = 0.03
 #: The product of (1024, 1536) and (1536, 1536): about what a layer of a large model multiplies.
 PEAK_SHAPE = (1024, 1536, 1536)
 
-#: Most memory of a process, MB. VmHWM first: Linux lets ru_maxrss begin with the parent's at the fork.
-MEMORY = """
-def memory():
-    try:
-        with open("/proc/self/status") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1e3
-    except OSError:
-        pass
-    try:
-        import resource, sys
-    except ImportError:
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-"""
-OURS = """
-from rtaffect.featurizer import Featurizer
-from pathlib import Path
-begin = time.perf_counter()
-featurizer = Featurizer.load(Path(sys.argv[1]), threads=int(sys.argv[2]))
-load_s = time.perf_counter() - begin
-stream = featurizer.stream()
-stream.fill()
-for _ in range(3):
-    stream.step(np.zeros(16000, np.float32))
-"""
-THEIRS = """
-import torch, transformers
-transformers.utils.logging.disable_progress_bar()
-torch.set_num_threads(int(sys.argv[2]))
-begin = time.perf_counter()
-model = transformers.Wav2Vec2Model.from_pretrained(sys.argv[1]).eval()
-load_s = time.perf_counter() - begin
-model.encoder.layers = model.encoder.layers[: int(sys.argv[3])]
-with torch.inference_mode():
-    for _ in range(3):
-        model(torch.zeros(1, 16000 * int(sys.argv[4])))
-"""
-
 
 @dataclass(frozen=True)
 class Group:
@@ -85,16 +45,17 @@ class Group:
     context_s: int = CONTEXT_S
     threads: int = ALL_CORES
     reference: bool = False
+    library_alone: bool = False
 
 
 def groups(quick: bool) -> Iterator[Group]:
     """Yield what is measured, the reference first."""
     precisions: tuple[Precision, ...] = ("fp32", "int8") if quick else ("fp32", "int8", "fp16")
-    ahead = Design("causal", LAYER, lookahead=LOOKAHEAD)
-    designs = [Design(mode, LAYER, precision=precision) for mode in MODES for precision in precisions]
-    yield Group((*designs, ahead), 5 if quick else 15, reference=True)
+    designs = tuple(Design(mode, LAYER, precision=precision) for mode in MODES for precision in precisions)
     if quick:
+        yield Group(designs, 4, reference=True)
         return
+    yield Group((*designs, Design("causal", LAYER, lookahead=LOOKAHEAD)), 15, reference=True, library_alone=True)
     for layer in (3, 5, 8, 11):
         yield Group(_three(layer, CONTEXT_S), 6)
     for context_s in (5, 20, 30):
@@ -129,15 +90,18 @@ class Library:
         speaking: Any = transformers.utils.logging
         speaking.disable_progress_bar()
         torch.manual_seed(0)
-        self._model: Any = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config()).eval()
+        made: Any = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config())
+        self._model = made.eval()
         self._model.save_pretrained(folder)
         self._blocks = list(self._model.encoder.layers)
+        self.n_blocks = len(self._blocks)
         self._device = "cpu"
 
     def prepare(self, threads: int, cuda: bool) -> None:
         """Run with so many threads, or on the GPU where torch has one, too."""
         self._torch.set_num_threads(threads)
         self._device = "cuda" if cuda and self._torch.cuda.is_available() else "cpu"
+        self._model.encoder.layers = self._torch.nn.ModuleList(self._blocks)
         self._model.to(self._device)
 
     def newest(self, window: NDArray[np.float32], n_blocks: int) -> NDArray[np.float32]:
@@ -172,15 +136,15 @@ def _compare(group: Group, checkpoint: Checkpoint, library: Library, seconds: ND
             export(checkpoint, design, file, progress=_silent)
         ours = [Ours(file, design, group, seconds) for design, file in zip(group.designs, files, strict=True)]
         library.prepare(group.threads, cuda=ours[0].provider.startswith("CUDA"))
-        whole, cut = int(checkpoint.config["num_hidden_layers"]), ours[0].n_blocks
-        theirs = [Theirs(library, n_blocks, group, seconds) for n_blocks in (whole, cut)[: 1 + group.reference]]
+        cuts = (library.n_blocks, ours[0].n_blocks)[: 1 + group.reference]
+        theirs = [Theirs(library, n_blocks, group, seconds) for n_blocks in cuts]
         for work in ours:
             for _ in range(group.context_s):
                 work()
         for other in theirs:
             other()
         peak = library.peak(group.threads)
-        works = [*theirs, *ours]
+        works: list[Ours | Theirs] = [*theirs, *ours]
         spent = 1e3 * turn_about(group.turns, works, PAUSE_S)
         peak = max(peak, library.peak(group.threads))
         rows = [_row(work, times, peak, checkpoint.config) for work, times in zip(works, spent.T, strict=True)]
@@ -217,7 +181,7 @@ class Ours:
         return front_end(config, SAMPLE_RATE, new) + encoder(config, block, [(block, n, keys) for n in asked])
 
     def in_a_process_of_its_own(self) -> dict[str, float | None]:
-        return _alone(OURS, self.file, self.threads)
+        return alone("featurizer", self.file, self.threads)
 
 
 class Theirs:
@@ -227,8 +191,9 @@ class Theirs:
 
     def __init__(self, library: Library, n_blocks: int, group: Group, seconds: NDArray[np.float32]) -> None:
         self.n_blocks, self.context_s, self.threads = n_blocks, group.context_s, group.threads
-        self.case = f"transformers, {n_blocks} blocks"
-        self._library, self._second, self.reference = library, 0, group.reference
+        self.case = f"transformers, {n_blocks} of {library.n_blocks}"
+        self._library, self._second = library, 0
+        self.reference, self._alone = group.reference, group.library_alone
         self._sound = np.concatenate([seconds, seconds[: group.context_s]]).ravel()
         self._places = len(seconds)
 
@@ -244,9 +209,9 @@ class Theirs:
         return front_end(config, self.context_s * SAMPLE_RATE, frames) + encoder(config, frames, blocks)
 
     def in_a_process_of_its_own(self) -> dict[str, float | None]:
-        if not self.reference:
+        if not self._alone:
             return {"memory_mb": None, "load_s": None}
-        return _alone(THEIRS, self._library.folder, self.threads, self.n_blocks, self.context_s)
+        return alone("library", self._library.folder, self.threads, self.n_blocks, self.context_s)
 
 
 def front_end(config: dict[str, Any], n_samples: int, frames: int) -> float:
@@ -288,15 +253,6 @@ def _row(work: Ours | Theirs, times: NDArray[np.float64], peak: float, config: d
         "file_mb": work.file.stat().st_size / 1e6 if work.file else None,
         "cosine": None,
     }
-
-
-def _alone(code: str, *arguments: object) -> dict[str, float | None]:
-    """Return memory (MB) and loading time (s) of a process that does nothing else."""
-    script = f"import json, sys, time\nimport numpy as np\n{MEMORY}\n{code}\nprint(json.dumps([memory(), load_s]))"
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    memory, load_s = json.loads(done.stdout.splitlines()[-1])
-    return {"memory_mb": memory, "load_s": load_s}
 
 
 def _cosine(work: Ours, exact: Ours) -> float | None:

@@ -159,8 +159,8 @@ def featurizer_for(path: Path | None, threads: int = 1, progress: Progress = pri
     featurizer = Featurizer.load(path, threads, progress)
     if featurizer.manifest.layer is None:
         raise ArtifactError(
-            f"{path}: gives all {featurizer.manifest.n_layers} layers at once, to compare them; expected one: export it "
-            "with rtaffect export --layer K"
+            f"{path}: gives all {featurizer.manifest.n_layers} layers at once, to compare them; expected one: export "
+            "with --layer K"
         )
     return featurizer
 

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize(("name", "rows"), [("step", 3), ("ring", 1), ("replay", 4)])
+@pytest.mark.parametrize(("name", "rows"), [("step", 3), ("ring", 1), ("replay", 4), ("featurizer", 6)])
 def test_a_bench_runs_quickly_and_writes_its_ratios(name: str, rows: int, tmp_path: Path) -> None:
     target = tmp_path / "bench.json"
     command = [sys.executable, "-W", "error", "-m", f"bench.{name}", "--quick", "--json", str(target)]
@@ -24,3 +24,7 @@ def test_a_bench_runs_quickly_and_writes_its_ratios(name: str, rows: int, tmp_pa
     assert found["machine"]["processor"].split()[0] in done.stdout
     assert len(found["rows"]) == rows
     assert all(math.isfinite(row["ratio"]) and row["ratio"] > 0 for row in found["rows"])
+    if name == "featurizer":
+        designs = {"windowed_fp32", "windowed_int8", "causal_fp32", "causal_int8"}
+        assert set(found["ratio"]) == designs
+        assert min(row["gflop"] for row in found["rows"]) > 0

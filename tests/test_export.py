@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tomllib
 from pathlib import Path
@@ -19,6 +20,7 @@ from rtaffect.cli import cli
 from rtaffect.errors import ArtifactError, RtaffectError
 from rtaffect.featurizer import Featurizer, features_of, featurizer_for
 from rtaffect.manifest import MANIFEST_KEY
+from rtaffect.simulation.study import StudySettings, SyntheticStudy
 from tests.speech_oracle import LAYERS, encoder, hidden_states, sound
 
 
@@ -218,3 +220,34 @@ def test_an_older_or_damaged_file_is_refused_in_one_line(tmp_path, folder):
     out.write_bytes(out.read_bytes()[:2000])
     with pytest.raises(ArtifactError, match="damaged"):
         Featurizer.load(out)
+
+
+# --- in sessions -----------------------------------------------------------------------------------------------------
+
+
+def test_a_session_predicts_with_an_exported_featurizer(tmp_path, folder, monkeypatch):
+    """From checkpoint to feedback: export, calibrate on a study, replay one of its listeners."""
+    monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path / "cache"))
+    out, study, bundle = tmp_path / "f.onnx", tmp_path / "study", tmp_path / "bundle"
+    run("--model", folder, "--layer", 1, "--fidelity", "none", "--out", out)
+    size = StudySettings(listeners=3, sounds=3, sound_s=45, spare_s=30)
+    SyntheticStudy(size, featurizer_for(out), quiet).write(study, quiet)
+    fitted = CliRunner().invoke(
+        cli,
+        ["calibrate", str(study), "--featurizer", str(out), "--out", str(bundle), "--quick"],
+        catch_exceptions=False,
+    )
+    assert "hubert-base/layer-1" in fitted.output
+    recording, heard = study / "eeg" / "listener-01.xdf", study / "sounds" / "soundtrack-01.wav"
+    replayed = [
+        "replay", str(recording), "--audio", str(heard), "--audio-start", "15", "--bundle", str(bundle),
+        "--speed", "max", "--headless", "--seconds", "30", "--out", str(tmp_path / "session"),
+    ]  # fmt: skip
+    with pytest.raises(ArtifactError, match="calibrated with featurizer hubert-base/layer-1"):
+        CliRunner().invoke(cli, replayed, catch_exceptions=False)
+    done = CliRunner().invoke(cli, [*replayed, "--featurizer", str(out)], catch_exceptions=False)
+    assert "featurizer hubert-base/layer-1 takes 0.0" in done.output
+    with (tmp_path / "session" / "feedback.tsv").open(encoding="utf-8", newline="") as file:
+        means = [line for line in csv.DictReader(file, delimiter="\t") if line["row"] == "mean"]
+    assert len(means) == 30
+    assert all(np.isfinite(float(line["predicted"])) for line in means[26:])

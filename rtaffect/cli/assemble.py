@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from rtaffect.bundle import Bundle, bundle_sha256, load_bundle
 from rtaffect.cli.options import Analysis, Results
 from rtaffect.cli.run import Outputs
 from rtaffect.engine import Engine, Reference
 from rtaffect.errors import ArtifactError, SettingsError
-from rtaffect.featurizer import ALL_CORES, Featurizer, cache_root, featurizer_for
+from rtaffect.featurizer import ALL_CORES, TOO_SLOW_S, Featurizer, cache_root, featurizer_for
 from rtaffect.listener import common_rows
 from rtaffect.prediction import Predictor
 from rtaffect.settings import Settings
@@ -26,11 +27,12 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What predicts: a bundle and its featurizer; ``folder`` is where the bundle lies."""
+    """What predicts: a bundle, which lies in ``folder``, and its featurizer, whose step takes ``cost_s`` here."""
 
     bundle: Bundle
     featurizer: Featurizer
     folder: Path
+    cost_s: float
 
     def describe(self) -> dict[str, object]:
         """Return what identifies it, for ``session.json``."""
@@ -44,7 +46,7 @@ class Model:
         }
 
 
-def load_model(folder: Path | None, featurizer_path: Path | None, progress: Progress) -> Model:
+def load_model(folder: Path | None, featurizer_path: Path | None, progress: Progress, threads: int = 1) -> Model:
     """Load a bundle (the demo's where ``folder`` is None) and the featurizer that it was calibrated with.
 
     Raises
@@ -52,7 +54,7 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
     ArtifactError
         If either cannot be used, or they do not belong together.
     """
-    featurizer = featurizer_for(featurizer_path, progress=progress)
+    featurizer = featurizer_for(featurizer_path, threads, progress)
     if folder is None:
         folder = demo_folder(featurizer_path, progress) / "bundle"
     bundle = load_bundle(folder)
@@ -63,15 +65,20 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
             f"{featurizer.identity} ({featurizer.sha256[:12]}...) is loaded; pass the right one with --featurizer, or "
             "calibrate anew"
         )
-    progress(featurizer.describe_cost(featurizer.cost_s()))
-    return Model(bundle, featurizer, folder)
+    return Model(bundle, featurizer, folder, featurizer.cost_s())
 
 
 def load_session_model(has_sound: bool, analysis: Analysis, progress: Progress) -> Model | None:
     """Return the model of a session, None where there is neither sound to predict from nor a bundle asked for."""
     if not has_sound and analysis.bundle is None:
         return None
-    return load_model(analysis.bundle, analysis.featurizer, progress)
+    return load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
+
+
+def tell_cost(model: Model, console: Console) -> None:
+    """Say before a session what its featurizer will take of each second."""
+    style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
+    console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
 
 
 def describe_session(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rtaffect.audio import read_sound
 from rtaffect.cli import options
-from rtaffect.cli.assemble import Model, Sound, build_engine, demo_folder, load_model
+from rtaffect.cli.assemble import Model, Sound, build_engine, demo_folder, load_model, tell_cost
 from rtaffect.cli.run import Outputs, run_session
 from rtaffect.clock import Clock, InstantClock, LslClock
 from rtaffect.simulation.cohort import CohortSettings
@@ -27,19 +27,21 @@ LEAD_S = 3.0
 @click.command()
 @options.gathered(options.Results)
 @options.featurizer_option
+@options.threads_option
 @click.option(
     "--speed", default="1", show_default=True, help="1: real time, over LSL; max: straight from the simulator."
 )
-def command(results: options.Results, featurizer: Path | None, speed: str) -> None:
+def command(results: options.Results, featurizer: Path | None, threads: int, speed: str) -> None:
     """Run a whole session with a synthetic participant who listens to a sound that the bundle was not fitted on."""
     if speed not in ("1", "max"):
         raise click.BadParameter("expected 1 or max", param_hint="--speed")
     console = Console()
     with console.status("getting ready") as status:
-        model = load_model(None, featurizer, status.update)
+        model = load_model(None, featurizer, status.update, threads)
         folder = demo_folder(featurizer, status.update)
         samples, _ = read_sound(folder / "sound.wav")
         participant = np.load(folder / "participant.npy")
+    tell_cost(model, console)
     about = {"command": "demo", "speed": speed, "settings": model.bundle.manifest.settings.model_dump(mode="json")}
     outputs = Outputs("rtaffect demo", results, BANNER, about | model.describe())
     with ExitStack() as cleanup:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from rtaffect.cli import options
-from rtaffect.cli.assemble import Sound, build_engine, describe_session, load_session_model
+from rtaffect.cli.assemble import Sound, build_engine, describe_session, load_session_model, tell_cost
 from rtaffect.cli.run import run_session
 from rtaffect.clock import LslClock
 from rtaffect.errors import SettingsError
@@ -58,6 +58,8 @@ def command(
         ]
         listen = _listener(audio, mic, audio_stream, wait)
         model = load_session_model(listen is not None, analysis, status.update)
+    if model is not None:
+        tell_cost(model, console)
     player = SoundPlayer.open(audio, _device(speaker)) if audio and not silent else None
     origin = clock.now() + _WARNING_S
     sound = listen(origin) if listen else None

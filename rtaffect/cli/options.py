@@ -45,6 +45,7 @@ class Analysis:
     featurizer: Path | None
     against: str
     mains: float
+    threads: int = 1
 
     @property
     def signal(self) -> SignalSettings:
@@ -63,6 +64,13 @@ class Results:
 
 _path = click.Path(path_type=Path)
 featurizer_option = click.option("--featurizer", type=_path, help="ONNX featurizer; default: the embedded one.")
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processor threads of the featurizer; leave cores for the rest.",
+)
 _OPTIONS = {
     Headsets: [
         click.option(
@@ -83,6 +91,7 @@ _OPTIONS = {
             help="Bundle to predict with and compare against; default with sound: the demo's, which is synthetic.",
         ),
         featurizer_option,
+        threads_option,
         click.option(
             "--against",
             type=click.Choice(["auto", "reference", "group"]),

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from rtaffect.audio import SAMPLE_RATE
 from rtaffect.cli import options
-from rtaffect.cli.assemble import Sound, build_engine, describe_session, load_session_model
+from rtaffect.cli.assemble import Sound, build_engine, describe_session, load_session_model, tell_cost
 from rtaffect.cli.run import run_session
 from rtaffect.clock import Clock, InstantClock, PacedClock
 from rtaffect.errors import SettingsError
@@ -45,6 +45,8 @@ def command(
         start = recorded.start
         origin, sound = _sound(recorded, audio, audio_start)
         model = load_session_model(sound is not None, analysis, status.update)
+    if model is not None:
+        tell_cost(model, console)
     for warning in recorded.warnings:
         console.print(f"note: {warning}", style="yellow", highlight=False)
     engine = build_engine(people, origin, sound=sound, model=model, analysis=analysis)
