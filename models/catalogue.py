@@ -49,7 +49,7 @@ class KnownEncoder:
         """How a user gets a featurizer of it."""
         if self.hub_name is None:
             return 'pip install "rtaffect[embedded]"; built when it is first needed'
-        return f"rtaffect export {self.name}"
+        return "rtaffect export --model NAME --layer K --out FILE.onnx"
 
 
 CATALOGUE: Final = (

@@ -79,10 +79,9 @@ def describe(path: Path) -> Row:
         name=about.name,
         family=about.family,
         mode=about.mode,
-        layer=f"{about.layer} of 0-{about.n_layers - 1}",
-        context=f"{about.context_s:g} s",
-        # Files of the first format version have no such field and are float32.
-        precision=str(getattr(about, "precision", "fp32")),
+        layer=f"{'all' if about.layer is None else about.layer} of 0-{about.n_layers - 1}",
+        context=f"{about.context_s} s",
+        precision=about.precision,
         megabytes=_megabytes(path),
         sha256=featurizer.sha256[:12],
         licence=about.licence,
@@ -103,7 +102,7 @@ def _print_installed(console: Console, rows: Iterable[Row]) -> None:
 
 
 def _print_known(console: Console) -> None:
-    heads = ("Name", "Trained on", "Layers", "Width", "MB", "Revision", "Licence", "How to get it")
+    heads = ("Name", "Trained on", "Layers", "Width", "MB", "Revision", "Licence")
     table = Table(*heads, title="Encoders that are known", title_justify="left")
     for known in CATALOGUE:
         cells = (
@@ -114,10 +113,12 @@ def _print_known(console: Console) -> None:
             str(known.megabytes),
             (known.revision or "")[:7],
             known.licence,
-            known.how_to_get,
         )
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
+    for how in dict.fromkeys(known.how_to_get for known in CATALOGUE):
+        names = ", ".join(known.name for known in CATALOGUE if known.how_to_get == how)
+        console.print(Text(f"To get {names}: {how}"))
     for note in dict.fromkeys(known.note for known in CATALOGUE):
         names = ", ".join(known.name for known in CATALOGUE if known.note == note)
         console.print(Text(f"{names}: {note}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,8 +38,11 @@ transformers.utils.logging.disable_progress_bar()
 
 
 @functools.cache
-def encoder(family: str, large: bool) -> tuple[Any, Checkpoint]:
-    """The torch model, and its checkpoint read back from disk; norms and biases are not those of a fresh model."""
+def encoder(family: str, large: bool, prepared: bool = True) -> tuple[Any, Checkpoint]:
+    """The torch model, and its checkpoint read back from disk; norms and biases are not those of a fresh model.
+
+    ``prepared``: the sound is brought to zero mean and unit variance first.
+    """
     torch.manual_seed(len(family) + large)
     config_class, model_class = CLASSES[family]
     model = model_class(config_class(**SMALL, **(LARGE if large else {}))).eval()
@@ -50,6 +54,8 @@ def encoder(family: str, large: bool) -> tuple[Any, Checkpoint]:
                 parameter.add_(0.1 * torch.randn_like(parameter))
     folder = Path(tempfile.mkdtemp()) / f"{family}-{'large' if large else 'base'}"
     model.save_pretrained(folder)
+    model.prepared = prepared
+    (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": prepared}), encoding="utf-8")
     return model, open_checkpoint(str(folder))
 
 
@@ -76,7 +82,12 @@ class FixedGroupNorm(torch.nn.Module):
 @contextmanager
 def leveled_by(model: Any, reference: np.ndarray) -> Iterator[tuple[float, float]]:
     """Let the model level sound by a reference's statistics; gives the mean and deviation for the sound itself."""
-    mean, deviation = float(reference.mean(dtype=np.float64)), float(np.sqrt(reference.var(dtype=np.float64) + 1e-7))
+    mean, deviation = 0.0, 1.0
+    if model.prepared:
+        mean, deviation = (
+            float(reference.mean(dtype=np.float64)),
+            float(np.sqrt(reference.var(dtype=np.float64) + 1e-7)),
+        )
     first = model.feature_extractor.conv_layers[0]
     norm = first.layer_norm
     if model.config.feat_extract_norm == "group":

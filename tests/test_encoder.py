@@ -29,8 +29,8 @@ def quiet(_: str) -> None:
 class Run:
     """A graph called second by second, the state carried as plain arrays; gives the frames too."""
 
-    def __init__(self, family: str, large: bool, design: Design) -> None:
-        graph = EncoderGraph(encoder(family, large)[1], design, frames=True)
+    def __init__(self, family: str, large: bool, design: Design, prepared: bool = True) -> None:
+        graph = EncoderGraph(encoder(family, large, prepared)[1], design, frames=True)
         content = graph.build().SerializeToString()
         self._session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
         self._parts: tuple[StatePart, ...] = graph.state
@@ -78,6 +78,20 @@ def test_causal_is_the_whole_sequence_under_a_block_causal_mask(family, large, l
         out = run.step(second)
         np.testing.assert_allclose(out["frames"], block, atol=5e-5)
         np.testing.assert_allclose(out["features"], block.mean(axis=0), atol=5e-5)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_model_that_takes_the_sound_as_it_is_gets_it_so(large):
+    heard, reference = np.float32(0.2) * sound(2) + np.float32(0.01), sound(8, seed=5)
+    model, checkpoint = encoder("wav2vec2", large, prepared=False)
+    assert not checkpoint.do_normalize
+    run = Run("wav2vec2", large, Design("windowed", 1, CONTEXT_S, frozen=moments_of(reference)), prepared=False)
+    for k, second in enumerate(seconds_of(heard), start=1):
+        frames = run.step(second)["frames"]
+        expected = hidden_states(model, heard[: k * SECOND], 1, reference)[-len(frames) :]
+        np.testing.assert_allclose(frames, expected, atol=5e-5)
+        differently = hidden_states(encoder("wav2vec2", large)[0], heard[: k * SECOND], 1, reference)
+        assert large == (np.abs(differently[-len(frames) :] - frames).max() > 1e-2)
 
 
 @pytest.mark.parametrize("mode", ["causal", "windowed"])
