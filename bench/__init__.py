@@ -102,7 +102,7 @@ def _print(title: str, columns: Sequence[tuple[str, str, str]], lines: list[list
         table.add_column(heading, justify="right" if form else "left", no_wrap=not form)
     for line in lines:
         table.add_row(*line)
-    Console(width=None if os.isatty(1) else 140).print(table)
+    Console(width=None if os.isatty(1) else 160).print(table)
 
 
 def _cell(value: object, form: str) -> str:
