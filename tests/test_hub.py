@@ -124,7 +124,7 @@ class TestHub:
         command = "hf download someone/model --local-dir FOLDER"
         refusal("someone/model", "not on this computer", command, "give FOLDER")
         refusal("wavlm-large", f"--revision {catalogue.find('wavlm-large').revision}")
-        refusal("wav2vec2-base", "rtaffect export wav2vec2-base", "save_pretrained")
+        refusal("wav2vec2-base", "rtaffect export --model wav2vec2-base", "save_pretrained")
         refusal("someone/model", "--revision v1", revision="v1")
 
     def test_without_network_the_one_that_is_cached_is_taken(self, install):
