@@ -152,8 +152,8 @@ def _by_hand(hub_name: str, revision: str | None, known: KnownEncoder | None) ->
     if known and revision is None and not (known.safetensors or known.conversion):
         return (
             f"on a computer with internet, either rtaffect export --model {known.name} --layer K --out FILE.onnx and "
-            f"copy that file, or, with torch and transformers, {convert_command(hub_name)}; then give FOLDER instead of the "
-            "name"
+            f"copy that file, or, with torch and transformers, {convert_command(hub_name)}; then give FOLDER "
+            "instead of the name"
         )
     at = revision or (known and (known.revision if known.safetensors else known.conversion))
     command = download_command(hub_name, at or None)
