@@ -19,7 +19,7 @@ from rtaffect.errors import ArtifactError
 from rtaffect.prediction import Weights
 from rtaffect.settings import Frozen, Settings
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
 
 
@@ -58,7 +58,7 @@ class Scores(Frozen):
 class Manifest(Frozen):
     """What ``bundle.json`` holds."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     name: str
     created: str
     rtaffect: str

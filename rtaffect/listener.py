@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
 from rtaffect.errors import MontageError
 from rtaffect.ring import RingBuffer
 from rtaffect.settings import STEP_S, Settings
@@ -74,6 +75,8 @@ class Listener:
         self._source, self._signal, self._origin = source, signal, origin
         self._columns = columns_for(rows, source.info.channels, f"headset {self.name!r}")
         self._path = SignalPath(signal, source.info.rate, len(rows))
+        self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(rows))
+        self._judge_channels = ChannelJudge(signal, settings.quality, len(rows))
         kept = (synchrony.null_history_s + synchrony.window_s + 10) * signal.rate_hz
         self._grid = RingBuffer(kept, len(rows), np.float64)
         self._good = RingBuffer(kept // signal.rate_hz, len(rows), np.float64)
@@ -89,8 +92,9 @@ class Listener:
         block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)
         self._cursor = block.stop
         if len(block.times):
-            raw = block.samples[:, self._columns]
-            for first, values in self._path(raw, block.times - self._origin, block.breaks):
+            raw, times = block.samples[:, self._columns], block.times - self._origin
+            self._mains.add(raw, times)
+            for first, values in self._path(raw, times, block.breaks):
                 self._write(first, values)
         while self._good.head < step:
             self._judge(self._good.head + 1)
@@ -115,11 +119,8 @@ class Listener:
         self._grid.append(values[max(0, self._grid.head - first) :])
 
     def _judge(self, step: int) -> None:
-        """Note for second ``step`` which rows were good: neither missing, flat (or stuck at a rail), nor loud."""
+        """Note for second ``step`` which rows were good."""
         rate = self._signal.rate_hz
-        second = self._grid.read((step - 1) * rate, step * rate)
-        present = np.isfinite(second)
-        count = np.maximum(present.sum(axis=0), 1)
-        spread = np.sqrt((np.where(present, second, 0.0) ** 2).sum(axis=0) / count)
-        good = (spread > self._signal.flat_v) & (spread < self._signal.loud_v)
+        recent = self._grid.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
+        good = self._judge_channels(recent, self._mains.take((step - 1) * STEP_S))
         self._good.append(good[None].astype(np.float64))

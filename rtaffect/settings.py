@@ -23,7 +23,8 @@ class SignalSettings(Frozen):
     lowpass_hz: float = Field(30.0, gt=0, description="Corner of the low-pass, Hz")
     order: int = Field(4, ge=1, le=8, description="Order of each Butterworth filter")
     mains_hz: float = Field(50.0, ge=0, description="Mains frequency to notch out, Hz; 0 for no notch")
-    notch_q: float = Field(30.0, gt=0, description="Quality factor of the notch")
+    mains_harmonics: int = Field(2, ge=1, le=10, description="Multiples of it to notch out, the first included")
+    notch_q: float = Field(30.0, gt=0, description="Quality factor of the notches")
     rate_hz: int = Field(100, ge=10, description="Common rate of all people after resampling, Hz")
     settle_s: float = Field(1.0, ge=0, description="Output withheld after a start or gap, while the filters settle, s")
     flat_v: float = Field(0.2e-6, ge=0, description="A second whose standard deviation is below this is flat, V")
@@ -37,6 +38,16 @@ class SignalSettings(Frozen):
                 f"rate_hz = {self.rate_hz} Hz"
             )
         return self
+
+
+class QualitySettings(Frozen):
+    """When a channel is held to be bad, beside flat and loud seconds; the first two need at least 8 channels."""
+
+    odd_power: float = Field(5.0, gt=0, description="Log power further from the others' median than this many spreads")
+    least_correlation: float = Field(0.2, ge=0, lt=0.5, description="No correlation with any other above this")
+    most_mains: float = Field(10.0, gt=0, description="Mains above this many times the signal, both root mean square")
+    bad_after_s: int = Field(3, ge=1, description="Seconds in a row after which a channel is held to be bad, s")
+    good_after_s: int = Field(5, ge=1, description="Seconds in a row after which it is held to be good again, s")
 
 
 class SynchronySettings(Frozen):
@@ -78,6 +89,7 @@ class Settings(Frozen):
     """All settings of an analysis."""
 
     signal: SignalSettings = SignalSettings()
+    quality: QualitySettings = QualitySettings()
     synchrony: SynchronySettings = SynchronySettings()
     prediction: PredictionSettings = PredictionSettings()
 

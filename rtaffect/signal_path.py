@@ -21,7 +21,7 @@ Signal = NDArray[np.float64]
 
 
 def design_filter(settings: SignalSettings, rate: float) -> Signal:
-    """Return second-order sections (sections, 6) of the high-pass, low-pass and notch at ``rate`` Hz.
+    """Return second-order sections (sections, 6) of the high-pass, low-pass and notches at ``rate`` Hz.
 
     Raises
     ------
@@ -37,8 +37,8 @@ def design_filter(settings: SignalSettings, rate: float) -> Signal:
         butter(settings.order, settings.highpass_hz, "highpass", fs=rate, output="sos"),
         butter(settings.order, settings.lowpass_hz, "lowpass", fs=rate, output="sos"),
     ]
-    if 0 < settings.mains_hz < rate / 2:
-        parts.append(tf2sos(*iirnotch(settings.mains_hz, settings.notch_q, fs=rate)))
+    harmonics = settings.mains_hz * np.arange(1, settings.mains_harmonics + 1)
+    parts += [tf2sos(*iirnotch(hz, settings.notch_q, fs=rate)) for hz in harmonics[harmonics > 0] if hz < rate / 2]
     return np.concatenate(parts).astype(np.float64)
 
 

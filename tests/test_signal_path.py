@@ -132,10 +132,17 @@ def test_an_offset_leaves_nothing_from_the_first_value_on():
     assert np.isfinite(out).any()
 
 
-def test_no_notch_without_mains():
-    off = SETTINGS.model_copy(update={"mains_hz": 0.0})
-    assert len(design_filter(SETTINGS, 250)) == len(design_filter(off, 250)) + 1
-    assert len(design_filter(SETTINGS, 90)) == len(design_filter(off, 90)), "mains is beyond this headset's band"
+@pytest.mark.parametrize(
+    ("mains_hz", "rate", "removed"), [(50, 250, [50, 100]), (60, 150, [60]), (50, 90, []), (0, 250, [])]
+)
+def test_mains_and_its_harmonics_are_notched_out(mains_hz, rate, removed):
+    chosen, off = (SETTINGS.model_copy(update={"mains_hz": float(hz)}) for hz in (mains_hz, 0))
+    at = np.array([10.0, 25.0, 40.0, *removed])
+    _, response = sosfreqz(design_filter(chosen, rate), at, fs=rate)
+    _, plain = sosfreqz(design_filter(off, rate), at, fs=rate)
+    np.testing.assert_allclose(np.abs(response[:2]), np.abs(plain[:2]), rtol=0.02)
+    assert (np.abs(response[3:]) < 1e-3 * np.abs(plain[3:])).all()
+    assert len(design_filter(chosen, rate)) == len(design_filter(off, rate)) + len(removed)
 
 
 def test_headsets_of_other_rates_and_starts_agree_on_the_grid():
