@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from rtaffect.feedback import Feedback
 from rtaffect.listener import Listener
+from rtaffect.observer import GroupObserver, ReferenceObserver
 from rtaffect.prediction import Prediction, Predictor
 from rtaffect.settings import STEP_S, Settings
 from rtaffect.signal_path import Signal
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
-from rtaffect.synchrony import Observation, observe, others_mean, standardise
+from rtaffect.synchrony import Observation
 
 Against = Literal["reference", "group", "nothing"]
 
@@ -77,8 +78,18 @@ class Engine:
         self.rows, self.origin, self.settings = rows, origin, settings
         self.sources = [*people, *([sound] if sound is not None else [])]
         self._listeners = [Listener(p, rows, settings, origin) for p in people]
-        self._sound_input, self._predictor, self._reference = sound_input, predictor, reference
+        self._sound_input, self._predictor = sound_input, predictor
+        self._observer, self._against = self._observer_for(reference)
         self._step = 0
+
+    def _observer_for(self, reference: Reference | None) -> tuple[ReferenceObserver | GroupObserver | None, Against]:
+        people, rate, how = len(self._listeners), self.settings.signal.rate_hz, self.settings.synchrony
+        if reference is not None:
+            onset = round(reference.onset * rate)
+            return ReferenceObserver(people, np.asarray(reference.mean, np.float64), onset, rate, how), "reference"
+        if people > 1:
+            return GroupObserver(people, len(self.rows), rate, how), "group"
+        return None, "nothing"
 
     @property
     def lookahead_s(self) -> float:
@@ -113,30 +124,19 @@ class Engine:
         return self._sound_input.feature(step)
 
     def _observe(self, step: int) -> Comparison:
-        seconds, rate = self.settings.synchrony.window_s, self.settings.signal.rate_hz
-        if step < seconds:
-            return self._nothing(f"the first window fills in {seconds - step} s")
-        if self._reference is not None:
-            return self._against_reference(step, self._reference, seconds, rate)
-        if len(self._listeners) < 2:
+        window = self.settings.synchrony.window_s
+        second = np.stack([p.window(step, STEP_S) for p in self._listeners])
+        observation = self._observer(second) if self._observer is not None else None
+        if step < window:
+            return self._nothing(f"the first window fills in {window - step} s")
+        if observation is not None:
+            return Comparison(observation, self._against)
+        if self._observer is None:
             return self._nothing("one headset and no reference for this sound: nothing to compare with")
-        history = min(step, self.settings.synchrony.null_history_s)
-        people = standardise(np.stack([p.window(step, history) for p in self._listeners]))
-        start = (history - seconds) * rate
-        observation = observe(people[:, start:], others_mean(people), start, rate, self.settings.synchrony, mutual=True)
-        return Comparison(observation, "group")
+        return self._nothing("the window is not inside the sound that the reference group heard")
 
     def _nothing(self, reason: str) -> Comparison:
         return Comparison(_no_observation(len(self._listeners), len(self.rows)), "nothing", reason)
-
-    def _against_reference(self, step: int, reference: Reference, seconds: int, rate: int) -> Comparison:
-        start = (step - seconds) * rate - round(reference.onset * rate)
-        if not 0 <= start <= len(reference.mean) - seconds * rate:
-            return self._nothing("the window is not inside the sound that the reference group heard")
-        windows = np.stack([p.window(step, seconds) for p in self._listeners])
-        mean = np.asarray(reference.mean, np.float64)
-        partners = np.broadcast_to(mean, (len(windows), *mean.shape))
-        return Comparison(observe(windows, partners, start, rate, self.settings.synchrony), "reference")
 
     def _feedback(self, now: float, p: Prediction, comparison: Comparison, spent: dict[str, float]) -> Feedback:
         o, step, window_s = comparison.observation, self._step, self.settings.synchrony.window_s

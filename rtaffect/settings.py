@@ -55,17 +55,17 @@ class SynchronySettings(Frozen):
 
     window_s: int = Field(10, ge=2, description="Length of the window, s")
     min_good: float = Field(0.6, gt=0, le=1, description="Fraction of the window that must be good for a value")
-    null_separation_s: float = Field(10.0, description="Least distance of the null's windows from the true one, s")
-    null_stride_s: float = Field(0.5, gt=0, description="Distance between the null's windows, s")
-    null_history_s: int = Field(120, ge=30, description="How far back the null of a live group reaches, s")
+    null_separation_s: int = Field(10, description="Least distance of the null's windows from the true one, s")
+    null_stride_s: int = Field(1, ge=1, description="Distance between the null's windows, s")
+    null_history_s: int = Field(120, ge=30, description="Data that the null's windows come from, to either side, s")
     null_level: float = Field(0.95, gt=0.5, lt=1, description="Share of null values inside the null band")
-    null_least: int = Field(20, ge=8, description="Fewest null windows for a band")
+    null_least: int = Field(10, ge=8, description="Fewest null windows for a band")
 
     @model_validator(mode="after")
     def _null_is_apart(self) -> SynchronySettings:
         if self.null_separation_s < self.window_s:
             raise ValueError(
-                f"null_separation_s = {self.null_separation_s:g} must be at least one window ({self.window_s} s): "
+                f"null_separation_s = {self.null_separation_s} must be at least one window ({self.window_s} s): "
                 "nearer windows share data with the true one"
             )
         return self

@@ -68,7 +68,7 @@ def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: i
         windows = np.lib.stride_tricks.sliding_window_view(_moments(y[:, row]), n, axis=0)[starts]
         s = windows @ left
         sums = JointSums(s[:, 0, 0], s[:, 0, 1], s[:, 1, 0], s[:, 0, 2], s[:, 1, 1], s[:, 2, 0])
-        out[:, row] = _pearson(sums, least)
+        out[:, row] = pearson(sums, least)
     return out
 
 
@@ -86,7 +86,7 @@ def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: i
     full = stops >= window
     inside = sums[:, stops[full]] - sums[:, stops[full] - window]
     out = np.full((len(stops), x.shape[1]), np.nan)
-    out[full] = _pearson(JointSums(*inside), least)
+    out[full] = pearson(JointSums(*inside), least)
     return out
 
 
@@ -115,7 +115,7 @@ class JointSums(NamedTuple):
     yy: Signal
 
 
-def _pearson(sums: JointSums, least: int) -> Signal:
+def pearson(sums: JointSums, least: int) -> Signal:
     """Return the correlations that the sums give; NaN where ``least`` is not reached or one side does not vary."""
     safe = np.maximum(sums.n, 1.0)
     var_x = sums.xx - sums.x**2 / safe
@@ -196,6 +196,11 @@ def observe(
     shifts = _displaced(partners.shape[1] - n, start, rate, settings)
     starts = np.concatenate([[start], shifts])
     values = np.stack([lagged_correlation(x, y, starts, least) for x, y in zip(windows, partners, strict=True)])
+    return summarise(values, settings, mutual=mutual)
+
+
+def summarise(values: Signal, settings: SynchronySettings, *, mutual: bool) -> Observation:
+    """Return the observation that correlations (P, 1 + displaced, rows) make, the one in place first."""
     mean = fisher_mean(values, axis=0)
     # A row that has no value now has no part in the null of the average over rows either.
     overall = fisher_mean(np.where(np.isfinite(mean[0]), mean, np.nan), axis=1)
@@ -209,8 +214,7 @@ def observe(
 
 def _displaced(last: int, start: int, rate: int, settings: SynchronySettings) -> NDArray[np.int64]:
     """Return the starts, 0 to ``last``, of windows far enough from the true one."""
-    stride = max(1, round(settings.null_stride_s * rate))
-    apart = math.ceil(settings.null_separation_s * rate)
+    stride, apart = settings.null_stride_s * rate, settings.null_separation_s * rate
     before = np.arange(start - apart, -1, -stride)
     after = np.arange(start + apart, last + 1, stride)
     return np.concatenate([before[::-1], after]).astype(np.int64)

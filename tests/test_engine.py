@@ -19,7 +19,7 @@ from rtaffect.session import Session
 from rtaffect.settings import PredictionSettings, Settings, SynchronySettings
 from rtaffect.sound_input import SoundInput
 from rtaffect.synchrony import observe, others_mean, standardise, window_correlation
-from tests.helpers import RATE, BandFeaturizer, brain_noise, headset, some_weights, sound_source
+from tests.helpers import RATE, BandFeaturizer, brain_noise, causally_scaled, headset, some_weights, sound_source
 
 ORIGIN = 1000.0
 SETTINGS = Settings(prediction=PredictionSettings(n_components=3, lags_s=(0, 1, 3)))
@@ -123,7 +123,7 @@ def test_group_mode_is_leave_one_out_in_the_window(people):
             found[step - 1].observed, np.tanh(np.arctanh(found[step - 1].observed_each).mean(axis=0)), atol=1e-12
         )
     last = found[-1]
-    scaled = standardise(signals)
+    scaled = causally_scaled(signals)
     oracle = observe(scaled[:, 28 * RATE :], others_mean(scaled), 28 * RATE, RATE, SETTINGS.synchrony, mutual=True)
     np.testing.assert_allclose(last.null_high, oracle.high, atol=1e-9)
     assert last.null_mean_low == pytest.approx(oracle.overall_low, abs=1e-9)
@@ -374,13 +374,13 @@ def test_sources_are_stopped_when_a_later_one_does_not_start():
 
 
 def test_the_null_of_a_group_reaches_as_far_back_as_it_says():
-    """Steps after the history is full use the history's last seconds only: what came before does not matter."""
+    """What came before the history, of the windows and of the scale that people had in them, does not matter."""
     settings = SETTINGS.model_copy(update={"synchrony": SynchronySettings(null_history_s=35)})
-    eeg = group_eeg(2, 60, 0.3)
+    eeg = group_eeg(2, 85, 0.3)
     changed = eeg.copy()
     changed[:, : round((LEAD + 8) * EEG_RATE)] *= -0.5
-    one, other = run(group_engine(eeg, settings), steps=55), run(group_engine(changed, settings), steps=55)
-    np.testing.assert_allclose(one[54].null_high, other[54].null_high, atol=1e-6)
+    one, other = run(group_engine(eeg, settings), steps=82), run(group_engine(changed, settings), steps=82)
+    np.testing.assert_allclose(one[81].null_high, other[81].null_high, atol=1e-6)
     assert np.abs(one[34].null_high - other[34].null_high).max() > 1e-4
 
 

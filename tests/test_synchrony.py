@@ -151,7 +151,7 @@ def test_standardised_people_have_unit_variance_where_present():
     np.testing.assert_allclose(np.nanstd(there, axis=1), 1, atol=1e-12)
 
 
-@given(st.integers(0, 12_000), st.integers(0, 12_000), st.sampled_from([0.1, 0.5, 0.77]), st.sampled_from([10.0, 12.3]))
+@given(st.integers(0, 12_000), st.integers(0, 12_000), st.sampled_from([1, 2, 7]), st.sampled_from([10, 13]))
 @settings(max_examples=100, deadline=None)
 def test_displaced_windows_keep_their_distance_and_stay_inside(last, start, stride, separation):
     start = min(start, last)
@@ -171,10 +171,10 @@ def test_the_null_uses_windows_on_either_side():
     start = 30 * RATE
     one = reference.copy()
     one[:start] = np.nan
-    few, many = SynchronySettings(null_least=41), SynchronySettings(null_least=42)
+    few, many = SynchronySettings(null_least=21), SynchronySettings(null_least=22)
     assert np.isfinite(observe(window[None], reference[None], start, RATE, many).low).all()
     half = observe(window[None], one[None], start, RATE, few)
-    assert np.isfinite(half.low).all(), "41 windows start between 40 and 60 s"
+    assert np.isfinite(half.low).all(), "21 windows start between 40 and 60 s"
     assert half.low < half.high
     without = observe(window[None], one[None], start, RATE, many)
     assert np.isfinite(without.mean).all()

@@ -1,0 +1,220 @@
+"""Observed synchrony step by step: each step costs the new second, not the window.
+
+A window's correlation follows from sums over its seconds, and a window that is displaced by whole seconds shares nine
+of ten of its seconds with the one before. So each new second is multiplied once with the partner's seconds at every
+lag, and what leaves the window is taken off again. The result is that of :func:`rtaffect.synchrony.observe`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.settings import SynchronySettings
+from rtaffect.synchrony import JointSums, Observation, others_mean, pearson, summarise
+
+Signal = NDArray[np.float64]
+
+#: Blocks of a second, at most.
+_BLOCKS = 10
+#: Seconds after which kept ones are moved to the start of their memory.
+_SPARE = 16
+
+
+class Seconds:
+    """Seconds of several people's signals, of which the newest are kept, in blocks of a tenth of a second.
+
+    A block in which a row misses anything counts as missing for that row.
+
+    Parameters
+    ----------
+    people, rows, rate
+        Numbers of people, rows, and samples per second.
+    keep
+        How many seconds are kept.
+    """
+
+    def __init__(self, people: int, rows: int, rate: int, keep: int) -> None:
+        self.people, self.rows, self.rate, self._keep = people, rows, rate, keep
+        blocks = next(n for n in range(_BLOCKS, 0, -1) if rate % n == 0)
+        self.block = rate // blocks
+        self._values = np.zeros((people, rows, keep + _SPARE, rate))
+        self._moments = np.zeros((3, people, rows, keep + _SPARE, blocks))
+        self._offset = 0
+        self.begin = 0
+        self.stop = 0
+
+    @classmethod
+    def of(cls, series: Signal, rate: int) -> Seconds:
+        """Return the whole seconds of a series (time, rows) that is known from its first to its last."""
+        count = len(series) // rate
+        seconds = cls(1, series.shape[1], rate, max(1, count))
+        for start in range(count):
+            seconds.append(series[None, start * rate : (start + 1) * rate])
+        return seconds
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest second that is kept."""
+        return max(self.begin, self.stop - self._keep)
+
+    def append(self, second: Signal) -> None:
+        """Add a second (people, rate, rows), NaN where missing."""
+        if self.stop - self._offset == self._values.shape[2]:
+            kept = slice(self.first - self._offset, self.stop - self._offset)
+            moved = kept.stop - kept.start
+            self._values[:, :, :moved] = self._values[:, :, kept].copy()
+            self._moments[:, :, :, :moved] = self._moments[:, :, :, kept].copy()
+            self._offset = self.first
+        place = self.stop - self._offset
+        blocks = second.swapaxes(1, 2).reshape(self.people, self.rows, -1, self.block)
+        there = np.asarray(np.isfinite(blocks).all(axis=-1, keepdims=True))
+        clean = np.where(there, blocks, 0.0)
+        self._values[:, :, place] = clean.reshape(self.people, self.rows, self.rate)
+        self._moments[:, :, :, place] = there[..., 0], clean.sum(axis=-1), (clean**2).sum(axis=-1)
+        self.stop += 1
+
+    def values(self, first: int, stop: int) -> Signal:
+        """Return the samples of some seconds (people, rows, seconds, rate), zero where a block is missing."""
+        return self._values[:, :, first - self._offset : stop - self._offset]
+
+    def moments(self, first: int, stop: int) -> Signal:
+        """Return presence, sum and sum of squares of their blocks (3, people, rows, seconds, blocks)."""
+        return self._moments[:, :, :, first - self._offset : stop - self._offset]
+
+
+class Observer:
+    """Correlates people with a partner series, in place and displaced by whole seconds.
+
+    Parameters
+    ----------
+    people, partner
+        What is compared; the partner is one for all, or one for each.
+    settings
+        Window, least good fraction, and the null.
+    reach
+        Furthest lags of displaced windows, s: partner later than the person, and earlier.
+    mutual
+        Whether partners are the people themselves; see :func:`rtaffect.synchrony.observe`.
+    """
+
+    def __init__(
+        self, people: Seconds, partner: Seconds, settings: SynchronySettings, reach: tuple[int, int], *, mutual: bool
+    ) -> None:
+        self._people, self._partner, self._settings, self._mutual = people, partner, settings, mutual
+        self._ahead, back = reach
+        self._lags = np.arange(-self._ahead, back + 1)
+        beyond = np.abs(self._lags) - settings.null_separation_s
+        displaced = np.flatnonzero((beyond >= 0) & (beyond % settings.null_stride_s == 0))
+        self._chosen = np.concatenate([[self._ahead], displaced])
+        sums = (len(JointSums._fields), people.people, people.rows, len(self._lags))
+        self._kept, self._total = np.zeros((settings.window_s, *sums)), np.zeros(sums)
+        self._turn = 0
+
+    def add(self, at: int) -> None:
+        """Take in the people's newest second; ``at`` is the number of the partner's second at the same time."""
+        slot = self._kept[self._turn % len(self._kept)]
+        self._turn += 1
+        self._total -= slot
+        slot[:] = 0.0
+        first, stop = max(self._partner.first, at - int(self._lags[-1])), min(self._partner.stop, at + self._ahead + 1)
+        if first < stop:
+            place = np.arange(at - first, at - stop, -1) + self._ahead
+            for field, sums in zip(slot, self._sums(first, stop), strict=True):
+                field[..., place] = sums[..., 0]
+        self._total += slot
+
+    def _sums(self, first: int, stop: int) -> tuple[Signal, ...]:
+        """Return the joint sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
+
+        Over pairs of blocks that are both there: a missing one is zero in all of its numbers.
+        """
+        me = self._people.stop - 1, self._people.stop
+        here, mine, my_power = self._people.moments(*me).swapaxes(-1, -2)
+        there, theirs, their_power = self._partner.moments(first, stop)
+        return (
+            there @ (here * self._people.block),
+            there @ mine,
+            theirs @ here,
+            there @ my_power,
+            self._partner.values(first, stop) @ self._people.values(*me).swapaxes(-1, -2),
+            their_power @ here,
+        )
+
+    def observe(self, at: int) -> Observation:
+        """Return the observation of the window whose last second is the partner's second ``at``."""
+        window = self._settings.window_s
+        least = math.ceil(self._settings.min_good * window * self._people.rate)
+        last = at - self._lags[self._chosen]
+        whole = (last - window + 1 >= self._partner.begin) & (last < self._partner.stop)
+        values = np.where(whole, pearson(JointSums(*self._total[..., self._chosen]), least), np.nan)
+        return summarise(values.transpose(0, 2, 1), self._settings, mutual=self._mutual)
+
+
+class ReferenceObserver:
+    """Observes people against a stored reference.
+
+    Parameters
+    ----------
+    people
+        Number of people.
+    reference
+        (time, rows) at ``rate``; NaN where missing.
+    onset
+        When the reference starts, samples after the session's zero.
+    rate
+        Samples per second.
+    """
+
+    def __init__(self, people: int, reference: Signal, onset: int, rate: int, settings: SynchronySettings) -> None:
+        # The reference is cut into the session's seconds; the first counts only if all of it is the reference's.
+        lead = onset % rate
+        padded = np.concatenate([np.full((lead, reference.shape[1]), np.nan), reference])
+        self._partner = Seconds.of(padded, rate)
+        self._partner.begin = 1 if lead else 0
+        self._shift = onset // rate
+        self._people = Seconds(people, reference.shape[1], rate, 1)
+        reach = settings.null_history_s - settings.window_s
+        self._observer = Observer(self._people, self._partner, settings, (reach, reach), mutual=False)
+        self._window = settings.window_s
+
+    def __call__(self, second: Signal) -> Observation | None:
+        """Take in the next second (people, rate, rows); return its observation, None outside the reference."""
+        at = self._people.stop - self._shift
+        self._people.append(second)
+        self._observer.add(at)
+        inside = self._partner.begin + self._window <= at + 1 <= self._partner.stop
+        return self._observer.observe(at) if inside else None
+
+
+class GroupObserver:
+    """Observes people against the mean of the others who are here.
+
+    So that no amplifier with a larger gain dominates that mean, each second of a person's row is divided by its root
+    mean square over the last ``null_history_s`` seconds.
+    """
+
+    def __init__(self, people: int, rows: int, rate: int, settings: SynchronySettings) -> None:
+        keep, self._window = settings.null_history_s, settings.window_s
+        self._recent = np.zeros((keep, 2, people, rows))
+        self._people, self._others = Seconds(people, rows, rate, 1), Seconds(people, rows, rate, keep)
+        self._observer = Observer(self._people, self._others, settings, (0, keep - self._window), mutual=True)
+
+    def __call__(self, second: Signal) -> Observation | None:
+        """Take in the next second (people, rate, rows); return its observation, None before the first window."""
+        at = self._others.stop
+        scaled = self._scaled(second, at)
+        self._people.append(scaled)
+        self._others.append(others_mean(scaled))
+        self._observer.add(at)
+        return self._observer.observe(at) if at + 1 >= self._window else None
+
+    def _scaled(self, second: Signal, at: int) -> Signal:
+        """Return a second (people, rate, rows), each row divided by its recent root mean square."""
+        there = np.isfinite(second)
+        self._recent[at % len(self._recent)] = there.sum(axis=1), (np.where(there, second, 0.0) ** 2).sum(axis=1)
+        count, total = self._recent.sum(axis=0)
+        scale = np.sqrt(total / np.maximum(count, 1))
+        return np.asarray(second / np.where(scale > 0, scale, 1.0)[:, None])

@@ -1,0 +1,153 @@
+"""The incremental observer gives what the batch formula gives, at every step, with gaps, lags and several people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtaffect.observer import GroupObserver, ReferenceObserver, Seconds
+from rtaffect.settings import SynchronySettings
+from rtaffect.synchrony import Observation, observe, others_mean
+from tests.helpers import RATE, brain_noise, causally_scaled
+
+SETTINGS = SynchronySettings(null_history_s=45)
+W = SETTINGS.window_s
+
+
+def people_of(count: int, seconds: int, rows: int = 2, seed: int = 0, shared: float = 0.4) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    common = brain_noise(rng, seconds * RATE, rows)
+    own = [brain_noise(rng, seconds * RATE, rows) for _ in range(count)]
+    return 1e-5 * np.stack([np.sqrt(shared) * common + np.sqrt(1 - shared) * o for o in own])
+
+
+def with_gaps(people: np.ndarray, seed: int = 1) -> np.ndarray:
+    """Holes of whole tenths of a second, some long, at other times in each person and row."""
+    rng = np.random.default_rng(seed)
+    holed = people.copy()
+    for person in holed:
+        for row in range(person.shape[1]):
+            for _ in range(4):
+                start, length = rng.integers(0, len(person) // 10), rng.integers(1, 60)
+                person[start * 10 : (start + length) * 10, row] = np.nan
+    return holed
+
+
+def seconds_of(people: np.ndarray) -> list[np.ndarray]:
+    return [people[:, start : start + RATE] for start in range(0, people.shape[1], RATE)]
+
+
+def assert_same(found: Observation, expected: Observation) -> None:
+    for name, a, b in zip(Observation._fields, found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("onset", [0, 700, 1234, -550])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_against_a_reference_it_is_the_batch_formula(onset, gaps):
+    people, reference = people_of(3, 70), people_of(1, 90, seed=8)[0]
+    if gaps:
+        people, lead = with_gaps(people), onset % RATE
+        # On the session's tenths of a second.
+        padded = np.concatenate([np.zeros((lead, 2)), reference])
+        reference = with_gaps(padded[None], seed=5)[0, lead:]
+    observer = ReferenceObserver(3, reference, onset, RATE, SETTINGS)
+    seen = 0
+    for k, second in enumerate(seconds_of(people), start=1):
+        found = observer(second)
+        start = (k - W) * RATE - onset
+        inside = k >= W and 0 <= start <= len(reference) - W * RATE
+        if not inside:
+            assert k < W or found is None
+            continue
+        # The same reach to either side, on the session's seconds.
+        reach = (SETTINGS.null_history_s - W) * RATE
+        lead = -onset % RATE
+        first = max(lead, start - reach)
+        stop = min(start + reach + W * RATE, lead + (len(reference) - lead) // RATE * RATE)
+        partner = np.broadcast_to(reference[first:stop], (3, stop - first, 2))
+        windows = people[:, (k - W) * RATE : k * RATE]
+        if found is not None:
+            seen += 1
+            assert_same(found, observe(windows, partner, start - first, RATE, SETTINGS))
+    assert seen > 40
+
+
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_of_a_group_it_is_the_batch_formula(count, gaps):
+    people = people_of(count, 90)
+    people *= np.linspace(0.3, 3, count)[:, None, None]
+    if gaps:
+        people = with_gaps(people)
+        people[1, 3000:4500] = np.nan
+    scaled = causally_scaled(people, SETTINGS.null_history_s)
+    observer = GroupObserver(count, 2, RATE, SETTINGS)
+    for k, second in enumerate(seconds_of(people), start=1):
+        found = observer(second)
+        assert (found is None) == (k < W)
+        if found is not None:
+            recent = scaled[:, max(0, k - SETTINGS.null_history_s) * RATE : k * RATE]
+            start = recent.shape[1] - W * RATE
+            expected = observe(recent[:, start:], others_mean(recent), start, RATE, SETTINGS, mutual=True)
+            assert_same(found, expected)
+
+
+def test_one_missing_sample_costs_a_tenth_of_a_second():
+    people, reference = people_of(1, 20), people_of(1, 40, seed=3)[0]
+    holed = people.copy()
+    holed[0, 1537, 0] = np.nan
+    cut = people.copy()
+    cut[0, 1530:1540, 0] = np.nan
+    a, b = (ReferenceObserver(1, reference, 0, RATE, SETTINGS) for _ in range(2))
+    for one, other in zip(seconds_of(holed), seconds_of(cut), strict=True):
+        found, expected = a(one), b(other)
+    assert found is not None
+    assert expected is not None
+    assert_same(found, expected)
+
+
+def test_a_loud_second_leaves_no_trace_once_it_is_out_of_the_window():
+    people, reference = people_of(1, 60), people_of(1, 80, seed=3)[0]
+    loud = people.copy()
+    loud[0, 1500:1600] *= 1e4
+    a, b = (ReferenceObserver(1, reference, 0, RATE, SETTINGS) for _ in range(2))
+    for k, (one, other) in enumerate(zip(seconds_of(people), seconds_of(loud), strict=True), start=1):
+        found, disturbed = a(one), b(other)
+        if k > 15 + W:
+            assert found is not None
+            assert disturbed is not None
+            np.testing.assert_allclose(disturbed.mean, found.mean, atol=1e-6)
+
+
+def test_an_hour_costs_no_more_memory_than_minutes():
+    rng = np.random.default_rng(0)
+    observer = GroupObserver(2, 1, RATE, SETTINGS)
+    second = rng.standard_normal((2, RATE, 1))
+    for _ in range(3600):
+        observer(second)
+    stored = (observer._others._values, observer._observer._kept, observer._recent)
+    assert sum(array.nbytes for array in stored) < 3e6
+
+
+@settings(max_examples=40, deadline=None)
+@given(keep=st.integers(1, 20), count=st.integers(1, 80), rate=st.sampled_from([64, 100, 125]))
+def test_seconds_keep_the_newest(keep, count, rate):
+    rng = np.random.default_rng(count)
+    series = rng.standard_normal((count, 2, rate, 3))
+    series[rng.random(series.shape) < 0.002] = np.nan
+    store = Seconds(2, 3, rate, keep)
+    for second in series:
+        store.append(second)
+    first = max(0, count - keep)
+    assert (store.first, store.stop) == (first, count)
+    present, total, power = store.moments(first, count)
+    blocks = series[first:].transpose(1, 3, 0, 2).reshape(2, 3, count - first, -1, store.block)
+    whole = np.isfinite(blocks).all(axis=-1)
+    clean = np.where(whole[..., None], blocks, 0.0)
+    np.testing.assert_array_equal(present, whole)
+    np.testing.assert_allclose(total, clean.sum(axis=-1))
+    np.testing.assert_allclose(power, (clean**2).sum(axis=-1))
+    np.testing.assert_array_equal(store.values(first, count), clean.reshape(2, 3, count - first, rate))
