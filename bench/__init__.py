@@ -1,4 +1,4 @@
-"""What is measured: ``python -m bench.step``, ``bench.ring``, ``bench.replay``, ``bench.featurizer``.
+"""What is measured: ``python -m bench.NAME``; NAME is ``step``, ``ring``, ``replay``, ``featurizer`` or ``synchrony``.
 
 Options: ``--quick``, ``--markdown``, ``--json FILE``.
 

@@ -170,7 +170,7 @@ class Engine:
 
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
-        reasons = []
+        reasons = [listener.doubt for listener in self._listeners]
         if self._predictor is None:
             reasons.append("no sound to predict from")
         elif np.isnan(prediction.value).all():

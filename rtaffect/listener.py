@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,15 @@ from rtaffect.ring import RingBuffer
 from rtaffect.settings import STEP_S, Settings
 from rtaffect.signal_path import Signal, SignalPath
 from rtaffect.sources.base import Source
+
+#: Beyond these a headset's median amplitude is no EEG: its unit must be wrong, V.
+WEAKEST_V, STRONGEST_V = 2e-8, 2e-3
+
+
+def typical_amplitude(second: Signal) -> float:
+    """Return the median over rows of the root mean square of ``second`` (n, rows), over rows that are wholly there."""
+    there = second[:, np.isfinite(second).all(axis=0)]
+    return float(np.median(np.sqrt((there**2).mean(axis=0)))) if there.size else math.nan
 
 
 def columns_for(rows: Sequence[str], channels: Sequence[str], who: str) -> NDArray[np.intp]:
@@ -81,6 +91,7 @@ class Listener:
         self._grid = RingBuffer(kept, len(rows), np.float64)
         self._good = RingBuffer(kept // signal.rate_hz, len(rows), np.float64)
         self._cursor = 0
+        self._typical = math.nan
 
     @property
     def lookahead_s(self) -> float:
@@ -112,6 +123,16 @@ class Listener:
         present = np.isfinite(self._grid.read((step - seconds) * self._signal.rate_hz, step * self._signal.rate_hz))
         return np.asarray((present & np.repeat(good, self._signal.rate_hz, axis=0)).mean(axis=0))
 
+    @property
+    def doubt(self) -> str:
+        """What is wrong with the unit of the EEG, '' if nothing seems to be."""
+        if not self._typical > 0 or WEAKEST_V < self._typical < STRONGEST_V:
+            return ""
+        return (
+            f"{self.name}: the EEG's amplitude is {self._typical:.1g} V, where some 1e-5 V are usual: check its unit, "
+            "and name the right one with --unit"
+        )
+
     def _write(self, first: int, values: Signal) -> None:
         """Put grid rows ``first`` and on in their place; rows not covered stay missing, rows already there stay."""
         if first > self._grid.head:
@@ -124,3 +145,4 @@ class Listener:
         recent = self._grid.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
         good = self._judge_channels(recent, self._mains.take((step - 1) * STEP_S))
         self._good.append(good[None].astype(np.float64))
+        self._typical = typical_amplitude(recent[-rate:])

@@ -389,3 +389,15 @@ def test_unrelated_people_are_mostly_inside_their_null_band():
     found = run(group_engine(group_eeg(2, 100, 0.0, rows=8, seed=3)), steps=95)
     steps = [found[k - 1] for k in (50, 60, 70, 80, 90)]
     assert sum(((f.observed < f.null_low) | (f.observed > f.null_high)).sum() for f in steps) < 8
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(1e6, "1e+01 V"), (1e-6, "1e-11 V"), (1e3, "0.01 V"), (1.0, ""), (0.0, "")]
+)
+def test_a_unit_that_cannot_be_right_is_told(factor, said):
+    eeg = group_eeg(2, 20, 0.5)
+    eeg[1] *= factor
+    last = run(group_engine(eeg), steps=15)[-1]
+    assert (f"P1: the EEG's amplitude is {said}" in last.reason) == bool(said)
+    assert ("--unit" in last.reason) == bool(said)
+    assert "P0: " not in last.reason

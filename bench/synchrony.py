@@ -1,0 +1,70 @@
+"""A step of observed synchrony, from the newest second alone, against correlating the whole window anew."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench import Rows, interleaved, run
+from rtaffect.observer import GroupObserver, ReferenceObserver
+from rtaffect.settings import SynchronySettings
+from rtaffect.synchrony import observe, others_mean, standardise
+
+RATE = 100
+SETTINGS = SynchronySettings()
+
+
+def measure(quick: bool) -> Rows:
+    """Return a row for groups of several sizes, and for references of several lengths."""
+    groups = [(2, 8), (4, 8), (8, 8)] if quick else [(2, 64), (8, 64), (32, 64)]
+    references = [(1, 24, 180)] if quick else [(1, 64, 300), (1, 340, 300), (1, 64, 7200)]
+    turns = 3 if quick else 5
+    return [*(_group(*size, turns) for size in groups), *(_reference(*size, turns) for size in references)]
+
+
+def _group(people: int, rows: int, turns: int) -> dict[str, object]:
+    history, window = SETTINGS.null_history_s * RATE, SETTINGS.window_s * RATE
+    eeg = 1e-5 * np.random.default_rng(0).standard_normal((people, history, rows))
+    observer = GroupObserver(people, rows, RATE, SETTINGS)
+    for start in range(0, history, RATE):
+        observer(eeg[:, start : start + RATE])
+
+    def whole() -> None:
+        scaled = standardise(eeg)
+        observe(scaled[:, -window:], others_mean(scaled), history - window, RATE, SETTINGS, mutual=True)
+
+    ours, theirs = interleaved(turns, lambda: observer(eeg[:, -RATE:]), whole)
+    return _row(f"{people} people x {rows}, each other", ours, theirs)
+
+
+def _reference(people: int, rows: int, seconds: int, turns: int) -> dict[str, object]:
+    rng, window = np.random.default_rng(1), SETTINGS.window_s * RATE
+    reference = rng.standard_normal((seconds * RATE, rows))
+    eeg = 1e-5 * rng.standard_normal((people, window, rows))
+    observer = ReferenceObserver(people, reference, 0, RATE, SETTINGS)
+    warm = seconds // 2
+    for step in range(warm):
+        at = step % SETTINGS.window_s * RATE
+        observer(eeg[:, at : at + RATE])
+    # The same reach to either side.
+    reach = SETTINGS.null_history_s * RATE
+    near = reference[max(0, warm * RATE - reach) : warm * RATE + reach]
+    partner = np.broadcast_to(near, (people, *near.shape))
+
+    def whole() -> None:
+        observe(eeg, partner, len(near) // 2, RATE, SETTINGS)
+
+    ours, theirs = interleaved(turns, lambda: observer(eeg[:, :RATE]), whole)
+    return _row(f"{people} person x {rows}, reference of {seconds} s", ours, theirs)
+
+
+def _row(case: str, ours: float, theirs: float) -> dict[str, object]:
+    return {"case": case, "step_ms": 1e3 * ours, "whole_ms": 1e3 * theirs, "ratio": theirs / ours}
+
+
+COLUMNS = (
+    ("case", "case", ""), ("step_ms", "newest second, ms", ".1f"), ("whole_ms", "whole window, ms", ".0f"),
+    ("ratio", "ratio", ".1f"),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    run("synchrony", measure, COLUMNS, "medians; whole window: every displaced window's correlation computed anew")
