@@ -19,6 +19,7 @@ COMMANDS = {
     "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
     "export": ("models.command", "Turn a speech encoder (wav2vec 2.0, HuBERT, WavLM) into a streaming featurizer."),
     "featurizers": ("models.featurizers", "Which featurizers are installed, and which encoders can become one."),
+    "headmodel": ("calibration.head.command", "The operator from a montage's channels to 68 brain regions."),
     "devices": ("rtaffect.cli.devices", "What LSL streams and sound devices there are."),
     "doctor": ("rtaffect.cli.doctor", "What is installed and works, and what to do about what does not."),
 }

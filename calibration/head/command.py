@@ -1,0 +1,63 @@
+"""The command ``headmodel``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+
+from calibration.head.parts import need
+from rtaffect.errors import SettingsError
+from rtaffect.featurizer import cache_root
+from rtaffect.space import LEAST_SHARE, Operator
+from rtaffect.space_file import save_operator
+
+
+@click.command("headmodel")
+@click.option("--montage", required=True, help="1020-19, 1010-32, 1010-64, one of mne's, or a file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write, *.safetensors.")
+@click.option(
+    "--subjects-dir",
+    type=click.Path(path_type=Path),
+    help="FreeSurfer subjects; default: mne's full fsaverage where it is installed, else the built-in template.",
+)
+@click.option("--subject", help="Subject in there [default: fsaverage]; fsaverage5 is the built-in template.")
+def command(montage: str, out: Path, subjects_dir: Path | None, subject: str | None) -> None:
+    """Make the space operator of a montage: what its EEG says about 68 brain regions, and how much that is worth.
+
+    A file is a list of channel names (one a line, or a table with a column `name`), or positions: a table with x, y and
+    z too, or .elc, .sfp, .bvef, .loc, .csd, .elp or .hpts.
+    """
+    console, begin = Console(log_path=False), time.perf_counter()
+    if out.suffix != ".safetensors":
+        raise SettingsError(f"--out {out}: expected a name that ends in .safetensors")
+    need(template=False)
+    from calibration.head.forward import open_head
+    from calibration.head.operator import build
+    from calibration.head.positions import montage_for
+    from calibration.head.subject import find_subject
+
+    with console.status("making the head model"):
+        placed = montage_for(montage)
+        head = open_head(find_subject(subjects_dir, subject, cache_root(), console.log), console.log)
+        operator = build(placed, head)
+        sha256 = save_operator(operator, out)
+    console.print(f"space operator {out} in {time.perf_counter() - begin:.1f} s, {out.stat().st_size / 1e6:.1f} MB")
+    console.print(describe(operator))
+    console.print(f"{operator.manifest.head}; sha256 {sha256}", style="dim")
+
+
+def describe(operator: Operator) -> str:
+    """Return in words how well the montage tells regions apart."""
+    manifest = operator.manifest
+    lines = [
+        f"{len(manifest.channels)} channels, {len(manifest.regions)} regions: of a region's estimated power "
+        f"{np.median(operator.own_share):.0%} is its own (median), {np.median(operator.local_share):.0%} with its "
+        f"neighbours; {int(operator.trustworthy.sum())} zones of which {LEAST_SHARE:.0%} or more is their own:"
+    ]
+    for zone, share in zip(manifest.zones, operator.zone_own_share, strict=True):
+        lines.append(f"  {zone.name}: {share:.0%}, {len(zone.regions)} regions")
+    return "\n".join(lines)
