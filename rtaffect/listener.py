@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rtaffect.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
 from rtaffect.errors import MontageError
+from rtaffect.montage import place_of
 from rtaffect.ring import RingBuffer
 from rtaffect.settings import STEP_S, Settings
 from rtaffect.signal_path import Signal, SignalPath
@@ -26,21 +27,23 @@ def typical_amplitude(second: Signal) -> float:
 
 
 def columns_for(rows: Sequence[str], channels: Sequence[str], who: str) -> NDArray[np.intp]:
-    """Return the column of ``channels`` for each of ``rows``, by name without regard to case.
+    """Return the column of ``channels`` for each of ``rows``, by name: the very same, else one of the same place.
 
     Raises
     ------
     MontageError
         If a row has no channel.
     """
-    place = {name.casefold(): i for i, name in enumerate(channels)}
-    missing = [r for r in rows if r.casefold() not in place]
+    places = {place_of(name): i for i, name in enumerate(channels)}
+    names = {name.casefold(): i for i, name in enumerate(channels)}
+    found = [names.get(r.casefold(), places.get(place_of(r))) for r in rows]
+    missing = [r for r, column in zip(rows, found, strict=True) if column is None]
     if missing:
         raise MontageError(
             f"{who} has no channel {', '.join(missing)}; it has {', '.join(channels)}: "
             "choose another headset or bundle, or name the channels with --channels"
         )
-    return np.array([place[r.casefold()] for r in rows], np.intp)
+    return np.array(found, np.intp)
 
 
 def common_rows(montages: dict[str, Sequence[str]], wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -52,8 +55,9 @@ def common_rows(montages: dict[str, Sequence[str]], wanted: Sequence[str] | None
         If there is none.
     """
     names = list(wanted) if wanted is not None else list(next(iter(montages.values())))
-    held = [{c.casefold() for c in channels} for channels in montages.values()]
-    rows = tuple(n for n in names if all(n.casefold() in h for h in held))
+    held = [{place_of(c) for c in channels} for channels in montages.values()]
+    places = {place_of(n): n for n in reversed(names)}
+    rows = tuple(n for n in names if places[place_of(n)] == n and all(place_of(n) in h for h in held))
     if not rows:
         each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
         whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"

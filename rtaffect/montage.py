@@ -67,6 +67,11 @@ def known_name(name: str) -> str | None:
     return _BY_FOLDED.get(bare.casefold())
 
 
+def place_of(name: str) -> str:
+    """Return what tells whether two channel names mean the same place: ``EEG T3-REF``, ``t7`` and ``T7`` do."""
+    return (known_name(name) or name.strip()).casefold()
+
+
 def known_names(names: Sequence[str], where: str = "the montage") -> tuple[str, ...]:
     """Return the 10-05 name of every channel, in the given order.
 

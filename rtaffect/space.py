@@ -16,7 +16,7 @@ from pydantic import Field
 
 from rtaffect.errors import MontageError
 from rtaffect.inverse import LAMBDA2, component_rows, components, crosstalk, eloreta
-from rtaffect.montage import known_name
+from rtaffect.montage import place_of
 from rtaffect.settings import Frozen
 
 FORMAT: Final = 1
@@ -165,8 +165,8 @@ class Operator:
         MontageError
             If too few channels are common.
         """
-        place = {_comparable(name): number for number, name in reversed(list(enumerate(names)))}
-        missing = [name for name in self.manifest.channels if _comparable(name) not in place]
+        place = {place_of(name): number for number, name in reversed(list(enumerate(names)))}
+        missing = [name for name in self.manifest.channels if place_of(name) not in place]
         if len(self.manifest.channels) - len(missing) < LEAST_CHANNELS:
             raise MontageError(
                 f"only {len(self.manifest.channels) - len(missing)} of the stream's channels ({', '.join(names)}) are "
@@ -175,7 +175,7 @@ class Operator:
                 "this montage"
             )
         fitted = self.without(missing)
-        return fitted, [place[_comparable(name)] for name in fitted.manifest.channels]
+        return fitted, [place[place_of(name)] for name in fitted.manifest.channels]
 
     def _of(self, channels: list[str]) -> Operator:
         if len(channels) < LEAST_CHANNELS:
@@ -238,7 +238,3 @@ def _weighted(operator: Operator, kernel: NDArray[np.float64]) -> Operator:
         shares=crosstalk(rows, operator.lead_field, region).astype(np.float32),
         zone_shares=crosstalk(zone_rows, operator.lead_field, region).astype(np.float32),
     )
-
-
-def _comparable(name: str) -> str:
-    return (known_name(name) or name.strip()).casefold()

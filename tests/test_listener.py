@@ -47,6 +47,16 @@ def test_common_rows_keep_the_wanted_order_and_spelling():
     assert common_rows(montages, ("Af8", "Oz", "TP9")) == ("Af8", "TP9")
 
 
+def test_names_of_one_place_are_one_channel():
+    """Old and new 10-20 names, and what recorders write around them; the very same name goes before another."""
+    old = ("EEG Fp1-REF", "EEG T3-REF", "EEG Cz-REF")
+    assert columns_for(("T7", "FP1"), old, "A").tolist() == [1, 0]
+    assert columns_for(("T3", "T7"), ("T7", "T3"), "A").tolist() == [1, 0]
+    assert common_rows({"a": old, "b": ("T7", "Cz", "Oz")}, None) == ("EEG T3-REF", "EEG Cz-REF")
+    assert common_rows({"a": old, "b": ("T7", "Cz", "Oz")}, ("Oz", "Cz", "T7")) == ("Cz", "T7")
+    assert common_rows({"a": ("T3", "T7", "Cz"), "b": ("T7", "Cz")}, None) == ("T3", "Cz")
+
+
 @pytest.mark.parametrize("wanted", [None, ("Fz", "Oz")])
 def test_no_common_row_is_refused_with_each_montage(wanted):
     with pytest.raises(MontageError) as caught:
