@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import soundfile
 from calibration.calibrate import calibrate
 from rtaffect.audio import SAMPLE_RATE
 from rtaffect.bundle import save_bundle
+from rtaffect.cache import made_once
 from rtaffect.featurizer import Featurizer
 from rtaffect.settings import Settings
 from rtaffect.simulation.study import StudySettings, SyntheticStudy
@@ -33,19 +31,7 @@ def ensure(root: Path, featurizer: Featurizer, progress: Progress) -> Path:
     of the cohort, who is not in the bundle, from ``LEAD_S`` before the sound.
     """
     folder = root / f"v{VERSION}-{featurizer.sha256[:12]}"
-    if not folder.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=root, prefix="part-"))
-        try:
-            _make(part, featurizer, progress)
-            os.replace(part, folder)
-        except OSError:
-            # Another process was first: what it made is the same.
-            if not folder.exists():
-                raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    return folder
+    return made_once(folder, lambda part: _make(part, featurizer, progress))
 
 
 def _make(folder: Path, featurizer: Featurizer, progress: Progress) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 
 from calibration.head.parts import need, versions
 from calibration.head.surfaces import TEMPLATE, write_template
+from rtaffect.cache import made_once
 from rtaffect.errors import ArtifactError
 from rtaffect.regions import REGIONS
 
@@ -129,22 +127,13 @@ def find_subject(subjects: Path | None, name: str | None, cache: Path, progress:
 
 def template(cache: Path, progress: Progress) -> Subject:
     """Return the built-in template, made below ``cache`` if it is not there yet."""
-    root = cache / "head"
-    folder = root / f"v{VERSION}-mne{versions(True)['mne']}"
-    if not folder.exists():
+
+    def make(part: Path) -> None:
         progress("making the template head (about 15 s, the first time only)")
-        root.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=root, prefix="part-"))
-        try:
-            write_template(part)
-            Subject(part, TEMPLATE, template=True).solve()
-            os.replace(part, folder)
-        except OSError:
-            # Another process was first: what it made is the same.
-            if not folder.exists():
-                raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        write_template(part)
+        Subject(part, TEMPLATE, template=True).solve()
+
+    folder = made_once(cache / "head" / f"v{VERSION}-mne{versions(True)['mne']}", make)
     return Subject(folder, TEMPLATE, template=True)
 
 
