@@ -1,4 +1,4 @@
-"""What is measured: ``python -m bench.NAME``; NAME is ``step``, ``ring``, ``replay``, ``featurizer`` or ``synchrony``.
+"""What is measured: ``python -m bench.NAME``; NAME is one of this folder's modules, such as ``step`` or ``ring``.
 
 Options: ``--quick``, ``--markdown``, ``--json FILE``.
 

@@ -15,7 +15,15 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize(
     ("name", "rows"),
-    [("step", 3), ("ring", 1), ("replay", 4), ("featurizer", 6), ("synchrony", 4), ("localisation", 2)],
+    [
+        ("step", 3),
+        ("ring", 1),
+        ("replay", 4),
+        ("featurizer", 6),
+        ("synchrony", 4),
+        ("localisation", 2),
+        ("alignment", 2),
+    ],
 )
 def test_a_bench_runs_quickly_and_writes_its_ratios(name: str, rows: int, tmp_path: Path) -> None:
     target = tmp_path / "bench.json"
