@@ -19,6 +19,9 @@ from rtaffect.sources.base import Source
 #: Beyond these a headset's median amplitude is no EEG: its unit must be wrong, V.
 WEAKEST_V, STRONGEST_V = 2e-8, 2e-3
 
+#: Seconds that may be taken in at once, beside the window.
+_AHEAD_S = 20
+
 
 def typical_amplitude(second: Signal) -> float:
     """Return the median over rows of the root mean square of ``second`` (n, rows), over rows that are wholly there."""
@@ -78,22 +81,22 @@ class Listener:
     rows
         Rows of the space; each is a channel of the headset.
     settings
-        Signal path, thresholds, and how much history is kept.
+        Signal path, thresholds, and the window, which is kept.
     origin
         LSL time of the session's zero, s.
     """
 
     def __init__(self, source: Source, rows: Sequence[str], settings: Settings, origin: float) -> None:
-        signal, synchrony = settings.signal, settings.synchrony
+        signal = settings.signal
         self.name = source.info.name
         self._source, self._signal, self._origin = source, signal, origin
         self._columns = columns_for(rows, source.info.channels, f"headset {self.name!r}")
         self._path = SignalPath(signal, source.info.rate, len(rows))
         self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(rows))
         self._judge_channels = ChannelJudge(signal, settings.quality, len(rows))
-        kept = (synchrony.null_history_s + synchrony.window_s + 10) * signal.rate_hz
-        self._grid = RingBuffer(kept, len(rows), np.float64)
-        self._good = RingBuffer(kept // signal.rate_hz, len(rows), np.float64)
+        kept = settings.synchrony.window_s + _AHEAD_S
+        self._grid = RingBuffer(kept * signal.rate_hz, len(rows), np.float64)
+        self._good = RingBuffer(kept, len(rows), np.float64)
         self._cursor = 0
         self._typical = math.nan
 

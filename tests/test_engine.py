@@ -44,10 +44,12 @@ def on_grid(eeg: np.ndarray, seconds: int, settings: Settings = SETTINGS) -> np.
     out = []
     for source in headsets(eeg):
         listener = Listener(source, source.info.channels, settings, ORIGIN)
+        pieces = []
         for step in range(1, seconds + 1):
             source.advance(ORIGIN + step + listener.lookahead_s)
             listener.advance(step)
-        out.append(listener.window(seconds, seconds))
+            pieces.append(listener.window(step, 1))
+        out.append(np.concatenate(pieces))
     return np.stack(out)
 
 

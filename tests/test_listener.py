@@ -140,7 +140,8 @@ def test_a_second_without_samples_is_empty():
     assert np.isfinite(listener.window(12, 12)[100:400]).all()
 
 
-def test_history_reaches_as_far_back_as_the_null_needs():
-    settings = Settings(signal=SETTINGS.signal, synchrony=SynchronySettings(null_history_s=30))
+def test_history_reaches_as_far_back_as_the_window_needs():
+    settings = Settings(signal=SETTINGS.signal, synchrony=SynchronySettings(window_s=25, null_separation_s=25))
     listener = listen(headset(eeg(60)), ("C1",), 55, settings)
-    assert np.isfinite(listener.window(55, 40)).all()
+    assert np.isfinite(listener.window(55, 25)).all()
+    np.testing.assert_array_equal(listener.quality(55, 25), 1.0)
