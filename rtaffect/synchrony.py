@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from rtaffect.settings import SynchronySettings
 
@@ -188,7 +188,7 @@ def observe(
     Returns
     -------
     Observation
-        The null band is the normal interval of the displaced correlations' Fisher z, from windows at least
+        The null band is the normal prediction interval of the displaced correlations' Fisher z, from windows at least
         ``null_separation_s`` away from the true one on either side.
     """
     n = windows.shape[1]
@@ -221,13 +221,17 @@ def _displaced(last: int, start: int, rate: int, settings: SynchronySettings) ->
 
 
 def _null_band(values: Signal, settings: SynchronySettings, widening: float) -> tuple[Signal, Signal]:
-    """Return low and high (rows,) of the null from displaced correlations (draws, rows) and a factor of its spread."""
+    """Return low and high (rows,) of the null from displaced correlations (draws, rows) and a factor of its spread.
+
+    The prediction interval of one more normal draw in Fisher z: mean and spread of few draws are uncertain themselves.
+    """
     z = np.arctanh(np.clip(values, -_CLIP, _CLIP))
     present = np.isfinite(z)
     count = present.sum(axis=0)
     safe = np.maximum(count, 2)
     centre = np.where(present, z, 0.0).sum(axis=0) / safe
     spread = np.sqrt(np.where(present, (z - centre) ** 2, 0.0).sum(axis=0) / (safe - 1))
-    reach = widening * norm.ppf(0.5 + settings.null_level / 2) * spread
+    quantile = student_t.ppf(0.5 + settings.null_level / 2, safe - 1)
+    reach = widening * quantile * np.sqrt(1 + 1 / safe) * spread
     enough = count >= settings.null_least
     return np.tanh(np.where(enough, centre - reach, np.nan)), np.tanh(np.where(enough, centre + reach, np.nan))
