@@ -24,6 +24,7 @@ from rtaffect.simulation.head import CHANNELS
 from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.spaces import ChannelSpace
 from rtaffect.synchrony import fisher_mean, others_mean, standardise
 
 RATE = 250.0
@@ -70,13 +71,13 @@ def made_up_model(folder: Path, seconds: int, samples: np.ndarray | None = None)
     source = SoundFileSource(samples, "sound", ORIGIN)
     stimulus = Stimulus(name="sound", sha256=source.info.source_id, seconds=seconds, people=12, fitted=False)
     manifest = Manifest(
-        name="bench", created="", rtaffect="", rows=CHANNELS, settings=settings,
+        name="bench", created="", rtaffect="", channels=CHANNELS, rows=CHANNELS, settings=settings,
         featurizer=FeaturizerIdentity(identity=featurizer.identity, sha256=featurizer.sha256, size=featurizer.size),
         stimuli=(stimulus,), scores=Scores(r=(0.0,) * len(CHANNELS), r_mean=0.0, folds=1, steps=1, alpha=(1.0,)),
         synthetic=True, provenance={},
     )  # fmt: skip
     reference = rng.standard_normal((seconds * settings.signal.rate_hz, len(CHANNELS))).astype(np.float32)
-    save_bundle(Bundle(manifest, _weights(rng, featurizer, settings), (reference,)), folder)
+    save_bundle(Bundle(manifest, _weights(rng, featurizer, settings), (reference,), ChannelSpace(CHANNELS)), folder)
     return load_model(folder, None, print), samples
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from bench import Rows, interleaved, run
 from rtaffect.observer import GroupObserver, ReferenceObserver
 from rtaffect.settings import SynchronySettings
-from rtaffect.synchrony import observe, others_mean, standardise
+from rtaffect.synchrony import RowLayout, observe, others_mean, standardise
 
 RATE = 100
 SETTINGS = SynchronySettings()
@@ -24,7 +24,7 @@ def measure(quick: bool) -> Rows:
 def _group(people: int, rows: int, turns: int) -> dict[str, object]:
     history, window = SETTINGS.null_history_s * RATE, SETTINGS.window_s * RATE
     eeg = 1e-5 * np.random.default_rng(0).standard_normal((people, history, rows))
-    observer = GroupObserver(people, rows, RATE, SETTINGS)
+    observer = GroupObserver(people, RATE, SETTINGS, layout=RowLayout.plain(rows))
     for start in range(0, history, RATE):
         observer(eeg[:, start : start + RATE])
 

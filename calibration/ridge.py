@@ -28,7 +28,8 @@ class Fit:
     """Weights fitted on everything, and how they did where they were not fitted.
 
     ``held_out`` (steps, R) are the predictions in Fisher z of the outer folds, NaN where none; ``target`` the same of
-    what was observed; ``alpha`` (R,) the regularisation of the final weights; ``folds`` the number of outer folds.
+    what was observed; ``alpha`` (R,) the regularisation of the final weights; ``folds`` the number of outer folds;
+    ``counted`` (R,) the rows that enter the mean over rows.
     """
 
     weights: Weights
@@ -36,17 +37,23 @@ class Fit:
     target: Array
     alpha: Array
     folds: int
+    counted: NDArray[np.bool_]
 
     def correlations(self) -> tuple[Array, float]:
         """Return the held-out Pearson r of each row (R,) and of the mean over rows."""
         use = np.isfinite(self.held_out).all(axis=1) & np.isfinite(self.target).all(axis=1)
         predicted, observed = self.held_out[use], self.target[use]
         rows = [_pearson(p, o) for p, o in zip(predicted.T, observed.T, strict=True)]
-        return np.array(rows), _pearson(predicted.mean(axis=1), observed.mean(axis=1))
+        means = (course[:, self.counted].mean(axis=1) for course in (predicted, observed))
+        return np.array(rows), _pearson(*means)
 
 
 def fit(
-    features: Sequence[Array], targets: Sequence[Array], settings: Settings, people: Sequence[Array] | None = None
+    features: Sequence[Array],
+    targets: Sequence[Array],
+    settings: Settings,
+    people: Sequence[Array] | None = None,
+    counted: NDArray[np.bool_] | None = None,
 ) -> Fit:
     """Fit weights to one or more sounds.
 
@@ -61,6 +68,8 @@ def fit(
     people
         For each sound (P, steps, R): what each person showed, Fisher z. A live session observes one person, so the
         interval is made for one; without it, for the target itself.
+    counted
+        Which rows (R,) enter the mean over rows; default: all.
 
     Raises
     ------
@@ -78,7 +87,9 @@ def fit(
     everything = np.arange(len(target))
     weights, alpha = _fit_on(features, target, everything, lengths, settings)
     shown = np.concatenate(people, axis=1) if people is not None else target[None]
-    return Fit(_with_interval(weights, held_out, shown, settings), held_out, target, alpha, len(outer))
+    counted = np.ones(target.shape[1], np.bool_) if counted is None else counted
+    weights = _with_interval(weights, held_out, shown, counted, settings)
+    return Fit(weights, held_out, target, alpha, len(outer), counted)
 
 
 def folds(lengths: Sequence[int], gap: int) -> Iterator[tuple[Indices, Indices]]:
@@ -187,10 +198,12 @@ def _choose_alpha(x: Array, y: Array, inner: list[tuple[Indices, Indices]]) -> A
     return np.asarray(ALPHAS[error.argmin(axis=0)])
 
 
-def _with_interval(weights: Weights, held_out: Array, shown: Array, settings: Settings) -> Weights:
+def _with_interval(
+    weights: Weights, held_out: Array, shown: Array, counted: NDArray[np.bool_], settings: Settings
+) -> Weights:
     """Return ``weights`` with the quantiles of ``shown`` (P, steps, R) less its prediction, for rows and their mean."""
     residual = (shown - held_out).reshape(-1, held_out.shape[1])
-    residual = np.column_stack([residual, residual.mean(axis=1)])
+    residual = np.column_stack([residual, residual[:, counted].mean(axis=1)])
     tail = (1 - settings.prediction.interval_level) / 2
     low, high = np.nanquantile(residual, [tail, 1 - tail], axis=0)
     return replace(weights, residual_low=low, residual_high=high)

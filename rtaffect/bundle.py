@@ -17,9 +17,12 @@ from safetensors.numpy import load, save
 
 from rtaffect.errors import ArtifactError
 from rtaffect.prediction import Weights
+from rtaffect.response import Response
 from rtaffect.settings import Frozen, Settings
+from rtaffect.space_file import from_bytes, to_bytes
+from rtaffect.spaces import ChannelSpace, ComponentSpace, Kind, RegionSpace, Space
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
 
 
@@ -56,13 +59,14 @@ class Scores(Frozen):
 
 
 class Manifest(Frozen):
-    """What ``bundle.json`` holds."""
+    """What ``bundle.json`` holds. ``channels`` are those that the space reads, ``rows`` what it makes of them."""
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     name: str
     created: str
     rtaffect: str
-    space: Literal["channels"] = "channels"
+    space: Kind = "channels"
+    channels: tuple[str, ...]
     rows: tuple[str, ...]
     settings: Settings
     featurizer: FeaturizerIdentity
@@ -77,13 +81,14 @@ class Manifest(Frozen):
 class Bundle:
     """A loaded bundle.
 
-    ``references[i]`` is the group's mean response to ``manifest.stimuli[i]``: (time, R) float32 at
+    ``references[i]`` is the group's mean response to ``manifest.stimuli[i]``: (time, M * k) float32 at
     ``settings.signal.rate_hz``, each listener scaled to unit variance per row before averaging; NaN where missing.
     """
 
     manifest: Manifest
     weights: Weights
     references: tuple[NDArray[np.float32], ...]
+    space: Space
 
     def reference_for(self, sound_sha256: str) -> NDArray[np.float32] | None:
         """Return the reference of the stimulus with that hash, or None."""
@@ -97,6 +102,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
     """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the tensors' hash."""
     tensors = {f"weights.{n}": np.ascontiguousarray(v) for n, v in _weight_arrays(bundle.weights).items()}
     tensors |= {f"reference.{i}": np.ascontiguousarray(r) for i, r in enumerate(bundle.references)}
+    tensors |= _space_arrays(bundle.space)
     data = save(tensors)
     manifest = bundle.manifest.model_copy(update={"tensors_sha256": hashlib.sha256(data).hexdigest()})
     folder.mkdir(parents=True, exist_ok=True)
@@ -141,6 +147,34 @@ def _weight_arrays(weights: Weights) -> dict[str, NDArray[np.float64]]:
     return {f.name: getattr(weights, f.name) for f in fields(weights) if f.name != "lags_s"}
 
 
+def _space_arrays(space: Space) -> dict[str, NDArray[Any]]:
+    if isinstance(space, RegionSpace):
+        return {"space.operator": np.frombuffer(to_bytes(space.operator), np.uint8)}
+    if isinstance(space, ComponentSpace):
+        return {
+            "space.filters": np.ascontiguousarray(space.filters),
+            "space.covariance": np.ascontiguousarray(space.covariance),
+        }
+    return {}
+
+
+def _load_space(manifest: Manifest, tensors: dict[str, NDArray[Any]], where: str) -> Space:
+    """Return the bundle's space; ArtifactError if its parts are missing or make other rows than the manifest names."""
+    space: Space
+    try:
+        if manifest.space == "regions":
+            space = RegionSpace(from_bytes(tensors["space.operator"].tobytes(), f"{where}: space.operator"))
+        elif manifest.space == "components":
+            space = ComponentSpace(manifest.channels, tensors["space.filters"], tensors["space.covariance"])
+        else:
+            space = ChannelSpace(manifest.channels, manifest.settings.signal.average_reference)
+    except KeyError as error:
+        raise ArtifactError(f"{where}: tensor {error.args[0]} is missing; {_REMAKE}") from None
+    if (space.channels, space.rows) != (manifest.channels, manifest.rows):
+        raise ArtifactError(f"{where}: its space has other channels or rows than bundle.json names; {_REMAKE}")
+    return space
+
+
 def _replace(path: Path, data: bytes) -> None:
     """Write the whole file or nothing."""
     part = path.with_suffix(path.suffix + ".part")
@@ -169,7 +203,8 @@ def _load_manifest(path: Path) -> Manifest:
 
 
 def _assemble(folder: Path, manifest: Manifest, tensors: dict[str, NDArray[Any]]) -> Bundle:
-    shapes = _expected_shapes(manifest)
+    space = _load_space(manifest, tensors, f"bundle {folder}")
+    shapes = _expected_shapes(manifest, space)
     for name, shape in shapes.items():
         if name not in tensors:
             raise ArtifactError(f"bundle {folder}: tensor {name} is missing; {_REMAKE}")
@@ -181,12 +216,13 @@ def _assemble(folder: Path, manifest: Manifest, tensors: dict[str, NDArray[Any]]
     arrays = {n.removeprefix("weights."): tensors[n] for n in shapes if n.startswith("weights.")}
     weights = Weights(**arrays, lags_s=manifest.settings.prediction.lags_s)
     references = tuple(tensors[f"reference.{i}"] for i in range(len(manifest.stimuli)))
-    return Bundle(manifest, weights, references)
+    return Bundle(manifest, weights, references, space)
 
 
-def _expected_shapes(manifest: Manifest) -> dict[str, tuple[int | None, ...]]:
+def _expected_shapes(manifest: Manifest, space: Space) -> dict[str, tuple[int | None, ...]]:
     """Return the shape of every tensor; None where any length will do."""
     rows, size = len(manifest.rows), manifest.featurizer.size
+    columns = space.layout.measured * Response(space, manifest.settings).layout.k
     components, lags = manifest.settings.prediction.n_components, len(manifest.settings.prediction.lags_s)
     return {
         "weights.pca_mean": (size,),
@@ -197,4 +233,4 @@ def _expected_shapes(manifest: Manifest) -> dict[str, tuple[int | None, ...]]:
         "weights.intercept": (rows,),
         "weights.residual_low": (rows + 1,),
         "weights.residual_high": (rows + 1,),
-    } | {f"reference.{i}": (None, rows) for i in range(len(manifest.stimuli))}
+    } | {f"reference.{i}": (None, columns) for i in range(len(manifest.stimuli))}

@@ -16,10 +16,12 @@ from rtaffect.feedback import Feedback
 from rtaffect.listener import Listener
 from rtaffect.observer import GroupObserver, ReferenceObserver
 from rtaffect.prediction import Prediction, Predictor
+from rtaffect.response import Response
 from rtaffect.settings import STEP_S, Settings
 from rtaffect.signal_path import Signal
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
+from rtaffect.spaces import Space
 from rtaffect.synchrony import Observation
 
 Against = Literal["reference", "group", "nothing"]
@@ -29,7 +31,8 @@ Against = Literal["reference", "group", "nothing"]
 class Reference:
     """A group's mean response to the sound that is playing.
 
-    ``mean`` is (time, R) at the settings' ``rate_hz``; ``onset`` is when the sound starts, s on the session clock.
+    ``mean`` is (time, M * k), as people's responses are, at the settings' ``rate_hz``;
+    ``onset`` is when the sound starts, s on the session clock.
     """
 
     mean: NDArray[np.float32]
@@ -51,8 +54,8 @@ class Engine:
     ----------
     people
         Headsets, one per person.
-    rows
-        Rows of the space, each a channel of every headset.
+    space
+        What the rows are.
     settings
         The analysis.
     origin
@@ -66,7 +69,7 @@ class Engine:
     def __init__(
         self,
         people: Sequence[Source],
-        rows: tuple[str, ...],
+        space: Space,
         settings: Settings,
         origin: float,
         *,
@@ -75,20 +78,23 @@ class Engine:
         predictor: Predictor | None = None,
         reference: Reference | None = None,
     ) -> None:
-        self.rows, self.origin, self.settings = rows, origin, settings
+        self.space, self.origin, self.settings = space, origin, settings
         self.sources = [*people, *([sound] if sound is not None else [])]
-        self._listeners = [Listener(p, rows, settings, origin) for p in people]
+        partial = space.kind != "channels"
+        self._listeners = [Listener(p, space.channels, settings, origin, partial=partial) for p in people]
+        self._responses = [Response(space, settings) for _ in people]
         self._sound_input, self._predictor = sound_input, predictor
         self._observer, self._against = self._observer_for(reference)
         self._step = 0
 
     def _observer_for(self, reference: Reference | None) -> tuple[ReferenceObserver | GroupObserver | None, Against]:
-        people, rate, how = len(self._listeners), self.settings.signal.rate_hz, self.settings.synchrony
+        people, rate, how = len(self._responses), self.settings.signal.rate_hz, self.settings.synchrony
+        layout = self._responses[0].layout if people else self.space.layout
         if reference is not None:
-            onset = round(reference.onset * rate)
-            return ReferenceObserver(people, np.asarray(reference.mean, np.float64), onset, rate, how), "reference"
+            mean, onset = np.asarray(reference.mean, np.float64), round(reference.onset * rate)
+            return ReferenceObserver(people, mean, onset, rate, how, layout=layout), "reference"
         if people > 1:
-            return GroupObserver(people, len(self.rows), rate, how), "group"
+            return GroupObserver(people, rate, how, layout=layout), "group"
         return None, "nothing"
 
     @property
@@ -107,15 +113,19 @@ class Engine:
         step = self._step
         spent: dict[str, float] = {}
         with _timed(spent, "eeg"):
-            for listener in self._listeners:
-                listener.advance(step)
+            second = np.stack([self._respond(person, step) for person in range(len(self._listeners))])
         with _timed(spent, "features"):
             feature = self._hear(step)
         with _timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with _timed(spent, "synchrony"):
-            comparison = self._observe(step)
-        return self._feedback(now, prediction or _no_prediction(len(self.rows)), comparison, spent)
+            comparison = self._observe(step, second)
+        return self._feedback(now, prediction or _no_prediction(len(self.space.rows)), comparison, spent)
+
+    def _respond(self, person: int, step: int) -> Signal:
+        listener = self._listeners[person]
+        listener.advance(step)
+        return self._responses[person](listener.window(step, STEP_S))
 
     def _hear(self, step: int) -> Signal | None:
         if self._sound_input is None:
@@ -123,9 +133,8 @@ class Engine:
         self._sound_input.advance(step)
         return self._sound_input.feature(step)
 
-    def _observe(self, step: int) -> Comparison:
+    def _observe(self, step: int, second: Signal) -> Comparison:
         window = self.settings.synchrony.window_s
-        second = np.stack([p.window(step, STEP_S) for p in self._listeners])
         observation = self._observer(second) if self._observer is not None else None
         if step < window:
             return self._nothing(f"the first window fills in {window - step} s")
@@ -136,7 +145,7 @@ class Engine:
         return self._nothing("the window is not inside the sound that the reference group heard")
 
     def _nothing(self, reason: str) -> Comparison:
-        return Comparison(_no_observation(len(self._listeners), len(self.rows)), "nothing", reason)
+        return Comparison(_no_observation(len(self._listeners), len(self.space.rows)), "nothing", reason)
 
     def _feedback(self, now: float, p: Prediction, comparison: Comparison, spent: dict[str, float]) -> Feedback:
         o, step, window_s = comparison.observation, self._step, self.settings.synchrony.window_s
@@ -145,7 +154,11 @@ class Engine:
             step=step,
             time=float(step * STEP_S),
             lsl_time=self.end_of(step),
-            rows=self.rows,
+            rows=self.space.rows,
+            row_kinds=self.space.row_kinds,
+            own_share=self.space.own_share,
+            mean_of=self.space.mean_of,
+            channels=self.space.channels,
             people=tuple(listener.name for listener in self._listeners),
             predicted=p.value,
             predicted_low=p.low,
@@ -160,8 +173,8 @@ class Engine:
             observed_mean=o.overall,
             null_mean_low=o.overall_low,
             null_mean_high=o.overall_high,
-            quality=np.array(quality).reshape(len(quality), len(self.rows)),
-            trusted=np.isfinite(p.value) & np.isfinite(o.mean) & np.isfinite(o.low),
+            quality=np.array(quality).reshape(len(quality), len(self.space.channels)),
+            trusted=np.isfinite(p.value) & np.isfinite(o.mean) & np.isfinite(o.low) & self.space.resolved,
             observed_against=comparison.against,
             reason="; ".join(filter(None, [comparison.reason, *self._why_not(o, p, comparison.reason)])),
             sources=tuple(s.status(now) for s in self.sources),

@@ -34,7 +34,7 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feedback:
-    """What one step found. R rows of the space, P people; absent values are NaN, never made up.
+    """What one step found. R rows of the space, C channels, P people; absent values are NaN, never made up.
 
     Attributes
     ----------
@@ -45,7 +45,15 @@ class Feedback:
     lsl_time : float
         The same instant on the LSL clock, s.
     rows : tuple of str, length R
-        Row names (channels or regions).
+        Row names.
+    row_kinds : tuple of str, length R
+        What each row is: channel, zone, region, group (an average of regions) or component.
+    own_share : (R,) float64 in [0, 1]
+        How much of a row's estimated power is its own with this montage; 1 where nothing is estimated.
+    mean_of : str
+        Over what the means over rows are taken, as in '24 channels'.
+    channels : tuple of str, length C
+        Names of the channels from which the rows are made.
     people : tuple of str, length P
         Names of the headsets.
     predicted, predicted_low, predicted_high : (R,) float64, correlation
@@ -57,13 +65,13 @@ class Feedback:
     null_low, null_high : (R,) float64, correlation
         The null band of ``observed``: its spread when the time lock is broken.
     predicted_mean, predicted_mean_low, predicted_mean_high : float, correlation
-        Predicted synchrony averaged over the rows (Fisher z) and its interval.
+        Predicted synchrony averaged over the rows that count (Fisher z) and its interval.
     observed_mean, null_mean_low, null_mean_high : float, correlation
-        Observed synchrony averaged over the rows that have a value (Fisher z), and its null band.
-    quality : (P, R) float64 in [0, 1]
+        Observed synchrony averaged over those of them that have a value (Fisher z), and its null band.
+    quality : (P, C) float64 in [0, 1]
         Fraction of the window in which each person's channel was good.
     trusted : (R,) bool
-        Whether the row has both values and enough good data.
+        Whether the row has both values, enough good data, and enough of its power is its own.
     observed_against : "reference", "group" or "nothing"
         What the people were compared with.
     reason : str
@@ -78,6 +86,10 @@ class Feedback:
     time: float
     lsl_time: float
     rows: tuple[str, ...]
+    row_kinds: tuple[str, ...]
+    own_share: FloatArray
+    mean_of: str
+    channels: tuple[str, ...]
     people: tuple[str, ...]
     predicted: FloatArray
     predicted_low: FloatArray

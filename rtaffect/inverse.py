@@ -6,6 +6,7 @@ tens of milliseconds. The same functions make the operator in the first place, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -46,6 +47,13 @@ def eloreta(lead_field: NDArray[np.floating], lambda2: float = LAMBDA2) -> Array
         A m per V; each row sums to 0, so that the reference of the EEG does not matter.
     """
     field = average_reference(lead_field)
+    weights = eloreta_weights(field, lambda2)
+    kernel: Array = weights[:, None] * (field.T @ _regularised_inverse((field * weights) @ field.T, lambda2))
+    return kernel
+
+
+def eloreta_weights(field: Array, lambda2: float) -> Array:
+    """Return eLORETA's weights of the sources (N,), scaled, for an average-referenced lead field (channels, N)."""
     weights = np.ones(field.shape[1])
     covariance = _scaled(field, weights)
     for _ in range(_MOST_TURNS):
@@ -55,8 +63,47 @@ def eloreta(lead_field: NDArray[np.floating], lambda2: float = LAMBDA2) -> Array
         covariance = _scaled(field, weights)
         if np.linalg.norm(weights - last) < _TOLERANCE * np.linalg.norm(last):
             break
-    kernel: Array = weights[:, None] * (field.T @ _regularised_inverse(covariance, lambda2))
-    return kernel
+    return weights
+
+
+class Reweighting:
+    """Rows of parts of the sources from any of the channels, at the cost of one small matrix inversion.
+
+    The sources' weights stay those of all channels, where :func:`eloreta` would find them anew: with them the inverse
+    needs of the lead field only what is summed up here.
+
+    Parameters
+    ----------
+    lead_field
+        (channels, N), V per A m; any reference.
+    basis
+        (N, k), of :func:`components`; several such, with their members and number of parts, one after the other.
+    lambda2
+        Regularisation, see :func:`eloreta`.
+    """
+
+    def __init__(
+        self,
+        lead_field: NDArray[np.floating],
+        parts: Sequence[tuple[NDArray[np.floating], NDArray[np.integer], int]],
+        lambda2: float = LAMBDA2,
+    ) -> None:
+        field = average_reference(lead_field)
+        weights = eloreta_weights(field, lambda2)
+        weighted = field * weights
+        self._lambda2 = lambda2
+        self._covariance: Array = weighted @ field.T
+        rows = [component_rows(weighted.T, *part) for part in parts]
+        self._patterns = np.concatenate([r.reshape(-1, len(field)) for r in rows])
+
+    def rows(self, used: NDArray[np.bool_]) -> Array:
+        """Return the rows (all parts * k, channels used), A m per V; each sums to 0. At least two must be used."""
+        n = int(used.sum())
+        centring = np.eye(n) - 1.0 / n
+        covariance = centring @ self._covariance[np.ix_(used, used)] @ centring
+        scale = float(np.trace(covariance)) / (n - 1)
+        inverse = _regularised_inverse(covariance / scale, self._lambda2)
+        return np.asarray(self._patterns[:, used] @ (centring @ inverse) / scale)
 
 
 def _scaled(field: Array, weights: Array) -> Array:

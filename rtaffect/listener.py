@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,19 +29,19 @@ def typical_amplitude(second: Signal) -> float:
     return float(np.median(np.sqrt((there**2).mean(axis=0)))) if there.size else math.nan
 
 
-def columns_for(rows: Sequence[str], channels: Sequence[str], who: str) -> NDArray[np.intp]:
-    """Return the column of ``channels`` for each of ``rows``, by name: the very same, else one of the same place.
+def columns_for(wanted: Sequence[str], channels: Sequence[str], who: str, partial: bool = False) -> NDArray[np.intp]:
+    """Return the column of ``channels`` for each ``wanted`` one, by name: the very same, else one of the same place.
 
     Raises
     ------
     MontageError
-        If a row has no channel.
+        If one is not there; with ``partial`` its column is -1.
     """
     places = {place_of(name): i for i, name in enumerate(channels)}
     names = {name.casefold(): i for i, name in enumerate(channels)}
-    found = [names.get(r.casefold(), places.get(place_of(r))) for r in rows]
-    missing = [r for r, column in zip(rows, found, strict=True) if column is None]
-    if missing:
+    found = [names.get(name.casefold(), places.get(place_of(name), -1)) for name in wanted]
+    missing = [name for name, column in zip(wanted, found, strict=True) if column < 0]
+    if missing and not partial:
         raise MontageError(
             f"{who} has no channel {', '.join(missing)}; it has {', '.join(channels)}: "
             "choose another headset or bundle, or name the channels with --channels"
@@ -49,7 +49,7 @@ def columns_for(rows: Sequence[str], channels: Sequence[str], who: str) -> NDArr
     return np.array(found, np.intp)
 
 
-def common_rows(montages: dict[str, Sequence[str]], wanted: Sequence[str] | None) -> tuple[str, ...]:
+def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | None) -> tuple[str, ...]:
     """Return the rows that every montage has, in the order and spelling of ``wanted`` (else of the first montage).
 
     Raises
@@ -78,25 +78,27 @@ class Listener:
     ----------
     source
         The headset.
-    rows
-        Rows of the space; each is a channel of the headset.
+    channels
+        Which of its channels, in this order; those that it lacks stay missing if ``partial``, else are an error.
     settings
         Signal path, thresholds, and the window, which is kept.
     origin
         LSL time of the session's zero, s.
     """
 
-    def __init__(self, source: Source, rows: Sequence[str], settings: Settings, origin: float) -> None:
+    def __init__(
+        self, source: Source, channels: Sequence[str], settings: Settings, origin: float, *, partial: bool = False
+    ) -> None:
         signal = settings.signal
         self.name = source.info.name
         self._source, self._signal, self._origin = source, signal, origin
-        self._columns = columns_for(rows, source.info.channels, f"headset {self.name!r}")
-        self._path = SignalPath(signal, source.info.rate, len(rows))
-        self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(rows))
-        self._judge_channels = ChannelJudge(signal, settings.quality, len(rows))
+        self._columns = columns_for(channels, source.info.channels, f"headset {self.name!r}", partial)
+        self._path = SignalPath(signal, source.info.rate, len(channels))
+        self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(channels))
+        self._judge_channels = ChannelJudge(signal, settings.quality, len(channels))
         kept = settings.synchrony.window_s + _AHEAD_S
-        self._grid = RingBuffer(kept * signal.rate_hz, len(rows), np.float64)
-        self._good = RingBuffer(kept, len(rows), np.float64)
+        self._grid = RingBuffer(kept * signal.rate_hz, len(channels), np.float64)
+        self._good = RingBuffer(kept, len(channels), np.float64)
         self._cursor = 0
         self._typical = math.nan
 
@@ -111,6 +113,7 @@ class Listener:
         self._cursor = block.stop
         if len(block.times):
             raw, times = block.samples[:, self._columns], block.times - self._origin
+            raw[:, self._columns < 0] = np.nan
             self._mains.add(raw, times)
             for first, values in self._path(raw, times, block.breaks):
                 self._write(first, values)
@@ -118,14 +121,14 @@ class Listener:
             self._judge(self._good.head + 1)
 
     def window(self, step: int, seconds: int) -> Signal:
-        """Return the ``seconds`` s that end at ``step`` (n, rows), V; NaN where missing or bad."""
+        """Return the ``seconds`` s that end at ``step`` (n, channels), V; NaN where missing or bad."""
         rate = self._signal.rate_hz
         values = self._grid.read((step - seconds) * rate, step * rate)
         bad = self._good.read(step - seconds, step) != 1.0
         return np.where(np.repeat(bad, rate, axis=0), np.nan, values)
 
     def quality(self, step: int, seconds: int) -> Signal:
-        """Return the fraction of the last ``seconds`` s in which each row was good (rows,), in [0, 1]."""
+        """Return the fraction of the last ``seconds`` s in which each channel was good (channels,), in [0, 1]."""
         good = self._good.read(step - seconds, step) == 1.0
         present = np.isfinite(self._grid.read((step - seconds) * self._signal.rate_hz, step * self._signal.rate_hz))
         return np.asarray((present & np.repeat(good, self._signal.rate_hz, axis=0)).mean(axis=0))
@@ -147,7 +150,7 @@ class Listener:
         self._grid.append(values[max(0, self._grid.head - first) :])
 
     def _judge(self, step: int) -> None:
-        """Note for second ``step`` which rows were good."""
+        """Note for second ``step`` which channels were good."""
         rate = self._signal.rate_hz
         recent = self._grid.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
         good = self._judge_channels(recent, self._mains.take((step - 1) * STEP_S))

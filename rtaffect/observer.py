@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.settings import SynchronySettings
-from rtaffect.synchrony import JointSums, Observation, others_mean, pearson, summarise
+from rtaffect.synchrony import JointSums, Observation, RowLayout, others_mean, pearson, summarise
 
 Signal = NDArray[np.float64]
 
@@ -94,6 +94,8 @@ class Observer:
         What is compared; the partner is one for all, or one for each.
     settings
         Window, least good fraction, and the null.
+    layout
+        How columns make rows.
     reach
         Furthest lags of displaced windows, s: partner later than the person, and earlier.
     mutual
@@ -101,9 +103,17 @@ class Observer:
     """
 
     def __init__(
-        self, people: Seconds, partner: Seconds, settings: SynchronySettings, reach: tuple[int, int], *, mutual: bool
+        self,
+        people: Seconds,
+        partner: Seconds,
+        settings: SynchronySettings,
+        layout: RowLayout,
+        reach: tuple[int, int],
+        *,
+        mutual: bool,
     ) -> None:
         self._people, self._partner, self._settings, self._mutual = people, partner, settings, mutual
+        self._layout = layout
         self._ahead, back = reach
         self._lags = np.arange(-self._ahead, back + 1)
         beyond = np.abs(self._lags) - settings.null_separation_s
@@ -149,8 +159,9 @@ class Observer:
         least = math.ceil(self._settings.min_good * window * self._people.rate)
         last = at - self._lags[self._chosen]
         whole = (last - window + 1 >= self._partner.begin) & (last < self._partner.stop)
-        values = np.where(whole, pearson(JointSums(*self._total[..., self._chosen]), least), np.nan)
-        return summarise(values.transpose(0, 2, 1), self._settings, mutual=self._mutual)
+        found = pearson(JointSums(*self._total[..., self._chosen]), least, self._layout.k)
+        values = np.where(whole, found, np.nan).transpose(0, 2, 1)
+        return summarise(values, self._settings, self._layout, mutual=self._mutual)
 
 
 class ReferenceObserver:
@@ -161,14 +172,18 @@ class ReferenceObserver:
     people
         Number of people.
     reference
-        (time, rows) at ``rate``; NaN where missing.
+        (time, M * k) at ``rate``; NaN where missing.
     onset
         When the reference starts, samples after the session's zero.
     rate
         Samples per second.
+    settings, layout
+        How columns make rows, and rows are compared.
     """
 
-    def __init__(self, people: int, reference: Signal, onset: int, rate: int, settings: SynchronySettings) -> None:
+    def __init__(
+        self, people: int, reference: Signal, onset: int, rate: int, settings: SynchronySettings, *, layout: RowLayout
+    ) -> None:
         # The reference is cut into the session's seconds; the first counts only if all of it is the reference's.
         lead = onset % rate
         padded = np.concatenate([np.full((lead, reference.shape[1]), np.nan), reference])
@@ -177,11 +192,11 @@ class ReferenceObserver:
         self._shift = onset // rate
         self._people = Seconds(people, reference.shape[1], rate, 1)
         reach = settings.null_history_s - settings.window_s
-        self._observer = Observer(self._people, self._partner, settings, (reach, reach), mutual=False)
+        self._observer = Observer(self._people, self._partner, settings, layout, (reach, reach), mutual=False)
         self._window = settings.window_s
 
     def __call__(self, second: Signal) -> Observation | None:
-        """Take in the next second (people, rate, rows); return its observation, None outside the reference."""
+        """Take in the next second (people, rate, M * k); return its observation, None outside the reference."""
         at = self._people.stop - self._shift
         self._people.append(second)
         self._observer.add(at)
@@ -196,14 +211,16 @@ class GroupObserver:
     mean square over the last ``null_history_s`` seconds.
     """
 
-    def __init__(self, people: int, rows: int, rate: int, settings: SynchronySettings) -> None:
-        keep, self._window = settings.null_history_s, settings.window_s
-        self._recent = np.zeros((keep, 2, people, rows))
-        self._people, self._others = Seconds(people, rows, rate, 1), Seconds(people, rows, rate, keep)
-        self._observer = Observer(self._people, self._others, settings, (0, keep - self._window), mutual=True)
+    def __init__(self, people: int, rate: int, settings: SynchronySettings, *, layout: RowLayout) -> None:
+        keep, self._window, self._k = settings.null_history_s, settings.window_s, layout.k
+        columns = layout.measured * layout.k
+        self._recent = np.zeros((keep, 2, people, columns))
+        self._people, self._others = Seconds(people, columns, rate, 1), Seconds(people, columns, rate, keep)
+        reach = (0, keep - self._window)
+        self._observer = Observer(self._people, self._others, settings, layout, reach, mutual=True)
 
     def __call__(self, second: Signal) -> Observation | None:
-        """Take in the next second (people, rate, rows); return its observation, None before the first window."""
+        """Take in the next second (people, rate, M * k); return its observation, None before the first window."""
         at = self._others.stop
         scaled = self._scaled(second, at)
         self._people.append(scaled)
@@ -212,9 +229,10 @@ class GroupObserver:
         return self._observer.observe(at) if at + 1 >= self._window else None
 
     def _scaled(self, second: Signal, at: int) -> Signal:
-        """Return a second (people, rate, rows), each row divided by its recent root mean square."""
+        """Return a second (people, rate, M * k), each row divided by its recent root mean square."""
         there = np.isfinite(second)
         self._recent[at % len(self._recent)] = there.sum(axis=1), (np.where(there, second, 0.0) ** 2).sum(axis=1)
         count, total = self._recent.sum(axis=0)
-        scale = np.sqrt(total / np.maximum(count, 1))
+        power = (total / np.maximum(count, 1)).reshape(len(second), -1, self._k).sum(axis=-1)
+        scale = np.sqrt(power).repeat(self._k, axis=-1)
         return np.asarray(second / np.where(scale > 0, scale, 1.0)[:, None])

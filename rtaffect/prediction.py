@@ -29,7 +29,7 @@ class Weights:
     intercept : (R,)
         Fisher z for average sound.
     residual_low, residual_high : (R + 1,)
-        Quantiles of held-out residuals in Fisher z; the last entry is for the mean over rows.
+        Quantiles of held-out residuals in Fisher z; the last entry is for the mean over the rows that count.
     lags_s : tuple of int, length L
         Age of each lag's features, s.
     """
@@ -84,10 +84,13 @@ class Predictor:
         From calibration.
     rows
         Which of the bundle's rows are asked for, as numbers.
+    counted
+        Which of those enter the mean over rows; default: all.
     """
 
-    def __init__(self, weights: Weights, rows: NDArray[np.intp]) -> None:
+    def __init__(self, weights: Weights, rows: NDArray[np.intp], counted: NDArray[np.bool_] | None = None) -> None:
         self._weights, self._rows = weights, rows
+        self._counted = np.ones(len(rows), np.bool_) if counted is None else counted
         self._past = np.full((weights.lags_s[-1] + 1, len(weights.scaler_mean)), np.nan)
 
     def __call__(self, feature: Array) -> Prediction:
@@ -95,14 +98,14 @@ class Predictor:
         self._past[:-1] = self._past[1:].copy()
         self._past[-1] = components_of(feature, self._weights)
         design = lagged_design(self._past, self._weights.lags_s)[-1]
-        return predict(design, self._weights, self._rows)
+        return predict(design, self._weights, self._rows, self._counted)
 
 
-def predict(design: Array, weights: Weights, rows: NDArray[np.intp]) -> Prediction:
-    """Return the prediction of ``rows`` for one row of the design (L * C,)."""
+def predict(design: Array, weights: Weights, rows: NDArray[np.intp], counted: NDArray[np.bool_]) -> Prediction:
+    """Return the prediction of ``rows`` for one row of the design (L * C,); the mean is over those ``counted``."""
     z = design @ weights.coefficients[:, rows] + weights.intercept[rows]
     value = np.tanh(z)
-    overall = float(fisher_mean(value))
+    overall = float(fisher_mean(value[counted]))
     middle = np.arctanh(overall)
     return Prediction(
         value=value,

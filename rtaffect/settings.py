@@ -6,6 +6,7 @@ The paper that rtaffect reconstructs leaves these open (arXiv 2509.21381), so no
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -26,6 +27,7 @@ class SignalSettings(Frozen):
     mains_harmonics: int = Field(2, ge=1, le=10, description="Multiples of it to notch out, the first included")
     notch_q: float = Field(30.0, gt=0, description="Quality factor of the notches")
     rate_hz: int = Field(100, ge=10, description="Common rate of all people after resampling, Hz")
+    average_reference: bool = Field(False, description="Take channels against the mean of the good ones")
     settle_s: float = Field(1.0, ge=0, description="Output withheld after a start or gap, while the filters settle, s")
     flat_v: float = Field(0.2e-6, ge=0, description="A second whose standard deviation is below this is flat, V")
     loud_v: float = Field(75e-6, gt=0, description="A second whose standard deviation is above this is artifact, V")
@@ -50,9 +52,24 @@ class QualitySettings(Frozen):
     good_after_s: int = Field(5, ge=1, description="Seconds in a row after which it is held to be good again, s")
 
 
+#: The bands whose power can be a signal, Hz.
+BANDS_HZ = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 45.0)}
+
+
 class SynchronySettings(Frozen):
     """How synchrony and its null band are computed."""
 
+    signal: Literal["broadband", "difference", "envelope", "entropy"] = Field(
+        "broadband",
+        description="What is correlated: the EEG itself, its change from sample to sample, or a band's amplitude or "
+        "differential entropy",
+    )
+    band: Literal["delta", "theta", "alpha", "beta", "gamma"] = Field(
+        "alpha", description="Band of envelope and entropy: 1 to 4, 4 to 8, 8 to 13, 13 to 30, 30 to 45 Hz"
+    )
+    envelope_hz: float = Field(2.0, ge=0.05, description="Corner of the low-pass that smooths the band's power, Hz")
+    components: int = Field(3, ge=1, description="Correlated components, where those are the rows")
+    corrca_gamma: float = Field(0.1, ge=0, lt=1, description="Shrinkage of correlated components")
     window_s: int = Field(10, ge=2, description="Length of the window, s")
     min_good: float = Field(0.6, gt=0, le=1, description="Fraction of the window that must be good for a value")
     null_separation_s: int = Field(10, description="Least distance of the null's windows from the true one, s")
@@ -92,6 +109,25 @@ class Settings(Frozen):
     quality: QualitySettings = QualitySettings()
     synchrony: SynchronySettings = SynchronySettings()
     prediction: PredictionSettings = PredictionSettings()
+
+    @model_validator(mode="after")
+    def _band_is_there(self) -> Settings:
+        signal, chosen = self.signal, self.synchrony
+        if chosen.signal not in ("envelope", "entropy"):
+            return self
+        low, high = BANDS_HZ[chosen.band]
+        if not signal.highpass_hz <= low < high <= signal.lowpass_hz:
+            raise ValueError(
+                f"synchrony.signal = {chosen.signal} needs all of the {chosen.band} band, {low:g} to {high:g} Hz, but "
+                f"signal.highpass_hz and signal.lowpass_hz let only {signal.highpass_hz:g} to {signal.lowpass_hz:g} Hz "
+                "pass: choose another synchrony.band, or move those corners outside it"
+            )
+        if chosen.envelope_hz >= signal.rate_hz / 2:
+            raise ValueError(
+                f"synchrony.envelope_hz = {chosen.envelope_hz:g} must be below half of signal.rate_hz = "
+                f"{signal.rate_hz} Hz: choose a lower one (2 Hz is the default)"
+            )
+        return self
 
 
 #: The engine's turn, s. Features are means over it and lags count in it.

@@ -68,6 +68,74 @@ class CausalFilter:
         return np.asarray(out, np.float64)
 
 
+class GapFilter:
+    """Causal filter over (time, channel) in which samples are missing; any chunking gives the same output.
+
+    Each channel starts at its first sample that is not missing, as if that had always been there; later missing ones
+    are filtered as the channel's last good one. What is missing comes out as NaN, with ``settle_s`` after it and after
+    the start, so that neither the ringing nor a held value is taken for signal.
+
+    Parameters
+    ----------
+    sos
+        Second-order sections (sections, 6).
+    rate
+        Samples per second.
+    settle_s
+        Output withheld after a start or a missing sample, s.
+    channels
+        Number of channels.
+    """
+
+    def __init__(self, sos: Signal, rate: float, settle_s: float, channels: int) -> None:
+        self._filter = CausalFilter(sos)
+        self._settle = round(settle_s * rate)
+        self._held = np.zeros(channels)
+        self._begun = np.zeros(channels, np.bool_)
+        self._unsettled = np.full(channels, self._settle, np.int64)
+
+    def restart(self) -> None:
+        """Forget the past: the next sample starts anew."""
+        self._filter.reset()
+        self._held[:] = 0.0
+        self._begun[:] = False
+        self._unsettled[:] = self._settle
+
+    def __call__(self, samples: Signal) -> Signal:
+        """Filter the next ``samples`` (n, channels), of which those that are not finite are missing."""
+        if not len(samples):
+            return samples
+        missing = ~np.isfinite(samples)
+        filtered = self._filtered(self._hold(samples, missing), missing)
+        filtered[self._unsettled_after(missing)] = np.nan
+        return filtered
+
+    def _filtered(self, held: Signal, missing: NDArray[np.bool_]) -> Signal:
+        """Filter ``held`` (n, channels); each channel starts at its first sample that is not missing."""
+        first = np.where(self._begun | missing.all(axis=0), len(held), missing.argmin(axis=0))
+        out = np.empty_like(held)
+        for start, stop in pairwise(sorted({0, *first.tolist(), len(held)})):
+            self._filter.begin(first == start, held[start])
+            out[start:stop] = self._filter(held[start:stop])
+        self._begun |= first < len(held)
+        return out
+
+    def _hold(self, samples: Signal, missing: NDArray[np.bool_]) -> Signal:
+        """Return ``samples`` with each missing value replaced by its channel's last good one, for the filter's sake."""
+        stacked = np.concatenate([self._held[None], np.where(missing, np.nan, samples)])
+        row = np.where(np.isnan(stacked), 0, np.arange(len(stacked))[:, None])
+        held = np.take_along_axis(stacked, np.maximum.accumulate(row, axis=0), axis=0)
+        self._held = held[-1].copy()
+        return held[1:]
+
+    def _unsettled_after(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which samples (n, channels) are missing or come too soon after one that is."""
+        number = np.arange(1, len(missing) + 1)[:, None]
+        end = np.maximum.accumulate(np.where(missing, number + self._settle, self._unsettled), axis=0)
+        self._unsettled = np.maximum(end[-1] - len(missing), 0)
+        return number <= end
+
+
 class GridInterpolator:
     """Evaluates a band-limited, nearly evenly sampled signal at the instants k / ``grid_rate``.
 
@@ -179,13 +247,8 @@ class SignalPath:
     """
 
     def __init__(self, settings: SignalSettings, rate: float, channels: int) -> None:
-        self._settings, self._rate = settings, rate
-        self._filter = CausalFilter(design_filter(settings, rate))
+        self._filter = GapFilter(design_filter(settings, rate), rate, settings.settle_s, channels)
         self._grid = GridInterpolator(rate, settings.rate_hz, channels)
-        self._held = np.zeros(channels)
-        self._begun = np.zeros(channels, np.bool_)
-        self._unsettled = np.zeros(channels, np.int64)
-        self._fresh = True
 
     @property
     def lookahead_s(self) -> float:
@@ -204,51 +267,11 @@ class SignalPath:
         pieces = []
         for start, stop in pairwise(edges):
             if start in breaks:
-                self._restart()
+                self._filter.restart()
+                self._grid.reset()
             if stop > start:
-                first, values = self._segment(np.asarray(samples[start:stop], np.float64), times[start:stop])
+                filtered = self._filter(np.asarray(samples[start:stop], np.float64))
+                first, values = self._grid(filtered, times[start:stop])
                 if len(values):
                     pieces.append((first, values))
         return pieces
-
-    def _restart(self) -> None:
-        self._filter.reset()
-        self._grid.reset()
-        self._fresh = True
-
-    def _segment(self, samples: Signal, times: Signal) -> tuple[int, Signal]:
-        missing = ~np.isfinite(samples)
-        if self._fresh:
-            self._unsettled[:] = round(self._settings.settle_s * self._rate)
-            self._held[:] = 0.0
-            self._begun[:] = False
-            self._fresh = False
-        filtered = self._filtered(self._hold(samples, missing), missing)
-        filtered[self._unsettled_after(missing)] = np.nan
-        return self._grid(filtered, times)
-
-    def _filtered(self, held: Signal, missing: NDArray[np.bool_]) -> Signal:
-        """Filter ``held`` (n, channels); each channel starts at the segment's first sample that it is not missing."""
-        first = np.where(self._begun | missing.all(axis=0), len(held), missing.argmin(axis=0))
-        out = np.empty_like(held)
-        for start, stop in pairwise(sorted({0, *first.tolist(), len(held)})):
-            self._filter.begin(first == start, held[start])
-            out[start:stop] = self._filter(held[start:stop])
-        self._begun |= first < len(held)
-        return out
-
-    def _hold(self, samples: Signal, missing: NDArray[np.bool_]) -> Signal:
-        """Return ``samples`` with each missing value replaced by its channel's last good one, for the filter's sake."""
-        stacked = np.concatenate([self._held[None], np.where(missing, np.nan, samples)])
-        row = np.where(np.isnan(stacked), 0, np.arange(len(stacked))[:, None])
-        held = np.take_along_axis(stacked, np.maximum.accumulate(row, axis=0), axis=0)
-        self._held = held[-1].copy()
-        return held[1:]
-
-    def _unsettled_after(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which samples (n, channels) are missing or come too soon after one that is."""
-        settle = round(self._settings.settle_s * self._rate)
-        number = np.arange(1, len(missing) + 1)[:, None]
-        end = np.maximum.accumulate(np.where(missing, number + settle, self._unsettled), axis=0)
-        self._unsettled = np.maximum(end[-1] - len(missing), 0)
-        return number <= end

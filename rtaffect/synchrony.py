@@ -9,7 +9,8 @@ correlation uses the instants at which both sides are present.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,53 @@ Signal = NDArray[np.float64]
 
 #: Correlations are kept this far from +-1 before Fisher z, so that identical signals stay finite.
 _CLIP = 1.0 - 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowLayout:
+    """How courses (time, M * k) make rows: M measured ones of k components each, then A averages of those.
+
+    A row's components lie side by side. Two courses of k > 1 components are correlated as one: the sum of the
+    components' covariances over the root of the product of the sums of their variances. That is Pearson's r of the
+    components laid end to end, each about its own mean; turning both courses alike does not change it.
+
+    Attributes
+    ----------
+    k : int
+        Components of each measured row.
+    averages : (A, M) bool
+        Which measured rows each of the further rows averages (Fisher z).
+    counted : (M + A,) bool
+        Rows that enter the one mean over rows.
+    """
+
+    k: int
+    averages: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+
+    @classmethod
+    def plain(cls, rows: int) -> Self:
+        """Return the layout of ``rows`` rows of one component, no averages, all of them counted."""
+        return cls(1, np.zeros((0, rows), np.bool_), np.ones(rows, np.bool_))
+
+    @property
+    def measured(self) -> int:
+        """Number of measured rows, M."""
+        return int(self.averages.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """Number of all rows, M + A."""
+        return len(self.counted)
+
+    def complete(self, values: Signal) -> Signal:
+        """Return correlations (..., M) with the averages behind them (..., M + A)."""
+        added = [fisher_mean(values[..., members], axis=-1) for members in self.averages]
+        return np.concatenate([values, np.stack(added, axis=-1)], axis=-1) if added else values
+
+    def overall(self, values: Signal) -> Signal:
+        """Return the mean (...,) by Fisher z over the counted rows of ``values`` (..., M + A)."""
+        return fisher_mean(values[..., self.counted], axis=-1)
 
 
 def fisher_mean(correlations: Signal, axis: int | None = None) -> Signal:
@@ -42,15 +90,15 @@ def window_correlation(x: Signal, y: Signal, least: int = 3) -> Signal:
     return np.asarray(lagged_correlation(x, y, np.zeros(1, np.int64), least)[0])
 
 
-def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: int = 3) -> Signal:
+def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: int = 3, k: int = 1) -> Signal:
     """Return the correlations of one window with several windows of a longer series.
 
     Parameters
     ----------
     x
-        The window, (n, rows).
+        The window, (n, rows * k).
     y
-        The longer series, (m, rows), m >= n.
+        The longer series, (m, rows * k), m >= n.
     starts
         First row of each window of ``y`` to compare with, (lags,), each in [0, m - n].
     least
@@ -61,19 +109,18 @@ def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: i
     (lags, rows) float64
         NaN where too few instants are present on both sides, or one side does not vary.
     """
-    n, rows = x.shape
-    out = np.empty((len(starts), rows))
-    for row in range(rows):
-        left = _moments(x[:, row])
-        windows = np.lib.stride_tricks.sliding_window_view(_moments(y[:, row]), n, axis=0)[starts]
+    n, columns = x.shape
+    sums = np.empty((len(JointSums._fields), columns, len(starts)))
+    for column in range(columns):
+        left = _moments(x[:, column])
+        windows = np.lib.stride_tricks.sliding_window_view(_moments(y[:, column]), n, axis=0)[starts]
         s = windows @ left
-        sums = JointSums(s[:, 0, 0], s[:, 0, 1], s[:, 1, 0], s[:, 0, 2], s[:, 1, 1], s[:, 2, 0])
-        out[:, row] = pearson(sums, least)
-    return out
+        sums[:, column] = s[:, 0, 0], s[:, 0, 1], s[:, 1, 0], s[:, 0, 2], s[:, 1, 1], s[:, 2, 0]
+    return pearson(JointSums(*sums), least, k).T
 
 
-def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: int = 3) -> Signal:
-    """Return the correlation (turns, rows) of ``x`` and ``y`` (time, rows) in each window of ``window`` rows.
+def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: int = 3, *, k: int = 1) -> Signal:
+    """Return the correlation (turns, rows) of ``x`` and ``y`` (time, rows * k) in each window of ``window`` instants.
 
     Windows end at rows stride, 2 stride, ... and those that reach before the first row are NaN. The same numbers as
     :func:`window_correlation` of each window, from running sums.
@@ -85,8 +132,8 @@ def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: i
     stops = np.arange(stride, len(x) + 1, stride)
     full = stops >= window
     inside = sums[:, stops[full]] - sums[:, stops[full] - window]
-    out = np.full((len(stops), x.shape[1]), np.nan)
-    out[full] = pearson(JointSums(*inside), least)
+    out = np.full((len(stops), x.shape[1] // k), np.nan)
+    out[full] = pearson(JointSums(*inside.swapaxes(-1, -2)), least, k).T
     return out
 
 
@@ -115,27 +162,35 @@ class JointSums(NamedTuple):
     yy: Signal
 
 
-def pearson(sums: JointSums, least: int) -> Signal:
-    """Return the correlations that the sums give; NaN where ``least`` is not reached or one side does not vary."""
-    safe = np.maximum(sums.n, 1.0)
-    var_x = sums.xx - sums.x**2 / safe
-    var_y = sums.yy - sums.y**2 / safe
+def pearson(sums: JointSums, least: int, k: int = 1) -> Signal:
+    """Return the correlations that the sums (..., rows * k, n) give: (..., rows, n), see :class:`RowLayout`.
+
+    NaN where ``least`` is not reached or one side does not vary.
+    """
+    parts = JointSums(*(field.reshape(*field.shape[:-2], -1, k, field.shape[-1]) for field in sums))
+    safe = np.maximum(parts.n, 1.0)
+    var_x = (parts.xx - parts.x**2 / safe).sum(axis=-2)
+    var_y = (parts.yy - parts.y**2 / safe).sum(axis=-2)
+    covariance = (parts.xy - parts.x * parts.y / safe).sum(axis=-2)
     tiny = 1e-12
-    valid = (sums.n >= least) & (var_x > tiny * sums.xx) & (var_y > tiny * sums.yy)
+    varies = (var_x > tiny * parts.xx.sum(axis=-2)) & (var_y > tiny * parts.yy.sum(axis=-2))
+    valid = varies & (parts.n.min(axis=-2) >= least)
     scale = np.sqrt(np.where(valid, var_x * var_y, 1.0))
-    return np.asarray(np.where(valid, np.clip((sums.xy - sums.x * sums.y / safe) / scale, -1.0, 1.0), np.nan))
+    return np.asarray(np.where(valid, np.clip(covariance / scale, -1.0, 1.0), np.nan))
 
 
-def standardise(people: Signal) -> Signal:
-    """Return ``people`` (P, time, rows), each person's row centred and scaled to unit variance over what is present.
+def standardise(people: Signal, k: int = 1) -> Signal:
+    """Return ``people`` (P, time, rows * k), each centred and each row scaled to unit variance over what is present.
 
-    So that no amplifier with a larger gain dominates a mean over people.
+    So that no amplifier with a larger gain dominates a mean over people. A row of several components has their
+    variances' sum for its variance.
     """
     present = np.isfinite(people)
     count = np.maximum(present.sum(axis=1, keepdims=True), 1)
     centred = people - np.where(present, people, 0.0).sum(axis=1, keepdims=True) / count
     power = np.where(present, centred**2, 0.0).sum(axis=1, keepdims=True) / count
-    return np.asarray(centred / np.sqrt(np.where(power > 0, power, 1.0)))
+    total = power.reshape(len(people), -1, k).sum(axis=-1).repeat(k, axis=-1)[:, None]
+    return np.asarray(centred / np.sqrt(np.where(total > 0, total, 1.0)))
 
 
 def others_mean(people: Signal) -> Signal:
@@ -151,7 +206,7 @@ class Observation(NamedTuple):
     """Observed synchrony of one window and its null band; all correlations, NaN where there is no value.
 
     ``each`` (P, rows) per person, ``mean`` (rows,) over people, ``low`` and ``high`` (rows,) the null band of
-    ``mean``; ``overall``, ``overall_low``, ``overall_high`` the same averaged over rows.
+    ``mean``; ``overall``, ``overall_low``, ``overall_high`` the same averaged over the counted rows.
     """
 
     each: Signal
@@ -164,22 +219,31 @@ class Observation(NamedTuple):
 
 
 def observe(
-    windows: Signal, partners: Signal, start: int, rate: int, settings: SynchronySettings, *, mutual: bool = False
+    windows: Signal,
+    partners: Signal,
+    start: int,
+    rate: int,
+    settings: SynchronySettings,
+    *,
+    layout: RowLayout | None = None,
+    mutual: bool = False,
 ) -> Observation:
     """Correlate each person's window with its partner series, in place and displaced.
 
     Parameters
     ----------
     windows
-        The people's newest window, (P, n, rows).
+        The people's newest window, (P, n, M * k).
     partners
-        What each person is compared with over a longer time, (P, m, rows), m >= n.
+        What each person is compared with over a longer time, (P, m, M * k), m >= n.
     start
         Row of ``partners`` at which the true window starts, in [0, m - n].
     rate
         Rows per second.
     settings
         Window, least good fraction, and the null's separation, stride, level and least number.
+    layout
+        How the columns make rows; default: each is one.
     mutual
         Whether the partners are the people themselves. In place each pair then enters the mean over people twice with
         the same value, displaced with two independent ones: that mean has twice the variance of the displaced ones,
@@ -192,18 +256,20 @@ def observe(
         ``null_separation_s`` away from the true one on either side.
     """
     n = windows.shape[1]
+    layout = layout or RowLayout.plain(windows.shape[2])
     least = math.ceil(settings.min_good * n)
     shifts = _displaced(partners.shape[1] - n, start, rate, settings)
     starts = np.concatenate([[start], shifts])
-    values = np.stack([lagged_correlation(x, y, starts, least) for x, y in zip(windows, partners, strict=True)])
-    return summarise(values, settings, mutual=mutual)
+    each = [lagged_correlation(x, y, starts, least, layout.k) for x, y in zip(windows, partners, strict=True)]
+    return summarise(np.stack(each), settings, layout, mutual=mutual)
 
 
-def summarise(values: Signal, settings: SynchronySettings, *, mutual: bool) -> Observation:
-    """Return the observation that correlations (P, 1 + displaced, rows) make, the one in place first."""
+def summarise(values: Signal, settings: SynchronySettings, layout: RowLayout, *, mutual: bool) -> Observation:
+    """Return the observation that correlations (P, 1 + displaced, M) make, the one in place first."""
+    # A row that has no value now has no part in the null of an average over rows either.
+    values = layout.complete(np.where(np.isfinite(values[:, :1]), values, np.nan))
     mean = fisher_mean(values, axis=0)
-    # A row that has no value now has no part in the null of the average over rows either.
-    overall = fisher_mean(np.where(np.isfinite(mean[0]), mean, np.nan), axis=1)
+    overall = layout.overall(mean)
     widening = math.sqrt(2.0) if mutual else 1.0
     low, high = _null_band(mean[1:], settings, widening)
     overall_low, overall_high = _null_band(overall[1:, None], settings, widening)

@@ -118,13 +118,14 @@ def small_study() -> SyntheticStudy:
     return SyntheticStudy(settings, default_featurizer(quiet, threads=2), quiet)
 
 
-def causally_scaled(people: np.ndarray, history_s: int = 120) -> np.ndarray:
-    """People (P, time, rows), each second divided by its row's root mean square over what came up to its end."""
+def causally_scaled(people: np.ndarray, history_s: int = 120, k: int = 1) -> np.ndarray:
+    """People (P, time, rows * k), each second divided by its row's root mean square over what came up to its end."""
     scaled = np.empty_like(people)
     for start in range(0, people.shape[1], RATE):
         recent = people[:, max(0, start + RATE - history_s * RATE) : start + RATE]
         present = np.isfinite(recent)
         power = np.where(present, recent, 0.0) ** 2
-        scale = np.sqrt(power.sum(axis=1) / np.maximum(present.sum(axis=1), 1))
+        power = power.sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+        scale = np.sqrt(power.reshape(len(people), -1, k).sum(axis=-1)).repeat(k, axis=-1)
         scaled[:, start : start + RATE] = people[:, start : start + RATE] / np.where(scale > 0, scale, 1)[:, None]
     return scaled

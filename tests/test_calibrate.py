@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calibration.calibrate import calibrate, group_mean, response, synchrony_courses
+from calibration.calibrate import calibrate, clean_channels, group_mean, synchrony_courses
 from calibration.command import QUICK, command
 from calibration.study import FolderStudy
 from rtaffect.bundle import Bundle, load_bundle, save_bundle
@@ -26,7 +26,8 @@ from rtaffect.session import Session
 from rtaffect.settings import Settings
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.sound_input import SoundInput
-from rtaffect.synchrony import fisher_mean, running_correlation, standardise
+from rtaffect.spaces import ChannelSpace
+from rtaffect.synchrony import RowLayout, fisher_mean, running_correlation, standardise
 from tests.helpers import quiet, small_study, sound_source
 
 SETTINGS = Settings(prediction=QUICK)
@@ -41,7 +42,7 @@ def small_bundle() -> Bundle:
 def responses(sound_number: int) -> np.ndarray:
     study = small_study()
     sound = study.sounds()[sound_number]
-    return np.stack([response(*study.eeg(p, sound), sound, CHANNELS, SETTINGS) for p in study.listeners])
+    return np.stack([clean_channels(*study.eeg(p, sound), sound, CHANNELS, SETTINGS) for p in study.listeners])
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_group_mean_is_over_those_present():
 
 def test_synchrony_courses_are_each_against_the_others():
     group = standardise(responses(1))
-    found = synchrony_courses(group, SETTINGS)
+    found = synchrony_courses(group, SETTINGS, RowLayout.plain(24))
     assert found.shape == (5, 45, 24)
     assert np.isnan(found[:, :9]).all()
     for step, person, row in ((10, 0, 0), (27, 3, 11), (45, 4, 23)):
@@ -105,7 +106,8 @@ def test_what_was_planted_is_what_was_calibrated_on():
     study = small_study()
     found, planted = [], []
     for number, sound in enumerate(study.sounds()):
-        found.append(np.nanmean(np.tanh(synchrony_courses(standardise(responses(number)), SETTINGS))))
+        courses = synchrony_courses(standardise(responses(number)), SETTINGS, RowLayout.plain(24))
+        found.append(np.nanmean(np.tanh(courses)))
         expected = study.cohort.expected(sound.sha256, study.features[sound.name], 4, 10)
         planted.append(np.nanmean(expected))
     assert np.mean(found) == pytest.approx(np.mean(planted), abs=0.03)
@@ -123,7 +125,7 @@ def replayed(onset_shift: float = 0.0, listener: int = 2, number: int = 3) -> li
     assert reference is not None
     engine = Engine(
         [source],
-        CHANNELS,
+        ChannelSpace(CHANNELS),
         SETTINGS,
         origin,
         sound=heard,

@@ -51,7 +51,7 @@ def read_table(folder: Path, name: str = "feedback.tsv") -> dict[str, dict[str, 
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with (folder / name).open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file, delimiter="\t"):
-            key = line["row"] if "person" not in line else f"{line['person']}/{line['row']}"
+            key = "/".join(line[column] for column in ("person", "row", "channel") if column in line)
             for column, text in line.items():
                 if column in ("predicted", "observed", "null_low", "null_high", "quality", "time"):
                     values[key][column].append(np.nan if text == "n/a" else float(text))
@@ -242,7 +242,7 @@ class TestLive:
                 "live", "--eeg", first, "--eeg", second, "--seconds", "20", "--headless", "--out", tmp_path / "l"
             )
         assert f"{second}: lost" in output
-        quality = read_table(tmp_path / "l", "people.tsv")
+        quality = read_table(tmp_path / "l", "quality.tsv")
         assert quality[f"{first}/Cz"]["quality"][-1] == 1.0
         assert quality[f"{second}/Cz"]["quality"][-1] < 1.0
 
@@ -283,7 +283,7 @@ def test_four_muse_headsets_as_a_group(tmp_path: Path) -> None:
     table = read_table(tmp_path / "muse")
     assert len(table["mean"]["observed"]) == 36
     assert np.isfinite(table["mean"]["observed"][9:]).all()
-    people = read_table(tmp_path / "muse", "people.tsv")
+    people = read_table(tmp_path / "muse", "quality.tsv")
     worst = {person: people[f"{person}/AF7"]["quality"][-1] for person in {k.split("/")[0] for k in people}}
     assert min(worst, key=worst.__getitem__).startswith("Blue")
     assert min(worst.values()) < 0.2

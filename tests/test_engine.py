@@ -18,6 +18,7 @@ from rtaffect.prediction import Predictor, components_of, lagged_design
 from rtaffect.session import Session
 from rtaffect.settings import PredictionSettings, Settings, SynchronySettings
 from rtaffect.sound_input import SoundInput
+from rtaffect.spaces import ChannelSpace
 from rtaffect.synchrony import observe, others_mean, standardise, window_correlation
 from tests.helpers import RATE, BandFeaturizer, brain_noise, causally_scaled, headset, some_weights, sound_source
 
@@ -61,7 +62,7 @@ def run(engine: Engine, **options) -> list[Feedback]:
 
 def group_engine(eeg: np.ndarray, settings: Settings = SETTINGS) -> Engine:
     people = headsets(eeg)
-    return Engine(people, people[0].info.channels, settings, ORIGIN)
+    return Engine(people, ChannelSpace(people[0].info.channels), settings, ORIGIN)
 
 
 def hearing_engine(
@@ -70,7 +71,7 @@ def hearing_engine(
     people, heard = headsets(eeg), sound_source(sound, onset=ORIGIN + onset)
     return Engine(
         people,
-        people[0].info.channels,
+        ChannelSpace(people[0].info.channels),
         SETTINGS,
         ORIGIN,
         sound=heard,
@@ -291,14 +292,14 @@ def test_headsets_of_other_rates_meet_on_the_grid():
         return headset(2e-6 * wave[:, None], name=name, rate=rate, onset=start)
 
     people = [source("a", 250.0, ORIGIN - LEAD), source("b", 256.0, ORIGIN - LEAD + 0.0017)]
-    found = run(Engine(people, ("C1",), SETTINGS, ORIGIN), steps=30)
+    found = run(Engine(people, ChannelSpace(("C1",)), SETTINGS, ORIGIN), steps=30)
     assert found[-1].observed[0] > 0.99
 
 
 def test_rows_must_be_channels_of_every_headset():
     people = headsets(group_eeg(2, 5, 0.5))
     with pytest.raises(MontageError, match="'P0' has no channel Oz"):
-        Engine(people, ("C1", "Oz"), SETTINGS, ORIGIN)
+        Engine(people, ChannelSpace(("C1", "Oz")), SETTINGS, ORIGIN)
 
 
 def test_a_session_ends_with_its_sources():
@@ -361,7 +362,9 @@ def test_sources_are_stopped_even_when_a_sink_raises():
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        Session(Engine(people, ("C1",), SETTINGS, ORIGIN), InstantClock(ORIGIN), [sink], threading.Event()).run()
+        Session(
+            Engine(people, ChannelSpace(("C1",)), SETTINGS, ORIGIN), InstantClock(ORIGIN), [sink], threading.Event()
+        ).run()
     assert log == ["start P0", "start P1", "step 1", "step 2", "stop P1", "stop P0"]
 
 
@@ -370,7 +373,9 @@ def test_sources_are_stopped_when_a_later_one_does_not_start():
     one, two = headsets(group_eeg(2, 15, 0.5))
     people = [Watched(one, log), Watched(two, log, broken=True)]
     with pytest.raises(RuntimeError, match="no such device"):
-        Session(Engine(people, ("C1",), SETTINGS, ORIGIN), InstantClock(ORIGIN), [], threading.Event()).run()
+        Session(
+            Engine(people, ChannelSpace(("C1",)), SETTINGS, ORIGIN), InstantClock(ORIGIN), [], threading.Event()
+        ).run()
     assert "stop P0" in log
     assert "stop P1" in log
 

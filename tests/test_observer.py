@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rtaffect.observer import GroupObserver, ReferenceObserver, Seconds
 from rtaffect.settings import SynchronySettings
-from rtaffect.synchrony import Observation, observe, others_mean
+from rtaffect.synchrony import Observation, RowLayout, observe, others_mean
 from tests.helpers import RATE, brain_noise, causally_scaled
 
 SETTINGS = SynchronySettings(null_history_s=45)
@@ -39,21 +39,26 @@ def seconds_of(people: np.ndarray) -> list[np.ndarray]:
     return [people[:, start : start + RATE] for start in range(0, people.shape[1], RATE)]
 
 
+#: Two rows; and one row of two components, with an average of it that the mean over rows leaves out.
+LAYOUTS = [RowLayout.plain(2), RowLayout(2, np.ones((1, 1), bool), np.array([True, False]))]
+
+
 def assert_same(found: Observation, expected: Observation) -> None:
     for name, a, b in zip(Observation._fields, found, expected, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("onset", [0, 700, 1234, -550])
 @pytest.mark.parametrize("gaps", [False, True])
-def test_against_a_reference_it_is_the_batch_formula(onset, gaps):
+def test_against_a_reference_it_is_the_batch_formula(onset, gaps, layout):
     people, reference = people_of(3, 70), people_of(1, 90, seed=8)[0]
     if gaps:
         people, lead = with_gaps(people), onset % RATE
         # On the session's tenths of a second.
         padded = np.concatenate([np.zeros((lead, 2)), reference])
         reference = with_gaps(padded[None], seed=5)[0, lead:]
-    observer = ReferenceObserver(3, reference, onset, RATE, SETTINGS)
+    observer = ReferenceObserver(3, reference, onset, RATE, SETTINGS, layout=layout)
     seen = 0
     for k, second in enumerate(seconds_of(people), start=1):
         found = observer(second)
@@ -71,27 +76,30 @@ def test_against_a_reference_it_is_the_batch_formula(onset, gaps):
         windows = people[:, (k - W) * RATE : k * RATE]
         if found is not None:
             seen += 1
-            assert_same(found, observe(windows, partner, start - first, RATE, SETTINGS))
+            assert_same(found, observe(windows, partner, start - first, RATE, SETTINGS, layout=layout))
     assert seen > 40
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("count", [2, 5])
 @pytest.mark.parametrize("gaps", [False, True])
-def test_of_a_group_it_is_the_batch_formula(count, gaps):
+def test_of_a_group_it_is_the_batch_formula(count, gaps, layout):
     people = people_of(count, 90)
     people *= np.linspace(0.3, 3, count)[:, None, None]
     if gaps:
         people = with_gaps(people)
         people[1, 3000:4500] = np.nan
-    scaled = causally_scaled(people, SETTINGS.null_history_s)
-    observer = GroupObserver(count, 2, RATE, SETTINGS)
+    scaled = causally_scaled(people, SETTINGS.null_history_s, layout.k)
+    observer = GroupObserver(count, RATE, SETTINGS, layout=layout)
     for k, second in enumerate(seconds_of(people), start=1):
         found = observer(second)
         assert (found is None) == (k < W)
         if found is not None:
             recent = scaled[:, max(0, k - SETTINGS.null_history_s) * RATE : k * RATE]
             start = recent.shape[1] - W * RATE
-            expected = observe(recent[:, start:], others_mean(recent), start, RATE, SETTINGS, mutual=True)
+            expected = observe(
+                recent[:, start:], others_mean(recent), start, RATE, SETTINGS, layout=layout, mutual=True
+            )
             assert_same(found, expected)
 
 
@@ -101,7 +109,7 @@ def test_one_missing_sample_costs_a_tenth_of_a_second():
     holed[0, 1537, 0] = np.nan
     cut = people.copy()
     cut[0, 1530:1540, 0] = np.nan
-    a, b = (ReferenceObserver(1, reference, 0, RATE, SETTINGS) for _ in range(2))
+    a, b = (ReferenceObserver(1, reference, 0, RATE, SETTINGS, layout=RowLayout.plain(2)) for _ in range(2))
     for one, other in zip(seconds_of(holed), seconds_of(cut), strict=True):
         found, expected = a(one), b(other)
     assert found is not None
@@ -113,7 +121,7 @@ def test_a_loud_second_leaves_no_trace_once_it_is_out_of_the_window():
     people, reference = people_of(1, 60), people_of(1, 80, seed=3)[0]
     loud = people.copy()
     loud[0, 1500:1600] *= 1e4
-    a, b = (ReferenceObserver(1, reference, 0, RATE, SETTINGS) for _ in range(2))
+    a, b = (ReferenceObserver(1, reference, 0, RATE, SETTINGS, layout=RowLayout.plain(2)) for _ in range(2))
     for k, (one, other) in enumerate(zip(seconds_of(people), seconds_of(loud), strict=True), start=1):
         found, disturbed = a(one), b(other)
         if k > 15 + W:
@@ -124,7 +132,7 @@ def test_a_loud_second_leaves_no_trace_once_it_is_out_of_the_window():
 
 def test_an_hour_costs_no_more_memory_than_minutes():
     rng = np.random.default_rng(0)
-    observer = GroupObserver(2, 1, RATE, SETTINGS)
+    observer = GroupObserver(2, RATE, SETTINGS, layout=RowLayout.plain(1))
     second = rng.standard_normal((2, RATE, 1))
     for _ in range(3600):
         observer(second)

@@ -83,7 +83,7 @@ def test_two_predictors_share_nothing():
 
 def test_prediction_stays_a_correlation():
     weights = some_weights(np.random.default_rng(5))
-    found = predict(np.full(9, 1e4), weights, np.arange(2))
+    found = predict(np.full(9, 1e4), weights, np.arange(2), np.ones(2, bool))
     for value in (found.value, found.low, found.high, found.overall, found.overall_low, found.overall_high):
         assert (np.abs(value) <= 1).all()
         assert np.isfinite(value).all()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from rtaffect.bundle import Bundle, bundle_sha256, load_bundle
@@ -21,6 +22,7 @@ from rtaffect.prediction import Predictor
 from rtaffect.settings import Settings
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
+from rtaffect.spaces import ChannelSpace, Space
 
 Progress = Callable[[str], None]
 
@@ -127,12 +129,14 @@ def build_engine(
     """
     bundle, against = model.bundle if model else None, analysis.against
     settings = bundle.manifest.settings if bundle else Settings(signal=analysis.signal)
-    rows = common_rows({p.info.name: p.info.channels for p in people}, bundle.manifest.rows if bundle else None)
-    chosen = np.array([bundle.manifest.rows.index(r) for r in rows], np.intp) if bundle else None
+    montages = {p.info.name: p.info.channels for p in people}
+    whole = bundle.space if bundle else ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
+    space = whole.fit_to(montages)
+    rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     reference = None
     if bundle and sound and sound.sha256 and against != "group":
         mean = bundle.reference_for(sound.sha256)
-        reference = None if mean is None else Reference(mean[:, chosen], sound.onset - origin)
+        reference = None if mean is None else Reference(_columns(mean, whole, rows), sound.onset - origin)
     if against == "reference" and reference is None:
         heard = ", ".join(s.name for s in bundle.manifest.stimuli) if bundle else "none: there is no bundle"
         raise SettingsError(
@@ -144,11 +148,17 @@ def build_engine(
     predicts = model is not None and sound is not None
     return Engine(
         people,
-        rows,
+        space,
         settings,
         origin,
         sound=sound.source if sound else None,
         sound_input=SoundInput(sound.source, model.featurizer, origin) if predicts and model and sound else None,
-        predictor=Predictor(bundle.weights, chosen) if predicts and bundle and chosen is not None else None,
+        predictor=Predictor(bundle.weights, rows, space.layout.counted) if predicts and bundle else None,
         reference=reference,
     )
+
+
+def _columns(reference: NDArray[np.float32], space: Space, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return the columns (time, measured * k) of a reference that belong to ``rows``, numbers of rows of its space."""
+    measured = rows[rows < space.layout.measured]
+    return reference.reshape(len(reference), space.layout.measured, -1)[:, measured].reshape(len(reference), -1)

@@ -54,14 +54,13 @@ def step_line(f: Feedback) -> str:
 def step_table(f: Feedback) -> Table:
     """Return one step as a table of all rows."""
     table = Table(title=step_line(f), title_justify="left")
-    for column in ("row", "predicted", "observed", "null band", "quality"):
+    scalp = f.rows == f.channels
+    for column in ("row", "predicted", "observed", "null band", "quality" if scalp else "own share"):
         table.add_column(column, justify="left" if column == "row" else "right")
     for i, row in enumerate(f.rows):
-        quality = f"{100 * f.quality[:, i].mean():.0f} %" if len(f.quality) else "n/a"
-        band = f"{number(f.null_low[i])} .. {number(f.null_high[i])}"
-        table.add_row(
-            row, number(f.predicted[i]), number(f.observed[i]), band, quality, style="" if f.trusted[i] else "dim"
-        )
+        worth = f.quality[:, i].mean() if scalp and len(f.quality) else f.own_share[i]
+        band, style = f"{number(f.null_low[i])} .. {number(f.null_high[i])}", "" if f.trusted[i] else "dim"
+        table.add_row(row, number(f.predicted[i]), number(f.observed[i]), band, f"{100 * worth:.0f} %", style=style)
     return table
 
 

@@ -1,4 +1,4 @@
-"""A session's results on disk: ``feedback.tsv``, ``people.tsv`` and ``session.json``, written as they come."""
+"""A session's results on disk: ``feedback.tsv``, ``people.tsv``, ``quality.tsv``, ``session.json``, as they come."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from typing import Any, TextIO
 
 from rtaffect import __version__
 from rtaffect.errors import SettingsError
-from rtaffect.feedback import Feedback
+from rtaffect.feedback import Feedback, FloatArray
 
 FEEDBACK_COLUMNS = (
-    "step", "time", "lsl_time", "row", "predicted", "predicted_low", "predicted_high", "observed", "null_low",
-    "null_high", "quality", "trusted", "observed_against", "reason",
+    "step", "time", "lsl_time", "row", "kind", "predicted", "predicted_low", "predicted_high", "observed", "null_low",
+    "null_high", "own_share", "trusted", "observed_against", "reason",
 )  # fmt: skip
-PEOPLE_COLUMNS = ("step", "time", "person", "row", "observed", "quality")
+PEOPLE_COLUMNS = ("step", "time", "person", "row", "observed")
+QUALITY_COLUMNS = ("step", "time", "person", "channel", "quality")
 #: The row that stands for the mean over rows.
 MEAN_ROW = "mean"
 _PACKAGES = (
@@ -68,8 +69,14 @@ class SessionFolder:
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._feedback = _new_table(folder / "feedback.tsv", FEEDBACK_COLUMNS)
-            self._people = _new_table(folder / "people.tsv", PEOPLE_COLUMNS)
+            self._tables = [
+                (_new_table(folder / name, columns), lines)
+                for name, columns, lines in (
+                    ("feedback.tsv", FEEDBACK_COLUMNS, feedback_lines),
+                    ("people.tsv", PEOPLE_COLUMNS, people_lines),
+                    ("quality.tsv", QUALITY_COLUMNS, quality_lines),
+                )
+            ]
         except FileExistsError:
             raise SettingsError(
                 f"--out {folder} already holds a session; name a new folder, nothing is overwritten"
@@ -81,18 +88,15 @@ class SessionFolder:
     def __call__(self, feedback: Feedback) -> None:
         """Append one step and bring it to disk."""
         self._about["steps"] = feedback.step
-        for line in feedback_lines(feedback):
-            self._feedback.write("\t".join(line) + "\n")
-        for line in people_lines(feedback):
-            self._people.write("\t".join(line) + "\n")
-        self._feedback.flush()
-        self._people.flush()
+        for file, lines in self._tables:
+            file.writelines("\t".join(line) + "\n" for line in lines(feedback))
+            file.flush()
 
     def close(self, outcome: str) -> None:
         """Note how the session ended, and close the files."""
         self._about |= {"ended": _now(), "outcome": outcome}
-        self._feedback.close()
-        self._people.close()
+        for file, _ in self._tables:
+            file.close()
         self._write_about()
 
     def _write_about(self) -> None:
@@ -103,29 +107,38 @@ class SessionFolder:
 
 def feedback_lines(f: Feedback) -> list[tuple[str, ...]]:
     """Return one line of cells per row of the space, and one for the mean over rows."""
-    quality = f.quality.mean(axis=0) if len(f.quality) else [math.nan] * len(f.rows)
     lines = [
-        (r, f.predicted[i], f.predicted_low[i], f.predicted_high[i], f.observed[i], f.null_low[i], f.null_high[i],
-         quality[i], bool(f.trusted[i]))
-        for i, r in enumerate(f.rows)
+        (r, kind, f.predicted[i], f.predicted_low[i], f.predicted_high[i], f.observed[i], f.null_low[i], f.null_high[i],
+         f.own_share[i], bool(f.trusted[i]))
+        for i, (r, kind) in enumerate(zip(f.rows, f.row_kinds, strict=True))
     ]  # fmt: skip
     lines.append(
-        (MEAN_ROW, f.predicted_mean, f.predicted_mean_low, f.predicted_mean_high, f.observed_mean, f.null_mean_low,
-         f.null_mean_high, float(sum(quality) / len(f.rows)), bool(f.trusted.any()))
+        (MEAN_ROW, f.mean_of, f.predicted_mean, f.predicted_mean_low, f.predicted_mean_high, f.observed_mean,
+         f.null_mean_low, f.null_mean_high, math.nan, bool(f.trusted.any()))
     )  # fmt: skip
     when = (str(f.step), f"{f.time:g}", f"{f.lsl_time:.6f}")
     return [
-        (*when, row, *map(cell, values), str(trusted).lower(), f.observed_against, f.reason or "n/a")
-        for row, *values, trusted in lines
+        (*when, row, kind, *map(cell, values), str(trusted).lower(), f.observed_against, f.reason or "n/a")
+        for row, kind, *values, trusted in lines
     ]
 
 
 def people_lines(f: Feedback) -> list[tuple[str, ...]]:
     """Return one line of cells per person and row."""
+    return _lines_by_person(f, f.rows, f.observed_each)
+
+
+def quality_lines(f: Feedback) -> list[tuple[str, ...]]:
+    """Return one line of cells per person and channel."""
+    return _lines_by_person(f, f.channels, f.quality)
+
+
+def _lines_by_person(f: Feedback, names: Sequence[str], values: FloatArray) -> list[tuple[str, ...]]:
+    when = (str(f.step), f"{f.time:g}")
     return [
-        (str(f.step), f"{f.time:g}", person, row, cell(f.observed_each[p, r]), cell(f.quality[p, r]))
-        for p, person in enumerate(f.people)
-        for r, row in enumerate(f.rows)
+        (*when, person, name, cell(value))
+        for person, line in zip(f.people, values, strict=True)
+        for name, value in zip(names, line, strict=True)
     ]
 
 
