@@ -92,7 +92,7 @@ def calibrate(
         progress(f"synchrony of {sound.name}")
         heard = people.pop(sound.name)
         group, layout = group_responses(heard, space, settings)
-        references.append(group_mean(group))
+        references.append(mean_of(group).astype(np.float32))
         if sound.fit:
             courses[sound.name] = (
                 left_out_courses(heard, each, settings) if components else synchrony_courses(group, settings, layout)
@@ -133,11 +133,13 @@ def group_responses(people: Sequence[Array], space: Space, settings: Settings) -
 
 
 def synchrony_courses(group: Array, settings: Settings, layout: RowLayout) -> Array:
-    """Return each one's correlation with the mean of the others after each step, in Fisher z.
+    """Return each one's correlation with the mean of the others (or with each of them) after each step, in Fisher z.
 
     From standardised people (P, time, M * k) to (P, steps, rows).
     """
-    return np.stack([_course(p, m, settings, layout) for p, m in zip(group, others_mean(group), strict=True)])
+    pairwise = settings.synchrony.method == "pairwise"
+    partners = (np.delete(group, p, axis=0) for p in range(len(group))) if pairwise else others_mean(group)[:, None]
+    return np.stack([_course(p, them, settings, layout) for p, them in zip(group, partners, strict=True)])
 
 
 def left_out_courses(people: Sequence[Array], spaces: Sequence[Space], settings: Settings) -> Array:
@@ -145,16 +147,17 @@ def left_out_courses(people: Sequence[Array], spaces: Sequence[Space], settings:
     found = []
     for number, space in enumerate(spaces):
         group, layout = group_responses(people, space, settings)
-        found.append(_course(group[number], others_mean(group)[number], settings, layout))
+        found.append(synchrony_courses(group, settings, layout)[number])
     return np.stack(found)
 
 
-def _course(person: Array, partner: Array, settings: Settings, layout: RowLayout) -> Array:
+def _course(person: Array, partners: Array, settings: Settings, layout: RowLayout) -> Array:
+    """Return one person's synchrony (steps, rows), Fisher z, with partners (partners, time, M * k), averaged."""
     rate, synchrony = settings.signal.rate_hz, settings.synchrony
     window = synchrony.window_s * rate
     least = int(np.ceil(synchrony.min_good * window))
-    r = running_correlation(person, partner, window, STEP_S * rate, least, k=layout.k)
-    return np.arctanh(layout.complete(r))
+    r = [running_correlation(person, p, window, STEP_S * rate, least, k=layout.k) for p in partners]
+    return np.arctanh(layout.complete(fisher_mean(np.stack(r), axis=0)))
 
 
 def component_spaces(
@@ -173,12 +176,12 @@ def component_spaces(
     return spaces[0], spaces[1:]
 
 
-def group_mean(group: Array) -> NDArray[np.float32]:
+def mean_of(group: Array) -> Array:
     """Return the mean over those present (time, M * k) of standardised people; NaN where nobody is."""
     present = np.isfinite(group)
     count = present.sum(axis=0)
     total = np.where(present, group, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def _manifest(

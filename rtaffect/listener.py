@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from rtaffect.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
 from rtaffect.errors import MontageError
-from rtaffect.montage import place_of
+from rtaffect.montage import is_eog, place_of
+from rtaffect.ocular import OcularRegression
 from rtaffect.ring import RingBuffer
 from rtaffect.settings import STEP_S, Settings
 from rtaffect.signal_path import Signal, SignalPath
@@ -57,7 +58,7 @@ def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | N
     MontageError
         If there is none.
     """
-    names = list(wanted) if wanted is not None else list(next(iter(montages.values())))
+    names = list(wanted) if wanted is not None else [n for n in next(iter(montages.values())) if not is_eog(n)]
     held = [{place_of(c) for c in channels} for channels in montages.values()]
     places = {place_of(n): n for n in reversed(names)}
     rows = tuple(n for n in names if places[place_of(n)] == n and all(place_of(n) in h for h in held))
@@ -92,12 +93,16 @@ class Listener:
         signal = settings.signal
         self.name = source.info.name
         self._source, self._signal, self._origin = source, signal, origin
-        self._columns = columns_for(channels, source.info.channels, f"headset {self.name!r}", partial)
-        self._path = SignalPath(signal, source.info.rate, len(channels))
+        wanted = columns_for(channels, source.info.channels, f"headset {self.name!r}", partial)
+        eyes = [i for i, name in enumerate(source.info.channels) if signal.ocular and is_eog(name)]
+        self._columns, self._eeg = np.array([*wanted, *eyes], np.intp), len(channels)
+        self._ocular = OcularRegression(len(channels), len(eyes)) if eyes else None
+        self._path = SignalPath(signal, source.info.rate, len(self._columns))
         self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(channels))
         self._judge_channels = ChannelJudge(signal, settings.quality, len(channels))
         kept = settings.synchrony.window_s + _AHEAD_S
-        self._grid = RingBuffer(kept * signal.rate_hz, len(channels), np.float64)
+        self._grid = RingBuffer(kept * signal.rate_hz, len(self._columns), np.float64)
+        self._clean = RingBuffer(kept * signal.rate_hz, len(channels), np.float64)
         self._good = RingBuffer(kept, len(channels), np.float64)
         self._cursor = 0
         self._typical = math.nan
@@ -114,7 +119,7 @@ class Listener:
         if len(block.times):
             raw, times = block.samples[:, self._columns], block.times - self._origin
             raw[:, self._columns < 0] = np.nan
-            self._mains.add(raw, times)
+            self._mains.add(raw[:, : self._eeg], times)
             for first, values in self._path(raw, times, block.breaks):
                 self._write(first, values)
         while self._good.head < step:
@@ -123,15 +128,13 @@ class Listener:
     def window(self, step: int, seconds: int) -> Signal:
         """Return the ``seconds`` s that end at ``step`` (n, channels), V; NaN where missing or bad."""
         rate = self._signal.rate_hz
-        values = self._grid.read((step - seconds) * rate, step * rate)
+        values = self._clean.read((step - seconds) * rate, step * rate)
         bad = self._good.read(step - seconds, step) != 1.0
         return np.where(np.repeat(bad, rate, axis=0), np.nan, values)
 
     def quality(self, step: int, seconds: int) -> Signal:
         """Return the fraction of the last ``seconds`` s in which each channel was good (channels,), in [0, 1]."""
-        good = self._good.read(step - seconds, step) == 1.0
-        present = np.isfinite(self._grid.read((step - seconds) * self._signal.rate_hz, step * self._signal.rate_hz))
-        return np.asarray((present & np.repeat(good, self._signal.rate_hz, axis=0)).mean(axis=0))
+        return np.asarray(np.isfinite(self.window(step, seconds)).mean(axis=0))
 
     @property
     def doubt(self) -> str:
@@ -150,9 +153,12 @@ class Listener:
         self._grid.append(values[max(0, self._grid.head - first) :])
 
     def _judge(self, step: int) -> None:
-        """Note for second ``step`` which channels were good."""
+        """Take eye activity out of second ``step`` and note which channels were good."""
         rate = self._signal.rate_hz
-        recent = self._grid.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
+        second = self._grid.read((step - 1) * rate, step * rate).astype(np.float64, copy=False)
+        eeg, eyes = second[:, : self._eeg], second[:, self._eeg :]
+        self._clean.append(self._ocular(eeg, eyes) if self._ocular else eeg)
+        recent = self._clean.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
         good = self._judge_channels(recent, self._mains.take((step - 1) * STEP_S))
         self._good.append(good[None].astype(np.float64))
         self._typical = typical_amplitude(recent[-rate:])

@@ -53,6 +53,7 @@ _BY_FOLDED: Final = {name.casefold(): name for name in KNOWN} | {k.casefold(): v
 #: What recorders write around a name: EEG before it, the reference behind it, dots or blanks that fill it up.
 _PREFIX: Final = re.compile(r"^EEG[\s:_-]*", re.IGNORECASE)
 _REFERENCE: Final = re.compile(r"[\s:_-]+(REF|LE|AVG?|CAR|A1|A2|A1A2|A1\+A2|M1|M2|M1M2|CPZ\s*REF)$", re.IGNORECASE)
+_EYES: Final = re.compile(r"^\s*(EEG[\s:_-]+)?[HVLR]?EOG", re.IGNORECASE)
 #: Of an unknown name so many near ones are listed.
 _NEAREST: Final = 3
 
@@ -65,6 +66,11 @@ def known_name(name: str) -> str | None:
     bare = name.strip().rstrip(".").strip()
     bare = _REFERENCE.sub("", _PREFIX.sub("", bare))
     return _BY_FOLDED.get(bare.casefold())
+
+
+def is_eog(name: str) -> bool:
+    """Return whether a channel, as a headset calls it, records the eyes: EOG, HEOG, VEOG 2, EOG EXG1, ..."""
+    return _EYES.match(name) is not None
 
 
 def place_of(name: str) -> str:

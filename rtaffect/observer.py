@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.settings import SynchronySettings
-from rtaffect.synchrony import JointSums, Observation, RowLayout, others_mean, pearson, summarise
+from rtaffect.synchrony import JointSums, Observation, RowLayout, fisher_mean, others_mean, pearson, summarise
 
 Signal = NDArray[np.float64]
 
@@ -100,6 +100,9 @@ class Observer:
         Furthest lags of displaced windows, s: partner later than the person, and earlier.
     mutual
         Whether partners are the people themselves; see :func:`rtaffect.synchrony.observe`.
+    partners_each
+        How many partners a person has: ``people`` and ``partner`` then hold all of the people with their first
+        partners, all with their second ones, and so on, and what is found is averaged over them by Fisher z.
     """
 
     def __init__(
@@ -111,9 +114,10 @@ class Observer:
         reach: tuple[int, int],
         *,
         mutual: bool,
+        partners_each: int = 1,
     ) -> None:
         self._people, self._partner, self._settings, self._mutual = people, partner, settings, mutual
-        self._layout = layout
+        self._layout, self._partners_each = layout, partners_each
         self._ahead, back = reach
         self._lags = np.arange(-self._ahead, back + 1)
         beyond = np.abs(self._lags) - settings.null_separation_s
@@ -161,6 +165,8 @@ class Observer:
         whole = (last - window + 1 >= self._partner.begin) & (last < self._partner.stop)
         found = pearson(JointSums(*self._total[..., self._chosen]), least, self._layout.k)
         values = np.where(whole, found, np.nan).transpose(0, 2, 1)
+        if self._partners_each > 1:
+            values = fisher_mean(values.reshape(self._partners_each, -1, *values.shape[1:]), axis=0)
         return summarise(values, self._settings, self._layout, mutual=self._mutual)
 
 
@@ -205,7 +211,7 @@ class ReferenceObserver:
 
 
 class GroupObserver:
-    """Observes people against the mean of the others who are here.
+    """Observes people against the mean of the others who are here, or against each of them if settings say pairwise.
 
     So that no amplifier with a larger gain dominates that mean, each second of a person's row is divided by its root
     mean square over the last ``null_history_s`` seconds.
@@ -213,18 +219,31 @@ class GroupObserver:
 
     def __init__(self, people: int, rate: int, settings: SynchronySettings, *, layout: RowLayout) -> None:
         keep, self._window, self._k = settings.null_history_s, settings.window_s, layout.k
-        columns = layout.measured * layout.k
+        columns, everybody = layout.measured * layout.k, np.arange(people)
         self._recent = np.zeros((keep, 2, people, columns))
-        self._people, self._others = Seconds(people, columns, rate, 1), Seconds(people, columns, rate, keep)
-        reach = (0, keep - self._window)
-        self._observer = Observer(self._people, self._others, settings, layout, reach, mutual=True)
+        # Who is compared with whom; with the mean of the others, each once.
+        self._who = self._with = everybody
+        if settings.method == "pairwise":
+            self._who = np.tile(everybody, people - 1)
+            self._with = np.concatenate([np.roll(everybody, -turn) for turn in range(1, people)])
+        self._pairwise, pairs = settings.method == "pairwise", len(self._who)
+        self._people, self._others = Seconds(pairs, columns, rate, 1), Seconds(pairs, columns, rate, keep)
+        self._observer = Observer(
+            self._people,
+            self._others,
+            settings,
+            layout,
+            (0, keep - self._window),
+            mutual=True,
+            partners_each=pairs // people,
+        )
 
     def __call__(self, second: Signal) -> Observation | None:
         """Take in the next second (people, rate, M * k); return its observation, None before the first window."""
         at = self._others.stop
         scaled = self._scaled(second, at)
-        self._people.append(scaled)
-        self._others.append(others_mean(scaled))
+        self._people.append(scaled[self._who])
+        self._others.append(scaled[self._with] if self._pairwise else others_mean(scaled))
         self._observer.add(at)
         return self._observer.observe(at) if at + 1 >= self._window else None
 

@@ -5,10 +5,14 @@ The paper that rtaffect reconstructs leaves these open (arXiv 2509.21381), so no
 
 from __future__ import annotations
 
+import tomllib
 from itertools import pairwise
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rtaffect.errors import SettingsError
 
 
 class Frozen(BaseModel):
@@ -27,6 +31,7 @@ class SignalSettings(Frozen):
     mains_harmonics: int = Field(2, ge=1, le=10, description="Multiples of it to notch out, the first included")
     notch_q: float = Field(30.0, gt=0, description="Quality factor of the notches")
     rate_hz: int = Field(100, ge=10, description="Common rate of all people after resampling, Hz")
+    ocular: bool = Field(True, description="Regress eye activity out of the EEG where a headset has EOG channels")
     average_reference: bool = Field(False, description="Take channels against the mean of the good ones")
     settle_s: float = Field(1.0, ge=0, description="Output withheld after a start or gap, while the filters settle, s")
     flat_v: float = Field(0.2e-6, ge=0, description="A second whose standard deviation is below this is flat, V")
@@ -70,6 +75,10 @@ class SynchronySettings(Frozen):
     envelope_hz: float = Field(2.0, ge=0.05, description="Corner of the low-pass that smooths the band's power, Hz")
     components: int = Field(3, ge=1, description="Correlated components, where those are the rows")
     corrca_gamma: float = Field(0.1, ge=0, lt=1, description="Shrinkage of correlated components")
+    method: Literal["leave-one-out", "pairwise"] = Field(
+        "leave-one-out",
+        description="Each person with the mean of the others, or with each of them; the reference is such a mean",
+    )
     window_s: int = Field(10, ge=2, description="Length of the window, s")
     min_good: float = Field(0.6, gt=0, le=1, description="Fraction of the window that must be good for a value")
     null_separation_s: int = Field(10, description="Least distance of the null's windows from the true one, s")
@@ -128,6 +137,33 @@ class Settings(Frozen):
                 f"{signal.rate_hz} Hz: choose a lower one (2 Hz is the default)"
             )
         return self
+
+
+def read_settings(path: Path | None, mains_hz: float | None = None) -> Settings:
+    """Return the settings in a TOML file (those that it does not name keep their default), and another mains frequency.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, or a setting is unknown or impossible.
+    """
+    content: dict[str, Any] = {}
+    try:
+        if path is not None:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        if mains_hz is not None:
+            content["signal"] = {**content.get("signal", {}), "mains_hz": mains_hz}
+        return Settings.model_validate(content)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
+    except (ValidationError, TypeError) as error:
+        detail = _first_of(error) if isinstance(error, ValidationError) else "signal must be a table"
+        raise SettingsError(f"settings {path or ''}: {detail}; docs/settings.md lists them all") from None
+
+
+def _first_of(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
 
 
 #: The engine's turn, s. Features are means over it and lags count in it.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calibration.calibrate import calibrate, clean_channels, group_mean, synchrony_courses
+from calibration.calibrate import calibrate, clean_channels, mean_of, synchrony_courses
 from calibration.command import QUICK, command
 from calibration.study import FolderStudy
 from rtaffect.bundle import Bundle, load_bundle, save_bundle
@@ -82,7 +82,7 @@ def test_group_mean_is_over_those_present():
     group = np.random.default_rng(0).standard_normal((3, 40, 2))
     group[1, 5:10, 0] = np.nan
     group[:, 20, 1] = np.nan
-    found = group_mean(group)
+    found = mean_of(group)
     assert np.isnan(found[20, 1])
     assert np.isfinite(found).sum() == 79
     there = np.delete(np.arange(40), 20)

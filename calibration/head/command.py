@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -10,9 +11,10 @@ import numpy as np
 from rich.console import Console
 
 from calibration.head.parts import need
-from rtaffect.errors import SettingsError
+from rtaffect.errors import MontageError, SettingsError
 from rtaffect.featurizer import cache_root
-from rtaffect.space import LEAST_SHARE, Operator
+from rtaffect.montage import known_name
+from rtaffect.space import LEAST_CHANNELS, LEAST_SHARE, Operator
 from rtaffect.space_file import save_operator
 
 
@@ -48,6 +50,34 @@ def command(montage: str, out: Path, subjects_dir: Path | None, subject: str | N
     console.print(f"space operator {out} in {time.perf_counter() - begin:.1f} s, {out.stat().st_size / 1e6:.1f} MB")
     console.print(describe(operator))
     console.print(f"{operator.manifest.head}; sha256 {sha256}", style="dim")
+
+
+def operator_for(channels: Sequence[str], progress: Callable[[str], None]) -> Operator:
+    """Return the space operator of named channels on the default head; those without a known place are left out.
+
+    Raises
+    ------
+    ArtifactError
+        If a package that the head model needs is missing.
+    MontageError
+        If fewer than 8 channels have a known place, or two have the same.
+    """
+    need(template=False)
+    from calibration.head.forward import open_head
+    from calibration.head.operator import build
+    from calibration.head.positions import montage_of
+    from calibration.head.subject import find_subject
+
+    placed = [name for name in channels if known_name(name)]
+    if len(placed) < LEAST_CHANNELS:
+        raise MontageError(
+            f"{len(placed)} of the channels {', '.join(channels)} have a place in the 10-05 system; brain regions need "
+            f"at least {LEAST_CHANNELS}: name the channels by it, or stay with --space channels"
+        )
+    if strange := [name for name in channels if name not in placed]:
+        progress(f"without {', '.join(strange)}: no place of the 10-05 system")
+    head = open_head(find_subject(None, None, cache_root(), progress), progress)
+    return build(montage_of("the study's channels", placed), head)
 
 
 def describe(operator: Operator) -> str:

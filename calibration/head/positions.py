@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -71,6 +72,17 @@ def montage_for(text: str) -> Montage:
         f"--montage {text}: neither a known montage nor a file; expected one of {', '.join(near or STANDARD)} or "
         "another of mne's, or a file with channel names or positions"
     )
+
+
+def montage_of(name: str, channels: Sequence[str]) -> Montage:
+    """Return the montage of named channels, on the template's places.
+
+    Raises
+    ------
+    MontageError
+        If a name is unknown, or two are the same place.
+    """
+    return _named(name, tuple(channels), name)
 
 
 def template_positions() -> dict[str, Array]:

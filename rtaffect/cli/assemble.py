@@ -22,7 +22,8 @@ from rtaffect.prediction import Predictor
 from rtaffect.settings import Settings
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
-from rtaffect.spaces import ChannelSpace, Space
+from rtaffect.space_file import load_operator
+from rtaffect.spaces import ChannelSpace, RegionSpace, Space
 
 Progress = Callable[[str], None]
 
@@ -128,14 +129,16 @@ def build_engine(
         If there is no reference for this sound and one was asked for.
     """
     bundle, against = model.bundle if model else None, analysis.against
-    settings = bundle.manifest.settings if bundle else Settings(signal=analysis.signal)
+    settings = bundle.manifest.settings if bundle else analysis.read_settings()
     montages = {p.info.name: p.info.channels for p in people}
-    whole = bundle.space if bundle else ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
+    whole = bundle.space if bundle else _space(analysis, montages, settings)
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     reference = None
     if bundle and sound and sound.sha256 and against != "group":
-        mean = bundle.reference_for(sound.sha256)
+        # A group's mean is no partner where people are compared with each of the others.
+        pairwise = settings.synchrony.method == "pairwise"
+        mean = None if pairwise else bundle.reference_for(sound.sha256)
         reference = None if mean is None else Reference(_columns(mean, whole, rows), sound.onset - origin)
     if against == "reference" and reference is None:
         heard = ", ".join(s.name for s in bundle.manifest.stimuli) if bundle else "none: there is no bundle"
@@ -156,6 +159,13 @@ def build_engine(
         predictor=Predictor(bundle.weights, rows, space.layout.counted) if predicts and bundle else None,
         reference=reference,
     )
+
+
+def _space(analysis: Analysis, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
+    """Return the space of a session without a bundle."""
+    if analysis.head is not None:
+        return RegionSpace(load_operator(analysis.head))
+    return ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
 
 
 def _columns(reference: NDArray[np.float32], space: Space, rows: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from rtaffect.errors import SettingsError
-from rtaffect.settings import SignalSettings
+from rtaffect.settings import Settings, read_settings
 from rtaffect.sources.selection import ANY_EEG, Query
 
 Command = Callable[..., Any]
@@ -44,13 +44,14 @@ class Analysis:
     bundle: Path | None
     featurizer: Path | None
     against: str
-    mains: float
+    mains: float | None = None
+    settings: Path | None = None
+    head: Path | None = None
     threads: int = 1
 
-    @property
-    def signal(self) -> SignalSettings:
-        """The signal path where no bundle says another."""
-        return SignalSettings(mains_hz=self.mains)
+    def read_settings(self) -> Settings:
+        """Return the settings that hold where there is no bundle."""
+        return read_settings(self.settings, self.mains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ threads_option = click.option(
     default=1,
     show_default=True,
     help="Processor threads of the featurizer; leave cores for the rest.",
+)
+mains_option = click.option(
+    "--mains", type=float, help="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own."
+)
+settings_option = click.option(
+    "--settings", type=_path, help="TOML with settings that are not to have their default. A bundle brings its own."
 )
 _OPTIONS = {
     Headsets: [
@@ -99,18 +106,18 @@ _OPTIONS = {
             show_default=True,
             help="Compare people with the bundle's reference group, or with each other.",
         ),
+        mains_option,
+        settings_option,
         click.option(
-            "--mains",
-            type=float,
-            default=50.0,
-            show_default=True,
-            help="Mains frequency, Hz; 0: none. A bundle brings its own.",
+            "--head",
+            type=_path,
+            help="Space operator (of headmodel): rows are brain regions. A bundle brings its own space.",
         ),
     ],
     Results: [
         click.option("--seconds", type=click.IntRange(min=1), help="End after so many seconds of the session."),
         click.option("--headless", is_flag=True, help="No window: one line a step, or a table on a terminal."),
-        click.option("--out", type=_path, help="New folder for feedback.tsv, people.tsv and session.json."),
+        click.option("--out", type=_path, help="New folder for what is found, step by step."),
     ],
 }
 

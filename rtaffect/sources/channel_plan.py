@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.errors import StreamError
+from rtaffect.montage import is_eog
 from rtaffect.sources.base import match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
@@ -100,10 +101,10 @@ def plan_eeg(  # noqa: PLR0917 - what the description says, then what replaces i
     stream
         Name, for messages.
     labels, types, units
-        What the description says of each channel, '' where it says nothing. Channels of another type than EEG are
-        left out.
+        What the description says of each channel, '' where it says nothing. Channels of another type than EEG or EOG
+        are left out; those of type EOG get a name that says so.
     channels
-        Names that replace the labels: of the channels in use, or of all.
+        Names that replace the labels: of the EEG channels, or of all in use, or of all.
     unit
         Unit that replaces the described ones.
 
@@ -116,13 +117,20 @@ def plan_eeg(  # noqa: PLR0917 - what the description says, then what replaces i
     if not columns:
         found = ", ".join(sorted({repr(t) for t in types}))
         raise StreamError(f"stream {stream!r} has no channel of type EEG, only {found}; choose another with --eeg")
+    eyes = tuple(i for i, each in enumerate(types) if each.strip().lower() == "eog")
     if channels and len(channels) == len(labels):
-        named = match_channels(labels, channels, stream)
-        names = tuple(named[i] for i in columns)
+        named = dict(enumerate(match_channels(labels, channels, stream)))
     else:
-        names = match_channels([labels[i] for i in columns], channels, stream)
-    scale = np.array([_volts(stream, unit or units[i]) for i in columns])
-    return ChannelPlan(columns, names, scale)
+        used = sorted((*columns, *eyes)) if channels is None or len(channels) != len(columns) else columns
+        named = dict(zip(used, match_channels([labels[i] for i in used], channels, stream), strict=True))
+        eyes = tuple(i for i in eyes if i in used)
+    names = [named[i] for i in columns] + [_eye_name(named[i]) for i in eyes]
+    scale = np.array([_volts(stream, unit or units[i] or units[columns[0]]) for i in (*columns, *eyes)])
+    return ChannelPlan((*columns, *eyes), tuple(names), scale)
+
+
+def _eye_name(name: str) -> str:
+    return name if is_eog(name) else f"EOG {name}"
 
 
 def _volts(stream: str, unit: str) -> float:
