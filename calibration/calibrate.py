@@ -83,7 +83,7 @@ def calibrate(
         for sound in sounds:
             source, onset = study.eeg(listener, sound)
             people.setdefault(sound.name, []).append(clean_channels(source, onset, sound, space.channels, settings))
-    each: list[Space] = [space] * len(study.listeners)
+    each: Sequence[Space] = [space] * len(study.listeners)
     if components:
         progress("correlated components")
         space, each = component_spaces([people[n] for n in fitted], space.channels, settings)
@@ -162,7 +162,7 @@ def _course(person: Array, partners: Array, settings: Settings, layout: RowLayou
 
 def component_spaces(
     sounds: Sequence[Sequence[Array]], channels: Sequence[str], settings: Settings
-) -> tuple[Space, list[Space]]:
+) -> tuple[ComponentSpace, list[ComponentSpace]]:
     """Return the space of the correlated components of all, and for each listener that of all but them.
 
     From each sound's listeners' channels (time, C), V, NaN where missing or bad.
@@ -172,7 +172,7 @@ def component_spaces(
         moments.add(np.stack(people))
     whole = fit_components(moments, settings.synchrony.components, settings.synchrony.corrca_gamma)
     without = leave_one_out(moments, whole, settings.synchrony.corrca_gamma)
-    spaces: list[Space] = [ComponentSpace(channels, c.filters, c.covariance) for c in (whole, *without)]
+    spaces = [ComponentSpace(channels, c.filters, c.covariance) for c in (whole, *without)]
     return spaces[0], spaces[1:]
 
 

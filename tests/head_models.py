@@ -56,7 +56,7 @@ def small_operator(channels: int = 12, sources: int = 200, seed: int = 0) -> Ope
         montage="small",
         channels=names,
         regions=regions,
-        zones=(Zone(name="insula", regions=regions[:2]), Zone(name="cuneus", regions=regions[2:])),
+        zones=(Zone(name="insula both", regions=regions[:2]), Zone(name="cuneus both", regions=regions[2:])),
         groups={"insula": regions[:2]},
         k=3,
         sources=sources,

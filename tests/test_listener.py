@@ -9,7 +9,7 @@ from rtaffect.errors import MontageError
 from rtaffect.listener import Listener, columns_for, common_rows
 from rtaffect.settings import Settings, SignalSettings, SynchronySettings
 from rtaffect.signal_path import SignalPath
-from tests.helpers import headset
+from tests.helpers import brain_noise, headset
 
 SETTINGS = Settings(signal=SignalSettings(settle_s=0.5))
 ORIGIN = 1000.0
@@ -145,3 +145,37 @@ def test_history_reaches_as_far_back_as_the_window_needs():
     listener = listen(headset(eeg(60)), ("C1",), 55, settings)
     assert np.isfinite(listener.window(55, 25)).all()
     np.testing.assert_array_equal(listener.quality(55, 25), 1.0)
+
+
+def test_eye_channels_clean_the_others_and_are_no_rows():
+    rng = np.random.default_rng(4)
+    n = 60 * 250
+    brain = 1e-5 * brain_noise(rng, n, 3, 250)
+    blinks = np.zeros(n)
+    for at in rng.integers(500, n - 500, 25):
+        blinks[at : at + 80] += 150e-6 * np.hanning(80)
+    samples = np.column_stack([brain + blinks[:, None] * [0.25, 0.1, 0.0], blinks])
+    names = ("Fp1", "Cz", "Oz", "VEOG")
+    assert common_rows({"a": names}, None) == ("Fp1", "Cz", "Oz")
+    clean = listen(headset(brain, channels=names[:3]), names[:3], 58)
+    corrected = listen(headset(samples, channels=names), names[:3], 58)
+    off = Settings(signal=SignalSettings(ocular=False))
+    raw = listen(headset(samples, channels=names), names[:3], 58, off)
+    expected = clean.window(58, 10)
+    error = [np.nanstd(one.window(58, 10) - expected, axis=0) for one in (corrected, raw)]
+    assert error[0][0] < 0.4 * error[1][0]
+    assert error[0][2] < 0.15 * expected[:, 2].std()
+    assert corrected.quality(58, 10).shape == (3,)
+
+
+def test_channels_that_a_headset_lacks_stay_missing_if_that_is_allowed():
+    samples = eeg(6)
+    with pytest.raises(MontageError, match="has no channel Oz"):
+        Listener(headset(samples), ("C1", "Oz"), SETTINGS, ORIGIN)
+    source = headset(samples)
+    listener = Listener(source, ("C1", "Oz"), SETTINGS, ORIGIN, partial=True)
+    source.advance(ORIGIN + 5 + listener.lookahead_s)
+    listener.advance(5)
+    assert np.isnan(listener.window(5, 3)[:, 1]).all()
+    assert np.isfinite(listener.window(5, 3)[:, 0]).all()
+    assert listener.quality(5, 3).tolist() == [1.0, 0.0]

@@ -103,6 +103,45 @@ def test_of_a_group_it_is_the_batch_formula(count, gaps, layout):
             assert_same(found, expected)
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_pairwise_is_the_mean_over_the_others_of_each_pair(count):
+    """Every pair's Pearson correlation by numpy; a person's value is their mean over the others by Fisher z."""
+    people = people_of(count, 40)
+    people *= np.linspace(0.3, 3, count)[:, None, None]
+    pairwise = SETTINGS.model_copy(update={"method": "pairwise"})
+    observer = GroupObserver(count, RATE, pairwise, layout=RowLayout.plain(2))
+    scaled = causally_scaled(people, SETTINGS.null_history_s)
+    for second in seconds_of(people):
+        found = observer(second)
+    assert found is not None
+    window = scaled[:, -W * RATE :]
+    expected = np.empty((count, 2))
+    for person in range(count):
+        for row in range(2):
+            r = [np.corrcoef(window[person, :, row], window[o, :, row])[0, 1] for o in range(count) if o != person]
+            expected[person, row] = np.tanh(np.arctanh(r).mean())
+    np.testing.assert_allclose(found.each, expected, atol=1e-9)
+    np.testing.assert_allclose(found.mean, np.tanh(np.arctanh(expected).mean(axis=0)), atol=1e-9)
+    assert (found.low < found.high).all()
+
+
+def test_pairwise_null_holds_its_level():
+    """Unrelated people: about 5 % outside the band (each pair counts twice in place, once displaced)."""
+    rng = np.random.default_rng(0)
+    pairwise = SETTINGS.model_copy(update={"method": "pairwise"})
+    outside, total = 0, 0
+    for _ in range(4):
+        people = np.stack([brain_noise(rng, 70 * RATE, 12) for _ in range(4)])
+        observer = GroupObserver(4, RATE, pairwise, layout=RowLayout.plain(12))
+        for k, second in enumerate(seconds_of(people), start=1):
+            found = observer(second)
+            if k >= 50 and k % W == 0:
+                assert found is not None
+                outside += int(((found.mean < found.low) | (found.mean > found.high)).sum())
+                total += 12
+    assert 0.01 < outside / total < 0.11
+
+
 def test_one_missing_sample_costs_a_tenth_of_a_second():
     people, reference = people_of(1, 20), people_of(1, 40, seed=3)[0]
     holed = people.copy()

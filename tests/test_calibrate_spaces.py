@@ -1,0 +1,199 @@
+"""Calibration in regions and components: the bundle comes back, and live gives what offline gives."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from calibration.calibrate import calibrate, clean_channels, component_spaces, group_responses, left_out_courses, synchrony_courses
+from calibration.command import QUICK, command, describe
+from rtaffect.bundle import Bundle, load_bundle, save_bundle
+from rtaffect.clock import InstantClock
+from rtaffect.engine import Engine, Reference
+from rtaffect.errors import ArtifactError, MontageError, SettingsError
+from rtaffect.featurizer import default_featurizer
+from rtaffect.feedback import Feedback
+from rtaffect.session import Session
+from rtaffect.settings import Settings, SynchronySettings
+from rtaffect.simulation.head import CHANNELS
+from rtaffect.space_file import save_operator
+from rtaffect.spaces import ComponentSpace, RegionSpace
+from rtaffect.synchrony import running_correlation
+from tests.head_models import needs_head, small_operator
+from tests.helpers import quiet, small_study
+
+SETTINGS = Settings(prediction=QUICK)
+PAIRWISE = Settings(prediction=QUICK, synchrony=SynchronySettings(method="pairwise"))
+
+
+@functools.cache
+def made(kind: str, settings: Settings = SETTINGS) -> Bundle:
+    featurizer = default_featurizer(quiet, threads=2)
+    if kind == "regions":
+        return calibrate(small_study(), featurizer, settings, kind, quiet, space=RegionSpace(small_operator()))
+    return calibrate(small_study(), featurizer, settings, kind, quiet, components=kind == "components")
+
+
+def replayed(bundle: Bundle, listener: int = 2, number: int = 3) -> list[Feedback]:
+    """A calibration listener, as a session of their own."""
+    study = small_study()
+    sound = study.sounds()[number]
+    source, onset = study.eeg(study.listeners[listener], sound)
+    reference = bundle.reference_for(sound.sha256)
+    assert reference is not None
+    engine = Engine([source], bundle.space, bundle.manifest.settings, onset, reference=Reference(reference, 0.0))
+    found: list[Feedback] = []
+    Session(engine, InstantClock(onset), [found.append], threading.Event(), steps=sound.seconds).run()
+    return found
+
+
+@pytest.mark.parametrize("kind", ["regions", "components"])
+def test_a_bundle_comes_back_with_its_space(kind, tmp_path):
+    bundle = made(kind)
+    save_bundle(bundle, tmp_path)
+    found = load_bundle(tmp_path)
+    assert found.manifest.space == found.space.kind == kind
+    assert found.space.rows == bundle.space.rows == found.manifest.rows
+    assert len(found.manifest.scores.r) == len(found.space.rows)
+    second = 1e-5 * np.random.default_rng(0).standard_normal((100, len(bundle.space.channels)))
+    np.testing.assert_allclose(found.space.courses(second), bundle.space.courses(second), rtol=1e-6)
+    for a, b in zip(found.references, bundle.references, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["regions", "components"])
+def test_a_space_of_another_bundle_is_refused(kind, tmp_path):
+    bundle = made(kind)
+    save_bundle(bundle, tmp_path)
+    path = tmp_path / "bundle.json"
+    path.write_text(path.read_text(encoding="utf-8").replace(f'"{bundle.space.rows[0]}"', '"other"'), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"other channels or rows than bundle.json names"):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["regions", "components"])
+def test_live_gives_what_offline_gives(kind):
+    """Observed step by step against calibration's own response of the same listener with its reference."""
+    bundle, study = made(kind), small_study()
+    sound = study.sounds()[3]
+    channels = [clean_channels(*study.eeg(p, sound), sound, bundle.space.channels, SETTINGS) for p in study.listeners]
+    group, layout = group_responses(channels, bundle.space, SETTINGS)
+    reference = np.asarray(bundle.references[3], np.float64)
+    offline = layout.complete(running_correlation(group[2], reference, 1000, 100, 600, k=layout.k))
+    for step, feedback in enumerate(replayed(bundle)):
+        np.testing.assert_allclose(feedback.observed, offline[step], atol=1e-6)
+        assert feedback.observed_mean == pytest.approx(float(layout.overall(offline[step])), abs=1e-6, nan_ok=True)
+
+
+def test_regions_below_the_least_share_are_never_trusted():
+    last = replayed(made("regions"))[-1]
+    assert last.rows == made("regions").space.rows
+    assert set(last.row_kinds) == {"zone", "region", "group"}
+    assert not last.trusted[last.own_share < 0.4].any()
+    assert last.quality.shape == (1, len(last.channels))
+
+
+def test_components_of_one_are_fitted_without_them():
+    """With another person's noise in place of one, the others' components change and that one's own do not."""
+    study = small_study()
+    sounds = [s for s in study.sounds() if s.fit]
+    people = [[clean_channels(*study.eeg(p, s), s, CHANNELS, SETTINGS) for p in study.listeners] for s in sounds]
+    _, before = component_spaces(people, CHANNELS, SETTINGS)
+    rng = np.random.default_rng(0)
+    for sound in people:
+        sound[1] = 1e-5 * rng.standard_normal(sound[1].shape)
+    _, after = component_spaces(people, CHANNELS, SETTINGS)
+    filters = [(a.filters, b.filters) for a, b in zip(before, after, strict=True)]
+    agree = [np.abs((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in filters]
+    assert agree[1] > 0.999
+    assert max(agree[0], *agree[2:]) < 0.999
+
+
+def test_synchrony_of_components_is_that_of_the_spaces_without_each():
+    study, bundle = small_study(), made("components")
+    sound = study.sounds()[0]
+    people = [clean_channels(*study.eeg(p, sound), sound, CHANNELS, SETTINGS) for p in study.listeners]
+    found = left_out_courses(people, [bundle.space] * 5, SETTINGS)
+    group, layout = group_responses(people, bundle.space, SETTINGS)
+    np.testing.assert_allclose(found, synchrony_courses(group, SETTINGS, layout), atol=1e-12)
+
+
+def test_pairwise_courses_are_each_ones_mean_over_pairs():
+    study = small_study()
+    sound = study.sounds()[1]
+    people = [clean_channels(*study.eeg(p, sound), sound, CHANNELS, PAIRWISE) for p in study.listeners]
+    group, layout = group_responses(people, made("channels").space, PAIRWISE)
+    found = synchrony_courses(group, PAIRWISE, layout)
+    window = group[:, 1500:2500, 7]
+    r = np.corrcoef(window)
+    for person in range(5):
+        expected = np.arctanh(np.delete(r[person], person)).mean()
+        assert found[person, 24, 7] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("study") / "written"
+    small_study().write(folder, quiet)
+    return folder
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(command, [str(a) for a in arguments])
+
+
+def test_the_command_takes_a_head_and_settings(written, tmp_path):
+    save_operator(small_operator(), tmp_path / "small.safetensors")
+    (tmp_path / "settings.toml").write_text('[synchrony]\nsignal = "envelope"\nband = "theta"\n', encoding="utf-8")
+    done = run(
+        written, "--out", tmp_path / "b", "--space", "regions", "--head", tmp_path / "small.safetensors", "--quick",
+        "--settings", tmp_path / "settings.toml", "--mains", "60",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    bundle = load_bundle(tmp_path / "b")
+    assert bundle.manifest.settings.synchrony.band == "theta"
+    assert bundle.manifest.settings.signal.mains_hz == 60
+    assert describe(bundle).startswith("2 zones, 4 regions, 1 group, 3 sounds fitted")
+    assert bundle.references[0].shape[1] == 6
+
+
+@needs_head
+def test_the_command_makes_the_head_model_itself(written, tmp_path):
+    done = run(written, "--out", tmp_path / "b", "--space", "regions", "--quick")
+    assert done.exit_code == 0, done.output
+    space = load_bundle(tmp_path / "b").space
+    assert set(space.channels) == set(CHANNELS)
+    assert space.row_kinds.count("region") == 68
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "expected"),
+    [
+        (("--head", "x.safetensors"), SettingsError, "is for --space regions"),
+        (("--space", "regions", "--head", "none.safetensors"), ArtifactError, "none.safetensors.*cannot be read"),
+        (("--settings", "none.toml"), SettingsError, "none.toml cannot be read"),
+    ],
+)
+def test_mistakes(written, tmp_path, arguments, error, expected):
+    done = run(written, "--out", tmp_path / "b", *arguments)
+    with pytest.raises(error, match=expected):
+        raise done.exception
+
+
+def test_an_operator_of_another_montage_is_refused(written, tmp_path):
+    study = small_study()
+
+    class Elsewhere:
+        name, synthetic, listeners, sounds, eeg = study.name, True, study.listeners, study.sounds, study.eeg
+
+        def channels(self):
+            return ("TP9", "AF7", "AF8", "TP10")
+
+    space = RegionSpace(small_operator())
+    with pytest.raises(MontageError, match="at least 8 are needed"):
+        calibrate(Elsewhere(), default_featurizer(quiet), SETTINGS, "x", quiet, space=space)
