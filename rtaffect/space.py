@@ -19,13 +19,13 @@ from rtaffect.inverse import LAMBDA2, component_rows, components, crosstalk, elo
 from rtaffect.montage import place_of
 from rtaffect.settings import Frozen
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 #: Components of a region.
 K: Final = 5
 #: Fewer channels than these give no operator.
 LEAST_CHANNELS: Final = 8
-#: A zone of which less than this share of the estimated power is its own is not trustworthy.
-LEAST_SHARE: Final = 0.4
+#: A row of which less than this share of the estimated power is its own is not told apart from the rest.
+LEAST_SHARE: Final = 0.3
 
 Float32 = NDArray[np.float32]
 
@@ -44,7 +44,7 @@ class SpaceManifest(Frozen):
     made it. ``excluded`` lists the channels that the operator was made with and that :meth:`Operator.without` left out.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     montage: str
     channels: tuple[str, ...] = Field(min_length=LEAST_CHANNELS)
     regions: tuple[str, ...] = Field(min_length=1)
@@ -63,44 +63,37 @@ class SpaceManifest(Frozen):
 class Operator:
     """Everything that a montage's EEG says about regions, and how much that is worth.
 
-    C channels, N sources, R regions, Z zones, k components.
+    C channels, N sources, R regions, Z zones, k components. What a zone or group shows is the average of what its
+    regions show.
 
     Attributes
     ----------
     rows : (R, k, C) float32
         Times EEG (C, time) in V: each region's k courses in A m, scaled such that their squares add up to the mean
         squared current of the region's sources. Each row sums to 0: any reference of the EEG gives the same.
-    zone_rows : (Z, k, C) float32
-        The same for zones.
     shares : (R, R) float32
         Of row r's estimated power, the share that comes from each region when all are equally active.
-    zone_shares : (Z, R) float32
-        The same for zones.
     neighbours : (R, R) bool
         Regions that touch, and pairs that face each other across the midline; not a region and itself.
     positions : (C, 3) float32
         Electrodes, m, in the head's frame (right, front, up).
     lead_field : (C, N) float32
         V per A m, average reference: from it the operator is weighted anew.
-    source_region, source_zone : (N,) int16
-        Region and zone of each source, -1 for none.
-    basis, zone_basis : (N, k) float32
+    source_region : (N,) int16
+        Region of each source, -1 for none.
+    basis : (N, k) float32
         Each region's components over its sources; they stay the same when channels are left out, so that courses of
         people with different channels are of the same patterns.
     """
 
     manifest: SpaceManifest
     rows: Float32
-    zone_rows: Float32
     shares: Float32
-    zone_shares: Float32
     neighbours: NDArray[np.bool_]
     positions: Float32
     lead_field: Float32
     source_region: NDArray[np.int16]
-    source_zone: NDArray[np.int16]
     basis: Float32
-    zone_basis: Float32
 
     @property
     def own_share(self) -> Float32:
@@ -114,24 +107,31 @@ class Operator:
         return np.asarray((self.shares * near).sum(axis=1), np.float32)
 
     @property
-    def zone_own_share(self) -> Float32:
-        """Per zone (Z,): how much of its estimated power is its own."""
-        return np.asarray((self.zone_shares * self.zone_members).sum(axis=1), np.float32)
-
-    @property
     def zone_members(self) -> NDArray[np.bool_]:
         """Which regions (Z, R) each zone has."""
-        return np.array([[region in zone.regions for region in self.manifest.regions] for zone in self.manifest.zones])
+        return self.members([zone.regions for zone in self.manifest.zones])
+
+    @property
+    def zone_own_share(self) -> Float32:
+        """Per zone (Z,): how much of its regions' estimated power is the zone's own."""
+        return self.share_within(self.zone_members)
+
+    def members(self, sets: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+        """Return which regions (sets, R) are in each of some sets of names."""
+        return np.array([[region in names for region in self.manifest.regions] for names in sets], np.bool_)
+
+    def share_within(self, members: NDArray[np.bool_]) -> Float32:
+        """Return how much of the power that a set's regions show comes from the set, for sets (sets, R): (sets,)."""
+        return np.array([self.shares[np.ix_(own, own)].sum(axis=1).mean() for own in members], np.float32)
 
     @property
     def trustworthy(self) -> NDArray[np.bool_]:
         """Per zone (Z,): whether enough of its estimated power is its own (``LEAST_SHARE``)."""
         return self.zone_own_share >= LEAST_SHARE
 
-    def matrix(self, zones: bool = False) -> Float32:
-        """Return all rows (R * k, C), or those of the zones (Z * k, C), for one product with EEG (C, time)."""
-        rows = self.zone_rows if zones else self.rows
-        return rows.reshape(-1, rows.shape[2])
+    def matrix(self) -> Float32:
+        """Return all rows (R * k, C) for one product with EEG (C, time)."""
+        return self.rows.reshape(-1, self.rows.shape[2])
 
     def without(self, channels: Sequence[str]) -> Operator:
         """Return the operator of the other channels: the inverse is computed anew, the components stay.
@@ -205,36 +205,24 @@ def assemble(
 ) -> Operator:
     """Return the operator of a head and montage; components and rows are computed, see :class:`Operator`."""
     field = np.asarray(lead_field - lead_field.mean(axis=0), np.float32)
-    zone_of = {name: number for number, zone in enumerate(manifest.zones) for name in zone.regions}
-    zone = np.array([zone_of[name] for name in manifest.regions] + [-1], np.int16)[source_region]
     kernel = eloreta(field, manifest.lambda2)
     later = np.empty(0, np.float32)
     bare = Operator(
         manifest,
         rows=later,
-        zone_rows=later,
         shares=later,
-        zone_shares=later,
         neighbours=neighbours,
         positions=np.asarray(positions, np.float32),
         lead_field=field,
         source_region=np.asarray(source_region, np.int16),
-        source_zone=zone,
         basis=components(kernel, source_region, len(manifest.regions), manifest.k).astype(np.float32),
-        zone_basis=components(kernel, zone, len(manifest.zones), manifest.k).astype(np.float32),
     )
     return _weighted(bare, kernel)
 
 
 def _weighted(operator: Operator, kernel: NDArray[np.float64]) -> Operator:
     """Return ``operator`` with the rows and shares that follow from a kernel (N, C)."""
-    region, zone = operator.source_region, operator.source_zone
+    region = operator.source_region
     rows = component_rows(kernel, operator.basis, region, len(operator.manifest.regions))
-    zone_rows = component_rows(kernel, operator.zone_basis, zone, len(operator.manifest.zones))
-    return replace(
-        operator,
-        rows=rows.astype(np.float32),
-        zone_rows=zone_rows.astype(np.float32),
-        shares=crosstalk(rows, operator.lead_field, region).astype(np.float32),
-        zone_shares=crosstalk(zone_rows, operator.lead_field, region).astype(np.float32),
-    )
+    shares = crosstalk(rows, operator.lead_field, region)
+    return replace(operator, rows=rows.astype(np.float32), shares=shares.astype(np.float32))

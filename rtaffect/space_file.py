@@ -23,16 +23,12 @@ _REMAKE: Final = "make it anew with `rtaffect headmodel --montage MONTAGE --out 
 #: Of each tensor: its type, and its shape in the letters of :class:`Operator`.
 _DTYPES: Final[dict[str, tuple[str, str]]] = {
     "rows": ("float32", "RkC"),
-    "zone_rows": ("float32", "ZkC"),
     "shares": ("float32", "RR"),
-    "zone_shares": ("float32", "ZR"),
     "neighbours": ("bool", "RR"),
     "positions": ("float32", "C3"),
     "lead_field": ("float32", "CN"),
     "source_region": ("int16", "N"),
-    "source_zone": ("int16", "N"),
     "basis": ("float32", "Nk"),
-    "zone_basis": ("float32", "Nk"),
 }
 
 

@@ -145,7 +145,7 @@ class ChannelSpace(Space):
 
 
 class RegionSpace(Space):
-    """Rows are a montage's zones, the atlas' regions, and the named groups of regions as averages of those.
+    """Rows are the atlas' regions, and a montage's zones and the named groups of regions as averages of those.
 
     The mean over rows is over the trustworthy zones: regions that a montage cannot tell apart would be counted several
     times.
@@ -161,28 +161,27 @@ class RegionSpace(Space):
     kind = "regions"
 
     def __init__(self, operator: Operator, fitted: Operator | None = None) -> None:
-        manifest, shares = operator.manifest, fitted or operator
-        groups = {name: members for name, members in manifest.groups.items() if name[-3:] not in ("-lh", "-rh")}
-        zones, regions = len(manifest.zones), len(manifest.regions)
-        members = np.array([[r in group for r in manifest.regions] for group in groups.values()], np.bool_)
-        averages = np.concatenate([np.zeros((len(groups), zones), np.bool_), members], axis=1)
-        own = np.concatenate([shares.zone_own_share, shares.own_share, _group_share(shares.shares, members)])
-        counted = np.zeros(zones + regions + len(groups), np.bool_)
-        counted[:zones] = shares.trustworthy if shares.trustworthy.any() else True
-        kinds = ["zone"] * zones + ["region"] * regions + ["group"] * len(groups)
-        names = (*(zone.name for zone in manifest.zones), *manifest.regions, *groups)
-        layout = RowLayout(manifest.k, averages, counted)
-        super().__init__(manifest.channels, names, kinds, own.astype(np.float64), layout)
+        manifest, told = operator.manifest, fitted or operator
+        groups = {name: names for name, names in manifest.groups.items() if name[-3:] not in ("-lh", "-rh")}
+        regions, zones = len(manifest.regions), len(manifest.zones)
+        averages = operator.members([*(zone.regions for zone in manifest.zones), *groups.values()])
+        counted = np.zeros(regions + len(averages), np.bool_)
+        counted[regions : regions + zones] = told.trustworthy if told.trustworthy.any() else True
+        super().__init__(
+            channels=manifest.channels,
+            rows=(*manifest.regions, *(zone.name for zone in manifest.zones), *groups),
+            row_kinds=["region"] * regions + ["zone"] * zones + ["group"] * len(groups),
+            own_share=np.concatenate([told.own_share, told.share_within(averages)]).astype(np.float64),
+            layout=RowLayout(manifest.k, averages, counted),
+        )
         self.operator = operator
         reweighting = Reweighting(
-            operator.lead_field,
-            [(operator.zone_basis, operator.source_zone, zones), (operator.basis, operator.source_region, regions)],
-            manifest.lambda2,
+            operator.lead_field, operator.basis, operator.source_region, regions, manifest.lambda2
         )
-        self._project = _Projection(reweighting.rows, layout.measured * layout.k, LEAST_CHANNELS)
+        self._project = _Projection(reweighting.rows, regions * manifest.k, LEAST_CHANNELS)
 
     def courses(self, second: Signal) -> Signal:
-        """Return each zone's and region's components, A m, from the channels that are good throughout."""
+        """Return each region's components, A m, from the channels that are good throughout."""
         return self._project(second)
 
     def fit_to(self, montages: Mapping[str, Sequence[str]]) -> Space:
@@ -250,9 +249,3 @@ def usable(second: Signal) -> Marks:
     """
     count = np.isfinite(second).sum(axis=0)
     return np.asarray(count == max(1, int(count.max(initial=0))))
-
-
-def _group_share(shares: NDArray[np.floating], members: Marks) -> Signal:
-    """Return how much of each group's estimated power (groups,) comes from the group; its regions weigh the same."""
-    inside = shares @ members.T.astype(np.float64)
-    return np.array([inside[group, number].mean() for number, group in enumerate(members)])

@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[1]
         ("replay", 4),
         ("featurizer", 6),
         ("synchrony", 4),
-        ("localisation", 2),
+        ("recovery", 2),
+    ("localisation", 2),
         ("alignment", 2),
     ],
 )

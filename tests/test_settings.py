@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from rtaffect.errors import SettingsError
 from rtaffect.settings import Settings, read_settings
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_without_a_file_they_are_the_defaults():
@@ -47,7 +51,20 @@ def test_mistakes_are_one_line(tmp_path, text, expected, mains):
 
 
 def test_a_file_that_is_not_there():
-    from pathlib import Path
 
     with pytest.raises(SettingsError, match=r"nowhere.toml cannot be read"):
         read_settings(Path("nowhere.toml"))
+
+
+def test_the_list_of_settings_is_whole():
+    """docs/settings.md has a line for each, with its default and description."""
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    for section, field in Settings.model_fields.items():
+        assert f"## `[{section}]`" in text
+        for name, setting in field.annotation.model_fields.items():
+            line = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+            assert setting.description in line
+            default = setting.default
+            shown = re.search(r"\| `[a-z_]+` \| `(.*?)` \|", line)
+            assert shown is not None
+            assert tomllib.loads(f"x = {shown[1]}")["x"] == (list(default) if isinstance(default, tuple) else default)

@@ -62,8 +62,8 @@ class TestChannels:
 class TestReweighting:
     def test_with_all_channels_it_is_the_operator(self):
         operator = small_operator()
-        parts = [(operator.basis, operator.source_region, len(operator.manifest.regions))]
-        rows = Reweighting(operator.lead_field, parts).rows(np.ones(len(operator.manifest.channels), bool))
+        parts = (operator.basis, operator.source_region, len(operator.manifest.regions))
+        rows = Reweighting(operator.lead_field, *parts).rows(np.ones(len(operator.manifest.channels), bool))
         expected = operator.matrix()
         np.testing.assert_allclose(rows, expected, atol=1e-5 * np.abs(expected).max())
 
@@ -74,7 +74,7 @@ class TestReweighting:
         field = np.asarray(operator.lead_field, np.float64)
         used = ~np.isin(np.arange(len(field)), out)
         n_regions = len(operator.manifest.regions)
-        rows = Reweighting(field, [(operator.basis, operator.source_region, n_regions)]).rows(used)
+        rows = Reweighting(field, operator.basis, operator.source_region, n_regions).rows(used)
         anew = component_rows(eloreta(field[used]), operator.basis, operator.source_region, n_regions).reshape(
             rows.shape
         )
@@ -91,12 +91,11 @@ class TestReweighting:
 
 
 class TestRegions:
-    def test_rows_are_zones_regions_and_groups(self):
+    def test_rows_are_regions_zones_and_groups(self):
         space = RegionSpace(small_operator())
         manifest = space.operator.manifest
-        assert space.rows[: len(manifest.zones)] == tuple(zone.name for zone in manifest.zones)
-        assert space.rows[len(manifest.zones) :][: len(manifest.regions)] == manifest.regions
-        assert space.rows[-1:] == ("insula",)
+        assert space.rows == (*manifest.regions, *(zone.name for zone in manifest.zones), "insula")
+        assert space.layout.measured == len(manifest.regions)
         assert len(set(space.rows)) == len(space.rows) == space.layout.rows == len(space.own_share)
         assert ((space.own_share > 0) & (space.own_share <= 1)).all()
         assert space.mean_of.endswith(("zones", "zone"))
@@ -105,8 +104,7 @@ class TestRegions:
         space = RegionSpace(small_operator())
         x = second(len(space.channels))
         found = space.courses(x)
-        matrix = np.concatenate([space.operator.matrix(zones=True), space.operator.matrix()])
-        np.testing.assert_allclose(found, x @ matrix.T, atol=1e-5 * np.abs(found).max())
+        np.testing.assert_allclose(found, x @ space.operator.matrix().T, atol=1e-5 * np.abs(found).max())
         np.testing.assert_allclose(space.courses(x + 1e-4), found, atol=1e-7 * np.abs(found).max())
 
     def test_a_bad_channel_changes_little_and_too_few_give_nothing(self):

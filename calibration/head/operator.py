@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from calibration.head.positions import Montage, similarity, template_landmarks
 from calibration.head.zones import merge
 from rtaffect import __version__
 from rtaffect.regions import REGIONS, groups_of
-from rtaffect.space import K, Operator, SpaceManifest, assemble
+from rtaffect.space import K, Operator, SpaceManifest, Zone, assemble
 
 #: Ears and nasion that are nearer than this to the template's are taken for the same, m.
 _SAME_M = 0.005
@@ -39,11 +41,13 @@ def make(montage: Montage, head: Head, field: NDArray[np.float64], positions: ND
         montage=montage.name,
         channels=montage.channels,
         regions=REGIONS,
-        zones=merge(field, head.source_region, head.neighbours),
+        zones=(Zone(name="whole brain", regions=REGIONS),),
         groups=groups_of(REGIONS),
         k=K,
         sources=len(head.source_region),
         head=head.subject.about,
         provenance={"rtaffect": __version__, **head.subject.provenance()},
     )
-    return assemble(manifest, field, positions, head.neighbours, head.source_region)
+    operator = assemble(manifest, field, positions, head.neighbours, head.source_region)
+    zones = merge(operator.shares, head.neighbours)
+    return replace(operator, manifest=manifest.model_copy(update={"zones": zones}))

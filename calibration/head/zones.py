@@ -8,69 +8,51 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.inverse import average_reference, component_rows, components, crosstalk, eloreta
 from rtaffect.regions import REGIONS, lobe_of
-from rtaffect.space import LEAST_SHARE, K, Zone
-
-Array = NDArray[np.float64]
+from rtaffect.space import LEAST_SHARE, Zone
 
 #: From this share of a zone's regions on, a side or a lobe gives it its name.
 _MOSTLY: Final = 0.75
 
 
 def merge(
-    lead_field: NDArray[np.floating],
-    source_region: NDArray[np.integer],
-    neighbours: NDArray[np.bool_],
-    least_share: float = LEAST_SHARE,
+    shares: NDArray[np.floating], neighbours: NDArray[np.bool_], least_share: float = LEAST_SHARE
 ) -> tuple[Zone, ...]:
-    """Return zones, each of which has at least ``least_share`` of its estimated power from itself.
+    """Return zones, each of which has at least ``least_share`` of its regions' estimated power from itself.
 
     At each turn the zone with the smallest own share is merged with the neighbour that leaks most into it per region.
-    A zone's estimate is of its own leading components, not the sum of its regions'.
 
     Parameters
     ----------
-    lead_field
-        (channels, N), V per A m.
-    source_region
-        (N,) place in REGIONS of each source, -1 for none.
+    shares
+        (R, R): of each region's estimated power, the share that comes from each.
     neighbours
         (R, R) which regions may be merged.
     least_share
         When to stop.
     """
-    field = average_reference(lead_field)
-    kernel = eloreta(field)
     zones = [[region] for region in range(len(neighbours))]
-    shares = [_shares(kernel, field, source_region, zone) for zone in zones]
     while len(zones) > 1:
-        own = [float(share[zone].sum()) for share, zone in zip(shares, zones, strict=True)]
+        own = [float(shares[np.ix_(zone, zone)].sum() / len(zone)) for zone in zones]
         worst = int(np.argmin(own))
         if own[worst] >= least_share:
             break
         leak = [
-            float(shares[worst][zone].mean()) if _touch(zones[worst], zone, neighbours) and number != worst else -1.0
+            float(shares[np.ix_(zones[worst], zone)].mean())
+            if _touch(zones[worst], zone, neighbours) and number != worst
+            else -1.0
             for number, zone in enumerate(zones)
         ]
         partner = int(np.argmax(leak))
         if leak[partner] < 0:
             break
         zones[worst] = zones[worst] + zones[partner]
-        shares[worst] = _shares(kernel, field, source_region, zones[worst])
-        del zones[partner], shares[partner]
+        del zones[partner]
     members = sorted(sorted(zone) for zone in zones)
     return tuple(
         Zone(name=name, regions=tuple(REGIONS[region] for region in zone))
         for name, zone in zip(_names(members), members, strict=True)
     )
-
-
-def _shares(kernel: Array, field: Array, source_region: NDArray[np.integer], zone: list[int]) -> Array:
-    """Return the share of each region (R,) in a zone's estimated power."""
-    inside = np.where(np.isin(source_region, zone), 0, -1)
-    rows = component_rows(kernel, components(kernel, inside, 1, K), inside, 1)
-    return np.asarray(crosstalk(rows, field, source_region)[0], np.float64)
 
 
 def _touch(one: list[int], other: list[int], neighbours: NDArray[np.bool_]) -> bool:

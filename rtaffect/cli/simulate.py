@@ -11,7 +11,9 @@ from rich.console import Console
 from rtaffect.errors import SettingsError
 from rtaffect.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.cohort import CohortSettings
+from rtaffect.simulation.head import region_head
 from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
+from rtaffect.space_file import load_operator
 
 
 @click.command()
@@ -27,6 +29,12 @@ from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
     show_default=True,
     help="Typical pairwise correlation of a patch's activity.",
 )
+@click.option(
+    "--head",
+    type=click.Path(path_type=Path),
+    help="Space operator of `headmodel`: its electrodes, and a planted course in each of its brain regions; default: a "
+    "sphere with 24 electrodes and ten patches.",
+)
 @click.option("--featurizer", type=click.Path(path_type=Path), help="ONNX featurizer; default: the embedded one.")
 @click.option("--quick", is_flag=True, help="8 listeners, 4 soundtracks of 75 s.")
 def command(
@@ -36,6 +44,7 @@ def command(
     sound_seconds: float | None,
     seed: int,
     strength: float,
+    head: Path | None,
     featurizer: Path | None,
     quick: bool,
 ) -> None:
@@ -49,8 +58,10 @@ def command(
         update={k: v for k, v in asked.items() if v is not None}
         | {"cohort": CohortSettings(seed=seed, strength=strength)}
     )
+    simulated = None if head is None else region_head(load_operator(head), seed)
     with console.status("getting ready") as status:
-        study = SyntheticStudy(settings, featurizer_for(featurizer, ALL_CORES, status.update), status.update)
+        made = featurizer_for(featurizer, ALL_CORES, status.update)
+        study = SyntheticStudy(settings, made, status.update, simulated)
         study.write(out, status.update)
     truth = study.cohort.truth(study.sounds()[0].sha256, study.features[study.sounds()[0].name])
     console.print(

@@ -17,7 +17,7 @@ from pydantic import Field
 from scipy.signal import lfilter
 
 from rtaffect.settings import STEP_S, Frozen
-from rtaffect.simulation.head import CHANNELS, leadfield
+from rtaffect.simulation.head import PATCHES, SimulatedHead, sphere_head
 
 Array = NDArray[np.float64]
 
@@ -28,7 +28,8 @@ class CohortSettings(Frozen):
     ``strength`` is the typical share of a patch's power that listeners have in common (its pairwise correlation), and
     ``depth`` how far its logit moves for one standard deviation of the drive. ``unexplained`` is
     the share of the drive's variance that no feature of the sound tells (it wanders with ``memory_s``): without it
-    prediction would be too easy.
+    prediction would be too easy. ``anatomy`` is by how much heads differ: the relative standard deviation of what a
+    patch gives at an electrode, drawn for each patch, electrode and listener.
     """
 
     seed: int = 7
@@ -38,6 +39,7 @@ class CohortSettings(Frozen):
     unexplained: float = Field(0.5, ge=0, lt=1)
     smoothing_s: float = Field(3.0, gt=0)
     memory_s: float = Field(5.0, gt=0)
+    anatomy: float = Field(0.0, ge=0)
     background_v: float = Field(12e-6, gt=0)
     sensor_noise: float = Field(0.5, ge=0)
     mains_v: float = Field(4e-6, ge=0)
@@ -53,12 +55,14 @@ class Drive:
     projection: Array
 
     @classmethod
-    def plant(cls, features: Array, settings: CohortSettings, components: int = 4) -> Drive:
+    def plant(
+        cls, features: Array, settings: CohortSettings, components: int = 4, patches: int = len(PATCHES)
+    ) -> Drive:
         """Choose, by the seed, a mixture of the leading components of ``features`` (steps, F) for each patch."""
         mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
         _, spread, axes = np.linalg.svd((features - mean) / scale, full_matrices=False)
         rng = np.random.default_rng([settings.seed, 1])
-        mixture = rng.standard_normal((components, leadfield().shape[1]))
+        mixture = rng.standard_normal((components, patches))
         # A common part makes the patches agree on which passages move people, as arousal does.
         mixture += 1.5 * rng.standard_normal((components, 1))
         mixture /= np.linalg.norm(mixture, axis=0)
@@ -106,51 +110,81 @@ class Cohort:
         The planted truth.
     drive
         How features move synchrony.
+    head
+        Electrodes and patches; default: :func:`rtaffect.simulation.head.sphere_head`.
     """
 
-    def __init__(self, settings: CohortSettings, drive: Drive) -> None:
-        self.settings, self.drive = settings, drive
-        self._leadfield = leadfield()
+    def __init__(self, settings: CohortSettings, drive: Drive, head: SimulatedHead | None = None) -> None:
+        self.settings, self.drive, self.head = settings, drive, head or sphere_head()
+        patches = len(self.head.patches)
+        if drive.projection.shape[1] != patches:
+            raise ValueError(f"the drive moves {drive.projection.shape[1]} patches, the head has {patches}")
 
     def listen(
         self, sound_sha256: str, features: Array, listener: int, before_s: float = 0.0, after_s: float = 0.0
     ) -> Array:
-        """Return the EEG (n, 24) V of listener ``listener`` hearing a sound with ``features`` (steps, F).
+        """Return the EEG (n, channels) V of listener ``listener`` hearing a sound with ``features`` (steps, F).
 
         The sound starts ``before_s`` after the first sample; before it, and for ``after_s`` after its last whole
         second, the listener has only activity of their own.
         """
-        s = self.settings
+        s, own = self.settings, self._own(sound_sha256, listener)
+        activity = self._activity(own, sound_sha256, features, before_s, after_s)
+        scalp = activity @ self._leadfield(listener).T
+        scalp += s.sensor_noise * one_over_f(own, len(scalp), len(self.head.channels), s.rate_hz)
+        return np.asarray(s.background_v * scalp + self._disturbances(own, len(scalp)))
+
+    def activity(
+        self, sound_sha256: str, features: Array, listener: int, before_s: float = 0.0, after_s: float = 0.0
+    ) -> Array:
+        """Return the noiseless activity (n, patches) of what :meth:`listen` gives; unit variance from 1 to 30 Hz."""
+        return self._activity(self._own(sound_sha256, listener), sound_sha256, features, before_s, after_s)
+
+    def _own(self, sound_sha256: str, listener: int) -> np.random.Generator:
+        return np.random.default_rng([self.settings.seed, 2, _stimulus_seed(sound_sha256), listener])
+
+    def _activity(
+        self, own: np.random.Generator, sound_sha256: str, features: Array, before_s: float, after_s: float
+    ) -> Array:
+        s, stimulus = self.settings, _stimulus_seed(sound_sha256)
         silent, tail = round(before_s * s.rate_hz), round(after_s * s.rate_hz)
-        heard = round(len(features) * STEP_S * s.rate_hz)
-        n, patches = silent + heard + tail, self._leadfield.shape[1]
-        stimulus = _stimulus_seed(sound_sha256)
-        own = np.random.default_rng([s.seed, 2, stimulus, listener])
-        activity = one_over_f(own, n, patches, s.rate_hz)
+        heard, patches = round(len(features) * STEP_S * s.rate_hz), len(self.head.patches)
+        activity = one_over_f(own, silent + heard + tail, patches, s.rate_hz)
         shared = one_over_f(np.random.default_rng([s.seed, 3, stimulus]), heard, patches, s.rate_hz)
         share = self._at_samples(self.drive.course(features, stimulus, s), heard)
         activity[silent : silent + heard] *= np.sqrt(1 - share)
         activity[silent : silent + heard] += np.sqrt(share) * shared
-        scalp = activity @ self._leadfield.T
-        scalp += s.sensor_noise * one_over_f(own, n, len(CHANNELS), s.rate_hz)
-        return np.asarray(s.background_v * scalp + self._disturbances(own, n))
+        return activity
+
+    def _leadfield(self, listener: int) -> Array:
+        """Return the lead field (channels, patches) of a listener."""
+        if not self.settings.anatomy:
+            return self.head.leadfield
+        rng = np.random.default_rng([self.settings.seed, 5, listener])
+        return self.head.leadfield * (1 + self.settings.anatomy * rng.standard_normal(self.head.leadfield.shape))
+
+    def patch_truth(self, sound_sha256: str, features: Array) -> Array:
+        """Return the planted pairwise correlation of each patch after each step, (steps, patches)."""
+        return self.drive.course(features, _stimulus_seed(sound_sha256), self.settings)
 
     def truth(self, sound_sha256: str, features: Array) -> Array:
-        """Return the planted pairwise correlation at each electrode after each step, (steps, 24)."""
-        share = self.drive.course(features, _stimulus_seed(sound_sha256), self.settings)
-        power = self._leadfield**2
-        total = power.sum(axis=1) + self.settings.sensor_noise**2
+        """Return the planted pairwise correlation at each electrode after each step, (steps, channels)."""
+        share = self.patch_truth(sound_sha256, features)
+        power = self.head.leadfield**2
+        # What makes heads differ adds to everyone's power and to nobody's covariance.
+        total = (1 + self.settings.anatomy**2) * power.sum(axis=1) + self.settings.sensor_noise**2
         return np.asarray(share @ power.T / total)
 
     def expected(self, sound_sha256: str, features: Array, people: int, window_s: int) -> Array:
-        """Return the expected correlation of one listener with the mean of ``people`` others, (steps, 24).
+        """Return the expected correlation of one listener with the mean of ``people`` others, (steps, channels).
 
-        Over the window that ends at each step: with pairwise correlation c, c / sqrt(c + (1 - c) / people).
+        Over the window that ends at each step.
         """
-        truth = self.truth(sound_sha256, features)
-        padded = np.concatenate([np.full((window_s - 1, truth.shape[1]), np.nan), truth])
-        c = np.lib.stride_tricks.sliding_window_view(padded, window_s, axis=0).mean(axis=-1)
-        return np.asarray(c / np.sqrt(c + (1 - c) / people))
+        return with_mean_of(self.truth(sound_sha256, features), people, window_s)
+
+    def expected_at_patches(self, sound_sha256: str, features: Array, people: int, window_s: int) -> Array:
+        """Return the same of the patches themselves, without head and noise, (steps, patches)."""
+        return with_mean_of(self.patch_truth(sound_sha256, features), people, window_s)
 
     def _at_samples(self, course: Array, n: int) -> Array:
         """Return the course (n, patches) at each sample: step k's value belongs to the second that it ends."""
@@ -159,12 +193,23 @@ class Cohort:
         return np.stack([np.interp(at, middle, c) for c in course.T], axis=1)
 
     def _disturbances(self, rng: np.random.Generator, n: int) -> Array:
-        """Return mains hum and electrode drift (n, 24), V."""
+        """Return mains hum and electrode drift (n, channels), V."""
         t = np.arange(n) / self.settings.rate_hz
-        channels = len(CHANNELS)
+        channels = len(self.head.channels)
         hum = _sines(t, np.full(1, 50.0), rng.uniform(0, 1, channels)) * rng.uniform(0.5, 1.5, channels)
         drift = _sines(t, 1 / rng.uniform(8, 20, channels), rng.uniform(0, 1, channels))
         return np.asarray(self.settings.mains_v * hum + self.settings.drift_v * drift)
+
+
+def with_mean_of(pairwise: Array, people: int, window_s: int) -> Array:
+    """Return the expected correlation of one listener with the mean of ``people`` others, (steps, rows).
+
+    ``pairwise`` (steps, rows) is the correlation of any two of them in each second; with its mean c over the window
+    that ends at a step, c / sqrt(c + (1 - c) / people). NaN where the window reaches before the first second.
+    """
+    padded = np.concatenate([np.full((window_s - 1, pairwise.shape[1]), np.nan), pairwise])
+    c = np.lib.stride_tricks.sliding_window_view(padded, window_s, axis=0).mean(axis=-1)
+    return np.asarray(c / np.sqrt(c + (1 - c) / people))
 
 
 def _sines(t: Array, frequency: Array, phase: Array) -> Array:

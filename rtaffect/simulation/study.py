@@ -17,7 +17,7 @@ from rtaffect.feature_cache import cached_features_of
 from rtaffect.featurizer import Featurizer
 from rtaffect.settings import Frozen
 from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive
-from rtaffect.simulation.head import CHANNELS
+from rtaffect.simulation.head import SimulatedHead, sphere_head
 from rtaffect.simulation.sounds import compose, speech_from_wheel
 from rtaffect.sinks.xdf import RecordedEeg, RecordedMarkers, write_xdf
 from rtaffect.sources.base import StreamInfo
@@ -90,12 +90,19 @@ class SyntheticStudy:
         Its features of the sounds drive the synchrony.
     progress
         Told what is being done.
+    head
+        Electrodes and patches of cortex; default: the sphere head with 24 electrodes and ten patches. Of another, the
+        written truth has the patches, too.
     """
 
     synthetic = True
 
-    def __init__(self, settings: StudySettings, featurizer: Featurizer, progress: Progress) -> None:
+    def __init__(
+        self, settings: StudySettings, featurizer: Featurizer, progress: Progress, head: SimulatedHead | None = None
+    ) -> None:
         self.settings = settings
+        self._with_patches = head is not None
+        head = head or sphere_head()
         self.name = f"synthetic cohort of {settings.listeners}"
         self.listeners = tuple(f"listener-{i + 1:02d}" for i in range(settings.listeners))
         progress(f"composing {settings.sounds + 1} soundtracks")
@@ -105,7 +112,8 @@ class SyntheticStudy:
             progress(f"features of {sound.name} ({sound.seconds} s)")
             self.features[sound.name] = cached_features_of(sound.samples, featurizer)
         fitted = np.concatenate([self.features[s.name] for s in self._sounds if s.fit])
-        self.cohort = Cohort(settings.cohort, Drive.plant(fitted, settings.cohort))
+        drive = Drive.plant(fitted, settings.cohort, patches=len(head.patches))
+        self.cohort = Cohort(settings.cohort, drive, head)
 
     def sounds(self) -> tuple[StudySound, ...]:
         """Return the sounds that the listeners heard; the last is not to be fitted on."""
@@ -113,16 +121,19 @@ class SyntheticStudy:
 
     def channels(self) -> tuple[str, ...]:
         """Return the channels that every listener has."""
-        return CHANNELS
+        return self.cohort.head.channels
 
     def eeg(self, listener: str, sound: StudySound) -> tuple[ArraySource, float]:
         """Return a fresh source of a listener's EEG, and the LSL time at which they began to hear the sound (s)."""
         samples = self.listen(self.listeners.index(listener), sound)
-        info = StreamInfo(listener, "eeg", self.settings.cohort.rate_hz, CHANNELS, "simulated", listener)
+        info = StreamInfo(listener, "eeg", self.settings.cohort.rate_hz, self.channels(), "simulated", listener)
         return ArraySource(info, samples, onset=_RECORDING_START), _RECORDING_START + REST_S
 
     def listen(self, listener: int, sound: StudySound, before_s: float = REST_S) -> NDArray[np.float64]:
-        """Return the EEG (n, 24) V of any listener, by number, from ``before_s`` before the sound to a second after."""
+        """Return the EEG (n, channels) V of any listener, by number.
+
+        From ``before_s`` before the sound to a second after.
+        """
         return self.cohort.listen(sound.sha256, self.features[sound.name], listener, before_s, after_s=1.0)
 
     def write(self, folder: Path, progress: Progress) -> None:
@@ -148,19 +159,21 @@ class SyntheticStudy:
         samples = np.concatenate(pieces) * 1e6
         stamps = _RECORDING_START + np.arange(len(samples)) / rate
         name = self.listeners[number]
-        eeg = RecordedEeg(name, f"rtaffect-{name}", rate, CHANNELS, "microvolts", samples, stamps)
+        eeg = RecordedEeg(name, f"rtaffect-{name}", rate, self.channels(), "microvolts", samples, stamps)
         write_xdf(path, [eeg], RecordedMarkers("stimuli", list(onsets), list(onsets.values())))
         return onsets
 
     def _write_truth(self, path: Path) -> None:
-        """Write the expected leave-one-out synchrony of each sound, step and channel."""
-        window = 10
+        """Write the expected leave-one-out synchrony of each sound, step and channel (and patch)."""
+        window, others = 10, self.settings.listeners - 1
+        patches = self.cohort.head.patches if self._with_patches else ()
         with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.write("\t".join(("sound", "time", *CHANNELS)) + "\n")
+            file.write("\t".join(("sound", "time", *self.channels(), *patches)) + "\n")
             for sound in self._sounds:
-                course = self.cohort.expected(
-                    sound.sha256, self.features[sound.name], self.settings.listeners - 1, window
-                )
+                about = sound.sha256, self.features[sound.name], others, window
+                course = self.cohort.expected(*about)
+                if patches:
+                    course = np.concatenate([course, self.cohort.expected_at_patches(*about)], axis=1)
                 for step, values in enumerate(course, start=1):
                     cells = ("n/a" if np.isnan(v) else f"{v:.5f}" for v in values)
                     file.write("\t".join((sound.name, str(step), *cells)) + "\n")
