@@ -25,6 +25,7 @@ from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.spaces import ChannelSpace
+from rtaffect.stimulus import KnownOnset
 from rtaffect.synchrony import fisher_mean, others_mean, standardise
 
 RATE = 250.0
@@ -51,7 +52,7 @@ def _with_sound(quick: bool, seconds: int, warm: int, turns: int) -> dict[str, o
         sound = SoundFileSource(samples, "sound", ORIGIN)
         sound.start()
         eeg = [_noise(0, len(CHANNELS), seconds)]
-        heard = Sound(sound, sound.info.source_id, ORIGIN)
+        heard = Sound(sound, sound.info.source_id, KnownOnset(0.0))
         engine = build_engine(_sources(eeg), ORIGIN, sound=heard, model=model, analysis=ANALYSIS)
         reference = model.bundle.reference_for(heard.sha256)
         naive = Naive(eeg, model.bundle.manifest.settings, reference, (model.featurizer, samples))

@@ -18,7 +18,12 @@ def measure(quick: bool) -> Rows:
     groups = [(2, 8), (4, 8), (8, 8)] if quick else [(2, 64), (8, 64), (32, 64)]
     references = [(1, 24, 180)] if quick else [(1, 64, 300), (1, 340, 300), (1, 64, 7200)]
     turns = 3 if quick else 5
-    return [*(_group(*size, turns) for size in groups), *(_reference(*size, turns) for size in references)]
+    regions = (8, 2, 3) if quick else (68, 5, 14)
+    return [
+        *(_group(*size, turns) for size in groups),
+        *(_reference(*size, turns) for size in references),
+        _regions(*regions, turns),
+    ]
 
 
 def _group(people: int, rows: int, turns: int) -> dict[str, object]:
@@ -40,7 +45,7 @@ def _reference(people: int, rows: int, seconds: int, turns: int) -> dict[str, ob
     rng, window = np.random.default_rng(1), SETTINGS.window_s * RATE
     reference = rng.standard_normal((seconds * RATE, rows))
     eeg = 1e-5 * rng.standard_normal((people, window, rows))
-    observer = ReferenceObserver(people, reference, 0, RATE, SETTINGS)
+    observer = ReferenceObserver(people, reference, 0, RATE, SETTINGS, layout=RowLayout.plain(rows))
     warm = seconds // 2
     for step in range(warm):
         at = step % SETTINGS.window_s * RATE
@@ -55,6 +60,29 @@ def _reference(people: int, rows: int, seconds: int, turns: int) -> dict[str, ob
 
     ours, theirs = interleaved(turns, lambda: observer(eeg[:, :RATE]), whole)
     return _row(f"{people} person x {rows}, reference of {seconds} s", ours, theirs)
+
+
+def _regions(regions: int, k: int, listeners: int, turns: int) -> dict[str, object]:
+    """One person in regions of ``k`` components: with a reference and its null, against each listener without one."""
+    rng, window = np.random.default_rng(2), SETTINGS.window_s * RATE
+    people = rng.standard_normal((listeners, 180 * RATE, regions * k))
+    layout = RowLayout(k, np.zeros((0, regions), np.bool_), np.ones(regions, np.bool_))
+    eeg = 1e-5 * rng.standard_normal((1, window, regions * k))
+    observer = ReferenceObserver(1, standardise(people, k).mean(axis=0), 0, RATE, SETTINGS, layout=layout)
+    for step in range(90):
+        at = step % SETTINGS.window_s * RATE
+        observer(eeg[:, at : at + RATE])
+    theirs = people[:, 80 * RATE : 90 * RATE]
+
+    def whole() -> None:
+        for listener in theirs:
+            for region in range(regions):
+                own = slice(region * k, region * k + k)
+                np.corrcoef(eeg[0, :, own].ravel(), listener[:, own].ravel())
+
+    ours, other = interleaved(turns, lambda: observer(eeg[:, :RATE]), whole)
+    case = f"1 person x {regions} regions x {k}, reference of {listeners}, with its null; corrcoef with each, without"
+    return _row(case, ours, other)
 
 
 def _row(case: str, ours: float, theirs: float) -> dict[str, object]:

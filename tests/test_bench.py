@@ -20,9 +20,10 @@ ROOT = Path(__file__).parents[1]
         ("ring", 1),
         ("replay", 4),
         ("featurizer", 6),
-        ("synchrony", 4),
+        ("synchrony", 5),
+        ("eeg", 2),
         ("recovery", 2),
-    ("localisation", 2),
+        ("localisation", 2),
         ("alignment", 2),
     ],
 )

@@ -1,0 +1,82 @@
+"""The EEG path: from a second of raw samples to the rows' columns, against filtering the whole window anew."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.signal import resample_poly, sosfilt
+
+from bench import Rows, interleaved, run
+from rtaffect.listener import Listener
+from rtaffect.montage import STANDARD
+from rtaffect.response import Response
+from rtaffect.settings import Settings
+from rtaffect.signal_path import design_filter
+from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.recorded import ArraySource
+from rtaffect.space import SpaceManifest, Zone, assemble
+from rtaffect.spaces import ChannelSpace, RegionSpace, Space
+
+#: The size of a head's lead field; its numbers do not matter for the time.
+REGIONS, SOURCES, K = 68, 5124, 5
+
+
+def measure(quick: bool) -> Rows:
+    """Return a row for channels and for regions."""
+    montage, rate, seconds = ("1020-19", 250, 4) if quick else ("1010-64", 1000, 25)
+    names = STANDARD[montage]
+    return [_row(space, rate, seconds) for space in (ChannelSpace(names), regions_of(names))]
+
+
+def regions_of(names: tuple[str, ...]) -> RegionSpace:
+    """Return regions on a lead field from a seed."""
+    rng = np.random.default_rng(0)
+    regions = tuple(f"region-{number}" for number in range(REGIONS))
+    manifest = SpaceManifest(
+        montage="bench", channels=names, regions=regions, zones=(Zone(name="all", regions=regions),), groups={}, k=K,
+        sources=SOURCES, head="none", provenance={},
+    )  # fmt: skip
+    field, places = rng.standard_normal((len(names), SOURCES)), rng.standard_normal((len(names), 3))
+    return RegionSpace(assemble(manifest, field, places, np.eye(REGIONS, dtype=bool), np.arange(SOURCES) % REGIONS))
+
+
+def _row(space: Space, rate: int, seconds: int) -> dict[str, object]:
+    settings, channels = Settings(), len(space.channels)
+    window = settings.synchrony.window_s
+    eeg = 1e-5 * np.random.default_rng(1).standard_normal((rate * (seconds + 2), channels))
+    source = ArraySource(StreamInfo("A", "eeg", rate, space.channels, "simulated"), eeg, 0.0)
+    listener, response = Listener(source, space.channels, settings, 0.0), Response(space, settings)
+    sos, matrix = design_filter(settings.signal, rate), space.courses(np.eye(channels)).T
+    step = 0
+
+    def ours() -> None:
+        nonlocal step
+        step += 1
+        source.advance(step + listener.lookahead_s)
+        listener.advance(step)
+        response(listener.window(step, 1))
+
+    def whole() -> None:
+        newest = eeg[max(0, (step - window) * rate) : step * rate]
+        grid = resample_poly(sosfilt(sos, newest, axis=0), settings.signal.rate_hz, rate, axis=0)
+        _ = grid @ matrix.T
+
+    mine, theirs = interleaved(seconds, ours, whole)
+    return {
+        "case": f"{channels} channels at {rate} Hz to {space.kind}",
+        "step_ms": 1e3 * mine,
+        "whole_ms": 1e3 * theirs,
+        "ratio": theirs / mine,
+    }
+
+
+COLUMNS = (
+    ("case", "case", ""), ("step_ms", "newest second, ms", ".1f"), ("whole_ms", "whole window, ms", ".0f"),
+    ("ratio", "ratio", ".1f"),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    run(
+        "eeg", measure, COLUMNS,
+        "medians for each second; newest second: filters, common clock, quality, mains, rows; whole window: the last "
+        "10 s filtered by scipy, resampled by resample_poly, and multiplied, without clock and quality",
+    )  # fmt: skip
