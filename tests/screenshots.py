@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QApplication
 
 from rtaffect.view.presenter import Presenter
 from rtaffect.view.window import SessionWindow, grab
-from tests.fake_feedback import CHANNELS, REGIONS, fake_session
+from tests.fake_feedback import CHANNELS, PEOPLE, FakeRows, component_rows, fake_session, region_rows
 
+SMALLEST = (1180, 660)
 BANNER = "synthetic participants: a demonstration, not people"
 
 
@@ -22,7 +23,8 @@ def picture(
     *,
     size: tuple[int, int] = (1280, 720),
     steps: int = 0,
-    rows: tuple[str, ...] = CHANNELS,
+    rows: tuple[str, ...] | FakeRows = CHANNELS,
+    people: tuple[str, ...] = PEOPLE,
     lost: str | None = None,
     banner: str | None = None,
     late_s: float = 0.4,
@@ -31,7 +33,7 @@ def picture(
 ) -> None:
     """Write one picture of the window after ``steps`` steps."""
     presenter = Presenter()
-    for feedback in fake_session(steps, rows=rows, lost=lost):
+    for feedback in fake_session(steps, rows=rows, people=people, lost=lost):
         presenter.add(feedback)
     if steps:
         presenter.select(chosen)
@@ -64,8 +66,18 @@ def main() -> None:
     picture(out / "fault.png", steps=190, lost="Muse-27C0", banner=BANNER)
     picture(out / "stalled.png", steps=95, late_s=12.3)
     picture(out / "ended.png", steps=400, ended="the sound has come to its end", chosen=2)
-    picture(out / "regions.png", steps=284, rows=REGIONS, banner=BANNER, chosen=30)
-    picture(out / "regions-1920.png", steps=284, rows=REGIONS, size=(1920, 1080), chosen=30)
+    picture(out / "smallest.png", steps=284, size=SMALLEST, banner=BANNER)
+    picture(out / "channels-64.png", steps=284, rows=region_rows().channels, chosen=30)
+    picture(out / "components.png", steps=284, rows=component_rows(), chosen=0)
+    wide, narrow, pair = region_rows(64), region_rows(32), PEOPLE[:2]
+    region, group = wide.rows.index("rostralanteriorcingulate-lh"), wide.rows.index("limbic")
+    picture(out / "regions.png", steps=284, rows=wide, people=pair, banner=BANNER, chosen=0)
+    picture(out / "regions-region.png", steps=284, rows=wide, people=pair, chosen=region)
+    picture(out / "regions-four.png", steps=284, rows=wide, lost=PEOPLE[1], chosen=group)
+    picture(out / "regions-32.png", steps=284, rows=narrow, people=pair, chosen=2)
+    picture(out / "regions-warming-up.png", steps=6, rows=wide, people=pair, chosen=region)
+    picture(out / "regions-smallest.png", steps=284, rows=wide, people=pair, size=SMALLEST, chosen=region)
+    picture(out / "regions-1920.png", steps=284, rows=wide, people=pair, size=(1920, 1080), chosen=group)
     application.processEvents()
 
 

@@ -15,7 +15,19 @@ from hypothesis.extra.numpy import arrays
 
 from rtaffect.errors import RtaffectError
 from rtaffect.feedback import SourceStatus
+from rtaffect.space import LEAST_SHARE
 from rtaffect.view import Presenter, run_window
+from rtaffect.view.sections import (
+    chosen_channel,
+    lacking,
+    list_lines,
+    percent,
+    resolved,
+    row_hint,
+    row_remark,
+    row_title,
+    section_hint,
+)
 from rtaffect.view.state import (
     agreement,
     break_at_gaps,
@@ -28,7 +40,7 @@ from rtaffect.view.state import (
     session_clock,
     short_names,
 )
-from tests.fake_feedback import CHANNELS, PEOPLE, WARM_UP, fake_session
+from tests.fake_feedback import CHANNELS, PEOPLE, WARM_UP, FakeRows, component_rows, fake_session, region_rows
 
 
 def fed(steps: int, **options: object) -> Presenter:
@@ -113,6 +125,26 @@ def test_other_rows_begin_anew_and_keep_the_choice_by_name() -> None:
         presenter.add(feedback)
     state = presenter.state()
     assert (state.selected, state.row.name, state.row.time.size) == (0, "Cz", 12)
+
+
+def test_the_choice_is_kept_by_kind_and_name() -> None:
+    shares = np.array([0.5, 0.6, 0.1])
+    first = FakeRows(("insula", "insula", "cuneus-lh"), ("zone", "group", "region"), shares, CHANNELS, "1 zone")
+    turned = FakeRows(first.rows[::-1], first.kinds[::-1], shares[::-1], CHANNELS, "1 zone")
+    presenter = fed(12, rows=first)
+    presenter.select(1)
+    for feedback in fake_session(12, rows=turned):
+        presenter.add(feedback)
+    assert presenter.state().selected == 1
+    presenter.select(0)
+    for feedback in fake_session(12, rows=region_rows()):
+        presenter.add(feedback)
+    assert presenter.state().selected == region_rows().rows.index("cuneus-lh")
+    for feedback in fake_session(12, rows=turned):
+        presenter.add(feedback)
+    assert presenter.state().selected == 0
+    assert fed(12, rows=turned).state().selected == 2, "the first line of the list, not the first row"
+    assert presenter.state().mean.name == "mean over 1 zone"
 
 
 def test_a_step_number_that_falls_begins_anew() -> None:
@@ -205,6 +237,60 @@ def test_words_about_sources_and_steps() -> None:
     assert describe_notices(feedback) == "no reference   ·   muse: battery low"
     assert describe_step(None) == "no step yet"
     assert describe_notices(None) == ""
+
+
+@pytest.mark.parametrize(("state", "headline"), [("wrong-rate", "fault"), ("duplicate", "fault"), ("ended", "running")])
+def test_each_state_of_a_source_has_words(state: str, headline: str) -> None:
+    presenter, last = fed(40), fake_session(41)[-1]
+    source = dataclasses.replace(last.sources[0], state=state)  # type: ignore[arg-type]
+    presenter.add(dataclasses.replace(last, sources=(source,)))
+    assert describe_source(source, 0.0).state == state
+    assert resolve_headline(presenter.state(), 0.0)[0] == headline
+
+
+def test_sections_are_in_order_and_hold_each_row_once() -> None:
+    assert list_lines(()) == ()
+    assert list_lines(("channel",) * 3) == (0, 1, 2)
+    assert list_lines(("region", "zone", "group", "region")) == ("zone", 1, "group", 2, "region", 0, 3)
+    assert section_hint("group") == "Groups: named sets of regions, each an average"
+    assert section_hint("channel") == "Channels"
+
+
+def test_words_about_rows() -> None:
+    feedback = fake_session(40, rows=region_rows())[-1]
+    zone, region, group = 0, feedback.rows.index("insula-rh"), feedback.rows.index("prefrontal")
+    shares = feedback.own_share.copy()
+    shares[[zone, region]] = 0.42, 0.18
+    feedback = dataclasses.replace(feedback, own_share=shares)
+    assert row_title(feedback, zone) == "Zone frontal lh"
+    assert row_title(feedback, region) == "Region insula-rh (18 % own)"
+    assert row_hint(feedback, zone) == "Zone frontal lh\n42 % of its estimated power is its own"
+    assert row_hint(feedback, group).endswith("is its own: not told apart from its neighbours by this montage")
+    assert [row_remark(feedback, row) for row in (zone, 2, region)] == ["", "(not trusted now)", "(not told apart)"]
+    assert resolved(feedback)[[zone, region, group]].tolist() == [True, False, False]
+    assert chosen_channel(feedback, zone) is None
+    early = fake_session(2, rows=region_rows())[-1]
+    assert row_remark(early, region) == "(not trusted now, not told apart)"
+    channel, component = fake_session(40)[-1], fake_session(40, rows=component_rows())[-1]
+    assert (row_title(channel, 3), row_hint(channel, 3), chosen_channel(channel, 3)) == ("Channel F3", "Channel F3", 3)
+    assert (row_title(component, 1), chosen_channel(component, 1)) == ("Component 2", None)
+
+
+def test_a_share_never_seems_to_reach_a_limit_that_it_misses() -> None:
+    assert [percent(share) for share in (0.3999, 0.4, float(np.float32(0.29)), 0.0, 0.997)] == [
+        *("39 %", "40 %", "29 %", "0 %", "99 %")
+    ]
+
+
+def test_bad_data_and_a_montage_too_small_are_two_things() -> None:
+    feedback = fake_session(40, rows=region_rows())[-1]
+    np.testing.assert_array_equal(resolved(feedback), feedback.own_share >= LEAST_SHARE)
+    assert np.flatnonzero(lacking(feedback)).tolist() == [2]
+    assert not feedback.trusted[~resolved(feedback)].any()
+    observed = np.where(resolved(feedback), feedback.observed, np.nan)
+    np.testing.assert_array_equal(
+        lacking(dataclasses.replace(feedback, observed=observed)), ~resolved(feedback) | (np.arange(86) == 2)
+    )
 
 
 def test_clock_and_limits() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -9,7 +11,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +22,23 @@ from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from rtaffect.errors import RtaffectError
-from rtaffect.view import Presenter, run_window
+from rtaffect.feedback import Feedback, SourceStatus
+from rtaffect.space import LEAST_SHARE
+from rtaffect.view import Presenter, row_lines, run_window
 from rtaffect.view import window as window_module
 from rtaffect.view.plots import band_path, time_range
+from rtaffect.view.sections import percent
 from rtaffect.view.window import SessionWindow, grab
-from tests.fake_feedback import CHANNELS, PEOPLE, REGIONS, fake_session
+from tests.fake_feedback import (
+    CHANNELS,
+    PEOPLE,
+    ZONES,
+    FakeRows,
+    channel_rows,
+    component_rows,
+    fake_session,
+    region_rows,
+)
 
 Make = Callable[..., SessionWindow]
 
@@ -93,7 +107,9 @@ def test_curves_hold_what_the_presenter_resolved(make: Make) -> None:
         assert not plot.empty.isVisible()
         assert course.agreement.text in plot.note.text()
     assert "running" in window.header.headline.text()
-    assert window.row_plot.heading.text().startswith(f"Row {CHANNELS[9]}")
+    assert window.mean_plot.heading.text() == "Mean over 24 channels"
+    assert window.row_plot.heading.text() == f"Channel {CHANNELS[9]}"
+    assert window.rows.list.currentRow() == 9
 
 
 def test_bands_are_interrupted_where_values_are_missing() -> None:
@@ -147,9 +163,10 @@ def test_rows_are_chosen_by_keyboard(make: Make, qtbot: QtBot) -> None:
     for key in keys:
         qtbot.keyClick(window.rows.list, key)
     assert window.rows.list.currentRow() == 2
-    assert window.row_plot.heading.text() == "Row F7   (not trusted now)"
+    assert (window.row_plot.heading.text(), window.row_plot.remark.words) == ("Channel F7", "(not trusted now)")
     qtbot.keyClick(window.rows.list, Qt.Key.Key_End)
-    assert window.row_plot.heading.text() == f"Row {CHANNELS[-1]}"
+    assert window.row_plot.heading.text() == f"Channel {CHANNELS[-1]}"
+    assert window.row_plot.remark.words == ""
 
 
 def test_choice_survives_new_steps(make: Make, qtbot: QtBot) -> None:
@@ -159,7 +176,7 @@ def test_choice_survives_new_steps(make: Make, qtbot: QtBot) -> None:
     presenter.add(fake_session(41)[-1])
     window.tick()
     assert window.rows.list.currentRow() == 1
-    assert window.row_plot.heading.text() == f"Row {CHANNELS[1]}"
+    assert window.row_plot.heading.text() == f"Channel {CHANNELS[1]}"
 
 
 @pytest.mark.parametrize(("close_by", "key"), [("method", None), ("key", Qt.Key.Key_W)])
@@ -215,9 +232,9 @@ def inside_window(window: SessionWindow) -> list[str]:
     return cut
 
 
-@pytest.mark.parametrize("rows", [CHANNELS, REGIONS], ids=["24 rows", "68 rows"])
-@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
-def test_nothing_is_cut_off(make: Make, qapp: QApplication, rows: tuple[str, ...], size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("rows", [channel_rows(), region_rows()], ids=["24 rows", "86 rows"])
+@pytest.mark.parametrize("size", [(1180, 660), (1280, 720), (1920, 1080)])
+def test_nothing_is_cut_off(make: Make, qapp: QApplication, rows: FakeRows, size: tuple[int, int]) -> None:
     window = make(60, rows=rows, banner="synthetic", lost=PEOPLE[0])
     window.resize(*size)
     qapp.processEvents()
@@ -230,19 +247,198 @@ def test_nothing_is_cut_off(make: Make, qapp: QApplication, rows: tuple[str, ...
     assert not any(a.intersects(b) for i, a in enumerate(places) for b in places[:i])
 
 
+@pytest.mark.parametrize("size", [(1180, 660), (1280, 720)])
+def test_much_to_say_in_a_small_window(make: Make, qapp: QApplication, size: tuple[int, int]) -> None:
+    presenter, people = Presenter(), tuple(f"Orange-Muse-22{i}2" for i in range(8))
+    wrong = SourceStatus(people[3], "eeg", "wrong-rate", 0.1, 9, 12, 10, 0, -123.0, "declares 256 Hz; " * 12)
+    for feedback in fake_session(40, rows=region_rows(), people=people, lost=people[2]):
+        sources = (*feedback.sources[:4], wrong, *feedback.sources[5:])
+        presenter.add(dataclasses.replace(feedback, sources=sources))
+    window = make(0, presenter=presenter, now=lambda: 1040.4, banner="synthetic")
+    window.resize(*size)
+    for _ in range(4):
+        window.tick()
+        qapp.processEvents()
+    parts = [window.header, window.banner, window.key, window.mean_plot, window.row_plot, window.lower_panels]
+    places = [QRect(part.mapTo(window, QPoint(0, 0)), part.size()) for part in (*parts, window.footer)]
+    assert all(above.bottom() < below.top() for above, below in itertools.pairwise(places))
+    assert all(window.rect().contains(place) for place in places)
+    area = window.sources.area
+    assert area.widget().width() <= area.viewport().width()
+
+
 def test_more_people_and_other_rows(make: Make) -> None:
     presenter = Presenter()
     window = make(20, presenter=presenter)
     people = tuple(f"headset {i}" for i in range(9))
-    for feedback in fake_session(30, rows=REGIONS, people=people):
+    for feedback in fake_session(30, rows=region_rows(), people=people):
         presenter.add(feedback)
     window.tick()
-    assert window.rows.list.count() == len(REGIONS)
+    assert window.rows.list.count() == 86 + 3
     assert len(window.sources.lines) == 10
     for feedback in fake_session(12, people=people[:1]):
         presenter.add(feedback)
     window.tick()
     assert len(window.sources.lines) == 2
+
+
+def listed(window: SessionWindow) -> list[str]:
+    """Return what the lines of the list say."""
+    return [window.rows.list.item(line).text() for line in range(window.rows.list.count())]
+
+
+def test_rows_of_one_kind_have_no_headings(make: Make) -> None:
+    window = make(20)
+    assert listed(window) == list(CHANNELS)
+    assert not window.rows.key.unresolved
+    assert window.rows.width() == 330
+    components = make(20, rows=component_rows())
+    assert listed(components) == ["component-1", "component-2", "component-3"]
+    assert components.row_plot.heading.text() == "Component 1"
+    assert components.quality.grid.marked is None
+
+
+def test_sections_come_in_order_whatever_the_order_of_the_rows(make: Make) -> None:
+    fake = region_rows()
+    window = make(20, rows=fake)
+    lines = listed(window)
+    headings = {"Zones": 0, "Groups": 9, "Regions": 20}
+    assert {lines.index(heading): heading for heading in headings} == {at: name for name, at in headings.items()}
+    assert lines[1:9] == list(ZONES)
+    assert lines[10:20] == list(fake.rows[-10:])
+    assert lines[21:] == list(fake.rows[8:-10])
+    assert window.mean_plot.heading.text() == "Mean over 8 zones"
+    assert window.row_plot.heading.text() == "Zone frontal lh"
+
+
+def test_headings_are_passed_over(make: Make, qtbot: QtBot) -> None:
+    window = make(20, rows=region_rows())
+    chosen: list[int] = []
+    window.rows.chosen.connect(chosen.append)
+    rows = window.rows.list
+    assert rows.currentRow() == 1
+    qtbot.keyClick(rows, Qt.Key.Key_Up)
+    assert rows.currentRow() == 1
+    for _ in range(8):
+        qtbot.keyClick(rows, Qt.Key.Key_Down)
+    assert rows.currentRow() == 10
+    assert window.row_plot.heading.text().startswith("Group prefrontal (")
+    qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=rows.visualItemRect(rows.item(9)).center())
+    assert rows.currentRow() == 10
+    qtbot.keyClick(rows, Qt.Key.Key_Up)
+    assert rows.currentRow() == 8
+    for key in (Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_R):
+        qtbot.keyClick(rows, key)
+        assert not rows.item(rows.currentRow()).text().istitle()
+    qtbot.keyClick(rows, Qt.Key.Key_Home)
+    assert rows.currentRow() == 1
+    assert rows.visualItemRect(rows.item(0)).top() >= 0, "the heading over the first row is scrolled into view"
+    assert chosen[:8] == [1, 2, 3, 4, 5, 6, 7, 76]
+
+
+def test_the_chosen_line_survives_other_rows(make: Make) -> None:
+    presenter = Presenter()
+    window = make(20, presenter=presenter, rows=region_rows(64))
+    wide = region_rows(64)
+    presenter.select(wide.rows.index("insula"))
+    window.tick()
+    assert listed(window)[window.rows.list.currentRow()] == "insula"
+    turned = FakeRows(wide.rows[::-1], wide.kinds[::-1], wide.own_share[::-1], wide.channels, wide.mean_of)
+    for feedback in fake_session(12, rows=turned):
+        presenter.add(feedback)
+    window.tick()
+    assert window.row_plot.heading.text() == "Group insula"
+    assert listed(window)[window.rows.list.currentRow()] == "insula"
+    assert listed(window)[0] == "Zones"
+
+
+def test_quality_is_of_channels(make: Make) -> None:
+    fake = region_rows(64)
+    window = make(20, rows=fake, people=PEOPLE[:2])
+    grid = window.quality.grid
+    assert grid.marked is None
+    assert window.quality.words.words == f"{PEOPLE[1]}: 3 poor ({', '.join(fake.channels[20:23])})"
+    assert grid.cell(0, 63).right() == pytest.approx(grid.width())
+    named = grid.labelled()
+    assert 20 <= len(named) < 64
+    assert min(np.diff(named)) * grid.cell(0, 0).width() >= 11
+    presenter = Presenter()
+    channels = make(20, presenter=presenter, rows=fake.channels)
+    presenter.select(30)
+    channels.tick()
+    assert channels.quality.grid.marked == 30
+    assert 30 in channels.quality.grid.labelled()
+
+
+def test_rows_that_are_not_told_apart_are_marked_and_keyed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = make(40, rows=region_rows())
+    assert window.rows.key.unresolved
+    assert [text for *_, text in window.rows.key.entries][-2:] == [
+        *("grey: not trusted now", f"own share below {percent(LEAST_SHARE)}: not told apart")
+    ]
+    hatched: list[float] = []
+    crossed: list[float] = []
+    monkeypatch.setattr(row_lines, "paint_hatching", lambda painter, area: hatched.append(area.center().y()))
+    monkeypatch.setattr(row_lines, "paint_cross", lambda painter, centre: crossed.append(centre.y()))
+    rows = window.rows.list
+    rows.viewport().grab()
+
+    def names(heights: Sequence[float]) -> set[str]:
+        return {rows.itemAt(20, int(y)).text() for y in heights}
+
+    latest = fake_session(40, rows=region_rows())[-1]
+    shown = names(list(range(rows.viewport().height())))
+    low = {name for name, share in zip(latest.rows, latest.own_share, strict=True) if share < LEAST_SHARE}
+    assert names(hatched) == low & shown
+    assert 20 < len(shown) < 40
+    assert {"prefrontal", "bankssts-lh"} <= names(hatched)
+    assert names(crossed) == {ZONES[2]}
+
+
+def test_the_marks_of_doubt_look_different(make: Make) -> None:
+    window = make(40, rows=region_rows())
+    rows, latest = window.rows.list, fake_session(40, rows=region_rows())[-1]
+    trusted = latest.trusted.copy()
+    trusted[1] = False
+    own_share = np.where(np.arange(86) == 1, LEAST_SHARE - 0.01, latest.own_share)
+
+    def track(feedback: Feedback) -> QImage:
+        window.rows.delegate.show_step(feedback)
+        line = rows.visualItemRect(rows.item(2))
+        picture = rows.viewport().grab(line.adjusted(int(window.rows.scale.track(line.width())[0]), 0, 0, 0))
+        return picture.toImage().convertToFormat(QImage.Format.Format_Grayscale8)
+
+    looks = [
+        track(latest),
+        track(dataclasses.replace(latest, trusted=trusted)),
+        track(dataclasses.replace(latest, trusted=trusted, own_share=own_share)),
+    ]
+    assert all(a != b for i, a in enumerate(looks) for b in looks[:i])
+
+
+def test_a_row_says_what_it_is(make: Make) -> None:
+    presenter = Presenter()
+    window = make(40, presenter=presenter, rows=region_rows())
+    presenter.select(region_rows().rows.index("insula-rh"))
+    window.tick()
+    share = percent(float(region_rows().own_share[region_rows().rows.index("insula-rh")]))
+    assert window.row_plot.heading.text() == f"Region insula-rh ({share} own)"
+    assert window.row_plot.remark.words == "(not told apart)"
+    hint = window.rows.list.currentItem().toolTip()
+    told = "of its estimated power is its own: not told apart from its neighbours by this montage"
+    assert hint == f"Region insula-rh\n{share} {told}"
+    assert window.row_plot.heading.toolTip() == hint
+    assert "average" in window.rows.list.item(9).toolTip()
+
+
+def test_the_key_takes_as_many_lines_as_it_needs(make: Make) -> None:
+    window = make(20, rows=region_rows())
+    key = window.key
+    for width, lines in ((1280, 1), (1180, 2)):
+        window.resize(width, 700)
+        QApplication.processEvents()
+        assert key.height() == 18 * lines
+        assert all(key.rect().contains(place.toRect()) for place in key.places())
 
 
 def test_grab_writes_a_picture(make: Make, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPolygonF
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QFrame, QGraphicsPathItem, QHBoxLayout, QVBoxLayout, QWidget
 
 from rtaffect.feedback import FloatArray
@@ -23,6 +23,9 @@ LEAD_S, LONGEST_LEAD_S = 5.0, 60.0
 
 #: Shortest shown time, s.
 SHORTEST_S = 60.0
+
+#: Height of a line of the key, px.
+KEY_LINE = 18
 
 
 def band_path(time: FloatArray, low: FloatArray, high: FloatArray) -> QPainterPath:
@@ -64,6 +67,7 @@ class CoursePlot(QFrame):
         super().__init__()
         self.setObjectName("card")
         self.heading = theme.label(heading, 13, bold=True)
+        self.remark = theme.ElidedLabel("", 12, theme.TEXT)
         self.note = theme.label("", 12, theme.MUTED)
         self.empty = theme.label("no values yet", 13, theme.MUTED)
         self.plot: Any = pg.PlotWidget(background=theme.CARD, enableMenu=False)
@@ -72,8 +76,9 @@ class CoursePlot(QFrame):
         self._build_axes()
         self._build_items()
         top = QHBoxLayout()
+        top.setSpacing(10)
         top.addWidget(self.heading)
-        top.addStretch(1)
+        top.addWidget(self.remark, 1)
         top.addWidget(self.note)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 6, 10, 4)
@@ -183,29 +188,34 @@ class Key(QWidget):
             (_now, "now"),
         ]
         self.setFont(theme.font(11))
-        self.setFixedHeight(18)
+        self.setFixedHeight(KEY_LINE)
         self.setToolTip("The null band is the spread of observed synchrony when the time lock is broken.")
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return the width that all entries need."""
-        measure = self.fontMetrics().horizontalAdvance
-        return QSize(sum(measure(text) + 35 for _, text in self._entries), 18)
+    def places(self) -> list[QRectF]:
+        """Return the place of each entry, px: left to right, in as many lines as the width needs."""
+        found: list[QRectF] = []
+        x, y = 4.0, 0.0
+        for _, text in self._entries:
+            width = self.fontMetrics().horizontalAdvance(text) + 22.0
+            if found and x + width > self.width():
+                x, y = 4.0, y + KEY_LINE
+            found.append(QRectF(x, y, width, KEY_LINE))
+            x += width + 10
+        return found
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Return the width that all entries need, so that none is cut."""
-        return self.sizeHint()
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Take the height that the lines need."""
+        super().resizeEvent(event)
+        self.setFixedHeight(int(self.places()[-1].bottom()))
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw the entries, left to right."""
+        """Draw the entries."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        x = 4.0
-        for draw, text in self._entries:
-            draw(painter, QRectF(x, 3.0, 18.0, 12.0))
-            width = self.fontMetrics().horizontalAdvance(text)
+        for (draw, text), place in zip(self._entries, self.places(), strict=True):
+            draw(painter, QRectF(place.left(), place.top() + 3, 18.0, 12.0))
             painter.setPen(theme.pen(theme.MUTED))
-            painter.drawText(QRectF(x + 22, 0, width + 4, 18), Qt.AlignmentFlag.AlignVCenter, text)
-            x += width + 35
+            painter.drawText(place.adjusted(22, 0, 4, 0), Qt.AlignmentFlag.AlignVCenter, text)
 
 
 def _line(name: str, width: float) -> Callable[[QPainter, QRectF], None]:

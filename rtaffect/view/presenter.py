@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from rtaffect.feedback import Feedback, FloatArray
+from rtaffect.view.sections import list_lines
 from rtaffect.view.state import QUANTITIES, ViewState, resolve_course
 
 
@@ -52,8 +53,8 @@ class Presenter:
     def add(self, feedback: Feedback) -> None:
         """Keep one step; called from the engine's thread. A step number that does not grow begins a new history."""
         with self._lock:
-            if self._latest is None or feedback.rows != self._latest.rows:
-                self._begin(feedback.rows)
+            if self._latest is None or _identity(feedback) != _identity(self._latest):
+                self._begin(feedback)
             elif feedback.step <= self._latest.step:
                 self._written = 0
             self._write(feedback)
@@ -99,7 +100,7 @@ class Presenter:
         if time.size:
             kept = time > time[-1] - self.history_s
             time, values = time[kept], values[kept]
-        names = (latest.rows[selected], f"mean over {len(latest.rows)} rows") if latest else ("", "mean over rows")
+        names = (latest.rows[selected], f"mean over {latest.mean_of}") if latest else ("", "mean over rows")
         row, mean = (
             resolve_course(name, time, values[:, :, i], step_s=self.step_s, smooth_steps=self.smooth_steps)
             for i, name in enumerate(names)
@@ -116,11 +117,12 @@ class Presenter:
             history_s=self.history_s,
         )
 
-    def _begin(self, rows: tuple[str, ...]) -> None:
-        """Allocate for ``rows`` and keep the chosen row by its name."""
-        if self._latest is not None:
-            chosen = self._latest.rows[self._selected]
-            self._selected = rows.index(chosen) if chosen in rows else 0
+    def _begin(self, feedback: Feedback) -> None:
+        """Allocate for the rows of ``feedback`` and keep the chosen one by its kind and name, else take the first."""
+        rows = _identity(feedback)
+        chosen = _identity(self._latest)[self._selected] if self._latest is not None else None
+        first = next((line for line in list_lines(feedback.row_kinds) if isinstance(line, int)), 0)
+        self._selected = rows.index(chosen) if chosen in rows else first
         # The last column is the mean over rows.
         self._values = np.empty((self._capacity, len(QUANTITIES), len(rows) + 1))
         self._written = 0
@@ -145,3 +147,8 @@ class Presenter:
         held = min(self._written, self._capacity)
         order = np.arange(self._written - held, self._written) % self._capacity
         return self._time[order], self._values[:, :, [selected, -1]][order]
+
+
+def _identity(feedback: Feedback) -> tuple[tuple[str, str], ...]:
+    """Return what tells the rows apart: a zone and a group may have the same name."""
+    return tuple(zip(feedback.row_kinds, feedback.rows, strict=True))

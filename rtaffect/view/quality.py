@@ -1,6 +1,8 @@
-"""Signal quality: people by rows, so that a headset with a bad contact is seen as such."""
+"""Signal quality: people by channels, so that a headset with a bad contact is seen as such."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
@@ -9,12 +11,16 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QToolTip, QVBoxL
 
 from rtaffect.feedback import Feedback
 from rtaffect.view import theme
+from rtaffect.view.sections import chosen_channel
 from rtaffect.view.state import short_names
 
 #: Fractions of the window below which a channel counts as partly good, and as poor.
 GOOD_FROM, POOR_BELOW = 0.9, 0.5
 
 LABELS_HEIGHT = 38.0
+
+#: How far apart the names of channels must be, px: at least where all are named, else so that the eye finds the cell.
+LEAST_PITCH, PITCH = 11.0, 13.0
 SMALLEST_LINE, TALLEST_LINE = 16.0, 26.0
 
 
@@ -28,11 +34,11 @@ def fill(quality: float) -> str | None:
 
 
 def describe_poor(latest: Feedback) -> str:
-    """Return in words who has poor rows, and which."""
+    """Return in words who has poor channels, and which."""
     found = []
     for person, values in zip(latest.people, latest.quality, strict=True):
-        poor = [row for row, value in zip(latest.rows, values, strict=True) if value < POOR_BELOW]
-        if len(poor) == len(latest.rows):
+        poor = [channel for channel, value in zip(latest.channels, values, strict=True) if value < POOR_BELOW]
+        if len(poor) == len(latest.channels):
             found.append(f"{person}: all poor")
         elif poor:
             found.append(f"{person}: {len(poor)} poor ({', '.join(poor)})")
@@ -42,31 +48,43 @@ def describe_poor(latest: Feedback) -> str:
 
 
 class QualityGrid(QWidget):
-    """One line for each person, one cell for each row; a number in percent where the cell is not good."""
+    """One line for each person, one cell for each channel; a number in percent where the cell is not good."""
 
     def __init__(self) -> None:
         super().__init__()
         self._latest: Feedback | None = None
-        self._selected = 0
-        self.setAccessibleName("signal quality by person and row")
+        self._names: list[str] = []
+        self._names_width = 0.0
+        self.marked: int | None = None
+        self.setAccessibleName("signal quality by person and channel")
 
     def show_step(self, latest: Feedback, selected: int) -> None:
-        """Draw the newest step, with the chosen row marked."""
-        self._latest, self._selected = latest, selected
+        """Draw the newest step; the chosen row is marked where it is a channel."""
+        self._latest, self.marked = latest, chosen_channel(latest, selected)
+        self._names = list(short_names(latest.people).values())
+        metrics = QFontMetrics(theme.font(12))
+        widest = max((metrics.horizontalAdvance(name) for name in self._names), default=0)
+        self._names_width = min(widest + 10.0, 140.0)
         self.setMinimumHeight(int(LABELS_HEIGHT + SMALLEST_LINE * len(latest.people)))
         self.update()
 
-    def cell(self, person: int, row: int) -> QRectF:
+    def cell(self, person: int, channel: int) -> QRectF:
         """Return the place of a cell, px."""
         if self._latest is None:
             return QRectF()
-        metrics = QFontMetrics(theme.font(12))
-        shown = short_names(self._latest.people).values()
-        names = min(max((metrics.horizontalAdvance(name) for name in shown), default=0) + 10.0, 140.0)
-        width = (self.width() - names) / max(len(self._latest.rows), 1)
+        width = (self.width() - self._names_width) / max(len(self._latest.channels), 1)
         height = (self.height() - LABELS_HEIGHT) / max(len(self._latest.people), 1)
         height = min(max(height, SMALLEST_LINE), TALLEST_LINE)
-        return QRectF(names + row * width, LABELS_HEIGHT + person * height, width, height)
+        return QRectF(self._names_width + channel * width, LABELS_HEIGHT + person * height, width, height)
+
+    def labelled(self) -> list[int]:
+        """Return the channels that are named: each, or as many as have room, and the marked one in any case."""
+        count = len(self._latest.channels) if self._latest is not None else 0
+        width = max(self.cell(0, 0).width(), 1.0)
+        every = 1 if width >= LEAST_PITCH else math.ceil(PITCH / width)
+        if self.marked is None:
+            return list(range(0, count, every))
+        return [i for i in range(count) if i == self.marked or (i % every == 0 and abs(i - self.marked) >= every)]
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a comfortable size."""
@@ -78,40 +96,49 @@ class QualityGrid(QWidget):
             return
         painter = QPainter(self)
         self._paint_labels(painter, self._latest)
-        for person, name in enumerate(short_names(self._latest.people).values()):
+        for person, name in enumerate(self._names):
             first = self.cell(person, 0)
             painter.setFont(theme.font(12))
             painter.setPen(theme.pen(theme.TEXT))
             room = QRectF(0, first.top(), first.left() - 6, first.height())
             elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, int(room.width()))
             painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, elided)
-            for row, value in enumerate(self._latest.quality[person]):
-                self._paint_cell(painter, self.cell(person, row), float(value))
+            for channel, value in enumerate(self._latest.quality[person]):
+                self._paint_cell(painter, self.cell(person, channel), float(value))
 
     def _paint_labels(self, painter: QPainter, latest: Feedback) -> None:
-        cell = self.cell(0, self._selected)
         painter.setFont(theme.font(11))
-        painter.fillRect(QRectF(cell.left(), LABELS_HEIGHT - 4, max(cell.width(), 3), 3), theme.colour(theme.TEXT))
-        # Labels narrower than a line of type, or cut, cannot be read: then only the chosen row is named.
-        longest = max(painter.fontMetrics().horizontalAdvance(name) for name in latest.rows)
-        if cell.width() < 12 or longest > LABELS_HEIGHT - 6:
-            painter.setPen(theme.pen(theme.TEXT))
-            left = self.cell(0, 0).left()
-            wide = QRectF(left, LABELS_HEIGHT - 22, self.width() - left, 16)
-            painter.drawText(wide, Qt.AlignmentFlag.AlignVCenter, f"marked: {latest.rows[self._selected]}")
+        if self.marked is not None:
+            cell = self.cell(0, self.marked)
+            painter.fillRect(QRectF(cell.left(), LABELS_HEIGHT - 4, max(cell.width(), 3), 3), theme.colour(theme.TEXT))
+        # Labels that are cut cannot be read: then the order is told, or the chosen one.
+        longest = max((painter.fontMetrics().horizontalAdvance(name) for name in latest.channels), default=0)
+        if longest > LABELS_HEIGHT - 6:
+            in_order = f"{latest.channels[0]} \N{HORIZONTAL ELLIPSIS} {latest.channels[-1]}"
+            painter.setPen(theme.pen(theme.MUTED if self.marked is None else theme.TEXT))
+            wide = QRectF(self._names_width, LABELS_HEIGHT - 22, self.width() - self._names_width, 16)
+            text = f"channels: {in_order}" if self.marked is None else f"marked: {latest.channels[self.marked]}"
+            painter.drawText(wide, Qt.AlignmentFlag.AlignVCenter, text)
             return
-        for row, name in enumerate(latest.rows):
-            cell = self.cell(0, row)
-            painter.setPen(theme.pen(theme.TEXT if row == self._selected else theme.MUTED))
+        labelled = self.labelled()
+        for channel in labelled:
+            chosen, middle = channel == self.marked, self.cell(0, channel).center().x()
+            painter.setPen(theme.pen(theme.TEXT if chosen else theme.MUTED))
+            if len(labelled) < len(latest.channels) and not chosen:
+                painter.drawLine(QPointF(middle, LABELS_HEIGHT - 4), QPointF(middle, LABELS_HEIGHT - 1))
             painter.save()
-            painter.translate(QPointF(cell.center().x() - 8, LABELS_HEIGHT - 6))
+            # The last of many narrow cells has less room on its right than a label is high.
+            painter.translate(QPointF(min(middle - 8, self.width() - 14), LABELS_HEIGHT - 6))
             painter.rotate(-90)
-            painter.drawText(QRectF(0, 0, LABELS_HEIGHT, 16), Qt.AlignmentFlag.AlignVCenter, name)
+            painter.drawText(QRectF(0, 0, LABELS_HEIGHT, 16), Qt.AlignmentFlag.AlignVCenter, latest.channels[channel])
             painter.restore()
 
     def _paint_cell(self, painter: QPainter, cell: QRectF, value: float) -> None:
-        gap = 1.0 if cell.width() > 5 else 0.25
-        inner = cell.adjusted(gap, 1, -gap, -1)
+        inner = cell.adjusted(1, 1, -1, -1)
+        if cell.width() < 6:
+            # Whole pixels, or the gaps between narrow cells come and go.
+            left = round(cell.left())
+            inner = QRectF(left, inner.top(), max(round(cell.right()) - left - 1, 1), inner.height())
         name = fill(value)
         if name is None:
             painter.setPen(theme.pen(theme.FAINT))
@@ -127,9 +154,10 @@ class QualityGrid(QWidget):
     def event(self, event: QEvent) -> bool:
         """Name the cell under the pointer."""
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._latest is not None:
-            for (person, row), value in np.ndenumerate(self._latest.quality):
-                if self.cell(person, row).contains(QPointF(event.pos())):
-                    text = f"{self._latest.people[person]}, {self._latest.rows[row]}: {100 * value:.0f} % good"
+            for (person, channel), value in np.ndenumerate(self._latest.quality):
+                if self.cell(person, channel).contains(QPointF(event.pos())):
+                    good = f"{100 * value:.0f} % good" if np.isfinite(value) else "no value"
+                    text = f"{self._latest.people[person]}, {self._latest.channels[channel]}: {good}"
                     QToolTip.showText(event.globalPos(), text, self)
                     return True
         return super().event(event)
@@ -141,14 +169,14 @@ class QualityKey(QWidget):
     _ENTRIES = (
         ("good", theme.GOOD),
         ("50\N{EN DASH}90 %", theme.PARTLY),
-        ("below 50 %", theme.POOR),
+        ("< 50 %", theme.POOR),
         ("no value", None),
     )
 
     def __init__(self) -> None:
         super().__init__()
         self.setFont(theme.font(11))
-        self.setFixedSize(sum(self.fontMetrics().horizontalAdvance(text) + 26 for text, _ in self._ENTRIES), 16)
+        self.setFixedSize(sum(self.fontMetrics().horizontalAdvance(text) + 22 for text, _ in self._ENTRIES), 16)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw a cell and its meaning for each class."""
@@ -164,7 +192,7 @@ class QualityKey(QWidget):
             width = self.fontMetrics().horizontalAdvance(text)
             painter.setPen(theme.pen(theme.MUTED))
             painter.drawText(QRectF(x + 16, 0, width + 4, 16), Qt.AlignmentFlag.AlignVCenter, text)
-            x += width + 26
+            x += width + 22
 
 
 class QualityPanel(QFrame):

@@ -1,123 +1,28 @@
-"""All rows at the newest step: a list to choose from, each line a small chart."""
+"""All rows at the newest step: a list to choose from, in sections where the rows are of several kinds."""
 
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPolygonF, QResizeEvent
-from PySide6.QtWidgets import (
-    QFrame,
-    QListWidget,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QModelIndex, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from rtaffect.feedback import Feedback
+from rtaffect.space import LEAST_SHARE
 from rtaffect.view import theme
-from rtaffect.view.state import correlation_limits, correlation_text
+from rtaffect.view.row_lines import ROW, RowDelegate, Scale, diamond, paint_cross, paint_hatching
+from rtaffect.view.sections import HEADINGS, list_lines, percent, resolved, row_hint, section_hint
+from rtaffect.view.state import correlation_text
 
 SMALLEST_LINE, TALLEST_LINE = 20, 34
 
+#: Width of the panel, and where rows show how much of their power is their own: then also in a wide window.
+WIDTH, WIDTH_WITH_SHARES, WIDEST = 330, 350, 396
 
-class Scale:
-    """Maps correlation to the track of a line. Its limits only grow, so that marks do not jump from step to step."""
+#: Width of a window from which on it is wide.
+WIDE_WINDOW = 1500
 
-    def __init__(self) -> None:
-        self.low, self.high = -0.2, 0.4
-        self.names_width = 60.0
-
-    def fit(self, latest: Feedback, metrics: QFontMetrics) -> None:
-        """Make room for ``latest`` and for its row names."""
-        shown = (latest.predicted_low, latest.predicted_high, latest.observed, latest.null_low, latest.null_high)
-        self.low, self.high = correlation_limits(*shown, floor=self.low, ceiling=self.high)
-        widest = max((metrics.horizontalAdvance(name) for name in latest.rows), default=0)
-        self.names_width = min(widest + 20.0, 156.0)
-
-    def track(self, width: float) -> tuple[float, float]:
-        """Return where the track begins and ends in a line of ``width``, px."""
-        return self.names_width + 10.0, width - 14.0
-
-    def x(self, value: float, width: float) -> float:
-        """Return the place of a correlation in a line of ``width``, px."""
-        left, right = self.track(width)
-        return left + (value - self.low) / (self.high - self.low) * (right - left)
-
-
-class RowDelegate(QStyledItemDelegate):
-    """Paints one line: name, null band, predicted with its interval, observed."""
-
-    def __init__(self, scale: Scale) -> None:
-        super().__init__()
-        self.scale = scale
-        self.latest: Feedback | None = None
-        self.height = 24
-
-    def sizeHint(  # noqa: N802
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> QSize:
-        """Return the height of a line."""
-        return QSize(100, self.height)
-
-    def paint(
-        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
-        """Paint line ``index``."""
-        if self.latest is None or index.row() >= len(self.latest.rows):
-            return
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        rect = QRectF(option.rect)
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        if selected:
-            painter.fillRect(rect, theme.colour(theme.SELECTED))
-            painter.fillRect(QRectF(rect.left(), rect.top(), 3, rect.height()), theme.colour(theme.TEXT))
-        trusted = bool(self.latest.trusted[index.row()])
-        self._paint_name(painter, rect, self.latest.rows[index.row()], trusted, selected)
-        self._paint_marks(painter, rect, self.latest, index.row(), trusted)
-        painter.restore()
-
-    def _paint_name(self, painter: QPainter, rect: QRectF, name: str, trusted: bool, selected: bool) -> None:
-        painter.setFont(theme.font(12, bold=selected))
-        room = QRectF(rect.left() + 10, rect.top(), self.scale.names_width - 10, rect.height())
-        elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, int(room.width()))
-        painter.setPen(theme.pen(theme.TEXT if trusted else theme.FAINT))
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)
-
-    def _paint_marks(self, painter: QPainter, rect: QRectF, latest: Feedback, row: int, trusted: bool) -> None:
-        middle = rect.center().y()
-
-        def x(value: float) -> float:
-            return rect.left() + self.scale.x(float(value), rect.width())
-
-        low, high = latest.null_low[row], latest.null_high[row]
-        if np.isfinite(low) and np.isfinite(high):
-            band = QRectF(x(low), rect.top() + 3, x(high) - x(low), rect.height() - 6)
-            painter.fillRect(band, theme.colour(theme.NULL, 0.26))
-        painter.setPen(theme.pen(theme.FAINT))
-        painter.drawLine(QPointF(x(0.0), rect.top()), QPointF(x(0.0), rect.bottom()))
-        blue, orange = (theme.PREDICTED, theme.OBSERVED) if trusted else (theme.FAINT, theme.FAINT)
-        low, high, predicted = latest.predicted_low[row], latest.predicted_high[row], latest.predicted[row]
-        if np.isfinite(low) and np.isfinite(high):
-            painter.setPen(theme.pen(blue, 2, 0.6))
-            painter.drawLine(QPointF(x(low), middle), QPointF(x(high), middle))
-        if np.isfinite(predicted):
-            painter.setPen(theme.pen(theme.CARD))
-            painter.setBrush(theme.brush(blue))
-            painter.drawPolygon(diamond(x(predicted), middle))
-        observed = latest.observed[row]
-        if np.isfinite(observed):
-            noise = latest.null_low[row] <= observed <= latest.null_high[row]
-            painter.setPen(theme.pen(orange, 1.5))
-            painter.setBrush(Qt.BrushStyle.NoBrush if noise else theme.brush(orange))
-            painter.drawEllipse(QPointF(x(observed), middle), 4.0, 4.0)
-
-
-def diamond(x: float, y: float, half: float = 5.5) -> QPolygonF:
-    """Return the mark of a predicted value around (x, y), px."""
-    return QPolygonF([QPointF(x, y - half), QPointF(x + half, y), QPointF(x, y + half), QPointF(x - half, y)])
+SHARE_HINT = "own share: how much of a row's estimated power is its own with this montage"
 
 
 class RowAxis(QWidget):
@@ -130,12 +35,15 @@ class RowAxis(QWidget):
         self.setFixedHeight(34)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw the label and a tick at each round value."""
+        """Draw the labels and a tick at each round value."""
         painter = QPainter(self)
         painter.setPen(theme.pen(theme.MUTED))
         width = self._lines.width()
         left, right = self._scale.track(width)
         painter.drawText(QRectF(left, 0, right - left, 15), Qt.AlignmentFlag.AlignCenter, "synchrony (r)")
+        if self._scale.shares_width:
+            room = QRectF(0, 0, self._scale.names_width + self._scale.shares_width, 15)
+            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, "own share")
         spacing = 0.2 if self._scale.high - self._scale.low <= 1.01 else 0.5
         first, last = np.ceil(self._scale.low / spacing - 1e-9), np.floor(self._scale.high / spacing + 1e-9)
         for tick in np.arange(first, last + 1) * spacing:
@@ -145,15 +53,35 @@ class RowAxis(QWidget):
 
 
 class RowKey(QWidget):
-    """The key to the list."""
+    """The key to the list; a third line where there are rows that the montage does not tell apart."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.unresolved = False
         self.setFont(theme.font(11))
         self.setFixedHeight(34)
 
+    def show_step(self, latest: Feedback) -> None:
+        """Explain the marks that the rows of ``latest`` can have."""
+        self.unresolved = not resolved(latest).all()
+        self.setFixedHeight(51 if self.unresolved else 34)
+        self.setToolTip(SHARE_HINT if (latest.own_share < 1).any() else "")
+
+    @property
+    def entries(self) -> tuple[tuple[float, float, str], ...]:
+        """Where each entry's text begins, px, and the text."""
+        always = (
+            (28.0, 1.0, "predicted"),
+            (116.0, 1.0, "observed"),
+            (210.0, 1.0, "in the null band"),
+            (28.0, 18.0, "null band"),
+            (116.0, 18.0, "grey: not trusted now"),
+        )
+        hatched = (28.0, 35.0, f"own share below {percent(LEAST_SHARE)}: not told apart")
+        return (*always, hatched) if self.unresolved else always
+
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw the marks and their names in two lines."""
+        """Draw the marks and their names."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -165,22 +93,26 @@ class RowKey(QWidget):
         painter.setBrush(theme.brush(theme.OBSERVED))
         painter.drawEllipse(QPointF(106, 8), 4, 4)
         painter.fillRect(QRectF(9, 20, 14, 11), theme.colour(theme.NULL, 0.35))
-        for x, y, text in (
-            (28, 1, "predicted"),
-            (116, 1, "observed"),
-            (210, 1, "in the null band"),
-            (28, 18, "null band"),
-        ):
-            painter.setPen(theme.pen(theme.MUTED))
-            painter.drawText(QRectF(x, y, 160, 15), Qt.AlignmentFlag.AlignVCenter, text)
-        painter.setPen(theme.pen(theme.FAINT))
-        painter.drawText(QRectF(102, 18, 220, 15), Qt.AlignmentFlag.AlignVCenter, "grey: not trusted now")
+        paint_cross(painter, QPointF(106, 25.5))
+        if self.unresolved:
+            paint_hatching(painter, QRectF(9, 37, 14, 11))
+        painter.setPen(theme.pen(theme.MUTED))
+        for x, y, text in self.entries:
+            painter.drawText(QRectF(x, y, self.width() - x, 15), Qt.AlignmentFlag.AlignVCenter, text)
 
 
 class RowList(QListWidget):
-    """A list that says when its size has changed."""
+    """A list that says when its size has changed, and whose keys lead to rows only."""
 
     resized = Signal()
+
+    def moveCursor(  # noqa: N802
+        self, action: QListWidget.CursorAction, modifiers: Qt.KeyboardModifier
+    ) -> QModelIndex:
+        """Return where a key leads: Qt passes over headings, but for the one at the top."""
+        found = super().moveCursor(action, modifiers)
+        heading = found.isValid() and found.data(ROW) is None
+        return found.siblingAtRow(found.row() + 1) if heading else found
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Say so."""
@@ -189,52 +121,56 @@ class RowList(QListWidget):
 
 
 class RowPanel(QFrame):
-    """The list of rows; ``chosen`` is emitted with the index when another row is chosen."""
+    """The list of rows; ``chosen`` is emitted with the row's index when another row is chosen."""
 
     chosen = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("card")
-        self.setFixedWidth(330)
+        self.setFixedWidth(WIDTH)
         self.heading = theme.label("Rows at the newest step", 13, bold=True)
-        self.scale = Scale()
+        self.lines: tuple[int | str, ...] = ()
+        self._hints: list[str] = []
+        self.scale, self.key = Scale(), RowKey()
         self.delegate = RowDelegate(self.scale)
-        self.list = RowList()
-        self.list.resized.connect(self._fit_lines)
+        self._build_list()
         self.axis = RowAxis(self.scale, self.list.viewport())
         self.axis.setVisible(False)
-        self.list.setVisible(False)
         self.empty = theme.label("rows come with the first step", 12, theme.MUTED)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 6, 2, 6)
+        layout.setSpacing(2)
+        self.heading.setContentsMargins(8, 0, 0, 0)
+        for widget in (self.heading, self.key, self.axis):
+            layout.addWidget(widget)
+        layout.addWidget(self.empty, 1)
+        layout.addWidget(self.list, 1)
+
+    def _build_list(self) -> None:
+        self.list = RowList()
+        self.list.resized.connect(self._fit_lines)
+        self.list.setVisible(False)
         self.list.setItemDelegate(self.delegate)
         self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setAccessibleName("rows")
         self.list.currentRowChanged.connect(self._choose)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 6, 2, 6)
-        layout.setSpacing(2)
-        self.heading.setContentsMargins(8, 0, 0, 0)
-        for widget in (self.heading, RowKey(), self.axis):
-            layout.addWidget(widget)
-        layout.addWidget(self.empty, 1)
-        layout.addWidget(self.list, 1)
 
     def show_step(self, latest: Feedback, selected: int) -> None:
         """Draw the newest step; the list is built anew only when its rows are others."""
-        previous = self.delegate.latest
-        self.delegate.latest = latest
-        self.scale.fit(latest, QFontMetrics(theme.font(12, bold=True)))
-        if previous is None or previous.rows != latest.rows:
+        self.delegate.show_step(latest)
+        self._fit_scale()
+        hints = [row_hint(latest, row) for row in range(len(latest.rows))]
+        if hints != self._hints:
+            self._hints = hints
+            self._fill(latest)
+        if self._row_at(self.list.currentRow()) != selected:
             self.list.blockSignals(True)
-            self.list.clear()
-            self.list.addItems(list(latest.rows))
-            for i, name in enumerate(latest.rows):
-                self.list.item(i).setToolTip(name)
-            self.list.setCurrentRow(selected)
+            self.list.setCurrentRow(self.lines.index(selected))
             self.list.blockSignals(False)
-            self._fit_lines()
+            self._reveal()
         self.list.viewport().update()
         if self.empty.isVisibleTo(self):
             self.empty.setVisible(False)
@@ -243,12 +179,57 @@ class RowPanel(QFrame):
             self.list.setFocus()
         self.axis.update()
 
+    def _fill(self, latest: Feedback) -> None:
+        """Build the list anew, without a current line."""
+        self.lines = list_lines(latest.row_kinds)
+        self.list.blockSignals(True)
+        self.list.clear()
+        for line in self.lines:
+            item = QListWidgetItem()
+            if isinstance(line, int):
+                item.setText(latest.rows[line])
+                item.setToolTip(self._hints[line])
+                item.setData(ROW, line)
+            else:
+                item.setText(HEADINGS[line])
+                item.setToolTip(section_hint(line))
+                item.setFlags(Qt.ItemFlag.NoItemFlags)
+            self.list.addItem(item)
+        self.list.blockSignals(False)
+        self.key.show_step(latest)
+        self._fit_lines()
+
+    def fit_window(self, width: int) -> None:
+        """Take the width that suits a window of ``width``, px; long names have more room in a wide one."""
+        with_shares = WIDEST if width >= WIDE_WINDOW else WIDTH_WITH_SHARES
+        self.setFixedWidth(with_shares if self.scale.shares_width else WIDTH)
+        self.scale.wider = with_shares - WIDTH_WITH_SHARES
+        self._fit_scale()
+
+    def _fit_scale(self) -> None:
+        if self.delegate.latest is not None:
+            self.scale.fit(self.delegate.latest, QFontMetrics(theme.font(12, bold=True)))
+
     def _fit_lines(self) -> None:
         """Let the lines share the height."""
         room = self.list.viewport().height() // max(self.list.count(), 1)
         self.delegate.height = min(max(room, SMALLEST_LINE), TALLEST_LINE)
         self.list.scheduleDelayedItemsLayout()
 
-    def _choose(self, row: int) -> None:
-        if row >= 0:
+    def _reveal(self) -> None:
+        """Scroll to the current line, and to the heading over it where it is the first of its section."""
+        line = self.list.currentRow()
+        if line > 0 and self._row_at(line - 1) is None:
+            self.list.scrollToItem(self.list.item(line - 1))
+        self.list.scrollToItem(self.list.item(line))
+
+    def _row_at(self, line: int) -> int | None:
+        """Return the index of the row in a line of the list, None where there is no row."""
+        found = self.lines[line] if 0 <= line < len(self.lines) else None
+        return found if isinstance(found, int) else None
+
+    def _choose(self, line: int) -> None:
+        row = self._row_at(line)
+        if row is not None:
+            self._reveal()
             self.chosen.emit(row)

@@ -32,6 +32,7 @@ _SOURCE_LEVELS: dict[str, Level] = {
     "waiting": "idle",
     "ended": "idle",
     "duplicate": "warn",
+    "wrong-rate": "bad",
     "stalled": "bad",
     "lost": "bad",
 }
@@ -174,15 +175,13 @@ def break_at_gaps(time: FloatArray, values: FloatArray, step_s: float) -> tuple[
 
     Parameters
     ----------
-    time : (T,) float64, s
-    values : (T, K) float64
+    time, values : (T,) and (T, K) float64
     step_s : float
         Regular distance of steps, s.
 
     Returns
     -------
-    time : (T + gaps,) float64, s
-    values : (T + gaps, K) float64
+    time, values : (T + gaps,) and (T + gaps, K) float64
     """
     after = np.flatnonzero(np.diff(time) > 1.5 * step_s) + 1
     if after.size == 0:
@@ -296,6 +295,6 @@ def correlation_limits(*values: FloatArray, floor: float = -0.2, ceiling: float 
     """Return axis limits in whole tenths that hold all finite ``values`` and at least ``floor`` to ``ceiling``."""
     joined = np.concatenate([np.ravel(v) for v in values] + [np.array([floor, ceiling])])
     finite = joined[np.isfinite(joined)]
-    # The small offset keeps a value such as 0.3 (0.30000000000000004 in tenths) from opening a further tenth.
+    # The offset keeps a value such as 0.3 (0.30000000000000004 in tenths) from opening a further tenth.
     low, high = np.floor(10 * finite.min() + 1e-9) / 10, np.ceil(10 * finite.max() - 1e-9) / 10
     return max(float(low), -1.0), min(float(high), 1.0)

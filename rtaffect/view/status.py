@@ -19,7 +19,13 @@ from rtaffect.view.state import (
 )
 
 COLUMNS = ("source", "state", "newest", "gaps", "jumps", "overruns", "drift")
-NAME_WIDTH = 124
+
+#: Width of the panel, px, and what a window narrower than WINDOW leaves it at least.
+WIDTH, LEAST_WIDTH, WINDOW = 440, 416, 1280
+
+#: Width of the longest name, px, and what is left of it where the other columns need the room.
+NAME_WIDTH, LEAST_NAME = 124, 40
+
 NOTICE_LINE = 17
 
 
@@ -70,29 +76,40 @@ class SourcePanel(QFrame):
         super().__init__()
         self.setObjectName("card")
         self._lines: list[list[QLabel]] = []
+        self._name_width = NAME_WIDTH
         self._grid_widget = QWidget()
         self._grid = QGridLayout(self._grid_widget)
         self._grid.setContentsMargins(0, 0, 4, 0)
-        self._grid.setHorizontalSpacing(10)
+        self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(1, 1)
-        for column, text in enumerate(COLUMNS):
-            heading = theme.label(text, 11, theme.MUTED)
+        headings = [theme.label(text, 11, theme.MUTED) for text in COLUMNS]
+        self._source = headings[0]
+        for column, heading in enumerate(headings):
             self._grid.addWidget(heading, 0, column, _alignment(column))
         self.none = theme.label("no source has reported yet", 12, theme.MUTED)
         self._grid.addWidget(self.none, 1, 0, 1, len(COLUMNS))
         self._grid.setRowStretch(99, 1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(self._grid_widget)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(self._grid_widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 6, 6, 6)
         layout.setSpacing(4)
         layout.addWidget(theme.label("Sources", 13, bold=True))
-        layout.addWidget(area, 1)
-        self.setFixedWidth(440)
+        layout.addWidget(self.area, 1)
+
+    def fit_window(self, width: int) -> None:
+        """Take the width that suits a window of ``width``, px."""
+        self.setFixedWidth(max(LEAST_WIDTH, WIDTH - max(0, WINDOW - width)))
+
+    def _fit_names(self) -> None:
+        """Leave the names what the other columns do not need."""
+        names = max((line[0].minimumSizeHint().width() for line in self._lines), default=0)
+        others = self._grid.minimumSize().width() - max(names, self._source.minimumSizeHint().width())
+        self._name_width = max(LEAST_NAME, min(NAME_WIDTH, self.area.viewport().width() - others))
 
     @property
     def lines(self) -> list[str]:
@@ -105,9 +122,10 @@ class SourcePanel(QFrame):
             return
         texts = [describe_source(source, elapsed_s) for source in state.latest.sources]
         self._keep_lines(len(texts))
+        self._fit_names()
         short = short_names([source.name for source in state.latest.sources if source.kind == "eeg"])
         for line, text in zip(self._lines, texts, strict=True):
-            _fill(line, text, short.get(text.name, text.name))
+            _fill(line, text, short.get(text.name, text.name), self._name_width)
 
     def _keep_lines(self, count: int) -> None:
         self.none.setVisible(count == 0)
@@ -126,9 +144,9 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return Qt.AlignmentFlag.AlignLeft if column < 2 else Qt.AlignmentFlag.AlignRight
 
 
-def _fill(line: list[QLabel], text: SourceText, called: str) -> None:
+def _fill(line: list[QLabel], text: SourceText, called: str, width: int) -> None:
     symbol, name = theme.LEVELS[text.level]
-    elided = line[0].fontMetrics().elidedText(called, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
+    elided = line[0].fontMetrics().elidedText(called, Qt.TextElideMode.ElideMiddle, width)
     shown = (elided, f"{symbol} {text.state}", text.age, text.gaps, text.clock_jumps, text.overruns, text.drift)
     for cell, words in zip(line, shown, strict=True):
         theme.set_text(cell, words)

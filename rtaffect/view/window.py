@@ -18,6 +18,7 @@ from rtaffect.view.plots import CoursePlot, Key
 from rtaffect.view.presenter import Presenter
 from rtaffect.view.quality import QualityPanel
 from rtaffect.view.rows import RowPanel
+from rtaffect.view.sections import row_hint, row_remark, row_title
 from rtaffect.view.state import ViewState
 from rtaffect.view.status import Footer, Header, SourcePanel
 
@@ -25,10 +26,18 @@ from rtaffect.view.status import Footer, Header, SourcePanel
 REPAINT_MS = 25
 
 
-def lower_height(people: int, sources: int, window: int) -> int:
-    """Return the height of the lower panels, px: all their lines if these take at most 40 % of the window's."""
+#: Between the parts of the window, and over and under all, px.
+SPACING, MARGIN = 8, 6
+
+#: Least height of the lower panels, px; in a small window they can be scrolled.
+LEAST_LOWER = 110
+
+
+def lower_height(people: int, sources: int, window: int, room: int) -> int:
+    """Return the height of the lower panels, px: all their lines, but at most 40 % of the window's and ``room``."""
     line = 18 if window < 900 else 24
-    return min(max(92 + line * people, 62 + 19 * sources), int(0.4 * window))
+    lines = max(92 + line * people, 62 + 19 * sources)
+    return min(lines, int(0.4 * window), max(room, LEAST_LOWER))
 
 
 class SessionWindow(QMainWindow):
@@ -100,7 +109,8 @@ class SessionWindow(QMainWindow):
         lower.addWidget(self.quality, 1)
         lower.addWidget(self.sources)
         right = QVBoxLayout()
-        right.addWidget(Key(self._state.smooth_steps))
+        self.key = Key(self._state.smooth_steps)
+        right.addWidget(self.key)
         right.addWidget(self.mean_plot, 10)
         right.addWidget(self.row_plot, 10)
         right.addWidget(self.lower_panels)
@@ -110,9 +120,9 @@ class SessionWindow(QMainWindow):
         body = QWidget()
         body.setObjectName("body")
         layout = QVBoxLayout(body)
-        layout.setContentsMargins(10, 6, 10, 6)
+        layout.setContentsMargins(10, MARGIN, 10, MARGIN)
         for part in (layout, right, middle, lower):
-            part.setSpacing(8)
+            part.setSpacing(SPACING)
         layout.addWidget(self.header)
         layout.addWidget(self.banner)
         layout.addLayout(middle, 1)
@@ -148,6 +158,7 @@ class SessionWindow(QMainWindow):
                 plot.show_time(newest, newest + elapsed, self._state.history_s)
         for plot in (self.mean_plot, self.row_plot):
             plot.place_empty()
+        self._fit_panels()
 
     def _show_data(self) -> None:
         self.data_updates += 1
@@ -157,22 +168,31 @@ class SessionWindow(QMainWindow):
         self.footer.show_step(state)
         if state.latest is None:
             return
-        theme.set_text(self.mean_plot.heading, f"Mean over {len(state.latest.rows)} rows")
-        trust = "" if state.latest.trusted[state.selected] else "   (not trusted now)"
-        theme.set_text(self.row_plot.heading, f"Row {state.row.name}{trust}")
-        self._fit_lower_panels()
+        theme.set_text(self.mean_plot.heading, f"Mean over {state.latest.mean_of}")
+        theme.set_text(self.row_plot.heading, row_title(state.latest, state.selected))
+        self.row_plot.heading.setToolTip(row_hint(state.latest, state.selected))
+        self.row_plot.remark.set_words(row_remark(state.latest, state.selected))
         self.rows.show_step(state.latest, state.selected)
         self.quality.show_step(state.latest, state.selected)
 
-    def _fit_lower_panels(self) -> None:
+    def _fit_panels(self) -> None:
         latest = self._state.latest
         people, sources = (len(latest.people), len(latest.sources)) if latest is not None else (4, 5)
-        self.lower_panels.setFixedHeight(lower_height(people, sources, self.height()))
+        self.lower_panels.setFixedHeight(lower_height(people, sources, self.height(), self._room_for_lower()))
+        self.sources.fit_window(self.width())
+        self.rows.fit_window(self.width())
+
+    def _room_for_lower(self) -> int:
+        """Return what the other parts, at their least, leave of the window's height, px."""
+        lines = [self.header.sizeHint().height(), self.footer.sizeHint().height(), self.key.height()]
+        lines += [self.banner.sizeHint().height()] if self.banner.isVisibleTo(self) else []
+        plots = self.mean_plot.minimumHeight() + self.row_plot.minimumHeight()
+        return self.height() - plots - sum(line + SPACING for line in lines) - 2 * SPACING - 2 * MARGIN
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Give the lower panels their share of the new height."""
+        """Give the panels their share of the new size."""
         super().resizeEvent(event)
-        self._fit_lower_panels()
+        self._fit_panels()
 
     def _choose(self, row: int) -> None:
         self._presenter.select(row)
