@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 
 from rtaffect.errors import ArtifactError, MontageError, SettingsError
-from rtaffect.interpolation import interpolation_matrix
 from rtaffect.inverse import LAMBDA2, component_rows, eloreta
 from rtaffect.montage import KNOWN, STANDARD
 from rtaffect.regions import REGIONS
@@ -61,21 +60,6 @@ def test_the_kernel_is_the_one_of_mne_and_leaving_channels_out_gives_it_too(mne)
     anew = component_rows(theirs[:, order], made.basis, made.source_region, 68)
     np.testing.assert_allclose(fewer.rows, anew, atol=1e-3 * np.abs(anew).max())
     assert np.median(fewer.own_share) < np.median(made.own_share)
-
-
-def test_interpolation_is_the_one_of_mne(mne):
-    places = operator("1010-32").positions.astype(np.float64)
-    good = ~np.isin(np.arange(32), [2, 9, 20])
-    info = mne.create_info(list(STANDARD["1010-32"]), 100.0, "eeg", verbose="ERROR")
-    info.set_montage(mne.channels.make_dig_montage(dict(zip(info.ch_names, places, strict=True)), coord_frame="head"))
-    eeg = np.random.default_rng(0).standard_normal((32, 40))
-    raw = mne.io.RawArray(eeg.copy(), info, verbose="ERROR")
-    raw.info["bads"] = [info.ch_names[i] for i in np.flatnonzero(~good)]
-    # Our sphere is the one that fits the electrodes best.
-    ones = np.concatenate([2 * places, np.ones((32, 1))], axis=1)
-    centre = np.linalg.lstsq(ones, np.square(places).sum(axis=1), rcond=None)[0][:3]
-    theirs = raw.interpolate_bads(origin=tuple(centre), verbose="ERROR").get_data()
-    np.testing.assert_allclose(interpolation_matrix(places, good) @ eeg, theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", list(STANDARD))

@@ -10,7 +10,6 @@ import pytest
 from safetensors.numpy import load, save
 
 from rtaffect.errors import ArtifactError, MontageError
-from rtaffect.interpolation import interpolation_matrix
 from rtaffect.inverse import component_rows, components, crosstalk, eloreta
 from rtaffect.space_file import _digest, from_bytes, load_operator, save_operator, to_bytes
 from tests.head_models import small_operator
@@ -156,19 +155,3 @@ def test_tampering_and_misfits_are_refused_in_one_line():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ArtifactError, match=r"no\.safetensors: cannot be read"):
         load_operator(tmp_path / "no.safetensors")
-
-
-def test_interpolation_keeps_good_channels_and_restores_smooth_ones():
-    rng = np.random.default_rng(5)
-    places = rng.standard_normal((60, 3))
-    places[:, 2] = np.abs(places[:, 2])
-    places *= 0.09 / np.linalg.norm(places, axis=1, keepdims=True)
-    good = np.ones(60, bool)
-    good[[3, 17, 30]] = False
-    matrix = interpolation_matrix(places + np.array([0.01, 0, 0.04]), good)
-    eeg = np.stack([places[:, 2], places[:, 0] * places[:, 1] * 10, np.ones(60)], axis=1)
-    np.testing.assert_array_equal((matrix @ eeg)[good], eeg[good])
-    np.testing.assert_allclose((matrix @ eeg)[~good], eeg[~good], atol=2e-3)
-    assert not matrix[:, ~good].any()
-    with pytest.raises(MontageError, match="3 of 60 channels are good"):
-        interpolation_matrix(places, np.arange(60) < 3)
