@@ -74,7 +74,8 @@ def made_up_model(folder: Path, seconds: int, samples: np.ndarray | None = None)
     manifest = Manifest(
         name="bench", created="", rtaffect="", channels=CHANNELS, rows=CHANNELS, settings=settings,
         featurizer=FeaturizerIdentity(identity=featurizer.identity, sha256=featurizer.sha256, size=featurizer.size),
-        stimuli=(stimulus,), scores=Scores(r=(0.0,) * len(CHANNELS), r_mean=0.0, folds=1, steps=1, alpha=(1.0,)),
+        stimuli=(stimulus,), lags_s=settings.prediction.lags_s,
+        scores=Scores(r=(0.0,) * len(CHANNELS), r_mean=0.0, folds=1, steps=1, alpha=(1.0,)),
         synthetic=True, provenance={},
     )  # fmt: skip
     reference = rng.standard_normal((seconds * settings.signal.rate_hz, len(CHANNELS))).astype(np.float32)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from calibration.corrca import Moments, leave_one_out
 from calibration.corrca import fit as fit_components
-from calibration.ridge import Fit, fit
 from calibration.study import Study
+from calibration.validation import Fit, fit
 from rtaffect import __version__
 from rtaffect.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
 from rtaffect.errors import RecordingError
@@ -202,6 +202,7 @@ def _manifest(
             Stimulus(name=s.name, sha256=s.sha256, seconds=s.seconds, people=len(study.listeners), fitted=s.fit)
             for s in study.sounds()
         ),
+        lags_s=result.weights.lags_s,
         scores=Scores(
             r=tuple(map(float, r)),
             r_mean=r_mean,

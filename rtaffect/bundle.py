@@ -71,6 +71,7 @@ class Manifest(Frozen):
     settings: Settings
     featurizer: FeaturizerIdentity
     stimuli: tuple[Stimulus, ...]
+    lags_s: tuple[int, ...]
     scores: Scores
     synthetic: bool
     provenance: dict[str, str]
@@ -214,7 +215,7 @@ def _assemble(folder: Path, manifest: Manifest, tensors: dict[str, NDArray[Any]]
         if name.startswith("weights.") and not np.isfinite(tensors[name]).all():
             raise ArtifactError(f"bundle {folder}: tensor {name} holds values that are not finite; {_REMAKE}")
     arrays = {n.removeprefix("weights."): tensors[n] for n in shapes if n.startswith("weights.")}
-    weights = Weights(**arrays, lags_s=manifest.settings.prediction.lags_s)
+    weights = Weights(**arrays, lags_s=manifest.lags_s)
     references = tuple(tensors[f"reference.{i}"] for i in range(len(manifest.stimuli)))
     return Bundle(manifest, weights, references, space)
 
@@ -223,7 +224,7 @@ def _expected_shapes(manifest: Manifest, space: Space) -> dict[str, tuple[int | 
     """Return the shape of every tensor; None where any length will do."""
     rows, size = len(manifest.rows), manifest.featurizer.size
     columns = space.layout.measured * Response(space, manifest.settings).layout.k
-    components, lags = manifest.settings.prediction.n_components, len(manifest.settings.prediction.lags_s)
+    components, lags = manifest.settings.prediction.n_components, len(manifest.lags_s)
     return {
         "weights.pca_mean": (size,),
         "weights.pca_components": (components, size),

@@ -102,12 +102,17 @@ class PredictionSettings(Frozen):
 
     n_components: int = Field(12, ge=1, description="Principal components of the features")
     lags_s: tuple[int, ...] = Field(tuple(range(10)), description="Ages of the features that enter, s")
+    longest_lags_s: tuple[int, ...] = Field(
+        (), description="Inner folds choose among the lags up to each of these; empty: all lags enter, s"
+    )
     interval_level: float = Field(0.9, gt=0, lt=1, description="Share of held-out values inside the interval")
 
     @model_validator(mode="after")
     def _lags_rise(self) -> PredictionSettings:
         if not self.lags_s or self.lags_s[0] < 0 or any(b <= a for a, b in pairwise(self.lags_s)):
             raise ValueError(f"lags_s = {self.lags_s} must rise from 0 s or later")
+        if any(longest < self.lags_s[0] for longest in self.longest_lags_s):
+            raise ValueError(f"longest_lags_s = {self.longest_lags_s} must not be below {self.lags_s[0]}, the first lag")
         return self
 
 

@@ -44,6 +44,7 @@ def some_bundle() -> Bundle:
             Stimulus(name=n, sha256=h * 64, seconds=s, people=5, fitted=True)
             for n, h, s in [("a", "1", 3), ("b", "2", 5)]
         ),
+        lags_s=(0, 1, 3),
         scores=Scores(r=(0.3, 0.123456789012345), r_mean=0.4, folds=2, steps=100, alpha=(1.0, 10.0)),
         synthetic=True,
         provenance={"study": "nowhere, or 'münchen'"},
@@ -182,7 +183,7 @@ DAMAGE = {
         "other channels or rows than bundle.json",
     ),
     "lags of other weights": (
-        lambda f: rewrite_json(f, lambda m: m["settings"]["prediction"].update(lags_s=[0, 1])),
+        lambda f: rewrite_json(f, lambda m: m.update(lags_s=[0, 1])),
         "weights.coefficients has shape",
     ),
     "NaN weight": (lambda f: rewrite_tensors(f, spoil("weights.coefficients")), "weights.coefficients holds values"),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from sklearn.linear_model import Ridge
 
-from calibration.ridge import ALPHAS, BLOCKS, fit, folds, ridge
+from calibration.ridge import ALPHAS, BLOCKS, Sums, folds, ridge_of
+from calibration.validation import fit
 from rtaffect.errors import SettingsError
 from rtaffect.prediction import Predictor
 from rtaffect.settings import PredictionSettings, Settings
@@ -26,7 +27,7 @@ def test_ridge_is_scikit_learns(shape):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal(shape) + 3, rng.standard_normal((shape[0], 3)) - 5
     alphas = np.array([[1e-3, 0.1, 10.0], [1.0, 1.0, 1e3]])
-    coefficients, intercept = ridge(x, y, alphas)
+    coefficients, intercept = ridge_of(Sums.of(x, y), alphas)
     for a in range(2):
         for row in range(3):
             oracle = Ridge(alpha=alphas[a, row] * len(x), solver="cholesky").fit(x, y[:, row])
@@ -37,7 +38,8 @@ def test_ridge_is_scikit_learns(shape):
 def test_one_alpha_for_all_rows():
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((50, 4)), rng.standard_normal((50, 3))
-    shared, own = ridge(x, y, ALPHAS[:, None]), ridge(x, y, np.repeat(ALPHAS[:, None], 3, axis=1))
+    sums = Sums.of(x, y)
+    shared, own = ridge_of(sums, ALPHAS[:, None]), ridge_of(sums, np.repeat(ALPHAS[:, None], 3, axis=1))
     np.testing.assert_allclose(shared[0], own[0], atol=1e-12)
     assert shared[0].shape == (len(ALPHAS), 4, 3)
 

@@ -1,0 +1,160 @@
+"""Nested cross-validation: weights fitted on everything, and how they do on sounds that they were not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.model import RidgeSynchrony
+from calibration.ridge import ALPHAS, folds
+from rtaffect.errors import SettingsError
+from rtaffect.prediction import Weights
+from rtaffect.settings import Settings
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Weights fitted on everything, and how they did where they were not fitted.
+
+    ``held_out`` (steps, R) are the predictions in Fisher z of the outer folds, NaN where none; ``target`` the same of
+    what was observed; ``alpha`` (R,) the regularisation of the final weights; ``folds`` the number of outer folds;
+    ``counted`` (R,) the rows that enter the mean over rows.
+    """
+
+    weights: Weights
+    held_out: Array
+    target: Array
+    alpha: Array
+    folds: int
+    counted: NDArray[np.bool_]
+
+    def correlations(self) -> tuple[Array, float]:
+        """Return the held-out Pearson r of each row (R,) and of the mean over rows."""
+        use = np.isfinite(self.held_out).all(axis=1) & np.isfinite(self.target).all(axis=1)
+        predicted, observed = self.held_out[use], self.target[use]
+        rows = [_pearson(p, o) for p, o in zip(predicted.T, observed.T, strict=True)]
+        means = (course[:, self.counted].mean(axis=1) for course in (predicted, observed))
+        return np.array(rows), _pearson(*means)
+
+    @property
+    def at_edge(self) -> str:
+        """Warning if penalties lie at the edge of the grid, with the remedy; '' if few do."""
+        low, high = float((self.alpha <= ALPHAS[0]).mean()), float((self.alpha >= ALPHAS[-1]).mean())
+        if high > _MANY:
+            return (
+                f"the penalty of {high:.0%} of the rows is the largest of the grid ({ALPHAS[-1]:g}): features tell "
+                "nothing about them; give more people or longer sounds, and do not read their predictions"
+            )
+        if low > _MANY:
+            return (
+                f"the penalty of {low:.0%} of the rows is the smallest of the grid ({ALPHAS[0]:g}): they are predicted "
+                "almost without penalty; check that people's data are not copies of each other"
+            )
+        return ""
+
+
+#: Share of rows at the edge of the grid from which on it is said.
+_MANY = 0.25
+
+
+def fit(
+    features: Sequence[Array],
+    targets: Sequence[Array],
+    settings: Settings,
+    people: Sequence[Array] | None = None,
+    *,
+    counted: NDArray[np.bool_] | None = None,
+    covariates: Sequence[Array] | None = None,
+) -> Fit:
+    """Fit weights to one or more sounds.
+
+    Parameters
+    ----------
+    features
+        For each sound (steps, F).
+    targets
+        For each sound (steps, R): observed synchrony after each step, Fisher z, NaN where there is none.
+    settings
+        Components, lags, interval level and the window, which is the least gap between folds.
+    people
+        For each sound (P, steps, R): what each person showed, Fisher z. A live session observes one person, so the
+        interval is made for one; without it, for the target itself.
+    counted
+        Which rows (R,) enter the mean over rows; default: all.
+    covariates
+        For each sound (steps, V): join in the regression and count as average when predicting.
+
+    Raises
+    ------
+    SettingsError
+        If there are too few steps for the folds.
+    """
+    lengths = [len(t) for t in targets]
+    gap = settings.synchrony.window_s + settings.prediction.lags_s[-1]
+    x = np.concatenate(features)
+    if covariates is not None:
+        x = np.concatenate([x, np.concatenate(covariates)], axis=1)
+    target, groups = np.concatenate(targets), np.repeat(np.arange(len(lengths)), lengths)
+    model = model_for(settings, 0 if covariates is None else covariates[0].shape[1])
+    held_out = np.full(target.shape, np.nan)
+    outer = list(folds(lengths, gap))
+    for train, test in outer:
+        _check_size(len(train), features[0].shape[1], settings)
+        model.fit(x[train], target[train], _runs(groups, train))
+        held_out[test] = model.predict(x, groups)[test]
+    model.fit(x, target, groups)
+    shown = np.concatenate(people, axis=1) if people is not None else target[None]
+    counted = np.ones(target.shape[1], np.bool_) if counted is None else counted
+    weights = _with_interval(model.weights_, held_out, shown, counted, settings)
+    return Fit(weights, held_out, target, model.alpha_, len(outer), counted)
+
+
+def model_for(settings: Settings, n_covariates: int = 0) -> RidgeSynchrony:
+    """Return the model that settings ask for, not fitted yet."""
+    prediction = settings.prediction
+    lags = prediction.lags_s
+    choices = [tuple(lag for lag in lags if lag <= longest) for longest in prediction.longest_lags_s] or [lags]
+    return RidgeSynchrony(
+        n_components=prediction.n_components,
+        lag_sets=choices,
+        gap=settings.synchrony.window_s,
+        n_covariates=n_covariates,
+    )
+
+
+def _runs(groups: NDArray[np.intp], train: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the groups of training steps; what was cut out of a sound makes two of it, so that no lag reaches across.
+
+    Parts of one sound are numbered on.
+    """
+    breaks = np.concatenate([[False], (np.diff(train) > 1) | (np.diff(groups[train]) != 0)])
+    return np.cumsum(breaks)
+
+
+def _check_size(steps: int, features: int, settings: Settings) -> None:
+    count = settings.prediction.n_components
+    if count > min(steps, features):
+        raise SettingsError(
+            f"n_components = {count} is more than the {steps} training steps or {features} features allow; give longer "
+            "sounds or fewer components"
+        )
+
+
+def _with_interval(
+    weights: Weights, held_out: Array, shown: Array, counted: NDArray[np.bool_], settings: Settings
+) -> Weights:
+    """Return ``weights`` with the quantiles of ``shown`` (P, steps, R) less its prediction, for rows and their mean."""
+    residual = (shown - held_out).reshape(-1, held_out.shape[1])
+    residual = np.column_stack([residual, residual[:, counted].mean(axis=1)])
+    tail = (1 - settings.prediction.interval_level) / 2
+    low, high = np.nanquantile(residual, [tail, 1 - tail], axis=0)
+    return replace(weights, residual_low=low, residual_high=high)
+
+
+def _pearson(a: Array, b: Array) -> float:
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
