@@ -6,12 +6,12 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.alignment import Alignment
 from rtaffect.feedback import Feedback
 from rtaffect.listener import Listener
 from rtaffect.observer import GroupObserver, ReferenceObserver
@@ -22,21 +22,10 @@ from rtaffect.signal_path import Signal
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
 from rtaffect.spaces import Space
+from rtaffect.stimulus import TimeLock
 from rtaffect.synchrony import Observation
 
 Against = Literal["reference", "group", "nothing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A group's mean response to the sound that is playing.
-
-    ``mean`` is (time, M * k), as people's responses are, at the settings' ``rate_hz``;
-    ``onset`` is when the sound starts, s on the session clock.
-    """
-
-    mean: NDArray[np.float32]
-    onset: float
 
 
 class Comparison(NamedTuple):
@@ -62,8 +51,12 @@ class Engine:
         LSL time of the session's zero, s. Step k ends at ``origin + k * STEP_S``.
     sound, sound_input, predictor
         The sound, how it is read, and what predicts from it; all three or none.
+    lock
+        What tells where in a known stimulus the session is.
     reference
-        What people are compared with; without it they are compared with each other.
+        A group's mean response to that stimulus, (time, M * k) as people's responses are, at the settings' ``rate_hz``:
+        what people are compared with while ``lock``, which it needs, says where. Without it they are compared with
+        each other.
     """
 
     def __init__(
@@ -76,23 +69,27 @@ class Engine:
         sound: Source | None = None,
         sound_input: SoundInput | None = None,
         predictor: Predictor | None = None,
-        reference: Reference | None = None,
+        lock: TimeLock | None = None,
+        reference: NDArray[np.float32] | None = None,
     ) -> None:
+        if reference is not None and lock is None:
+            raise ValueError("a reference needs a lock: what tells when its stimulus began")
         self.space, self.origin, self.settings = space, origin, settings
         self.sources = [*people, *([sound] if sound is not None else [])]
         partial = space.kind != "channels"
         self._listeners = [Listener(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
-        self._sound_input, self._predictor = sound_input, predictor
+        self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
         self._observer, self._against = self._observer_for(reference)
         self._step = 0
 
-    def _observer_for(self, reference: Reference | None) -> tuple[ReferenceObserver | GroupObserver | None, Against]:
+    def _observer_for(
+        self, reference: NDArray[np.float32] | None
+    ) -> tuple[ReferenceObserver | GroupObserver | None, Against]:
         people, rate, how = len(self._responses), self.settings.signal.rate_hz, self.settings.synchrony
         layout = self._responses[0].layout if people else self.space.layout
         if reference is not None:
-            mean, onset = np.asarray(reference.mean, np.float64), round(reference.onset * rate)
-            return ReferenceObserver(people, mean, onset, rate, how, layout=layout), "reference"
+            return ReferenceObserver(people, reference, None, rate, how, layout=layout), "reference"
         if people > 1:
             return GroupObserver(people, rate, how, layout=layout), "group"
         return None, "nothing"
@@ -116,11 +113,13 @@ class Engine:
             second = np.stack([self._respond(person, step) for person in range(len(self._listeners))])
         with _timed(spent, "features"):
             feature = self._hear(step)
+        with _timed(spent, "alignment"):
+            alignment = self._align()
         with _timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with _timed(spent, "synchrony"):
-            comparison = self._observe(step, second)
-        return self._feedback(now, prediction or _no_prediction(len(self.space.rows)), comparison, spent)
+            comparison = self._observe(step, second, alignment)
+        return self._feedback(now, prediction or _no_prediction(len(self.space.rows)), comparison, alignment, spent)
 
     def _respond(self, person: int, step: int) -> Signal:
         listener = self._listeners[person]
@@ -133,23 +132,51 @@ class Engine:
         self._sound_input.advance(step)
         return self._sound_input.feature(step)
 
-    def _observe(self, step: int, second: Signal) -> Comparison:
+    def _align(self) -> Alignment | None:
+        if self._lock is None:
+            return None
+        return self._lock.step(self._sound_input.heard if self._sound_input is not None else ())
+
+    def _observe(self, step: int, second: Signal, alignment: Alignment | None) -> Comparison:
         window = self.settings.synchrony.window_s
+        if isinstance(self._observer, ReferenceObserver) and alignment is not None and alignment.state == "locked":
+            self._observer.lay(round(alignment.offset_s * self.settings.signal.rate_hz))
         observation = self._observer(second) if self._observer is not None else None
         if step < window:
             return self._nothing(f"the first window fills in {window - step} s")
+        if withheld := self._withheld(step, alignment):
+            return self._nothing(withheld)
         if observation is not None:
             return Comparison(observation, self._against)
         if self._observer is None:
             return self._nothing("one headset and no reference for this sound: nothing to compare with")
         return self._nothing("the window is not inside the sound that the reference group heard")
 
+    def _withheld(self, step: int, alignment: Alignment | None) -> str:
+        """Return why no window may be compared with the reference now; empty where one may."""
+        if self._against != "reference" or alignment is None or self._lock is None:
+            return ""
+        if alignment.state != "locked":
+            return alignment.reason
+        held, window = step * STEP_S - self._lock.since, self.settings.synchrony.window_s
+        if held >= window:
+            return ""
+        return f"the sound has been aligned for {held:g} s of the {window} s that are compared"
+
     def _nothing(self, reason: str) -> Comparison:
         return Comparison(_no_observation(len(self._listeners), len(self.space.rows)), "nothing", reason)
 
-    def _feedback(self, now: float, p: Prediction, comparison: Comparison, spent: dict[str, float]) -> Feedback:
+    def _feedback(
+        self,
+        now: float,
+        p: Prediction,
+        comparison: Comparison,
+        alignment: Alignment | None,
+        spent: dict[str, float],
+    ) -> Feedback:
         o, step, window_s = comparison.observation, self._step, self.settings.synchrony.window_s
         quality = [listener.quality(step, window_s) for listener in self._listeners]
+        reasons = [comparison.reason, alignment.reason if alignment else "", *self._why_not(o, p, comparison.reason)]
         return Feedback(
             step=step,
             time=float(step * STEP_S),
@@ -176,8 +203,9 @@ class Engine:
             quality=np.array(quality).reshape(len(quality), len(self.space.channels)),
             trusted=np.isfinite(p.value) & np.isfinite(o.mean) & np.isfinite(o.low) & self.space.resolved,
             observed_against=comparison.against,
-            reason="; ".join(filter(None, [comparison.reason, *self._why_not(o, p, comparison.reason)])),
+            reason="; ".join(dict.fromkeys(filter(None, reasons))),
             sources=tuple(s.status(now) for s in self.sources),
+            alignment=alignment,
             stage_s=spent,
         )
 

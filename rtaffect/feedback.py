@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rtaffect.alignment import Alignment
 
 FloatArray = NDArray[np.float64]
 StreamState = Literal["waiting", "ok", "stalled", "lost", "duplicate", "wrong-rate", "ended"]
@@ -75,9 +77,11 @@ class Feedback:
     observed_against : "reference", "group" or "nothing"
         What the people were compared with.
     reason : str
-        Why values are absent, in words; empty when none are.
+        Why values are absent, or doubtful, in words; empty when none are.
     sources : tuple of SourceStatus
         Health of every source.
+    alignment : Alignment or None
+        Where in the known stimulus the session is; None where no stimulus is known.
     stage_s : dict of str to float
         Seconds spent in each stage of this step (not part of equality: it differs from run to run).
     """
@@ -109,6 +113,7 @@ class Feedback:
     observed_against: Literal["reference", "group", "nothing"]
     reason: str
     sources: tuple[SourceStatus, ...]
+    alignment: Alignment | None = None
     stage_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     __hash__ = None  # type: ignore[assignment]
@@ -125,4 +130,6 @@ def _same(a: object, b: object) -> bool:
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, float) and isinstance(b, float):
         return a == b or (np.isnan(a) and np.isnan(b))
+    if isinstance(a, Alignment) and isinstance(b, Alignment):
+        return all(_same(x, y) for x, y in zip(astuple(a), astuple(b), strict=True))
     return a == b

@@ -8,81 +8,16 @@ lag, and what leaves the window is taken off again. The result is that of :func:
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.seconds import LaidReference, Seconds
 from rtaffect.settings import SynchronySettings
 from rtaffect.synchrony import JointSums, Observation, RowLayout, fisher_mean, others_mean, pearson, summarise
 
 Signal = NDArray[np.float64]
-
-#: Blocks of a second, at most.
-_BLOCKS = 10
-#: Seconds after which kept ones are moved to the start of their memory.
-_SPARE = 16
-
-
-class Seconds:
-    """Seconds of several people's signals, of which the newest are kept, in blocks of a tenth of a second.
-
-    A block in which a row misses anything counts as missing for that row.
-
-    Parameters
-    ----------
-    people, rows, rate
-        Numbers of people, rows, and samples per second.
-    keep
-        How many seconds are kept.
-    """
-
-    def __init__(self, people: int, rows: int, rate: int, keep: int) -> None:
-        self.people, self.rows, self.rate, self._keep = people, rows, rate, keep
-        blocks = next(n for n in range(_BLOCKS, 0, -1) if rate % n == 0)
-        self.block = rate // blocks
-        self._values = np.zeros((people, rows, keep + _SPARE, rate))
-        self._moments = np.zeros((3, people, rows, keep + _SPARE, blocks))
-        self._offset = 0
-        self.begin = 0
-        self.stop = 0
-
-    @classmethod
-    def of(cls, series: Signal, rate: int) -> Seconds:
-        """Return the whole seconds of a series (time, rows) that is known from its first to its last."""
-        count = len(series) // rate
-        seconds = cls(1, series.shape[1], rate, max(1, count))
-        for start in range(count):
-            seconds.append(series[None, start * rate : (start + 1) * rate])
-        return seconds
-
-    @property
-    def first(self) -> int:
-        """Number of the oldest second that is kept."""
-        return max(self.begin, self.stop - self._keep)
-
-    def append(self, second: Signal) -> None:
-        """Add a second (people, rate, rows), NaN where missing."""
-        if self.stop - self._offset == self._values.shape[2]:
-            kept = slice(self.first - self._offset, self.stop - self._offset)
-            moved = kept.stop - kept.start
-            self._values[:, :, :moved] = self._values[:, :, kept].copy()
-            self._moments[:, :, :, :moved] = self._moments[:, :, :, kept].copy()
-            self._offset = self.first
-        place = self.stop - self._offset
-        blocks = second.swapaxes(1, 2).reshape(self.people, self.rows, -1, self.block)
-        there = np.asarray(np.isfinite(blocks).all(axis=-1, keepdims=True))
-        clean = np.where(there, blocks, 0.0)
-        self._values[:, :, place] = clean.reshape(self.people, self.rows, self.rate)
-        self._moments[:, :, :, place] = there[..., 0], clean.sum(axis=-1), (clean**2).sum(axis=-1)
-        self.stop += 1
-
-    def values(self, first: int, stop: int) -> Signal:
-        """Return the samples of some seconds (people, rows, seconds, rate), zero where a block is missing."""
-        return self._values[:, :, first - self._offset : stop - self._offset]
-
-    def moments(self, first: int, stop: int) -> Signal:
-        """Return presence, sum and sum of squares of their blocks (3, people, rows, seconds, blocks)."""
-        return self._moments[:, :, :, first - self._offset : stop - self._offset]
 
 
 class Observer:
@@ -171,7 +106,7 @@ class Observer:
 
 
 class ReferenceObserver:
-    """Observes people against a stored reference.
+    """Observes people against a stored reference, which may be laid elsewhere as the session goes on.
 
     Parameters
     ----------
@@ -180,7 +115,7 @@ class ReferenceObserver:
     reference
         (time, M * k) at ``rate``; NaN where missing.
     onset
-        When the reference starts, samples after the session's zero.
+        When the reference starts, samples after the session's zero; None while that is not known.
     rate
         Samples per second.
     settings, layout
@@ -188,26 +123,56 @@ class ReferenceObserver:
     """
 
     def __init__(
-        self, people: int, reference: Signal, onset: int, rate: int, settings: SynchronySettings, *, layout: RowLayout
+        self,
+        people: int,
+        reference: NDArray[np.floating],
+        onset: int | None,
+        rate: int,
+        settings: SynchronySettings,
+        *,
+        layout: RowLayout,
     ) -> None:
-        # The reference is cut into the session's seconds; the first counts only if all of it is the reference's.
-        lead = onset % rate
-        padded = np.concatenate([np.full((lead, reference.shape[1]), np.nan), reference])
-        self._partner = Seconds.of(padded, rate)
-        self._partner.begin = 1 if lead else 0
-        self._shift = onset // rate
-        self._people = Seconds(people, reference.shape[1], rate, 1)
-        reach = settings.null_history_s - settings.window_s
-        self._observer = Observer(self._people, self._partner, settings, layout, (reach, reach), mutual=False)
-        self._window = settings.window_s
+        self._size, self._reference, self._rate = people, reference, rate
+        self._settings, self._layout = settings, layout
+        # What the window holds, to be compared anew where the reference is laid elsewhere.
+        self._recent: deque[Signal] = deque(maxlen=settings.window_s)
+        self._next = 0
+        self._onset: int | None = None
+        if onset is not None:
+            self.lay(onset)
+
+    def lay(self, onset: int) -> None:
+        """Let the reference start ``onset`` samples after the session's zero, for the whole window.
+
+        The seconds of the window are taken in again: what is kept are sums over them, of each lag, so the displaced
+        windows of the null follow, too.
+        """
+        if onset == self._onset:
+            return
+        self._onset, first = onset, self._next - len(self._recent)
+        reach = self._settings.null_history_s - self._settings.window_s
+        self._laid = LaidReference(self._reference, onset, self._rate, first, reach)
+        self._people = Seconds(self._size, self._reference.shape[1], self._rate, 1, first)
+        self._observer = Observer(
+            self._people, self._laid.seconds, self._settings, self._layout, (reach, reach), mutual=False
+        )
+        for second in self._recent:
+            self._add(second)
 
     def __call__(self, second: Signal) -> Observation | None:
         """Take in the next second (people, rate, M * k); return its observation, None outside the reference."""
-        at = self._people.stop - self._shift
+        self._recent.append(second)
+        self._next += 1
+        if self._onset is None:
+            return None
+        at = self._add(second)
+        return self._observer.observe(at) if self._laid.covers(at, self._settings.window_s) else None
+
+    def _add(self, second: Signal) -> int:
+        at = self._laid.beside(self._people.stop)
         self._people.append(second)
         self._observer.add(at)
-        inside = self._partner.begin + self._window <= at + 1 <= self._partner.stop
-        return self._observer.observe(at) if inside else None
+        return at
 
 
 class GroupObserver:

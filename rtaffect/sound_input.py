@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,13 @@ _CONVERTER_DELAY_S = 0.15
 _KEPT_S = 4
 
 
+class HeardSecond(NamedTuple):
+    """A second of the session's sound: its number, from 1, and float32 (16000,), None where any of it is missing."""
+
+    number: int
+    sound: NDArray[np.float32] | None
+
+
 class SoundInput:
     """Brings sound onto the session's 16 kHz grid, once a step.
 
@@ -33,11 +41,17 @@ class SoundInput:
         What reads it.
     origin
         LSL time of the session's zero, s.
+
+    Attributes
+    ----------
+    heard : tuple of HeardSecond
+        What the last call of :meth:`feature` read, in order.
     """
 
     def __init__(self, source: Source, featurizer: Featurizer, origin: float) -> None:
         self._source, self._origin = source, origin
-        self._stream, self._size, self._heard = featurizer.stream(), featurizer.size, 0
+        self._stream, self._size, self._read = featurizer.stream(), featurizer.size, 0
+        self.heard: tuple[HeardSecond, ...] = ()
         self._rate = source.info.rate
         self._grid = GridInterpolator(SAMPLE_RATE, SAMPLE_RATE, 1)
         self._ring = RingBuffer(_KEPT_S * SAMPLE_RATE, 1, np.float32)
@@ -76,16 +90,18 @@ class SoundInput:
         grows anew after it. Nothing stands in for sound that was not heard.
         """
         feature = np.full(self._size, np.nan)
-        while self._heard < step:
-            second = self.second(self._heard + 1)
-            if second is None and self._heard + 1 == step:
+        self.heard = ()
+        while self._read < step:
+            second = self.second(self._read + 1)
+            if second is None and self._read + 1 == step:
                 break
-            self._heard += 1
+            self._read += 1
+            self.heard += (HeardSecond(self._read, second),)
             if second is None:
                 self._stream.reset()
             else:
                 feature = self._stream.step(second).astype(np.float64)
-        return feature if self._heard == step else np.full(self._size, np.nan)
+        return feature if self._read == step else np.full(self._size, np.nan)
 
     @property
     def warming_up(self) -> bool:

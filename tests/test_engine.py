@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtaffect.clock import InstantClock
-from rtaffect.engine import Engine, Reference
+from rtaffect.engine import Engine
 from rtaffect.errors import MontageError
 from rtaffect.featurizer import features_of
 from rtaffect.feedback import Feedback
@@ -19,6 +19,7 @@ from rtaffect.session import Session
 from rtaffect.settings import PredictionSettings, Settings, SynchronySettings
 from rtaffect.sound_input import SoundInput
 from rtaffect.spaces import ChannelSpace
+from rtaffect.stimulus import KnownOnset
 from rtaffect.synchrony import observe, others_mean, standardise, window_correlation
 from tests.helpers import RATE, BandFeaturizer, brain_noise, causally_scaled, headset, some_weights, sound_source
 
@@ -77,7 +78,8 @@ def hearing_engine(
         sound=heard,
         sound_input=SoundInput(heard, BandFeaturizer(context_s=context_s), ORIGIN),
         predictor=Predictor(some_weights(np.random.default_rng(1)), np.arange(2)),
-        reference=None if reference is None else Reference(reference.astype(np.float32), onset),
+        lock=KnownOnset(onset),
+        reference=None if reference is None else reference.astype(np.float32),
     )
 
 
@@ -92,7 +94,7 @@ def test_steps_are_numbered_and_timed_from_the_origin():
     assert [f.lsl_time for f in found] == [ORIGIN + k for k in range(1, 13)]
     assert found[0].people == ("P0", "P1")
     assert found[0].rows == ("C1", "C2")
-    assert set(found[0].stage_s) == {"eeg", "features", "prediction", "synchrony"}
+    assert set(found[0].stage_s) == {"eeg", "features", "alignment", "prediction", "synchrony"}
 
 
 def test_before_the_window_is_full_there_is_no_value_and_it_says_when():

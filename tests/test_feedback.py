@@ -7,12 +7,14 @@ from dataclasses import FrozenInstanceError, fields, replace
 import numpy as np
 import pytest
 
+from rtaffect.alignment import Alignment
 from rtaffect.feedback import Feedback
 from tests.fake_feedback import fake_session
 
 
 def feedbacks() -> list[Feedback]:
-    return fake_session(12)
+    lost = Alignment("lost", float("nan"), 0.25, float("nan"), "what is heard is not found in the stimulus")
+    return [replace(feedback, alignment=lost) for feedback in fake_session(12)]
 
 
 def test_the_same_values_are_equal_absent_ones_included():
@@ -39,6 +41,8 @@ def test_a_change_of_any_attribute_is_a_difference(name):
         other = value + 1
     elif isinstance(value, str):
         other = value + "x"
+    elif isinstance(value, Alignment):
+        other = replace(value, offset_s=12.5)
     else:
         other = value[:-1]
     assert replace(full, **{name: other}) != full
@@ -47,6 +51,7 @@ def test_a_change_of_any_attribute_is_a_difference(name):
 
 def test_absent_is_not_zero():
     full = feedbacks()[-1]
+    assert replace(full, alignment=None) != full
     assert replace(full, observed_mean=float("nan")) != full
     gone = full.observed.copy()
     gone[0] = np.nan

@@ -142,6 +142,49 @@ def test_pairwise_null_holds_its_level():
     assert 0.01 < outside / total < 0.11
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("first", "then"), [(0, 37), (700, -550), (1234, 1233), (None, 420), (-800, 3150)])
+def test_laid_elsewhere_it_is_a_fresh_observer_of_the_same_seconds(first, then, layout):
+    """To the bit, the null included; and what the batch formula gives."""
+    people, reference = with_gaps(people_of(2, 70)), people_of(1, 90, seed=8)[0]
+    seconds, moved_at = seconds_of(people), 50
+    moved = ReferenceObserver(2, reference, first, RATE, SETTINGS, layout=layout)
+    fresh = ReferenceObserver(2, reference, then - (moved_at - W) * RATE, RATE, SETTINGS, layout=layout)
+    for second in seconds[:moved_at]:
+        found = moved(second)
+        assert first is not None or found is None
+    for second in seconds[moved_at - W : moved_at]:
+        fresh(second)
+    moved.lay(then)
+    for k, second in enumerate(seconds[moved_at:], start=moved_at + 1):
+        moved.lay(then)
+        found, expected = moved(second), fresh(second)
+        assert (found is None) == (expected is None)
+        start = (k - W) * RATE - then
+        # The reference's seconds are the session's: the last one counts if it is whole.
+        lead = -then % RATE
+        stop = lead + (len(reference) - lead) // RATE * RATE
+        assert (found is None) == (not lead <= start <= stop - W * RATE)
+        if found is None or expected is None:
+            continue
+        for name, a, b in zip(Observation._fields, found, expected, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=name)
+        reach = (SETTINGS.null_history_s - W) * RATE
+        low, high = max(lead, start - reach), min(stop, start + reach + W * RATE)
+        partner = np.broadcast_to(reference[low:high], (2, high - low, 2))
+        batch = observe(people[:, (k - W) * RATE : k * RATE], partner, start - low, RATE, SETTINGS, layout=layout)
+        np.testing.assert_allclose(found.each, batch.each, atol=1e-9)
+        assert_same(found, batch)
+
+
+def test_a_reference_of_hours_is_cut_only_where_it_is_compared():
+    reference = np.zeros((7200 * RATE, 2), np.float32)
+    observer = ReferenceObserver(1, reference, -3600 * RATE, RATE, SETTINGS, layout=RowLayout.plain(2))
+    for second in seconds_of(people_of(1, 30)):
+        observer(second)
+    assert observer._laid.seconds._values.nbytes < 1e6
+
+
 def test_one_missing_sample_costs_a_tenth_of_a_second():
     people, reference = people_of(1, 20), people_of(1, 40, seed=3)[0]
     holed = people.copy()

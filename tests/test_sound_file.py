@@ -83,8 +83,9 @@ def test_the_onset_can_be_set_until_the_start() -> None:
     source = SoundFileSource(SOUND, "noise")
     source.advance(1e9)
     assert source.status(0.0).state == "waiting"
-    with pytest.raises(RuntimeError, match="is None; set it before start"):
-        source.start()
+    with pytest.raises(ValueError, match="is nan; expected a time"):
+        source.onset = float("nan")
+    source.onset = 40.0
     source.onset = 50.0
     source.start()
     source.advance(50.0)
@@ -96,6 +97,24 @@ def test_the_onset_can_be_set_until_the_start() -> None:
     source.advance(60.0)
     assert source.buffer.received == 1
     assert source.status(51.0).state == "ended"
+
+
+def test_an_onset_that_is_not_known_at_the_start_is_waited_for() -> None:
+    source = SoundFileSource(SOUND, "noise")
+    source.start()
+    source.advance(51.0)
+    status = source.status(51.0)
+    assert (status.state, status.message, status.received) == ("waiting", "when it begins is not known yet", 0)
+    source.onset = 50.0
+    source.advance(51.0)
+    assert delivered(source)[1] == pytest.approx(50.0 + np.arange(SAMPLE_RATE + 1) / SAMPLE_RATE)
+    assert source.status(51.0).state == "ok"
+    with pytest.raises(RuntimeError, match="cannot be moved"):
+        source.onset = 60.0
+    unknown = SoundFileSource(SOUND, "noise")
+    unknown.start()
+    unknown.stop()
+    assert (unknown.status(51.0).state, unknown.status(51.0).message) == ("ended", "")
 
 
 def test_a_file_is_read_as_everywhere_else(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rtaffect.buffer import Block
 from rtaffect.errors import RecordingError, StreamError
+from rtaffect.markers import Marker
 from rtaffect.sources.clock_offsets import clock_segments, correct
 from rtaffect.sources.selection import Query
 from rtaffect.sources.xdf import XdfRecording, XdfSource
@@ -470,6 +471,37 @@ def test_one_stream_of_sound_is_expected(write: Write) -> None:
     chosen = XdfRecording.open(path).audio_source(Query.parse("B"))
     assert chosen is not None
     assert chosen.info.name == "B"
+
+
+def marks(texts: Sequence[str], stamps: Sequence[float], **changed: object) -> FakeStream:
+    return FakeStream(
+        **{"values": texts, "stamps": np.array(stamps), "name": "Marks", "type": "Markers", "rate": 0.0,
+           "format": "string", **changed}
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_markers_have_their_texts_and_the_recorders_time(write: Write) -> None:
+    """The sender's clock is 100 s behind; a marker whose stamp is no number is left out."""
+    texts, stamps = ["fixation", "film ä", "odd", "end"], [1.0, 2.5, np.nan, 9.0]
+    path = write(eeg(even(1, 101.0)), marks(texts, stamps, offsets=[(0.5, 100.0)]))
+    recording = XdfRecording.open(path)
+    expected = (Marker("fixation", 101.0), Marker("film ä", 102.5), Marker("end", 109.0))
+    assert recording.markers() == expected
+    assert recording.markers(Query.parse("Marks")) == expected
+    assert recording.streams[1].samples == 3
+
+
+def test_one_stream_of_markers_is_expected(write: Write) -> None:
+    assert "no stream of type 'Markers'" in refused(XdfRecording.open(write(eeg(even(1)))).markers)
+    keys = marks(["k"], [0.5], name="Keyboard")
+    recording = XdfRecording.open(write(eeg(even(1)), marks(["film"], [0.2]), keys))
+    message = refused(recording.markers)
+    assert "2 streams of type 'Markers'" in message
+    assert "--markers" in message
+    assert recording.markers(Query.parse("Keyboard")) == (Marker("k", 0.5),)
+    numbers = marks([], [0.5], values=np.ones((1, 1)), format="int32")
+    assert "carries 1 channels of int32" in refused(XdfRecording.open(write(eeg(even(1)), numbers)).markers)
+    assert "none has samples" in refused(XdfRecording.open(write(eeg(even(1)), marks([], []))).markers)
 
 
 # --- damaged files ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from rich.console import Console
 from rtaffect.bundle import Bundle, bundle_sha256, load_bundle
 from rtaffect.cli.options import Analysis, Results
 from rtaffect.cli.run import Outputs
-from rtaffect.engine import Engine, Reference
+from rtaffect.engine import Engine
 from rtaffect.errors import ArtifactError, SettingsError
 from rtaffect.featurizer import ALL_CORES, TOO_SLOW_S, Featurizer, cache_root, featurizer_for
 from rtaffect.listener import common_rows
@@ -22,8 +22,10 @@ from rtaffect.prediction import Predictor
 from rtaffect.settings import Settings
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
+from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.space_file import load_operator
 from rtaffect.spaces import ChannelSpace, RegionSpace, Space
+from rtaffect.stimulus import TimeLock
 
 Progress = Callable[[str], None]
 
@@ -104,11 +106,40 @@ def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """The sound of a session: its source, and for a known file its hash and onset (s on the LSL clock)."""
+    """The sound of a session: its source, and for a known stimulus its hash and what tells where in it people are."""
 
     source: Source
     sha256: str = ""
-    onset: float = 0.0
+    lock: TimeLock | None = None
+
+
+def describe_stimulus(path: Path, file: SoundFileSource, locked_by: str) -> dict[str, str]:
+    """Return what ``session.json`` says of a known stimulus: file, hash, and what tells where in it people are."""
+    return {"file": str(path), "sha256": file.info.source_id, "locked_by": locked_by}
+
+
+def require_reference(model: Model | None, sha256: str, option: str) -> None:
+    """Refuse a sound that the bundle has no reference for.
+
+    Raises
+    ------
+    SettingsError
+        If it has none; ``option`` is what asked for it.
+    """
+    if model is None:
+        raise SettingsError(f"{option}: there is no bundle, so no reference for this sound; give one with --bundle")
+    manifest = model.bundle.manifest
+    if manifest.settings.synchrony.method == "pairwise":
+        raise SettingsError(
+            f"{option}: the bundle compares people pairwise, for which there is no reference; calibrate with "
+            'synchrony.method = "leave-one-out"'
+        )
+    if model.bundle.reference_for(sha256) is None:
+        heard = ", ".join(s.name for s in manifest.stimuli)
+        raise SettingsError(
+            f"{option}: the bundle has no reference for this sound (it has {heard}); play one of those, or calibrate "
+            "with this sound"
+        )
 
 
 def build_engine(
@@ -135,17 +166,12 @@ def build_engine(
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     reference = None
-    if bundle and sound and sound.sha256 and against != "group":
-        # A group's mean is no partner where people are compared with each of the others.
-        pairwise = settings.synchrony.method == "pairwise"
-        mean = None if pairwise else bundle.reference_for(sound.sha256)
-        reference = None if mean is None else Reference(_columns(mean, whole, rows), sound.onset - origin)
-    if against == "reference" and reference is None:
-        heard = ", ".join(s.name for s in bundle.manifest.stimuli) if bundle else "none: there is no bundle"
-        raise SettingsError(
-            f"--against reference: the bundle has no reference for this sound (it has {heard}); play one of those, or "
-            "calibrate with this sound"
-        )
+    if against == "reference":
+        require_reference(model, sound.sha256 if sound else "", "--against reference")
+    # A group's mean is no partner where people are compared with each of the others.
+    if bundle and sound and sound.lock and against != "group" and settings.synchrony.method != "pairwise":
+        mean = bundle.reference_for(sound.sha256)
+        reference = None if mean is None else _columns(mean, whole, rows)
     if against == "group" and len(people) < 2:
         raise SettingsError(f"--against group needs at least 2 headsets, but there is {len(people)}; connect another")
     predicts = model is not None and sound is not None
@@ -157,6 +183,7 @@ def build_engine(
         sound=sound.source if sound else None,
         sound_input=SoundInput(sound.source, model.featurizer, origin) if predicts and model and sound else None,
         predictor=Predictor(bundle.weights, rows, space.layout.counted) if predicts and bundle else None,
+        lock=sound.lock if sound else None,
         reference=reference,
     )
 

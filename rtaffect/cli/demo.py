@@ -18,6 +18,7 @@ from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.sources.base import Source, StreamInfo
 from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.stimulus import KnownOnset
 
 BANNER = "synthetic participant, bundle from a synthetic cohort: a demonstration, not a person"
 #: The participant's own activity before the sound starts, s (calibration.demo writes it so).
@@ -83,7 +84,7 @@ def _run(
     person: Source, sound: SoundFileSource, clock: Clock, model: Model, outputs: Outputs, console: Console
 ) -> None:
     assert sound.onset is not None
-    heard = Sound(sound, sound.info.source_id, sound.onset)
+    heard = Sound(sound, sound.info.source_id, KnownOnset(0.0))
     analysis = options.Analysis(bundle=None, featurizer=None, against="reference", mains=0.0)
     engine = build_engine([person], sound.onset, sound=heard, model=model, analysis=analysis)
     run_session(engine, clock, outputs, console)

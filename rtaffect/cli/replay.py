@@ -3,28 +3,99 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from rtaffect.alignment import Aligner
 from rtaffect.audio import SAMPLE_RATE
 from rtaffect.cli import options
-from rtaffect.cli.assemble import Sound, build_engine, describe_session, load_session_model, tell_cost
+from rtaffect.cli.assemble import (
+    Sound,
+    build_engine,
+    describe_session,
+    describe_stimulus,
+    load_session_model,
+    require_reference,
+    tell_cost,
+)
 from rtaffect.cli.run import run_session
 from rtaffect.clock import Clock, InstantClock, PacedClock
 from rtaffect.errors import SettingsError
+from rtaffect.markers import onset_from
+from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
+from rtaffect.stimulus import KnownOnset, SoundOnset
+
+_path = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The options of ``replay`` that say what people heard.
+
+    Raises
+    ------
+    SettingsError
+        If they do not go together.
+    """
+
+    audio: Path | None
+    audio_start: float | None
+    onset_marker: str | None
+    markers: str | None
+    stimulus: Path | None
+
+    def __post_init__(self) -> None:
+        if self.stimulus is not None and self.audio is not None:
+            raise SettingsError(
+                "--stimulus and --audio exclude each other: give --audio where it is known when the file began, "
+                "--stimulus where it is to be found in the recorded sound"
+            )
+        if self.onset_marker is not None and (self.audio is None or self.audio_start is not None):
+            raise SettingsError(
+                "--onset-marker says when --audio FILE began: give that file, too, and no --audio-start"
+            )
+        if self.onset_marker is None and self.markers is not None:
+            raise SettingsError("--markers is where --onset-marker TEXT comes from; give that text, too")
+        if self.audio_start is not None and not math.isfinite(self.audio_start):
+            raise SettingsError(
+                f"--audio-start {self.audio_start} is not a time; give seconds after the recording's start"
+            )
+
+    def start_in(self, recorded: XdfRecording) -> float:
+        """Return when --audio began, s after the recording's start."""
+        if self.onset_marker is None:
+            return self.audio_start or 0.0
+        query = ANY_MARKERS if self.markers is None else Query.parse(self.markers)
+        return onset_from(recorded.markers(query), self.onset_marker) - recorded.start
+
+    @property
+    def said_by(self) -> str:
+        """What says when --audio began, in words."""
+        return "--audio-start" if self.onset_marker is None else f"marker {self.onset_marker!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The session's zero, s on the recording's clock, its sound, and what ``session.json`` says of it."""
+
+    origin: float
+    sound: Sound | None
+    about: dict[str, object]
 
 
 @click.command()
-@click.argument("recording", type=click.Path(path_type=Path))
+@click.argument("recording", type=_path)
 @options.gathered(options.Headsets)
-@click.option("--audio", type=click.Path(path_type=Path), help="Sound file that was heard, if the recording has none.")
-@click.option(
-    "--audio-start", type=float, default=0.0, show_default=True, help="When it began, s after the recording's start."
-)
+@click.option("--audio", type=_path, help="Sound file that was heard, if the recording has none.")
+@click.option("--audio-start", type=float, help="When it began, s after the recording's start [default: 0].")
+@click.option("--onset-marker", metavar="TEXT", help="Marker in the recording that says when --audio began.")
+@click.option("--markers", metavar="QUERY", help="Stream of that marker; default: the one of type Markers.")
+@click.option("--stimulus", type=_path, help="Sound file to be found in the recorded sound.")
 @click.option("--speed", default="1", show_default=True, help="1: as recorded, N: N times as fast, max: no waiting.")
 @options.gathered(options.Analysis)
 @options.gathered(options.Results)
@@ -32,19 +103,25 @@ def command(
     recording: Path,
     headsets: options.Headsets,
     audio: Path | None,
-    audio_start: float,
+    audio_start: float | None,
+    onset_marker: str | None,
+    markers: str | None,
+    stimulus: Path | None,
     speed: str,
     analysis: options.Analysis,
     results: options.Results,
 ) -> None:
     """Replay the XDF file RECORDING; with several headsets in it, people are compared with each other."""
     console, factor = Console(), options.parse_speed(speed)
+    heard = Heard(audio, audio_start, onset_marker, markers, stimulus)
     with console.status("reading the recording") as status:
         recorded = XdfRecording.open(recording)
         people = recorded.eeg_sources(headsets.queries, channels=headsets.names, unit=headsets.unit, rate=headsets.rate)
-        start = recorded.start
-        origin, sound = _sound(recorded, audio, audio_start)
+        start, placed = recorded.start, _place(recorded, heard)
+        sound, origin = placed.sound, placed.origin
         model = load_session_model(sound is not None, analysis, status.update)
+    if stimulus is not None and sound is not None:
+        require_reference(model, sound.sha256, f"--stimulus {stimulus}")
     if model is not None:
         tell_cost(model, console)
     for warning in recorded.warnings:
@@ -53,8 +130,7 @@ def command(
     about = {
         "command": "replay",
         "recording": str(recording),
-        "audio": str(audio) if audio else None,
-        "audio_start": audio_start,
+        **placed.about,
         "recording_start": start,
         "origin": origin,
         "speed": speed,
@@ -66,24 +142,38 @@ def command(
         console.print(f"{recording} is shorter than one step: nothing to show", style="yellow", highlight=False)
 
 
-def _sound(recorded: XdfRecording, audio: Path | None, audio_start: float) -> tuple[float, Sound | None]:
-    """Return the session's origin (s on the recording's clock) and its sound, if there is one.
+def _place(recorded: XdfRecording, heard: Heard) -> Placed:
+    """Place the session and its sound in the recording."""
+    if heard.audio is not None:
+        return _with_file(recorded, heard, heard.audio)
+    start, source = recorded.start, recorded.audio_source()
+    if heard.stimulus is None:
+        return Placed(start, Sound(source) if source else None, {"audio": None, "stimulus": None})
+    if source is None:
+        raise SettingsError(
+            f"--stimulus {heard.stimulus} is to be found in the recorded sound, but the recording has none; give it as "
+            "--audio, with --audio-start or --onset-marker"
+        )
+    file = SoundFileSource.open(heard.stimulus)
+    sound = Sound(source, file.info.source_id, SoundOnset(Aligner(file.sound)))
+    return Placed(start, sound, {"audio": None, "stimulus": describe_stimulus(heard.stimulus, file, "sound")})
 
-    The origin lies a whole number of steps before the onset of a sound file, so that the steps divide the sound as
+
+def _with_file(recorded: XdfRecording, heard: Heard, audio: Path) -> Placed:
+    """Place a sound file of known onset.
+
+    The origin lies a whole number of steps before the onset of the file, so that the steps divide the sound as
     calibration did, and at most one step before the recording's first sample.
     """
-    start = recorded.start
-    if audio is None:
-        source = recorded.audio_source()
-        return start, Sound(source) if source else None
-    if not math.isfinite(audio_start):
-        raise SettingsError(f"--audio-start {audio_start} is not a time; give seconds after the recording's start")
-    onset = start + audio_start
-    file = SoundFileSource.open(audio, onset)
-    length = recorded.end - start
-    if not -len(file.sound) / SAMPLE_RATE < audio_start < length:
+    start, length = recorded.start, recorded.end - recorded.start
+    begun = heard.start_in(recorded)
+    file, lead = SoundFileSource.open(audio, start + begun), math.ceil(begun)
+    if not -len(file.sound) / SAMPLE_RATE < begun < length:
         raise SettingsError(
-            f"--audio-start {audio_start:g} puts the sound ({file.duration_s:.1f} s) outside the recording "
+            f"{heard.said_by} {begun:g} puts the sound ({file.duration_s:.1f} s) outside the recording "
             f"(0 to {length:.1f} s); give the seconds from the recording's start to the sound's"
         )
-    return onset - math.ceil(audio_start), Sound(file, file.info.source_id, onset)
+    known = describe_stimulus(audio, file, heard.said_by)
+    about = {"audio": str(audio), "audio_start": begun, "stimulus": known}
+    sound = Sound(file, file.info.source_id, KnownOnset(float(lead)))
+    return Placed(start + begun - lead, sound, about)

@@ -19,7 +19,8 @@ from rtaffect.feedback import Feedback, FloatArray
 
 FEEDBACK_COLUMNS = (
     "step", "time", "lsl_time", "row", "kind", "predicted", "predicted_low", "predicted_high", "observed", "null_low",
-    "null_high", "own_share", "trusted", "observed_against", "reason",
+    "null_high", "own_share", "trusted", "observed_against", "stimulus_offset", "alignment",
+    "reason",
 )  # fmt: skip
 PEOPLE_COLUMNS = ("step", "time", "person", "row", "observed")
 QUALITY_COLUMNS = ("step", "time", "person", "channel", "quality")
@@ -117,8 +118,9 @@ def feedback_lines(f: Feedback) -> list[tuple[str, ...]]:
          f.null_mean_low, f.null_mean_high, math.nan, bool(f.trusted.any()))
     )  # fmt: skip
     when = (str(f.step), f"{f.time:g}", f"{f.lsl_time:.6f}")
+    where = ("n/a", "n/a") if f.alignment is None else (cell(f.alignment.offset_s), f.alignment.state)
     return [
-        (*when, row, kind, *map(cell, values), str(trusted).lower(), f.observed_against, f.reason or "n/a")
+        (*when, row, kind, *map(cell, values), str(trusted).lower(), f.observed_against, *where, f.reason or "n/a")
         for row, kind, *values, trusted in lines
     ]
 

@@ -125,7 +125,8 @@ def plan_eeg(  # noqa: PLR0917 - what the description says, then what replaces i
         named = dict(zip(used, match_channels([labels[i] for i in used], channels, stream), strict=True))
         eyes = tuple(i for i in eyes if i in used)
     names = [named[i] for i in columns] + [_eye_name(named[i]) for i in eyes]
-    scale = np.array([_volts(stream, unit or units[i] or units[columns[0]]) for i in (*columns, *eyes)])
+    chosen = [unit or units[i] for i in columns] + [unit or units[i] or units[columns[0]] for i in eyes]
+    scale = np.array([_volts(stream, each) for each in chosen])
     return ChannelPlan((*columns, *eyes), tuple(names), scale)
 
 

@@ -65,6 +65,8 @@ class Query:
 ANY_EEG = Query("type", "EEG")
 #: Every stream of sound.
 ANY_AUDIO = Query("type", "Audio")
+#: Every stream of markers.
+ANY_MARKERS = Query("type", "Markers")
 
 
 def matches_any(queries: Iterable[Query], name: str, type: str, source_id: str) -> bool:  # noqa: A002 - LSL's own word

@@ -27,7 +27,8 @@ class SoundFileSource:
     name
         What the sound is called.
     onset
-        Time of the first sample, s on the LSL clock; may be set until :meth:`start`.
+        Time of the first sample, s on the LSL clock. It may be set until :meth:`start`, or later if it is not known
+        yet; until then nothing is delivered.
     seconds
         How much sound the buffer keeps, s.
     """
@@ -47,9 +48,11 @@ class SoundFileSource:
             source_id=sound_sha256(sound),
         )
         self.buffer = SampleBuffer(float(SAMPLE_RATE), 1, seconds)
-        self._onset = onset
         self._pushed = 0
         self._started = self._stopped = False
+        self._onset: float | None = None
+        if onset is not None:
+            self.onset = onset
 
     @classmethod
     def open(cls, path: Path, onset: float | None = None) -> SoundFileSource:
@@ -69,19 +72,19 @@ class SoundFileSource:
 
     @onset.setter
     def onset(self, onset: float) -> None:
-        if self._started:
+        if self._started and self._onset is not None:
             raise RuntimeError(f"the onset of {self.info.name!r} cannot be moved to {onset}: the source has started")
+        if not math.isfinite(onset):
+            raise ValueError(f"the onset of {self.info.name!r} is {onset}; expected a time in s")
         self._onset = onset
 
     def start(self) -> None:
-        """Fix the onset."""
-        if self._onset is None or not math.isfinite(self._onset):
-            raise RuntimeError(f"the onset of {self.info.name!r} is {self._onset}; set it before start()")
+        """Fix the onset, if it is known."""
         self._started = True
 
     def advance(self, until: float) -> None:
         """Deliver all samples whose times are <= ``until``, s."""
-        if not self._started or self._stopped:
+        if not self._started or self._stopped or self._onset is None:
             return
         stop = self._count_until(until)
         if stop > self._pushed:
@@ -102,11 +105,12 @@ class SoundFileSource:
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now``, s: 'waiting' before the onset, then 'ok', then 'ended', which is no fault."""
         state: StreamState = "ok"
-        if self._onset is None or not self._started or now < self._onset:
-            state = "waiting"
-        elif self._stopped or now >= self._onset + self.duration_s:
+        if self._stopped or (self._onset is not None and now >= self._onset + self.duration_s):
             state = "ended"
-        return self.buffer.status(self.info.name, "audio", state, now)
+        elif self._onset is None or not self._started or now < self._onset:
+            state = "waiting"
+        message = "when it begins is not known yet" if self._onset is None and not self._stopped else ""
+        return self.buffer.status(self.info.name, "audio", state, now, message)
 
     def stop(self) -> None:
         """Deliver nothing more; may be called twice."""

@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 
 from rtaffect.errors import RecordingError
+from rtaffect.markers import Marker
 from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
-from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, Query, describe_all, distinct_names, matches_any
+from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names, matches_any
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
 
@@ -155,6 +156,29 @@ class XdfRecording:
         source = XdfSource(info, recorded, self._timed(chosen[0], info.name), plan, seconds)
         self._sources.append(source)
         return source
+
+    def markers(self, query: Query = ANY_MARKERS) -> tuple[Marker, ...]:
+        """Return the markers of the stream that ``query`` means, times on the recording computer's clock, s.
+
+        Raises
+        ------
+        RecordingError
+            If it is met by no stream with samples, several are meant, or the one does not carry texts.
+        """
+        chosen = self._select((query,))
+        if len(chosen) > 1:
+            found = ", ".join(self.streams[i].describe() for i in chosen)
+            raise RecordingError(
+                f"recording {self.path} has {len(chosen)} streams of {query.describe()}: {found}; expected one. Name "
+                "it with --markers"
+            )
+        stream, (recorded, corrected) = self.streams[chosen[0]], self._streams[chosen[0]]
+        if stream.format != "string" or stream.channels != 1:
+            raise RecordingError(
+                f"stream {stream.name!r} of {self.path} carries {stream.channels} channels of {stream.format}; markers "
+                "are one channel of string: name the stream of markers with --markers"
+            )
+        return tuple(Marker(text, float(time)) for text, time in zip(recorded.texts, corrected.stamps, strict=True))
 
     def _select(self, queries: Sequence[Query]) -> list[int]:
         """Return the numbers of the streams that meet ``queries`` and have samples."""

@@ -6,7 +6,7 @@ import io
 import logging
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,8 @@ class RecordedStream:
 
     ``labels``, ``kinds`` (types) and ``units`` have one text per channel, empty where the file says nothing. ``stamps``
     (n,) float64 are s on the sender's clock; ``values`` (n, channels) have the file's own number type and are empty for
-    text streams. ``clock_times`` and ``clock_values`` (m,) float64 are s, see :mod:`rtaffect.sources.clock_offsets`.
+    text streams, whose ``texts`` (n,) are the first channel's. ``clock_times`` and ``clock_values`` (m,) float64 are s,
+    see :mod:`rtaffect.sources.clock_offsets`.
     """
 
     number: int
@@ -52,6 +53,7 @@ class RecordedStream:
     values: NDArray[Any]
     clock_times: NDArray[np.float64]
     clock_values: NDArray[np.float64]
+    texts: tuple[str, ...] = ()
 
 
 def read_xdf(path: Path) -> tuple[list[RecordedStream], list[str]]:
@@ -203,7 +205,13 @@ def _stream(found: dict[str, Any]) -> RecordedStream:
         values=np.empty((int(finite.sum()), 0)) if text else np.asarray(found["time_series"])[finite],
         clock_times=clock[:, 0],
         clock_values=clock[:, 1],
+        texts=_texts(found["time_series"], finite) if text else (),
     )
+
+
+def _texts(samples: Sequence[Sequence[str]], finite: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return the first channel's text of the samples that are ``finite`` (n,)."""
+    return tuple("".join(sample[:1]) for sample, used in zip(samples, finite, strict=True) if used)
 
 
 def _clock_offsets(found: dict[str, Any]) -> NDArray[np.float64]:

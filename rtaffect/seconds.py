@@ -1,0 +1,106 @@
+"""Signals as the observers hold them: in seconds of the session, cut into blocks whose sums are at hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Signal = NDArray[np.float64]
+
+#: Blocks of a second, at most.
+_BLOCKS = 10
+#: Seconds after which kept ones are moved to the start of their memory.
+_SPARE = 16
+
+
+class Seconds:
+    """Seconds of several people's signals, of which the newest are kept, in blocks of a tenth of a second.
+
+    A block in which a row misses anything counts as missing for that row.
+
+    Parameters
+    ----------
+    people, rows, rate
+        Numbers of people, rows, and samples per second.
+    keep
+        How many seconds are kept.
+    start
+        Number of the first second.
+    """
+
+    def __init__(self, people: int, rows: int, rate: int, keep: int, start: int = 0) -> None:
+        self.people, self.rows, self.rate, self._keep = people, rows, rate, keep
+        blocks = next(n for n in range(_BLOCKS, 0, -1) if rate % n == 0)
+        self.block = rate // blocks
+        self._values = np.zeros((people, rows, keep + _SPARE, rate))
+        self._moments = np.zeros((3, people, rows, keep + _SPARE, blocks))
+        self._offset = self.begin = self.stop = start
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest second that is kept."""
+        return max(self.begin, self.stop - self._keep)
+
+    def append(self, second: Signal) -> None:
+        """Add a second (people, rate, rows), NaN where missing."""
+        if self.stop - self._offset == self._values.shape[2]:
+            kept = slice(self.first - self._offset, self.stop - self._offset)
+            moved = kept.stop - kept.start
+            self._values[:, :, :moved] = self._values[:, :, kept].copy()
+            self._moments[:, :, :, :moved] = self._moments[:, :, :, kept].copy()
+            self._offset = self.first
+        place = self.stop - self._offset
+        blocks = second.swapaxes(1, 2).reshape(self.people, self.rows, -1, self.block)
+        there = np.asarray(np.isfinite(blocks).all(axis=-1, keepdims=True))
+        clean = np.where(there, blocks, 0.0)
+        self._values[:, :, place] = clean.reshape(self.people, self.rows, self.rate)
+        self._moments[:, :, :, place] = there[..., 0], clean.sum(axis=-1), (clean**2).sum(axis=-1)
+        self.stop += 1
+
+    def values(self, first: int, stop: int) -> Signal:
+        """Return the samples of some seconds (people, rows, seconds, rate), zero where a block is missing."""
+        return self._values[:, :, first - self._offset : stop - self._offset]
+
+    def moments(self, first: int, stop: int) -> Signal:
+        """Return presence, sum and sum of squares of their blocks (3, people, rows, seconds, blocks)."""
+        return self._moments[:, :, :, first - self._offset : stop - self._offset]
+
+
+class LaidReference:
+    """A reference that starts at ``onset``, cut into the session's seconds as far as they are needed.
+
+    Second 0 is the session's second in which it starts.
+
+    Parameters
+    ----------
+    reference
+        (time, M * k) at ``rate``; NaN where missing.
+    onset
+        When it starts, samples after the session's zero.
+    rate
+        Samples per second.
+    first
+        Number of the session's first second that is compared with it.
+    reach
+        How far ahead and back of the session's second it is needed, s.
+    """
+
+    def __init__(self, reference: NDArray[np.floating], onset: int, rate: int, first: int, reach: int) -> None:
+        self._reference, self._rate, self._reach = reference, rate, reach
+        self._shift, self._lead = divmod(onset, rate)
+        # The first second counts only if all of it is the reference's.
+        self._begin, self._end = int(self._lead > 0), (len(reference) + self._lead) // rate
+        start = min(max(self._begin, first - self._shift - reach), self._end)
+        self.seconds = Seconds(1, reference.shape[1], rate, 2 * reach + 1, start)
+
+    def beside(self, number: int) -> int:
+        """Return the number of the second beside the session's second ``number``, and cut what it may need."""
+        at = number - self._shift
+        while self.seconds.stop < min(at + self._reach + 1, self._end):
+            start = self.seconds.stop * self._rate - self._lead
+            self.seconds.append(self._reference[None, start : start + self._rate].astype(np.float64))
+        return at
+
+    def covers(self, at: int, window: int) -> bool:
+        """Return whether the ``window`` seconds up to second ``at`` lie inside it."""
+        return self._begin + window <= at + 1 <= self._end
