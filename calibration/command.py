@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from calibration.calibrate import Progress, calibrate
+from calibration.calibrate import calibrate
 from calibration.head.command import operator_for
+from calibration.measured import Progress
 from calibration.study import FolderStudy
 from rtaffect.bundle import Bundle, save_bundle
 from rtaffect.errors import SettingsError

@@ -175,8 +175,10 @@ class Engine:
         spent: dict[str, float],
     ) -> Feedback:
         o, step, window_s = comparison.observation, self._step, self.settings.synchrony.window_s
-        quality = [listener.quality(step, window_s) for listener in self._listeners]
-        reasons = [comparison.reason, alignment.reason if alignment else "", *self._why_not(o, p, comparison.reason)]
+        quality = np.array([listener.quality(step, window_s) for listener in self._listeners])
+        doubts = [alignment.reason if alignment else "", self._poor(quality)]
+        reasons = [comparison.reason, *doubts, *self._why_not(o, p, comparison.reason)]
+        whole = np.isfinite(p.value) & np.isfinite(o.mean) & np.isfinite(o.low)
         return Feedback(
             step=step,
             time=float(step * STEP_S),
@@ -200,14 +202,22 @@ class Engine:
             observed_mean=o.overall,
             null_mean_low=o.overall_low,
             null_mean_high=o.overall_high,
-            quality=np.array(quality).reshape(len(quality), len(self.space.channels)),
-            trusted=np.isfinite(p.value) & np.isfinite(o.mean) & np.isfinite(o.low) & self.space.resolved,
+            quality=quality,
+            trusted=whole & self.space.resolved & (not any(doubts)),
             observed_against=comparison.against,
             reason="; ".join(dict.fromkeys(filter(None, reasons))),
             sources=tuple(s.status(now) for s in self.sources),
             alignment=alignment,
             stage_s=spent,
         )
+
+    def _poor(self, quality: Signal) -> str:
+        """Return whose channels are too often bad for rows that are made of all of them; empty where none are."""
+        if self.space.kind == "channels":
+            return ""
+        least = self.settings.synchrony.min_good
+        poor = [p.name for p, q in zip(self._listeners, quality, strict=True) if q.mean() < least]
+        return f"{', '.join(poor)}: less than {least:.0%} of the channels are good" if poor else ""
 
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""

@@ -122,18 +122,25 @@ def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: i
 def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: int = 3, *, k: int = 1) -> Signal:
     """Return the correlation (turns, rows) of ``x`` and ``y`` (time, rows * k) in each window of ``window`` instants.
 
-    Windows end at rows stride, 2 stride, ... and those that reach before the first row are NaN. The same numbers as
-    :func:`window_correlation` of each window, from running sums.
+    Windows end at instants stride, 2 stride, ...; they are a whole number of strides long, and those that reach before
+    the first instant are NaN. The same numbers as :func:`window_correlation` of each window, from running sums.
     """
+    turns, columns, span = len(x) // stride, x.shape[1], window // stride
+    if window % stride:
+        raise ValueError(f"a window of {window} instants is not a whole number of strides of {stride}")
     present = np.isfinite(x) & np.isfinite(y)
-    x, y = (_centred(np.where(present, series, np.nan)) for series in (x, y))
-    products = np.stack([present, x, y, x * x, x * y, y * y])
-    sums = np.concatenate([np.zeros_like(products[:, :1]), np.cumsum(products, axis=1)], axis=1)
-    stops = np.arange(stride, len(x) + 1, stride)
-    full = stops >= window
-    inside = sums[:, stops[full]] - sums[:, stops[full] - window]
-    out = np.full((len(stops), x.shape[1] // k), np.nan)
-    out[full] = pearson(JointSums(*inside.swapaxes(-1, -2)), least, k).T
+    blocks = [
+        np.asarray(series[: turns * stride], np.float64).reshape(turns, stride, columns)
+        for series in (present, *(_centred(np.where(present, series, np.nan)) for series in (x, y)))
+    ]
+    there, x, y = blocks
+    pairs = [np.einsum("tsc,tsc->tc", a, b) for a, b in ((x, x), (x, y), (y, y))]
+    sums = np.cumsum([there.sum(axis=1), x.sum(axis=1), y.sum(axis=1), *pairs], axis=1)
+    out = np.full((turns, columns // k), np.nan)
+    if turns >= span:
+        inside = sums[:, span - 1 :].copy()
+        inside[:, 1:] -= sums[:, :-span]
+        out[span - 1 :] = pearson(JointSums(*inside.swapaxes(-1, -2)), least, k).T
     return out
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calibration.calibrate import calibrate, clean_channels, mean_of, synchrony_courses
+from calibration.calibrate import calibrate
 from calibration.command import QUICK, command
+from calibration.responses import clean_channels, mean_of, synchrony_courses
 from calibration.study import FolderStudy
 from rtaffect.bundle import Bundle, load_bundle, save_bundle
 from rtaffect.clock import InstantClock
-from rtaffect.engine import Engine, Reference
+from rtaffect.engine import Engine
 from rtaffect.errors import RecordingError
 from rtaffect.featurizer import default_featurizer
 from rtaffect.feedback import Feedback
@@ -27,6 +28,7 @@ from rtaffect.settings import Settings
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.sound_input import SoundInput
 from rtaffect.spaces import ChannelSpace
+from rtaffect.stimulus import KnownOnset
 from rtaffect.synchrony import RowLayout, fisher_mean, running_correlation, standardise
 from tests.helpers import quiet, small_study, sound_source
 
@@ -131,7 +133,8 @@ def replayed(onset_shift: float = 0.0, listener: int = 2, number: int = 3) -> li
         sound=heard,
         sound_input=SoundInput(heard, featurizer, origin),
         predictor=Predictor(bundle.weights, np.arange(24)),
-        reference=Reference(reference, onset_shift),
+        lock=KnownOnset(onset_shift),
+        reference=reference,
     )
     found: list[Feedback] = []
     Session(engine, InstantClock(origin), [found.append], threading.Event(), steps=sound.seconds).run()

@@ -10,19 +10,23 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calibration.calibrate import calibrate, clean_channels, component_spaces, group_responses, left_out_courses, synchrony_courses
+from calibration.calibrate import calibrate
 from calibration.command import QUICK, command, describe
+from calibration.responses import clean_channels, component_spaces, group_responses, left_out_courses, synchrony_courses
 from rtaffect.bundle import Bundle, load_bundle, save_bundle
 from rtaffect.clock import InstantClock
-from rtaffect.engine import Engine, Reference
+from rtaffect.engine import Engine
 from rtaffect.errors import ArtifactError, MontageError, SettingsError
 from rtaffect.featurizer import default_featurizer
 from rtaffect.feedback import Feedback
 from rtaffect.session import Session
 from rtaffect.settings import Settings, SynchronySettings
 from rtaffect.simulation.head import CHANNELS
+from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.recorded import ArraySource
 from rtaffect.space_file import save_operator
-from rtaffect.spaces import ComponentSpace, RegionSpace
+from rtaffect.spaces import RegionSpace
+from rtaffect.stimulus import KnownOnset
 from rtaffect.synchrony import running_correlation
 from tests.head_models import needs_head, small_operator
 from tests.helpers import quiet, small_study
@@ -46,7 +50,8 @@ def replayed(bundle: Bundle, listener: int = 2, number: int = 3) -> list[Feedbac
     source, onset = study.eeg(study.listeners[listener], sound)
     reference = bundle.reference_for(sound.sha256)
     assert reference is not None
-    engine = Engine([source], bundle.space, bundle.manifest.settings, onset, reference=Reference(reference, 0.0))
+    settings = bundle.manifest.settings
+    engine = Engine([source], bundle.space, settings, onset, lock=KnownOnset(0.0), reference=reference)
     found: list[Feedback] = []
     Session(engine, InstantClock(onset), [found.append], threading.Event(), steps=sound.seconds).run()
     return found
@@ -197,3 +202,21 @@ def test_an_operator_of_another_montage_is_refused(written, tmp_path):
     space = RegionSpace(small_operator())
     with pytest.raises(MontageError, match="at least 8 are needed"):
         calibrate(Elsewhere(), default_featurizer(quiet), SETTINGS, "x", quiet, space=space)
+
+
+def test_regions_of_too_few_good_channels_are_shown_but_not_trusted():
+    bundle, study = made("regions"), small_study()
+    sound = study.sounds()[3]
+    samples = study.listen(2, sound)
+    names = bundle.space.channels
+    # Eight of twelve are left: enough to compute with, too few to rely on.
+    samples[20 * 128 :, [CHANNELS.index(name) for name in names[:4]]] = 0.0
+    few = ArraySource(StreamInfo("few", "eeg", 128.0, CHANNELS, "simulated"), samples, 1000.0)
+    reference = bundle.reference_for(sound.sha256)
+    settings = SETTINGS.model_copy(update={"synchrony": SynchronySettings(min_good=0.7)})
+    engine = Engine([few], bundle.space, settings, 1015.0, lock=KnownOnset(0.0), reference=reference)
+    found: list[Feedback] = []
+    Session(engine, InstantClock(1015.0), [found.append], threading.Event(), steps=25).run()
+    assert np.isfinite(found[-1].observed).all()
+    assert "less than 70% of the channels are good" in found[-1].reason
+    assert not found[-1].trusted.any()

@@ -41,9 +41,15 @@ def versions(template: bool) -> dict[str, str]:
 
 
 def template_mesh(kind: str, side: str) -> Mesh:
-    """Return points (n, 3), mm, and triangles (m, 3) of fsaverage5; ``kind`` white or sphere, ``side`` lh or rh."""
+    """Return points (n, 3), mm, and triangles (m, 3) of fsaverage5; ``kind`` white, sphere or infl, ``side`` lh or rh."""
     arrays = _gifti(f"nilearn/datasets/data/fsaverage5/{kind}_{_SIDES[side]}.gii.gz").darrays
     return np.asarray(arrays[0].data, np.float64), np.asarray(arrays[1].data, np.int64)
+
+
+def template_relief(side: str) -> NDArray[np.float64]:
+    """Return how deep each point (n,) of fsaverage5 lies: positive in sulci, negative on gyri."""
+    arrays = _gifti(f"nilearn/datasets/data/fsaverage5/sulc_{_SIDES[side]}.gii.gz").darrays
+    return np.asarray(arrays[0].data, np.float64)
 
 
 def template_labels(side: str) -> tuple[NDArray[np.int64], list[str]]:

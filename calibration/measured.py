@@ -1,0 +1,139 @@
+"""The observed side of a calibration: what a study's listeners showed during each sound, and how reliable it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.responses import (
+    clean_channels,
+    component_spaces,
+    group_responses,
+    left_out_courses,
+    mean_of,
+    synchrony_courses,
+)
+from calibration.study import Study
+from rtaffect.errors import RecordingError
+from rtaffect.settings import Settings
+from rtaffect.simulation.study import StudySound
+from rtaffect.spaces import ChannelSpace, Space
+from rtaffect.synchrony import RowLayout, fisher_mean
+
+Array = NDArray[np.float64]
+Progress = Callable[[str], None]
+
+#: Fewest listeners of whom halves can be formed: each of a half is compared with the mean of its others.
+_LEAST_FOR_HALVES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Observed synchrony of a study. P listeners, R rows, S splits; courses are in Fisher z, NaN where there is none.
+
+    ``sounds`` are those to fit on; ``people`` has for each of them (P, steps, R), ``halves`` (S, 2, steps, R) the mean
+    course within random halves of the listeners, each half by itself (S is 0 with too few listeners). ``references``
+    has for every sound of the study the group's mean response (time, M * k) float32.
+    """
+
+    space: Space
+    sounds: tuple[StudySound, ...]
+    people: tuple[Array, ...]
+    halves: tuple[Array, ...]
+    references: tuple[NDArray[np.float32], ...]
+
+    @property
+    def targets(self) -> list[Array]:
+        """The mean over listeners (steps, R) of each sound, Fisher z."""
+        return [mean_course(people) for people in self.people]
+
+
+def mean_course(people: Array) -> Array:
+    """Return the mean (steps, R) over listeners (P, steps, R), Fisher z; NaN where nobody has a value."""
+    return np.asarray(np.arctanh(fisher_mean(np.tanh(people), axis=0)))
+
+
+def measure(
+    study: Study,
+    settings: Settings,
+    progress: Progress,
+    *,
+    space: Space | None = None,
+    components: bool = False,
+    splits: int = 0,
+) -> Measured:
+    """Run every listener's EEG through the live code and correlate it.
+
+    Parameters
+    ----------
+    study, settings
+        Who heard what, and how it is analysed.
+    progress
+        Told what is being done.
+    space
+        What the rows are; default: the channels that all listeners have.
+    components
+        Whether correlated components of those channels are the rows instead.
+    splits
+        How many random halvings of the listeners to correlate.
+
+    Raises
+    ------
+    RecordingError, SettingsError, MontageError
+        If the study cannot be used.
+    """
+    sounds = study.sounds()
+    fitted = tuple(s for s in sounds if s.fit)
+    if not fitted:
+        raise RecordingError(f"study {study.name!r} has no sound with fit = true; mark those to fit weights on")
+    space = space or ChannelSpace(study.channels(), settings.signal.average_reference)
+    space.fit_to({f"study {study.name}": study.channels()})
+    heard = _listen(study, space.channels, settings, progress)
+    each: Sequence[Space] = [space] * len(study.listeners)
+    if components:
+        progress("correlated components")
+        space, each = component_spaces([heard[s.name] for s in fitted], space.channels, settings)
+    people, halves, references = [], [], []
+    for sound in sounds:
+        progress(f"synchrony of {sound.name}")
+        channels = heard.pop(sound.name)
+        group, layout = group_responses(channels, space, settings)
+        references.append(mean_of(group).astype(np.float32))
+        if sound.fit:
+            left_out = left_out_courses(channels, each, settings) if components else None
+            people.append(synchrony_courses(group, settings, layout) if left_out is None else left_out)
+            halves.append(half_courses(group, settings, layout, splits))
+    return Measured(space, fitted, tuple(people), tuple(halves), tuple(references))
+
+
+def half_courses(group: Array, settings: Settings, layout: RowLayout, splits: int) -> Array:
+    """Return the mean courses (S, 2, steps, R) of random halves of a standardised group (P, time, M * k).
+
+    No one enters both halves, in their own course or in another's, so that nothing but the sound makes them alike.
+    The halves are the same for every sound.
+    """
+    count = len(group)
+    if count < _LEAST_FOR_HALVES:
+        splits = 0
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(splits):
+        order = rng.permutation(count)
+        parts = order[: count // 2], order[count // 2 :]
+        found.append([mean_course(synchrony_courses(group[part], settings, layout)) for part in parts])
+    steps = group.shape[1] // settings.signal.rate_hz
+    return np.array(found).reshape(splits, 2, steps, layout.rows)
+
+
+def _listen(study: Study, channels: Sequence[str], settings: Settings, progress: Progress) -> dict[str, list[Array]]:
+    """Return each sound's listeners' channels (time, C). Listener by listener: a recording holds all sounds of one."""
+    heard: dict[str, list[Array]] = {}
+    for listener in study.listeners:
+        progress(f"EEG of {listener}")
+        for sound in study.sounds():
+            source, onset = study.eeg(listener, sound)
+            heard.setdefault(sound.name, []).append(clean_channels(source, onset, sound, channels, settings))
+    return heard
