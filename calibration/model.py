@@ -47,6 +47,8 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         Penalty chosen for each row.
     lags_ : tuple of int
         Lags chosen.
+    inner_error_ : float
+        Squared error of inner folds with what was chosen, as a share of the rows' variance, averaged over rows.
     n_features_in_ : int
         Columns of X.
     """
@@ -85,6 +87,7 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
             if best is None or found[0] < error:
                 error, best = found[0], (*found[1:], tuple(int(lag) for lag in lags))
         assert best is not None
+        self.inner_error_ = error
         self.alpha_, coefficients, intercept, self.lags_ = best
         kept = self._kept(len(basis[2]), covariates.shape[1], len(self.lags_))
         none = np.zeros(len(intercept) + 1)

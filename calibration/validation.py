@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.intervals import residual_quantiles
 from calibration.model import RidgeSynchrony
 from calibration.ridge import ALPHAS, folds
 from rtaffect.errors import SettingsError
@@ -23,7 +24,9 @@ class Fit:
 
     ``held_out`` (steps, R) are the predictions in Fisher z of the outer folds, NaN where none; ``target`` the same of
     what was observed; ``alpha`` (R,) the regularisation of the final weights; ``folds`` the number of outer folds;
-    ``counted`` (R,) the rows that enter the mean over rows.
+    ``counted`` (R,) the rows that enter the mean over rows; ``inner`` (folds,) and ``inner_whole`` the error of the
+    inner folds in each outer one's training part and in everything, by which models may be compared without a look at
+    what is held out. ``tested`` has the steps of each outer fold.
     """
 
     weights: Weights
@@ -32,6 +35,9 @@ class Fit:
     alpha: Array
     folds: int
     counted: NDArray[np.bool_]
+    inner: Array
+    inner_whole: float
+    tested: tuple[NDArray[np.intp], ...]
 
     def correlations(self) -> tuple[Array, float]:
         """Return the held-out Pearson r of each row (R,) and of the mean over rows."""
@@ -102,16 +108,27 @@ def fit(
     target, groups = np.concatenate(targets), np.repeat(np.arange(len(lengths)), lengths)
     model = model_for(settings, 0 if covariates is None else covariates[0].shape[1])
     held_out = np.full(target.shape, np.nan)
-    outer = list(folds(lengths, gap))
+    outer, inner = list(folds(lengths, gap)), []
     for train, test in outer:
         _check_size(len(train), features[0].shape[1], settings)
         model.fit(x[train], target[train], _runs(groups, train))
         held_out[test] = model.predict(x, groups)[test]
+        inner.append(model.inner_error_)
     model.fit(x, target, groups)
     shown = np.concatenate(people, axis=1) if people is not None else target[None]
     counted = np.ones(target.shape[1], np.bool_) if counted is None else counted
-    weights = _with_interval(model.weights_, held_out, shown, counted, settings)
-    return Fit(weights, held_out, target, model.alpha_, len(outer), counted)
+    weights = with_interval(model.weights_, held_out, shown, counted, settings)
+    return Fit(
+        weights,
+        held_out,
+        target,
+        model.alpha_,
+        len(outer),
+        counted,
+        np.array(inner),
+        model.inner_error_,
+        tuple(test for _, test in outer),
+    )
 
 
 def model_for(settings: Settings, n_covariates: int = 0) -> RidgeSynchrony:
@@ -145,14 +162,16 @@ def _check_size(steps: int, features: int, settings: Settings) -> None:
         )
 
 
-def _with_interval(
+def with_interval(
     weights: Weights, held_out: Array, shown: Array, counted: NDArray[np.bool_], settings: Settings
 ) -> Weights:
-    """Return ``weights`` with the quantiles of ``shown`` (P, steps, R) less its prediction, for rows and their mean."""
-    residual = (shown - held_out).reshape(-1, held_out.shape[1])
-    residual = np.column_stack([residual, residual[:, counted].mean(axis=1)])
-    tail = (1 - settings.prediction.interval_level) / 2
-    low, high = np.nanquantile(residual, [tail, 1 - tail], axis=0)
+    """Return ``weights`` with the interval of what people show, (P, steps, R), about its held-out prediction.
+
+    For rows, and for their mean.
+    """
+    residual = shown - held_out
+    residual = np.concatenate([residual, residual[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
+    low, high = residual_quantiles(residual, settings.prediction.interval_level, settings.synchrony.window_s)
     return replace(weights, residual_low=low, residual_high=high)
 
 

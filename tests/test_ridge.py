@@ -189,8 +189,9 @@ def test_the_interval_for_one_person_is_wider_than_for_the_group():
     np.testing.assert_array_equal(one.held_out, group.held_out)
     width = one.weights.residual_high - one.weights.residual_low
     assert (width[:-1] > 2 * (group.weights.residual_high - group.weights.residual_low)[:-1]).all()
-    # 90 % of normal errors of .2 and of what the group's own mean misses.
-    assert width[:-1].mean() == pytest.approx(2 * 1.645 * np.hypot(0.2, 0.05), rel=0.15)
+    # 90 % of normal errors of .2 and of what the group's own mean misses, and more because there are only 35 windows.
+    normal = 2 * 1.645 * np.hypot(0.2, 0.05)
+    assert 0.95 * normal < width[:-1].mean() < 1.4 * normal
 
 
 def test_too_many_components_are_refused():

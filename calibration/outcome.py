@@ -1,0 +1,52 @@
+"""All that a calibration found, for the report and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.measured import Measured
+from calibration.sweep import Sweep
+from rtaffect.bundle import Bundle
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """A calibration with everything that a reviewer would ask for. R rows; the mean over those that count comes last.
+
+    Attributes
+    ----------
+    bundle
+        What a session loads.
+    measured
+        Observed synchrony; of a study of ratings there are no listeners.
+    sweep
+        Every feature set's scores and chance levels.
+    chosen
+        Feature set of the bundle, and ``chosen_by``: how it was chosen, in words.
+    ceiling_high, ceiling_low : (R + 1,)
+        Between these lies what a perfect prediction would correlate with the group's mean: from halves of the group
+        that share listeners, and from halves by themselves (NaN without).
+    covariates
+        Names of the covariates.
+    notes
+        What was left out and why, and what to beware of: one sentence each.
+    seconds
+        How long each stage took, s.
+    """
+
+    bundle: Bundle
+    measured: Measured
+    sweep: Sweep
+    chosen: str
+    chosen_by: str
+    ceiling_high: Array
+    ceiling_low: Array
+    covariates: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)

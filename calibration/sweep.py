@@ -1,0 +1,190 @@
+"""Which features predict synchrony? Every feature set through the same nested cross-validation, with its chance level.
+
+The paper's three experiments: the layers of the model against each other and against acoustic descriptors, the same
+with covariates controlled for, and (once there are elements) parts of the sound left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from calibration.nulls import PValues, p_values, phase_null, shift_null
+from calibration.statistics import Comparison, Pairs, Score, compare, pair, score
+from calibration.validation import Fit, fit, with_interval
+from rtaffect.settings import Settings
+
+Array = NDArray[np.float64]
+
+#: The feature set whose layer is chosen inside the nested folds.
+AUTO: Final = "auto"
+#: Level of the chance level that is drawn.
+_LEVEL: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetResult:
+    """How well one feature set predicts; arrays are of R rows and, behind them, the mean over the rows that count.
+
+    ``score`` and ``p`` are of held-out predictions; ``chance`` (R + 1,) is the r that 95 % of displaced courses stay
+    below, ``chance_phase`` the same of phase-randomised ones, ``p_phase`` their p values. ``controlled`` says whether
+    covariates were in the training.
+    """
+
+    name: str
+    fit: Fit
+    score: Score
+    p: PValues
+    p_mean: float
+    p_phase: PValues
+    chance: Array
+    chance_phase: Array
+    controlled: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """The results of all feature sets, in order; ``auto`` chooses among the layers inside the nested folds.
+
+    ``controlled`` has the same sets with covariates in the training, where there are any. ``comparison`` compares each
+    pair of layers over stimuli, ``layers`` names them.
+    """
+
+    sets: tuple[SetResult, ...]
+    controlled: tuple[SetResult, ...]
+    auto: SetResult | None
+    best: str
+    layers: tuple[str, ...]
+    comparison: Comparison | None
+
+    def of(self, name: str) -> SetResult:
+        """Return the result of the feature set ``name``."""
+        if name == AUTO and self.auto is not None:
+            return self.auto
+        return next(result for result in self.sets if result.name == name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """What is to be predicted: for each stimulus ``targets`` (steps, R) and ``people`` (P, steps, R), Fisher z.
+
+    ``counted`` (R,) are the rows that enter the mean; ``covariates`` (steps, V) for each stimulus, or None.
+    """
+
+    targets: Sequence[Array]
+    people: Sequence[Array]
+    counted: NDArray[np.bool_]
+    covariates: Sequence[Array] | None = None
+
+
+def sweep(
+    features: Mapping[str, Sequence[Array]],
+    question: Question,
+    settings: Settings,
+    progress: Callable[[str], None],
+    *,
+    draws: int = 1000,
+    jobs: int = 1,
+) -> Sweep:
+    """Fit every feature set, and judge it.
+
+    Parameters
+    ----------
+    features
+        For each set's name ('lld', 'layer-0', ..., 'final') the features (steps, F) of each stimulus. Sets other than
+        'lld' are layers, in order.
+    question, settings
+        What is predicted, and how.
+    progress
+        Told what is being done.
+    draws
+        Of each null.
+    jobs
+        Feature sets fitted at the same time; joblib's active backend does it, which may be a Dask cluster.
+    """
+    names = list(features)
+    versions = [False, True] if question.covariates is not None else [False]
+    progress(f"{len(names)} feature sets, nested cross-validation")
+    tasks = [(name, controlled) for controlled in versions for name in names]
+    fits = Parallel(n_jobs=jobs)(
+        delayed(_fit_one)(features[name], question, settings, controlled) for name, controlled in tasks
+    )
+    progress(f"chance levels, {draws} draws each")
+    results = Parallel(n_jobs=jobs)(
+        delayed(judge)(name, found, question, settings, draws, controlled=controlled)
+        for (name, controlled), found in zip(tasks, fits, strict=True)
+    )
+    plain, controlled_results = results[: len(names)], results[len(names) :]
+    layers = tuple(name for name in names if name != "lld")
+    chosen = [r for r in plain if r.name in layers]
+    auto = None
+    if len(layers) > 1:
+        picked = choose_inside([r.fit for r in chosen], question, settings)
+        auto = judge(AUTO, picked, question, settings, draws)
+    best = min(chosen, key=lambda r: r.fit.inner_whole).name if chosen else names[0]
+    comparison = None
+    if len(layers) > 1 and len(question.targets) > 1:
+        comparison = compare(np.stack([r.score.each[:, -1] for r in chosen]), draws=9 * draws + draws - 1)
+    return Sweep(tuple(plain), tuple(controlled_results), auto, best, layers, comparison)
+
+
+def _fit_one(features: Sequence[Array], question: Question, settings: Settings, controlled: bool) -> Fit:
+    return fit(
+        features,
+        question.targets,
+        settings,
+        question.people,
+        counted=question.counted,
+        covariates=question.covariates if controlled else None,
+    )
+
+
+def judge(
+    name: str, found: Fit, question: Question, settings: Settings, draws: int, *, controlled: bool = False
+) -> SetResult:
+    """Return the scores of held-out predictions and how far they are from chance."""
+    pairs = pairs_of(found, question, settings)
+    scored = score(pairs)
+    shift, phase = shift_null(pairs, draws), phase_null(pairs, draws)
+    rows = slice(0, len(question.counted))
+    overall = p_values(scored.r[-1:], shift[:, -1:])
+    return SetResult(
+        name=name,
+        fit=found,
+        score=scored,
+        p=p_values(scored.r[rows], shift[:, rows]),
+        p_mean=float(overall.single[0]),
+        p_phase=p_values(scored.r[rows], phase[:, rows]),
+        chance=np.quantile(shift, _LEVEL, axis=0),
+        chance_phase=np.quantile(phase, _LEVEL, axis=0),
+        controlled=controlled,
+    )
+
+
+def pairs_of(found: Fit, question: Question, settings: Settings) -> Pairs:
+    """Return held-out predictions beside the targets, stimulus by stimulus, the mean over counted rows last."""
+    predicted = np.split(found.held_out, np.cumsum([len(t) for t in question.targets])[:-1])
+    return pair(predicted, question.targets, settings.synchrony.window_s, averages=question.counted[None])
+
+
+def choose_inside(fits: Sequence[Fit], question: Question, settings: Settings) -> Fit:
+    """Return the fit whose layer is chosen anew in each outer fold, by the error of that fold's inner folds.
+
+    What is held out has no part in the choice, so that its score is not optimistic. The final weights are of the layer
+    that the inner folds of everything choose.
+    """
+    choice = np.stack([f.inner for f in fits]).argmin(axis=0)
+    final = min(fits, key=lambda f: f.inner_whole)
+    held_out = np.full_like(final.held_out, np.nan)
+    for fold, number in enumerate(choice):
+        test = final.tested[fold]
+        held_out[test] = fits[number].held_out[test]
+    weights = with_interval(
+        final.weights, held_out, np.concatenate(question.people, axis=1), question.counted, settings
+    )
+    return replace(final, held_out=held_out, weights=weights)
