@@ -14,6 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from calibration.exact import exact_null
 from calibration.nulls import PValues, p_values, phase_null, shift_null
 from calibration.statistics import Comparison, Pairs, Score, compare, pair, score
 from calibration.validation import Fit, fit, with_interval
@@ -31,16 +32,19 @@ _LEVEL: Final = 0.95
 class SetResult:
     """How well one feature set predicts; arrays are of R rows and, behind them, the mean over the rows that count.
 
-    ``score`` and ``p`` are of held-out predictions; ``chance`` (R + 1,) is the r that 95 % of displaced courses stay
-    below, ``chance_phase`` the same of phase-randomised ones, ``p_phase`` their p values. ``controlled`` says whether
-    covariates were in the training.
+    ``score`` is of held-out predictions; ``p`` (R,) of turned courses, ``p_phase`` of phase-randomised ones, both with
+    the bound for cross-fitted predictions. ``p_counted`` (C,) and ``p_mean`` are of the rows that count and of their
+    mean: by fitting each draw anew where ``exact`` says so, else with the same bound. ``chance`` and ``chance_phase``
+    (R + 1,) are the r that 95 % of draws stay below. ``controlled`` says whether covariates were in the training.
     """
 
     name: str
     fit: Fit
     score: Score
     p: PValues
+    p_counted: PValues
     p_mean: float
+    exact: bool
     p_phase: PValues
     chance: Array
     chance_phase: Array
@@ -116,7 +120,7 @@ def sweep(
     )
     progress(f"chance levels, {draws} draws each")
     results = Parallel(n_jobs=jobs)(
-        delayed(judge)(name, found, question, settings, draws, controlled=controlled)
+        delayed(judge)(name, found, question, settings, draws, features=features[name], controlled=controlled)
         for (name, controlled), found in zip(tasks, fits, strict=True)
     )
     plain, controlled_results = results[: len(names)], results[len(names) :]
@@ -145,20 +149,36 @@ def _fit_one(features: Sequence[Array], question: Question, settings: Settings, 
 
 
 def judge(
-    name: str, found: Fit, question: Question, settings: Settings, draws: int, *, controlled: bool = False
+    name: str,
+    found: Fit,
+    question: Question,
+    settings: Settings,
+    draws: int,
+    *,
+    features: Sequence[Array] | None = None,
+    controlled: bool = False,
 ) -> SetResult:
-    """Return the scores of held-out predictions and how far they are from chance."""
+    """Return the scores of held-out predictions and how far they are from chance; exactly where there are features."""
     pairs = pairs_of(found, question, settings)
     scored = score(pairs)
     shift, phase = shift_null(pairs, draws), phase_null(pairs, draws)
     rows = slice(0, len(question.counted))
-    overall = p_values(scored.r[-1:], shift[:, -1:])
+    primary = np.flatnonzero(np.append(question.counted, True))
+    exact = features is not None and not settings.prediction.longest_lags_s
+    null = shift[:, primary]
+    if features is not None and exact:
+        targets = [target[:, question.counted] for target in question.targets]
+        covariates = question.covariates if controlled else None
+        null = exact_null(features, targets, settings, draws, covariates=covariates)
+        shift[:, -1] = null[:, -1]
     return SetResult(
         name=name,
         fit=found,
         score=scored,
         p=p_values(scored.r[rows], shift[:, rows]),
-        p_mean=float(overall.single[0]),
+        p_counted=p_values(scored.r[primary[:-1]], null[:, :-1]),
+        p_mean=float(p_values(scored.r[-1:], null[:, -1:]).single[0]),
+        exact=exact,
         p_phase=p_values(scored.r[rows], phase[:, rows]),
         chance=np.quantile(shift, _LEVEL, axis=0),
         chance_phase=np.quantile(phase, _LEVEL, axis=0),

@@ -102,25 +102,22 @@ def fit(
     """
     lengths = [len(t) for t in targets]
     gap = settings.synchrony.window_s + settings.prediction.lags_s[-1]
-    x = np.concatenate(features)
-    if covariates is not None:
-        x = np.concatenate([x, np.concatenate(covariates)], axis=1)
-    target, groups = np.concatenate(targets), np.repeat(np.arange(len(lengths)), lengths)
+    x, groups, target = _together(features, targets, covariates)
     model = model_for(settings, 0 if covariates is None else covariates[0].shape[1])
-    held_out = np.full(target.shape, np.nan)
+    predicted = np.full(target.shape, np.nan)
     outer, inner = list(folds(lengths, gap)), []
     for train, test in outer:
         _check_size(len(train), features[0].shape[1], settings)
         model.fit(x[train], target[train], _runs(groups, train))
-        held_out[test] = model.predict(x, groups)[test]
+        predicted[test] = model.predict(x, groups)[test]
         inner.append(model.inner_error_)
     model.fit(x, target, groups)
     shown = np.concatenate(people, axis=1) if people is not None else target[None]
     counted = np.ones(target.shape[1], np.bool_) if counted is None else counted
-    weights = with_interval(model.weights_, held_out, shown, counted, settings)
+    weights = with_interval(model.weights_, predicted, shown, counted, settings)
     return Fit(
         weights,
-        held_out,
+        predicted,
         target,
         model.alpha_,
         len(outer),
@@ -129,6 +126,35 @@ def fit(
         model.inner_error_,
         tuple(test for _, test in outer),
     )
+
+
+def held_out(
+    features: Sequence[Array], targets: Sequence[Array], settings: Settings, covariates: Sequence[Array] | None = None
+) -> list[Array]:
+    """Return predictions (steps, R) of each sound by a fit to the others, as :func:`fit` makes them, and no more.
+
+    Rows do not touch each other as long as ``longest_lags_s`` is empty, so that targets of many draws may stand side by
+    side: what is learnt from features alone is then computed once for all of them.
+    """
+    x, groups, target = _together(features, targets, covariates)
+    lengths = [len(t) for t in targets]
+    model = model_for(settings, 0 if covariates is None else covariates[0].shape[1])
+    found = np.full(target.shape, np.nan)
+    gap = settings.synchrony.window_s + settings.prediction.lags_s[-1]
+    for train, test in folds(lengths, gap):
+        model.fit(x[train], target[train], _runs(groups, train))
+        found[test] = model.predict(x, groups)[test]
+    return np.split(found, np.cumsum(lengths)[:-1])
+
+
+def _together(
+    features: Sequence[Array], targets: Sequence[Array], covariates: Sequence[Array] | None
+) -> tuple[Array, NDArray[np.intp], Array]:
+    """Return all steps' features and covariates, the number of the sound of each, and their targets."""
+    x = np.concatenate(features)
+    if covariates is not None:
+        x = np.concatenate([x, np.concatenate(covariates)], axis=1)
+    return x, np.repeat(np.arange(len(targets)), [len(t) for t in targets]), np.concatenate(targets)
 
 
 def model_for(settings: Settings, n_covariates: int = 0) -> RidgeSynchrony:

@@ -14,6 +14,7 @@ from models.checkpoint import Checkpoint, open_checkpoint
 from models.encoder import Design
 from models.export import Report, check_design, export, frozen_statistics
 from models.graph import Precision
+from models.single_layer import single_layer
 from rtaffect.audio import read_sound
 from rtaffect.errors import SettingsError
 from rtaffect.featurizer import Featurizer, embedded_asset
@@ -25,11 +26,15 @@ _file = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("export")
-@click.option("--model", required=True, help="A short name (see 'featurizers'), OWNER/NAME on the hub, or a folder.")
+@click.option(
+    "--model",
+    required=True,
+    help="A short name (see 'featurizers'), OWNER/NAME on the hub, a folder, or an ONNX file of all layers.",
+)
 @click.option("--revision", help="Commit, branch or tag on the hub; default: the catalogue's.")
 @click.option("--layer", type=int, help="Transformer block, counted from 0.")
 @click.option("--layers", type=click.Choice(["all"]), help="A calibration graph: every layer's mean from one pass.")
-@click.option("--mode", type=click.Choice(["causal", "windowed"]), default="causal", show_default=True)
+@click.option("--mode", type=click.Choice(["causal", "windowed"]), help="[default: causal; moonshine-tiny: windowed]")
 @click.option("--context", type=int, help="Sound that is seen, s.  [default: 10; moonshine-tiny: 5]")
 @click.option("--lookahead", type=int, default=0, show_default=True, help="Causal mode: frames (20 ms) seen ahead.")
 @click.option("--precision", type=click.Choice(["fp32", "int8", "fp16"]), default="fp32", show_default=True)
@@ -53,7 +58,7 @@ def command(
     revision: str | None,
     layer: int | None,
     layers: str | None,
-    mode: Literal["causal", "windowed"],
+    mode: Literal["causal", "windowed"] | None,
     context: int | None,
     lookahead: int,
     precision: Precision,
@@ -71,16 +76,17 @@ def command(
         raise SettingsError(f"--out {out}: expected a name that ends in .onnx")
     known = find(model)
     if known is not None and known.hub_name is None:
-        _check_moonshine(mode, context, precision)
-        if layer is None:
-            raise SettingsError("--layers all: moonshine-tiny exports one layer at a time; pass --layer K")
+        _check_moonshine(mode or "windowed", context, precision)
         moonshine.build(out, layer, console.log)
+        return
+    if model.endswith(".onnx"):
+        _cut(Path(model), layer, out, console)
         return
     checkpoint = open_checkpoint(model, revision, console.log)
     if norm_audio and statistics == "running":
         raise SettingsError("--norm-audio gives frozen statistics; leave --statistics running away")
     frozen = frozen_statistics(norm_audio) if norm_audio or statistics == "frozen" else None
-    design = Design(mode, layer, context or 10, lookahead, precision, frozen)
+    design = Design(mode or "causal", layer, context or 10, lookahead, precision, frozen)
     check_design(checkpoint, design)
     if checkpoint.untrained:
         console.log("these weights look untrained (random): neither features nor fidelity figures mean anything")
@@ -90,9 +96,32 @@ def command(
         report = _fidelity(checkpoint, design, sound, fidelity == "all", console)
         _plot(checkpoint, design, report, out.with_suffix(".fidelity.png"))
     export(checkpoint, design, out, report, console.log)
+    _describe(out, console)
+
+
+def _cut(source: Path, layer: int | None, out: Path, console: Console) -> None:
+    """Write one layer of a file of all layers, in which everything else has been decided."""
+    context = click.get_current_context()
+    asked = [
+        name
+        for name in context.params
+        if name not in {"model", "layer", "out"}
+        and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if layer is None or asked:
+        raise SettingsError(
+            f"--model {source}: out of all layers one can be cut, nothing else; pass --layer K and --out alone"
+        )
+    single_layer(source, layer, out, console.log)
+    _describe(out, console)
+
+
+def _describe(out: Path, console: Console) -> None:
     featurizer = Featurizer.load(out, progress=console.log)
     console.print(featurizer.describe_cost(featurizer.cost_s()))
-    console.print(f"{featurizer.identity}, licence {checkpoint.licence}, sha256 {featurizer.sha256}", style="dim")
+    console.print(
+        f"{featurizer.identity}, licence {featurizer.manifest.licence}, sha256 {featurizer.sha256}", style="dim"
+    )
 
 
 def _fidelity(checkpoint: Checkpoint, design: Design, sound: Path | None, every: bool, console: Console) -> Report:

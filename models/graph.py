@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -29,6 +29,18 @@ def require_onnx() -> Any:
     except ImportError as error:
         raise ArtifactError('an export needs onnx; pip install "rtaffect[export]"') from error
     return onnx
+
+
+def needed_nodes(nodes: Iterable[onnx.NodeProto], values: Iterable[str]) -> list[onnx.NodeProto]:
+    """Return the nodes that ``values`` depend on, in the order given (which must be topological)."""
+    wanted = set(values)
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(list(nodes)):
+        if wanted.isdisjoint(node.output):
+            continue
+        wanted.update(node.input)
+        kept.append(node)
+    return kept[::-1]
 
 
 class Graph:

@@ -1,4 +1,4 @@
-"""The default featurizer: the encoder of Moonshine tiny, cut after one layer.
+"""The default featurizer: the encoder of Moonshine tiny, cut after one layer, or all its layers from one pass.
 
 The weights lie inside the wheel ``moonshine-voice==0.0.49`` (MIT), so nothing is downloaded. Moonshine tiny is a
 *supervised* English speech recogniser, not a self-supervised model such as wav2vec 2.0: it is what a computer without
@@ -23,11 +23,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.files import write_atomically
+from models.graph import needed_nodes
 from rtaffect.errors import ArtifactError
 from rtaffect.featurizer import embedded_asset
 from rtaffect.manifest import MANIFEST_KEY, SAMPLE_RATE, FeaturizerManifest, StatePart
@@ -49,14 +50,16 @@ _KEPT = StatePart(name="audio", dtype="float32", keep=(CONTEXT_S - 1) * SAMPLE_R
 _OPSETS = {"": 18, "com.microsoft": 1}
 _IR_VERSION = 10
 _GRAPH_INPUTS = ("input_values", "attention_mask")
+#: Of the slice of the newest frames.
+_BOUNDS = {"rtaffect/start": -POOLED_FRAMES, "rtaffect/stop": 2**31 - 1, "rtaffect/time_axis": 1}
 _NOTE = (
     "Encoder of a supervised English speech recogniser, not a self-supervised model. Full attention over the context; "
     "level is normalised over the context. Mean of the newest 41 frames of 24 ms."
 )
 
 
-def build(target: Path, layer: int = 2, progress: Callable[[str], None] = print) -> Path:
-    """Write the featurizer of one layer to ``target`` and return that path.
+def build(target: Path, layer: int | None = 2, progress: Callable[[str], None] = print) -> Path:
+    """Write the featurizer of one layer, or of all, to ``target`` and return that path.
 
     The same source gives the same bytes (seen with onnxruntime 1.23.2 and 1.31.1). The file is written beside the
     target and moved into place, so that processes which build at the same time each leave a whole file.
@@ -66,19 +69,21 @@ def build(target: Path, layer: int = 2, progress: Callable[[str], None] = print)
     target
         The ONNX file to write: inputs ``audio`` float32 (n_samples,), the newest second at 16 kHz, and ``state.audio``,
         the four before; output ``features`` float32 (288,), the mean of the hidden states of the newest frames (see
-        the module's text).
+        the module's text), or (6, 288) for all layers.
     layer
         0 to 5: the residual stream after that transformer layer. For 5, the last, the final layer normalisation is
-        included, as in the ``last_hidden_state`` of the transformers library.
+        included, as in the ``last_hidden_state`` of the transformers library. None: all of them, in order.
     progress
         Called with one line of text per stage.
     """
-    tensor = layer_tensor(layer)
+    tensors = [layer_tensor(k) for k in (range(N_LAYERS) if layer is None else (layer,))]
     source = verified_source()
-    progress(f"Building the Moonshine tiny featurizer, layer {layer}, from {SOURCE}")
+    what = "all layers" if layer is None else f"layer {layer}"
+    progress(f"Building the Moonshine tiny featurizer, {what}, from {SOURCE}")
     model = encoder_graph(source)
-    require_tensors(model, tensor)
-    featurizer = pooled_featurizer(model, tensor, manifest_for(layer))
+    for tensor in tensors:
+        require_tensor(model, tensor)
+    featurizer = pooled_featurizer(model, tensors, manifest_for(layer))
     write_atomically(target, featurizer.SerializeToString(deterministic=True))
     progress(f"Wrote {target}")
     return target
@@ -91,7 +96,7 @@ def layer_tensor(layer: int) -> str:
     return "last_hidden_state" if layer == N_LAYERS - 1 else f"/layers.{layer}/Add_1_output_0"
 
 
-def manifest_for(layer: int) -> FeaturizerManifest:
+def manifest_for(layer: int | None) -> FeaturizerManifest:
     """Return what the built file says of itself."""
     return FeaturizerManifest(
         format_version=2,
@@ -144,7 +149,7 @@ def encoder_graph(source: Path) -> onnx.ModelProto:
         return onnx.load(resaved)
 
 
-def require_tensors(model: onnx.ModelProto, tensor: str) -> None:
+def require_tensor(model: onnx.ModelProto, tensor: str) -> None:
     """Raise ArtifactError unless the graph has the inputs and the layer's tensor under the names known here."""
     inputs = tuple(value.name for value in model.graph.input)
     produced = {name for node in model.graph.node for name in node.output}
@@ -157,28 +162,31 @@ def require_tensors(model: onnx.ModelProto, tensor: str) -> None:
     )
 
 
-def pooled_featurizer(model: onnx.ModelProto, tensor: str, manifest: FeaturizerManifest) -> onnx.ModelProto:
-    """Return a new model: ``audio`` to the mean of the newest frames of ``tensor``.
+def pooled_featurizer(model: onnx.ModelProto, tensors: Sequence[str], manifest: FeaturizerManifest) -> onnx.ModelProto:
+    """Return a new model: ``audio`` to the mean of the newest frames of each of ``tensors``.
 
-    Only what the tensor depends on is kept. Everything that depends on the version of onnxruntime that re-saved the
+    Only what the tensors depend on is kept. Everything that depends on the version of onnxruntime that re-saved the
     graph and not on the model (producer, opset list, texts, order of initializers) is written anew, so that the bytes
     depend on the model alone.
     """
     from onnx import helper
 
-    kept = needed_nodes(model.graph.node, tensor)
+    kept = needed_nodes(model.graph.node, tensors)
+    for node in kept:
+        node.ClearField("doc_string")
+        node.ClearField("metadata_props")
     names = {name for node in kept for name in node.input}
     weights = sorted((w for w in model.graph.initializer if w.name in names), key=lambda weight: weight.name)
-    head, tail = _input_nodes(), _pooling_nodes(tensor)
+    head, tail = _input_nodes(), _pooling_nodes(tensors[0]) if len(tensors) == 1 else _stacking_nodes(tensors)
     graph = helper.make_graph(
         [*head, *kept, *tail],
-        f"{manifest.name}-layer-{manifest.layer}",
+        f"{manifest.name}-{'all-layers' if manifest.layer is None else f'layer-{manifest.layer}'}",
         [
             helper.make_tensor_value_info("audio", 1, ["n_samples"]),
             helper.make_tensor_value_info("state.audio", 1, ["n_audio"]),
         ],
         [
-            helper.make_tensor_value_info("features", 1, [manifest.hidden_size]),
+            helper.make_tensor_value_info("features", 1, manifest.features_shape),
             helper.make_tensor_value_info("new.audio", 1, ["n_samples"]),
         ],
         weights,
@@ -187,20 +195,6 @@ def pooled_featurizer(model: onnx.ModelProto, tensor: str, manifest: FeaturizerM
     cut = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="rtaffect")
     helper.set_model_props(cut, {MANIFEST_KEY: manifest.model_dump_json()})
     return cut
-
-
-def needed_nodes(nodes: Iterable[onnx.NodeProto], tensor: str) -> list[onnx.NodeProto]:
-    """Return the nodes that ``tensor`` depends on, in the order given (which must be topological)."""
-    wanted = {tensor}
-    kept: list[onnx.NodeProto] = []
-    for node in reversed(list(nodes)):
-        if wanted.isdisjoint(node.output):
-            continue
-        wanted.update(node.input)
-        node.ClearField("doc_string")
-        node.ClearField("metadata_props")
-        kept.append(node)
-    return kept[::-1]
 
 
 def _input_nodes() -> list[onnx.NodeProto]:
@@ -228,19 +222,38 @@ def _pooling_nodes(tensor: str) -> list[onnx.NodeProto]:
 
     A slice from -41 starts at the first frame where there are fewer than 41.
     """
-    from onnx import TensorProto, helper
+    from onnx import helper
 
-    def constant(name: str, value: int) -> onnx.NodeProto:
-        return helper.make_node(
-            "Constant", [], [name], name=name, value=helper.make_tensor(name, TensorProto.INT64, [1], [value])
-        )
-
-    bounds = {"rtaffect/start": -POOLED_FRAMES, "rtaffect/stop": 2**31 - 1, "rtaffect/time_axis": 1}
     newest, pooled = "rtaffect/newest", "rtaffect/pooled"
     return [
-        *(constant(name, value) for name, value in bounds.items()),
-        constant("rtaffect/batch_axis", 0),
-        helper.make_node("Slice", [tensor, *bounds], [newest], name=newest),
+        *_bounds(),
+        _constant("rtaffect/batch_axis", 0),
+        helper.make_node("Slice", [tensor, *_BOUNDS], [newest], name=newest),
         helper.make_node("ReduceMean", [newest, "rtaffect/time_axis"], [pooled], name=pooled, keepdims=0),
         helper.make_node("Squeeze", [pooled, "rtaffect/batch_axis"], ["features"], name="rtaffect/features"),
     ]
+
+
+def _stacking_nodes(tensors: Sequence[str]) -> list[onnx.NodeProto]:
+    """Return the nodes from ``tensors``, each (1, frames, 288), to ``features`` (len(tensors), 288)."""
+    from onnx import helper
+
+    nodes, rows = _bounds(), [f"rtaffect/pooled.{k}" for k in range(len(tensors))]
+    for k, (tensor, row) in enumerate(zip(tensors, rows, strict=True)):
+        newest = f"rtaffect/newest.{k}"
+        nodes += [
+            helper.make_node("Slice", [tensor, *_BOUNDS], [newest], name=newest),
+            helper.make_node("ReduceMean", [newest, "rtaffect/time_axis"], [row], name=row, keepdims=0),
+        ]
+    return [*nodes, helper.make_node("Concat", rows, ["features"], name="rtaffect/features", axis=0)]
+
+
+def _bounds() -> list[onnx.NodeProto]:
+    return [_constant(name, value) for name, value in _BOUNDS.items()]
+
+
+def _constant(name: str, value: int) -> onnx.NodeProto:
+    from onnx import TensorProto, helper
+
+    tensor = helper.make_tensor(name, TensorProto.INT64, [1], [value])
+    return helper.make_node("Constant", [], [name], name=name, value=tensor)

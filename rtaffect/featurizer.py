@@ -8,7 +8,6 @@ so that their features cannot differ.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import os
@@ -20,11 +19,19 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
-from pydantic import ValidationError
 
 from rtaffect.errors import ArtifactError
 from rtaffect.feature_stream import FeatureStream
-from rtaffect.manifest import MANIFEST_KEY, NEWEST_S, SAMPLE_RATE, FeaturizerManifest, StatePart
+from rtaffect.featurizer_file import (
+    CPU,
+    check_signature,
+    failures_to_run,
+    onnxruntime_or_remedy,
+    open_session,
+    read_manifest,
+    sha256_of,
+)
+from rtaffect.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest
 
 DEFAULT_LAYER: Final = 2
 #: Threads for work with no session beside it, where nothing else needs the cores.
@@ -35,7 +42,6 @@ TOO_SLOW_S: Final = 0.7
 _DEFAULT_BUILDER: Final = "models.moonshine"
 _EMBEDDED_WHEEL: Final = "moonshine-voice"
 _CUDA: Final = "CUDAExecutionProvider"
-_CPU: Final = "CPUExecutionProvider"
 
 Float32Array = NDArray[np.float32]
 Progress = Callable[[str], None]
@@ -66,9 +72,9 @@ class Featurizer:
         progress
             Called with one line of text where the processor stands in for the GPU.
         """
-        sha256 = _sha256_of(path)
-        ort = _onnxruntime()
-        on_cpu = cls._opened(path, sha256, threads, _CPU)
+        sha256 = sha256_of(path)
+        ort = onnxruntime_or_remedy()
+        on_cpu = cls._opened(path, sha256, threads, CPU)
         if _CUDA not in ort.get_available_providers():
             return on_cpu
         on_gpu = cls._opened(path, sha256, threads, _CUDA)
@@ -77,7 +83,7 @@ class Featurizer:
             return on_cpu
         try:
             gpu_s = on_gpu.cost_s()
-        except _failures_to_run() as error:
+        except failures_to_run() as error:
             reason = (str(error).splitlines() or [""])[0]
             progress(f"The GPU cannot run the featurizer, which runs on the processor: {reason:.200}")
             return on_cpu
@@ -89,9 +95,9 @@ class Featurizer:
 
     @classmethod
     def _opened(cls, path: Path, sha256: str, threads: int, provider: str) -> Self:
-        session = _open_session(path, threads, provider)
-        manifest = _read_manifest(session, path)
-        _check_signature(session, manifest, path)
+        session = open_session(path, threads, provider)
+        manifest = read_manifest(session, path)
+        check_signature(session, manifest, path)
         return cls(session, manifest, sha256, threads)
 
     @property
@@ -159,27 +165,42 @@ def featurizer_for(path: Path | None, threads: int = 1, progress: Progress = pri
     featurizer = Featurizer.load(path, threads, progress)
     if featurizer.manifest.layer is None:
         raise ArtifactError(
-            f"{path}: gives all {featurizer.manifest.n_layers} layers at once, to compare them; expected one: export "
-            "with --layer K"
+            f"{path}: gives all {featurizer.manifest.n_layers} layers at once, to compare them; expected one: cut it "
+            f"out with rtaffect export --model {path} --layer K --out FILE"
         )
     return featurizer
 
 
-def default_featurizer(progress: Progress = print, threads: int = 1) -> Featurizer:
-    """Load the default featurizer from the user's cache; build it first where it is missing or damaged.
+def all_layers_for(path: Path | None, threads: int = 1, progress: Progress = print) -> Featurizer:
+    """Load the featurizer of all layers at ``path``, or that of the default model where ``path`` is None."""
+    if path is None:
+        return default_featurizer(progress, threads, layer=None)
+    featurizer = Featurizer.load(path, threads, progress)
+    if featurizer.manifest.layer is not None:
+        raise ArtifactError(
+            f"{path}: gives {featurizer.manifest.feature_set} alone; expected all layers at once: export with "
+            "--layers all"
+        )
+    return featurizer
 
-    The cache is ``featurizers`` in the user's cache folder of rtaffect; the variable RTAFFECT_CACHE names another one.
+
+def default_featurizer(progress: Progress = print, threads: int = 1, layer: int | None = DEFAULT_LAYER) -> Featurizer:
+    """Load the default model's featurizer from the user's cache; build it first where it is missing or damaged.
+
+    ``layer`` counts from 0, None takes all layers at once. The cache is ``featurizers`` in the user's cache folder of
+    rtaffect; the variable RTAFFECT_CACHE names another one.
     """
-    path = cache_root() / "featurizers" / f"moonshine-tiny-layer-{DEFAULT_LAYER}.onnx"
+    what = "all-layers" if layer is None else f"layer-{layer}"
+    path = cache_root() / "featurizers" / f"moonshine-tiny-{what}.onnx"
     if path.exists():
-        _onnxruntime()
+        onnxruntime_or_remedy()
         try:
             return Featurizer.load(path, threads, progress)
         except ArtifactError as error:
             progress(f"The cached featurizer is replaced: {error}")
     # Named by a string because rtaffect does not import the exporters: only the first use needs them.
     builder = importlib.import_module(_DEFAULT_BUILDER)
-    builder.build(path, layer=DEFAULT_LAYER, progress=progress)
+    builder.build(path, layer=layer, progress=progress)
     return Featurizer.load(path, threads, progress)
 
 
@@ -207,100 +228,3 @@ def embedded_asset(name: str) -> Path:
             f"{_EMBEDDED_WHEEL} {wheel.version} has no {name}; expected version 0.0.49, which has it: {remedy}"
         )
     return path
-
-
-def _onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ArtifactError(
-            'a featurizer needs onnxruntime, which is not installed; pip install "rtaffect[cpu]" '
-            '(or "rtaffect[gpu]" with an NVIDIA GPU)'
-        ) from error
-    return onnxruntime
-
-
-def _failures_to_run() -> tuple[type[Exception], ...]:
-    """Return what onnxruntime raises where a device lacks memory, a library or an operator."""
-    native = _onnxruntime().capi.onnxruntime_pybind11_state
-    return native.Fail, native.EPFail, native.RuntimeException, native.NotImplemented, RuntimeError
-
-
-def _sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while part := file.read(1 << 20):
-                digest.update(part)
-    except OSError as error:
-        raise ArtifactError(
-            f"{path}: the featurizer cannot be read ({error.strerror}); build or name another one"
-        ) from error
-    return digest.hexdigest()
-
-
-def _open_session(path: Path, threads: int, provider: str) -> Any:
-    ort = _onnxruntime()
-    native = ort.capi.onnxruntime_pybind11_state
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    damage = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented)
-    try:
-        return ort.InferenceSession(str(path), options, providers=list(dict.fromkeys((provider, _CPU))))
-    except damage as error:
-        raise ArtifactError(
-            f"{path}: damaged, or not an ONNX model that this onnxruntime ({ort.__version__}) can read; build it again"
-        ) from error
-
-
-def _read_manifest(session: Any, path: Path) -> FeaturizerManifest:
-    text = session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY)
-    if text is None:
-        raise ArtifactError(
-            f"{path}: an ONNX model without manifest, so not a featurizer; build it with rtaffect export"
-        )
-    try:
-        return FeaturizerManifest.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise ArtifactError(
-            f"{path}: its manifest does not fit this version of rtaffect: {field} is {first['input']!r:.60}: "
-            f"{first['msg']}; export it again with rtaffect export"
-        ) from error
-
-
-def _check_signature(session: Any, manifest: FeaturizerManifest, path: Path) -> None:
-    found = {value.name for value in session.get_inputs()}, {value.name for value in session.get_outputs()}
-    expected = (
-        {"audio", *(f"state.{part.name}" for part in manifest.state)},
-        {"features", *(f"new.{part.name}" for part in manifest.state)},
-    )
-    shape: list[Any] = next((value.shape for value in session.get_outputs() if value.name == "features"), [])
-    if found != expected or tuple(shape) != manifest.features_shape:
-        raise ArtifactError(
-            f"{path}: maps {sorted(found[0])} to {sorted(found[1])} with features {tuple(shape)}, but its manifest "
-            f"says {sorted(expected[0])} to {sorted(expected[1])} with {manifest.features_shape}; export it again with "
-            "rtaffect export"
-        )
-    for part in manifest.state:
-        _check_state(session, part, path)
-
-
-def _check_state(session: Any, part: StatePart, path: Path) -> None:
-    wanted = "tensor(double)" if part.dtype == "float64" else "tensor(float)"
-    names = f"state.{part.name}", f"new.{part.name}"
-    for value in (*session.get_inputs(), *session.get_outputs()):
-        if value.name not in names:
-            continue
-        row = tuple(value.shape[1:])
-        known = all(size == given for size, given in zip(row, part.shape, strict=False) if isinstance(size, int))
-        if value.type != wanted or len(row) != len(part.shape) or not known:
-            raise ArtifactError(
-                f"{path}: {value.name} is {value.type} with rows {row}, but its manifest says {wanted} with "
-                f"{part.shape}; export it again with rtaffect export"
-            )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.asr import SubspaceReconstruction
 from rtaffect.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
 from rtaffect.errors import MontageError
 from rtaffect.montage import is_eog, place_of
@@ -97,6 +98,9 @@ class Listener:
         eyes = [i for i, name in enumerate(source.info.channels) if signal.ocular and is_eog(name)]
         self._columns, self._eeg = np.array([*wanted, *eyes], np.intp), len(channels)
         self._ocular = OcularRegression(len(channels), len(eyes)) if eyes else None
+        self._asr = SubspaceReconstruction(signal, len(channels)) if signal.asr_cutoff else None
+        # Rows after a second that are needed for it.
+        self._ahead = self._asr.ahead if self._asr else 0
         self._path = SignalPath(signal, source.info.rate, len(self._columns))
         self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(channels))
         self._judge_channels = ChannelJudge(signal, settings.quality, len(channels))
@@ -110,7 +114,7 @@ class Listener:
     @property
     def lookahead_s(self) -> float:
         """How much later than a step the samples must reach, s."""
-        return self._path.lookahead_s
+        return self._path.lookahead_s + self._ahead / self._signal.rate_hz
 
     def advance(self, step: int) -> None:
         """Take in all samples of seconds 1 to ``step`` and judge those seconds that are new."""
@@ -153,12 +157,21 @@ class Listener:
         self._grid.append(values[max(0, self._grid.head - first) :])
 
     def _judge(self, step: int) -> None:
-        """Take eye activity out of second ``step`` and note which channels were good."""
+        """Take eye activity and bursts out of second ``step`` and note which channels were good."""
         rate = self._signal.rate_hz
-        second = self._grid.read((step - 1) * rate, step * rate).astype(np.float64, copy=False)
-        eeg, eyes = second[:, : self._eeg], second[:, self._eeg :]
-        self._clean.append(self._ocular(eeg, eyes) if self._ocular else eeg)
+        rows = self._grid.read((step - 1) * rate, step * rate + self._ahead).astype(np.float64, copy=False)
+        self._clean.append(self._without_artifacts(rows[:rate], rows[rate:]))
         recent = self._clean.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
         good = self._judge_channels(recent, self._mains.take((step - 1) * STEP_S))
         self._good.append(good[None].astype(np.float64))
         self._typical = typical_amplitude(recent[-rate:])
+
+    def _without_artifacts(self, second: Signal, ahead: Signal) -> Signal:
+        """Return the EEG of ``second`` (n, EEG and eyes) without eye activity, and without bursts if that is set."""
+        eeg, eyes = second[:, : self._eeg], second[:, self._eeg :]
+        if self._ocular:
+            eeg = self._ocular(eeg, eyes)
+        if self._asr is None:
+            return eeg
+        later, eyes = ahead[:, : self._eeg], ahead[:, self._eeg :]
+        return self._asr(eeg, self._ocular.without_eyes(later, eyes) if self._ocular else later)

@@ -62,11 +62,14 @@ class OcularRegression:
         (n, channels) float64
             V; as it came where a sample of EOG is missing, and in channels that have learnt too little so far.
         """
-        known = (np.abs(eog) < LOUDEST_V).all(axis=1, keepdims=True)  # NaN is not less than anything
-        if known.all():
+        if _known(eog).all():
             self._learn(second, eog)
-        eyes = np.where(known, eog, 0.0) @ self.weights.T
-        return np.asarray(second - eyes, np.float64)
+        return self.without_eyes(second, eog)
+
+    def without_eyes(self, rows: Signal, eog: Signal) -> Signal:
+        """Return ``rows`` (n, channels) less the eyes' activity by the weights so far; nothing is learnt."""
+        eyes = np.where(_known(eog), eog, 0.0) @ self.weights.T
+        return np.asarray(rows - eyes, np.float64)
 
     @property
     def weights(self) -> Signal:
@@ -84,3 +87,8 @@ class OcularRegression:
         self._eog_eog[there] = self._forget * self._eog_eog[there] + eog.T @ eog
         self._eog_eeg[there] = self._forget * self._eog_eeg[there] + second[:, there].T @ eog
         self._seen[there] += 1
+
+
+def _known(eog: Signal) -> NDArray[np.bool_]:
+    """Return which rows (n, 1) of ``eog`` are there and not beyond ``LOUDEST_V``."""
+    return np.asarray((np.abs(eog) < LOUDEST_V).all(axis=1, keepdims=True))  # NaN is not less than anything

@@ -21,6 +21,10 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+#: Lowest rate at which the filter of artifact subspace reconstruction can be made, Hz.
+ASR_LEAST_HZ = 84
+
+
 class SignalSettings(Frozen):
     """How EEG becomes the signal whose synchrony is computed; the same live, in replay and in calibration."""
 
@@ -32,6 +36,13 @@ class SignalSettings(Frozen):
     notch_q: float = Field(30.0, gt=0, description="Quality factor of the notches")
     rate_hz: int = Field(100, ge=10, description="Common rate of all people after resampling, Hz")
     ocular: bool = Field(True, description="Regress eye activity out of the EEG where a headset has EOG channels")
+    asr_cutoff: float = Field(
+        0.0,
+        ge=0,
+        description="Artifact subspace reconstruction: standard deviations of the baseline beyond which a component is "
+        "artifact, 20 is usual; 0 for none",
+    )
+    asr_baseline_s: int = Field(60, ge=10, description="Whole seconds of EEG that it learns from first, s")
     average_reference: bool = Field(False, description="Take channels against the mean of the good ones")
     settle_s: float = Field(1.0, ge=0, description="Output withheld after a start or gap, while the filters settle, s")
     flat_v: float = Field(0.2e-6, ge=0, description="A second whose standard deviation is below this is flat, V")
@@ -43,6 +54,15 @@ class SignalSettings(Frozen):
             raise ValueError(
                 f"the band {self.highpass_hz:g} to {self.lowpass_hz:g} Hz must rise and end below half of "
                 f"rate_hz = {self.rate_hz} Hz"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _asr_fits(self) -> SignalSettings:
+        if self.asr_cutoff and self.rate_hz < ASR_LEAST_HZ:
+            raise ValueError(
+                f"asr_cutoff = {self.asr_cutoff:g} needs rate_hz of at least {ASR_LEAST_HZ} Hz, not {self.rate_hz}: "
+                "its spectral filter reaches beyond 40 Hz"
             )
         return self
 
@@ -112,7 +132,7 @@ class PredictionSettings(Frozen):
         if not self.lags_s or self.lags_s[0] < 0 or any(b <= a for a, b in pairwise(self.lags_s)):
             raise ValueError(f"lags_s = {self.lags_s} must rise from 0 s or later")
         if any(longest < self.lags_s[0] for longest in self.longest_lags_s):
-            raise ValueError(f"longest_lags_s = {self.longest_lags_s} must not be below {self.lags_s[0]}, the first lag")
+            raise ValueError(f"longest_lags_s = {self.longest_lags_s} must reach the first lag, {self.lags_s[0]} s")
         return self
 
 

@@ -18,7 +18,7 @@ from models.export import export, frozen_statistics
 from models.fidelity import agreement, designs_to_compare, measure
 from rtaffect.cli import cli
 from rtaffect.errors import ArtifactError, RtaffectError
-from rtaffect.featurizer import Featurizer, features_of, featurizer_for
+from rtaffect.featurizer import Featurizer, all_layers_for, features_of, featurizer_for
 from rtaffect.manifest import MANIFEST_KEY
 from rtaffect.simulation.study import StudySettings, SyntheticStudy
 from tests.speech_oracle import LAYERS, encoder, hidden_states, sound
@@ -89,8 +89,25 @@ def test_all_layers_make_a_calibration_graph(tmp_path, folder):
     featurizer = Featurizer.load(tmp_path / "all.onnx")
     assert featurizer.identity == "hubert-base/all-layers"
     assert features_of(sound(3), featurizer).shape == (3, LAYERS, 32)
-    with pytest.raises(ArtifactError, match=r"all 3 layers at once.*--layer K"):
+    with pytest.raises(ArtifactError, match=r"all 3 layers at once.*--model .*all\.onnx --layer K"):
         featurizer_for(tmp_path / "all.onnx")
+    assert all_layers_for(tmp_path / "all.onnx").sha256 == featurizer.sha256
+
+
+def test_one_layer_can_be_cut_out_of_that(tmp_path, folder):
+    whole, one = tmp_path / "all.onnx", tmp_path / "one.onnx"
+    run("--model", folder, "--layers", "all", "--fidelity", "none", "--out", whole)
+    said = run("--model", whole, "--layer", 1, "--out", one)
+    featurizer = featurizer_for(one)
+    assert featurizer.identity == "hubert-base/layer-1"
+    assert featurizer.sha256 in said
+    np.testing.assert_allclose(
+        features_of(sound(3), featurizer), features_of(sound(3), all_layers_for(whole))[:, 1], atol=2e-6
+    )
+    with pytest.raises(ArtifactError, match=r"gives layer-1 alone.*--layers all"):
+        all_layers_for(one)
+    for options in (["--layers", "all"], ["--layer", 1, "--mode", "causal"], ["--layer", 1, "--fidelity", "none"]):
+        assert "one can be cut, nothing else" in refused("--model", whole, *options, "--out", tmp_path / "two.onnx")
 
 
 def test_reference_sound_freezes_the_statistics(tmp_path, folder):
@@ -110,6 +127,11 @@ def test_reference_sound_freezes_the_statistics(tmp_path, folder):
 def test_the_embedded_model_can_be_exported_at_another_layer(tmp_path):
     run("--model", "moonshine-tiny", "--layer", 4, "--mode", "windowed", "--out", tmp_path / "m.onnx")
     assert Featurizer.load(tmp_path / "m.onnx").identity == "moonshine-tiny/layer-4"
+
+
+def test_the_embedded_model_can_be_exported_with_all_layers(tmp_path):
+    run("--model", "moonshine-tiny", "--layers", "all", "--out", tmp_path / "m.onnx")
+    assert all_layers_for(tmp_path / "m.onnx").identity == "moonshine-tiny/all-layers"
 
 
 # --- fidelity --------------------------------------------------------------------------------------------------------
@@ -197,7 +219,6 @@ def test_a_mistake_gets_one_line(tmp_path, folder, options, message):
         (["--mode", "causal", "--layer", 1], "moonshine-tiny exists as windowed only"),
         (["--mode", "windowed", "--layer", 1, "--context", 8], "exists as 5 only"),
         (["--mode", "windowed", "--layer", 6], "0 to 5"),
-        (["--mode", "windowed", "--layers", "all"], "one layer at a time"),
     ],
 )
 def test_what_the_embedded_model_cannot_be_is_said(tmp_path, options, message):

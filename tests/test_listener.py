@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
-from rtaffect.errors import MontageError
+from rtaffect.errors import MontageError, SettingsError
 from rtaffect.listener import Listener, columns_for, common_rows
 from rtaffect.settings import Settings, SignalSettings, SynchronySettings
 from rtaffect.signal_path import SignalPath
@@ -179,3 +181,17 @@ def test_channels_that_a_headset_lacks_stay_missing_if_that_is_allowed():
     assert np.isnan(listener.window(5, 3)[:, 1]).all()
     assert np.isfinite(listener.window(5, 3)[:, 0]).all()
     assert listener.quality(5, 3).tolist() == [1.0, 0.0]
+
+
+def test_subspace_reconstruction_without_its_package_tells_the_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "asrpy", None)
+    source = headset(eeg(6))
+    assert (
+        Listener(source, source.info.channels, SETTINGS, ORIGIN).lookahead_s
+        == SignalPath(SETTINGS.signal, 250, 4).lookahead_s
+    ), "off: neither needed nor waited for"
+    with pytest.raises(SettingsError) as caught:
+        Listener(source, source.info.channels, Settings(signal=SignalSettings(asr_cutoff=20)), ORIGIN)
+    assert "signal.asr_cutoff = 20 needs" in str(caught.value)
+    assert 'pip install "rtaffect[asr]"' in str(caught.value)
+    assert "\n" not in str(caught.value)

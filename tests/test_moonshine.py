@@ -15,7 +15,7 @@ import pytest
 
 from models import moonshine
 from rtaffect.errors import ArtifactError
-from rtaffect.featurizer import Featurizer
+from rtaffect.featurizer import Featurizer, features_of
 
 
 def quiet(_: str) -> None:
@@ -53,6 +53,32 @@ def test_features_are_the_mean_of_the_newest_frames_of_the_uncut_model(tmp_path,
         np.testing.assert_allclose(features, states[-41:].mean(axis=0), rtol=1e-4, atol=1e-4)
         warming_up.append(stream.warming_up)
     assert warming_up == [True] * 4 + [False] * 4
+
+
+def test_all_layers_from_one_pass_are_those_of_the_uncut_model_and_of_each_featurizer(tmp_path):
+    """From the first second on; the single featurizers' to 1e-4 of each layer's spread."""
+    featurizer = Featurizer.load(moonshine.build(tmp_path / "all.onnx", None, quiet))
+    assert featurizer.identity == "moonshine-tiny/all-layers"
+    assert featurizer.manifest.features_shape == (moonshine.N_LAYERS, moonshine.HIDDEN_SIZE)
+    sound = noise(7 * 16_000, seed=3)
+    found = features_of(sound, featurizer)
+    for layer in range(moonshine.N_LAYERS):
+        single = features_of(sound, Featurizer.load(moonshine.build(tmp_path / "one.onnx", layer, quiet)))
+        np.testing.assert_allclose(found[:, layer], single, atol=1e-4 * single.std(), rtol=0)
+        for second in (1, 7):
+            heard = sound[max(0, second * 16_000 - 80_000) : second * 16_000]
+            expected = hidden_states(heard, layer)[-41:].mean(axis=0)
+            np.testing.assert_allclose(found[second - 1, layer], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_one_pass_for_all_layers_holds_every_layer_once(tmp_path):
+    """So it costs what the last layer alone does, not six passes: the same multiplications."""
+
+    def products(layer: int | None) -> int:
+        nodes = onnx.load(moonshine.build(tmp_path / "f.onnx", layer, quiet)).graph.node
+        return sum(node.op_type in {"MatMul", "Gemm", "Conv", "FusedMatMul"} for node in nodes)
+
+    assert products(None) == products(5) > products(2) > products(0)
 
 
 @pytest.mark.parametrize("n", [16_000, 16_384, 40_123, 79_999, 80_000])
@@ -115,10 +141,10 @@ def test_another_source_is_refused(tmp_path, monkeypatch):
 def test_another_graph_is_refused():
     model = moonshine.encoder_graph(moonshine.verified_source())
     with pytest.raises(ArtifactError, match=r"/layers\.9/Add_1_output_0.*pip install"):
-        moonshine.require_tensors(model, "/layers.9/Add_1_output_0")
+        moonshine.require_tensor(model, "/layers.9/Add_1_output_0")
     model.graph.input[0].name = "wave"
     with pytest.raises(ArtifactError, match=r"found \('wave', 'attention_mask'\)"):
-        moonshine.require_tensors(model, moonshine.layer_tensor(2))
+        moonshine.require_tensor(model, moonshine.layer_tensor(2))
 
 
 @pytest.mark.parametrize("layer", [-1, 6])

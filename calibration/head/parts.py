@@ -41,7 +41,7 @@ def versions(template: bool) -> dict[str, str]:
 
 
 def template_mesh(kind: str, side: str) -> Mesh:
-    """Return points (n, 3), mm, and triangles (m, 3) of fsaverage5; ``kind`` white, sphere or infl, ``side`` lh or rh."""
+    """Return points (n, 3), mm, and triangles (m, 3) of fsaverage5; ``kind``: white, sphere, infl; ``side``: lh, rh."""
     arrays = _gifti(f"nilearn/datasets/data/fsaverage5/{kind}_{_SIDES[side]}.gii.gz").darrays
     return np.asarray(arrays[0].data, np.float64), np.asarray(arrays[1].data, np.int64)
 

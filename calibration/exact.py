@@ -1,0 +1,73 @@
+"""The null of cross-validated predictions by fitting every draw anew, many draws at a time.
+
+Cross-fitted predictions of noise correlate with it in a way of their own (:mod:`calibration.nulls`), so that the exact
+null turns the targets and repeats the whole nested cross-validation. What is learnt from features alone, and every
+decomposition, is the same for all draws; their targets stand side by side as rows of one fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.statistics import pair, score
+from calibration.validation import held_out
+from rtaffect.settings import Settings
+
+Array = NDArray[np.float64]
+
+#: Rows fitted together: enough to keep the processor in matrix products, few enough for the memory.
+_TOGETHER: Final = 4000
+
+
+def exact_null(
+    features: Sequence[Array],
+    targets: Sequence[Array],
+    settings: Settings,
+    draws: int = 1000,
+    *,
+    covariates: Sequence[Array] | None = None,
+    seed: int = 0,
+) -> Array:
+    """Return held-out r (draws, R + 1) with all targets turned round, everything fitted anew; the rows' mean is last.
+
+    Parameters
+    ----------
+    features, covariates
+        For each sound (steps, F), (steps, V).
+    targets
+        For each sound (steps, R), Fisher z. A step at which a row has none is left out in all; each sound's others turn
+        by a random number of steps, the same in all rows.
+    settings
+        As for the fit; without ``longest_lags_s``, or lags would be chosen for all draws together.
+    draws, seed
+        How many, and of what random numbers.
+    """
+    if settings.prediction.longest_lags_s:
+        raise ValueError("draws cannot be fitted together where lags are chosen: longest_lags_s must be empty")
+    rng, rows = np.random.default_rng(seed), targets[0].shape[1]
+    whole = [np.asarray(np.isfinite(t).all(axis=1)) for t in targets]
+    turns = np.stack([rng.integers(1, max(2, int(w.sum())), draws) for w in whole], axis=1)
+    found = []
+    for start in range(0, draws, max(1, _TOGETHER // rows)):
+        some = turns[start : start + max(1, _TOGETHER // rows)]
+        turned = [_turned(t, w, some[:, number]) for number, (t, w) in enumerate(zip(targets, whole, strict=True))]
+        averages = np.repeat(np.eye(len(some), dtype=np.bool_), rows, axis=1)
+        pairs = pair(
+            held_out(features, turned, settings, covariates), turned, settings.synchrony.window_s, averages=averages
+        )
+        r = score(pairs).r
+        found.append(np.column_stack([r[: len(some) * rows].reshape(len(some), rows), r[len(some) * rows :]]))
+    return np.concatenate(found)
+
+
+def _turned(target: Array, whole: NDArray[np.bool_], turns: NDArray[np.intp]) -> Array:
+    """Return a target (steps, R) turned by each of ``turns`` (draws,), side by side (steps, draws * R)."""
+    kept = target[whole]
+    places = (np.arange(len(kept))[:, None] - turns) % len(kept)
+    out = np.full((len(target), len(turns), target.shape[1]), np.nan)
+    out[whole] = kept[places]
+    return out.reshape(len(target), -1)
