@@ -2,48 +2,79 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from calibration.measured import Progress, measure
-from calibration.study import Study
-from calibration.validation import Fit, fit
-from rtaffect import __version__
-from rtaffect.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
+from calibration.bundling import Reader, bundle_of
+from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
+from calibration.intervals import ceiling_of, half_means, noise_ceiling
+from calibration.measured import Measured, Progress, mean_course, measure
+from calibration.outcome import Outcome
+from calibration.study import Study, TabledStudy
+from calibration.sweep import AUTO, Question, Sweep, sweep
+from calibration.validation import fit
+from rtaffect.bundle import Bundle
+from rtaffect.errors import SettingsError
 from rtaffect.feature_cache import cached_features_of
 from rtaffect.featurizer import Featurizer
 from rtaffect.settings import Settings
+from rtaffect.simulation.study import StudySound
 from rtaffect.spaces import Space
 
+Array = NDArray[np.float64]
 
-def calibrate(
+#: Random halvings of the listeners that are correlated by themselves; each costs as much as all of observed synchrony.
+SPLITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a study is analysed, beside its settings.
+
+    Attributes
+    ----------
+    name
+        Of the bundle.
+    layer
+        Layer of the bundle's featurizer, from 0, or 'auto': the one that inner folds choose.
+    space, components
+        What the rows are, see :func:`calibration.measured.measure`.
+    draws
+        Of each null.
+    splits
+        Random halvings for the noise ceiling's lower end.
+    few_layers
+        Whether only the first, the middle and the last layer are compared.
+    """
+
+    name: str
+    layer: int | Literal["auto"] = AUTO
+    space: Space | None = None
+    components: bool = False
+    draws: int = 1000
+    splits: int = SPLITS
+    few_layers: bool = False
+
+
+def calibrate(  # noqa: PLR0917 - the analysis without choices, as the demo and tests need it
     study: Study,
     featurizer: Featurizer,
     settings: Settings,
     name: str,
     progress: Progress,
-    *,
     space: Space | None = None,
     components: bool = False,
 ) -> Bundle:
-    """Fit a bundle to a study.
+    """Fit a bundle to a study with one featurizer, without comparing it with others.
 
     The target is, at each step, the correlation in the window of each listener with the mean of the others, averaged
     over listeners by Fisher z. Weights are fitted on the sounds meant for it; every sound gets a reference.
-
-    Parameters
-    ----------
-    study, featurizer, settings
-        Who heard what, what reads it, and how.
-    name
-        Of the bundle.
-    progress
-        Told what is being done.
-    space
-        What the rows are; default: the channels that all listeners have.
-    components
-        Whether correlated components of those channels are the rows instead.
 
     Raises
     ------
@@ -58,36 +89,160 @@ def calibrate(
     progress("ridge weights, nested cross-validation")
     counted = measured.space.layout.counted
     result = fit(features, measured.targets, settings, people=measured.people, counted=counted)
-    manifest = _manifest(study, featurizer, settings, result, name, space=measured.space)
-    return Bundle(manifest, result.weights, measured.references, measured.space)
+    return bundle_of(study, measured, result, settings, Reader.of(featurizer), name)
 
 
-def _manifest(
-    study: Study, featurizer: Featurizer, settings: Settings, result: Fit, name: str, *, space: Space
-) -> Manifest:
-    r, r_mean = result.correlations()
-    steps = int(np.isfinite(result.held_out).all(axis=1).sum())
-    return Manifest(
-        name=name,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        rtaffect=__version__,
-        space=space.kind,
-        channels=space.channels,
-        rows=space.rows,
-        settings=settings,
-        featurizer=FeaturizerIdentity(identity=featurizer.identity, sha256=featurizer.sha256, size=featurizer.size),
-        stimuli=tuple(
-            Stimulus(name=s.name, sha256=s.sha256, seconds=s.seconds, people=len(study.listeners), fitted=s.fit)
-            for s in study.sounds()
-        ),
-        lags_s=result.weights.lags_s,
-        scores=Scores(
-            r=tuple(map(float, r)),
-            r_mean=r_mean,
-            folds=result.folds,
-            steps=steps,
-            alpha=tuple(map(float, result.alpha)),
-        ),
-        synthetic=study.synthetic,
-        provenance={"study": study.name, "listeners": str(len(study.listeners))},
+def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan, progress: Progress) -> Outcome:
+    """Compare all feature sets on a study, and fit a bundle with one of them.
+
+    Parameters
+    ----------
+    study, settings
+        Who heard what, and how it is analysed.
+    featurizer
+        Of all layers, or of one: then that one is compared with the descriptors.
+    plan
+        The rest.
+    progress
+        Told what is being done.
+
+    Returns
+    -------
+    Outcome
+        Its bundle's featurizer is that of one layer cut out of ``featurizer``; the caller gives its identity with
+        :func:`with_featurizer`.
+
+    Raises
+    ------
+    RecordingError, SettingsError, MontageError
+        If the study cannot be used, or there is no such layer.
+    """
+    watch = _Watch()
+    layers = feature_sets(featurizer.manifest)
+    wanted = _wanted(plan.layer, layers, featurizer)
+    compared = tuple(n for n in layers if n in (wanted, *_some(layers))) if plan.few_layers else layers
+    with watch("features"):
+        features = _features(study, featurizer, compared, progress)
+    with watch("observed synchrony"):
+        measured = measure(study, settings, progress, space=plan.space, components=plan.components, splits=plan.splits)
+    names, covariates = _covariates(study, measured.sounds)
+    question = Question(measured.targets, measured.people, measured.space.layout.counted, covariates)
+    with watch("feature sets and chance"):
+        found = sweep(features, question, settings, progress, draws=plan.draws)
+    chosen, how = (found.best, "inner folds") if wanted == AUTO else (wanted, "the user")
+    if wanted == AUTO and len(compared) == 1:
+        how = "there being no other"
+    with watch("noise ceiling"):
+        high, low = _ceilings(measured)
+    result = found.of(AUTO if wanted == AUTO and found.auto else chosen).fit
+    bundle = bundle_of(study, measured, result, settings, Reader(featurizer, chosen), plan.name)
+    return Outcome(
+        bundle=bundle,
+        measured=measured,
+        sweep=found,
+        chosen=chosen,
+        chosen_by=how,
+        ceiling_high=high,
+        ceiling_low=low,
+        covariates=names,
+        notes=tuple(_notes(found, chosen, measured)),
+        seconds=watch.seconds,
     )
+
+
+def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> str:
+    """Return the feature set that was asked for, or AUTO."""
+    if layer == AUTO:
+        return AUTO
+    number = int(layer)
+    if featurizer.manifest.layer is not None and number != featurizer.manifest.layer:
+        raise SettingsError(
+            f"--layer {number}: the featurizer gives {layers[0]} alone; leave --layer out, or export one of all layers"
+        )
+    if featurizer.manifest.layer is not None:
+        return layers[0]
+    if not 0 <= number < len(layers):
+        raise SettingsError(
+            f"--layer {number}: {featurizer.identity} has the layers 0 to {len(layers) - 1}; choose one"
+        )
+    return layers[number]
+
+
+def _some(layers: Sequence[str]) -> tuple[str, ...]:
+    return layers[0], layers[(len(layers) - 1) // 2], layers[-1]
+
+
+def _features(
+    study: Study, featurizer: Featurizer, layers: Sequence[str], progress: Progress
+) -> Mapping[str, list[Array]]:
+    """Return for each feature set the features of the sounds to fit on; all layers of a sound in one pass."""
+    store = FeatureStore()
+    found: dict[str, list[Array]] = {name: [] for name in (DESCRIPTORS_SET, *layers)}
+    for sound in study.sounds():
+        if not sound.fit:
+            continue
+        progress(f"features of {sound.name} ({sound.seconds} s)")
+        found[DESCRIPTORS_SET].append(np.asarray(store.descriptors(sound.samples), np.float64))
+        of_layers = store.layers(sound.samples, featurizer)
+        for name in layers:
+            found[name].append(np.asarray(of_layers[name], np.float64))
+    return found
+
+
+def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, ...], list[Array] | None]:
+    """Return names and, for each sound, values (steps, V) of what was seen with it; None where there is none."""
+    if not isinstance(study, TabledStudy):
+        return (), None
+    tables = [study.covariates(sound) for sound in sounds]
+    given = [table for table in tables if table is not None]
+    if not given:
+        return (), None
+    if len(given) < len(tables):
+        lacking = ", ".join(s.name for s, table in zip(sounds, tables, strict=True) if table is None)
+        raise SettingsError(f"covariates are given for some sounds, but not for {lacking}; give all of them, or none")
+    return given[0][0], [values for _, values in given]
+
+
+def _ceilings(measured: Measured) -> tuple[Array, Array]:
+    """Return the upper and lower noise ceiling (R + 1,), the mean over counted rows last."""
+    counted = measured.space.layout.counted
+
+    def whole(courses: Array) -> Array:
+        return np.concatenate([courses, courses[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
+
+    people = [whole(each) for each in measured.people]
+    listeners = len(people[0])
+    high = noise_ceiling(listeners, half_means(people)).r
+    splits = [[(whole(h[s, 0]), whole(h[s, 1])) for h in measured.halves] for s in range(len(measured.halves[0]))]
+    low = ceiling_of(splits, listeners / (listeners // 2)).r if splits else np.full(len(high), np.nan)
+    return high, low
+
+
+def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
+    """Yield what was left out and what to beware of."""
+    result = found.of(chosen)
+    short = np.isnan(result.score.each[:, -1])
+    if short.any():
+        names = ", ".join(sound.name for sound, lacks in zip(measured.sounds, short, strict=True) if lacks)
+        yield f"{names}: too short to be scored; the fit has it"
+    if len(measured.sounds) == 1:
+        yield "one sound only: folds are blocks of it, and layers cannot be compared over sounds"
+    if edge := result.fit.at_edge:
+        yield edge
+    missing = np.isnan(mean_course(np.concatenate(measured.people, axis=1))).all(axis=0)
+    if missing.any():
+        names = ", ".join(np.array(measured.space.rows)[missing])
+        yield f"no value at any time: {names}"
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Measures stages."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - begin

@@ -67,7 +67,7 @@ DESCRIPTORS: Final = (
     ),
 )
 #: To be raised with every change of a value: kept features are told apart by it.
-VERSION: Final = 1
+VERSION: Final = 2
 
 FRAME: Final = 640
 HOP: Final = 160
@@ -216,7 +216,8 @@ def _pitch(doubled: Float32Array) -> tuple[Float32Array, Float32Array]:
     before, at, after = (r[:, shortest + d : longest + 1 + d] for d in (-1, 0, 1))
     lags = np.arange(shortest, longest + 1, dtype=np.float32)
     peak = (at > before) & (at >= after)
-    bend = np.where(peak, 2 * at - before - after, np.float32(1))
+    # In this order it is above 0 at every peak, however flat; 2 * at - before - after may round to 0.
+    bend = np.where(peak, (at - before) + (at - after), np.float32(1))
     top = at + (after - before) ** 2 / (8 * bend)
     top /= np.maximum(top, 1) ** 2
     score = np.where(peak, top - _OCTAVE_COST * np.log2(lags), np.float32(-9))

@@ -93,9 +93,8 @@ def sweep(
     progress: Callable[[str], None],
     *,
     draws: int = 1000,
-    jobs: int = 1,
 ) -> Sweep:
-    """Fit every feature set, and judge it.
+    """Fit every feature set, and judge it; in parallel where joblib's active configuration says so.
 
     Parameters
     ----------
@@ -108,18 +107,14 @@ def sweep(
         Told what is being done.
     draws
         Of each null.
-    jobs
-        Feature sets fitted at the same time; joblib's active backend does it, which may be a Dask cluster.
     """
     names = list(features)
     versions = [False, True] if question.covariates is not None else [False]
     progress(f"{len(names)} feature sets, nested cross-validation")
     tasks = [(name, controlled) for controlled in versions for name in names]
-    fits = Parallel(n_jobs=jobs)(
-        delayed(_fit_one)(features[name], question, settings, controlled) for name, controlled in tasks
-    )
+    fits = Parallel()(delayed(_fit_one)(features[name], question, settings, controlled) for name, controlled in tasks)
     progress(f"chance levels, {draws} draws each")
-    results = Parallel(n_jobs=jobs)(
+    results = Parallel()(
         delayed(judge)(name, found, question, settings, draws, features=features[name], controlled=controlled)
         for (name, controlled), found in zip(tasks, fits, strict=True)
     )

@@ -23,6 +23,8 @@ from rtaffect.space_file import from_bytes, to_bytes
 from rtaffect.spaces import ChannelSpace, ComponentSpace, Kind, RegionSpace, Space
 
 FORMAT: Final = 3
+#: A featurizer that lies in the bundle's folder, if it is not the default model's.
+FEATURIZER_FILE: Final = "featurizer.onnx"
 _REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
 
 

@@ -33,6 +33,7 @@ from rtaffect.featurizer_file import (
 )
 from rtaffect.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest
 
+DEFAULT_MODEL: Final = "moonshine-tiny"
 DEFAULT_LAYER: Final = 2
 #: Threads for work with no session beside it, where nothing else needs the cores.
 ALL_CORES: Final = os.cpu_count() or 1

@@ -13,7 +13,7 @@ from scipy.signal import bilinear, butter, chirp, lfilter, sawtooth, sosfilt
 
 from calibration import descriptors as module
 from calibration.descriptors import DESCRIPTORS, FRAME, HOP, N_FRAMES, descriptors_of
-from rtaffect.simulation.sounds import speech_from_wheel
+from rtaffect.simulation.sounds import compose, speech_from_wheel
 
 RATE = 16_000
 NAMES = [descriptor.name for descriptor in DESCRIPTORS]
@@ -275,7 +275,7 @@ def test_no_descriptor_of_speech_is_a_copy_of_another():
 
 def test_the_values_are_those_of_this_version():
     """If this fails because a value was meant to change, raise VERSION and take the new ones."""
-    assert module.VERSION == 1
+    assert module.VERSION == 2
     sound = sawtooth(2 * np.pi * 180 * times()) * 0.2 * (1 + np.cos(2 * np.pi * 6 * times())) + noise(level=0.01)
     expected = GOLDEN
     np.testing.assert_allclose(list(one(sound).values()), expected, rtol=2e-3, atol=2e-3)
@@ -331,3 +331,9 @@ def test_the_document_lists_them_as_they_are():
     text = (Path(__file__).parents[1] / "docs" / "featurizers.md").read_text(encoding="utf-8")
     for name, unit, silence, _ in DESCRIPTORS:
         assert f"| `{name}` | {unit} | {silence:g} |" in text
+
+
+def test_composed_soundtracks_give_finite_numbers():
+    """Music with silences and smooth tones, where an autocorrelation's peak may be as flat as rounding allows."""
+    for seed in (101, 102, 104):
+        assert np.isfinite(descriptors_of(compose(seed, 40.0))).all()

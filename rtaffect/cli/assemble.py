@@ -11,12 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from rtaffect.bundle import Bundle, bundle_sha256, load_bundle
+from rtaffect.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.cli.options import Analysis, Results
 from rtaffect.cli.run import Outputs
 from rtaffect.engine import Engine
 from rtaffect.errors import ArtifactError, SettingsError
-from rtaffect.featurizer import ALL_CORES, TOO_SLOW_S, Featurizer, cache_root, featurizer_for
+from rtaffect.featurizer import (
+    ALL_CORES,
+    DEFAULT_MODEL,
+    TOO_SLOW_S,
+    Featurizer,
+    cache_root,
+    default_featurizer,
+    featurizer_for,
+)
 from rtaffect.listener import common_rows
 from rtaffect.prediction import Predictor
 from rtaffect.settings import Settings
@@ -59,10 +67,10 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
     ArtifactError
         If either cannot be used, or they do not belong together.
     """
-    featurizer = featurizer_for(featurizer_path, threads, progress)
     if folder is None:
         folder = demo_folder(featurizer_path, progress) / "bundle"
     bundle = load_bundle(folder)
+    featurizer = _featurizer_of(bundle, folder, featurizer_path, threads, progress)
     wanted = bundle.manifest.featurizer
     if wanted.sha256 != featurizer.sha256:
         raise ArtifactError(
@@ -71,6 +79,17 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
             "calibrate anew"
         )
     return Model(bundle, featurizer, folder, featurizer.cost_s())
+
+
+def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int, progress: Progress) -> Featurizer:
+    """Return the featurizer in ``path``, else that in the bundle's folder, else the default model's of its layer."""
+    beside = folder / FEATURIZER_FILE
+    if path is None and beside.is_file():
+        path = beside
+    model, _, layer = bundle.manifest.featurizer.identity.rpartition("/layer-")
+    if path is None and model == DEFAULT_MODEL:
+        return default_featurizer(progress, threads, int(layer))
+    return featurizer_for(path, threads, progress)
 
 
 def load_session_model(has_sound: bool, analysis: Analysis, progress: Progress) -> Model | None:

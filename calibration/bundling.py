@@ -1,0 +1,102 @@
+"""Puts what a calibration found into a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from calibration.measured import Measured, Progress
+from calibration.outcome import Outcome
+from calibration.study import Study
+from calibration.validation import Fit
+from models.moonshine import SOURCE_SHA256
+from models.single_layer import single_layer
+from rtaffect import __version__
+from rtaffect.bundle import FEATURIZER_FILE, Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
+from rtaffect.featurizer import Featurizer, default_featurizer
+from rtaffect.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A featurizer, and the feature set of it that a bundle is fitted to."""
+
+    featurizer: Featurizer
+    feature_set: str
+
+    @classmethod
+    def of(cls, featurizer: Featurizer) -> Reader:
+        """Return a featurizer of one layer as the bundle's own."""
+        return cls(featurizer, featurizer.manifest.feature_set)
+
+    @property
+    def described(self) -> FeaturizerIdentity:
+        """What the bundle says of it."""
+        f = self.featurizer
+        identity = f"{f.identity.rsplit('/', 1)[0]}/{self.feature_set}"
+        return FeaturizerIdentity(identity=identity, sha256=f.sha256, size=f.manifest.hidden_size)
+
+
+def bundle_of(  # noqa: PLR0917 - each part once
+    study: Study, measured: Measured, result: Fit, settings: Settings, reader: Reader, name: str
+) -> Bundle:
+    """Return the bundle that a fit to what was measured makes."""
+    r, r_mean = result.correlations()
+    space, listeners = measured.space, len(study.listeners)
+    manifest = Manifest(
+        name=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        rtaffect=__version__,
+        space=space.kind,
+        channels=space.channels,
+        rows=space.rows,
+        settings=settings,
+        featurizer=reader.described,
+        stimuli=tuple(
+            Stimulus(name=s.name, sha256=s.sha256, seconds=s.seconds, people=listeners, fitted=s.fit)
+            for s in study.sounds()
+        ),
+        lags_s=result.weights.lags_s,
+        scores=Scores(
+            r=tuple(map(float, r)),
+            r_mean=r_mean,
+            folds=result.folds,
+            steps=int(np.isfinite(result.held_out).all(axis=1).sum()),
+            alpha=tuple(map(float, result.alpha)),
+        ),
+        synthetic=study.synthetic,
+        provenance={"study": study.name, "listeners": str(listeners)},
+    )
+    return Bundle(manifest, result.weights, measured.references, space)
+
+
+def with_featurizer(
+    outcome: Outcome, source: Featurizer, path: Path | None, folder: Path, progress: Progress
+) -> Outcome:
+    """Return the outcome with a bundle for the one layer that it was fitted to, which sessions compute alone.
+
+    Parameters
+    ----------
+    outcome
+        From :func:`calibration.calibrate.analyse`.
+    source, path
+        The featurizer that it read with, and its file, None for the default model's.
+    folder
+        The bundle's, where the featurizer of one layer is put if it is not the default model's; sessions find it there.
+    progress
+        Told what is being done.
+    """
+    manifest = source.manifest
+    if manifest.layer is not None:
+        return outcome
+    layer = manifest.n_layers - 1 if outcome.chosen == "final" else int(outcome.chosen.removeprefix("layer-"))
+    if manifest.source_sha256 == SOURCE_SHA256 and outcome.chosen != "final":
+        featurizer = default_featurizer(progress, layer=layer)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        featurizer = Featurizer.load(single_layer(path, layer, folder / FEATURIZER_FILE, progress))
+    about = outcome.bundle.manifest.model_copy(update={"featurizer": Reader.of(featurizer).described})
+    return replace(outcome, bundle=replace(outcome.bundle, manifest=about))
