@@ -78,11 +78,21 @@ def noise_ceiling(people: int, half: Half, splits: int = 100, seed: int = 0) -> 
     found = []
     for _ in range(splits):
         order = rng.permutation(people)
-        courses = zip(half(np.sort(order[:size])), half(np.sort(order[size : 2 * size])), strict=True)
-        moments = np.sum([joint_moments(a, b) for a, b in courses], axis=0)
+        one, other = half(np.sort(order[:size])), half(np.sort(order[size : 2 * size]))
+        found.append(list(zip(one, other, strict=True)))
+    return ceiling_of(found, people / size)
+
+
+def ceiling_of(splits: Sequence[Sequence[tuple[Array, Array]]], longer: float) -> Ceiling:
+    """Return the ceiling from halves that are there: for each split, for each stimulus the two courses (steps, R).
+
+    ``longer`` is how many times larger than a half the group is whose ceiling is asked for.
+    """
+    found = []
+    for split in splits:
+        moments = np.sum([joint_moments(a, b) for a, b in split], axis=0)
         found.append(np.where(moments[1] > 0, correlation_of(moments), np.nan))
     r = fisher_mean(np.stack(found), axis=0)
-    longer = people / size
     reliability = longer * r / np.maximum(1 + (longer - 1) * r, np.finfo(np.float64).tiny)
     return Ceiling(r, reliability, np.sqrt(np.maximum(reliability, 0.0)))
 
