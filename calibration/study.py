@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from pydantic import Field, ValidationError
+import numpy as np
+from numpy.typing import NDArray
 
+from calibration.studies.layout import RecordingFile
+from calibration.studies.manifest import read_layout
+from calibration.studies.recording import Recording, heard_in, open_recording
+from calibration.studies.tables import covariates_in, ratings_in
 from rtaffect.audio import read_sound
 from rtaffect.errors import RecordingError
 from rtaffect.listener import common_rows
-from rtaffect.settings import Frozen
 from rtaffect.simulation.study import StudySound
 from rtaffect.sources.base import Source
-from rtaffect.sources.xdf import XdfRecording, XdfSource
 
-#: EEG that is taken in before a sound starts, so that the filters have settled, s.
-LEAD_S = 10.0
+#: So many of a study's problems are named when it is refused; ``check`` names all.
+_NAMED = 5
 
 
 class Study(Protocol):
@@ -35,124 +36,89 @@ class Study(Protocol):
         """Return the channels that every listener has."""
 
     def eeg(self, listener: str, sound: StudySound) -> tuple[Source, float]:
-        """Return a fresh source of a listener's EEG, and the LSL time at which they began to hear the sound (s)."""
+        """Return a fresh source of a listener's EEG, and when, on its clock, they began to hear the sound (s)."""
 
 
-class SoundEntry(Frozen):
-    """One ``[[sound]]`` of ``study.toml``; with ``fit = false`` it gets a reference but no weights are fitted to it."""
+@runtime_checkable
+class TabledStudy(Study, Protocol):
+    """A study that may have more of each sound than its samples; see :func:`ratings_of` and :func:`covariates_of`."""
 
-    name: str
-    file: str
-    fit: bool = True
+    rating_names: tuple[str, ...]
 
+    def ratings(self, sound: StudySound) -> NDArray[np.float64] | None:
+        """Return the ratings of a sound (steps, columns), named by ``rating_names``; NaN where missing."""
 
-class ListenerEntry(Frozen):
-    """One ``[[listener]]``; ``onset`` has, for each sound's name, the LSL time of the recording at which it began."""
-
-    name: str
-    file: str
-    onset: dict[str, float]
-    channels: tuple[str, ...] | None = None
-    unit: str | None = None
-
-
-class StudyManifest(Frozen):
-    """What ``study.toml`` holds."""
-
-    name: str
-    synthetic: bool = False
-    sound: tuple[SoundEntry, ...] = Field(min_length=1)
-    listener: tuple[ListenerEntry, ...] = Field(min_length=1)
+    def covariates(self, sound: StudySound) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
+        """Return names and values (steps, columns) of what was seen with a sound."""
 
 
 class FolderStudy:
-    """A study on disk: ``study.toml`` beside the sounds and the XDF recordings that it names.
+    """A study on disk: ``study.toml`` beside the files that it names, or a BIDS dataset.
 
     Raises
     ------
     RecordingError
-        If the manifest is missing or wrong, names a file that is not there, or there are fewer than three listeners.
+        If its description is missing or wrong, names a file that is not there, there are fewer than three listeners
+        (and no ratings), or a table does not fit its sound.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        manifest = read_manifest(folder / "study.toml")
-        self.name, self.synthetic = manifest.name, manifest.synthetic
-        self._listeners = {entry.name: entry for entry in manifest.listener}
-        self.listeners = tuple(self._listeners)
-        self._check_files(manifest)
-        self._sounds = tuple(StudySound(s.name, read_sound(folder / s.file)[0], s.fit) for s in manifest.sound)
-        # One listener's recording is kept while its sounds are gone through.
+        self._layout = layout = read_layout(folder)
+        if layout.problems:
+            more = len(layout.problems) - _NAMED
+            rest = f"; and {more} more, which `calibrate --check` lists" if more > 0 else ""
+            raise RecordingError(f"study {folder}: {'; '.join(layout.problems[:_NAMED])}{rest}")
+        self.name, self.synthetic, self.listeners = layout.name, layout.synthetic, layout.listeners
+        self._sounds = tuple(StudySound(s.name, read_sound(s.path)[0], s.fit) for s in layout.sounds)
+        seconds = {s.name: s.seconds for s in self._sounds}
+        self._covariates = covariates_in(layout.sounds, seconds)
+        self._ratings = ratings_in(layout.sounds, seconds)
+        self.rating_names = next((r.names for r in self._ratings.values()), ())
         self._channels: tuple[str, ...] | None = None
-        self._open = lru_cache(maxsize=1)(XdfRecording.open)
+        # One listener's recording is kept while its sounds are gone through.
+        self._opened: tuple[RecordingFile, Recording] | None = None
 
     def sounds(self) -> tuple[StudySound, ...]:
         """Return the sounds that the listeners heard."""
         return self._sounds
 
     def channels(self) -> tuple[str, ...]:
-        """Return the channels that every listener has, in the first one's order."""
+        """Return the channels that every listener has, in the first one's order; none where there are only ratings."""
         if self._channels is None:
-            self._channels = common_rows({name: self._source(name).info.channels for name in self.listeners}, None)
+            recordings = self._layout.recordings
+            montages = {self._layout.label(file): self._open(file).channels for file in recordings}
+            self._channels = common_rows(montages, None) if montages else ()
         return self._channels
 
     def eeg(self, listener: str, sound: StudySound) -> tuple[Source, float]:
-        """Return a fresh source of a listener's EEG from shortly before the sound, and when they began to hear it."""
-        source, onset = self._source(listener), self._listeners[listener].onset[sound.name]
-        if not source.first <= onset <= source.last - sound.seconds + 1:
-            raise RecordingError(
-                f"{listener}: {sound.name} begins at {onset:.1f} s and lasts {sound.seconds} s, but the recording "
-                f"{self._listeners[listener].file} spans {source.first:.1f} to {source.last:.1f} s; correct its onset "
-                "in study.toml"
-            )
-        source.skip_to(onset - LEAD_S)
-        return source, onset
+        """Return a fresh source of a listener's EEG from shortly before the sound, and when they began to hear it.
 
-    def _source(self, listener: str) -> XdfSource:
-        entry = self._listeners[listener]
-        recording = self._open(self._folder / entry.file)
-        sources = recording.eeg_sources(channels=entry.channels, unit=entry.unit)
-        if len(sources) > 1:
-            names = ", ".join(s.info.name for s in sources)
-            raise RecordingError(
-                f"{listener}: {entry.file} holds {len(sources)} EEG streams ({names}); expected one per listener: "
-                "export each to a file of its own"
-            )
-        return sources[0]
+        The time is on the source's own clock: LSL time for XDF, else s from the recording's first sample.
+        """
+        file = self._layout.heard(listener, sound.name)
+        return heard_in(file, self._open(file), sound)
 
-    def _check_files(self, manifest: StudyManifest) -> None:
-        if len(manifest.listener) < 3:
-            raise RecordingError(
-                f"study {self.name!r} has {len(manifest.listener)} listeners; synchrony of one with the others needs "
-                "at least 3: record more people"
-            )
-        entries: tuple[SoundEntry | ListenerEntry, ...] = (*manifest.sound, *manifest.listener)
-        problems = [
-            f"{entry.name}: no file {entry.file}" for entry in entries if not (self._folder / entry.file).is_file()
-        ]
-        problems += [
-            f"{entry.name}: no onset for {sound.name}"
-            for entry in manifest.listener
-            for sound in manifest.sound
-            if sound.name not in entry.onset
-        ]
-        if problems:
-            raise RecordingError(
-                f"study {self._folder}: {'; '.join(problems)}; correct study.toml or add what is missing"
-            )
+    def ratings(self, sound: StudySound) -> NDArray[np.float64] | None:
+        """Return ratings of a sound (steps, columns), named by ``rating_names``, NaN where missing; None if none."""
+        found = self._ratings.get(sound.name)
+        return None if found is None else found.values
+
+    def covariates(self, sound: StudySound) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
+        """Return names and values (steps, columns) of a sound's covariates, none missing; None if there are none."""
+        return self._covariates.get(sound.name)
+
+    def _open(self, file: RecordingFile) -> Recording:
+        if self._opened is None or self._opened[0] is not file:
+            self._opened = None
+            self._opened = file, open_recording(file)
+        return self._opened[1]
 
 
-def read_manifest(path: Path) -> StudyManifest:
-    """Read ``study.toml``; raises RecordingError if that is impossible."""
-    try:
-        return StudyManifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise RecordingError(
-            f"no study in {path.parent}: {path.name} is not there; `rtaffect simulate --out DIR` writes an example"
-        ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecordingError(f"{path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RecordingError(f"{path}: {where}: {first['msg']}; see docs/formats.md for the fields") from None
+def ratings_of(study: Study, sound: StudySound) -> NDArray[np.float64] | None:
+    """Return the ratings of a sound (steps, columns), NaN where missing; None if the study has none."""
+    return study.ratings(sound) if isinstance(study, TabledStudy) else None
+
+
+def covariates_of(study: Study, sound: StudySound) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
+    """Return names and values (steps, columns) of a sound's covariates; None if the study has none."""
+    return study.covariates(sound) if isinstance(study, TabledStudy) else None

@@ -1,0 +1,1 @@
+"""Studies on disk: where their files lie, how recordings and tables are read, and what is wrong with them."""

@@ -1,0 +1,203 @@
+"""Looks a study through before anything is computed, and tells all that is wrong with it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from calibration.ridge import folds
+from calibration.studies.layout import Layout, RecordingFile
+from calibration.studies.manifest import read_layout
+from calibration.studies.montages import montage_problems
+from calibration.studies.recording import Recording, open_recording, out_of_place
+from calibration.studies.samples import Samples, inspect
+from calibration.studies.tables import covariates_in, ratings_in
+from rtaffect.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.errors import RecordingError, RtaffectError, SettingsError, SoundError
+from rtaffect.settings import Settings
+from rtaffect.signal_path import design_filter
+
+#: What begins a line that forbids nothing.
+NOTE = "note: "
+_DEAD_REMEDY = "expected signal in some: leave the channel out of the recording, or mark it as bad"
+
+
+def check(
+    study_folder: Path, settings: Settings | None = None, progress: Callable[[str], None] | None = None
+) -> list[str]:
+    """Return everything that is wrong with a study, one line each; empty if nothing is.
+
+    Every sound, table and recording is read, and nothing computed: missing and unreadable files, onsets that are
+    missing or beyond the recording, montages, channels that are flat or missing throughout, listeners with the same
+    data, too few listeners, sounds too short for the folds, tables that do not fit. Lines that begin with ``note:``
+    come last and forbid nothing.
+
+    Parameters
+    ----------
+    study_folder
+        With ``study.toml``, or a BIDS dataset.
+    settings
+        Those that it is to be calibrated with; default: the defaults.
+    progress
+        Told what is being read.
+    """
+    try:
+        layout = read_layout(study_folder)
+    except RecordingError as error:
+        return [str(error)]
+    looked = _Look(layout, settings or Settings(), progress or (lambda _: None))
+    lines = dict.fromkeys(" ".join(line.split()) for line in looked.all())
+    return sorted(lines, key=lambda line: line.startswith(NOTE))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A recording that could be read."""
+
+    label: str
+    listener: str
+    path: Path
+    rate: float
+    channels: tuple[str, ...]
+    samples: Samples
+
+
+class _Look:
+    """One look at a study; what is found is yielded line by line."""
+
+    def __init__(self, layout: Layout, settings: Settings, told: Callable[[str], None]) -> None:
+        self._layout, self._settings, self._told = layout, settings, told
+        self._seconds: dict[str, int] = {}
+        self._seen: list[_Seen] = []
+
+    def all(self) -> Iterator[str]:
+        """Yield all that is found."""
+        yield from self._layout.problems
+        yield from self._sounds()
+        yield from self._tables()
+        fitted = [s.name for s in self._layout.sounds if s.fit]
+        if all(name in self._seconds for name in fitted):
+            yield from too_short({name: self._seconds[name] for name in fitted}, self._settings)
+        for file in self._layout.recordings:
+            # Those that are not there are among the layout's problems.
+            if file.path.exists() and (file.described is None or file.described.exists()):
+                yield from self._recording(file)
+        yield from montage_problems({seen.label: seen.channels for seen in self._seen})
+        yield from self._same_data()
+        yield from self._rates()
+        yield from (NOTE + line for line in self._layout.notes)
+
+    def _sounds(self) -> Iterator[str]:
+        if self._layout.sounds and not any(s.fit for s in self._layout.sounds):
+            yield "no sound with fit = true; expected at least one that weights are fitted on: correct study.toml"
+        names: dict[str, str] = {}
+        for sound in self._layout.sounds:
+            if not sound.path.exists():
+                continue
+            self._told(f"sound {sound.name}")
+            try:
+                samples, _ = read_sound(sound.path)
+            except SoundError as error:
+                yield f"{sound.name}: {error}"
+                continue
+            self._seconds[sound.name] = len(samples) // SAMPLE_RATE
+            other = names.setdefault(sound_sha256(samples), sound.name)
+            if other != sound.name:
+                yield (
+                    f"{sound.name}: the same sound as {other}; expected each sound once, since a reference is found by "
+                    "what is heard: leave one of them out"
+                )
+
+    def _tables(self) -> Iterator[str]:
+        """Yield what is wrong with each sound's tables, and then with all that can be used together."""
+        for read, field in ((covariates_in, "covariates"), (ratings_in, "rating")):
+            usable = []
+            for sound in self._layout.sounds:
+                table: Path | None = getattr(sound, field)
+                if sound.name not in self._seconds or table is None or not table.exists():
+                    continue
+                try:
+                    read([sound], self._seconds)
+                    usable.append(sound)
+                except RecordingError as error:
+                    yield f"{sound.name}: {error}"
+            try:
+                read(usable, self._seconds)
+            except RecordingError as error:
+                yield str(error)
+
+    def _recording(self, file: RecordingFile) -> Iterator[str]:
+        label = self._layout.label(file)
+        self._told(f"recording of {label}")
+        heard = {name: self._seconds[name] for name in file.onset if name in self._seconds}
+        try:
+            recording = open_recording(file)
+            spans = [(file.onset[name], file.onset[name] + length) for name, length in heard.items()]
+            samples = inspect(recording, spans, self._settings.signal.flat_v)
+        except RtaffectError as error:
+            yield str(error) if str(error).startswith(file.listener) else f"{label}: {error}"
+            return
+        try:
+            design_filter(self._settings.signal, recording.rate)
+        except SettingsError as error:
+            yield f"{label}: {error}"
+        for name, length in heard.items():
+            if wrong := out_of_place(file, recording, name, length):
+                yield wrong
+        yield from _sample_problems(label, recording, samples)
+        yield from (f"{NOTE}{label}: {line}" for line in recording.warnings)
+        self._seen.append(_Seen(label, file.listener, file.path, recording.rate, recording.channels, samples))
+
+    def _same_data(self) -> Iterator[str]:
+        first: dict[str, _Seen] = {}
+        for seen in self._seen:
+            other = first.setdefault(seen.samples.sha256, seen)
+            if other is not seen and other.path.resolve() != seen.path.resolve():
+                yield (
+                    f"{seen.label}: the samples of {seen.path.name} are those of {other.path.name} of {other.label}; "
+                    "expected a recording of each listener's own: correct one of them"
+                )
+
+    def _rates(self) -> Iterator[str]:
+        rates: dict[float, list[str]] = {}
+        for seen in self._seen:
+            rates.setdefault(seen.rate, []).append(seen.label)
+        if len(rates) > 1:
+            each = "; ".join(f"{rate:g} Hz: {', '.join(labels)}" for rate, labels in rates.items())
+            common = self._settings.signal.rate_hz
+            yield f"{NOTE}recordings come at different rates ({each}); all are brought to {common} Hz"
+
+
+def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iterator[str]:
+    missing = [name for name in samples.missing if name not in recording.bad]
+    if missing:
+        yield f"{label}: {_are(missing)} missing in every second of the sounds; {_DEAD_REMEDY}"
+    if samples.flat:
+        yield f"{label}: {_are(samples.flat)} flat in every second of the sounds; {_DEAD_REMEDY}"
+    if samples.doubt:
+        yield f"{label}: {samples.doubt}: check the unit, and name the right one with listener.unit in study.toml"
+    if recording.bad:
+        yield f"{NOTE}{label}: {_are(recording.bad)} marked as bad and taken as missing"
+
+
+def _are(names: tuple[str, ...] | list[str]) -> str:
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def too_short(seconds: Mapping[str, int], settings: Settings) -> Iterator[str]:
+    """Yield what keeps sounds of these lengths (s) from being cut into folds, also when one of two is left out."""
+    longest = settings.prediction.lags_s[-1]
+    gap, lost = settings.synchrony.window_s + longest, max(settings.synchrony.window_s - 1, longest)
+    if len(seconds) == 1:
+        alone = {name: (length, "") for name, length in seconds.items()}
+    elif len(seconds) == 2:
+        # Inside the outer folds there is one sound, without the seconds that have no whole window or no old features.
+        alone = {name: (length - lost, ", while the other sound is left out") for name, length in seconds.items()}
+    else:
+        return
+    for name, (steps, when) in alone.items():
+        try:
+            list(folds([max(1, steps)], gap))
+        except SettingsError as error:
+            yield f"{name}{when}: {error}"

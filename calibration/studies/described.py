@@ -1,0 +1,96 @@
+"""What a recording's channels are: by a BIDS ``channels.tsv``, else by the file, else by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from calibration.studies.tables import ABSENT, read_table
+from rtaffect.errors import RecordingError, StreamError
+from rtaffect.montage import is_eog, known_name, place_of
+from rtaffect.sources.base import volts_per
+
+#: Names of what is recorded beside EEG and the eyes. EXG are the free inputs of BioSemi's amplifiers.
+_OTHER: Final = re.compile(
+    r"^(EXG|GSR|EDA|SCR|PLET|PPG|PULSE|SPO2|SAO2|TEMP|ERG|ACC|GYR|STATUS|STI|TRIG|MARK|SOUND|MISC|AUX|ANA)(?![a-z])|"
+    r"^(ECG|EKG|EMG|RESP|TRIGGER|MARKER|EVENT|AUDIO|PHOTO|[EB]DF ANNOTATIONS)",
+    re.IGNORECASE,
+)
+_EYE_TYPES: Final = frozenset({"eog", "heog", "veog"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTable:
+    """Rows of a ``channels.tsv`` by the channels' place: type and unit ('' where it says none), and who is bad."""
+
+    types: dict[str, str]
+    units: dict[str, str]
+    bad: frozenset[str]
+
+
+def read_channel_table(path: Path, labels: Sequence[str]) -> ChannelTable:
+    """Read the ``channels.tsv`` of a recording with channels ``labels``.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read, has no column ``name``, or names none of the channels.
+    """
+    header, rows = read_table(path)
+    if "name" not in header:
+        raise RecordingError(
+            f"{path} has the columns {', '.join(header)}; expected name, type, units and status: correct it"
+        )
+
+    def column(name: str) -> dict[str, str]:
+        if name not in header:
+            return {}
+        cells = {place_of(row[header.index("name")]): row[header.index(name)] for row in rows}
+        return {place: "" if cell.casefold() in ABSENT else cell for place, cell in cells.items()}
+
+    if not {place_of(label) for label in labels} & set(column("name")):
+        raise RecordingError(
+            f"{path} names none of the recording's channels ({', '.join(labels)}); expected these in its column name: "
+            "correct it"
+        )
+    bad = frozenset(place for place, status in column("status").items() if status.casefold() == "bad")
+    return ChannelTable(column("type"), column("units"), bad)
+
+
+def kinds_of(
+    labels: Sequence[str], kinds: Sequence[str], units: Sequence[str], table: ChannelTable | None
+) -> tuple[str, ...]:
+    """Return the type of each channel.
+
+    Parameters
+    ----------
+    labels, kinds, units
+        What the recording says; formats that know no types call all of them EEG.
+    table
+        What says more, if there is one.
+    """
+    return tuple(
+        _kind(label, kind, unit, table.types.get(place_of(label), "") if table else "")
+        for label, kind, unit in zip(labels, kinds, units, strict=True)
+    )
+
+
+def _kind(label: str, kind: str, unit: str, described: str) -> str:
+    if described:
+        return "EOG" if described.casefold() in _EYE_TYPES else described
+    if kind.casefold() != "eeg" or known_name(label):
+        return kind
+    if is_eog(label):
+        return "EOG"
+    return "misc" if _OTHER.match(label.strip()) or not _electric(unit) else kind
+
+
+def _electric(unit: str) -> bool:
+    """Return whether a unit is one of voltage, or unsaid."""
+    try:
+        return not unit.strip() or volts_per(unit) > 0
+    except StreamError:
+        return False

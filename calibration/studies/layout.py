@@ -1,0 +1,160 @@
+"""Which files a study is made of, and who heard what when; of sounds and recordings nothing is read here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtaffect.errors import RecordingError
+
+#: Synchrony of one with the others needs them.
+LEAST_LISTENERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFile:
+    """One sound; ``fit`` whether weights may be fitted on it, ``covariates`` and ``rating`` its tables, if any."""
+
+    name: str
+    path: Path
+    fit: bool = True
+    covariates: Path | None = None
+    rating: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordingFile:
+    """One recording of one listener.
+
+    ``onset`` has, for each sound heard in it, when that began: s on the LSL clock for XDF, else s from the first
+    sample; it stands in the file ``onsets_in``. ``channels`` and ``unit`` replace what the recording says;
+    ``described`` is a table of its channels (BIDS ``channels.tsv``).
+    """
+
+    listener: str
+    path: Path
+    onset: Mapping[str, float]
+    onsets_in: Path
+    channels: tuple[str, ...] | None = None
+    unit: str | None = None
+    described: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A study's files. ``problems`` forbid its use; ``notes`` do not. Each is one line."""
+
+    folder: Path
+    name: str
+    synthetic: bool
+    sounds: tuple[SoundFile, ...]
+    recordings: tuple[RecordingFile, ...]
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """Names, in order."""
+        return tuple(dict.fromkeys(r.listener for r in self.recordings))
+
+    @property
+    def rated(self) -> bool:
+        """Whether the sounds to be fitted have ratings."""
+        return any(s.rating for s in self.sounds if s.fit)
+
+    def heard(self, listener: str, sound: str) -> RecordingFile:
+        """Return the recording in which ``listener`` hears ``sound``; RecordingError if there is none."""
+        found = [r for r in self.recordings if r.listener == listener and sound in r.onset]
+        if not found:
+            raise RecordingError(
+                f"study {self.folder}: {listener} has no recording of {sound}; expected one of "
+                f"{', '.join(self.listeners)} and one of {', '.join(s.name for s in self.sounds)}: correct study.toml"
+            )
+        return found[0]
+
+    def label(self, recording: RecordingFile) -> str:
+        """Return what a recording is called in messages: the listener, with the file where they have several."""
+        several = sum(r.listener == recording.listener for r in self.recordings) > 1
+        return f"{recording.listener} ({shown(recording.path, self.folder)})" if several else recording.listener
+
+
+def shown(path: Path, folder: Path) -> str:
+    """Return ``path`` as a message names it: relative to the study's folder where it lies in there."""
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def find_problems(layout: Layout, unheard: str) -> tuple[str, ...]:
+    """Return all that forbids the use of a study and can be told from names and files alone.
+
+    ``unheard`` says what to do where a listener has no onset for a sound.
+    """
+    return (
+        *layout.problems,
+        *_missing_files(layout),
+        *_doubles(layout),
+        *_listener_problems(layout, unheard),
+        *_table_problems(layout.sounds),
+    )
+
+
+def _missing_files(layout: Layout) -> Iterator[str]:
+    files: list[tuple[str, Path | None]] = []
+    for sound in layout.sounds:
+        files += [(sound.name, sound.path), (sound.name, sound.covariates), (sound.name, sound.rating)]
+    for recording in layout.recordings:
+        files += [(recording.listener, recording.path), (recording.listener, recording.described)]
+    for name, path in files:
+        if path is None or path.exists():
+            continue
+        remedy = "correct study.toml or add it"
+        if path.is_symlink():
+            remedy = "it is a link whose content is not here: fetch it, as with `datalad get`"
+        yield f"{name}: no file {shown(path, layout.folder)}; {remedy}"
+
+
+def _doubles(layout: Layout) -> Iterator[str]:
+    for name in _twice([s.name for s in layout.sounds]):
+        yield f"{name}: two sounds have this name; give each its own in study.toml"
+    owners: dict[Path, RecordingFile] = {}
+    for recording in layout.recordings:
+        other = owners.setdefault(recording.path.resolve(), recording)
+        if other.listener != recording.listener:
+            yield (
+                f"{recording.listener}: has the recording of {other.listener}, {shown(recording.path, layout.folder)}; "
+                "expected one of their own: correct listener.file in study.toml"
+            )
+
+
+def _listener_problems(layout: Layout, unheard: str) -> Iterator[str]:
+    listeners = layout.listeners
+    if len(listeners) < LEAST_LISTENERS and (listeners or not layout.rated):
+        yield (
+            f"{len(listeners)} listener{'' if len(listeners) == 1 else 's'}, but synchrony of one with the others "
+            f"needs at least {LEAST_LISTENERS}: record more people, or give every sound a rating and no listeners"
+        )
+    for listener in listeners:
+        for sound in dict.fromkeys(s.name for s in layout.sounds):
+            found = [r for r in layout.recordings if r.listener == listener and sound in r.onset]
+            if not found:
+                yield f"{listener}: no onset for {sound}; {unheard}"
+            elif len(found) > 1:
+                files = ", ".join(shown(r.path, layout.folder) for r in found)
+                yield f"{listener}: {len(found)} onsets for {sound} ({files}); expected one: correct study.toml"
+
+
+def _table_problems(sounds: Sequence[SoundFile]) -> Iterator[str]:
+    fitted = [s for s in sounds if s.fit]
+    kinds = {"rating": [s.rating for s in fitted], "covariates": [s.covariates for s in fitted]}
+    for kind, tables in kinds.items():
+        without = [s.name for s, table in zip(fitted, tables, strict=True) if table is None]
+        if without and len(without) < len(fitted):
+            yield (
+                f"{', '.join(without)}: no {kind} table, but other sounds have one; expected it for every sound that "
+                f"is fitted: add sound.{kind}, or fit = false, in study.toml"
+            )
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]

@@ -1,0 +1,141 @@
+"""``study.toml``: the fields, and the files that it names."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
+from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_problems
+from rtaffect.errors import RecordingError
+from rtaffect.settings import Frozen
+
+MANIFEST = "study.toml"
+_UNHEARD = "correct study.toml: add it to [listener.onset]"
+_UNHEARD_EVENTS = (
+    "no row of their *_events.tsv has it as stim_file and begins at a number; add one, or name the sounds and the "
+    "listeners to be used in study.toml"
+)
+
+
+class SoundEntry(Frozen):
+    """One ``[[sound]]``; with ``fit = false`` it gets a reference but no weights are fitted to it."""
+
+    name: str
+    file: str
+    fit: bool = True
+    covariates: str | None = None
+    rating: str | None = None
+
+
+class ListenerEntry(Frozen):
+    """One ``[[listener]]``, a recording; several of the same name are one person.
+
+    ``onset`` has, for each sound's name, the time at which it began: on the LSL clock for XDF, else from the
+    recording's first sample (s).
+    """
+
+    name: str
+    file: str
+    onset: dict[str, float]
+    channels: tuple[str, ...] | None = None
+    unit: str | None = None
+    described: str | None = None
+
+
+class BidsEntry(Frozen):
+    """``[bids]``: the dataset that the listeners are taken from, and which of them and of its tasks; default: all."""
+
+    folder: str = "."
+    listeners: tuple[str, ...] | None = None
+    tasks: tuple[str, ...] | None = None
+
+
+class StudyManifest(Frozen):
+    """What ``study.toml`` holds."""
+
+    name: str
+    synthetic: bool = False
+    bids: BidsEntry | None = None
+    sound: tuple[SoundEntry, ...] = ()
+    listener: tuple[ListenerEntry, ...] = ()
+
+
+def read_layout(folder: Path) -> Layout:
+    """Return the files of the study in ``folder``: by its ``study.toml``, else as a BIDS dataset.
+
+    What forbids its use, as far as names and files tell, is among its problems.
+
+    Raises
+    ------
+    RecordingError
+        If it is neither, or its description cannot be read.
+    """
+    if not (folder / MANIFEST).is_file() and (folder / DESCRIPTION).is_file():
+        found = _taken(folder, read_dataset(folder), ())
+        return _complete(found, _UNHEARD_EVENTS)
+    manifest = read_manifest(folder / MANIFEST)
+    sounds = tuple(_sound(folder, entry) for entry in manifest.sound)
+    if manifest.bids is None:
+        recordings = tuple(_recording(folder, entry) for entry in manifest.listener)
+        return _complete(Layout(folder, manifest.name, manifest.synthetic, sounds, recordings), _UNHEARD)
+    if manifest.listener:
+        raise RecordingError(
+            f"{folder / MANIFEST} has both [bids] and [[listener]]; expected one of them: leave the other out"
+        )
+    chosen = manifest.bids
+    dataset = read_dataset(folder / chosen.folder, chosen.listeners, chosen.tasks)
+    taken = _taken(folder, dataset, sounds)
+    return _complete(replace(taken, name=manifest.name, synthetic=manifest.synthetic), _UNHEARD_EVENTS)
+
+
+def read_manifest(path: Path) -> StudyManifest:
+    """Read ``study.toml``; raises RecordingError, with all fields that are wrong, if that is impossible."""
+    try:
+        return StudyManifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise RecordingError(
+            f"no study in {path.parent}: {path.name} is not there, nor a BIDS {DESCRIPTION}; "
+            "`rtaffect simulate --out DIR` writes an example"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecordingError(f"{path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise RecordingError(f"{path}: {wrong}; see docs/formats.md for the fields") from None
+
+
+def _taken(folder: Path, dataset: Dataset, sounds: tuple[SoundFile, ...]) -> Layout:
+    """Return the part of a dataset that has to do with ``sounds`` (default: with any), by their names there."""
+    names = {path.resolve(): name for name, path in dataset.sounds.items()}
+    wanted = sounds or tuple(SoundFile(name, path) for name, path in dataset.sounds.items())
+    given = {names[s.path.resolve()]: s.name for s in wanted if s.path.resolve() in names}
+    recordings = [
+        replace(each, onset={given[name]: onset for name, onset in each.onset.items() if name in given})
+        for each in dataset.recordings
+    ]
+    # A recording without any of them is of no use, unless to say that its listener hears none.
+    useful = {r.listener for r in recordings if r.onset}
+    recordings = [r for r in recordings if r.onset or r.listener not in useful]
+    return Layout(folder, dataset.name, False, wanted, tuple(recordings), dataset.problems, dataset.notes)
+
+
+def _complete(layout: Layout, unheard: str) -> Layout:
+    problems = find_problems(layout, unheard)
+    if not layout.sounds:
+        problems = (*problems, "no sound; expected at least one: add [[sound]] with its file to study.toml")
+    return replace(layout, problems=problems)
+
+
+def _sound(folder: Path, entry: SoundEntry) -> SoundFile:
+    covariates, rating = (folder / t if t is not None else None for t in (entry.covariates, entry.rating))
+    return SoundFile(entry.name, folder / entry.file, entry.fit, covariates, rating)
+
+
+def _recording(folder: Path, entry: ListenerEntry) -> RecordingFile:
+    described = folder / entry.described if entry.described is not None else None
+    path = folder / entry.file
+    return RecordingFile(entry.name, path, entry.onset, folder / MANIFEST, entry.channels, entry.unit, described)

@@ -1,0 +1,204 @@
+"""A recording in any format that mne reads, as sources of EEG: EDF, BDF, BrainVision, EEGLAB, FIF and others."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.studies.described import ChannelTable, kinds_of, read_channel_table
+from calibration.studies.edf_header import read_edf_header
+from calibration.studies.layout import RecordingFile
+from rtaffect.errors import RecordingError
+from rtaffect.montage import place_of
+from rtaffect.sources.base import StreamInfo, volts_per
+from rtaffect.sources.channel_plan import ChannelPlan, plan_eeg
+from rtaffect.sources.recorded import ArraySource
+
+if TYPE_CHECKING:
+    from mne.io import BaseRaw
+
+#: Times (n,), s, and samples (n, channels), V.
+Piece = tuple[NDArray[np.float64], NDArray[np.float32]]
+
+#: Read at once, s; a source's buffer keeps more.
+PIECE_S: Final = 20.0
+#: What mne warns of that does not matter here: how files should be called, and filters that it only notes.
+_IMMATERIAL: Final = ("naming conventions", "pass filters", "annotation(s) that were expanding")
+
+
+class MneFile:
+    """One recording; times are s from its first sample. Samples are read when a source asks for them.
+
+    What the recording marks as bad (channels, or spans whose annotation begins with 'bad') is missing (NaN).
+
+    Attributes
+    ----------
+    rate : float
+        Hz.
+    channels : tuple of str
+        EEG, then EOG with names that say so.
+    first, last : float
+        Times of the first and the last sample, s.
+    breaks : tuple of float
+        Where the recording was interrupted: the time in the file goes on, but what follows came later, s.
+    bad : tuple of str
+        Channels that are marked as bad.
+    warnings : list of str
+        What mne has to say, one line each.
+
+    Raises
+    ------
+    RecordingError
+        If mne is not installed, the file cannot be read, or it has interruptions that nothing tells the place of.
+    StreamError
+        If names or units are missing or wrong, or no channel is EEG.
+    """
+
+    first = 0.0
+
+    def __init__(self, file: RecordingFile) -> None:
+        self._file = file
+        self.warnings: list[str] = []
+        if file.path.suffix.lower() in {".edf", ".bdf"}:
+            self._open_edf()
+        else:
+            self._open()
+        self.rate = float(self._raw.info["sfreq"])
+        self.channels = self._plan.names
+        self.last = (self._raw.n_times - 1) / self.rate
+        self._dead = np.isin([place_of(label) for label in self._labels], sorted(self._bad_places()))
+        self.bad = tuple(np.array(self.channels)[self._dead].tolist())
+        self.breaks, self._spans = self._annotated()
+
+    def source(self, start: float, stop: float) -> ArraySource:
+        """Return a fresh source of the samples from ``start`` to before ``stop`` (s)."""
+        first = min(max(0, math.ceil(start * self.rate - 1e-6)), self._raw.n_times)
+        end = min(max(first, math.ceil(stop * self.rate - 1e-6)), self._raw.n_times)
+        samples = np.empty((end - first, len(self.channels)), np.float32)
+        for at, piece in self._in_pieces(first, end):
+            samples[at - first : at - first + len(piece)] = piece
+        info = StreamInfo(self._file.listener, "eeg", self.rate, self.channels, "file", self._file.path.name)
+        return ArraySource(info, samples, onset=first / self.rate)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the whole recording, some seconds at a time."""
+        for at, samples in self._in_pieces(0, self._raw.n_times):
+            yield (at + np.arange(len(samples))) / self.rate, samples.astype(np.float32)
+
+    def _in_pieces(self, first: int, end: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        step = max(1, round(PIECE_S * self.rate))
+        for at in range(first, end, step):
+            yield at, self._read(at, min(at + step, end))
+
+    def _read(self, first: int, end: int) -> NDArray[np.float64]:
+        """Return samples ``first`` to before ``end`` (n, channels), V."""
+        with _mne_told(self._file.path, self.warnings):
+            values = self._raw[self._picks, first:end][0].T / self._applied
+        volts: NDArray[np.float64] = values * self._plan.scale
+        volts[:, self._dead] = np.nan
+        for start, stop, columns in self._spans:
+            span = slice(max(0, start - first), max(0, stop - first))
+            volts[span, columns] = np.nan
+        return volts
+
+    def _open(self) -> None:
+        """Read the header; mne's values are volts, by the file's own unit of each channel."""
+        self._raw = raw = _read_raw(self._file.path, None, self.warnings)
+        labels = tuple(raw.ch_names)
+        default = "uV" if self._file.path.suffix.lower() == ".set" else "V"
+        said = [raw._orig_units.get(label, default) for label in labels]
+        units = tuple("" if unit == "n/a" else unit for unit in said)
+        self._describe(labels, tuple(raw.get_channel_types()), units)
+        self._picks = list(self._plan.columns)
+        self._applied = np.array([volts_per(units[i]) if units[i] else 1.0 for i in self._picks])
+
+    def _open_edf(self) -> None:
+        """Read the header; only channels in use are read, since mne brings all that it reads to the highest rate."""
+        path = self._file.path
+        header = read_edf_header(path)
+        if header.interrupted:
+            raise RecordingError(
+                f"{path} has interruptions (EDF+D); expected a recording that goes on, or one file for each part: "
+                "export it so"
+            )
+        self._describe(header.labels, ("eeg",) * len(header.labels), header.units)
+        used = sorted(self._plan.columns)
+        self._raw = _read_raw(path, [header.labels[i] for i in used], self.warnings)
+        if len(self._raw.ch_names) != len(used):
+            raise RecordingError(
+                f"{path} has {len(self._raw.ch_names)} channels called {', '.join(header.labels[i] for i in used)}; "
+                f"expected {len(used)}, no two with one name: rename them"
+            )
+        self._picks = [used.index(i) for i in self._plan.columns]
+        # mne scales the units that it knows to volts, and takes all others for volts.
+        self._applied = np.asarray(self._raw._raw_extras[0]["units"], np.float64)[self._picks]
+
+    def _describe(self, labels: tuple[str, ...], kinds: Sequence[str], units: Sequence[str]) -> None:
+        """Choose the channels: by the table of channels where there is one, else by the file and their names."""
+        file = self._file
+        table = read_channel_table(file.described, labels) if file.described else None
+        names = file.channels if file.channels and len(file.channels) == len(labels) else labels
+        types = kinds_of(names, kinds, units, table)
+        stated = [
+            unit or (table.units.get(place_of(n), "") if table else "") for n, unit in zip(labels, units, strict=True)
+        ]
+        self._table: ChannelTable | None = table
+        self._plan: ChannelPlan = plan_eeg(file.path.name, labels, types, stated, file.channels, file.unit)
+        self._labels = tuple(labels[i] for i in self._plan.columns)
+
+    def _bad_places(self) -> set[str]:
+        marked = {place_of(name) for name in self._raw.info["bads"]}
+        return marked | (self._table.bad if self._table else frozenset())
+
+    def _annotated(self) -> tuple[tuple[float, ...], list[tuple[int, int, NDArray[np.bool_]]]]:
+        """Return interruptions (s), and bad spans as (first sample, sample after the last, channels)."""
+        breaks, spans = [], []
+        for each in self._raw.annotations:
+            text, start = str(each["description"]).casefold(), float(each["onset"]) - self._raw.first_time
+            stop = start + float(each["duration"])
+            if "boundary" in text or text.startswith("new segment"):
+                # The first segment begins with the recording.
+                if start > 1 / self.rate:
+                    breaks.append(start)
+            elif text.startswith("bad") and stop > start:
+                named = [place_of(name) for name in each.get("ch_names") or self._labels]
+                columns = np.isin([place_of(label) for label in self._labels], named)
+                spans.append((math.floor(start * self.rate), math.ceil(stop * self.rate), columns))
+        return tuple(breaks), spans
+
+
+def _read_raw(path: Path, include: Sequence[str] | None, told: list[str]) -> BaseRaw:
+    try:
+        import mne
+    except ImportError:
+        raise RecordingError(
+            f'{path}: only XDF is read without mne, which is not installed; pip install "rtaffect[head]", or export '
+            "the recording as XDF"
+        ) from None
+    only = {} if include is None else {"include": list(include)}
+    with _mne_told(path, told):
+        return mne.io.read_raw(path, preload=False, verbose="WARNING", **only)
+
+
+@contextmanager
+def _mne_told(path: Path, told: list[str]) -> Iterator[None]:
+    """Keep what mne warns of, one line each, and make one line of what it fails with."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        # A damaged file may make each of its readers fail in any way.
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise RecordingError(
+                f"{path} cannot be read ({reason}); expected EEG in a format that mne reads: export it again"
+            ) from error
+    lines = (" ".join(str(each.message).split()) for each in caught)
+    told += [line for line in dict.fromkeys(lines) if line not in told and not any(t in line for t in _IMMATERIAL)]

@@ -1,0 +1,159 @@
+"""A listener's recording, whatever its format: what it spans, and sources of its EEG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from calibration.studies.layout import RecordingFile
+from calibration.studies.mne_file import PIECE_S, MneFile, Piece
+from rtaffect.errors import RecordingError, StreamError
+from rtaffect.simulation.study import StudySound
+from rtaffect.sources.base import Source
+from rtaffect.sources.xdf import XdfRecording, XdfSource
+
+#: EEG that is taken in before a sound starts, so that the filters have settled, s.
+LEAD_S = 10.0
+#: EEG that is taken in after a sound ends, for what looks ahead, s.
+TAIL_S = 2.0
+_XDF = (".xdf", ".xdfz", ".xdf.gz")
+
+
+class Recording(Protocol):
+    """What a study needs of a recording; times are LSL times for XDF, else s from the first sample.
+
+    ``first`` and ``last`` are the times of the first and the last sample, ``breaks`` those at which it was interrupted.
+    """
+
+    @property
+    def rate(self) -> float:
+        """Nominal rate, Hz."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names; those of the eyes say so."""
+
+    @property
+    def first(self) -> float:
+        """Time of the first sample, s."""
+
+    @property
+    def last(self) -> float:
+        """Time of the last sample, s."""
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Where time in the file goes on but what follows came later, s."""
+
+    @property
+    def bad(self) -> tuple[str, ...]:
+        """Channels that the recording, or a table of them, marks as bad; they have no values."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd about the file, one line each."""
+
+    def source(self, start: float, stop: float) -> Source:
+        """Return a fresh source of the EEG from ``start`` on, at least to ``stop`` (s) or the end."""
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the whole recording, some seconds at a time."""
+
+
+class XdfFile:
+    """An XDF recording with one stream of EEG.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read, or holds more or fewer streams.
+    StreamError
+        If names or units of the stream are missing or wrong.
+    """
+
+    #: Interruptions show in the samples' times.
+    breaks: tuple[float, ...] = ()
+    bad: tuple[str, ...] = ()
+
+    def __init__(self, file: RecordingFile) -> None:
+        if file.described is not None:
+            raise RecordingError(
+                f"{file.listener}: {file.path.name} is XDF, whose streams describe their channels; listener.described "
+                "is for other formats: take it out of study.toml"
+            )
+        self._file, self._recording = file, XdfRecording.open(file.path)
+        whole = self._whole()
+        self.rate, self.channels = whole.info.rate, whole.info.channels
+        self.first, self.last = whole.first, whole.last
+        self.warnings = self._recording.warnings
+
+    def source(self, start: float, stop: float) -> Source:
+        """Return a fresh source of the EEG from ``start`` (s) to the end."""
+        source = self._whole()
+        source.skip_to(start)
+        return source
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the whole recording, some seconds at a time."""
+        source, cursor = self._whole(), 0
+        for stop in np.arange(self.first + PIECE_S, self.last + PIECE_S, PIECE_S).tolist():
+            source.advance(stop)
+            block = source.buffer.read(cursor, np.inf)
+            cursor = block.stop
+            yield block.times, block.samples
+
+    def _whole(self) -> XdfSource:
+        sources = self._recording.eeg_sources(channels=self._file.channels, unit=self._file.unit)
+        if len(sources) > 1:
+            names = ", ".join(s.info.name for s in sources)
+            raise RecordingError(
+                f"{self._file.listener}: {self._file.path.name} holds {len(sources)} EEG streams ({names}); expected "
+                "one per listener: export each to a file of its own"
+            )
+        return sources[0]
+
+
+def open_recording(file: RecordingFile) -> Recording:
+    """Open a recording, by the ending of its name; raises RecordingError if it cannot be used."""
+    try:
+        return XdfFile(file) if file.path.name.lower().endswith(_XDF) else MneFile(file)
+    except StreamError as error:
+        raise RecordingError(
+            f"{file.listener}: {file.path.name}: {error} (in study.toml: listener.channels, listener.unit)"
+        ) from error
+
+
+def out_of_place(file: RecordingFile, recording: Recording, sound: str, seconds: int) -> str | None:
+    """Return what is wrong with where a sound of ``seconds`` s lies in a recording, in one line; None if nothing."""
+    onset = file.onset[sound]
+    if not recording.first <= onset <= recording.last - seconds + 1:
+        return (
+            f"{file.listener}: {sound} begins at {onset:.1f} s and lasts {seconds} s, but the recording "
+            f"{file.path.name} spans {recording.first:.1f} to {recording.last:.1f} s; correct its onset in "
+            f"{file.onsets_in.name}"
+        )
+    inside = [at for at in recording.breaks if onset < at < onset + seconds]
+    if inside:
+        return (
+            f"{file.listener}: {file.path.name} was interrupted at {inside[0]:.1f} s, while {sound} was heard "
+            f"({onset:.1f} to {onset + seconds:.1f} s); expected a recording that goes on: leave the listener or the "
+            "sound out"
+        )
+    return None
+
+
+def heard_in(file: RecordingFile, recording: Recording, sound: StudySound) -> tuple[Source, float]:
+    """Return a fresh source of the EEG from shortly before a sound, and the time at which that began (s).
+
+    Raises
+    ------
+    RecordingError
+        If the sound lies beyond the recording, or the recording is interrupted in it.
+    """
+    if wrong := out_of_place(file, recording, sound.name, sound.seconds):
+        raise RecordingError(wrong)
+    onset = file.onset[sound.name]
+    start = max([onset - LEAD_S, *(at for at in recording.breaks if at <= onset)])
+    return recording.source(start, onset + sound.seconds + TAIL_S), onset
