@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -51,6 +52,8 @@ class Plan:
         Random halvings for the noise ceiling's lower end.
     few_layers
         Whether only the first, the middle and the last layer are compared.
+    keep
+        Folder for filtered EEG, see :func:`calibration.measured.measure`.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Plan:
     draws: int = 1000
     splits: int = SPLITS
     few_layers: bool = False
+    keep: Path | None = None
 
 
 def calibrate(  # noqa: PLR0917 - the analysis without choices, as the demo and tests need it
@@ -124,7 +128,15 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     with watch("features"):
         features = _features(study, featurizer, compared, progress)
     with watch("observed synchrony"):
-        measured = measure(study, settings, progress, space=plan.space, components=plan.components, splits=plan.splits)
+        measured = measure(
+            study,
+            settings,
+            progress,
+            space=plan.space,
+            components=plan.components,
+            splits=plan.splits,
+            keep=plan.keep,
+        )
     names, covariates = _covariates(study, measured.sounds)
     question = Question(measured.targets, measured.people, measured.space.layout.counted, covariates)
     with watch("feature sets and chance"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,8 @@ from calibration.responses import (
     mean_of,
     synchrony_courses,
 )
-from calibration.study import Study
+from calibration.study import FolderStudy, Study
+from rtaffect import __version__
 from rtaffect.errors import RecordingError
 from rtaffect.settings import Settings
 from rtaffect.simulation.study import StudySound
@@ -64,6 +68,7 @@ def measure(
     space: Space | None = None,
     components: bool = False,
     splits: int = 0,
+    keep: Path | None = None,
 ) -> Measured:
     """Run every listener's EEG through the live code and correlate it.
 
@@ -79,6 +84,8 @@ def measure(
         Whether correlated components of those channels are the rows instead.
     splits
         How many random halvings of the listeners to correlate.
+    keep
+        Folder for EEG that has been filtered, so that a run that was cut off goes on where it stopped.
 
     Raises
     ------
@@ -91,7 +98,7 @@ def measure(
         raise RecordingError(f"study {study.name!r} has no sound with fit = true; mark those to fit weights on")
     space = space or ChannelSpace(study.channels(), settings.signal.average_reference)
     space.fit_to({f"study {study.name}": study.channels()})
-    heard = _listen(study, space.channels, settings, progress)
+    heard = _listen(study, space.channels, settings, progress, keep)
     each: Sequence[Space] = [space] * len(study.listeners)
     if components:
         progress("correlated components")
@@ -128,12 +135,48 @@ def half_courses(group: Array, settings: Settings, layout: RowLayout, splits: in
     return np.array(found).reshape(splits, 2, steps, layout.rows)
 
 
-def _listen(study: Study, channels: Sequence[str], settings: Settings, progress: Progress) -> dict[str, list[Array]]:
+def _listen(
+    study: Study, channels: Sequence[str], settings: Settings, progress: Progress, keep: Path | None
+) -> dict[str, list[Array]]:
     """Return each sound's listeners' channels (time, C). Listener by listener: a recording holds all sounds of one."""
     heard: dict[str, list[Array]] = {}
     for listener in study.listeners:
         progress(f"EEG of {listener}")
         for sound in study.sounds():
-            source, onset = study.eeg(listener, sound)
-            heard.setdefault(sound.name, []).append(clean_channels(source, onset, sound, channels, settings))
+            path = _kept(study, listener, sound, channels, settings, keep)
+            found = _read(path)
+            if found is None:
+                source, onset = study.eeg(listener, sound)
+                found = clean_channels(source, onset, sound, channels, settings)
+                _write(path, found)
+            heard.setdefault(sound.name, []).append(found)
     return heard
+
+
+def _kept(  # noqa: PLR0917 - all that the clean channels follow from
+    study: Study, listener: str, sound: StudySound, channels: Sequence[str], settings: Settings, keep: Path | None
+) -> Path | None:
+    """Return the file for one listener's clean channels; None where nothing is kept, or the study has no files."""
+    stamp = study.stamp(listener, sound) if isinstance(study, FolderStudy) else ""
+    if keep is None or not stamp:
+        return None
+    about = [__version__, stamp, sound.sha256, *channels, settings.signal.model_dump_json()]
+    about.append(settings.quality.model_dump_json())
+    return keep / f"{hashlib.sha256(chr(0).join(about).encode()).hexdigest()[:32]}.npy"
+
+
+def _read(path: Path | None) -> Array | None:
+    try:
+        return None if path is None else np.asarray(np.load(path), np.float64)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _write(path: Path | None, channels: Array) -> None:
+    """Write the whole file or nothing."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            np.save(file, channels)
+        os.replace(part, path)

@@ -98,6 +98,12 @@ class FolderStudy:
         file = self._layout.heard(listener, sound.name)
         return heard_in(file, self._open(file), sound)
 
+    def stamp(self, listener: str, sound: StudySound) -> str:
+        """Return what tells a listener's EEG during a sound from any other: its file as it is now, and the onset."""
+        file = self._layout.heard(listener, sound.name)
+        about = file.path.stat()
+        return f"{file.path.resolve()} {about.st_size} {about.st_mtime_ns} {file}"
+
     def ratings(self, sound: StudySound) -> NDArray[np.float64] | None:
         """Return ratings of a sound (steps, columns), named by ``rating_names``, NaN where missing; None if none."""
         found = self._ratings.get(sound.name)
