@@ -45,7 +45,7 @@ def bundle_of(  # noqa: PLR0917 - each part once
 ) -> Bundle:
     """Return the bundle that a fit to what was measured makes."""
     r, r_mean = result.correlations()
-    space, listeners = measured.space, len(study.listeners)
+    space, listeners = measured.space, 0 if measured.rated else len(study.listeners)
     manifest = Manifest(
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,7 +57,7 @@ def bundle_of(  # noqa: PLR0917 - each part once
         featurizer=reader.described,
         stimuli=tuple(
             Stimulus(name=s.name, sha256=s.sha256, seconds=s.seconds, people=listeners, fitted=s.fit)
-            for s in study.sounds()
+            for s in (measured.sounds if measured.rated else study.sounds())
         ),
         lags_s=result.weights.lags_s,
         scores=Scores(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from calibration.bundling import Reader, bundle_of
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
 from calibration.intervals import ceiling_of, half_means, noise_ceiling
-from calibration.measured import Measured, Progress, mean_course, measure
+from calibration.measured import Measured, Progress, measure, rated
 from calibration.outcome import Outcome
 from calibration.study import Study, TabledStudy
 from calibration.sweep import AUTO, Question, Sweep, sweep
@@ -54,6 +54,8 @@ class Plan:
         Whether only the first, the middle and the last layer are compared.
     keep
         Folder for filtered EEG, see :func:`calibration.measured.measure`.
+    ratings
+        Whether the study's ratings are predicted in place of synchrony.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Plan:
     splits: int = SPLITS
     few_layers: bool = False
     keep: Path | None = None
+    ratings: bool = False
 
 
 def calibrate(  # noqa: PLR0917 - the analysis without choices, as the demo and tests need it
@@ -128,17 +131,22 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     with watch("features"):
         features = _features(study, featurizer, compared, progress)
     with watch("observed synchrony"):
-        measured = measure(
-            study,
-            settings,
-            progress,
-            space=plan.space,
-            components=plan.components,
-            splits=plan.splits,
-            keep=plan.keep,
+        measured = (
+            rated(study)
+            if plan.ratings
+            else measure(
+                study,
+                settings,
+                progress,
+                space=plan.space,
+                components=plan.components,
+                splits=plan.splits,
+                keep=plan.keep,
+            )
         )
     names, covariates = _covariates(study, measured.sounds)
-    question = Question(measured.targets, measured.people, measured.space.layout.counted, covariates)
+    people = [target[None] for target in measured.rated] or measured.people
+    question = Question(measured.targets, people, measured.space.layout.counted, covariates)
     with watch("feature sets and chance"):
         found = sweep(features, question, settings, progress, draws=plan.draws)
     chosen, how = (found.best, "inner folds") if wanted == AUTO else (wanted, "the user")
@@ -218,6 +226,9 @@ def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, 
 def _ceilings(measured: Measured) -> tuple[Array, Array]:
     """Return the upper and lower noise ceiling (R + 1,), the mean over counted rows last."""
     counted = measured.space.layout.counted
+    if measured.rated:
+        none = np.full(len(counted) + 1, np.nan)
+        return none, none
 
     def whole(courses: Array) -> Array:
         return np.concatenate([courses, courses[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
@@ -241,7 +252,7 @@ def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
         yield "one sound only: folds are blocks of it, and layers cannot be compared over sounds"
     if edge := result.fit.at_edge:
         yield edge
-    missing = np.isnan(mean_course(np.concatenate(measured.people, axis=1))).all(axis=0)
+    missing = np.isnan(np.concatenate(measured.targets)).all(axis=0)
     if missing.any():
         names = ", ".join(np.array(measured.space.rows)[missing])
         yield f"no value at any time: {names}"

@@ -19,12 +19,12 @@ from calibration.responses import (
     mean_of,
     synchrony_courses,
 )
-from calibration.study import FolderStudy, Study
+from calibration.study import FolderStudy, Study, TabledStudy, ratings_of
 from rtaffect import __version__
 from rtaffect.errors import RecordingError
 from rtaffect.settings import Settings
 from rtaffect.simulation.study import StudySound
-from rtaffect.spaces import ChannelSpace, Space
+from rtaffect.spaces import ChannelSpace, RatingSpace, Space
 from rtaffect.synchrony import RowLayout, fisher_mean
 
 Array = NDArray[np.float64]
@@ -38,7 +38,8 @@ _LEAST_FOR_HALVES = 4
 class Measured:
     """Observed synchrony of a study. P listeners, R rows, S splits; courses are in Fisher z, NaN where there is none.
 
-    ``sounds`` are those to fit on; ``people`` has for each of them (P, steps, R), ``halves`` (S, 2, steps, R) the mean
+    ``sounds`` are those to fit on; of a study of ratings ``rated`` has for each of them (steps, R), in their own unit,
+    and there are no people. ``people`` has for each of them (P, steps, R), ``halves`` (S, 2, steps, R) the mean
     course within random halves of the listeners, each half by itself (S is 0 with too few listeners). ``references``
     has for every sound of the study the group's mean response (time, M * k) float32.
     """
@@ -48,10 +49,13 @@ class Measured:
     people: tuple[Array, ...]
     halves: tuple[Array, ...]
     references: tuple[NDArray[np.float32], ...]
+    rated: tuple[Array, ...] = ()
 
     @property
     def targets(self) -> list[Array]:
-        """The mean over listeners (steps, R) of each sound, Fisher z."""
+        """What is predicted of each sound (steps, R): the mean over listeners, Fisher z, or the ratings."""
+        if self.rated:
+            return list(self.rated)
         return [mean_course(people) for people in self.people]
 
 
@@ -114,6 +118,24 @@ def measure(
             people.append(synchrony_courses(group, settings, layout) if left_out is None else left_out)
             halves.append(half_courses(group, settings, layout, splits))
     return Measured(space, fitted, tuple(people), tuple(halves), tuple(references))
+
+
+def rated(study: Study) -> Measured:
+    """Return the ratings of a study in place of synchrony.
+
+    Raises
+    ------
+    RecordingError
+        If it has none.
+    """
+    sounds = tuple(s for s in study.sounds() if s.fit)
+    found = [(s, values) for s in sounds if (values := ratings_of(study, s)) is not None]
+    if not found or not isinstance(study, TabledStudy):
+        raise RecordingError(f"study {study.name!r} has no ratings; give each sound a table of them in study.toml")
+    tables = tuple(v for _, v in found)
+    nobody = tuple(np.empty((0, *v.shape)) for v in tables)
+    halves = tuple(np.empty((0, 2, *v.shape)) for v in tables)
+    return Measured(RatingSpace(study.rating_names), tuple(s for s, _ in found), nobody, halves, (), tables)
 
 
 def half_courses(group: Array, settings: Settings, layout: RowLayout, splits: int) -> Array:

@@ -20,7 +20,7 @@ from rtaffect.prediction import Weights
 from rtaffect.response import Response
 from rtaffect.settings import Frozen, Settings
 from rtaffect.space_file import from_bytes, to_bytes
-from rtaffect.spaces import ChannelSpace, ComponentSpace, Kind, RegionSpace, Space
+from rtaffect.spaces import ChannelSpace, ComponentSpace, Kind, RatingSpace, RegionSpace, Space
 
 FORMAT: Final = 3
 #: A featurizer that lies in the bundle's folder, if it is not the default model's.
@@ -95,6 +95,8 @@ class Bundle:
 
     def reference_for(self, sound_sha256: str) -> NDArray[np.float32] | None:
         """Return the reference of the stimulus with that hash, or None."""
+        if not self.references:
+            return None
         for stimulus, reference in zip(self.manifest.stimuli, self.references, strict=True):
             if stimulus.sha256 == sound_sha256:
                 return reference
@@ -169,6 +171,8 @@ def _load_space(manifest: Manifest, tensors: dict[str, NDArray[Any]], where: str
             space = RegionSpace(from_bytes(tensors["space.operator"].tobytes(), f"{where}: space.operator"))
         elif manifest.space == "components":
             space = ComponentSpace(manifest.channels, tensors["space.filters"], tensors["space.covariance"])
+        elif manifest.space == "ratings":
+            space = RatingSpace(manifest.rows)
         else:
             space = ChannelSpace(manifest.channels, manifest.settings.signal.average_reference)
     except KeyError as error:
@@ -218,7 +222,7 @@ def _assemble(folder: Path, manifest: Manifest, tensors: dict[str, NDArray[Any]]
             raise ArtifactError(f"bundle {folder}: tensor {name} holds values that are not finite; {_REMAKE}")
     arrays = {n.removeprefix("weights."): tensors[n] for n in shapes if n.startswith("weights.")}
     weights = Weights(**arrays, lags_s=manifest.lags_s)
-    references = tuple(tensors[f"reference.{i}"] for i in range(len(manifest.stimuli)))
+    references = tuple(tensors[name] for name in shapes if name.startswith("reference."))
     return Bundle(manifest, weights, references, space)
 
 
@@ -236,4 +240,4 @@ def _expected_shapes(manifest: Manifest, space: Space) -> dict[str, tuple[int | 
         "weights.intercept": (rows,),
         "weights.residual_low": (rows + 1,),
         "weights.residual_high": (rows + 1,),
-    } | {f"reference.{i}": (None, columns) for i in range(len(manifest.stimuli))}
+    } | {f"reference.{i}": (None, columns) for i in range(len(manifest.stimuli)) if space.channels}

@@ -22,7 +22,7 @@ from rtaffect.synchrony import RowLayout
 
 Signal = NDArray[np.float64]
 Marks = NDArray[np.bool_]
-Kind = Literal["channels", "regions", "components"]
+Kind = Literal["channels", "regions", "components", "ratings"]
 
 #: Matrices for so many sets of good channels are kept.
 _KEPT = 32
@@ -40,7 +40,7 @@ class Space(ABC):
     rows
         Names of all rows, the measured ones first.
     row_kinds
-        What each row is: channel, zone, region, group or component.
+        What each row is: channel, zone, region, group, component or rating.
     own_share
         (rows,) How much of a row's estimated power is its own; 1 where nothing is estimated.
     layout
@@ -239,6 +239,26 @@ class ComponentSpace(Space):
         stable = here + 1e-6 * np.trace(here) / len(here) * np.eye(len(here))
         filled = np.linalg.solve(stable, self.covariance[np.ix_(used, ~used)]).T
         return np.asarray(self.filters[:, used] + self.filters[:, ~used] @ filled)
+
+
+class RatingSpace(Space):
+    """Rows are what people said, moment by moment, not what a headset shows: there is nothing to observe live."""
+
+    kind = "ratings"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__((), names, ["rating"] * len(names), np.ones(len(names)), RowLayout.plain(len(names)))
+
+    def courses(self, second: Signal) -> Signal:
+        """Return that there are none."""
+        return np.full((len(second), self.layout.measured), np.nan)
+
+    def fit_to(self, montages: Mapping[str, Sequence[str]]) -> Space:
+        """Refuse every headset."""
+        raise MontageError(
+            f"the bundle predicts ratings ({', '.join(self.rows)}), which no headset shows; a session needs a bundle "
+            "that was calibrated on EEG"
+        )
 
 
 def usable(second: Signal) -> Marks:

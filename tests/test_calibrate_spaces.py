@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
+from scipy.signal import lfilter
 
 from calibration.calibrate import calibrate
 from calibration.command import QUICK, command, describe
@@ -16,7 +18,7 @@ from calibration.responses import clean_channels, component_spaces, group_respon
 from rtaffect.bundle import Bundle, load_bundle, save_bundle
 from rtaffect.clock import InstantClock
 from rtaffect.engine import Engine
-from rtaffect.errors import ArtifactError, MontageError, SettingsError
+from rtaffect.errors import ArtifactError, MontageError, RecordingError, SettingsError
 from rtaffect.featurizer import default_featurizer
 from rtaffect.feedback import Feedback
 from rtaffect.session import Session
@@ -220,3 +222,41 @@ def test_regions_of_too_few_good_channels_are_shown_but_not_trusted():
     assert np.isfinite(found[-1].observed).all()
     assert "less than 70% of the channels are good" in found[-1].reason
     assert not found[-1].trusted.any()
+
+
+@pytest.fixture(scope="module")
+def rated_study(tmp_path_factory) -> Path:
+    """Sounds whose arousal follows their features, and whose valence does not; nobody wore a headset."""
+    folder, study = tmp_path_factory.mktemp("rated"), small_study()
+    rng = np.random.default_rng(0)
+    lines = ['name = "rated"', "synthetic = true"]
+    for sound in study.sounds():
+        samples = np.round(sound.samples * 32768).astype(np.int16)
+        soundfile.write(folder / f"{sound.name}.wav", samples, 16000)
+        feature = study.features[sound.name] @ study.cohort.drive.projection[:, :1]
+        arousal = 50 + 10 * lfilter([0.3], [1, -0.7], feature[:, 0]) + rng.standard_normal(sound.seconds)
+        valence = lfilter([0.3], [1, -0.7], rng.standard_normal(sound.seconds))
+        table = "\n".join(["arousal\tvalence", *(f"{a:.3f}\t{v:.3f}" for a, v in zip(arousal, valence, strict=True))])
+        (folder / f"{sound.name}.tsv").write_text(table + "\n", encoding="utf-8")
+        lines += ["[[sound]]", f'name = "{sound.name}"', f'file = "{sound.name}.wav"', f'rating = "{sound.name}.tsv"']
+    (folder / "study.toml").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def test_ratings_are_predicted_without_any_eeg(rated_study, tmp_path):
+    done = run(rated_study, "--out", tmp_path / "b", "--quick", "--draws", "59")
+    assert done.exit_code == 0, done.output
+    bundle = load_bundle(tmp_path / "b")
+    assert bundle.manifest.space == "ratings"
+    assert bundle.manifest.rows == ("arousal", "valence")
+    assert bundle.references == ()
+    assert bundle.manifest.scores.r[0] > 0.5 > bundle.manifest.scores.r[1]
+    assert "arousal" in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(MontageError, match=r"predicts ratings \(arousal, valence\), which no headset shows"):
+        bundle.space.fit_to({"A": ("Cz", "Pz")})
+
+
+def test_a_study_without_ratings_says_so(written, tmp_path):
+    done = run(written, "--out", tmp_path / "b", "--ratings")
+    with pytest.raises(RecordingError, match="has no ratings"):
+        raise done.exception
