@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal, Self
 
 import click
+from joblib import parallel_config
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from calibration.calibrate import calibrate
+from calibration.bundling import with_featurizer
+from calibration.calibrate import SPLITS, Plan, analyse
 from calibration.head.command import operator_for
-from calibration.measured import Progress
+from calibration.report import write_report
+from calibration.studies.check import check
 from calibration.study import FolderStudy
+from calibration.sweep import AUTO
 from rtaffect.bundle import Bundle, save_bundle
-from rtaffect.errors import SettingsError
-from rtaffect.featurizer import ALL_CORES, featurizer_for
+from rtaffect.errors import RecordingError, SettingsError
+from rtaffect.featurizer import ALL_CORES, Featurizer, all_layers_for
 from rtaffect.settings import PredictionSettings, read_settings
 from rtaffect.space_file import load_operator
 from rtaffect.spaces import RegionSpace, Space
 
 #: Few lags and components, for a study of a few minutes.
 QUICK = PredictionSettings(n_components=4, lags_s=(0, 3, 6, 9))
-
+#: Draws of each null, and with ``--quick``.
+DRAWS, QUICK_DRAWS = 1000, 99
+#: Folder in the bundle's with what has been filtered, until the bundle is there.
+KEPT = ".filtered"
 
 _path = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("study", type=_path)
-@click.option("--out", required=True, type=_path, help="Folder of the bundle to be written.")
+@click.option("--out", type=_path, help="Folder of the bundle to be written.")
 @click.option("--name", default=None, help="Name of the bundle; default: the folder's.")
-@click.option("--featurizer", type=_path, help="ONNX featurizer; default: the embedded one.")
+@click.option(
+    "--featurizer", type=_path, help="ONNX featurizer, of all layers or one; default: all of the embedded one."
+)
 @click.option(
     "--space",
     type=click.Choice(["channels", "regions", "components"]),
@@ -42,43 +55,144 @@ _path = click.Path(path_type=Path)
 @click.option("--head", type=_path, help="Space operator for --space regions; default: made for the study's channels.")
 @click.option("--mains", type=click.FloatRange(min=0), help="Mains frequency, Hz; 0 for no notch [default: 50].")
 @click.option("--settings", type=_path, help="TOML with settings that are not to have their default.")
-@click.option("--quick", is_flag=True, help="Every stage with few components and lags.")
+@click.option("--ratings", is_flag=True, help="Predict the study's ratings, also where it has EEG.")
+@click.option("--layer", default=AUTO, show_default=True, help="Layer of the bundle, from 0; auto: by inner folds.")
+@click.option("--draws", type=click.IntRange(min=19), help="Of each null [default: 1000; with --quick 99].")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Feature sets fitted at once.")
+@click.option("--dask", metavar="ADDRESS", help="Dask scheduler that fits them, as tcp://host:8786.")
+@click.option("--check", "only_check", is_flag=True, help="List everything that is wrong with STUDY, and do no more.")
+@click.option("--quick", is_flag=True, help="Every stage with few components, lags, layers and draws.")
 def command(
     study: Path,
-    out: Path,
+    out: Path | None,
     name: str | None,
     featurizer: Path | None,
     space: str,
     head: Path | None,
     mains: float | None,
     settings: Path | None,
+    ratings: bool,
+    layer: str,
+    draws: int | None,
+    jobs: int,
+    dask: str | None,
+    only_check: bool,
     quick: bool,
 ) -> None:
-    """Fit a bundle (weights and references) to STUDY, a folder with study.toml, sounds and recordings."""
+    """Fit a bundle to STUDY, with a report: which features predict synchrony, of which rows, and how sure that is.
+
+    STUDY is a folder with study.toml, or a BIDS dataset.
+    """
     console, begin = Console(log_path=False), time.perf_counter()
+    if only_check:
+        _tell_problems(study, console)
+        return
+    if out is None:
+        raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
     if head and space != "regions":
         raise SettingsError(f"--head {head} is for --space regions, but the space is {space}; leave one of them out")
     chosen = read_settings(settings, mains)
     if quick:
         chosen = chosen.model_copy(update={"prediction": QUICK})
-    with console.status("reading the study") as status:
-
-        def progress(text: str) -> None:
-            status.update(text)
-            console.log(text)
-
+    with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study)
-        regions = region_space(head, loaded.channels(), progress) if space == "regions" else None
-        reader = featurizer_for(featurizer, ALL_CORES, progress)
-        bundle = calibrate(
-            loaded, reader, chosen, name or out.name, progress, space=regions, components=space == "components"
+        reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
+        plan = Plan(
+            name or out.name,
+            layer=layer_of(layer),
+            space=region_space(head, loaded.channels(), progress) if space == "regions" else None,
+            components=space == "components",
+            draws=draws or (QUICK_DRAWS if quick else DRAWS),
+            splits=1 if quick else SPLITS,
+            few_layers=quick,
+            keep=out / KEPT,
+            ratings=ratings or not loaded.listeners,
         )
-        manifest = save_bundle(bundle, out)
-    console.print(f"bundle {out} in {time.perf_counter() - begin:.1f} s: {describe(bundle)}")
-    console.print(f"tensors sha256 {manifest.tensors_sha256}", style="dim")
+        progress.total = 2 * len(loaded.sounds()) + len(loaded.listeners) + 3
+        outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
+        progress("report")
+        manifest = save_bundle(outcome.bundle, out)
+        write_report(outcome, out / "report.html")
+        shutil.rmtree(out / KEPT, ignore_errors=True)
+    console.print(f"bundle {out} in {time.perf_counter() - begin:.1f} s: {describe(outcome.bundle)}")
+    for note in outcome.notes:
+        console.print(f"note: {note}", style="yellow", highlight=False)
+    console.print(f"report {out / 'report.html'}; tensors sha256 {manifest.tensors_sha256}", style="dim")
 
 
-def region_space(head: Path | None, channels: tuple[str, ...], progress: Progress) -> RegionSpace:
+class Steps:
+    """Says what is being done, how far it is and how long it may take; called with each step's name."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), console=console
+        )
+        self._task = self._bar.add_task("reading the study", total=None)
+        self._quiet = not console.is_terminal
+
+    @property
+    def total(self) -> float | None:
+        """Number of steps, None while it is not known."""
+        return self._bar.tasks[0].total
+
+    @total.setter
+    def total(self, steps: float) -> None:
+        self._bar.update(self._task, total=steps, completed=0)
+
+    def __enter__(self) -> Self:
+        """Take over the terminal's last line."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Give it back; say what becomes of the work if it was stopped."""
+        self._bar.stop()
+        if kind is KeyboardInterrupt:
+            self._bar.console.print("stopped; the same command goes on with the features and EEG that are done")
+
+    def __call__(self, text: str) -> None:
+        """Begin the step ``text``."""
+        self._bar.update(self._task, description=text, advance=1)
+        if self._quiet:
+            self._bar.console.log(text)
+
+
+def layer_of(text: str) -> int | Literal["auto"]:
+    """Return the layer that ``--layer`` names; SettingsError if it is none."""
+    if text == AUTO:
+        return "auto"
+    if not text.isdigit():
+        raise SettingsError(f"--layer {text}: expected auto, or a number from 0")
+    return int(text)
+
+
+def _tell_problems(study: Path, console: Console) -> None:
+    found = check(study)
+    for line in found:
+        console.print(f"- {line}", highlight=False, soft_wrap=True)
+    if problems := [line for line in found if not line.startswith("note:")]:
+        raise RecordingError(f"study {study}: {len(problems)} problems, listed above; correct them and check again")
+    console.print(f"study {study}: nothing wrong was found")
+
+
+def _backend(dask: str | None, jobs: int) -> Any:
+    """Return a context in which joblib uses ``jobs`` processes here, or a Dask cluster."""
+    if dask is None:
+        return parallel_config(n_jobs=jobs)
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SettingsError('--dask needs the package distributed; pip install "rtaffect[dask]"') from None
+    try:
+        Client(dask, timeout=10, set_as_default=True)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"--dask {dask}: no scheduler answers there ({error}); start one, or leave --dask out"
+        ) from None
+    return parallel_config(backend="dask")
+
+
+def region_space(head: Path | None, channels: tuple[str, ...], progress: Callable[[str], None]) -> RegionSpace:
     """Return the space of the operator in ``head``, or of one that is made for ``channels`` where that is None."""
     if head is not None:
         return RegionSpace(load_operator(head))

@@ -8,19 +8,22 @@ decomposition, is the same for all draws; their targets stand side by side as ro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.statistics import pair, score
-from calibration.validation import held_out
+from calibration.validation import held_out_each
 from rtaffect.settings import Settings
 
 Array = NDArray[np.float64]
 
 #: Rows fitted together: enough to keep the processor in matrix products, few enough for the memory.
-_TOGETHER: Final = 4000
+_ROWS: Final = 1000
+#: Predictions that are kept at once, bytes; what is learnt from features alone is computed once for so many.
+_BYTES: Final = 2**28
 
 
 def exact_null(
@@ -51,17 +54,29 @@ def exact_null(
     rng, rows = np.random.default_rng(seed), targets[0].shape[1]
     whole = [np.asarray(np.isfinite(t).all(axis=1)) for t in targets]
     turns = np.stack([rng.integers(1, max(2, int(w.sum())), draws) for w in whole], axis=1)
+    batch, group = max(1, _ROWS // rows), max(1, _BYTES // (8 * rows * sum(map(len, targets))))
     found = []
-    for start in range(0, draws, max(1, _TOGETHER // rows)):
-        some = turns[start : start + max(1, _TOGETHER // rows)]
-        turned = [_turned(t, w, some[:, number]) for number, (t, w) in enumerate(zip(targets, whole, strict=True))]
-        averages = np.repeat(np.eye(len(some), dtype=np.bool_), rows, axis=1)
-        pairs = pair(
-            held_out(features, turned, settings, covariates), turned, settings.synchrony.window_s, averages=averages
-        )
-        r = score(pairs).r
-        found.append(np.column_stack([r[: len(some) * rows].reshape(len(some), rows), r[len(some) * rows :]]))
+    for start in range(0, draws, group):
+        makers = [
+            partial(_all_turned, targets, whole, turns[first : min(first + batch, start + group)])
+            for first in range(start, min(start + group, draws), batch)
+        ]
+        predicted = held_out_each(features, makers, settings, covariates)
+        found += [_score(p, make(), rows, settings) for p, make in zip(predicted, makers, strict=True)]
     return np.concatenate(found)
+
+
+def _score(predicted: Sequence[Array], targets: Sequence[Array], rows: int, settings: Settings) -> Array:
+    """Return r (draws, R + 1) of predictions and targets of several draws side by side, (steps, draws * R) a sound."""
+    draws = targets[0].shape[1] // rows
+    averages = np.repeat(np.eye(draws, dtype=np.bool_), rows, axis=1)
+    r = score(pair(predicted, targets, settings.synchrony.window_s, averages=averages)).r
+    return np.column_stack([r[: draws * rows].reshape(draws, rows), r[draws * rows :]])
+
+
+def _all_turned(targets: Sequence[Array], whole: Sequence[NDArray[np.bool_]], turns: NDArray[np.intp]) -> list[Array]:
+    """Return each sound's target (steps, R) turned by each of its ``turns`` (draws, sounds), side by side."""
+    return [_turned(t, w, turns[:, number]) for number, (t, w) in enumerate(zip(targets, whole, strict=True))]
 
 
 def _turned(target: Array, whole: NDArray[np.bool_], turns: NDArray[np.intp]) -> Array:

@@ -7,19 +7,24 @@ what ``fit`` is given; the penalty of each row and the lags are chosen by folds 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
+from scipy.linalg.blas import dtrmm
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from calibration.ridge import ALPHAS, Sums, folds, ridge_of
+from calibration.ridge import ALPHAS, Indices, Sums, folds, ridge_of
 from rtaffect.prediction import Weights, components_of, lagged_design
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Rows whose errors are computed together: few enough that they stay in the processor's cache.
+_TOGETHER: Final = 512
 
 
 class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -80,19 +85,43 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         features, covariates = self._split(X)
         basis = basis_of(features, self.n_components)
         columns = np.split(_columns(features, covariates, basis), np.cumsum(lengths)[:-1])
-        error, best = np.inf, None
+        missing = ~np.isfinite(target).all(axis=1)
+        best: tuple[float, _Learner, _Learnt] | None = None
         for lags in self.lag_sets:
-            design = np.concatenate([lagged_design(part, tuple(lags)) for part in columns])
-            found = self._try(design, target, lengths, lags)
-            if best is None or found[0] < error:
-                error, best = found[0], (*found[1:], tuple(int(lag) for lag in lags))
+            chosen = tuple(int(lag) for lag in lags)
+            design = np.concatenate([lagged_design(part, chosen) for part in columns])
+            learner = _Learner(design, missing, lengths, self.gap + chosen[-1], alphas=self._alphas(), lags=chosen)
+            learnt = learner.learn(target)
+            if best is None or learnt.error < best[0]:
+                best = learnt.error, learner, learnt
         assert best is not None
-        self.inner_error_ = error
-        self.alpha_, coefficients, intercept, self.lags_ = best
-        kept = self._kept(len(basis[2]), covariates.shape[1], len(self.lags_))
-        none = np.zeros(len(intercept) + 1)
-        self.weights_ = Weights(*basis, np.ascontiguousarray(coefficients[kept]), intercept, none, none, self.lags_)
+        _, self._learner, learnt = best
+        self._basis = basis
+        self._take(learnt)
         return self
+
+    def refit(self, y: Any) -> Self:
+        """Fit to other synchrony y (steps, R), with values at the same steps, and the features and lags of ``fit``.
+
+        What is learnt from features alone is not computed again.
+        """
+        check_is_fitted(self, "weights_")
+        target = np.asarray(y, np.float64)
+        self._single = target.ndim == 1
+        self._take(self._learner.learn(target.reshape(len(target), -1)))
+        return self
+
+    def _take(self, learnt: _Learnt) -> None:
+        self.inner_error_, self.alpha_, self.lags_ = learnt.error, learnt.alpha, self._learner.lags
+        columns = len(learnt.coefficients) // len(self.lags_)
+        # The coefficients of covariates, last of each lag, would meet zeros when predicting.
+        kept = (np.arange(len(self.lags_))[:, None] * columns + np.arange(columns - self.n_covariates)).ravel()
+        none = np.zeros(len(learnt.intercept) + 1)
+        coefficients = np.ascontiguousarray(learnt.coefficients[kept])
+        self.weights_ = Weights(*self._basis, coefficients, learnt.intercept, none, none, self.lags_)
+
+    def _alphas(self) -> Array:
+        return ALPHAS if self.alphas is None else np.asarray(self.alphas, np.float64)
 
     def predict(self, X: Any, groups: Any = None) -> Array:
         """Return predicted synchrony (steps, R), or (steps,), Fisher z, of X; NaN where a lag reaches too far back."""
@@ -117,27 +146,6 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         if n < 1:
             raise ValueError(f"X has {X.shape[1]} columns, n_covariates is {self.n_covariates}: no feature is left")
         return X[:, :n], X[:, n:]
-
-    def _try(
-        self, design: Array, target: Array, lengths: Sequence[int], lags: Sequence[int]
-    ) -> tuple[float, Array, Array, Array]:
-        """Return the inner error of these lags, and the penalties, coefficients and intercept that they lead to."""
-        use = np.isfinite(design).all(axis=1) & np.isfinite(target).all(axis=1)
-        if not use.any():
-            raise ValueError(f"no step has features at all of the lags {tuple(lags)} and a target; give longer sounds")
-        parts = [int(part.sum()) for part in np.split(use, np.cumsum(lengths)[:-1]) if part.any()]
-        x, y = design[use], target[use]
-        alphas = ALPHAS if self.alphas is None else np.asarray(self.alphas, np.float64)
-        error = inner_error(x, y, list(folds(parts, self.gap + int(lags[-1]))), alphas)
-        alpha = alphas[error.argmin(axis=0)]
-        (coefficients,), (intercept,) = ridge_of(Sums.of(x, y), alpha[None])
-        variance = np.maximum(y.var(axis=0), np.finfo(np.float64).tiny)
-        return float((error.min(axis=0) / variance).mean() / len(y)), alpha, coefficients, intercept
-
-    def _kept(self, components: int, covariates: int, lags: int) -> NDArray[np.intp]:
-        """Return which coefficients are of the features; those of the covariates meet zeros when predicting."""
-        each = np.arange(lags)[:, None] * (components + covariates) + np.arange(components)
-        return each.ravel()
 
 
 def lengths_of(groups: Any, steps: int) -> list[int]:
@@ -184,10 +192,104 @@ def _columns(features: Array, covariates: Array, basis: tuple[Array, Array, Arra
     return np.concatenate([((features - mean) @ axes.T - middle) / scale, standard], axis=1)
 
 
-def inner_error(x: Array, y: Array, inner: Sequence[tuple[Any, Any]], alphas: Array) -> Array:
-    """Return the summed squared error (A, R) of each penalty over inner folds (train, test) of x (n, F), y (n, R)."""
-    error = np.zeros((len(alphas), y.shape[1]))
-    for train, test in inner:
-        coefficients, intercept = ridge_of(Sums.of(x[train], y[train]), alphas[:, None])
-        error += ((x[test] @ coefficients + intercept[:, None] - y[test]) ** 2).sum(axis=1)
-    return error
+class _Learnt(NamedTuple):
+    """What the targets lead to: error of the inner folds, penalty (R,), coefficients (F, R), intercept (R,)."""
+
+    error: float
+    alpha: Array
+    coefficients: Array
+    intercept: Array
+
+
+class _Learner:
+    """Ridge regression whose penalties inner folds choose, with all that depends on the design alone done once.
+
+    Parameters
+    ----------
+    design
+        (steps, F), NaN where the past is missing.
+    missing
+        Steps (steps,) without a target.
+    lengths
+        Steps of each sound.
+    gap
+        Steps that inner folds of a single sound are apart.
+    alphas
+        (A,) to choose from.
+    lags
+        Of the design.
+    """
+
+    def __init__(
+        self, design: Array, missing: Mask, lengths: Sequence[int], gap: int, *, alphas: Array, lags: tuple[int, ...]
+    ) -> None:
+        self.lags, self._alphas = lags, alphas
+        self._use = np.isfinite(design).all(axis=1) & ~missing
+        if not self._use.any():
+            raise ValueError(f"no step has features at all of the lags {lags} and a target; give longer sounds")
+        parts = [int(part.sum()) for part in np.split(self._use, np.cumsum(lengths)[:-1]) if part.any()]
+        x = design[self._use]
+        self._mean = x.mean(axis=0)
+        self._x = x - self._mean
+        self._xx = self._x.T @ self._x
+        self._folds = [_InnerFold(self._x, self._xx, *fold, alphas) for fold in folds(parts, gap)]
+
+    def learn(self, target: Array) -> _Learnt:
+        """Return what targets (steps, R) lead to."""
+        y = target[self._use]
+        y_mean = y.mean(axis=0)
+        y -= y_mean
+        xy = self._x.T @ y
+        error = np.concatenate([self._errors(xy[:, some], y[:, some]) for some in _slices(y.shape[1])], axis=1)
+        alpha = self._alphas[error.argmin(axis=0)]
+        sums = Sums(len(y), self._mean, y_mean, self._xx, xy)
+        (coefficients,), (intercept,) = ridge_of(sums, alpha[None])
+        variance = np.maximum(np.square(y).mean(axis=0), np.finfo(np.float64).tiny)
+        return _Learnt(float((error.min(axis=0) / variance).mean() / len(y)), alpha, coefficients, intercept)
+
+    def _errors(self, xy: Array, y: Array) -> Array:
+        error = np.zeros((len(self._alphas), y.shape[1]))
+        for fold in self._folds:
+            fold.add_errors(self._x, xy, y, error)
+        return error
+
+
+class _InnerFold:
+    """An inner fold of centred x (n, F): its sums are those of all steps less those of the steps left out.
+
+    In the axes of the training scatter a penalty only scales the coefficients. A rotation Q of the test steps leaves at
+    most F of them: ||y - Z b||^2 = ||y||^2 - ||Q'y||^2 + ||Q'y - Q'Z b||^2 for every penalty and row, and Q'Z is a
+    triangle, whose product costs half.
+    """
+
+    def __init__(self, x: Array, xx: Array, train: Indices, test: Indices, alphas: Array) -> None:
+        without = np.delete(np.arange(len(x)), train)
+        # Both follow each other, so that slices do, which copy nothing.
+        self._test, self._out = (slice(int(steps[0]), int(steps[-1]) + 1) for steps in (test, without))
+        self._n, out = len(train), x[self._out]
+        self._mean = -out.sum(axis=0) / self._n
+        spread, self._axes = np.linalg.eigh(xx - out.T @ out - self._n * np.outer(self._mean, self._mean))
+        self._shrink = 1 / (np.maximum(spread, 0.0) + alphas[:, None] * self._n)
+        rotation, triangle = np.linalg.qr((x[self._test] - self._mean) @ self._axes)
+        lacking = x.shape[1] - len(triangle)
+        self._rotation = np.pad(rotation, ((0, 0), (0, lacking)))
+        self._triangle = np.pad(triangle, ((0, lacking), (0, 0)))
+
+    def add_errors(self, x: Array, xy: Array, y: Array, error: Array) -> None:
+        """Add to ``error`` (A, R) the squared errors for y (n, R), centred; ``xy`` (F, R) is of all steps."""
+        mean = -y[self._out].sum(axis=0) / self._n
+        scatter = xy - x[self._out].T @ y[self._out] - self._n * np.outer(self._mean, mean)
+        projected, test = self._axes.T @ scatter, y[self._test] - mean
+        rotated = self._rotation.T @ test
+        error += np.maximum(_squares(test) - _squares(rotated), 0.0)
+        for number, shrink in enumerate(self._shrink):
+            fitted = dtrmm(1.0, (self._triangle * shrink).T, projected.T, side=1, lower=1).T
+            error[number] += _squares(rotated - fitted)
+
+
+def _squares(values: Array) -> Array:
+    return np.asarray(np.einsum("ij,ij->j", values, values))
+
+
+def _slices(rows: int) -> list[slice]:
+    return [slice(start, start + _TOGETHER) for start in range(0, rows, _TOGETHER)]

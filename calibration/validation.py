@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,7 +109,7 @@ def fit(
     for train, test in outer:
         _check_size(len(train), features[0].shape[1], settings)
         model.fit(x[train], target[train], _runs(groups, train))
-        predicted[test] = model.predict(x, groups)[test]
+        predicted[test] = _predicted(model, x, groups, test)
         inner.append(model.inner_error_)
     model.fit(x, target, groups)
     shown = np.concatenate(people, axis=1) if people is not None else target[None]
@@ -131,20 +131,45 @@ def fit(
 def held_out(
     features: Sequence[Array], targets: Sequence[Array], settings: Settings, covariates: Sequence[Array] | None = None
 ) -> list[Array]:
-    """Return predictions (steps, R) of each sound by a fit to the others, as :func:`fit` makes them, and no more.
+    """Return predictions (steps, R) of each sound by a fit to the others, as :func:`fit` makes them, and no more."""
+    return held_out_each(features, [lambda: targets], settings, covariates)[0]
 
+
+def held_out_each(
+    features: Sequence[Array],
+    makers: Sequence[Callable[[], Sequence[Array]]],
+    settings: Settings,
+    covariates: Sequence[Array] | None = None,
+) -> list[list[Array]]:
+    """Return what :func:`held_out` gives for the targets of each maker, which have values at the same steps.
+
+    What is learnt from features alone is computed once for all of them, and targets are made when they are needed.
     Rows do not touch each other as long as ``longest_lags_s`` is empty, so that targets of many draws may stand side by
-    side: what is learnt from features alone is then computed once for all of them.
+    side.
     """
-    x, groups, target = _together(features, targets, covariates)
-    lengths = [len(t) for t in targets]
+    first = makers[0]()
+    x, groups, _ = _together(features, first, covariates)
+    lengths = [len(t) for t in first]
     model = model_for(settings, 0 if covariates is None else covariates[0].shape[1])
-    found = np.full(target.shape, np.nan)
+    found: list[Array] = [np.empty(0)] * len(makers)
     gap = settings.synchrony.window_s + settings.prediction.lags_s[-1]
-    for train, test in folds(lengths, gap):
-        model.fit(x[train], target[train], _runs(groups, train))
-        found[test] = model.predict(x, groups)[test]
-    return np.split(found, np.cumsum(lengths)[:-1])
+    for fold, (train, test) in enumerate(folds(lengths, gap)):
+        for number, make in enumerate(makers):
+            target = np.concatenate(make())
+            if number:
+                model.refit(target[train])
+            else:
+                model.fit(x[train], target[train], _runs(groups, train))
+            if not fold:
+                found[number] = np.full(target.shape, np.nan)
+            found[number][test] = _predicted(model, x, groups, test)
+    return [np.split(each, np.cumsum(lengths)[:-1]) for each in found]
+
+
+def _predicted(model: RidgeSynchrony, x: Array, groups: NDArray[np.intp], test: NDArray[np.intp]) -> Array:
+    """Return predictions of the steps ``test``, with the past that they have in their sound."""
+    first, last = np.searchsorted(groups, groups[test[0]]), test[-1] + 1
+    return np.asarray(model.predict(x[first:last], groups[first:last])[test - first])
 
 
 def _together(

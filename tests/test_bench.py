@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
         ("eeg", 2),
         ("recovery", 2),
         ("localisation", 2),
+        ("calibration", 7),
         ("alignment", 2),
     ],
 )

@@ -13,13 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from calibration.calibrate import calibrate
-from calibration.command import QUICK, command
+from calibration.command import KEPT, QUICK, command
 from calibration.responses import clean_channels, mean_of, synchrony_courses
 from calibration.study import FolderStudy
 from rtaffect.bundle import Bundle, load_bundle, save_bundle
+from rtaffect.cli.assemble import load_model
 from rtaffect.clock import InstantClock
 from rtaffect.engine import Engine
-from rtaffect.errors import RecordingError
+from rtaffect.errors import RecordingError, SettingsError
 from rtaffect.featurizer import default_featurizer
 from rtaffect.feedback import Feedback
 from rtaffect.prediction import Predictor, components_of, lagged_design
@@ -289,9 +290,11 @@ def test_a_study_without_sounds_to_fit_is_refused():
 def test_the_command_writes_the_bundle_that_calibrate_makes(written, tmp_path):
     """From disk, where EEG is float32 microvolts, to the same weights and references as from memory."""
     out = tmp_path / "my bundle"
-    done = CliRunner().invoke(command, [str(written), "--out", str(out), "--quick"], catch_exceptions=False)
+    arguments = [str(written), "--out", str(out), "--quick", "--layer", "2", "--draws", "19"]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "3 sounds fitted" in done.output.replace("\n", " ")
+    assert sorted(p.name for p in out.iterdir()) == ["bundle.json", "report", "report.html", "tensors.safetensors"]
     found, made = load_bundle(out), small_bundle()
     assert found.manifest.name == "my bundle"
     assert found.manifest.settings == SETTINGS
@@ -312,3 +315,60 @@ def test_the_command_leaves_errors_of_the_user_to_the_command_line(tmp_path):
     done = CliRunner().invoke(command, [str(tmp_path / "nowhere"), "--out", str(tmp_path / "b")])
     assert isinstance(done.exception, RecordingError)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_stopped(written, tmp_path, monkeypatch):
+    out = tmp_path / "b"
+    arguments = [str(written), "--out", str(out), "--quick", "--draws", "19"]
+
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("calibration.calibrate.sweep", cut)
+        done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 1
+    assert "stopped; the same command goes on" in done.output
+    assert len(list((out / KEPT).iterdir())) == 5 * 4
+    with monkeypatch.context() as patch:
+        patch.setattr("calibration.measured.clean_channels", cut)
+        done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 0, done.output
+    assert not (out / KEPT).exists()
+    assert load_bundle(out).manifest.scores.folds == 3
+
+
+@pytest.mark.parametrize(("layer", "expected"), [("9", "layers 0 to 5"), ("two", "expected auto, or a number")])
+def test_a_layer_that_is_not_there(written, tmp_path, layer, expected):
+    done = CliRunner().invoke(command, [str(written), "--out", str(tmp_path / "b"), "--layer", layer])
+    with pytest.raises(SettingsError, match=expected):
+        raise done.exception
+
+
+def test_the_bundle_of_another_layer_is_read_by_sessions(written, tmp_path):
+    """A layer that the user chose: the session finds the default model's featurizer of that layer by itself."""
+    out = tmp_path / "b"
+    done = CliRunner().invoke(
+        command, [str(written), "--out", str(out), "--quick", "--layer", "4", "--draws", "19"], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    model = load_model(out, None, quiet)
+    assert model.featurizer.identity == model.bundle.manifest.featurizer.identity == "moonshine-tiny/layer-4"
+
+
+def test_check_lists_and_computes_nothing(written, faulty, tmp_path):
+    done = CliRunner().invoke(command, [str(written), "--check"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "nothing wrong was found" in done.output
+    (faulty / "eeg" / "listener-03.xdf").unlink()
+    (faulty / "sounds" / "soundtrack-02.wav").unlink()
+    done = CliRunner().invoke(command, [str(faulty), "--check"])
+    assert isinstance(done.exception, RecordingError)
+    assert "listener-03" in done.output
+    assert "soundtrack-02" in done.output
+
+
+def test_where_to_must_be_said(written):
+    done = CliRunner().invoke(command, [str(written)])
+    with pytest.raises(SettingsError, match="--out"):
+        raise done.exception

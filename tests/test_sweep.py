@@ -111,6 +111,14 @@ def test_draws_fitted_together_are_draws_fitted_alone():
         np.testing.assert_allclose(found[draw], expected, atol=1e-9)
 
 
+def test_draws_in_many_batches_are_draws_in_one(monkeypatch):
+    features, question = a_study(1, sounds=4, steps=60)
+    whole = exact_null(features["layer-1"], question.targets, SETTINGS, 20)
+    monkeypatch.setattr("calibration.exact._ROWS", 2 * ROWS)
+    monkeypatch.setattr("calibration.exact._BYTES", 8 * ROWS * 240 * 7)
+    np.testing.assert_allclose(exact_null(features["layer-1"], question.targets, SETTINGS, 20), whole, atol=1e-12)
+
+
 def test_lags_that_are_chosen_cannot_be_fitted_together():
     features, question = a_study(1, sounds=3, steps=60)
     chosen = Settings(prediction=PredictionSettings(n_components=2, lags_s=(0, 2), longest_lags_s=(0, 2)))
