@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
 from calibration.head.command import operator_for
-from calibration.report import write_report
+from calibration.report import report_numbers, write_report
 from calibration.studies.check import check
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
@@ -112,7 +114,9 @@ def command(
         outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
         progress("report")
         manifest = save_bundle(outcome.bundle, out)
+        outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
         write_report(outcome, out / "report.html")
+        (out / "report.json").write_text(json.dumps(report_numbers(outcome), indent=1) + "\n", encoding="utf-8")
         shutil.rmtree(out / KEPT, ignore_errors=True)
     console.print(f"bundle {out} in {time.perf_counter() - begin:.1f} s: {describe(outcome.bundle)}")
     for note in outcome.notes:

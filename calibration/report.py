@@ -106,8 +106,8 @@ def _rows(outcome: Outcome, numbers: Numbers) -> Section:
         words = (
             "Held-out r on the inflated cortex of the template. Above, every region has its zone's value; below, its "
             f"own. Rows of which less than {percent(LEAST_SHARE)} of the estimated power is their own are greyed by "
-            "how little that is: this montage cannot tell them apart from the rest. White: no value. The surface's "
-            "shading is no value."
+            "how little that is: this montage cannot tell them apart from the rest. White, without folds: no value. "
+            "The surface's shading is no value."
         )
         content, pictures = figure(maps, words) + figure(drawn, f"Zones and groups. {caption}"), [maps, drawn]
     content += _rows_table([rows[i] for i in larger], families)

@@ -81,9 +81,15 @@ def short(name: str, letters: int = 28) -> str:
     return name if len(name) <= letters else f"{name[: letters - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
 
 
-def format_axis(axis: Any, digits: int = 1) -> None:
-    """Print an axis' numbers as the tables do."""
-    axis.set_major_formatter(lambda value, _: decimal(value, digits) if abs(value) > 1e-9 else "0")
+def format_axis(axis: Any) -> None:
+    """Print an axis' numbers as the tables do, with as many digits as tell them apart."""
+
+    def text(value: float, _: Any) -> str:
+        places = axis.get_majorticklocs()
+        digits = next((d for d in range(4) if np.allclose(np.round(places, d), places, rtol=0, atol=1e-9)), 4)
+        return decimal(value, digits) if abs(value) > 1e-9 else "0"
+
+    axis.set_major_formatter(text)
 
 
 def handle(kind: str, **look: Any) -> Any:
@@ -180,7 +186,7 @@ def comparison_figure(outcome: Outcome) -> Picture | None:
         axes.spines[:].set_visible(False)
         bar = figure.colorbar(image, ax=axes, shrink=0.9, aspect=max(18, 2 * len(layers)))
         bar.set_label("row less column,\nFisher z")
-        format_axis(bar.ax.yaxis, 2)
+        format_axis(bar.ax.yaxis)
         bar.outline.set_visible(False)
 
     few = int((found.family < LEVEL).sum())

@@ -70,8 +70,10 @@ def _draw_rows(axes: Any, outcome: Outcome, part: Sequence[int]) -> None:
     for y, i in enumerate(part):
         chance, r = result.chance[i], result.score.r[i]
         ends = [c[i] for c in (outcome.ceiling_low, outcome.ceiling_high) if np.isfinite(c[i])]
-        if ends:
-            axes.plot(ends if len(ends) == 2 else ends * 2, [y, y], color=CEILING, linewidth=5, zorder=2)
+        if len(ends) == 2:
+            axes.plot(ends, [y, y], color=CEILING, linewidth=5, zorder=2)
+        elif ends:
+            axes.plot(ends, [y], marker="|", markersize=9, markeredgewidth=3, color=CEILING, zorder=2)
         if np.isfinite(chance):
             axes.barh(y, chance + 2, left=-2, height=0.82, color=CHANCE, linewidth=0, zorder=0)
         if np.isfinite(r):

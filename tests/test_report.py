@@ -22,6 +22,7 @@ from scipy.signal import lfilter
 from calibration.measured import Measured
 from calibration.outcome import Outcome
 from calibration.report import report_numbers, write_report
+from calibration.report_figures import format_axis
 from calibration.report_html import NONE, decimal, p_of
 from calibration.report_maps import opacity_of
 from calibration.report_sections import glance, result_sentence
@@ -515,3 +516,15 @@ def test_rows_that_cannot_be_told_apart_are_fainter():
     assert (np.diff(opacity[:4]) > 0).all()
     assert opacity[3] == opacity[4] == 1
     assert opacity[2] < 0.7, "a visible step"
+
+
+def test_ticks_that_differ_are_printed_differently():
+    from matplotlib.figure import Figure
+
+    for top in (0.004, 0.03, 0.26, 0.7, 1.0, 9.0, 100.0):
+        axes = Figure().subplots()
+        axes.set_ylim(-top / 4, top)
+        format_axis(axes.yaxis)
+        texts = [label.get_text() for label in axes.get_yticklabels()]
+        assert len(texts) == len(set(texts)) > 2
+        assert "0" in texts
