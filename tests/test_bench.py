@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
         ("step", 3),
         ("ring", 1),
         ("replay", 4),
-        ("featurizer", 6),
+        pytest.param("featurizer", 6, marks=pytest.mark.slow),
         ("synchrony", 5),
         ("eeg", 2),
         ("recovery", 2),
