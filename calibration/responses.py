@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from rtaffect.settings import STEP_S, Settings
 from rtaffect.simulation.study import StudySound
 from rtaffect.sources.base import Source
 from rtaffect.spaces import ComponentSpace, Space
-from rtaffect.synchrony import RowLayout, fisher_mean, running_correlation, standardise
+from rtaffect.synchrony import RowLayout, fisher_mean, means_of_others, running_correlation, standardise
 
 Array = NDArray[np.float64]
 
@@ -55,21 +55,9 @@ def synchrony_courses(group: Array, settings: Settings, layout: RowLayout) -> Ar
     From standardised people (P, time, M * k) to (P, steps, rows).
     """
     pairwise = settings.synchrony.method == "pairwise"
-    partners = (np.delete(group, p, axis=0) for p in range(len(group))) if pairwise else _means_of_others(group)
+    each = range(len(group))
+    partners = (np.delete(group, p, axis=0) for p in each) if pairwise else (m[None] for m in means_of_others(group))
     return np.stack([_course(p, them, settings, layout) for p, them in zip(group, partners, strict=True)])
-
-
-def _means_of_others(group: Array) -> Iterator[Array]:
-    """Yield for each of a group (P, time, columns) the mean (1, time, columns) of the others, one at a time."""
-    count, total = np.zeros(group.shape[1:]), np.zeros(group.shape[1:])
-    for person in group:
-        present = np.isfinite(person)
-        count += present
-        total += np.where(present, person, 0.0)
-    for person in group:
-        present = np.isfinite(person)
-        others = count - present
-        yield np.where(others > 0, (total - np.where(present, person, 0.0)) / np.maximum(others, 1), np.nan)[None]
 
 
 def left_out_courses(people: Sequence[Array], spaces: Sequence[Space], settings: Settings) -> Array:

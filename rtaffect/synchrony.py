@@ -9,6 +9,7 @@ correlation uses the instants at which both sides are present.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -202,11 +203,21 @@ def standardise(people: Signal, k: int = 1) -> Signal:
 
 def others_mean(people: Signal) -> Signal:
     """Return, for each person, the mean of all the others (P, time, rows), over those present at each instant."""
-    present = np.isfinite(people)
-    value = np.where(present, people, 0.0)
-    count = present.sum(axis=0) - present
-    total = value.sum(axis=0) - value
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    return np.stack([*means_of_others(people)])
+
+
+def means_of_others(people: Signal) -> Iterator[Signal]:
+    """Yield the same one person at a time, (time, rows) each: of long recordings all at once would need much memory."""
+    count, total = np.zeros(people.shape[1:]), np.zeros(people.shape[1:])
+    for person in people:
+        present = np.isfinite(person)
+        count += present
+        total += np.where(present, person, 0.0)
+    for person in people:
+        present = np.isfinite(person)
+        others = count - present
+        mean = (total - np.where(present, person, 0.0)) / np.maximum(others, 1)
+        yield np.where(others > 0, mean, np.nan)
 
 
 class Observation(NamedTuple):
