@@ -154,8 +154,8 @@ class Operator:
             return self
         return self._of([self.manifest.channels[number] for number in keep])
 
-    def fit_to(self, names: Sequence[str]) -> tuple[Operator, list[int]]:
-        """Return the operator for a stream's channels, and the index in ``names`` of each of its channels.
+    def fit_to(self, names: Sequence[str]) -> Operator:
+        """Return the operator for a stream's channels.
 
         Channels that the operator does not know are ignored; those that the stream lacks are left out by weighting
         anew. Names are compared as :func:`rtaffect.montage.known_name` reads them, else as they are written.
@@ -165,8 +165,8 @@ class Operator:
         MontageError
             If too few channels are common.
         """
-        place = {place_of(name): number for number, name in reversed(list(enumerate(names)))}
-        missing = [name for name in self.manifest.channels if place_of(name) not in place]
+        places = {place_of(name) for name in names}
+        missing = [name for name in self.manifest.channels if place_of(name) not in places]
         if len(self.manifest.channels) - len(missing) < LEAST_CHANNELS:
             raise MontageError(
                 f"only {len(self.manifest.channels) - len(missing)} of the stream's channels ({', '.join(names)}) are "
@@ -174,8 +174,7 @@ class Operator:
                 f"least {LEAST_CHANNELS} are needed: name the channels by the 10-05 system, or make the operator for "
                 "this montage"
             )
-        fitted = self.without(missing)
-        return fitted, [place[place_of(name)] for name in fitted.manifest.channels]
+        return self.without(missing)
 
     def _of(self, channels: list[str]) -> Operator:
         if len(channels) < LEAST_CHANNELS:

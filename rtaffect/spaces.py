@@ -186,7 +186,7 @@ class RegionSpace(Space):
 
     def fit_to(self, montages: Mapping[str, Sequence[str]]) -> Space:
         """Return the same rows from the channels that are there, with the shares that the poorest headset gives."""
-        fitted = [self.operator.fit_to(channels)[0] for channels in montages.values()]
+        fitted = [self.operator.fit_to(channels) for channels in montages.values()]
         there = {channel for operator in fitted for channel in operator.manifest.channels}
         whole = self.operator.without([channel for channel in self.channels if channel not in there])
         return RegionSpace(whole, min(fitted, key=lambda operator: len(operator.manifest.channels)))
