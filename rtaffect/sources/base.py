@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rtaffect.buffer import SampleBuffer
 from rtaffect.errors import StreamError
@@ -51,6 +54,46 @@ class StreamInfo:
     origin: str
     source_id: str = ""
     host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHeader:
+    """What a recording says of a stream, as the device sends it: before names, units or rates are replaced.
+
+    ``rate`` is nominal, Hz (0: irregular); ``format`` the LSL name of the values' type ('float32', 'int16', 'string',
+    ...). ``labels``, ``units`` and ``types`` have one text per channel, '' where nothing is said. ``xml`` is the whole
+    description of an LSL stream, empty for other sources.
+    """
+
+    name: str
+    type: str
+    rate: float
+    format: str
+    labels: tuple[str, ...]
+    units: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    source_id: str = ""
+    host: str = ""
+    xml: str = ""
+
+
+class Tap(Protocol):
+    """What a live source gives everything to that it receives, as received, before it uses it itself.
+
+    Called on the source's own thread or callback: it copies, never waits, and never raises.
+    """
+
+    def samples(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
+        """Take ``values`` (n, channels) as sent and their ``stamps`` (n,), s on the sender's clock."""
+
+    def texts(self, stamps: Sequence[float], texts: Sequence[str]) -> None:
+        """Take markers and their stamps, s on the sender's clock."""
+
+    def offset(self, time: float, value: float) -> None:
+        """Take a measurement of the sender's clock: at ``time`` on it, ``value`` was to be added, s."""
+
+    def segment(self) -> None:
+        """Note that the next sample begins a new segment: the device was lost and is back, or samples were lost."""
 
 
 class Source(Protocol):
