@@ -31,7 +31,7 @@ from bench import Rows, interleaved, run
 from bench.alone import most_memory_mb
 from calibration.exact import exact_null
 from calibration.nulls import phase_null, shift_null
-from calibration.responses import clean_channels, group_responses, synchrony_courses
+from calibration.responses import group_responses, synchrony_courses
 from calibration.ridge import ALPHAS, folds
 from calibration.statistics import correlation_of, joint_moments, pair
 from calibration.validation import fit, held_out
@@ -40,6 +40,7 @@ from rtaffect.featurizer import all_layers_for, default_featurizer, features_of
 from rtaffect.montage import STANDARD
 from rtaffect.prediction import lagged_design
 from rtaffect.regions import REGIONS, groups_of
+from rtaffect.response import clean_channels
 from rtaffect.settings import Settings
 from rtaffect.simulation.cohort import leaky
 from rtaffect.simulation.sounds import compose
@@ -228,7 +229,7 @@ def responses_ours(size: Size) -> Cost:
 
     def work() -> None:
         source = ArraySource(StreamInfo("eeg", "eeg", EEG_HZ, CHANNELS, "bench"), eeg, 100.0)
-        group, _ = group_responses([clean_channels(source, 102.0, sound, CHANNELS, SETTINGS)], where, SETTINGS)
+        group, _ = group_responses([clean_channels(source, 102.0, sound.seconds, CHANNELS, SETTINGS)], where, SETTINGS)
         assert np.isfinite(group).mean() > 0.9
 
     return Cost(_seconds(work), size.recordings)

@@ -45,7 +45,7 @@ def bundle_of(  # noqa: PLR0917 - each part once
 ) -> Bundle:
     """Return the bundle that a fit to what was measured makes."""
     r, r_mean = result.correlations()
-    space, listeners = measured.space, 0 if measured.rated else len(study.listeners)
+    space, listeners = measured.space, () if measured.rated else study.listeners
     manifest = Manifest(
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -56,7 +56,13 @@ def bundle_of(  # noqa: PLR0917 - each part once
         settings=settings,
         featurizer=reader.described,
         stimuli=tuple(
-            Stimulus(name=s.name, sha256=s.sha256, seconds=s.seconds, people=listeners, fitted=s.fit)
+            Stimulus(
+                name=s.name,
+                sha256=s.sha256,
+                seconds=s.seconds,
+                people=sum(study.hears(listener, s) for listener in listeners),
+                fitted=s.fit,
+            )
             for s in (measured.sounds if measured.rated else study.sounds())
         ),
         lags_s=result.weights.lags_s,
@@ -68,7 +74,7 @@ def bundle_of(  # noqa: PLR0917 - each part once
             alpha=tuple(map(float, result.alpha)),
         ),
         synthetic=study.synthetic,
-        provenance={"study": study.name, "listeners": str(listeners)},
+        provenance={"study": study.name, "listeners": str(len(listeners))},
     )
     return Bundle(manifest, result.weights, measured.references, space)
 

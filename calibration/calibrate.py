@@ -17,7 +17,7 @@ from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
 from calibration.intervals import ceiling_of, half_means, noise_ceiling
 from calibration.measured import Measured, Progress, measure, rated
 from calibration.outcome import Outcome
-from calibration.study import Study, TabledStudy
+from calibration.study import FolderStudy, Study, TabledStudy
 from calibration.sweep import AUTO, Question, Sweep, sweep
 from calibration.validation import fit
 from rtaffect.bundle import Bundle
@@ -165,7 +165,7 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
         ceiling_high=high,
         ceiling_low=low,
         covariates=names,
-        notes=tuple(_notes(found, chosen, measured)),
+        notes=(*_told(study), *_notes(found, chosen, measured)),
         seconds=watch.seconds,
     )
 
@@ -239,6 +239,11 @@ def _ceilings(measured: Measured) -> tuple[Array, Array]:
     splits = [[(whole(h[s, 0]), whole(h[s, 1])) for h in measured.halves] for s in range(len(measured.halves[0]))]
     low = ceiling_of(splits, listeners / (listeners // 2)).r if splits else np.full(len(high), np.nan)
     return high, low
+
+
+def _told(study: Study) -> tuple[str, ...]:
+    """Return what a study on disk says of itself that is to be known."""
+    return study.notes if isinstance(study, FolderStudy) else ()
 
 
 def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections import Counter
@@ -113,10 +112,10 @@ def command(
         progress.total = 2 * len(loaded.sounds()) + len(loaded.listeners) + 3
         outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
         progress("report")
-        manifest = save_bundle(outcome.bundle, out)
+        told = outcome.bundle.manifest.model_copy(update={"report": report_numbers(outcome)})
+        manifest = save_bundle(replace(outcome.bundle, manifest=told), out)
         outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
         write_report(outcome, out / "report.html")
-        (out / "report.json").write_text(json.dumps(report_numbers(outcome), indent=1) + "\n", encoding="utf-8")
         shutil.rmtree(out / KEPT, ignore_errors=True)
     console.print(f"bundle {out} in {time.perf_counter() - begin:.1f} s: {describe(outcome.bundle)}")
     for note in outcome.notes:

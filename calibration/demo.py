@@ -19,7 +19,7 @@ from rtaffect.simulation.study import StudySettings, SyntheticStudy
 Progress = Callable[[str], None]
 
 #: Raised when what the demo is made of changes, so that an older one in the cache is not used.
-VERSION = 8
+VERSION = 9
 #: The participant's own activity before the sound starts, s.
 LEAD_S = 3.0
 

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.responses import (
-    clean_channels,
     component_spaces,
     group_responses,
     left_out_courses,
-    mean_of,
     synchrony_courses,
 )
 from calibration.study import FolderStudy, Study, TabledStudy, ratings_of
 from rtaffect import __version__
 from rtaffect.errors import RecordingError
-from rtaffect.settings import Settings
+from rtaffect.reference import Reference
+from rtaffect.response import clean_channels
+from rtaffect.settings import STEP_S, Settings
 from rtaffect.simulation.study import StudySound
 from rtaffect.spaces import ChannelSpace, RatingSpace, Space
 from rtaffect.synchrony import RowLayout, fisher_mean
@@ -41,14 +41,14 @@ class Measured:
     ``sounds`` are those to fit on; of a study of ratings ``rated`` has for each of them (steps, R), in their own unit,
     and there are no people. ``people`` has for each of them (P, steps, R), ``halves`` (S, 2, steps, R) the mean
     course within random halves of the listeners, each half by itself (S is 0 with too few listeners). ``references``
-    has for every sound of the study the group's mean response (time, M * k) float32.
+    has for every sound of the study the group's response.
     """
 
     space: Space
     sounds: tuple[StudySound, ...]
     people: tuple[Array, ...]
     halves: tuple[Array, ...]
-    references: tuple[NDArray[np.float32], ...]
+    references: tuple[Reference, ...]
     rated: tuple[Array, ...] = ()
 
     @property
@@ -112,7 +112,7 @@ def measure(
         progress(f"synchrony of {sound.name}")
         channels = heard.pop(sound.name)
         group, layout = group_responses(channels, space, settings)
-        references.append(mean_of(group).astype(np.float32))
+        references.append(Reference.of(group, layout.k))
         if sound.fit:
             left_out = left_out_courses(channels, each, settings) if components else None
             people.append(synchrony_courses(group, settings, layout) if left_out is None else left_out)
@@ -165,11 +165,15 @@ def _listen(
     for listener in study.listeners:
         progress(f"EEG of {listener}")
         for sound in study.sounds():
+            if not study.hears(listener, sound):
+                missing = np.full((sound.seconds * STEP_S * settings.signal.rate_hz, len(channels)), np.nan)
+                heard.setdefault(sound.name, []).append(missing)
+                continue
             path = _kept(study, listener, sound, channels, settings, keep)
             found = _read(path)
             if found is None:
                 source, onset = study.eeg(listener, sound)
-                found = clean_channels(source, onset, sound, channels, settings)
+                found = clean_channels(source, onset, sound.seconds, channels, settings)
                 _write(path, found)
             heard.setdefault(sound.name, []).append(found)
     return heard

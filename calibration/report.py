@@ -187,7 +187,7 @@ def _provenance(outcome: Outcome, numbers: Numbers) -> Section:
     hashes = numbers["hashes"]
     sums = [
         ["featurizer", hashes["featurizer"]],
-        ["tensors of the bundle", hashes["tensors"] or "in bundle.json"],
+        ["tensors of the bundle", outcome.bundle.manifest.tensors_sha256 or "in bundle.json"],
         *([name, sha256] for name, sha256 in hashes["stimuli"].items()),
     ]
     times = [[stage, seconds_of(round(taken, 1))] for stage, taken in numbers["seconds"].items()]

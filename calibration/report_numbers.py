@@ -49,7 +49,6 @@ def report_numbers(outcome: Outcome) -> Numbers:
         "versions": _versions(),
         "hashes": {
             "featurizer": manifest.featurizer.sha256,
-            "tensors": manifest.tensors_sha256,
             "stimuli": {stimulus.name: stimulus.sha256 for stimulus in manifest.stimuli},
         },
         "seconds": {stage: float(seconds) for stage, seconds in outcome.seconds.items()},

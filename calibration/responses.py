@@ -8,45 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.corrca import Moments, fit, leave_one_out
-from rtaffect.listener import Listener
-from rtaffect.response import Response
+from rtaffect.response import Response, whole_response
 from rtaffect.settings import STEP_S, Settings
-from rtaffect.simulation.study import StudySound
-from rtaffect.sources.base import Source
 from rtaffect.spaces import ComponentSpace, Space
 from rtaffect.synchrony import RowLayout, fisher_mean, means_of_others, running_correlation, standardise
 
 Array = NDArray[np.float64]
 
-#: Steps taken together; well within what a source's buffer keeps.
-STRIDE_S = 10
-
-
-def clean_channels(
-    source: Source, onset: float, sound: StudySound, channels: Sequence[str], settings: Settings
-) -> Array:
-    """Return one listener's channels during a sound (time, C), V, as a live session has them; NaN where missing or bad.
-
-    Several steps at once: the signal path gives the same for any chunking.
-    """
-    listener = Listener(source, channels, settings, onset, partial=True)
-    pieces = []
-    for start in range(0, sound.seconds, STRIDE_S):
-        stop = min(start + STRIDE_S, sound.seconds)
-        source.advance(onset + stop * STEP_S + listener.lookahead_s)
-        listener.advance(stop)
-        pieces.append(listener.window(stop, stop - start))
-    return np.concatenate(pieces)
-
 
 def group_responses(people: Sequence[Array], space: Space, settings: Settings) -> tuple[Array, RowLayout]:
     """Return the listeners' standardised responses (P, time, M * k) from their channels (time, C), and their layout."""
-    second = STEP_S * settings.signal.rate_hz
-    out = []
-    for channels in people:
-        response = Response(space, settings)
-        out.append(np.concatenate([response(channels[a : a + second]) for a in range(0, len(channels), second)]))
-    return standardise(np.stack(out), response.layout.k), response.layout
+    layout = Response(space, settings).layout
+    group = np.stack([whole_response(channels, space, settings) for channels in people])
+    return standardise(group, layout.k), layout
 
 
 def synchrony_courses(group: Array, settings: Settings, layout: RowLayout) -> Array:
@@ -92,11 +66,3 @@ def component_spaces(
     without = leave_one_out(moments, whole, settings.synchrony.corrca_gamma)
     spaces = [ComponentSpace(channels, c.filters, c.covariance) for c in (whole, *without)]
     return spaces[0], spaces[1:]
-
-
-def mean_of(group: Array) -> Array:
-    """Return the mean over those present (time, M * k) of standardised people; NaN where nobody is."""
-    present = np.isfinite(group)
-    count = present.sum(axis=0)
-    total = np.where(present, group, 0.0).sum(axis=0)
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))

@@ -35,6 +35,9 @@ class Study(Protocol):
     def channels(self) -> tuple[str, ...]:
         """Return the channels that every listener has."""
 
+    def hears(self, listener: str, sound: StudySound) -> bool:
+        """Return whether a listener heard the sound; who did not has no part in it."""
+
     def eeg(self, listener: str, sound: StudySound) -> tuple[Source, float]:
         """Return a fresh source of a listener's EEG, and when, on its clock, they began to hear the sound (s)."""
 
@@ -69,6 +72,7 @@ class FolderStudy:
             rest = f"; and {more} more, which `calibrate --check` lists" if more > 0 else ""
             raise RecordingError(f"study {folder}: {'; '.join(layout.problems[:_NAMED])}{rest}")
         self.name, self.synthetic, self.listeners = layout.name, layout.synthetic, layout.listeners
+        self.notes = layout.notes
         self._sounds = tuple(StudySound(s.name, read_sound(s.path)[0], s.fit) for s in layout.sounds)
         seconds = {s.name: s.seconds for s in self._sounds}
         self._covariates = covariates_in(layout.sounds, seconds)
@@ -89,6 +93,10 @@ class FolderStudy:
             montages = {self._layout.label(file): self._open(file).channels for file in recordings}
             self._channels = common_rows(montages, None) if montages else ()
         return self._channels
+
+    def hears(self, listener: str, sound: StudySound) -> bool:
+        """Return whether a listener heard the sound."""
+        return self._layout.hears(listener, sound.name)
 
     def eeg(self, listener: str, sound: StudySound) -> tuple[Source, float]:
         """Return a fresh source of a listener's EEG from shortly before the sound, and when they began to hear it.

@@ -5,24 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from rtaffect.errors import ArtifactError
 from rtaffect.prediction import Weights
+from rtaffect.reference import Reference, StoredReferences, names_of
 from rtaffect.response import Response
 from rtaffect.settings import Frozen, Settings
 from rtaffect.space_file import from_bytes, to_bytes
 from rtaffect.spaces import ChannelSpace, ComponentSpace, Kind, RatingSpace, RegionSpace, Space
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 #: A featurizer that lies in the bundle's folder, if it is not the default model's.
 FEATURIZER_FILE: Final = "featurizer.onnx"
 _REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
@@ -61,9 +63,13 @@ class Scores(Frozen):
 
 
 class Manifest(Frozen):
-    """What ``bundle.json`` holds. ``channels`` are those that the space reads, ``rows`` what it makes of them."""
+    """What ``bundle.json`` holds.
 
-    format: Literal[3] = FORMAT
+    ``channels`` are those that the space reads, ``rows`` what it makes of them, ``report`` all numbers of the
+    calibration's report, for other programs.
+    """
+
+    format: Literal[4] = FORMAT
     name: str
     created: str
     rtaffect: str
@@ -78,35 +84,37 @@ class Manifest(Frozen):
     synthetic: bool
     provenance: dict[str, str]
     tensors_sha256: str = ""
+    report: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A loaded bundle.
 
-    ``references[i]`` is the group's mean response to ``manifest.stimuli[i]``: (time, M * k) float32 at
-    ``settings.signal.rate_hz``, each listener scaled to unit variance per row before averaging; NaN where missing.
+    ``references[i]`` is the group's response to ``manifest.stimuli[i]``, at ``settings.signal.rate_hz``.
     """
 
     manifest: Manifest
     weights: Weights
-    references: tuple[NDArray[np.float32], ...]
+    references: Sequence[Reference]
     space: Space
 
-    def reference_for(self, sound_sha256: str) -> NDArray[np.float32] | None:
+    def reference_for(self, sound_sha256: str) -> Reference | None:
         """Return the reference of the stimulus with that hash, or None."""
         if not self.references:
             return None
-        for stimulus, reference in zip(self.manifest.stimuli, self.references, strict=True):
+        for number, stimulus in enumerate(self.manifest.stimuli):
             if stimulus.sha256 == sound_sha256:
-                return reference
+                return self.references[number]
         return None
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
     """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the tensors' hash."""
     tensors = {f"weights.{n}": np.ascontiguousarray(v) for n, v in _weight_arrays(bundle.weights).items()}
-    tensors |= {f"reference.{i}": np.ascontiguousarray(r) for i, r in enumerate(bundle.references)}
+    for number, reference in enumerate(bundle.references):
+        parts = (reference.mean, reference.squares, reference.count)
+        tensors |= {n: np.ascontiguousarray(part) for n, part in zip(names_of(number), parts, strict=True)}
     tensors |= _space_arrays(bundle.space)
     data = save(tensors)
     manifest = bundle.manifest.model_copy(update={"tensors_sha256": hashlib.sha256(data).hexdigest()})
@@ -127,20 +135,19 @@ def load_bundle(folder: Path) -> Bundle:
     manifest = _load_manifest(folder / "bundle.json")
     path = folder / "tensors.safetensors"
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ArtifactError(f"bundle {folder}: cannot read {path.name} ({error.strerror}); {_REMAKE}") from None
-    found = hashlib.sha256(data).hexdigest()
     if found != manifest.tensors_sha256:
         raise ArtifactError(
             f"bundle {folder}: {path.name} has sha256 {found[:12]}..., but bundle.json expects "
             f"{manifest.tensors_sha256[:12]}...; the file is damaged or of another bundle: {_REMAKE}"
         )
     try:
-        tensors = load(data)
+        return _assemble(folder, manifest, safe_open(path, framework="np"))
     except SafetensorError as error:
         raise ArtifactError(f"bundle {folder}: {path.name} is not safetensors ({error}); {_REMAKE}") from None
-    return _assemble(folder, manifest, tensors)
 
 
 def bundle_sha256(folder: Path) -> str:
@@ -209,27 +216,32 @@ def _load_manifest(path: Path) -> Manifest:
         raise ArtifactError(f"bundle {path.parent}: {path.name}: {where}: {first['msg']}; {_REMAKE}") from None
 
 
-def _assemble(folder: Path, manifest: Manifest, tensors: dict[str, NDArray[Any]]) -> Bundle:
+def _assemble(folder: Path, manifest: Manifest, file: Any) -> Bundle:
+    """Return the bundle whose tensors are in ``file``, which is open; its references are not read yet."""
+    held = set(file.keys())
+    tensors = {name: file.get_tensor(name) for name in held if not name.startswith("reference.")}
     space = _load_space(manifest, tensors, f"bundle {folder}")
     shapes = _expected_shapes(manifest, space)
     for name, shape in shapes.items():
-        if name not in tensors:
+        if name not in held:
             raise ArtifactError(f"bundle {folder}: tensor {name} is missing; {_REMAKE}")
-        found = tensors[name].shape
+        found = tuple(file.get_slice(name).get_shape())
         if len(found) != len(shape) or any(w not in (None, f) for f, w in zip(found, shape, strict=True)):
             raise ArtifactError(f"bundle {folder}: tensor {name} has shape {found}, expected {shape}; {_REMAKE}")
         if name.startswith("weights.") and not np.isfinite(tensors[name]).all():
             raise ArtifactError(f"bundle {folder}: tensor {name} holds values that are not finite; {_REMAKE}")
     arrays = {n.removeprefix("weights."): tensors[n] for n in shapes if n.startswith("weights.")}
     weights = Weights(**arrays, lags_s=manifest.lags_s)
-    references = tuple(tensors[name] for name in shapes if name.startswith("reference."))
-    return Bundle(manifest, weights, references, space)
+    stored = sum(name.startswith("reference.") for name in shapes) // len(names_of(0))
+    return Bundle(manifest, weights, StoredReferences(file, stored), space)
 
 
 def _expected_shapes(manifest: Manifest, space: Space) -> dict[str, tuple[int | None, ...]]:
     """Return the shape of every tensor; None where any length will do."""
     rows, size = len(manifest.rows), manifest.featurizer.size
-    columns = space.layout.measured * Response(space, manifest.settings).layout.k
+    measured, k = space.layout.measured, Response(space, manifest.settings).layout.k
+    widths = (measured * k, measured, measured)
+    heard = range(len(manifest.stimuli)) if space.channels else range(0)
     components, lags = manifest.settings.prediction.n_components, len(manifest.lags_s)
     return {
         "weights.pca_mean": (size,),
@@ -240,4 +252,4 @@ def _expected_shapes(manifest: Manifest, space: Space) -> dict[str, tuple[int | 
         "weights.intercept": (rows,),
         "weights.residual_low": (rows + 1,),
         "weights.residual_high": (rows + 1,),
-    } | {f"reference.{i}": (None, columns) for i in range(len(manifest.stimuli)) if space.channels}
+    } | {name: (None, width) for i in heard for name, width in zip(names_of(i), widths, strict=True)}

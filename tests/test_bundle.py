@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from rtaffect.bundle import (
     save_bundle,
 )
 from rtaffect.errors import ArtifactError
+from rtaffect.reference import Reference
 from rtaffect.settings import PredictionSettings, Settings
 from rtaffect.spaces import ChannelSpace
 from tests.helpers import some_weights
@@ -30,8 +31,9 @@ from tests.helpers import some_weights
 
 def some_bundle() -> Bundle:
     rng = np.random.default_rng(0)
-    references = tuple(rng.standard_normal((n, 2)).astype(np.float32) for n in (300, 500))
-    references[0][10:20, 1] = np.nan
+    groups = [rng.standard_normal((5, n, 2)) for n in (300, 500)]
+    groups[0][:, 10:20, 1] = np.nan
+    references = tuple(Reference.of(group) for group in groups)
     manifest = Manifest(
         name="test",
         created="2025-01-01T00:00:00+00:00",
@@ -69,8 +71,9 @@ def test_a_bundle_comes_back_bit_for_bit(folder):
             np.testing.assert_array_equal(a, b)
     assert len(found.references) == 2
     for a, b in zip(made.references, found.references, strict=True):
-        assert b.dtype == np.float32
-        np.testing.assert_array_equal(a, b)
+        for part in ("mean", "squares", "count"):
+            assert getattr(a, part).dtype == getattr(b, part).dtype
+            np.testing.assert_array_equal(getattr(a, part), getattr(b, part))
     assert found.manifest.model_copy(update={"tensors_sha256": ""}) == made.manifest
     assert found.manifest.tensors_sha256 == hashlib.sha256((folder / "tensors.safetensors").read_bytes()).hexdigest()
     assert sorted(p.name for p in folder.iterdir()) == ["bundle.json", "tensors.safetensors"]
@@ -78,14 +81,17 @@ def test_a_bundle_comes_back_bit_for_bit(folder):
 
 def test_views_and_other_orders_are_saved_as_they_look(tmp_path):
     bundle = some_bundle()
-    turned = bundle.references[0].T.copy().T
-    save_bundle(Bundle(bundle.manifest, bundle.weights, (turned, bundle.references[1][::1]), bundle.space), tmp_path)
-    np.testing.assert_array_equal(load_bundle(tmp_path).references[0], bundle.references[0])
+    first, second = bundle.references
+    turned = replace(first, mean=first.mean.T.copy().T)
+    save_bundle(Bundle(bundle.manifest, bundle.weights, (turned, second), bundle.space), tmp_path)
+    np.testing.assert_array_equal(load_bundle(tmp_path).references[0].mean, first.mean)
 
 
 def test_a_reference_is_found_by_its_sound(folder):
     bundle = load_bundle(folder)
-    assert bundle.reference_for("2" * 64) is bundle.references[1]
+    found = bundle.reference_for("2" * 64)
+    assert found is not None
+    np.testing.assert_array_equal(found.mean, some_bundle().references[1].mean)
     assert bundle.reference_for("3" * 64) is None
 
 
@@ -94,7 +100,7 @@ def test_the_hash_follows_every_part(folder):
     save_bundle(some_bundle(), folder)
     assert bundle_sha256(folder) == before
     bundle = some_bundle()
-    bundle.references[1][0, 0] += 1e-6
+    bundle.references[1].mean[0, 0] += 1e-6
     save_bundle(bundle, folder)
     assert bundle_sha256(folder) != before
 
@@ -151,7 +157,7 @@ DAMAGE = {
     "not JSON": (lambda f: (f / "bundle.json").write_text("{"), "bundle.json cannot be read"),
     "not UTF-8": (lambda f: (f / "bundle.json").write_bytes(b"\xff\xfe{}"), "bundle.json cannot be read"),
     "not an object": (lambda f: (f / "bundle.json").write_text("[1]"), "format None"),
-    "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=4)), "format 4.*reads format 3"),
+    "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=5)), "format 5.*reads format 4"),
     "unknown key": (lambda f: rewrite_json(f, lambda m: m.update(colour="red")), "bundle.json: colour"),
     "unknown setting": (
         lambda f: rewrite_json(f, lambda m: m["settings"]["signal"].update(reference="average")),
@@ -167,16 +173,16 @@ DAMAGE = {
         "tensor weights.scaler_mean is missing",
     ),
     "missing reference": (
-        lambda f: rewrite_tensors(f, lambda t: t.pop("reference.1")),
-        "tensor reference.1 is missing",
+        lambda f: rewrite_tensors(f, lambda t: t.pop("reference.1.squares")),
+        "tensor reference.1.squares is missing",
     ),
     "wrong shape": (
         lambda f: rewrite_tensors(f, lambda t: t.update({"weights.intercept": np.zeros(3)})),
         r"weights.intercept has shape \(3,\), expected \(2,\)",
     ),
     "wrong dimensions": (
-        lambda f: rewrite_tensors(f, lambda t: t.update({"reference.0": np.zeros(2, np.float32)})),
-        "reference.0 has shape",
+        lambda f: rewrite_tensors(f, lambda t: t.update({"reference.0.mean": np.zeros(2, np.float32)})),
+        "reference.0.mean has shape",
     ),
     "rows of another montage": (
         lambda f: rewrite_json(f, lambda m: m.update(rows=["Fz", "Cz", "Pz"])),

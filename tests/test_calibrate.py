@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import re
 import shutil
@@ -10,20 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from calibration.calibrate import calibrate
 from calibration.command import KEPT, QUICK, command
-from calibration.responses import clean_channels, mean_of, synchrony_courses
+from calibration.measured import measure
+from calibration.responses import synchrony_courses
 from calibration.study import FolderStudy
 from rtaffect.bundle import Bundle, load_bundle, save_bundle
 from rtaffect.cli.assemble import load_model
+from rtaffect.cli.replay import command as replay_command
 from rtaffect.clock import InstantClock
 from rtaffect.engine import Engine
 from rtaffect.errors import RecordingError, SettingsError
 from rtaffect.featurizer import default_featurizer
 from rtaffect.feedback import Feedback
 from rtaffect.prediction import Predictor, components_of, lagged_design
+from rtaffect.response import clean_channels
 from rtaffect.session import Session
 from rtaffect.settings import Settings
 from rtaffect.simulation.head import CHANNELS
@@ -45,7 +50,7 @@ def small_bundle() -> Bundle:
 def responses(sound_number: int) -> np.ndarray:
     study = small_study()
     sound = study.sounds()[sound_number]
-    return np.stack([clean_channels(*study.eeg(p, sound), sound, CHANNELS, SETTINGS) for p in study.listeners])
+    return np.stack([clean_channels(*study.eeg(p, sound), sound.seconds, CHANNELS, SETTINGS) for p in study.listeners])
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +75,16 @@ def test_a_bundle_says_what_it_was_made_of(tmp_path):
     assert manifest.scores.steps == 3 * (45 - 9)
     assert len(manifest.scores.r) == 24
     for sound, reference in zip(study.sounds(), bundle.references, strict=True):
-        assert reference.shape == (sound.seconds * 100, 24)
+        assert reference.mean.shape == reference.count.shape == (sound.seconds * 100, 24)
+        assert (reference.count <= 5).all()
     save_bundle(bundle, tmp_path)
-    np.testing.assert_array_equal(load_bundle(tmp_path).references[3], bundle.references[3])
+    np.testing.assert_array_equal(load_bundle(tmp_path).references[3].mean, bundle.references[3].mean)
 
 
 def test_a_reference_is_the_mean_of_people_of_unit_variance():
     group = responses(0)
     scaled = (group - np.nanmean(group, axis=1, keepdims=True)) / np.nanstd(group, axis=1, keepdims=True)
-    np.testing.assert_allclose(small_bundle().references[0], scaled.mean(axis=0), atol=1e-5)
-
-
-def test_group_mean_is_over_those_present():
-    group = np.random.default_rng(0).standard_normal((3, 40, 2))
-    group[1, 5:10, 0] = np.nan
-    group[:, 20, 1] = np.nan
-    found = mean_of(group)
-    assert np.isnan(found[20, 1])
-    assert np.isfinite(found).sum() == 79
-    there = np.delete(np.arange(40), 20)
-    np.testing.assert_allclose(found[there], np.nanmean(group[:, there], axis=0), atol=1e-6)
+    np.testing.assert_allclose(small_bundle().references[0].mean, scaled.mean(axis=0), atol=1e-5)
 
 
 def test_synchrony_courses_are_each_against_the_others():
@@ -135,7 +130,7 @@ def replayed(onset_shift: float = 0.0, listener: int = 2, number: int = 3) -> li
         sound_input=SoundInput(heard, featurizer, origin),
         predictor=Predictor(bundle.weights, np.arange(24)),
         lock=KnownOnset(onset_shift),
-        reference=reference,
+        reference=reference.mean,
     )
     found: list[Feedback] = []
     Session(engine, InstantClock(origin), [found.append], threading.Event(), steps=sound.seconds).run()
@@ -151,7 +146,7 @@ def test_the_live_path_is_the_calibration_path():
     """Observed live, step by step, is the offline correlation of calibration's own response with its reference."""
     found = replay()
     assert len(found) == 30
-    reference = small_bundle().references[3].astype(np.float64)
+    reference = small_bundle().references[3].mean.astype(np.float64)
     offline = running_correlation(responses(3)[2], reference, 1000, 100, 600)
     np.testing.assert_allclose([f.observed for f in found], offline, atol=1e-9)
     assert np.isfinite(offline[9:]).all()
@@ -201,6 +196,11 @@ def drop_onset(folder: Path) -> None:
     path.write_text(head + rest[0], encoding="utf-8")
 
 
+def drop_onsets(folder: Path) -> None:
+    for _ in range(3):
+        drop_onset(folder)
+
+
 FAULTS = {
     "no manifest": (lambda f: (f / "study.toml").unlink(), "study.toml is not there.*rtaffect simulate"),
     "bad TOML": (lambda f: edit(f, "[[sound]]", "[[sound"), "study.toml cannot be read.*correct it"),
@@ -215,7 +215,7 @@ FAULTS = {
         "soundtrack-02: no file sounds/soundtrack-02.wav",
     ),
     "no recording": (lambda f: (f / "eeg" / "listener-03.xdf").unlink(), "listener-03: no file eeg/listener-03.xdf"),
-    "no onset": (drop_onset, "listener-01: no onset for soundtrack-02.*correct study.toml"),
+    "no onset": (drop_onsets, "listener-01: no onset for soundtrack-02.*correct study.toml"),
     "two listeners": (drop_listeners, "2 listeners.*at least 3"),
 }
 
@@ -278,7 +278,7 @@ def test_a_study_without_sounds_to_fit_is_refused():
         def __init__(self) -> None:
             study = small_study()
             self.name, self.synthetic, self.listeners = study.name, True, study.listeners
-            self.channels, self.eeg = study.channels, study.eeg
+            self.channels, self.eeg, self.hears = study.channels, study.eeg, study.hears
 
         def sounds(self):
             return small_study().sounds()[-1:]
@@ -295,13 +295,14 @@ def test_the_command_writes_the_bundle_that_calibrate_makes(written, tmp_path):
     assert done.exit_code == 0, done.output
     assert "3 sounds fitted" in done.output.replace("\n", " ")
     written_files = {p.name for p in out.iterdir()}
-    assert written_files == {"bundle.json", "report", "report.html", "report.json", "tensors.safetensors"}
+    assert written_files == {"bundle.json", "report", "report.html", "tensors.safetensors"}
     found, made = load_bundle(out), small_bundle()
     assert found.manifest.name == "my bundle"
     assert found.manifest.settings == SETTINGS
     assert found.manifest.stimuli == made.manifest.stimuli
+    assert found.manifest.report["hashes"]["featurizer"] == found.manifest.featurizer.sha256
     for a, b in zip(found.references, made.references, strict=True):
-        np.testing.assert_allclose(a, b, atol=2e-3)
+        np.testing.assert_allclose(a.mean, b.mean, atol=2e-3)
     np.testing.assert_allclose(found.manifest.scores.r, made.manifest.scores.r, atol=0.02)
     np.testing.assert_allclose(found.weights.pca_mean, made.weights.pca_mean, rtol=1e-6)
 
@@ -373,3 +374,49 @@ def test_where_to_must_be_said(written):
     done = CliRunner().invoke(command, [str(written)])
     with pytest.raises(SettingsError, match="--out"):
         raise done.exception
+
+
+def test_who_did_not_hear_a_sound_has_no_part_in_it(written, tmp_path):
+    """With four others it is told and goes on; the others' numbers are those of a study of four for that sound."""
+    shutil.copytree(written, tmp_path / "study")
+    drop_onset(tmp_path / "study")
+    study = FolderStudy(tmp_path / "study")
+    (note,) = study.notes
+    assert note.startswith("listener-01: no onset for soundtrack-02 (left out there: 4 others have one)")
+    found = measure(study, SETTINGS, quiet)
+    assert np.isnan(found.people[1][0]).all()
+    expected = synchrony_courses(standardise(responses(1)[1:]), SETTINGS, RowLayout.plain(24))
+    np.testing.assert_allclose(found.people[1][1:], expected, atol=5e-3)
+    assert (found.references[1].count <= 4).all()
+    assert found.references[0].count.max() == 5
+
+
+def test_a_calibrated_listener_is_left_out_of_the_reference_in_replay(written, tmp_path):
+    """From the command line, against calibration's own course of that listener and the mean of the others."""
+    save_bundle(small_bundle(), tmp_path / "bundle")
+    recording, sound = written / "eeg" / "listener-03.xdf", written / "sounds" / "soundtrack-01.wav"
+    arguments = [str(recording), "--audio", str(sound), "--onset-marker", "soundtrack-01", "--in-reference"]
+    arguments += ["--bundle", str(tmp_path / "bundle"), "--speed", "max", "--headless", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(replay_command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "out" / "feedback.tsv").open(encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(file, delimiter="\t") if r["row"] == "Cz"]
+    observed = np.array([float(r["observed"].replace("n/a", "nan")) for r in rows])
+    lead = int(float(rows[-1]["stimulus_offset"]))
+    column = CHANNELS.index("Cz")
+    expected = np.tanh(synchrony_courses(standardise(responses(0)), SETTINGS, RowLayout.plain(24))[2, :, column])
+    np.testing.assert_allclose(observed[lead : lead + 45], expected, atol=5e-3)
+    with_own = running_correlation(responses(0)[2], small_bundle().references[0].mean, 1000, 100, 600)[:, column]
+    assert np.nanmean(with_own) > np.nanmean(expected) + 0.1
+
+
+def test_leaving_out_needs_one_person_and_a_reference(written, tmp_path):
+    save_bundle(small_bundle(), tmp_path / "bundle")
+    recording = str(written / "eeg" / "listener-03.xdf")
+    with pytest.raises(SettingsError, match=r"for --audio FILE; give that file, too"):
+        CliRunner().invoke(replay_command, [recording, "--in-reference", "--headless"], catch_exceptions=False)
+    other = tmp_path / "other.wav"
+    soundfile.write(other, np.random.default_rng(0).uniform(-0.1, 0.1, 16_000 * 20), 16_000)
+    arguments = [recording, "--audio", str(other), "--in-reference", "--bundle", str(tmp_path / "bundle"), "--headless"]
+    with pytest.raises(SettingsError, match="no reference for this sound"):
+        CliRunner().invoke(replay_command, arguments, catch_exceptions=False)

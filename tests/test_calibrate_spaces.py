@@ -14,13 +14,14 @@ from scipy.signal import lfilter
 
 from calibration.calibrate import calibrate
 from calibration.command import QUICK, command, describe
-from calibration.responses import clean_channels, component_spaces, group_responses, left_out_courses, synchrony_courses
+from calibration.responses import component_spaces, group_responses, left_out_courses, synchrony_courses
 from rtaffect.bundle import Bundle, load_bundle, save_bundle
 from rtaffect.clock import InstantClock
 from rtaffect.engine import Engine
 from rtaffect.errors import ArtifactError, MontageError, RecordingError, SettingsError
 from rtaffect.featurizer import default_featurizer
 from rtaffect.feedback import Feedback
+from rtaffect.response import clean_channels
 from rtaffect.session import Session
 from rtaffect.settings import Settings, SynchronySettings
 from rtaffect.simulation.head import CHANNELS
@@ -53,7 +54,7 @@ def replayed(bundle: Bundle, listener: int = 2, number: int = 3) -> list[Feedbac
     reference = bundle.reference_for(sound.sha256)
     assert reference is not None
     settings = bundle.manifest.settings
-    engine = Engine([source], bundle.space, settings, onset, lock=KnownOnset(0.0), reference=reference)
+    engine = Engine([source], bundle.space, settings, onset, lock=KnownOnset(0.0), reference=reference.mean)
     found: list[Feedback] = []
     Session(engine, InstantClock(onset), [found.append], threading.Event(), steps=sound.seconds).run()
     return found
@@ -70,7 +71,7 @@ def test_a_bundle_comes_back_with_its_space(kind, tmp_path):
     second = 1e-5 * np.random.default_rng(0).standard_normal((100, len(bundle.space.channels)))
     np.testing.assert_allclose(found.space.courses(second), bundle.space.courses(second), rtol=1e-6)
     for a, b in zip(found.references, bundle.references, strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a.mean, b.mean)
 
 
 @pytest.mark.parametrize("kind", ["regions", "components"])
@@ -88,9 +89,11 @@ def test_live_gives_what_offline_gives(kind):
     """Observed step by step against calibration's own response of the same listener with its reference."""
     bundle, study = made(kind), small_study()
     sound = study.sounds()[3]
-    channels = [clean_channels(*study.eeg(p, sound), sound, bundle.space.channels, SETTINGS) for p in study.listeners]
+    channels = [
+        clean_channels(*study.eeg(p, sound), sound.seconds, bundle.space.channels, SETTINGS) for p in study.listeners
+    ]
     group, layout = group_responses(channels, bundle.space, SETTINGS)
-    reference = np.asarray(bundle.references[3], np.float64)
+    reference = np.asarray(bundle.references[3].mean, np.float64)
     offline = layout.complete(running_correlation(group[2], reference, 1000, 100, 600, k=layout.k))
     for step, feedback in enumerate(replayed(bundle)):
         np.testing.assert_allclose(feedback.observed, offline[step], atol=1e-6)
@@ -109,7 +112,9 @@ def test_components_of_one_are_fitted_without_them():
     """With another person's noise in place of one, the others' components change and that one's own do not."""
     study = small_study()
     sounds = [s for s in study.sounds() if s.fit]
-    people = [[clean_channels(*study.eeg(p, s), s, CHANNELS, SETTINGS) for p in study.listeners] for s in sounds]
+    people = [
+        [clean_channels(*study.eeg(p, s), s.seconds, CHANNELS, SETTINGS) for p in study.listeners] for s in sounds
+    ]
     _, before = component_spaces(people, CHANNELS, SETTINGS)
     rng = np.random.default_rng(0)
     for sound in people:
@@ -124,7 +129,7 @@ def test_components_of_one_are_fitted_without_them():
 def test_synchrony_of_components_is_that_of_the_spaces_without_each():
     study, bundle = small_study(), made("components")
     sound = study.sounds()[0]
-    people = [clean_channels(*study.eeg(p, sound), sound, CHANNELS, SETTINGS) for p in study.listeners]
+    people = [clean_channels(*study.eeg(p, sound), sound.seconds, CHANNELS, SETTINGS) for p in study.listeners]
     found = left_out_courses(people, [bundle.space] * 5, SETTINGS)
     group, layout = group_responses(people, bundle.space, SETTINGS)
     np.testing.assert_allclose(found, synchrony_courses(group, SETTINGS, layout), atol=1e-12)
@@ -133,7 +138,7 @@ def test_synchrony_of_components_is_that_of_the_spaces_without_each():
 def test_pairwise_courses_are_each_ones_mean_over_pairs():
     study = small_study()
     sound = study.sounds()[1]
-    people = [clean_channels(*study.eeg(p, sound), sound, CHANNELS, PAIRWISE) for p in study.listeners]
+    people = [clean_channels(*study.eeg(p, sound), sound.seconds, CHANNELS, PAIRWISE) for p in study.listeners]
     group, layout = group_responses(people, made("channels").space, PAIRWISE)
     found = synchrony_courses(group, PAIRWISE, layout)
     window = group[:, 1500:2500, 7]
@@ -166,7 +171,7 @@ def test_the_command_takes_a_head_and_settings(written, tmp_path):
     assert bundle.manifest.settings.synchrony.band == "theta"
     assert bundle.manifest.settings.signal.mains_hz == 60
     assert describe(bundle).startswith("4 regions, 2 zones, 1 group, 3 sounds fitted")
-    assert bundle.references[0].shape[1] == 4
+    assert bundle.references[0].mean.shape[1] == 4
 
 
 @needs_head
@@ -216,7 +221,7 @@ def test_regions_of_too_few_good_channels_are_shown_but_not_trusted():
     few = ArraySource(StreamInfo("few", "eeg", 128.0, CHANNELS, "simulated"), samples, 1000.0)
     reference = bundle.reference_for(sound.sha256)
     settings = SETTINGS.model_copy(update={"synchrony": SynchronySettings(min_good=0.7)})
-    engine = Engine([few], bundle.space, settings, 1015.0, lock=KnownOnset(0.0), reference=reference)
+    engine = Engine([few], bundle.space, settings, 1015.0, lock=KnownOnset(0.0), reference=reference.mean)
     found: list[Feedback] = []
     Session(engine, InstantClock(1015.0), [found.append], threading.Event(), steps=25).run()
     assert np.isfinite(found[-1].observed).all()
@@ -249,7 +254,7 @@ def test_ratings_are_predicted_without_any_eeg(rated_study, tmp_path):
     bundle = load_bundle(tmp_path / "b")
     assert bundle.manifest.space == "ratings"
     assert bundle.manifest.rows == ("arousal", "valence")
-    assert bundle.references == ()
+    assert len(bundle.references) == 0
     assert bundle.manifest.scores.r[0] > 0.5 > bundle.manifest.scores.r[1]
     assert "arousal" in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
     with pytest.raises(MontageError, match=r"predicts ratings \(arousal, valence\), which no headset shows"):

@@ -64,6 +64,10 @@ class Layout:
         """Whether the sounds to be fitted have ratings."""
         return any(s.rating for s in self.sounds if s.fit)
 
+    def hears(self, listener: str, sound: str) -> bool:
+        """Return whether ``listener`` has a recording of ``sound``."""
+        return any(r.listener == listener and sound in r.onset for r in self.recordings)
+
     def heard(self, listener: str, sound: str) -> RecordingFile:
         """Return the recording in which ``listener`` hears ``sound``; RecordingError if there is none."""
         found = [r for r in self.recordings if r.listener == listener and sound in r.onset]
@@ -94,7 +98,8 @@ def find_problems(layout: Layout, unheard: str) -> tuple[str, ...]:
         *layout.problems,
         *_missing_files(layout),
         *_doubles(layout),
-        *_listener_problems(layout, unheard),
+        *_listener_problems(layout),
+        *(line for line, enough in _unheard(layout, unheard) if not enough),
         *_table_problems(layout.sounds),
     )
 
@@ -127,7 +132,7 @@ def _doubles(layout: Layout) -> Iterator[str]:
             )
 
 
-def _listener_problems(layout: Layout, unheard: str) -> Iterator[str]:
+def _listener_problems(layout: Layout) -> Iterator[str]:
     listeners = layout.listeners
     if len(listeners) < LEAST_LISTENERS and (listeners or not layout.rated):
         yield (
@@ -137,11 +142,27 @@ def _listener_problems(layout: Layout, unheard: str) -> Iterator[str]:
     for listener in listeners:
         for sound in dict.fromkeys(s.name for s in layout.sounds):
             found = [r for r in layout.recordings if r.listener == listener and sound in r.onset]
-            if not found:
-                yield f"{listener}: no onset for {sound}; {unheard}"
-            elif len(found) > 1:
+            if len(found) > 1:
                 files = ", ".join(shown(r.path, layout.folder) for r in found)
                 yield f"{listener}: {len(found)} onsets for {sound} ({files}); expected one: correct study.toml"
+
+
+def _unheard(layout: Layout, unheard: str) -> Iterator[tuple[str, bool]]:
+    """Yield who has no onset for which sound, and whether enough others have one that it can be used without them."""
+    listeners = layout.listeners
+    for listener in listeners:
+        for sound in dict.fromkeys(s.name for s in layout.sounds):
+            if layout.hears(listener, sound):
+                continue
+            others = sum(layout.hears(other, sound) for other in listeners)
+            enough = others >= LEAST_LISTENERS
+            left = f" (left out there: {others} others have one)" if enough else ""
+            yield f"{listener}: no onset for {sound}{left}; {unheard}", enough
+
+
+def find_notes(layout: Layout, unheard: str) -> tuple[str, ...]:
+    """Return what does not forbid the use of a study, but is to be known."""
+    return (*layout.notes, *(line for line, enough in _unheard(layout, unheard) if enough))
 
 
 def _table_problems(sounds: Sequence[SoundFile]) -> Iterator[str]:

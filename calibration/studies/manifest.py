@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
-from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_problems
+from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
 from rtaffect.errors import RecordingError
 from rtaffect.settings import Frozen
 
@@ -127,7 +127,7 @@ def _complete(layout: Layout, unheard: str) -> Layout:
     problems = find_problems(layout, unheard)
     if not layout.sounds:
         problems = (*problems, "no sound; expected at least one: add [[sound]] with its file to study.toml")
-    return replace(layout, problems=problems)
+    return replace(layout, problems=problems, notes=find_notes(layout, unheard))
 
 
 def _sound(folder: Path, entry: SoundEntry) -> SoundFile:

@@ -27,6 +27,7 @@ from rtaffect.featurizer import (
 )
 from rtaffect.listener import common_rows
 from rtaffect.prediction import Predictor
+from rtaffect.reference import Reference
 from rtaffect.settings import Settings
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
@@ -36,6 +37,8 @@ from rtaffect.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.stimulus import TimeLock
 
 Progress = Callable[[str], None]
+#: From a space and a number of samples to a person's standardised response (samples, M * k) to a whole sound.
+OwnResponse = Callable[[Space, int], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,11 @@ def build_engine(
     sound: Sound | None,
     model: Model | None,
     analysis: Analysis,
+    own: OwnResponse | None = None,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
+
+    ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
 
     Raises
     ------
@@ -189,8 +195,8 @@ def build_engine(
         require_reference(model, sound.sha256 if sound else "", "--against reference")
     # A group's mean is no partner where people are compared with each of the others.
     if bundle and sound and sound.lock and against != "group" and settings.synchrony.method != "pairwise":
-        mean = bundle.reference_for(sound.sha256)
-        reference = None if mean is None else _columns(mean, whole, rows)
+        found = bundle.reference_for(sound.sha256)
+        reference = None if found is None else _reference(found.of_rows(rows[rows < whole.layout.measured]), space, own)
     if against == "group" and len(people) < 2:
         raise SettingsError(f"--against group needs at least 2 headsets, but there is {len(people)}; connect another")
     predicts = model is not None and sound is not None
@@ -214,7 +220,8 @@ def _space(analysis: Analysis, montages: Mapping[str, Sequence[str]], settings: 
     return ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
 
 
-def _columns(reference: NDArray[np.float32], space: Space, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return the columns (time, measured * k) of a reference that belong to ``rows``, numbers of rows of its space."""
-    measured = rows[rows < space.layout.measured]
-    return reference.reshape(len(reference), space.layout.measured, -1)[:, measured].reshape(len(reference), -1)
+def _reference(found: Reference, space: Space, own: OwnResponse | None) -> NDArray[np.float32]:
+    """Return what people are compared with (time, M * k): the reference's mean, or that of all but one of them."""
+    if own is None:
+        return found.mean
+    return found.without(own(space, len(found.mean)))

@@ -1,15 +1,19 @@
-"""The command ``devices``: what LSL streams and sound devices there are."""
+"""The command ``devices``: what headsets, other streams and sound devices there are, and how boards are named."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rtaffect.errors import SoundError
+from rtaffect.errors import SoundError, StreamError
+
+if TYPE_CHECKING:
+    from rtaffect.sources.boards import FoundBuffer
 
 NO_STREAMS = (
     "No LSL stream answered. Switch the headset on and start streaming in its program; both computers must be in the "
@@ -20,6 +24,16 @@ NO_SOUND_DEVICES = (
     "No sound device was found. Connect one, start the sound server and see that other programs can use it. A sound "
     "file or an LSL audio stream needs none."
 )
+BOARDS = (
+    "Headsets without LSL that BrainFlow drives: --board brainflow:NAME, as in brainflow:muse_2 or "
+    "brainflow:cyton?serial_port=COM3. Their names: rtaffect devices --boards"
+)
+BOARD_PARAMETERS = (
+    "Names of channels are BrainFlow's: where electrodes can be placed freely, name yours with --channels. Other "
+    "parameters (mac_address, serial_number, timeout, ...): "
+    "https://brainflow.readthedocs.io/en/stable/SupportedBoards.html"
+)
+NOT_DECLARED = "not declared"
 
 
 @click.command("devices")
@@ -32,33 +46,95 @@ NO_SOUND_DEVICES = (
     metavar="S",
     help="Listen for LSL streams for so many seconds.",
 )
-def command(wait_s: float) -> None:
-    """List the LSL streams in the network and the sound devices of this computer."""
+@click.option("--boards", is_flag=True, help="List instead the boards that the installed BrainFlow drives.")
+def command(wait_s: float, boards: bool) -> None:
+    """List the headsets and other streams in the network, serial ports, and the sound devices of this computer."""
     console = Console()
+    if boards:
+        _show_boards(console)
+        return
     with console.status(f"Listening for LSL streams for {wait_s:g} s"):
         _show_streams(console, wait_s)
+    _show_serial_ports(console)
     _show_sound_devices(console)
 
 
 def _show_streams(console: Console, wait_s: float) -> None:
+    from rtaffect.sources.boards import find_buffer
     from rtaffect.sources.lsl import describe_streams
 
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
+            "LSL",
             stream.name,
             stream.type,
-            f"{stream.rate:g} Hz" if stream.rate else "irregular",
+            _hertz(stream.rate),
             str(stream.channels),
             stream.format,
-            stream.unit or "not declared",
-            " ".join(stream.channel_names) or "not declared",
+            stream.unit or NOT_DECLARED,
+            " ".join(stream.channel_names) or NOT_DECLARED,
             stream.source_id,
             stream.host,
         )
         for stream in describe_streams(wait_s)
     ]
-    heads = ("Name", "Type", "Rate", "Channels", "Format", "Unit", "Channel names", "Source id", "Host")
-    _print_table(console, "LSL streams", heads, rows, NO_STREAMS)
+    buffer = find_buffer()
+    if buffer is not None:
+        rows.append(_buffer_row(buffer))
+    heads = ("By", "Name", "Type", "Rate", "Channels", "Format", "Unit", "Channel names", "Source id", "Host")
+    _print_table(console, "Streams", heads, rows, NO_STREAMS)
+    if buffer is not None:
+        console.print(Text(f"A session takes the FieldTrip buffer with --board {buffer.text}", style="dim"))
+
+
+def _buffer_row(buffer: FoundBuffer) -> tuple[str, ...]:
+    name, said = buffer.text.partition(":")[2], buffer.header
+    if said is None:
+        return ("FieldTrip", name, buffer.trouble, "", "", "", "", "", buffer.text, buffer.host)
+    return (
+        "FieldTrip",
+        name,
+        "",
+        _hertz(said.rate),
+        str(len(said.labels)),
+        str(said.dtype),
+        NOT_DECLARED,
+        " ".join(filter(None, said.labels)) or NOT_DECLARED,
+        buffer.text,
+        buffer.host,
+    )
+
+
+def _show_serial_ports(console: Console) -> None:
+    from rtaffect.sources.brainflow_library import brainflow
+    from rtaffect.sources.serial_ports import serial_ports
+
+    try:
+        brainflow()
+    except StreamError as error:
+        console.print(Text(f"Without LSL: {error}", style="dim"))
+        return
+    if ports := serial_ports():
+        rows = [(each.port, each.device, f"brainflow:BOARD?serial_port={each.port}") for each in ports]
+        _print_table(console, "Serial ports", ("Port", "Device", "As a board, if it is one"), rows, "")
+    console.print(Text(BOARDS, style="dim"))
+
+
+def _show_boards(console: Console) -> None:
+    from rtaffect.sources.boards import find_boards
+
+    rows = [
+        (
+            board.text,
+            _hertz(board.rate),
+            str(board.channels),
+            board.unit or NOT_DECLARED,
+            " ".join(board.channel_names) or "to be named with --channels",
+        )
+        for board in find_boards()
+    ]
+    _print_table(console, "Boards by BrainFlow", ("Board", "Rate", "Channels", "Unit", "Channel names"), rows, "")
+    console.print(Text(BOARD_PARAMETERS, style="dim"))
 
 
 def _show_sound_devices(console: Console) -> None:
@@ -85,6 +161,10 @@ def _show_sound_devices(console: Console) -> None:
     ]
     heads = ("Index", "Name", "Host API", "In", "Out", "Rate", "Latency in", "Latency out", "Default for")
     _print_table(console, "Sound devices", heads, rows, NO_SOUND_DEVICES)
+
+
+def _hertz(rate: float) -> str:
+    return f"{rate:g} Hz" if rate else "irregular"
 
 
 def _milliseconds(channels: int, latency_s: float) -> str:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rtaffect.errors import ArtifactError, RtaffectError, SoundError
+from rtaffect.errors import ArtifactError, RtaffectError, SoundError, StreamError
 
 OLDEST_PYTHON: Final = (3, 11)
 LSL_TIMEOUT_S: Final = 5.0
@@ -44,13 +44,21 @@ print(PySide6.__version__, pyqtgraph.__version__)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding; ``needed`` says whether the demo cannot do without it."""
+    """One finding; ``needed`` says whether the demo cannot do without it, ``extra`` that few people want it."""
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
     needed: bool = True
+    extra: bool = False
+
+    @property
+    def mark(self) -> Text:
+        """The finding in one word, coloured."""
+        if self.ok:
+            return Text("ok", "green")
+        return Text("absent", "dim") if self.extra else Text("problem", "red" if self.needed else "yellow")
 
 
 @click.command("doctor")
@@ -61,8 +69,7 @@ def command() -> None:
         found = checks()
     table = Table("", "Check", "Finding", "What to do")
     for check in found:
-        mark = Text("ok", "green") if check.ok else Text("problem", "red" if check.needed else "yellow")
-        table.add_row(mark, check.name, Text(check.detail), Text("" if check.ok else check.remedy))
+        table.add_row(check.mark, check.name, Text(check.detail), Text("" if check.ok else check.remedy))
     console.print(table)
     runs = all(check.ok for check in found if check.needed)
     console.print(
@@ -84,6 +91,8 @@ def checks() -> list[Check]:
         _disk(),
         _featurizer_wheel(),
         _featurizer(),
+        _brainflow(),
+        _fieldtrip(),
     ]
 
 
@@ -251,6 +260,31 @@ def _featurizer() -> Check:
     origin = "built now" if told else "from the cache"
     detail = f"{featurizer.identity}, {origin}; one step takes {spent * 1e3:.0f} ms on {featurizer.provider}"
     return Check("Featurizer", bool(np.isfinite(features).all()), detail, "delete it from the cache folder")
+
+
+def _brainflow() -> Check:
+    """Whether boards without LSL can be used; the library itself is loaded."""
+    from rtaffect.sources.brainflow_library import INSTALL, brainflow
+
+    name, remedy = "BrainFlow (boards)", f"only for headsets without LSL: {INSTALL}"
+    if not _version("brainflow"):
+        return Check(name, False, "not installed", remedy, needed=False, extra=True)
+    try:
+        brainflow()
+    except StreamError as error:
+        return Check(name, False, str(error), remedy, needed=False)
+    return Check(name, True, f"{_version('brainflow')}, its library loads; rtaffect devices --boards", needed=False)
+
+
+def _fieldtrip() -> Check:
+    """Whether FieldTrip buffers can be read; loading it would load mne, so its version is all that is looked at."""
+    from rtaffect.sources.fieldtrip_client import INSTALL
+
+    name, version = "mne-realtime (FieldTrip)", _version("mne-realtime")
+    if not version:
+        remedy = f"only for FieldTrip buffers: {INSTALL}"
+        return Check(name, False, "not installed", remedy, needed=False, extra=True)
+    return Check(name, True, f"{version} with mne {_version('mne')}", needed=False)
 
 
 def _version(package: str) -> str:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from rtaffect.alignment import Aligner
 from rtaffect.audio import SAMPLE_RATE
 from rtaffect.cli import options
 from rtaffect.cli.assemble import (
+    Model,
+    OwnResponse,
     Sound,
     build_engine,
     describe_session,
@@ -25,10 +29,13 @@ from rtaffect.cli.run import run_session
 from rtaffect.clock import Clock, InstantClock, PacedClock
 from rtaffect.errors import SettingsError
 from rtaffect.markers import onset_from
+from rtaffect.response import Response, clean_channels, whole_response
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
+from rtaffect.spaces import Space
 from rtaffect.stimulus import KnownOnset, SoundOnset
+from rtaffect.synchrony import standardise
 
 _path = click.Path(path_type=Path)
 
@@ -48,8 +55,13 @@ class Heard:
     onset_marker: str | None
     markers: str | None
     stimulus: Path | None
+    in_reference: bool = False
 
     def __post_init__(self) -> None:
+        if self.in_reference and self.audio is None:
+            raise SettingsError(
+                "--in-reference leaves the person out of the reference for --audio FILE; give that file, too"
+            )
         if self.stimulus is not None and self.audio is not None:
             raise SettingsError(
                 "--stimulus and --audio exclude each other: give --audio where it is known when the file began, "
@@ -81,11 +93,15 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The session's zero, s on the recording's clock, its sound, and what ``session.json`` says of it."""
+    """The session's zero, s on the recording's clock, its sound, and what ``session.json`` says of it.
+
+    ``onset`` is when a sound file began, s on the recording's clock.
+    """
 
     origin: float
     sound: Sound | None
     about: dict[str, object]
+    onset: float = math.nan
 
 
 @click.command()
@@ -96,6 +112,9 @@ class Placed:
 @click.option("--onset-marker", metavar="TEXT", help="Marker in the recording that says when --audio began.")
 @click.option("--markers", metavar="QUERY", help="Stream of that marker; default: the one of type Markers.")
 @click.option("--stimulus", type=_path, help="Sound file to be found in the recorded sound.")
+@click.option(
+    "--in-reference", is_flag=True, help="The person is one of those that the bundle was calibrated on: leave them out."
+)
 @click.option("--speed", default="1", show_default=True, help="1: as recorded, N: N times as fast, max: no waiting.")
 @options.gathered(options.Analysis)
 @options.gathered(options.Results)
@@ -107,13 +126,14 @@ def command(
     onset_marker: str | None,
     markers: str | None,
     stimulus: Path | None,
+    in_reference: bool,
     speed: str,
     analysis: options.Analysis,
     results: options.Results,
 ) -> None:
     """Replay the XDF file RECORDING; with several headsets in it, people are compared with each other."""
     console, factor = Console(), options.parse_speed(speed)
-    heard = Heard(audio, audio_start, onset_marker, markers, stimulus)
+    heard = Heard(audio, audio_start, onset_marker, markers, stimulus, in_reference)
     with console.status("reading the recording") as status:
         recorded = XdfRecording.open(recording)
         people = recorded.eeg_sources(headsets.queries, channels=headsets.names, unit=headsets.unit, rate=headsets.rate)
@@ -126,7 +146,8 @@ def command(
         tell_cost(model, console)
     for warning in recorded.warnings:
         console.print(f"note: {warning}", style="yellow", highlight=False)
-    engine = build_engine(people, origin, sound=sound, model=model, analysis=analysis)
+    own = _own_response(recorded, headsets, len(people), placed, model) if in_reference else None
+    engine = build_engine(people, origin, sound=sound, model=model, analysis=analysis, own=own)
     about = {
         "command": "replay",
         "recording": str(recording),
@@ -176,4 +197,25 @@ def _with_file(recorded: XdfRecording, heard: Heard, audio: Path) -> Placed:
     known = describe_stimulus(audio, file, heard.said_by)
     about = {"audio": str(audio), "audio_start": begun, "stimulus": known}
     sound = Sound(file, file.info.source_id, KnownOnset(float(lead)))
-    return Placed(start + begun - lead, sound, about)
+    return Placed(start + begun - lead, sound, about, start + begun)
+
+
+def _own_response(
+    recorded: XdfRecording, headsets: options.Headsets, people: int, placed: Placed, model: Model | None
+) -> OwnResponse:
+    """Return what gives the response of the one person in a recording to the sound that they heard in it."""
+    if people != 1:
+        raise SettingsError(f"--in-reference is for one person, but {people} are replayed; choose one with --eeg")
+    if model is None or placed.sound is None or model.bundle.reference_for(placed.sound.sha256) is None:
+        raise SettingsError("--in-reference: the bundle has no reference for this sound, so no one is in it; leave it")
+    settings = model.bundle.manifest.settings
+
+    def own(space: Space, samples: int) -> NDArray[np.float64]:
+        (source,) = recorded.eeg_sources(
+            headsets.queries, channels=headsets.names, unit=headsets.unit, rate=headsets.rate
+        )
+        channels = clean_channels(source, placed.onset, samples // settings.signal.rate_hz, space.channels, settings)
+        k = Response(space, settings).layout.k
+        return np.asarray(standardise(whole_response(channels, space, settings)[None], k)[0])
+
+    return own

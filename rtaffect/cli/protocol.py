@@ -1,0 +1,199 @@
+"""The commands ``protocol``, ``allocate`` and ``unblind``: what happens in a session, and who is shown what."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rtaffect.errors import RtaffectError, SettingsError
+from rtaffect.protocol.allocation import draw, seal, unseal
+from rtaffect.protocol.donors import open_donor
+from rtaffect.protocol.model import LEAD_S, Protocol
+from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
+from rtaffect.protocol.unblinding import check_session, note_opening
+from rtaffect.settings import SynchronySettings
+
+_path = click.Path(path_type=Path)
+
+
+@click.group("protocol")
+def protocol() -> None:
+    """Check a protocol, or copy the shipped ones."""
+
+
+@protocol.command("check")
+@click.argument("file", type=_path)
+@click.option("--bundle", type=_path, help="Bundle of the sessions: its rows, window and sounds are compared.")
+@click.pass_context
+def check_file(ctx: click.Context, file: Path, bundle: Path | None) -> None:
+    """Show the blocks of a protocol with their times, or all that is wrong with it; then the exit status is 2."""
+    console = Console()
+    found, problems = inspect_protocol(file)
+    remarks: list[str] = []
+    if found is not None:
+        more, remarks = _in_session(found, bundle)
+        problems += more
+    if found is None or problems:
+        console.print(Text(f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''}", "bold red"))
+        for problem in problems:
+            console.print(Text(problem), soft_wrap=True)
+        ctx.exit(2)
+    _show(console, found)
+    for remark in remarks:
+        console.print(Text(remark, "yellow"), soft_wrap=True)
+
+
+def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[str]]:
+    """Return what is wrong with donors, window and rows, and what is to be known about the sounds."""
+    problems: list[str] = []
+    remarks: list[str] = []
+    for donor in found.donors:
+        try:
+            open_donor(found, found.located(donor))
+        except RtaffectError as error:
+            problems.append(str(error))
+    if bundle is None:
+        return problems + window_problems(found, SynchronySettings().window_s), remarks
+    from rtaffect.audio import read_sound, sound_sha256
+    from rtaffect.bundle import load_bundle
+
+    manifest = load_bundle(bundle).manifest
+    problems += window_problems(found, manifest.settings.synchrony.window_s)
+    try:
+        check_rows(found, manifest.rows)
+    except SettingsError as error:
+        problems.append(str(error))
+    known = {stimulus.sha256 for stimulus in manifest.stimuli}
+    for sound in dict.fromkeys(block.sound for block in found.blocks if block.sound is not None):
+        try:
+            samples, _ = read_sound(sound)
+        except RtaffectError as error:
+            problems.append(str(error))
+            continue
+        if sound_sha256(samples) not in known:
+            remarks.append(
+                f"{sound.name} is not among the bundle's sounds: there is a prediction, but no reference group; people "
+                "can only be compared with each other"
+            )
+    return problems, remarks
+
+
+def _show(console: Console, found: Protocol) -> None:
+    table = Table("", "Begins", "Lasts", "Kind", "Name", "Start", "Sound", title=Text(found.name), title_justify="left")
+    begins = found.lead_s if found.blocks[0].start == "auto" else 0
+    for block in found.blocks:
+        if block.start == "operator" and block.sound is not None:
+            begins += LEAD_S
+        seconds = block.seconds or 0
+        start = "key" if block.start == "operator" else "by itself"
+        sound = "" if block.sound is None else block.sound.name
+        cells = (str(block.number), clock(begins), clock(seconds), block.kind, block.name, start, sound)
+        table.add_row(*(Text(cell) for cell in cells))
+        begins += seconds
+    console.print(table)
+    rule = found.feedback
+    lines = [
+        f"{clock(found.seconds or 0)} in all, without waiting for the operator; SHA-256 {found.sha256}",
+        f"Feedback: {rule.value} synchrony of {', '.join(rule.rows)} over {rule.smoothing_s} s, scale {rule.scale}, as "
+        f"{rule.show}",
+        *(f"Arm {arm.name}: {_arm_in_words(arm.feedback, len(arm.donors), arm.delay_s)}" for arm in found.arms),
+    ]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+def _arm_in_words(feedback: str, donors: int, delay_s: int | None) -> str:
+    if feedback == "yoked":
+        return f"another session's feedback, of {donors}"
+    return "own feedback" if delay_s is None else f"own feedback, {delay_s} s late"
+
+
+def clock(seconds: int) -> str:
+    """Return seconds as minutes and seconds, 1:05."""
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+@protocol.command("examples")
+@click.option("--out", required=True, type=_path, help="Folder for them; made if absent.")
+def examples(out: Path) -> None:
+    """Copy the shipped protocols, to adapt them."""
+    shipped = resources.files("rtaffect.protocol").joinpath("examples").iterdir()
+    files = sorted((file for file in shipped if file.name.endswith(".toml")), key=lambda file: file.name)
+    if there := [file.name for file in files if (out / file.name).exists()]:
+        raise SettingsError(f"--out {out} already has {', '.join(there)}; name another folder, nothing is overwritten")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            (out / file.name).write_bytes(file.read_bytes())
+            click.echo(out / file.name)
+    except OSError as error:
+        raise SettingsError(f"--out {out} cannot be written ({error.strerror}); name another folder") from None
+
+
+@click.command("allocate")
+@click.argument("file", type=_path, metavar="PROTOCOL")
+@click.option("--participants", metavar="P01,P02,...", help="Their codes, in the order in which they come.")
+@click.option("--count", type=click.IntRange(min=1), help="Or how many there are; their codes are numbered.")
+@click.option("--prefix", default="P", show_default=True, help="With --count: what goes before the number.")
+@click.option("--seed", type=int, help="To draw the same again [default: drawn too, and sealed].")
+@click.option("--block-size", type=int, help="Participants among whom all arms are equally often [default: 2 per arm].")
+@click.option("--out", required=True, type=_path, help="New file for the sealed allocation.")
+def allocate(
+    file: Path,
+    participants: str | None,
+    count: int | None,
+    prefix: str,
+    seed: int | None,
+    block_size: int | None,
+    out: Path,
+) -> None:
+    """Draw which participant is in which arm of PROTOCOL, and seal it: nobody sees it until `unblind`."""
+    if (participants is None) == (count is None):
+        raise SettingsError("give either --participants or --count: who is to be allocated")
+    codes = [code.strip() for code in participants.split(",")] if participants is not None else numbered(prefix, count)
+    drawn = draw(read_protocol(file), codes, block_size=block_size, seed=seed)
+    sha256 = seal(drawn, out)
+    click.echo(f"{out}: {len(codes)} participants, {codes[0]} to {codes[-1]}, sealed")
+    click.echo(f"SHA-256 {sha256}")
+
+
+def numbered(prefix: str, count: int | None) -> list[str]:
+    """Return ``count`` codes: P01, P02, ...; as many digits as the last one needs, at least two."""
+    last = count or 0
+    return [f"{prefix}{number:0{max(2, len(str(last)))}d}" for number in range(1, last + 1)]
+
+
+@click.command("unblind")
+@click.argument("file", type=_path, metavar="ALLOCATION")
+@click.argument("folders", nargs=-1, type=_path, metavar="[SESSION_FOLDER]...")
+@click.pass_context
+def unblind(ctx: click.Context, file: Path, folders: tuple[Path, ...]) -> None:
+    """Open a sealed allocation, and note in unblinded.toml beside it that it was opened.
+
+    Each session's folder is held against it; where one does not fit, the exit status is 1.
+    """
+    console = Console()
+    allocation, sha256 = unseal(file)
+    checks = [check_session(folder, allocation, sha256) for folder in folders]
+    notes = note_opening(file, allocation, sha256, checks)
+    ran: dict[str, list[str]] = {}
+    for fitting in (check for check in checks if not check.problem):
+        ran.setdefault(fitting.participant, []).append(str(fitting.folder))
+    heads = ["Participant", "Arm", "Donor", *(["Session"] if folders else [])]
+    table = Table(*heads, title=Text(allocation.protocol), title_justify="left")
+    for one in allocation.assigned:
+        session = [", ".join(ran.get(one.participant, []))] if folders else []
+        table.add_row(*(Text(cell) for cell in (one.participant, one.arm, one.donor or "", *session)))
+    console.print(table)
+    console.print(Text(f"SHA-256 {sha256}, seed {allocation.seed}, blocks of {allocation.block_size}"), soft_wrap=True)
+    console.print(Text(f"This opening is noted in {notes}"), soft_wrap=True)
+    wrong = [check for check in checks if check.problem]
+    for check in wrong:
+        console.print(Text(f"{check.folder}: {check.problem}", "red"), soft_wrap=True)
+    if wrong:
+        ctx.exit(1)
