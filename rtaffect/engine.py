@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ from rtaffect.stimulus import TimeLock
 from rtaffect.synchrony import Observation
 
 Against = Literal["reference", "group", "nothing"]
+#: Mean responses (time, M * k) by stimulus.
+References = Mapping[str, NDArray[np.float32]]
 
 
 class Comparison(NamedTuple):
@@ -53,10 +56,10 @@ class Engine:
         The sound, how it is read, and what predicts from it; all three or none.
     lock
         What tells where in a known stimulus the session is.
-    reference
-        A group's mean response to that stimulus, (time, M * k) as people's responses are, at the settings' ``rate_hz``:
-        what people are compared with while ``lock``, which it needs, says where. Without it they are compared with
-        each other.
+    references
+        By stimulus as ``lock`` names it, a group's mean response (time, M * k), as people's responses are, at the
+        settings' ``rate_hz``: what people are compared with while ``lock``, which they need, says where. Without any
+        they are compared with each other.
     """
 
     def __init__(
@@ -70,9 +73,9 @@ class Engine:
         sound_input: SoundInput | None = None,
         predictor: Predictor | None = None,
         lock: TimeLock | None = None,
-        reference: NDArray[np.float32] | None = None,
+        references: References = MappingProxyType({}),
     ) -> None:
-        if reference is not None and lock is None:
+        if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
         self.space, self.origin, self.settings = space, origin, settings
         self.sources = [*people, *([sound] if sound is not None else [])]
@@ -80,7 +83,8 @@ class Engine:
         self._listeners = [Listener(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
-        self._observer, self._against = self._observer_for(reference)
+        self._references = references
+        self._observer, self._against = self._observer_for(next(iter(references.values()), None))
         self._step = 0
 
     def _observer_for(
@@ -139,8 +143,12 @@ class Engine:
 
     def _observe(self, step: int, second: Signal, alignment: Alignment | None) -> Comparison:
         window = self.settings.synchrony.window_s
+        reference = self._references.get(self._lock.stimulus) if self._lock is not None else None
         if isinstance(self._observer, ReferenceObserver) and alignment is not None and alignment.state == "locked":
-            self._observer.lay(round(alignment.offset_s * self.settings.signal.rate_hz))
+            if reference is None:
+                self._observer(second)
+                return self._nothing("the bundle has no reference for this sound")
+            self._observer.lay(round(alignment.offset_s * self.settings.signal.rate_hz), reference)
         observation = self._observer(second) if self._observer is not None else None
         if step < window:
             return self._nothing(f"the first window fills in {window - step} s")

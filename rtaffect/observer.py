@@ -141,14 +141,16 @@ class ReferenceObserver:
         if onset is not None:
             self.lay(onset)
 
-    def lay(self, onset: int) -> None:
-        """Let the reference start ``onset`` samples after the session's zero, for the whole window.
+    def lay(self, onset: int, reference: NDArray[np.floating] | None = None) -> None:
+        """Let the reference, or another one, start ``onset`` samples after the session's zero, for the whole window.
 
         The seconds of the window are taken in again: what is kept are sums over them, of each lag, so the displaced
         windows of the null follow, too.
         """
-        if onset == self._onset:
+        if onset == self._onset and (reference is None or reference is self._reference):
             return
+        if reference is not None:
+            self._reference = reference
         self._onset, first = onset, self._next - len(self._recent)
         reach = self._settings.null_history_s - self._settings.window_s
         self._laid = LaidReference(self._reference, onset, self._rate, first, reach)

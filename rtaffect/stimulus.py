@@ -20,7 +20,11 @@ SAME_PLACE_S: Final = 0.005
 
 
 class TimeLock(Protocol):
-    """Tells when the stimulus began."""
+    """Tells which stimulus it is and when it began."""
+
+    @property
+    def stimulus(self) -> str:
+        """What it is called among the session's references; empty where there is only one."""
 
     @property
     def since(self) -> float:
@@ -39,6 +43,7 @@ class KnownOnset:
         Session time at which the stimulus begins, s.
     """
 
+    stimulus = ""
     since = -math.inf
 
     def __init__(self, offset_s: float) -> None:
@@ -47,6 +52,36 @@ class KnownOnset:
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         """Return the same as ever."""
         return self._alignment
+
+
+class PlannedOnsets:
+    """Several stimuli, each of which begins when the protocol says so; that is known before it begins."""
+
+    since = -math.inf
+
+    def __init__(self) -> None:
+        self._plan: list[tuple[float, float, str]] = []
+        self._step = 0
+        self.stimulus = ""
+
+    def place(self, stimulus: str, begin: float, end: float) -> None:
+        """Let ``stimulus`` be heard from ``begin`` to ``end``, session time in s; it ends what still goes on."""
+        self.cut(begin)
+        self._plan.append((begin, end, stimulus))
+
+    def cut(self, at: float) -> None:
+        """End what would go on after ``at``, s."""
+        self._plan = [(begin, min(end, at), stimulus) for begin, end, stimulus in self._plan if begin < at]
+
+    def step(self, heard: Sequence[HeardSecond]) -> Alignment:
+        """Return the stimulus of the second that ends with this step."""
+        self._step += 1
+        for begin, end, stimulus in self._plan:
+            if begin < self._step <= math.ceil(end):
+                self.stimulus = stimulus
+                return _known(begin)
+        self.stimulus = ""
+        return Alignment("searching", math.nan, 0.0, math.nan, "no stimulus is played now")
 
 
 class MarkerSource(Protocol):
@@ -78,6 +113,7 @@ class MarkerOnset:
         The stimulus as the session's sound, where nothing else is heard: it is laid at the marker, and ends with doubt.
     """
 
+    stimulus = ""
     since = -math.inf
 
     def __init__(self, source: MarkerSource, name: str, origin: float, file: SoundFileSource | None = None) -> None:
@@ -112,6 +148,8 @@ class SoundOnset:
     aligner
         Of the stimulus.
     """
+
+    stimulus = ""
 
     def __init__(self, aligner: Aligner) -> None:
         self._aligner = aligner

@@ -1,6 +1,6 @@
 """Runs in a child process, because PortAudio sees only the sound servers that were there when it was loaded.
 
-``python sound_child.py FOLDER heard|lost|errors``: does the task and leaves its results in FOLDER.
+``python sound_child.py FOLDER heard|lost|errors|programme``: does the task and leaves its results in FOLDER.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import soxr
 from pylsl import local_clock
 
 from rtaffect.errors import SoundError
+from rtaffect.sources.programme_player import ProgrammePlayer
 from rtaffect.sources.sound_card import SoundCardSource
-from rtaffect.sources.sound_player import SoundPlayer
+from rtaffect.sources.sound_player import SoundPlayer, read_samples
 
 
 def wait_for(condition, timeout: float, what: str) -> float:
@@ -66,6 +68,31 @@ def heard(folder: Path) -> dict[str, object]:
     }
 
 
+def programme(folder: Path) -> dict[str, object]:
+    """Two sounds on time, the second at another rate, and a third that is cut."""
+    source = SoundCardSource("default", rate=48000)
+    source.start()
+    samples, rate = read_samples(folder / "played.wav")
+    player = ProgrammePlayer(rate=rate)
+    player.start(local_clock())
+    wait_for(lambda: source.status(local_clock()).state == "ok", 10, "sound")
+    first = local_clock() + 1.5
+    cues = [
+        player.place("a", samples, rate, first),
+        player.place("b", soxr.resample(samples, rate, rate / 2), rate / 2, first + 2.5),
+        player.place("c", samples, rate, first + 5.5),
+    ]
+    wait_for(lambda: local_clock() > first + 6.5, 20, "the third sound")
+    cut = local_clock()
+    player.cut()
+    time.sleep(1.5)
+    block = source.buffer.read(0, np.inf)
+    source.stop()
+    player.stop()
+    np.savez(folder / "captured.npz", samples=block.samples[:, 0], times=block.times)
+    return {"onsets": [cue.onset for cue in cues], "late": [cue.late_s for cue in cues], "cut": cut, "underflows": player.underflows}
+
+
 def stop_at_once(folder: Path) -> list[object]:
     player = SoundPlayer.open(folder / "played.wav")
     player.start(0.0)
@@ -111,5 +138,5 @@ def errors(folder: Path) -> dict[str, object]:
 
 if __name__ == "__main__":
     where = Path(sys.argv[1])
-    result = {"heard": heard, "lost": lost, "errors": errors}[sys.argv[2]](where)
+    result = {"heard": heard, "lost": lost, "errors": errors, "programme": programme}[sys.argv[2]](where)
     (where / "result.json").write_text(json.dumps(result))

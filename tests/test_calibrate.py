@@ -130,7 +130,7 @@ def replayed(onset_shift: float = 0.0, listener: int = 2, number: int = 3) -> li
         sound_input=SoundInput(heard, featurizer, origin),
         predictor=Predictor(bundle.weights, np.arange(24)),
         lock=KnownOnset(onset_shift),
-        reference=reference.mean,
+        references={"": reference.mean},
     )
     found: list[Feedback] = []
     Session(engine, InstantClock(origin), [found.append], threading.Event(), steps=sound.seconds).run()

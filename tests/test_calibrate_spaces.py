@@ -54,7 +54,7 @@ def replayed(bundle: Bundle, listener: int = 2, number: int = 3) -> list[Feedbac
     reference = bundle.reference_for(sound.sha256)
     assert reference is not None
     settings = bundle.manifest.settings
-    engine = Engine([source], bundle.space, settings, onset, lock=KnownOnset(0.0), reference=reference.mean)
+    engine = Engine([source], bundle.space, settings, onset, lock=KnownOnset(0.0), references={"": reference.mean})
     found: list[Feedback] = []
     Session(engine, InstantClock(onset), [found.append], threading.Event(), steps=sound.seconds).run()
     return found
@@ -221,7 +221,7 @@ def test_regions_of_too_few_good_channels_are_shown_but_not_trusted():
     few = ArraySource(StreamInfo("few", "eeg", 128.0, CHANNELS, "simulated"), samples, 1000.0)
     reference = bundle.reference_for(sound.sha256)
     settings = SETTINGS.model_copy(update={"synchrony": SynchronySettings(min_good=0.7)})
-    engine = Engine([few], bundle.space, settings, 1015.0, lock=KnownOnset(0.0), reference=reference.mean)
+    engine = Engine([few], bundle.space, settings, 1015.0, lock=KnownOnset(0.0), references={"": reference.mean})
     found: list[Feedback] = []
     Session(engine, InstantClock(1015.0), [found.append], threading.Event(), steps=25).run()
     assert np.isfinite(found[-1].observed).all()

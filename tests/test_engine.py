@@ -79,7 +79,7 @@ def hearing_engine(
         sound_input=SoundInput(heard, BandFeaturizer(context_s=context_s), ORIGIN),
         predictor=Predictor(some_weights(np.random.default_rng(1)), np.arange(2)),
         lock=KnownOnset(onset),
-        reference=None if reference is None else reference.astype(np.float32),
+        references={} if reference is None else {"": reference.astype(np.float32)},
     )
 
 

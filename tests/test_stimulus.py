@@ -28,7 +28,7 @@ from rtaffect.sources.lsl_streams import find_stream
 from rtaffect.sources.selection import Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.spaces import ChannelSpace
-from rtaffect.stimulus import KnownOnset, MarkerOnset, SoundOnset, TimeLock
+from rtaffect.stimulus import KnownOnset, MarkerOnset, PlannedOnsets, SoundOnset, TimeLock
 from tests.helpers import RATE, BandFeaturizer, brain_noise, headset, some_weights, sound_source
 from tests.test_alignment import captured, pink, soundtrack
 from tests.test_markers import Stimulus, wait_for
@@ -81,6 +81,7 @@ class Told:
 
     offsets: Sequence[float]
     since: float = -math.inf
+    stimulus: str = ""
     steps: int = field(default=0)
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
@@ -99,7 +100,7 @@ def engine(people: list, sound, lock: TimeLock, origin: float = ORIGIN) -> Engin
         sound_input=SoundInput(sound, BandFeaturizer(), origin),
         predictor=Predictor(some_weights(np.random.default_rng(1)), np.arange(2)),
         lock=lock,
-        reference=reference(),
+        references={"": reference()},
     )
 
 
@@ -341,4 +342,38 @@ def test_markers_over_lsl_start_the_file_and_a_second_one_ends_it():
 
 def test_a_reference_without_a_lock_is_refused():
     with pytest.raises(ValueError, match="needs a lock"):
-        Engine([person(lambda t: t, 5)], SPACE, SETTINGS, ORIGIN, reference=reference())
+        Engine([person(lambda t: t, 5)], SPACE, SETTINGS, ORIGIN, references={"": reference()})
+
+
+def test_each_stimulus_of_a_programme_is_compared_with_its_own_reference():
+    """The second half of the stimulus as a stimulus of its own, played first; the whole of it after a pause."""
+    half = round(STIMULUS_S / 2)
+    lock = PlannedOnsets()
+    lock.place("half", 3.0, 3.0 + 30)
+    lock.place("unknown", 35.0, 40.0)
+    lock.place("whole", 42.0, 42.0 + 40)
+
+    def place(t: np.ndarray) -> np.ndarray:
+        return np.where((t >= 3) & (t < 33), t - 3 + half, np.where(t >= 42, t - 42, -99.0))
+
+    made = Engine(
+        [person(place, 85)],
+        SPACE,
+        SETTINGS,
+        ORIGIN,
+        lock=lock,
+        references={"half": reference()[half * RATE :], "whole": reference()},
+    )
+    found: list[Feedback] = []
+    Session(made, InstantClock(ORIGIN), [found.append], threading.Event(), steps=84).run()
+    observed = np.array([f.observed_mean for f in found])
+    with_value = np.flatnonzero(np.isfinite(observed)) + 1
+    assert with_value.tolist() == [*range(13, 34), *range(52, 83)]
+    assert observed[12:33].mean() > 0.6
+    assert observed[51:82].mean() > 0.6
+    assert "no stimulus is played now" in found[1].reason
+    assert "no reference for this sound" in found[37].reason
+    alone = Engine([person(place, 85)], SPACE, SETTINGS, ORIGIN, lock=KnownOnset(42.0), references={"": reference()})
+    expected: list[Feedback] = []
+    Session(alone, InstantClock(ORIGIN), [expected.append], threading.Event(), steps=82).run()
+    np.testing.assert_allclose(observed[51:82], [f.observed_mean for f in expected[51:82]], atol=1e-9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -128,11 +128,24 @@ def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """The sound of a session: its source, and for a known stimulus its hash and what tells where in it people are."""
+    """The sound of a session: its source, and what tells where in which known stimulus people are.
+
+    ``stimuli`` has the hash of each by the name that ``lock`` gives it.
+    """
 
     source: Source
-    sha256: str = ""
+    stimuli: Mapping[str, str] = field(default_factory=dict)
     lock: TimeLock | None = None
+
+    @classmethod
+    def known(cls, source: Source, sha256: str, lock: TimeLock) -> Sound:
+        """Return the sound of a session with one known stimulus."""
+        return cls(source, {lock.stimulus: sha256}, lock)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the only known stimulus; empty where there is none."""
+        return next(iter(self.stimuli.values()), "")
 
 
 def describe_stimulus(path: Path, file: SoundFileSource, locked_by: str) -> dict[str, str]:
@@ -190,13 +203,15 @@ def build_engine(
     whole = bundle.space if bundle else _space(analysis, montages, settings)
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
-    reference = None
+    references: dict[str, NDArray[np.float32]] = {}
     if against == "reference":
         require_reference(model, sound.sha256 if sound else "", "--against reference")
     # A group's mean is no partner where people are compared with each of the others.
     if bundle and sound and sound.lock and against != "group" and settings.synchrony.method != "pairwise":
-        found = bundle.reference_for(sound.sha256)
-        reference = None if found is None else _reference(found.of_rows(rows[rows < whole.layout.measured]), space, own)
+        measured = rows[rows < whole.layout.measured]
+        for name, sha256 in sound.stimuli.items():
+            if (found := bundle.reference_for(sha256)) is not None:
+                references[name] = _reference(found.of_rows(measured), space, own)
     if against == "group" and len(people) < 2:
         raise SettingsError(f"--against group needs at least 2 headsets, but there is {len(people)}; connect another")
     predicts = model is not None and sound is not None
@@ -209,7 +224,7 @@ def build_engine(
         sound_input=SoundInput(sound.source, model.featurizer, origin) if predicts and model and sound else None,
         predictor=Predictor(bundle.weights, rows, space.layout.counted) if predicts and bundle else None,
         lock=sound.lock if sound else None,
-        reference=reference,
+        references=references,
     )
 
 

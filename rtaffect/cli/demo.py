@@ -84,7 +84,7 @@ def _run(
     person: Source, sound: SoundFileSource, clock: Clock, model: Model, outputs: Outputs, console: Console
 ) -> None:
     assert sound.onset is not None
-    heard = Sound(sound, sound.info.source_id, KnownOnset(0.0))
+    heard = Sound.known(sound, sound.info.source_id, KnownOnset(0.0))
     analysis = options.Analysis(bundle=None, featurizer=None, against="reference", mains=0.0)
     engine = build_engine([person], sound.onset, sound=heard, model=model, analysis=analysis)
     run_session(engine, clock, outputs, console)

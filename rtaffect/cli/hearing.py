@@ -110,7 +110,7 @@ class Ears:
         """Return the sound of the session whose zero is ``origin``, s on the LSL clock."""
         if self.source is None or self.file is None:
             return Sound(self.source) if self.source is not None else None
-        return Sound(self.source, self.file.info.source_id, self._lock(self.file, origin))
+        return Sound.known(self.source, self.file.info.source_id, self._lock(self.file, origin))
 
     def _lock(self, file: SoundFileSource, origin: float) -> TimeLock:
         if self._aligner is not None:

@@ -176,7 +176,7 @@ def _place(recorded: XdfRecording, heard: Heard) -> Placed:
             "--audio, with --audio-start or --onset-marker"
         )
     file = SoundFileSource.open(heard.stimulus)
-    sound = Sound(source, file.info.source_id, SoundOnset(Aligner(file.sound)))
+    sound = Sound.known(source, file.info.source_id, SoundOnset(Aligner(file.sound)))
     return Placed(start, sound, {"audio": None, "stimulus": describe_stimulus(heard.stimulus, file, "sound")})
 
 
@@ -196,7 +196,7 @@ def _with_file(recorded: XdfRecording, heard: Heard, audio: Path) -> Placed:
         )
     known = describe_stimulus(audio, file, heard.said_by)
     about = {"audio": str(audio), "audio_start": begun, "stimulus": known}
-    sound = Sound(file, file.info.source_id, KnownOnset(float(lead)))
+    sound = Sound.known(file, file.info.source_id, KnownOnset(float(lead)))
     return Placed(start + begun - lead, sound, about, start + begun)
 
 

@@ -28,6 +28,18 @@ SETTLE_S: Final = 0.5
 MEDIAN_BLOCKS: Final = 65
 
 
+def read_samples(path: Path) -> tuple[NDArray[np.float32], float]:
+    """Return the samples (n, channels) of a sound file, full scale +-1, and their rate, Hz; raises SoundError."""
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise SoundError(
+            f"{path}: not a sound that can be read ({error}); expected WAV, FLAC, OGG or MP3: check the path or "
+            "convert it"
+        ) from error
+    return samples, float(rate)
+
+
 class SoundPlayer:
     """Plays a sound once on an output device and reports when it really started.
 
@@ -76,13 +88,7 @@ class SoundPlayer:
     @classmethod
     def open(cls, path: Path, device: int | str | None = None) -> SoundPlayer:
         """Return a player of the sound file at ``path`` with its own rate and channels; raises SoundError."""
-        try:
-            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        except (OSError, soundfile.LibsndfileError) as error:
-            raise SoundError(
-                f"{path}: not a sound that can be read ({error}); expected WAV, FLAC, OGG or MP3: check the path or "
-                "convert it"
-            ) from error
+        samples, rate = read_samples(path)
         return cls(samples, rate, device)
 
     @property
