@@ -15,7 +15,10 @@ from rtaffect.cli import devices, doctor
 from rtaffect.cli.doctor import Check
 from rtaffect.errors import ArtifactError, SoundError
 from rtaffect.manifest import SAMPLE_RATE
-from rtaffect.sources import sound_devices
+from rtaffect.sources import boards, serial_ports, sound_devices
+from rtaffect.sources.boards import FoundBuffer
+from rtaffect.sources.fieldtrip_client import BufferHeader
+from rtaffect.sources.serial_ports import SerialPort
 from rtaffect.sources.sound_devices import SoundDevice
 
 
@@ -24,8 +27,10 @@ def run(command: object, *arguments: str) -> Result:
 
 
 @pytest.fixture(autouse=True)
-def no_sound_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: ())
+    monkeypatch.setattr(serial_ports, "serial_ports", lambda: [])
+    monkeypatch.setattr(boards, "find_buffer", lambda: None)
 
 
 class TestDevices:
@@ -65,6 +70,37 @@ class TestDevices:
         result = run(devices.command, "--wait", "0.1")
         assert result.exit_code == 0
         assert "apt-get install libportaudio2" in result.output
+
+    def test_a_fieldtrip_buffer_stands_among_the_streams(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        header = BufferHeader(512.0, 0, ("Fp1", "Oz"), np.dtype(np.int32), None)
+        found = FoundBuffer("fieldtrip:localhost:1972", "localhost", header)
+        monkeypatch.setattr(boards, "find_buffer", lambda: found)
+        output = run(devices.command, "--wait", "0.1").output
+        for text in ("FieldTrip", "512 Hz", "int32", "Fp1 Oz", "not declared", "--board fieldtrip:localhost:1972"):
+            assert text in output
+        assert "No LSL stream answered" not in output
+        empty = FoundBuffer("fieldtrip:localhost:1972", "localhost", None, "empty: the acquisition has not started")
+        monkeypatch.setattr(boards, "find_buffer", lambda: empty)
+        assert "the acquisition has not started" in run(devices.command, "--wait", "0.1").output
+
+    def test_serial_ports_and_how_a_board_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(serial_ports, "serial_ports", lambda: [SerialPort("/dev/ttyUSB0", "usb-FTDI [x]")])
+        output = run(devices.command, "--wait", "0.1").output
+        for text in ("usb-FTDI [x]", "brainflow:BOARD?serial_port=/dev/ttyUSB0", "rtaffect devices --boards"):
+            assert text in output
+
+    def test_without_brainflow_the_extra_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "brainflow", None)
+        monkeypatch.delitem(sys.modules, "brainflow.board_shim", raising=False)
+        result = run(devices.command, "--wait", "0.1")
+        assert result.exit_code == 0
+        assert 'pip install "rtaffect[brainflow]"' in result.output
+
+    def test_boards_are_listed_by_the_text_that_names_them(self) -> None:
+        output = run(devices.command, "--boards").output
+        for text in ("brainflow:cyton?serial_port=PORT", "brainflow:muse_2 ", "TP9 AF7 AF8 TP10", "256 Hz", "volts"):
+            assert text in output
+        assert "No sound device" not in output
 
     def test_wait_has_limits(self) -> None:
         assert run(devices.command, "--wait", "0").exit_code == 2
@@ -122,6 +158,25 @@ class TestDoctor:
         assert result.exit_code == 0
         assert "buy one" in result.output
 
+    def test_an_extra_that_is_absent_is_no_problem(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        there = {check.name: check for check in (doctor._brainflow(), doctor._fieldtrip())}
+        assert all(check.ok for check in there.values())
+        assert "its library loads" in there["BrainFlow (boards)"].detail
+        monkeypatch.setattr(doctor, "_version", lambda package: "")
+        absent = [doctor._brainflow(), doctor._fieldtrip()]
+        monkeypatch.setattr(doctor, "checks", lambda: absent)
+        result = run(doctor.command)
+        assert result.exit_code == 0
+        for text in ("absent", 'pip install "rtaffect[brainflow]"', 'pip install "rtaffect[fieldtrip]"'):
+            assert text in result.output
+        assert "problem" not in result.output
+
+    def test_a_brainflow_that_does_not_load_is_a_problem(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "brainflow", None)
+        monkeypatch.delitem(sys.modules, "brainflow.board_shim", raising=False)
+        check = doctor._brainflow()
+        assert (check.ok, check.mark.plain) == (False, "problem")
+
     def test_both_onnxruntime_packages_are_a_conflict(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(doctor, "_version", lambda package: "1.23")
         check = doctor._onnxruntime_packages()
@@ -165,6 +220,6 @@ class TestDoctor:
 def test_neither_command_imports_qt_or_sound() -> None:
     code = (
         "import sys, rtaffect.cli.devices, rtaffect.cli.doctor\n"
-        "assert not {'PySide6', 'sounddevice', 'onnxruntime', 'pylsl'} & set(sys.modules)"
+        "assert not {'PySide6', 'sounddevice', 'onnxruntime', 'pylsl', 'brainflow', 'mne'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30, cwd=Path(__file__).parents[1])

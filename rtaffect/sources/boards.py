@@ -1,0 +1,241 @@
+"""Headsets that come without LSL, named by one text each, and which of them can be named.
+
+``brainflow:cyton?serial_port=COM3`` is a board that BrainFlow drives, with its parameters; ``fieldtrip:host:port`` a
+FieldTrip buffer (default: ``fieldtrip:localhost:1972``). What replaces the device's own description may follow the
+question mark, too: ``name``, ``channels``, ``unit`` and ``rate``, as in
+``brainflow:ganglion?serial_port=/dev/ttyACM0&channels=Fz,Cz,Pz,Oz``. A value that holds '&' or '%' is percent-encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import unquote
+
+from rtaffect.errors import SettingsError, StreamError
+from rtaffect.sources.base import Source
+from rtaffect.sources.brainflow_library import board_name
+from rtaffect.sources.fieldtrip_client import INSTALL, PORT, BufferClient, BufferHeader, BufferLostError
+
+Kind = Literal["brainflow", "fieldtrip"]
+
+EXAMPLES = "brainflow:cyton?serial_port=COM3, brainflow:muse_2 or fieldtrip:localhost:1972"
+#: How long a buffer on this computer may take to accept a connection, s.
+PROBE_S = 0.3
+#: What must be named where BrainFlow cannot find the board by itself, as its list of supported boards has it.
+_NEEDED = {
+    "cyton": "serial_port=PORT",
+    "cyton_daisy": "serial_port=PORT",
+    "ganglion": "serial_port=PORT",
+    "freeeeg32": "serial_port=PORT",
+    "muse_2_bled": "serial_port=PORT",
+    "muse_s_bled": "serial_port=PORT",
+    "muse_2016_bled": "serial_port=PORT",
+    "brainbit_bled": "serial_port=PORT",
+    "cyton_wifi": "ip_port=PORT",
+    "cyton_daisy_wifi": "ip_port=PORT",
+    "ganglion_wifi": "ip_port=PORT",
+    "enophone": "mac_address=ADDRESS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BoardAddress:
+    """Which board or buffer a text means, and what replaces its own description.
+
+    ``device`` is the board's name or the buffer's host; ``parameters`` are BrainFlow's.
+    """
+
+    text: str
+    kind: Kind
+    device: str
+    port: int = PORT
+    parameters: dict[str, str] = field(default_factory=dict)
+    given_name: str | None = None
+    channels: tuple[str, ...] | None = None
+    unit: str | None = None
+    rate: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the source is called; several may share it."""
+        return self.given_name or (self.device if self.kind == "brainflow" else f"{self.device}:{self.port}")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBoard:
+    """A board as ``rtaffect devices --boards`` lists it: ``rate`` in Hz, ``text`` what names it."""
+
+    name: str
+    rate: float
+    channels: int
+    channel_names: tuple[str, ...]
+    unit: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBuffer:
+    """A FieldTrip buffer that answered; ``header`` is None where it is empty or ``trouble`` says why not read."""
+
+    text: str
+    host: str
+    header: BufferHeader | None
+    trouble: str = ""
+
+
+def parse_board(text: str) -> BoardAddress:
+    """Return the board or buffer that ``text`` means.
+
+    Raises
+    ------
+    SettingsError
+        If the text is not of that form, or a value in it is not one that it can have.
+    """
+    kind, colon, rest = text.strip().partition(":")
+    kind = kind.strip().lower()
+    if not colon or kind not in ("brainflow", "fieldtrip"):
+        raise SettingsError(f"board {text!r} does not begin with brainflow: or fieldtrip:; expected as in {EXAMPLES}")
+    device, _, query = rest.partition("?")
+    given = _query(text, query)
+    own = {key: given.pop(key) for key in ("name", "channels", "unit", "rate") if key in given}
+    channels = tuple(name.strip() for name in own["channels"].split(",")) if "channels" in own else None
+    described = (own.get("name"), channels, own.get("unit"), _rate(text, own.get("rate")))
+    if kind == "brainflow":
+        if not device.strip():
+            raise SettingsError(f"board {text!r} names no board; expected as in {EXAMPLES}")
+        return BoardAddress(text, "brainflow", board_name(device), PORT, given, *described)
+    if given:
+        raise SettingsError(
+            f"board {text!r} has the parameter {next(iter(given))!r}; a FieldTrip buffer has only name, channels, unit "
+            "and rate"
+        )
+    host, port = _host_and_port(text, device.strip())
+    return BoardAddress(text, "fieldtrip", host, port, {}, *described)
+
+
+def open_board(
+    board: str | BoardAddress,
+    *,
+    name: str | None = None,
+    channels: Sequence[str] | None = None,
+    unit: str | None = None,
+    rate: float | None = None,
+) -> Source:
+    """Return the source that a text means, not yet started.
+
+    Parameters
+    ----------
+    board
+        The text, or what :func:`parse_board` made of it.
+    name
+        What the source is called, where two would share a name.
+    channels, unit, rate
+        What replaces the description of every headset; what the text says comes first.
+
+    Raises
+    ------
+    SettingsError
+        If the text means nothing.
+    StreamError
+        If what it needs is not installed, there is no such board, no buffer answers, or names or unit are missing.
+    """
+    address = parse_board(board) if isinstance(board, str) else board
+    name = name or address.name
+    channels, unit, rate = address.channels or channels, address.unit or unit, address.rate or rate
+    # Each loads its library only when it is asked for.
+    if address.kind == "brainflow":
+        from rtaffect.sources.brainflow_board import BrainFlowSource
+
+        return BrainFlowSource(address.device, address.parameters, name=name, channels=channels, unit=unit, rate=rate)
+    from rtaffect.sources.fieldtrip_buffer import FieldTripSource
+
+    return FieldTripSource(address.device, address.port, name=name, channels=channels, unit=unit, rate=rate)
+
+
+def find_boards() -> list[KnownBoard]:
+    """Return the boards with electrodes that the installed BrainFlow drives; StreamError if there is none."""
+    from rtaffect.sources.brainflow_library import STANDING_FOR, board_names, brainflow, describe_board
+
+    shim = brainflow()
+    known = []
+    for name in board_names(shim):
+        if name in STANDING_FOR:
+            continue
+        try:
+            described = describe_board(shim, name)
+        except StreamError:
+            continue
+        names = described.names if all(described.names) else ()
+        text = f"brainflow:{name}" + (f"?{_NEEDED[name]}" if name in _NEEDED else "")
+        known.append(KnownBoard(name, described.rate, len(described.rows), names, described.unit, text))
+    return sorted(known, key=lambda board: board.name)
+
+
+def find_buffer(host: str = "localhost", port: int = PORT) -> FoundBuffer | None:
+    """Return the FieldTrip buffer at ``host`` and ``port``, None if nothing answers there."""
+    text = f"fieldtrip:{host}:{port}"
+    try:
+        client = BufferClient(host, port, timeout=PROBE_S)
+    except BufferLostError:
+        return None
+    except StreamError:
+        return FoundBuffer(text, host, None, f"to read it: {INSTALL}") if _answers(host, port) else None
+    try:
+        header = client.header()
+    except BufferLostError:
+        # Something else listens on that port.
+        return None
+    finally:
+        client.close()
+    return FoundBuffer(text, host, header, "" if header else "empty: the acquisition has not started")
+
+
+def _answers(host: str, port: int) -> bool:
+    import socket
+
+    try:
+        socket.create_connection((host, port), PROBE_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _query(text: str, query: str) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        key, equals, value = part.partition("=")
+        key = key.strip().lower()
+        if not (key and equals and value.strip()):
+            raise SettingsError(f"board {text!r}: {part!r} is not NAME=VALUE; expected as in {EXAMPLES}")
+        if key in given:
+            raise SettingsError(f"board {text!r} gives {key!r} twice; give it once")
+        given[key] = unquote(value.strip())
+    return given
+
+
+def _rate(text: str, value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise SettingsError(f"board {text!r}: rate={value} is not a rate; expected Hz, as in rate=250")
+    return rate
+
+
+def _host_and_port(text: str, device: str) -> tuple[str, int]:
+    if not device:
+        return "localhost", PORT
+    # An IPv6 address stands in brackets.
+    host, bracket, rest = device.removeprefix("[").partition("]") if device.startswith("[") else ("", "", "")
+    if bracket:
+        port = rest.removeprefix(":")
+    else:
+        host, _, port = device.partition(":")
+    if not host or (port and not (port.isdecimal() and 0 < int(port) < 65536)):
+        raise SettingsError(f"board {text!r} is not fieldtrip:HOST:PORT; expected as in fieldtrip:localhost:1972")
+    return host, int(port or PORT)

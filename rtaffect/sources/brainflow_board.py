@@ -1,0 +1,186 @@
+"""EEG from boards that BrainFlow drives: OpenBCI, Muse, g.tec Unicorn, ANT Neuro eego and some sixty others."""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from rtaffect.errors import StreamError
+from rtaffect.feedback import StreamState
+from rtaffect.sources.base import StreamHeader, StreamInfo
+from rtaffect.sources.brainflow_library import (
+    STANDING_FOR,
+    board_name,
+    board_number,
+    brainflow,
+    describe_board,
+    error_message,
+    input_parameters,
+)
+from rtaffect.sources.channel_plan import check_rate, plan_eeg
+from rtaffect.sources.host_clock import HostClock
+from rtaffect.sources.package_counter import PackageCounter
+from rtaffect.sources.polled import DeviceLostError, PolledSource
+
+#: The board is asked this often, s: BrainFlow collects meanwhile in a thread of its own.
+POLL_S = 0.02
+#: A board that is silent for this long is opened again, s: radio links of a dongle mend themselves before.
+LOST_S = 10.0
+#: What BrainFlow keeps for us meanwhile, s.
+KEPT_S = 30.0
+#: A stamp further than this from its arrival was made by another clock than this computer's, s.
+ANOTHER_CLOCK_S = 5.0
+
+# BrainFlow tells sessions apart by board and parameters, and ends the first where a second one of the same fails.
+_open_sessions: set[tuple[int, str]] = set()
+_sessions_lock = threading.Lock()
+
+
+class BrainFlowSource(PolledSource):
+    """One board as a source.
+
+    BrainFlow stamps samples with Unix time of this computer, most of them when they arrive; :class:`HostClock` brings
+    that onto the LSL clock. Package numbers, where it is known how a board counts them, tell of losses that are too
+    short to show in times: each begins a new segment. A board that is silent for ten seconds is opened again, unless
+    another one is open: BrainFlow lets one call in at a time, and the search for a lost board would hold up the
+    others' samples.
+
+    Parameters
+    ----------
+    board
+        Name as ``rtaffect devices --boards`` lists it, in any case: 'cyton', 'muse_2', 'synthetic', ...
+    parameters
+        BrainFlow's input parameters by name: serial_port, mac_address, ip_address, ip_port, serial_number, timeout,
+        master_board, file, ...; and ``config``, commands that the board understands, separated by ';', which are sent
+        before it streams.
+    name
+        What the source is called, where it is not the board's name.
+    channels
+        Names that replace BrainFlow's; needed where it has none.
+    unit
+        Unit that replaces BrainFlow's.
+    rate
+        Rate that replaces BrainFlow's, Hz.
+    seconds
+        How much the buffer keeps, s.
+
+    Raises
+    ------
+    StreamError
+        If BrainFlow is not installed, or the board or its parameters are not known, or it has no channel names.
+    """
+
+    def __init__(
+        self,
+        board: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        name: str | None = None,
+        channels: Sequence[str] | None = None,
+        unit: str | None = None,
+        rate: float | None = None,
+        seconds: float = 30.0,
+    ) -> None:
+        self._shim = brainflow()
+        self.board = board_name(board)
+        given = dict(parameters or {})
+        self._commands = [each for each in given.pop("config", "").split(";") if each]
+        self._parameters = input_parameters(self._shim, self.board, given)
+        master = board_name(given["master_board"]) if self.board in STANDING_FOR else self.board
+        self._described = described = describe_board(self._shim, master)
+        count = len(described.rows)
+        plan = plan_eeg(
+            self.board, described.names, ["EEG"] * count, [described.unit] * count, channels=channels, unit=unit
+        )
+        used_rate = check_rate(self.board, "eeg", described.rate, rate)
+        host, called = socket.gethostname(), name or self.board
+        query = "&".join(f"{key}={value}" for key, value in sorted(given.items()))
+        source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
+        header = StreamHeader(
+            called, "EEG", used_rate, "double64", plan.names, (unit or described.unit,) * count, ("EEG",) * count,
+            source_id, host,
+        )  # fmt: skip
+        info = StreamInfo(called, "eeg", used_rate, plan.names, "brainflow", source_id, host)
+        super().__init__(info, plan, header, seconds)
+        # The end of a file is not a loss.
+        self.lost_s = math.inf if self.board == "playback_file" else LOST_S
+        self._session: Any = None
+        self._key = (board_number(self._shim, self.board), self._parameters.to_json())
+        self._counter = PackageCounter(described.numbering)
+        self._clock = HostClock()
+        self._far = math.nan
+
+    def _open(self) -> None:
+        with _sessions_lock:
+            if self._key in _open_sessions:
+                raise StreamError(f"board {self.info.source_id} is open already in this program; name each board once")
+            _open_sessions.add(self._key)
+        try:
+            self._session = self._shim.BoardShim(self._key[0], self._parameters)
+            self._session.prepare_session()
+            for command in self._commands:
+                self._session.config_board(command)
+            self._session.start_stream(math.ceil(KEPT_S * max(self.info.rate, self._described.rate)))
+        except self._shim.BrainFlowError as error:
+            self._close()
+            raise StreamError(error_message(self.info.source_id, error)) from None
+        self._counter.restart()
+        self._clock.update()
+
+    def _close(self) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        with suppress(self._shim.BrainFlowError):
+            # Ends the stream, too; fails where the session was never prepared.
+            session.release_session()
+        del session
+        with _sessions_lock:
+            _open_sessions.discard(self._key)
+
+    def _may_reopen(self) -> bool:
+        with _sessions_lock:
+            return _open_sessions <= {self._key}
+
+    def _poll(self) -> None:
+        self._stop.wait(POLL_S)
+        try:
+            data = self._session.get_board_data()
+        except self._shim.BrainFlowError as error:
+            raise DeviceLostError(f"BrainFlow says {error.args[0].partition(' ')[0]}") from None
+        now = self._clock.update()
+        if not data.shape[1]:
+            return
+        stamps = self._clock.to_lsl(data[self._described.stamps])
+        self._far = now - float(stamps[-1])
+        values = np.ascontiguousarray(data[list(self._described.rows)].T)
+        at = 0
+        for loss in self._counter.losses(data[self._described.packages]):
+            self._deliver(values[at : loss.sample], stamps[at : loss.sample])
+            self._begin_segment(loss.lost)
+            at = loss.sample
+        self._deliver(values[at:], stamps[at:])
+
+    def _state(self, now: float) -> tuple[StreamState, str]:
+        state, message = super()._state(now)
+        if state == "ok" and abs(self._far) > ANOTHER_CLOCK_S:
+            side = "behind" if self._far > 0 else "ahead of"
+            message = (
+                f"the times of {self.info.name!r} are {abs(self._far):.0f} s {side} this computer's clock; where "
+                "another computer sends them, set both clocks by NTP"
+            )
+        return state, message
+
+    def _silent_state(self, silent: float) -> tuple[StreamState, str]:
+        if self.board == "playback_file":
+            return "ended", "the file holds no more"
+        state, message = super()._silent_state(silent)
+        if silent > self.lost_s and not self._may_reopen():
+            message += "; while other boards are open it is not opened again by itself: if it stays away, start anew"
+        return state, message

@@ -1,0 +1,183 @@
+"""BrainFlow, loaded only when a board is asked for: its boards by name, their parameters, its errors in words."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.resources
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rtaffect.errors import StreamError
+from rtaffect.sources.package_counter import Numbering, numbering
+
+DOCUMENTATION = "https://brainflow.readthedocs.io/en/stable/SupportedBoards.html"
+INSTALL = 'pip install "rtaffect[brainflow]"'
+#: Boards that stand for another one, which ``master_board`` names.
+STANDING_FOR = ("playback_file", "streaming")
+
+#: Units other than BrainFlow's usual microvolts, by how the name begins. The eego SDK gives volts (its amplifier.h on
+#: OpenEegStream), which BrainFlow passes on as they are; gForce armbands give counts of their converter.
+_UNITS = {"ant_neuro": "volts", "gforce": ""}
+
+#: What each exit code of BrainFlow means when a board is opened, and what to do.
+_ERRORS = {
+    1: "its port is open in another program; close that",
+    2: "its serial port cannot be opened, or there is no Bluetooth adapter; rtaffect devices lists the serial ports "
+    "(on Linux their users must be in the group dialout), and other programs must not hold it",
+    3: "its serial port cannot be set up; see that the port is the board's (rtaffect devices lists them)",
+    4: "it does not take commands; see that it is on, charged and in reach, and that the port or address is its own",
+    5: "it answers, but not as this board does; see that the board and the port are the right ones",
+    6: "the port is there but the board does not answer; switch it on, see that its radio is in reach, and that the "
+    "port is the board's",
+    7: "it was not found or does not answer; switch it on, bring it near, and disconnect other programs and phones",
+    13: f"a parameter is missing or wrong; {DOCUMENTATION} says which each board needs",
+    14: "BrainFlow does not support it on this operating system; use a computer that it supports",
+    16: "it is open already in this program; name each board once",
+    17: "its driver failed; see that the board, its dongle and the parameters are right, and that Bluetooth is on",
+    18: "it did not answer in time; see that it is on and in reach, or allow more time with timeout=30",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BoardDescription:
+    """What BrainFlow says of a board.
+
+    ``rate`` is in Hz; ``rows`` are those of its data that hold EEG (or, where it has none, other electrode signals),
+    ``names`` theirs, '' where BrainFlow has none; ``unit`` that of the values, '' where they have none.
+    """
+
+    board: str
+    rate: float
+    rows: tuple[int, ...]
+    names: tuple[str, ...]
+    stamps: int
+    packages: int
+    numbering: Numbering | None
+    unit: str
+
+
+def brainflow() -> Any:
+    """Return the module ``brainflow.board_shim``, its native log switched off.
+
+    Raises
+    ------
+    StreamError
+        If BrainFlow is not installed or its library cannot be loaded.
+    """
+    try:
+        shim: Any = importlib.import_module("brainflow.board_shim")
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "brainflow":
+            raise StreamError(f"boards need BrainFlow, which is not installed: {INSTALL}") from None
+        raise StreamError(f"BrainFlow cannot be loaded ({error}); install a newer one: {INSTALL} --upgrade") from None
+    if hasattr(shim, "files"):
+        # BrainFlow 5.23 asks for the files of a module, which Python 3.11 knows for packages only; it then falls back
+        # on pkg_resources, which setuptools no longer has.
+        shim.files = lambda _: importlib.resources.files("brainflow")
+    try:
+        shim.BoardShim.set_log_level(shim.LogLevels.LEVEL_OFF.value)
+    except (OSError, ImportError) as error:
+        raise StreamError(
+            f"BrainFlow's library cannot be loaded on this computer ({error}); it must be built for it: "
+            "https://brainflow.readthedocs.io/en/stable/BuildBrainFlow.html"
+        ) from None
+    return shim
+
+
+def board_name(text: str) -> str:
+    """Return the name of a board as it stands in :func:`board_names`: in lower case, with underscores."""
+    return text.strip().lower().replace("-", "_")
+
+
+def board_names(shim: Any) -> dict[str, int]:
+    """Return BrainFlow's board numbers by name: BoardIds' without 'BOARD', in lower case."""
+    return {
+        each.name.lower().replace("_board", ""): each.value for each in shim.BoardIds if each != shim.BoardIds.NO_BOARD
+    }
+
+
+def board_number(shim: Any, board: str) -> int:
+    """Return the number of the board called ``board``; StreamError with the nearest names if there is none."""
+    names = board_names(shim)
+    if board not in names:
+        near = difflib.get_close_matches(board, names, n=3, cutoff=0.5)
+        raise StreamError(
+            f"board {board!r} is none of BrainFlow's; expected one of those that rtaffect devices --boards lists"
+            + (f", perhaps {' or '.join(near)}" if near else "")
+        )
+    return names[board]
+
+
+def describe_board(shim: Any, board: str) -> BoardDescription:
+    """Return what BrainFlow says of ``board``, not one that stands for another.
+
+    Raises
+    ------
+    StreamError
+        If there is no such board, or it has no electrodes.
+    """
+    number, shim_class = board_number(shim, board), shim.BoardShim
+    described = shim_class.get_board_descr(number)
+    rows = described.get("eeg_channels") or described.get("emg_channels")
+    if not rows:
+        raise StreamError(f"board {board!r} measures no EEG; choose one that rtaffect devices --boards lists")
+    names = described.get("eeg_names", "").split(",") if "eeg_channels" in described else []
+    return BoardDescription(
+        board=board,
+        rate=float(described["sampling_rate"]),
+        rows=tuple(rows),
+        names=tuple(names) if len(names) == len(rows) else ("",) * len(rows),
+        stamps=int(described["timestamp_channel"]),
+        packages=int(described["package_num_channel"]),
+        numbering=numbering(board),
+        unit=next((unit for maker, unit in _UNITS.items() if board.startswith(maker)), "microvolts"),
+    )
+
+
+def input_parameters(shim: Any, board: str, given: Mapping[str, str]) -> Any:
+    """Return BrainFlowInputParams with what was ``given``.
+
+    Raises
+    ------
+    StreamError
+        If a parameter is unknown, has a value that it cannot have, or is missing.
+    """
+    parameters = shim.BrainFlowInputParams()
+    known = sorted(vars(parameters))
+    for key, value in given.items():
+        if key not in known:
+            raise StreamError(f"board {board!r} has no parameter {key!r}; expected one of config, {', '.join(known)}")
+        setattr(parameters, key, _parameter(shim, board, key, value))
+    if board in STANDING_FOR and "master_board" not in given:
+        raise StreamError(f"board {board!r} needs the name of the board that made the data, as in master_board=cyton")
+    if board == "playback_file" and not Path(parameters.file).is_file():
+        raise StreamError(
+            f"board {board!r} has no file {parameters.file!r} to play; name one that BrainFlow recorded, as in "
+            "file=recording.csv"
+        )
+    return parameters
+
+
+def _parameter(shim: Any, board: str, key: str, value: str) -> str | int:
+    if key == "master_board":
+        return board_number(shim, board_name(value))
+    if key == "ip_protocol":
+        protocols = {each.name.lower(): int(each.value) for each in shim.IpProtocolTypes}
+        if value.lower() in protocols:
+            return protocols[value.lower()]
+        raise StreamError(f"board {board!r}: ip_protocol={value} is none; expected one of {', '.join(protocols)}")
+    if isinstance(getattr(shim.BrainFlowInputParams(), key), int):
+        try:
+            return int(value)
+        except ValueError:
+            raise StreamError(f"board {board!r}: {key}={value} is not a whole number; expected one") from None
+    return value
+
+
+def error_message(board: str, error: Any) -> str:
+    """Return one line for BrainFlow's ``error`` at opening ``board``: what is wrong, and what to do."""
+    words = _ERRORS.get(error.exit_code, "switch it off and on and try again")
+    return f"board {board} cannot be opened ({error.args[0].partition(' ')[0]}): {words}"

@@ -1,0 +1,152 @@
+"""EEG from a FieldTrip buffer: BioSemi, TMSi, g.tec, Neuromag and others whose programs fill one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pylsl import local_clock
+
+from rtaffect.errors import StreamError
+from rtaffect.sources.base import StreamHeader, StreamInfo
+from rtaffect.sources.channel_plan import DTYPES, check_rate, plan_eeg
+from rtaffect.sources.fieldtrip_client import PORT, BufferClient, BufferHeader, BufferLostError, lsl_format
+from rtaffect.sources.polled import DeviceLostError, PolledSource
+
+#: One wait for samples lasts this long at most, s.
+WAIT_S = 0.1
+#: Round trips that are remembered; the shortest of them is the one without delays.
+ROUND_TRIPS = 20
+
+
+class FieldTripSource(PolledSource):
+    """One FieldTrip buffer as a source.
+
+    A buffer has no times. The server answers a wait when a block of samples is put into it, so the newest sample is
+    stamped with the receipt of that answer, less half of the shortest round trip, and those before it by the rate;
+    :class:`rtaffect.timebase.Timebase` takes the jitter out. What remains is constant and not known: samples are
+    stamped later than they were taken by the delays of the amplifier, of its driver and of the program that fills the
+    buffer, half a block to a block more than with LSL where that program sends blocks. Where tens of milliseconds
+    matter, use an LSL outlet instead.
+
+    Parameters
+    ----------
+    host, port
+        Where the buffer is.
+    name
+        What the source is called; default: host and port.
+    channels
+        Names that replace the buffer's; needed where it has none.
+    unit
+        Unit of the EEG: buffers do not say.
+    rate
+        Rate that replaces the buffer's, Hz.
+    seconds
+        How much the buffer of this source keeps, s.
+
+    Raises
+    ------
+    StreamError
+        If no buffer answers, it has no header yet, or unit or names are missing.
+    """
+
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = PORT,
+        *,
+        name: str | None = None,
+        channels: Sequence[str] | None = None,
+        unit: str | None = None,
+        rate: float | None = None,
+        seconds: float = 30.0,
+    ) -> None:
+        self._address, self._where = (host, port), f"FieldTrip buffer {host}:{port}"
+        self._client: BufferClient | None = None
+        self._said = said = self._connect()
+        self._close()
+        count = len(said.labels)
+        plan = plan_eeg(self._where, said.labels, ["EEG"] * count, [""] * count, channels=channels, unit=unit)
+        used_rate = check_rate(self._where, "eeg", said.rate, rate)
+        called, source_id = name or f"{host}:{port}", f"fieldtrip:{host}:{port}"
+        self._format = "double64" if said.scale is not None else lsl_format(said.dtype)
+        header = StreamHeader(
+            called, "EEG", used_rate, self._format, plan.names, (unit or "",) * count, ("EEG",) * count, source_id, host
+        )
+        super().__init__(
+            StreamInfo(called, "eeg", used_rate, plan.names, "fieldtrip", source_id, host), plan, header, seconds
+        )
+        self._count = 0
+        self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
+
+    def _connect(self) -> BufferHeader:
+        """Connect and return the header; StreamError with nothing left open if there is none."""
+        try:
+            self._client = BufferClient(*self._address)
+            said = self._client.header()
+        except BufferLostError as error:
+            raise StreamError(
+                f"{self._where} does not answer ({error}); start the program that fills it, and check host, port and "
+                "firewall"
+            ) from None
+        if said is None:
+            self._close()
+            raise StreamError(f"{self._where} is empty: nothing has written a header; start the acquisition")
+        return said
+
+    def _open(self) -> None:
+        said = self._connect()
+        before = self._said
+        if (said.labels, said.dtype, said.rate) != (before.labels, before.dtype, before.rate):
+            self._close()
+            raise StreamError(
+                f"{self._where} has {len(said.labels)} channels of {said.dtype} at {said.rate:g} Hz, expected "
+                f"{len(before.labels)} of {before.dtype} at {before.rate:g} Hz as before; set the device as before"
+            )
+        # What was taken before is not of this session, and its age is not known.
+        self._count = said.samples
+
+    def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _poll(self) -> None:
+        if self._client is None:
+            raise DeviceLostError("the connection is closed")
+        try:
+            self._take(self._client)
+        except BufferLostError as error:
+            raise DeviceLostError(f"{self._where} does not answer ({error})") from None
+
+    def _take(self, client: BufferClient) -> None:
+        there = client.wait(self._count, WAIT_S)
+        received = local_clock()
+        if there < self._count:
+            raise DeviceLostError(f"{self._where} was flushed or started anew")
+        if there == self._count:
+            return
+        asked = local_clock()
+        values = self._newest(client, there)
+        self._round_trips.append(local_clock() - asked)
+        if missing := there - self._count - len(values):
+            self._begin_segment(missing)
+        self._count = there
+        newest = received - min(self._round_trips) / 2
+        self._deliver(values, newest + np.arange(1 - len(values), 1) / self.info.rate)
+
+    def _newest(self, client: BufferClient, there: int) -> NDArray[Any]:
+        """Return the samples (n, channels) up to number ``there`` that are new and not yet overwritten."""
+        n, found = there - self._count, None
+        while n and found is None:
+            found = client.data(there - n, there)
+            n //= 2
+        if found is None:
+            return np.empty((0, len(self._said.labels)))
+        if found.shape[1] != len(self._said.labels):
+            raise DeviceLostError(f"{self._where} was started anew with {found.shape[1]} channels")
+        scaled = found if self._said.scale is None else found * self._said.scale
+        return np.asarray(scaled, DTYPES[self._format])

@@ -1,0 +1,158 @@
+"""The client of FieldTrip buffers in mne-realtime, with what it lacks.
+
+``mne_realtime.FieldTripClient`` itself is of no use here, though it runs with mne 1.13: without an mne Info it takes
+the number at the end of each channel's name and fails on names such as 'Fz'; it warns of every channel as unknown;
+its loop waits for ever, so that it cannot be stopped, and fails where samples were overwritten. What it is built on,
+``mne_realtime.externals.FieldTrip.Client``, speaks the protocol (version 1) well, but connects without a time limit,
+takes the end of a connection for an answer that is still to come, and asks for it for ever; what it writes to a
+buffer fails in Python 3. So only its reading is used, over a socket of our own.
+
+The package is discontinued and imports mne, so it is loaded by name, and only when a buffer is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import struct
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.errors import StreamError
+
+PORT = 1972
+INSTALL = 'pip install "rtaffect[fieldtrip]"'
+#: An answer that takes longer than this never comes, s.
+ANSWER_S = 2.0
+#: More events than there ever are, so that only samples end a wait.
+_NO_EVENTS = 2**32 - 1
+_RESOLUTIONS = 3
+
+
+class BufferLostError(Exception):
+    """The buffer ended the connection, does not answer, or answers what is none of the protocol's answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferHeader:
+    """What a buffer says of its data: ``rate`` in Hz, ``labels`` '' where it has none, ``scale`` to physical units."""
+
+    rate: float
+    samples: int
+    labels: tuple[str, ...]
+    dtype: np.dtype[Any]
+    scale: NDArray[np.float64] | None
+
+
+class _EndingSocket:
+    """A socket whose end is an error and not an empty answer."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    def recv(self, size: int) -> bytes:
+        received = self._socket.recv(size)
+        if not received:
+            raise ConnectionError("the connection was closed")
+        return received
+
+    def send(self, request: bytes) -> int:
+        return self._socket.send(request)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class BufferClient:
+    """A connection to a FieldTrip buffer.
+
+    Parameters
+    ----------
+    host, port
+        Where the buffer is.
+    timeout
+        How long to wait for the connection, s.
+
+    Raises
+    ------
+    StreamError
+        If mne-realtime is not installed.
+    BufferLostError
+        If nothing answers there.
+    """
+
+    def __init__(self, host: str, port: int = PORT, timeout: float = ANSWER_S) -> None:
+        self._client = _fieldtrip().Client()
+        try:
+            connected = socket.create_connection((host, port), timeout)
+        except OSError as error:
+            raise BufferLostError(str(error)) from None
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.settimeout(ANSWER_S)
+        self._client.sock, self._client.isConnected = _EndingSocket(connected), True
+
+    def close(self) -> None:
+        """Disconnect; may be called twice."""
+        self._client.disconnect()
+
+    def header(self) -> BufferHeader | None:
+        """Return what the buffer says of its data, None before anything was said."""
+        found = self._ask("getHeader")
+        if found is None:
+            return None
+        labels = tuple(label.strip() for label in found.labels) or ("",) * found.nChannels
+        resolutions = found.chunks.get(_RESOLUTIONS, b"")
+        scale = np.frombuffer(resolutions, np.float64) if len(resolutions) == 8 * found.nChannels else None
+        dtype = np.dtype(importlib.import_module(_MODULE).numpyType[found.dataType])
+        # Values of floating point are in physical units already.
+        return BufferHeader(found.fSample, found.nSamples, labels, dtype, scale if dtype.kind in "iu" else None)
+
+    def wait(self, count: int, timeout: float) -> int:
+        """Return how many samples there have been, once that is more than ``count`` or after ``timeout`` s."""
+        samples: int = self._ask("wait", count, _NO_EVENTS, round(timeout * 1e3))[0]
+        return samples
+
+    def data(self, first: int, stop: int) -> NDArray[Any] | None:
+        """Return samples ``first`` to before ``stop`` as (n, channels); None if the buffer does not have them all."""
+        found: NDArray[Any] | None = self._ask("getData", (first, stop - 1))
+        return found
+
+    def _ask(self, request: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._client, request)(*arguments)
+        except (OSError, struct.error, ValueError, TypeError, IndexError) as error:
+            # The client tells a broken answer by any of these.
+            self.close()
+            raise BufferLostError(str(error) or type(error).__name__) from None
+
+
+_MODULE = "mne_realtime.externals.FieldTrip"
+
+
+def _fieldtrip() -> Any:
+    try:
+        with warnings.catch_warnings():
+            # Every import says that the package is discontinued.
+            warnings.simplefilter("ignore")
+            return importlib.import_module(_MODULE)
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        what = "which is not installed" if missing == "mne_realtime" else f"which cannot be loaded ({error})"
+        raise StreamError(f"FieldTrip buffers need mne-realtime, {what}: {INSTALL}") from None
+
+
+def lsl_format(dtype: np.dtype[Any]) -> str:
+    """Return the LSL format that holds every value of ``dtype``."""
+    formats: Sequence[tuple[str, type[Any]]] = (
+        ("int8", np.int8),
+        ("int16", np.int16),
+        ("int32", np.int32),
+        ("int64", np.int64),
+        ("float32", np.float32),
+    )
+    return next((name for name, kind in formats if np.can_cast(dtype, kind)), "double64")
