@@ -1,0 +1,1 @@
+"""What was recorded in sessions, told: the report of one session, and of a group of them."""
