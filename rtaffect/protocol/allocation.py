@@ -1,0 +1,203 @@
+"""Which participant is in which arm: drawn in permuted blocks, sealed in a file, opened on record.
+
+Sealed means that nobody reads it by accident: it is compressed and encoded, not encrypted.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import secrets
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, ValidationError
+
+from rtaffect import __version__
+from rtaffect.errors import ArtifactError, SettingsError
+from rtaffect.protocol.donors import open_donors
+from rtaffect.protocol.model import Arm, Protocol
+from rtaffect.settings import Frozen
+
+_HEAD: Final = b"rtaffect sealed allocation 1: who is in which arm. Opened, and noted, by: rtaffect unblind FILE"
+_CODE = r"^[A-Za-z0-9]+$"
+
+
+class Assigned(Frozen):
+    """The arm of one participant, and of a yoked one the donor, as the protocol names it."""
+
+    participant: str = Field(pattern=_CODE)
+    arm: str
+    donor: str | None = None
+
+
+class Allocation(Frozen):
+    """What a sealed file holds. ``salt`` makes two files of the same allocation differ."""
+
+    format: Literal[1] = 1
+    salt: str
+    made: str
+    rtaffect: str
+    protocol: str
+    protocol_sha256: str
+    seed: int
+    block_size: int
+    assigned: tuple[Assigned, ...] = Field(min_length=1)
+
+
+def draw(
+    protocol: Protocol, participants: Sequence[str], *, block_size: int | None = None, seed: int | None = None
+) -> Allocation:
+    """Draw an arm for each participant, in permuted blocks that hold every arm equally often; donors take turns.
+
+    Parameters
+    ----------
+    protocol
+        Its arms; the donors of yoked ones are opened and checked.
+    participants
+        Their codes, in the order in which they come.
+    block_size
+        A multiple of the number of arms; default: twice that.
+    seed
+        Default: from the operating system, so that nobody knows it.
+
+    Raises
+    ------
+    SettingsError
+        If there is nothing to draw, a code is there twice or cannot be one, or the blocks do not hold the arms equally.
+    RecordingError
+        If a donor cannot be used.
+    """
+    arms = protocol.arms
+    size = 2 * len(arms) if block_size is None else block_size
+    if len(arms) < 2:
+        raise SettingsError(f"protocol '{protocol.name}' has {len(arms)} arms: an allocation needs two or more [[arm]]")
+    if size < 1 or size % len(arms):
+        raise SettingsError(
+            f"a block of {size} does not hold {len(arms)} arms equally often: choose a multiple of {len(arms)}"
+        )
+    _check_codes(participants)
+    open_donors(protocol)
+    seed = secrets.randbits(63) if seed is None else seed
+    dice = random.Random(seed)
+    order: list[Arm] = []
+    while len(order) < len(participants):
+        block = [arm for arm in arms for _ in range(size // len(arms))]
+        dice.shuffle(block)
+        order += block
+    turns: dict[str, list[Path]] = {}
+    assigned = []
+    for participant, arm in zip(participants, order, strict=False):
+        donor = None
+        if arm.feedback == "yoked":
+            turn = turns.setdefault(arm.name, [])
+            if not turn:
+                turn += dice.sample(arm.donors, len(arm.donors))
+            donor = turn.pop().as_posix()
+        assigned.append(Assigned(participant=participant, arm=arm.name, donor=donor))
+    return Allocation(
+        salt=secrets.token_hex(32),
+        made=now(),
+        rtaffect=__version__,
+        protocol=protocol.name,
+        protocol_sha256=protocol.sha256,
+        seed=seed,
+        block_size=size,
+        assigned=tuple(assigned),
+    )
+
+
+def _check_codes(participants: Sequence[str]) -> None:
+    if not participants:
+        raise SettingsError("no participant is named: give their codes, or how many there are")
+    for code in participants:
+        if not (code.isascii() and code.isalnum()):
+            raise SettingsError(f"{code!r} is no participant's code: expected letters and digits, as in P01")
+        if participants.count(code) > 1:
+            raise SettingsError(f"participant {code} is named twice: name each once")
+
+
+def seal(allocation: Allocation, path: Path) -> str:
+    """Write a new sealed file and return its SHA-256.
+
+    Raises
+    ------
+    SettingsError
+        If there is such a file already, or it cannot be written.
+    """
+    packed = zlib.compress(allocation.model_dump_json().encode(), 9)
+    data = _HEAD + b"\n" + base64.encodebytes(hashlib.sha256(packed).digest() + packed)
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise SettingsError(f"--out {path} is there already; name a new file, nothing is overwritten") from None
+    except OSError as error:
+        raise SettingsError(f"--out {path} cannot be written ({error.strerror}); name another file") from None
+    return hashlib.sha256(data).hexdigest()
+
+
+def unseal(path: Path) -> tuple[Allocation, str]:
+    """Return what a sealed file holds, and the file's SHA-256.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be read, is no such file, or is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"allocation {path} cannot be read ({error.strerror}); check the path") from None
+    head, _, code = data.partition(b"\n")
+    if head.rstrip(b"\r") != _HEAD:
+        raise ArtifactError(f"{path} is no sealed allocation; expected a file that `rtaffect allocate` wrote")
+    try:
+        sealed = base64.b64decode(b"".join(code.split()), validate=True)
+        if hashlib.sha256(sealed[32:]).digest() != sealed[:32]:
+            raise ValueError("its checksum is wrong")
+        allocation = Allocation.model_validate_json(zlib.decompress(sealed[32:]))
+    except (ValueError, zlib.error, ValidationError) as error:
+        why = str(error).splitlines()[0]
+        raise ArtifactError(f"allocation {path} is damaged ({why}); copy it again from where it was made") from None
+    return allocation, hashlib.sha256(data).hexdigest()
+
+
+def allocation_sha256(path: Path) -> str:
+    """Return the hash that identifies a sealed file, as ``session.toml`` keeps it; ArtifactError if it is damaged."""
+    return unseal(path)[1]
+
+
+def arm_of(allocation: Path, participant: str, protocol: Protocol) -> Assigned:
+    """Return which arm a participant is in.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is damaged.
+    SettingsError
+        If it is of another protocol, or does not have the participant.
+    """
+    held, _ = unseal(allocation)
+    if held.protocol_sha256 != protocol.sha256:
+        raise SettingsError(
+            f"allocation {allocation} is of the protocol '{held.protocol}' with SHA-256 {held.protocol_sha256[:12]}, "
+            f"the session's, '{protocol.name}', has {protocol.sha256[:12]}: use that very file, unchanged"
+        )
+    for assigned in held.assigned:
+        if assigned.participant == participant:
+            return assigned
+    codes = [assigned.participant for assigned in held.assigned]
+    raise SettingsError(
+        f"participant {participant} is not in the allocation {allocation}, which has {len(codes)} from {codes[0]} to "
+        f"{codes[-1]}: correct the code"
+    )
+
+
+def now() -> str:
+    """Return the time, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,56 @@
+"""From a protocol, a participant and a sealed allocation to what the participant is shown."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from rtaffect.errors import SettingsError
+from rtaffect.protocol.allocation import Assigned, arm_of
+from rtaffect.protocol.arms import ArmSource, Delayed, Real
+from rtaffect.protocol.donors import open_donors
+from rtaffect.protocol.model import Arm, Protocol
+
+
+def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | None) -> ArmSource:
+    """Return what a session's participant is shown. What it does and says is the same whatever the arm is.
+
+    Without arms it is the own level. A single arm needs no allocation: the participant's code then chooses the donor.
+
+    Raises
+    ------
+    SettingsError
+        If an allocation or a participant's code is missing, or there is an allocation but nothing to allocate.
+    ArtifactError
+        If the allocation is damaged.
+    RecordingError
+        If a donor cannot be used, whether or not it is this participant's.
+    """
+    donors = open_donors(protocol)
+    if allocation is not None and len(protocol.arms) < 2:
+        raise SettingsError(f"protocol '{protocol.name}' has no arms to allocate: leave the allocation out")
+    if not protocol.arms:
+        return Real()
+    if participant is None:
+        raise SettingsError(f"protocol '{protocol.name}' has arms: name the participant's code")
+    if allocation is not None:
+        assigned = arm_of(allocation, participant, protocol)
+    elif len(protocol.arms) == 1:
+        assigned = _without_allocation(protocol.arms[0], participant)
+    else:
+        raise SettingsError(
+            f"protocol '{protocol.name}' has {len(protocol.arms)} arms: name the allocation of participants to them; "
+            "`rtaffect allocate` makes one"
+        )
+    arm = next((arm for arm in protocol.arms if arm.name == assigned.arm), None)
+    if arm is None or (arm.feedback == "yoked" and Path(assigned.donor or "") not in donors):
+        raise SettingsError(f"allocation {allocation} does not fit the protocol '{protocol.name}': make it anew")
+    if arm.feedback == "yoked":
+        return donors[Path(assigned.donor or "")]
+    return Real() if arm.delay_s is None else Delayed(arm.delay_s)
+
+
+def _without_allocation(arm: Arm, participant: str) -> Assigned:
+    number = int.from_bytes(hashlib.sha256(participant.encode()).digest()[:8], "big")
+    donor = arm.donors[number % len(arm.donors)].as_posix() if arm.donors else None
+    return Assigned(participant=participant, arm=arm.name, donor=donor)

@@ -1,0 +1,166 @@
+"""Leads a session through its protocol: one Moment for each Feedback."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+
+from rtaffect.feedback import Feedback
+from rtaffect.protocol.arms import ArmSource, Place
+from rtaffect.protocol.model import Block, Protocol
+from rtaffect.protocol.moment import Moment, Shown
+from rtaffect.protocol.reading import check_window
+from rtaffect.protocol.rule import Reading, Rule
+from rtaffect.protocol.timeline import Event, Key, Timeline
+
+
+class Conductor:
+    """Knows at each step which block it is, what the rule makes of it and what the participant is shown.
+
+    The same Feedbacks, and the same keys at the same steps, give the same Moments. ``step`` belongs to one thread; all
+    else may be called from any.
+
+    Parameters
+    ----------
+    protocol
+        What happens.
+    arm
+        What is shown in place of the own level.
+    window_s
+        Length of the window of synchrony, s.
+    follow
+        Keys by step in place of the operator's (:func:`rtaffect.protocol.timeline.keys_that_gave`), for a replay:
+        ``go`` and ``skip`` then do nothing.
+
+    Raises
+    ------
+    SettingsError
+        If a block is too short for the window.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        arm: ArmSource,
+        window_s: int,
+        *,
+        follow: Mapping[int, Sequence[Key]] | None = None,
+    ) -> None:
+        check_window(protocol, window_s)
+        self.protocol = protocol
+        self._arm, self._follow = arm, follow
+        self._settle_s = window_s + protocol.delay_s
+        self._timeline, self._rule = Timeline(protocol), Rule(protocol.feedback, window_s)
+        self._lock = threading.Lock()
+        self._pressed: list[Key] = []
+        self._events: list[Event] = []
+        self._step = 0
+
+    def go(self) -> None:
+        """Start the block that is waited for: at the next step, or 3 s after it where a sound must be made ready.
+
+        Nothing happens while a block runs, or once its start is fixed.
+        """
+        self._press("go")
+
+    def skip(self) -> None:
+        """End the present block at the next step; one that is waited for, or about to start, is passed over."""
+        self._press("skip")
+
+    def _press(self, key: Key) -> None:
+        if self._follow is None:
+            with self._lock:
+                self._pressed.append(key)
+
+    @property
+    def done(self) -> bool:
+        """Whether the last block has ended."""
+        return self._timeline.phase == "done"
+
+    def upcoming(self, now_s: float) -> tuple[tuple[float, Block], ...]:
+        """Return the blocks that begin after ``now_s`` (session time, s) and when, as far as that is known.
+
+        A block that follows a timed one by itself is known as long ahead as that one. What is in here can still
+        change: ``skip`` moves what comes next.
+        """
+        with self._lock:
+            return self._timeline.upcoming(now_s)
+
+    def events_since(self, count: int) -> tuple[Event, ...]:
+        """Return what has happened after the first ``count`` events: blocks' begins and ends, and keys that counted."""
+        with self._lock:
+            return tuple(self._events[count:])
+
+    def step(self, feedback: Feedback) -> Moment:
+        """Take the next step's Feedback and return where the protocol is at its end."""
+        if feedback.step != self._step + 1:
+            raise ValueError(f"step {feedback.step} follows {self._step}; expected every step once, from 1 on")
+        self._step = feedback.step
+        with self._lock:
+            keys = self._pressed if self._follow is None else self._follow.get(self._step, ())
+            events = self._timeline.advance(self._step, keys)
+            self._pressed = []
+            self._events += events
+        block, start = self._timeline.block, self._timeline.start
+        if any(event.what == "block-begin" for event in events):
+            self._rule.begin(block.kind)
+        if self._timeline.phase != "running" or start is None:
+            return self._moment(self._rule.idle(), None)
+        second = self._step - start
+        reading = self._rule.step(feedback, second)
+        return self._moment(reading, second)
+
+    def _shown(self, own: Shown, second: int) -> Shown:
+        """Return what is shown. Whether it is neutral, and why, is decided without the arm."""
+        if own.level is None:
+            return own
+        shown = self._arm.show(Place(self._step, self._timeline.block.number, second), own)
+        wait = self._settle_s - second
+        return Shown(None, f"feedback begins in {wait} s") if wait > 0 else shown
+
+    def _moment(self, reading: Reading, second: int | None) -> Moment:
+        line, block, scale = self._timeline, self._timeline.block, reading.scale
+        running = second is not None
+        seconds = math.inf if block.seconds is None else block.seconds
+        shown = reading.own if second is None else self._shown(reading.own, second)
+        following = line.following
+        return Moment(
+            step=self._step,
+            block=block.number,
+            blocks=len(self.protocol.blocks),
+            kind=block.kind,
+            name=block.name,
+            phase=line.phase,
+            started=float(line.start) if running and line.start is not None else math.nan,
+            left_s=float(seconds - second) if second is not None else math.nan,
+            next_name=following.name if following is not None else "",
+            instruction=self._instruction(second),
+            value=reading.value,
+            low=scale.low,
+            high=scale.high,
+            threshold=scale.threshold,
+            own=reading.own,
+            shown=shown,
+            for_operator=self._for_operator(reading, second),
+        )
+
+    def _instruction(self, second: int | None) -> str:
+        """Return the block's text: while it is waited for and inside it, in feedback until that begins."""
+        block = self._timeline.block
+        reads_no_more = block.kind == "feedback" and second is not None and second >= self._settle_s
+        return "" if self._timeline.phase == "done" or reads_no_more else block.instruction
+
+    def _for_operator(self, reading: Reading, second: int | None) -> str:
+        """Return what the operator is to do or to know now."""
+        block, start = self._timeline.block, self._timeline.start
+        if self._timeline.phase == "done":
+            return "The protocol is over."
+        if second is None:
+            if start is None:
+                return f"Press Space to begin '{block.name}' when the participant is ready."
+            return f"'{block.name}' begins in {start - self._step} s."
+        scaled = reading.scale.high > reading.scale.low
+        if block.kind == "feedback" and second >= self._settle_s and not scaled:
+            return f"No feedback: {reading.own.reason}."
+        return ""

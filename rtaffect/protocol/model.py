@@ -1,0 +1,250 @@
+"""A protocol as its TOML says it: blocks, the feedback's rule, arms. Frozen and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AllowInfNan, Field, PrivateAttr, Strict, model_validator
+
+from rtaffect.protocol.moment import BlockKind
+from rtaffect.settings import Frozen
+
+#: From the operator's key, or the session's zero, to a block that plays a sound, s: the device is made ready meanwhile.
+LEAD_S: Final = 3
+#: Fewest trusted values that make a scale.
+LEAST_VALUES: Final = 30
+#: The row that stands for the mean over rows.
+MEAN: Final = "mean"
+
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+_LINE = r"^[^\x00-\x1f\x7f]+$"
+_SCALE_OF = {
+    "low_percentile": ("baseline", "adaptive"),
+    "high_percentile": ("baseline", "adaptive"),
+    "low": ("fixed",),
+    "high": ("fixed",),
+    "threshold": ("baseline", "fixed"),
+    "success_rate": ("adaptive",),
+    "adapt_s": ("adaptive",),
+}
+
+
+def _refuse(wrong: list[str]) -> None:
+    """Raise what is wrong, one line each."""
+    if wrong:
+        raise ValueError("\n".join(wrong))
+
+
+class FeedbackRule(Frozen):
+    """How a step's synchrony becomes what the participant is shown."""
+
+    value: Literal["observed", "predicted", "difference"] = Field(
+        "observed", description="Which synchrony; difference is observed less predicted"
+    )
+    rows: tuple[str, ...] = Field(
+        (MEAN,), description="Names of the rows that are averaged, or mean alone: all that count"
+    )
+    smoothing_s: Whole = Field(5, ge=1, description="The value is the mean of the last so many whole seconds")
+    scale: Literal["baseline", "adaptive", "fixed"] = Field(
+        "baseline", description="What level 0 and 1 are: the baseline's percentiles, a moving threshold, or numbers"
+    )
+    low_percentile: Number = Field(
+        10.0, ge=0, le=100, description="Percentile of the baseline's values that is level 0"
+    )
+    high_percentile: Number = Field(
+        90.0, ge=0, le=100, description="Percentile of the baseline's values that is level 1"
+    )
+    low: Number | None = Field(None, description="With scale = fixed: the value that is level 0")
+    high: Number | None = Field(None, description="With scale = fixed: the value that is level 1")
+    threshold: Number | None = Field(
+        None, description="Value from which on it is success; default: the baseline's median, or midway of low and high"
+    )
+    success_rate: Number = Field(
+        0.7, gt=0, lt=1, description="With scale = adaptive: share of the steps that are to be success"
+    )
+    adapt_s: Whole = Field(60, ge=10, description="With scale = adaptive: seconds within which the threshold follows")
+    gain: Number = Field(1.0, gt=0, description="Steepness about the middle level")
+    show: Literal["ring", "bar", "tone"] = Field("ring", description="What the participant sees or hears")
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> FeedbackRule:
+        wrong = [
+            f"{name} belongs to scale = {' or '.join(scales)}, not to {self.scale}: leave it out"
+            for name, scales in _SCALE_OF.items()
+            if name in self.model_fields_set and self.scale not in scales
+        ]
+        if self.scale == "fixed" and not (self.low is not None and self.high is not None and self.low < self.high):
+            wrong.append(f"low = {self.low} and high = {self.high}: scale = fixed needs both, low below high")
+        if not self.low_percentile < self.high_percentile:
+            wrong.append(
+                f"low_percentile = {self.low_percentile:g} must be below high_percentile = {self.high_percentile:g}"
+            )
+        if not self.rows or len(set(self.rows)) < len(self.rows) or (MEAN in self.rows and len(self.rows) > 1):
+            wrong.append(f"rows = {list(self.rows)}: each name once, and '{MEAN}' only alone")
+        _refuse(wrong)
+        return self
+
+
+class Block(Frozen):
+    """One stretch of the session."""
+
+    kind: BlockKind = Field(description="baseline, rest, listen, feedback or transfer")
+    name: str = Field(min_length=1, max_length=80, pattern=_LINE, description="What it is called; names may repeat")
+    stimulus: Path | None = Field(None, description="Sound file to play, relative to the protocol's folder")
+    duration_s: Whole | None = Field(
+        None, ge=LEAD_S, description="Length in whole seconds; default: that of the sound, rounded up"
+    )
+    start: Literal["operator", "auto"] = Field(
+        "operator", description="Whether it waits for the operator's key or follows the block before it at once"
+    )
+    instruction: str = Field("", description="What the participant reads")
+    _number: int = PrivateAttr(0)
+    _seconds: int | None = PrivateAttr(None)
+    _sound: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Block:
+        if self.kind == "rest" and self.stimulus is not None:
+            _refuse(["stimulus: a block of rest plays nothing; leave it out or choose another kind"])
+        if self.stimulus is None and self.duration_s is None:
+            _refuse([f"give duration_s{'' if self.kind == 'rest' else ' or stimulus'}: nothing says how long it lasts"])
+        return self
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+        return self._number
+
+    @property
+    def seconds(self) -> int | None:
+        """How long it lasts, s; None without an end."""
+        return self._seconds if self._seconds is not None else self.duration_s
+
+    @property
+    def sound(self) -> Path | None:
+        """The sound file that it plays, absolute; None for none."""
+        return self._sound
+
+
+class Arm(Frozen):
+    """A group of participants, by what they are shown in blocks of feedback."""
+
+    name: str = Field(max_length=40, pattern=r"^[A-Za-z0-9_-]+$", description="What it is called; no name twice")
+    feedback: Literal["real", "yoked", "delayed"] = Field(
+        description="Their own level, that of another recorded session (sham), or their own of some time ago"
+    )
+    donors: tuple[Path, ...] = Field(
+        (), description="With feedback = yoked: session folders, relative to the protocol's folder"
+    )
+    delay_s: Whole | None = Field(None, ge=1, description="With feedback = delayed: how long ago, whole seconds")
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Arm:
+        wrong = []
+        if (self.feedback == "yoked") != bool(self.donors):
+            wrong.append(
+                "donors: a yoked arm needs at least one session folder to take its feedback from"
+                if self.feedback == "yoked"
+                else f"donors belong to feedback = yoked, not to {self.feedback}: leave them out"
+            )
+        if (self.feedback == "delayed") != (self.delay_s is not None):
+            wrong.append(
+                "delay_s: a delayed arm needs a positive whole number of seconds"
+                if self.feedback == "delayed"
+                else f"delay_s belongs to feedback = delayed, not to {self.feedback}: leave it out"
+            )
+        _refuse(wrong)
+        return self
+
+
+class Protocol(Frozen):
+    """All that a protocol's file says.
+
+    ``path`` and ``sha256`` are of the file; None and empty where there is none. Paths in it are relative to its folder.
+    """
+
+    format: Literal[1] = Field(description="Version of this format")
+    name: str = Field(min_length=1, max_length=80, pattern=_LINE, description="What the protocol is called")
+    description: str = Field("", description="What it is for")
+    study: dict[str, str | Whole | Number | bool] = Field(
+        {}, description="Texts for the report, as preregistration or sample_size"
+    )
+    feedback: FeedbackRule = Field(FeedbackRule(), description="The rule; needed for blocks of feedback and transfer")
+    blocks: tuple[Block, ...] = Field(alias="block", description="One [[block]] for each, in order")
+    arms: tuple[Arm, ...] = Field((), alias="arm", description="One [[arm]] for each; without any: the own level")
+    _path: Path | None = PrivateAttr(None)
+    _sha256: str = PrivateAttr("")
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Protocol:
+        wrong = [] if self.blocks else ["block: there is none; add at least one [[block]]"]
+        if "feedback" not in self.model_fields_set and (shown := next(self._of("feedback", "transfer"), None)):
+            wrong.append(f"[feedback] is missing: block '{shown.name}' ({shown.kind}) has no rule")
+        before = takewhile(lambda block: block.kind not in ("feedback", "transfer"), self.blocks)
+        scaled = next(self._of("feedback", "transfer"), None)
+        if self.feedback.scale == "baseline" and scaled and not any(b.kind == "baseline" for b in before):
+            wrong.append(
+                f"feedback.scale = baseline needs a block of kind baseline before '{scaled.name}' ({scaled.kind}): "
+                "add one, or choose scale = adaptive or fixed"
+            )
+        names = [arm.name for arm in self.arms]
+        wrong += [
+            f"arm '{name}' is there twice: name each once" for name in dict.fromkeys(names) if names.count(name) > 1
+        ]
+        _refuse(wrong)
+        for number, block in enumerate(self.blocks, 1):
+            block._number = number
+        return self
+
+    def _of(self, *kinds: BlockKind) -> Iterator[Block]:
+        return (block for block in self.blocks if block.kind in kinds)
+
+    @property
+    def path(self) -> Path | None:
+        """Its file."""
+        return self._path
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of its file's bytes, 64 hexadecimal digits."""
+        return self._sha256
+
+    @property
+    def lead_s(self) -> int:
+        """When the first block begins by itself, if it does, s."""
+        return LEAD_S if self.blocks[0].seconds is not None else 0
+
+    @property
+    def seconds(self) -> int | None:
+        """How long its blocks last together, s, without the waiting between them; None without an end."""
+        lengths = [block.seconds for block in self.blocks]
+        return None if None in lengths else sum(length for length in lengths if length is not None)
+
+    @property
+    def delay_s(self) -> int:
+        """The longest delay of its arms, s: in all of them feedback begins later in each block by so much."""
+        return max((arm.delay_s or 0 for arm in self.arms), default=0)
+
+    @property
+    def donors(self) -> tuple[Path, ...]:
+        """All session folders that its yoked arms name, as they are named, each once."""
+        return tuple(dict.fromkeys(donor for arm in self.arms for donor in arm.donors))
+
+    def located(self, path: Path) -> Path:
+        """Return a path that the file names, from where it is."""
+        return path if self._path is None else self._path.parent / path
+
+
+def open_ended() -> Protocol:
+    """Return what holds without a protocol: one block of listening without an end, from the session's zero on."""
+    block = Block.model_construct(
+        kind="listen", name="Listening", stimulus=None, duration_s=None, start="auto", instruction=""
+    )
+    block._number = 1
+    return Protocol.model_construct(
+        format=1, name="No protocol", description="", study={}, feedback=FeedbackRule(), blocks=(block,), arms=()
+    )

@@ -1,0 +1,238 @@
+"""Reads a protocol's file and says in words all that is wrong with it, one line for each problem."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import reprlib
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import soundfile
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rtaffect.errors import SettingsError
+from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
+
+_MODELS: dict[str, type[BaseModel]] = {"block": Block, "arm": Arm, "feedback": FeedbackRule}
+_WANTED = {
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "finite_number": "expected a number that is finite",
+    "string_type": "expected a text in quotes",
+    "path_type": "expected a path in quotes",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a table",
+    "model_type": "expected a table",
+    "greater_than": "expected more than {gt}",
+    "greater_than_equal": "expected {ge} or more",
+    "less_than": "expected less than {lt}",
+    "less_than_equal": "expected {le} or less",
+    "string_too_short": "expected a text",
+    "string_too_long": "expected {max_length} characters or fewer",
+}
+
+
+def read_protocol(path: Path) -> Protocol:
+    """Return the protocol in a TOML file; its sounds are there and their lengths are known.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read or says something unknown or impossible: the first problem, and how many more there are.
+    """
+    protocol, problems = inspect_protocol(path)
+    if protocol is None or problems:
+        raise one_of(f"protocol {path}", problems, f"`rtaffect protocol check {path}` lists them")
+    return protocol
+
+
+def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
+    """Return the protocol in a TOML file, None where it is impossible, and all problems, one line each.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read as TOML.
+    """
+    try:
+        data = path.read_bytes()
+        content = tomllib.loads(data.decode("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"protocol {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
+    try:
+        protocol = Protocol.model_validate(content)
+    except ValidationError as error:
+        problems = [line for detail in error.errors() for line in _told(detail, content)]
+        tables = content.get("block")
+        blocks: list[Any] = tables if isinstance(tables, list) else []
+        sounds = [block.get("stimulus") if isinstance(block, dict) else None for block in blocks]
+        return None, [*problems, *_lay_sounds(sounds, path.parent)[1]]
+    protocol._path, protocol._sha256 = Path(os.path.abspath(path)), hashlib.sha256(data).hexdigest()
+    lengths, problems = _lay_sounds([block.stimulus for block in protocol.blocks], path.parent)
+    for block, found in zip(protocol.blocks, lengths, strict=True):
+        if found is not None:
+            block._sound, seconds = found
+            block._seconds = seconds if block.duration_s is None else block.duration_s
+            if block._seconds < LEAD_S:
+                problems.append(
+                    f"block {block.number} '{block.name}': its sound lasts {seconds} s, a block at least {LEAD_S} s: "
+                    f"give duration_s = {LEAD_S} or more; silence follows the sound"
+                )
+    return protocol, problems
+
+
+def check_rows(protocol: Protocol, rows: Sequence[str]) -> None:
+    """Refuse a rule whose rows the session does not have.
+
+    Parameters
+    ----------
+    protocol
+        What names the rows.
+    rows
+        Names of the space's rows.
+
+    Raises
+    ------
+    SettingsError
+        If a row of the rule is none of them.
+    """
+    unknown = [name for name in protocol.feedback.rows if name != MEAN and name not in rows]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], rows, n=3)
+        known = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(_few(rows))}"
+        raise SettingsError(
+            f"protocol '{protocol.name}': feedback.rows names {', '.join(unknown)}, which this session does not have; "
+            f"{known} Or choose rows = ['{MEAN}']"
+        )
+
+
+def check_window(protocol: Protocol, window_s: int) -> None:
+    """Refuse blocks that end before a window of ``window_s`` seconds that lies inside them has told enough.
+
+    Raises
+    ------
+    SettingsError
+        If a block of feedback would show nothing, or the baseline cannot give enough values.
+    """
+    problems = window_problems(protocol, window_s)
+    if problems:
+        raise one_of(f"protocol '{protocol.name}'", problems, "lengthen the blocks")
+
+
+def window_problems(protocol: Protocol, window_s: int) -> list[str]:
+    """Return what :func:`check_window` refuses, one line each."""
+    problems, baseline, scale = [], 0, protocol.feedback.scale
+    judged = False
+    for block in protocol.blocks:
+        seconds = block.seconds
+        if seconds is None:
+            continue
+        if block.kind == "baseline":
+            baseline += max(0, seconds - window_s)
+        elif block.kind in ("feedback", "transfer"):
+            if scale == "baseline" and baseline < LEAST_VALUES and not judged:
+                problems.append(
+                    f"the baseline before block {block.number} '{block.name}' gives at most {baseline} values, its "
+                    f"scale needs {LEAST_VALUES}: it must last {LEAST_VALUES} s beyond the window of {window_s} s"
+                )
+            judged = True
+        if block.kind == "feedback" and seconds <= window_s + protocol.delay_s:
+            late = f" and the longest delay of {protocol.delay_s} s" if protocol.delay_s else ""
+            problems.append(
+                f"block {block.number} '{block.name}' lasts {seconds} s, of which the first {window_s} s fill the "
+                f"window{late}: nothing would be shown; make it longer"
+            )
+    return problems
+
+
+def one_of(what: str, problems: Sequence[str], where: str) -> SettingsError:
+    """Return the error that tells the first of several problems, how many more there are and where they are told."""
+    more = f" (and {len(problems) - 1} more: {where})" if len(problems) > 1 else ""
+    return SettingsError(f"{what}: {problems[0]}{more}")
+
+
+def _lay_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[Path, int] | None], list[str]]:
+    """Return each block's sound and its length in whole seconds, rounded up, and what is wrong with them."""
+    found: list[tuple[Path, int] | None] = []
+    problems: list[str] = []
+    places: dict[str, Path] = {}
+    for number, stimulus in enumerate(stimuli, 1):
+        path = Path(os.path.abspath(folder / stimulus)) if isinstance(stimulus, (str, Path)) else None
+        seconds = None
+        if path is not None:
+            try:
+                seconds = sound_seconds(path)
+            except SettingsError as error:
+                problems.append(f"block {number}: stimulus {error}")
+            other = places.setdefault(path.name, path)
+            if other != path:
+                problems.append(f"block {number}: stimulus {path} has the same name as {other}: rename one of them")
+        found.append((path, seconds) if path is not None and seconds is not None else None)
+    return found, problems
+
+
+def sound_seconds(path: Path) -> int:
+    """Return how long a sound file lasts, in whole seconds, rounded up.
+
+    Raises
+    ------
+    SettingsError
+        If it is missing, empty, or not a sound.
+    """
+    if not path.is_file():
+        raise SettingsError(f"{path} is not there: correct the path, which is relative to the protocol's folder")
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.rstrip(".")
+        raise SettingsError(f"{path} cannot be read ({reason}): convert it to WAV, FLAC, OGG or MP3") from None
+    if not info.frames:
+        raise SettingsError(f"{path} is empty: export it again")
+    return -(-int(info.frames) // int(info.samplerate))
+
+
+def _told(error: ErrorDetails, content: dict[str, Any]) -> list[str]:
+    """Return the lines in which a mistake is told: where it is, what is there, what was expected."""
+    place, field = _place(error["loc"], content)
+    kind, given = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        model = _MODELS.get(str(error["loc"][0]), Protocol) if len(error["loc"]) > 1 else Protocol
+        known = [info.alias or name for name, info in model.model_fields.items()]
+        texts = [f"there is no field {field!r}; expected {', '.join(known)}"]
+    elif kind == "missing":
+        texts = [f"{field} is missing: add it"]
+    elif kind == "value_error":
+        texts = str(error["ctx"]["error"]).splitlines()
+    elif kind == "literal_error":
+        texts = [f"{field} = {given!r} is not known; expected {error['ctx']['expected']}"]
+    elif kind == "string_pattern_mismatch":
+        allowed = "letters, digits, - and _" if place.startswith("arm") else "one line of text"
+        texts = [f"{field} = {given!r}: expected {allowed}"]
+    else:
+        known_kind = _WANTED.get(kind)
+        message = error["msg"][0].lower() + error["msg"][1:]
+        wanted = known_kind.format(**error.get("ctx", {})) if known_kind else message
+        texts = [f"{field} = {reprlib.repr(given)}: {wanted}"]
+    return [": ".join(filter(None, [place, text])) for text in texts]
+
+
+def _place(loc: tuple[int | str, ...], content: dict[str, Any]) -> tuple[str, str]:
+    """Return where in the file, in words, and the field's name."""
+    if len(loc) > 1 and loc[0] in ("block", "arm") and isinstance(loc[1], int):
+        tables = content.get(str(loc[0]))
+        table = tables[loc[1]] if isinstance(tables, list) else None
+        name = table.get("name") if isinstance(table, dict) else None
+        called = f" '{name}'" if isinstance(name, str) else ""
+        return f"{loc[0]} {loc[1] + 1}{called}", str(loc[2]) if len(loc) > 2 else str(loc[0])
+    if len(loc) > 1:
+        return str(loc[0]), str(loc[1])
+    return "", str(loc[0]) if loc else ""
+
+
+def _few(names: Sequence[str], most: int = 12) -> list[str]:
+    return [*names] if len(names) <= most else [*names[:most], f"and {len(names) - most} more"]
