@@ -18,9 +18,11 @@ import soundfile
 from scipy.signal import correlate
 
 from rtaffect.errors import SoundError
+from rtaffect.sinks.recorder import Recorder
 from rtaffect.sources import sound_card, sound_devices
 from rtaffect.sources.sound_card import StreamClock
 from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device
+from rtaffect.sources.xdf import XdfRecording
 
 RATE = 48_000
 SOUND_S = 2.0
@@ -260,9 +262,15 @@ class TestStampsWithoutDevice:
         monkeypatch.setattr(sound_card, "supported_rates", lambda *_: (48000.0,))
         return sound_card.SoundCardSource()
 
-    def feed(self, source: sound_card.SoundCardSource, monkeypatch: pytest.MonkeyPatch, adc_age: float | None) -> None:
-        data = np.tile(np.float32([0.5, -0.25]), (480, 1))
+    def feed(
+        self,
+        source: sound_card.SoundCardSource,
+        monkeypatch: pytest.MonkeyPatch,
+        adc_age: float | None,
+        sound: np.ndarray | None = None,
+    ) -> None:
         for n in range(300):
+            data = np.tile(np.float32([0.5, -0.25]), (480, 1)) if sound is None else sound[n]
             now = 1000.0 + n * 0.01
             monkeypatch.setattr(sound_card, "local_clock", lambda now=now: now)
             adc = 0.0 if adc_age is None else n * 0.01 + 5.0 - adc_age
@@ -292,3 +300,28 @@ class TestStampsWithoutDevice:
         self.feed(source, monkeypatch, None)
         assert source.buffer.read(0, np.inf).times[0] == pytest.approx(1001.0 - 0.04, abs=1e-6)
         assert "no ADC time" in source.status(1003.0).message
+
+    def test_its_recording_is_replayed_as_it_was_live(
+        self, source: sound_card.SoundCardSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        noise = np.random.default_rng(5).uniform(-1, 1, (300, 480, 2)).astype(np.float32)
+        with Recorder(tmp_path / "a.xdf") as recording:
+            recording.record(source)
+            self.feed(source, monkeypatch, 0.025, noise)
+        live = source.buffer.read(0, np.inf)
+        recorded = XdfRecording.open(tmp_path / "a.xdf")
+        (stream,) = recorded.streams
+        assert (stream.type, stream.rate, stream.channels, stream.source_id) == ("Audio", 48000.0, 2, "ALSA:Mic")
+        assert stream.samples == len(live.times) == 480 * 200
+        replayed = recorded.audio_source()
+        replayed.advance(np.inf)
+        block = replayed.buffer.read(0, np.inf)
+        np.testing.assert_array_equal(block.samples, live.samples)
+        np.testing.assert_array_equal(block.times, live.times)
+        assert block.breaks == live.breaks == (480 * 100,)
+        assert recorded.warnings == []
+
+    def test_it_is_mono_or_stereo(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: (device(0, "Mixer", inputs=8, default=True),))
+        with pytest.raises(SoundError, match=r"3 channels of sound device 0: Mixer .*expected 1 to 2"):
+            sound_card.SoundCardSource(channels=3)

@@ -1,19 +1,19 @@
-"""Writes XDF, the format of LabRecorder: https://github.com/sccn/xdf/wiki/Specifications."""
+"""Writes a whole recording at once, as the simulation makes it."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
-_FILE_HEADER, _STREAM_HEADER, _SAMPLES, _CLOCK_OFFSET, _STREAM_FOOTER = 1, 2, 3, 4, 6
+from rtaffect.sinks.xdf_writer import XdfWriter
+from rtaffect.sources.base import StreamHeader
+
 _CHUNK_SAMPLES = 1024
+_CHUNKS_BETWEEN_BOUNDARIES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,62 +40,37 @@ class RecordedMarkers:
 
 def write_xdf(path: Path, eeg: Sequence[RecordedEeg], markers: RecordedMarkers | None = None) -> None:
     """Write a whole recording, all of it on one clock."""
-    with path.open("wb") as file:
-        file.write(b"XDF:")
-        _chunk(file, _FILE_HEADER, b'<?xml version="1.0"?><info><version>1.0</version></info>')
-        for number, stream in enumerate(eeg, start=1):
-            _write_eeg(file, number, stream)
+    with XdfWriter(path, replace=True) as writer:
+        for stream in eeg:
+            _write_eeg(writer, stream)
         if markers is not None:
-            _write_markers(file, len(eeg) + 1, markers)
+            number = writer.stream(
+                StreamHeader(markers.name, "Markers", 0.0, "string", ("marker",), (), (), markers.name)
+            )
+            _one_clock(writer, number, markers.stamps[:1])
+            writer.texts(number, markers.stamps, markers.texts)
+            _one_clock(writer, number, markers.stamps[1:][-1:])
 
 
-def _write_eeg(file: BinaryIO, number: int, stream: RecordedEeg) -> None:
-    channels = "".join(
-        f"<channel><label>{escape(c)}</label><unit>{escape(stream.unit)}</unit><type>EEG</type></channel>"
-        for c in stream.channels
-    )
-    _header(file, number, stream, kind="EEG", form="float32", description=f"<channels>{channels}</channels>")
-    width = len(stream.channels)
-    layout = np.dtype([("stamped", "u1"), ("stamp", "<f8"), ("values", "<f4", (width,))])
-    for start in range(0, len(stream.stamps), _CHUNK_SAMPLES):
+def _write_eeg(writer: XdfWriter, stream: RecordedEeg) -> None:
+    many = len(stream.channels)
+    number = writer.stream(
+        StreamHeader(
+            stream.name, "EEG", stream.rate, "float32", tuple(stream.channels), (stream.unit,) * many, ("EEG",) * many,
+            stream.source_id,
+        )
+    )  # fmt: skip
+    _one_clock(writer, number, stream.stamps[:1])
+    for turn, start in enumerate(range(0, len(stream.stamps), _CHUNK_SAMPLES), start=1):
         part = slice(start, start + _CHUNK_SAMPLES)
-        rows = np.empty(len(stream.stamps[part]), layout)
-        rows["stamped"], rows["stamp"], rows["values"] = 8, stream.stamps[part], stream.samples[part]
-        _chunk(file, _SAMPLES, struct.pack("<IBI", number, 4, len(rows)) + rows.tobytes())
-    _close(file, number, list(stream.stamps))
+        writer.samples(number, stream.stamps[part], stream.samples[part])
+        if not turn % _CHUNKS_BETWEEN_BOUNDARIES:
+            writer.boundary()
+            writer.flush()
+    _one_clock(writer, number, stream.stamps[1:][-1:])
 
 
-def _write_markers(file: BinaryIO, number: int, markers: RecordedMarkers) -> None:
-    stream = RecordedEeg(markers.name, markers.name, 0.0, ("marker",), "", np.empty((0, 1)), np.empty(0))
-    _header(file, number, stream, kind="Markers", form="string", description="")
-    for text, stamp in zip(markers.texts, markers.stamps, strict=True):
-        data = text.encode()
-        sample = struct.pack("<Bd", 8, stamp) + struct.pack("<BI", 4, len(data)) + data
-        _chunk(file, _SAMPLES, struct.pack("<IBI", number, 4, 1) + sample)
-    _close(file, number, markers.stamps)
-
-
-def _header(file: BinaryIO, number: int, stream: RecordedEeg, *, kind: str, form: str, description: str) -> None:
-    xml = (
-        f'<?xml version="1.0"?><info><name>{escape(stream.name)}</name><type>{kind}</type>'
-        f"<channel_count>{len(stream.channels)}</channel_count><nominal_srate>{stream.rate:g}</nominal_srate>"
-        f"<channel_format>{form}</channel_format><source_id>{escape(stream.source_id)}</source_id>"
-        f"<desc>{description}</desc></info>"
-    )
-    _chunk(file, _STREAM_HEADER, struct.pack("<I", number) + xml.encode())
-
-
-def _close(file: BinaryIO, number: int, stamps: Sequence[float]) -> None:
-    """Write the clock offset, which is zero on one clock, and the footer."""
-    first, last = (stamps[0], stamps[-1]) if len(stamps) else (0.0, 0.0)
-    for when in (first, last):
-        _chunk(file, _CLOCK_OFFSET, struct.pack("<Idd", number, when, 0.0))
-    xml = (
-        f'<?xml version="1.0"?><info><first_timestamp>{first!r}</first_timestamp>'
-        f"<last_timestamp>{last!r}</last_timestamp><sample_count>{len(stamps)}</sample_count></info>"
-    )
-    _chunk(file, _STREAM_FOOTER, struct.pack("<I", number) + xml.encode())
-
-
-def _chunk(file: BinaryIO, tag: int, content: bytes) -> None:
-    file.write(struct.pack("<BIH", 4, len(content) + 2, tag) + content)
+def _one_clock(writer: XdfWriter, number: int, times: Sequence[float] | NDArray[np.float64]) -> None:
+    """Write that stream ``number`` is on this computer's clock at ``times``, s: an offset of zero."""
+    for time in times:
+        writer.offset(number, float(time), 0.0)

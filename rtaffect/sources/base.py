@@ -44,7 +44,7 @@ class StreamInfo:
     """What a source declares of itself.
 
     ``rate`` is nominal, Hz. Samples in the buffer are volts for EEG and full scale +-1 for audio, whatever the
-    device sends. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard').
+    device sends. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard', 'brainflow', 'fieldtrip').
     """
 
     name: str

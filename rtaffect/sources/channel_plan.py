@@ -24,6 +24,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 #: Sound below this rate is not speech any more, Hz.
 MIN_AUDIO_RATE = 8000.0
+#: Sound is mono or stereo.
+MOST_SOUND_CHANNELS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def check_format(stream: str, sent: str) -> np.dtype[Any]:
 
 def plan_audio(stream: str, channels: int, dtype: np.dtype[Any]) -> ChannelPlan:
     """Return the plan for sound: one or two channels become their mean at full scale +-1."""
-    if channels > 2:
+    if channels > MOST_SOUND_CHANNELS:
         raise StreamError(
             f"audio stream {stream!r} has {channels} channels, expected one or two; send mono or stereo sound"
         )

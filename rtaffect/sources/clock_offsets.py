@@ -1,12 +1,19 @@
-"""Recorded clock offsets, used as a live session would have used them: causally, and across restarts of the sender.
+"""Clock offsets, used live and in replay by one rule: causally, and across restarts of the sender.
 
 An offset is what must be added to a stamp of the sending computer to place it on the recording computer's clock. It is
 measured every few seconds, and recorded with the sender's time of the measurement. When the sending computer restarts
 (or another takes its place), its clock starts anew: stamps and offsets jump by opposite amounts.
+
+To a stamp is added the newest offset whose time of measurement is not later than the newest stamp so far, else the
+first. A live source knows when it was connected anew, and begins anew with the offsets (:class:`SenderClock`); its
+recording says where that was (:class:`Segment`). In recordings by others it is found (:func:`clock_segments`).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +25,19 @@ FloatArray = NDArray[np.float64]
 RESET_INTERVAL_S = 5.0
 #: The offset must change by this much to be a clock reset, s: it is measured to milliseconds and drifts by less.
 RESET_OFFSET_S = 1.0
+#: Stamps that lie further than this before an earlier one come from a clock that was reset, s, or that one was wrong.
+STEP_BACK_S = 10.0
+
+
+class Segment(NamedTuple):
+    """A place where a recorded source began anew, as it was live.
+
+    ``sample`` is the number of the first sample after it, ``clock`` the number of the first measurement of the
+    sender's new clock, None where the clock went on.
+    """
+
+    sample: int
+    clock: int | None = None
 
 
 class Corrected(NamedTuple):
@@ -32,7 +52,53 @@ class Corrected(NamedTuple):
     resets: tuple[int, ...]
 
 
-def correct(stamps: FloatArray, clock_times: FloatArray, clock_values: FloatArray) -> Corrected:
+class SenderClock:
+    """A sender's clock as it is measured live, one connection after the other."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._values: list[float] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the measurements: the next sample comes from another clock."""
+        self._times.clear()
+        self._values.clear()
+        self._latest = self._last = -math.inf
+
+    def was_reset(self, value: float) -> bool:
+        """Return whether the measurement ``value``, s, or the stamps so far show that the clock was set anew."""
+        changed = bool(self._values) and abs(value - self._values[-1]) > RESET_OFFSET_S
+        return changed or self._latest - self._last > STEP_BACK_S
+
+    def note(self, now: float, value: float) -> float:
+        """Take the measurement that at ``now`` on this computer's clock ``value`` is to be added, s.
+
+        Returns
+        -------
+        float
+            The time on the sender's clock from which on it counts: later than all stamps so far, which did without it.
+        """
+        time = max(now - value, math.nextafter(self._latest, math.inf), *self._times[-1:])
+        self._times.append(time)
+        self._values.append(value)
+        return time
+
+    def correct(self, stamps: FloatArray) -> FloatArray:
+        """Return ``stamps`` (n,), s, finite, as they came, on this computer's clock; needs a measurement."""
+        if not len(stamps):
+            return stamps
+        used = newest(stamps, np.array(self._times), self._latest)
+        corrected: FloatArray = stamps + np.array(self._values)[used]
+        self._latest, self._last = max(self._latest, float(stamps.max())), float(stamps[-1])
+        # What is older than the one in use is never used again.
+        del self._times[: used[-1]], self._values[: used[-1]]
+        return corrected
+
+
+def correct(
+    stamps: FloatArray, clock_times: FloatArray, clock_values: FloatArray, segments: Sequence[Segment] | None = None
+) -> Corrected:
     """Add to each stamp the newest offset measured so far.
 
     Samples that precede the first measurement (of the file, or after a reset) get that one, as a live inlet measures
@@ -44,13 +110,17 @@ def correct(stamps: FloatArray, clock_times: FloatArray, clock_values: FloatArra
         Stamps as the sender made them, in recorded order.
     clock_times, clock_values : (m,) float64, s
         Times of the measurements on the sender's clock, and what they found.
+    segments
+        Where the source began anew, in order; None where the recording does not say.
     """
+    if segments is not None:
+        return _correct_runs(stamps, clock_times, clock_values, segments)
     used = np.full(len(stamps), -1, np.intp)
     if not len(clock_times) or not len(stamps):
         return Corrected(stamps.copy(), used, ())
-    segments = clock_segments(clock_times, clock_values)
-    current, begin, resets = segments[0], 0, []
-    for following in segments[1:]:
+    runs = clock_segments(clock_times, clock_values)
+    current, begin, resets = runs[0], 0, []
+    for following in runs[1:]:
         change = float(clock_values[following[0]] - clock_values[current[-1]])
         if abs(change) <= RESET_OFFSET_S:
             # A single wild measurement lay between the two: the same clock goes on.
@@ -99,9 +169,35 @@ def _first_after_reset(stamps: FloatArray, last_before: float, first_after: floa
     return 0 if abs(stamps[0] - first_after) < abs(stamps[0] - last_before) else None
 
 
-def _newest(stamps: FloatArray, clock_times: FloatArray, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return for each of ``stamps`` the newest of the measurements ``numbers`` made until then, else the first."""
-    known = np.maximum.accumulate(stamps) if len(stamps) else stamps
-    made = np.maximum.accumulate(clock_times[numbers])
-    at: NDArray[np.intp] = numbers[np.maximum(np.searchsorted(made, known, side="right") - 1, 0)]
+def newest(stamps: FloatArray, clock_times: FloatArray, latest: float = -math.inf) -> NDArray[np.intp]:
+    """Return for each of ``stamps`` (n,) the number of the measurement to use: the newest made until then.
+
+    Made until then means: not later than the newest stamp so far, of which ``latest`` is the newest before. Where there
+    is none, it is the first measurement. ``clock_times`` (m,), m > 0, are when each was made; all in s on one clock.
+    """
+    known = np.maximum.accumulate(np.maximum(stamps, latest))
+    made = np.maximum.accumulate(clock_times)
+    at: NDArray[np.intp] = np.maximum(np.searchsorted(made, known, side="right") - 1, 0)
     return at
+
+
+def _newest(stamps: FloatArray, clock_times: FloatArray, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return for each of ``stamps`` which of the measurements ``numbers`` is to be used."""
+    return numbers[newest(stamps, clock_times[numbers])]
+
+
+def _correct_runs(
+    stamps: FloatArray, clock_times: FloatArray, clock_values: FloatArray, segments: Sequence[Segment]
+) -> Corrected:
+    """Do as :class:`SenderClock` did, which began anew at those ``segments`` that have another clock."""
+    used = np.full(len(stamps), -1, np.intp)
+    anew = [(each.sample, each.clock) for each in segments if each.clock is not None]
+    resets = []
+    for (begin, first), (end, after) in pairwise([(0, 0), *anew, (len(stamps), len(clock_times))]):
+        numbers = np.arange(first, after)
+        if begin < end and len(numbers):
+            used[begin:end] = _newest(stamps[begin:end], clock_times, numbers)
+            if begin and abs(clock_values[used[begin]] - clock_values[used[begin - 1]]) > RESET_OFFSET_S:
+                resets.append(begin)
+    # Without any measurement, which is number -1, the stamps stand.
+    return Corrected(stamps + np.append(clock_values, 0.0)[used], used, tuple(resets))

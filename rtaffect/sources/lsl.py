@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 
 from rtaffect.buffer import SampleBuffer
 from rtaffect.errors import StreamError
 from rtaffect.feedback import SourceStatus, StreamState
-from rtaffect.sources.base import StreamInfo
-from rtaffect.sources.channel_plan import ChannelPlan, check_format, check_rate, plan_audio, plan_eeg
+from rtaffect.sources.base import StreamHeader, StreamInfo, Tap
+from rtaffect.sources.channel_plan import check_format, check_rate, plan_audio, plan_eeg
+from rtaffect.sources.clock_offsets import SenderClock
 from rtaffect.sources.lsl_streams import (
     FORGET_S,
     FoundStream,
@@ -73,6 +75,13 @@ class LslSource:
     ------
     StreamError
         If the stream does not answer, or is not described well enough to be used.
+
+    Attributes
+    ----------
+    header : StreamHeader
+        What the stream says of itself.
+    tap : Tap or None
+        Gets all that comes, as it comes; to be set before :meth:`start`.
     """
 
     def __init__(
@@ -88,19 +97,23 @@ class LslSource:
     ) -> None:
         dtype = check_format(stream.name, stream.format)
         used_rate = check_rate(stream.name, kind, stream.rate, rate)
+        header = self.header = read_header(stream)
         if kind == "audio":
             self._plan = plan_audio(stream.name, stream.channels, dtype)
         else:
-            self._plan = _plan_eeg(stream, channels, unit)
+            labels, types, units = header.labels, header.types, header.units
+            self._plan = plan_eeg(stream.name, labels, types, units, channels=channels, unit=unit)
         self.info = StreamInfo(
             name or stream.name, kind, used_rate, self._plan.names, "lsl", source_id=stream.source_id, host=stream.host
         )
         self.buffer = SampleBuffer(used_rate, len(self._plan.names), seconds=seconds)
+        self.tap: Tap | None = None
         #: Clock offsets read so far: (time on the sender's clock, offset to add to its stamps), s.
         self.offsets: deque[tuple[float, float]] = deque(maxlen=8192)
         #: Times that the stream was connected again after a loss.
         self.reconnections = 0
         self._stream = stream
+        self._clock = SenderClock()
         self._chunk = np.empty((math.ceil(max(used_rate, 100.0)), stream.channels), dtype)
         self._network: Network | None = None
         self._inlet: Any = None
@@ -111,7 +124,7 @@ class LslSource:
         self._last_at = math.nan
         self._connected_at = math.nan
         self._trouble = ""
-        self._offset = self._offset_at = self._look_at = 0.0
+        self._offset_at = self._look_at = 0.0
 
     def start(self) -> None:
         """Connect and begin to deliver.
@@ -180,18 +193,36 @@ class LslSource:
     def _pull(self) -> None:
         _, stamps = self._inlet.pull_chunk(timeout=PULL_S, max_samples=len(self._chunk), dest_obj=self._chunk)
         now = pylsl.local_clock()
+        if stamps:
+            self._last_at = now
+            self._deliver(np.asarray(stamps), self._chunk[: len(stamps)])
         if now >= self._offset_at:
-            self._note_offset(self._inlet.time_correction(FIRST_OFFSET_S))
-        if not stamps:
-            return
-        self._last_at = now
-        self.buffer.push(self._plan.apply(self._chunk[: len(stamps)]), np.asarray(stamps) + self._offset)
+            offset = self._inlet.time_correction(FIRST_OFFSET_S)
+            if self._clock.was_reset(offset):
+                self._begin_anew()
+            self._note_offset(offset)
+
+    def _deliver(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
+        if self.tap is not None:
+            self.tap.samples(stamps, values)
+        if not (finite := np.isfinite(stamps)).all():
+            stamps, values = stamps[finite], values[finite]
+        self.buffer.push(self._plan.apply(values), self._clock.correct(stamps))
 
     def _note_offset(self, offset: float) -> None:
         now = pylsl.local_clock()
-        self._offset = offset
         self._offset_at = now + OFFSET_S
-        self.offsets.append((now - offset, offset))
+        time = self._clock.note(now, offset)
+        self.offsets.append((time, offset))
+        if self.tap is not None:
+            self.tap.offset(time, offset)
+
+    def _begin_anew(self) -> None:
+        """Let the next sample begin a new segment, on a clock that is measured anew."""
+        self._clock.restart()
+        self.buffer.begin_segment()
+        if self.tap is not None:
+            self.tap.segment()
 
     def _connect(self, stream: FoundStream) -> bool:
         """Open ``stream`` and measure its clock; nothing is accepted before that is done."""
@@ -199,10 +230,14 @@ class LslSource:
         try:
             # Opening fails at once where the outlet is gone; measuring would wait for its timeout.
             inlet.open_stream(FIRST_OFFSET_S)
-            self._note_offset(inlet.time_correction(FIRST_OFFSET_S))
+            offset = inlet.time_correction(FIRST_OFFSET_S)
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
             _log.warning("cannot connect to stream %r on %s: %s", stream.name, stream.host, error)
             return False
+        if self.offsets:
+            # Even a loss that is shorter than the jitter of timestamps is a gap.
+            self._begin_anew()
+        self._note_offset(offset)
         self._inlet, self._stream = inlet, stream
         self._connected_at, self._last_at = pylsl.local_clock(), math.nan
         self._look_at = self._connected_at + LOOK_S
@@ -254,13 +289,15 @@ class LslSource:
         else:
             return
         self.reconnections += 1
-        # Even a loss that is shorter than the jitter of timestamps is a gap.
-        self.buffer.begin_segment()
         self._lost_at = math.nan
         _log.warning("stream %r is back after %.1f s", self.info.name, pylsl.local_clock() - lost_at)
 
 
-def _plan_eeg(stream: FoundStream, channels: Sequence[str] | None, unit: str | None) -> ChannelPlan:
+def read_header(stream: FoundStream) -> StreamHeader:
+    """Return what a stream says of itself; StreamError if it does not answer."""
     info = read_info(stream)
-    labels, types, units = (channel_fields(info, key) for key in ("label", "type", "unit"))
-    return plan_eeg(stream.name, labels, types, units, channels=channels, unit=unit)
+    labels, units, types = (channel_fields(info, key) for key in ("label", "unit", "type"))
+    return StreamHeader(
+        stream.name, stream.type, stream.rate, stream.format, labels, units, types, stream.source_id, stream.host,
+        xml=info.as_xml(),
+    )  # fmt: skip

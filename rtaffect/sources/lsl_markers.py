@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from typing import Any
 
+import numpy as np
 import pylsl
 
 from rtaffect.errors import StreamError
 from rtaffect.markers import Marker
-from rtaffect.sources.lsl import FIRST_OFFSET_S, PULL_S
+from rtaffect.sources.base import Tap
+from rtaffect.sources.clock_offsets import SenderClock
+from rtaffect.sources.lsl import FIRST_OFFSET_S, OFFSET_S, PULL_S, read_header
 from rtaffect.sources.lsl_streams import FoundStream
 
 _log = logging.getLogger(__name__)
@@ -30,7 +34,14 @@ class LslMarkers:
     Raises
     ------
     StreamError
-        If the stream does not carry texts.
+        If the stream does not carry texts, or does not answer.
+
+    Attributes
+    ----------
+    header : StreamHeader
+        What the stream says of itself.
+    tap : Tap or None
+        Gets all that comes, as it comes; to be set before :meth:`start`.
     """
 
     def __init__(self, stream: FoundStream) -> None:
@@ -39,7 +50,11 @@ class LslMarkers:
                 f"stream {stream.name!r} carries {stream.channels} channels of {stream.format}; markers are one "
                 "channel of string: name the stream of markers"
             )
+        self.header = read_header(stream)
+        self.tap: Tap | None = None
         self._stream = stream
+        self._clock = SenderClock()
+        self._offset_at = 0.0
         self._markers: tuple[Marker, ...] = ()
         self._trouble = ""
         self._inlet: Any = None
@@ -69,13 +84,14 @@ class LslMarkers:
         inlet = pylsl.StreamInlet(self._stream.handle, max_buflen=60, recover=False)
         try:
             inlet.open_stream(FIRST_OFFSET_S)
-            inlet.time_correction(FIRST_OFFSET_S)
+            offset = inlet.time_correction(FIRST_OFFSET_S)
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
             raise StreamError(
                 f"stream {self._stream.name!r} on {self._stream.host} was found but cannot be opened (or its clock "
                 f"not measured within {FIRST_OFFSET_S:g} s); restart the stimulus program and check the firewall"
             ) from error
         self._inlet = inlet
+        self._note_offset(offset)
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, name=f"markers {self._stream.name}", daemon=True)
         self._thread.start()
@@ -100,8 +116,26 @@ class LslMarkers:
 
     def _pull(self) -> None:
         texts, stamp = self._inlet.pull_sample(timeout=PULL_S)
-        if texts is None or len(self._markers) >= _MOST:
-            return
+        if texts is not None:
+            self._deliver(float(stamp), str(texts[0]))
         # Measured by liblsl in its own thread: a marker is placed by the newest offset, not that of the start.
-        offset = self._inlet.time_correction(FIRST_OFFSET_S)
-        self._markers = (*self._markers, Marker(str(texts[0]), float(stamp) + offset))
+        if pylsl.local_clock() >= self._offset_at:
+            self._note_offset(self._inlet.time_correction(FIRST_OFFSET_S))
+
+    def _deliver(self, stamp: float, text: str) -> None:
+        if self.tap is not None:
+            self.tap.texts([stamp], [text])
+        if len(self._markers) < _MOST and math.isfinite(stamp):
+            (time,) = self._clock.correct(np.array([stamp])).tolist()
+            self._markers = (*self._markers, Marker(text, time))
+
+    def _note_offset(self, offset: float) -> None:
+        now = pylsl.local_clock()
+        self._offset_at = now + OFFSET_S
+        if self._clock.was_reset(offset):
+            self._clock.restart()
+            if self.tap is not None:
+                self.tap.segment()
+        time = self._clock.note(now, offset)
+        if self.tap is not None:
+            self.tap.offset(time, offset)

@@ -14,7 +14,8 @@ from pylsl import local_clock
 from rtaffect.buffer import SampleBuffer
 from rtaffect.errors import SoundError
 from rtaffect.feedback import SourceStatus, StreamState
-from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.base import StreamHeader, StreamInfo, Tap
+from rtaffect.sources.channel_plan import MOST_SOUND_CHANNELS, plan_audio
 from rtaffect.sources.sound_devices import choose_sound_device, portaudio, supported_rates
 
 #: No block for this long is a stall, s.
@@ -86,7 +87,7 @@ class SoundCardSource:
     rate
         Hz; None takes the device's default.
     channels
-        How many of its first channels are averaged; None takes one or, where there are more, two.
+        How many of its first channels are averaged, one or two; None takes two where there are as many.
     seconds
         How much sound the buffer keeps, s.
 
@@ -94,6 +95,13 @@ class SoundCardSource:
     ------
     SoundError
         If PortAudio or the device is missing, the device is ambiguous, or it does not support the format.
+
+    Attributes
+    ----------
+    header : StreamHeader
+        What a recording says of it.
+    tap : Tap or None
+        Gets the channels as they come, and their times on the LSL clock; to be set before :meth:`start`.
     """
 
     def __init__(
@@ -105,7 +113,8 @@ class SoundCardSource:
     ) -> None:
         self.device = choose_sound_device(device, "input")
         self._rate = float(rate or self.device.rate)
-        self._channels = channels or min(2, self.device.inputs)
+        self._most = min(MOST_SOUND_CHANNELS, self.device.inputs)
+        self._channels = channels or self._most
         self._require_format()
         self.info = StreamInfo(
             name=self.device.name,
@@ -116,7 +125,14 @@ class SoundCardSource:
             source_id=f"{self.device.host_api}:{self.device.name}",
             host=socket.gethostname(),
         )
+        self.header = StreamHeader(
+            self.device.name, "Audio", self._rate, "float32",
+            labels=tuple(f"in {n + 1}" for n in range(self._channels)),
+            types=("Audio",) * self._channels, source_id=self.info.source_id, host=self.info.host,
+        )  # fmt: skip
+        self.tap: Tap | None = None
         self.buffer = SampleBuffer(self._rate, 1, seconds)
+        self._plan = plan_audio(self.device.name, self._channels, np.dtype(np.float32))
         self.overflows = 0
         self._clock = StreamClock()
         self._stream: Any = None
@@ -127,8 +143,8 @@ class SoundCardSource:
 
     def _require_format(self) -> None:
         device = self.device.describe()
-        if not 1 <= self._channels <= self.device.inputs:
-            raise SoundError(f"{self._channels} channels of sound device {device}: expected 1 to {self.device.inputs}")
+        if not 1 <= self._channels <= self._most:
+            raise SoundError(f"{self._channels} channels of sound device {device}: expected 1 to {self._most}")
         if not supported_rates(self.device, "input", self._channels, (self._rate,)):
             rates = ", ".join(f"{r:g}" for r in supported_rates(self.device, "input", self._channels))
             raise SoundError(
@@ -169,10 +185,15 @@ class SoundCardSource:
             # PortAudio does not say how much was lost, so the times must start anew.
             self.overflows += 1
             self.buffer.begin_segment()
+            if self.tap is not None:
+                self.tap.segment()
         first = self._adc_time(time_info, now)
         self._settled = self._settled or self._settles(now, now - first)
         if self._settled:
-            self.buffer.push(data.mean(axis=1, keepdims=True), first + np.arange(frames) / self._rate)
+            stamps = first + np.arange(frames) / self._rate
+            if self.tap is not None:
+                self.tap.samples(stamps, data)
+            self.buffer.push(self._plan.apply(data), stamps)
 
     def _settles(self, now: float, age: float) -> bool:
         if math.isnan(self._first_block):

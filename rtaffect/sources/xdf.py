@@ -62,14 +62,16 @@ class XdfRecording:
     path : Path
         The file.
     streams : tuple of RecordedStreamSummary
-        All streams, in the file's order.
+        All streams, in the file's order, but the one that says where the others began anew.
     warnings : list of str
         What is wrong with the file or was left out, one line each; choosing sources may add to it.
     """
 
     def __init__(self, path: Path, recorded: Sequence[RecordedStream], warnings: Sequence[str] = ()) -> None:
         self.path, self.warnings = path, list(warnings)
-        self._streams = [(each, correct(each.stamps, each.clock_times, each.clock_values)) for each in recorded]
+        self._streams = [
+            (each, correct(each.stamps, each.clock_times, each.clock_values, each.segments)) for each in recorded
+        ]
         self.streams = tuple(_summary(*each) for each in self._streams)
         self._sources: list[XdfSource] = []
 
@@ -231,7 +233,8 @@ class XdfRecording:
                 f"{silent:.3f} s passed, and time goes on there"
             )
         back = np.flatnonzero(np.diff(stamps) < -MAX_STEP_BACK_S)
-        if not len(back):
+        # Where it is known what the live source did, it is done again.
+        if not len(back) or recorded.segments is not None:
             return corrected
         n = int(back[0]) + 1
         self.warnings.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import struct
 import zlib
@@ -18,6 +19,10 @@ import pyxdf
 from numpy.typing import NDArray
 
 from rtaffect.errors import RecordingError
+from rtaffect.sources.clock_offsets import Segment
+
+#: The stream in which a recording by rtaffect says where the others began anew, and its type.
+SEGMENTS, SEGMENTS_TYPE = "rtaffect-segments", "Log"
 
 _MAGIC = b"XDF:"
 _BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
@@ -35,7 +40,8 @@ class RecordedStream:
     ``labels``, ``kinds`` (types) and ``units`` have one text per channel, empty where the file says nothing. ``stamps``
     (n,) float64 are s on the sender's clock; ``values`` (n, channels) have the file's own number type and are empty for
     text streams, whose ``texts`` (n,) are the first channel's. ``clock_times`` and ``clock_values`` (m,) float64 are s,
-    see :mod:`rtaffect.sources.clock_offsets`.
+    see :mod:`rtaffect.sources.clock_offsets`. ``segments`` are the places where it began anew, None in recordings that
+    do not say.
     """
 
     number: int
@@ -54,6 +60,7 @@ class RecordedStream:
     clock_times: NDArray[np.float64]
     clock_values: NDArray[np.float64]
     texts: tuple[str, ...] = ()
+    segments: tuple[Segment, ...] | None = None
 
 
 def read_xdf(path: Path) -> tuple[list[RecordedStream], list[str]]:
@@ -148,7 +155,10 @@ def _parse(data: bytes, path: Path) -> tuple[list[RecordedStream], list[str]]:
     with _pyxdf_remarks() as remarks, np.errstate(all="ignore"):
         try:
             found, _ = pyxdf.load_xdf(io.BytesIO(data), synchronize_clocks=False, dejitter_timestamps=False)
-            streams = [_stream(each) for each in found]
+            # Numbers of samples are only good where none is missing.
+            marked = None if remarks else _segments(found, remarks)
+            found = [each for each in found if not _is_segments(each)]
+            streams = [_stream(each, marked) for each in found]
         except _PYXDF_ERRORS as error:
             raise RecordingError(
                 f"recording {path} is damaged ({' '.join(str(error).split()) or type(error).__name__}); expected an "
@@ -181,8 +191,32 @@ def _pyxdf_remarks() -> Iterator[list[str]]:
         logger.propagate = propagated
 
 
-def _stream(found: dict[str, Any]) -> RecordedStream:
+def _is_segments(found: dict[str, Any]) -> bool:
     info = found["info"]
+    return (_text(info, "name"), _text(info, "type"), _text(info, "channel_format")) == (
+        SEGMENTS, SEGMENTS_TYPE, "string"
+    )  # fmt: skip
+
+
+def _segments(found: Sequence[dict[str, Any]], remarks: list[str]) -> dict[int, list[Segment]] | None:
+    """Return the segments of each stream by its number, None where the recording does not say."""
+    logs = [each for each in found if _is_segments(each)]
+    if not logs:
+        return None
+    marked: dict[int, list[Segment]] = {}
+    try:
+        for (line,) in logs[0]["time_series"]:
+            mark = json.loads(line)
+            clock = None if mark["clock"] is None else int(mark["clock"])
+            marked.setdefault(int(mark["stream_id"]), []).append(Segment(int(mark["sample"]), clock))
+    except (ValueError, LookupError, TypeError):
+        remarks.append(f"stream {SEGMENTS!r} is damaged: where others began anew is found by their stamps")
+        return None
+    return marked
+
+
+def _stream(found: dict[str, Any], marked: dict[int, list[Segment]] | None) -> RecordedStream:
+    info, number = found["info"], int(found["info"]["stream_id"])
     channels, text = int(_text(info, "channel_count")), _text(info, "channel_format") == "string"
     described = _described_channels(info)
     if len(described) != channels:
@@ -190,7 +224,7 @@ def _stream(found: dict[str, Any]) -> RecordedStream:
     stamps, clock = np.asarray(found["time_stamps"], np.float64), _clock_offsets(found)
     finite = np.isfinite(stamps)
     return RecordedStream(
-        number=int(info["stream_id"]),
+        number=number,
         name=_text(info, "name"),
         type=_text(info, "type"),
         rate=float(_text(info, "nominal_srate")),
@@ -206,7 +240,14 @@ def _stream(found: dict[str, Any]) -> RecordedStream:
         clock_times=clock[:, 0],
         clock_values=clock[:, 1],
         texts=_texts(found["time_series"], finite) if text else (),
+        segments=None if marked is None else tuple(_within(s, finite, len(clock)) for s in marked.get(number, ())),
     )
+
+
+def _within(segment: Segment, finite: NDArray[np.bool_], measurements: int) -> Segment:
+    """Return ``segment`` among the samples that are ``finite`` (n,), and in a damaged file among those there are."""
+    clock = None if segment.clock is None else min(segment.clock, measurements)
+    return Segment(int(np.count_nonzero(finite[: max(segment.sample, 0)])), clock)
 
 
 def _texts(samples: Sequence[Sequence[str]], finite: NDArray[np.bool_]) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ class XdfSource:
         self._recorded, self._corrected, self._plan = recorded, corrected, plan
         # Delivery is in recorded order: a sample stamped earlier than the one before it comes right after it.
         self._due = np.maximum.accumulate(corrected.stamps)
+        self._begins = sorted({segment.sample for segment in recorded.segments or ()}, reverse=True)
         self._at = 0
         self._stopped = False
 
@@ -80,7 +81,10 @@ class XdfSource:
         # A second at a time, so that a long advance measures the rate as short ones do.
         turn = max(1, round(self.info.rate))
         while self._at < stop:
-            part = slice(self._at, min(self._at + turn, stop))
+            while self._begins and self._begins[-1] <= self._at:
+                self._begins.pop()
+                self.buffer.begin_segment()
+            part = slice(self._at, min(self._at + turn, stop, *self._begins[-1:]))
             # Values that a damaged file garbled may be signalling NaNs or too large for float32.
             with np.errstate(invalid="ignore", over="ignore"):
                 self.buffer.push(self._plan.apply(self._recorded.values[part]), self._corrected.stamps[part])
