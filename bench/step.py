@@ -13,7 +13,7 @@ from bench import Rows, interleaved, run
 from rtaffect.audio import SAMPLE_RATE, read_sound
 from rtaffect.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus, save_bundle
 from rtaffect.cli.assemble import Model, Sound, build_engine, load_model
-from rtaffect.cli.options import Analysis
+from rtaffect.plan import AnalysisPlan
 from rtaffect.engine import Engine
 from rtaffect.featurizer import Featurizer, featurizer_for
 from rtaffect.feedback import Feedback
@@ -30,7 +30,7 @@ from rtaffect.synchrony import fisher_mean, others_mean, standardise
 
 RATE = 250.0
 ORIGIN = 100.0
-ANALYSIS = Analysis(bundle=None, featurizer=None, against="auto", mains=50.0)
+ANALYSIS = AnalysisPlan(bundle=None, featurizer=None, against="auto", mains=50.0)
 STAGES = ("eeg", "features", "prediction", "synchrony")
 
 

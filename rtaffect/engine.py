@@ -99,6 +99,11 @@ class Engine:
         return None, "nothing"
 
     @property
+    def people(self) -> tuple[str, ...]:
+        """Names of the headsets."""
+        return tuple(listener.name for listener in self._listeners)
+
+    @property
     def lookahead_s(self) -> float:
         """How much later than a step's end the samples must reach for it to be complete, s."""
         ahead = [listener.lookahead_s for listener in self._listeners]
@@ -186,7 +191,7 @@ class Engine:
         quality = np.array([listener.quality(step, window_s) for listener in self._listeners])
         doubts = [alignment.reason if alignment else "", self._poor(quality)]
         reasons = [comparison.reason, *doubts, *self._why_not(o, p, comparison.reason)]
-        whole = np.isfinite(p.value) & np.isfinite(o.mean) & np.isfinite(o.low)
+        whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (self._predictor is None))
         return Feedback(
             step=step,
             time=float(step * STEP_S),
@@ -196,7 +201,7 @@ class Engine:
             own_share=self.space.own_share,
             mean_of=self.space.mean_of,
             channels=self.space.channels,
-            people=tuple(listener.name for listener in self._listeners),
+            people=self.people,
             predicted=p.value,
             predicted_low=p.low,
             predicted_high=p.high,

@@ -73,7 +73,7 @@ class Feedback:
     quality : (P, C) float64 in [0, 1]
         Fraction of the window in which each person's channel was good.
     trusted : (R,) bool
-        Whether the row has both values, enough good data, and enough of its power is its own.
+        Whether the row has the values that this session can have, enough good data, and enough of its power is its own.
     observed_against : "reference", "group" or "nothing"
         What the people were compared with.
     reason : str

@@ -35,6 +35,10 @@ class SoundPlan(_Frozen):
 
     file: Path | None = Field(None, description="Sound file that rtaffect plays and listens to")
     speaker: str | None = Field(None, description="Sound device to play on: index or part of its name")
+    start: float | None = Field(
+        None, allow_inf_nan=False, description="For a replay: when the file began, s from its start"
+    )
+    in_reference: bool = Field(False, description="For a replay: the person is part of the reference, and is left out")
     silent: bool = Field(False, description="Do not play the file: it is started elsewhere at the session's zero")
     device: str | None = Field(None, description="Listen to a sound device: index or part of its name, '' the default")
     stream: str | None = Field(None, description="Listen to an LSL stream of sound")
@@ -61,6 +65,7 @@ class ProtocolPlan(_Frozen):
     file: Path | None = Field(None, description="Protocol (TOML); without one: one block without an end")
     allocation: Path | None = Field(None, description="Sealed allocation of participants to arms")
     screen: int | None = Field(None, ge=0, description="Screen of the participant's view; none: no such view")
+    preview: bool = Field(False, description="The participant's view as a small window, to look at it on one screen")
     tone_device: str | None = Field(None, description="Sound device of the feedback tone")
 
 

@@ -15,7 +15,7 @@ from rtaffect.sources.base import Source
 #: How long a step waits for samples that are late, s.
 PATIENCE_S = 0.5
 _POLL_S = 0.005
-_LIVE = ("lsl", "soundcard")
+_LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip")
 
 Sink = Callable[[Feedback], None]
 

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from rtaffect.cli import COMMANDS, cli
 from rtaffect.errors import RtaffectError
+from rtaffect.session_folder import open_session
 from rtaffect.simulation.headset import Reopen, SimulatedHeadset
 from tests.xdf_writer import FakeStream, image
 
@@ -29,6 +30,11 @@ ROOT = Path(__file__).parents[1]
 def run(*arguments: str | Path) -> Result:
     """Run a command in this process; a user's mistake comes back as the result's exception."""
     return CliRunner().invoke(cli, [str(a) for a in arguments])
+
+
+def ran(folder: Path) -> dict:
+    """What the session says of its run."""
+    return open_session(folder).ran
 
 
 def fine(*arguments: str | Path) -> str:
@@ -104,11 +110,12 @@ class TestDemo:
         assert [int(x["step"]) for x in lines if x["row"] == "mean"] == list(range(1, 181))
 
     def test_session_file_has_settings_and_versions(self, demo_run: Path) -> None:
-        about = json.loads((demo_run / "session.json").read_text(encoding="utf-8"))
+        about = ran(demo_run)
         assert about["outcome"] == "completed"
         assert about["steps"] == 180
         assert about["settings"]["signal"]["rate_hz"] == 100
-        assert {"numpy", "pylsl", "onnxruntime"} <= about["packages"].keys()
+        packages = json.loads((demo_run / "environment.json").read_text(encoding="utf-8"))["packages"]
+        assert {"numpy", "pylsl", "onnxruntime"} <= packages.keys()
         assert len(about["bundle_sha256"]) == 64
 
     def test_same_numbers_every_time(self, demo_run: Path, tmp_path: Path) -> None:
@@ -132,7 +139,7 @@ class TestDemo:
         fine("demo", "--speed", "max", "--seconds", "15", "--out", tmp_path / "window")
         text = (tmp_path / "window" / "feedback.tsv").read_text(encoding="utf-8")
         assert (demo_run / "feedback.tsv").read_text(encoding="utf-8").startswith(text)
-        assert json.loads((tmp_path / "window" / "session.json").read_text(encoding="utf-8"))["steps"] == 15
+        assert ran(tmp_path / "window")["steps"] == 15
 
     @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a child")
     def test_ctrl_c_ends_a_session_cleanly(self, demo_run: Path, tmp_path: Path) -> None:
@@ -151,7 +158,7 @@ class TestDemo:
         _, errors = child.communicate(timeout=20)
         assert child.returncode == 0, errors
         assert "Traceback" not in errors
-        assert json.loads((out / "session.json").read_text(encoding="utf-8"))["outcome"] == "stopped by the user"
+        assert ran(out)["outcome"] == "stopped by the user"
 
 
 @pytest.mark.timeout(200)
@@ -232,8 +239,7 @@ class TestLive:
         table = read_table(tmp_path / "live")
         assert set(table) == {"Fz", "Cz", "Pz", "Oz", "mean"}
         assert np.isfinite(table["mean"]["predicted"][-4:]).all()
-        about = json.loads((tmp_path / "live" / "session.json").read_text(encoding="utf-8"))
-        assert about["outcome"] == "completed"
+        assert ran(tmp_path / "live")["outcome"] == "completed"
 
     def test_a_lost_headset_is_told_and_the_session_goes_on(self, tmp_path: Path) -> None:
         first, second = f"c{uuid.uuid4().hex[:6]}", f"d{uuid.uuid4().hex[:6]}"

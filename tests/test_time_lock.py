@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import threading
 import uuid
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pylsl import local_clock
 
 from rtaffect.audio import read_sound
 from rtaffect.cli.assemble import demo_folder
+from rtaffect.session_folder import open_session
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.headset import SimulatedHeadset
 from tests.helpers import quiet
@@ -41,7 +41,14 @@ def lines_of(folder: Path, row: str = "mean") -> list[dict[str, str]]:
 
 
 def about(folder: Path) -> dict:
-    return json.loads((folder / "session.json").read_text(encoding="utf-8"))
+    return open_session(folder).ran
+
+
+def replayed_as_it_ran(live: Path, tmp_path: Path) -> None:
+    """From its own folder, whatever told the onset."""
+    fine("replay", live, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    for name in ("feedback.tsv", "people.tsv", "quality.tsv"):
+        assert (live / name).read_text(encoding="utf-8") == (tmp_path / "again" / name).read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -65,15 +72,15 @@ def test_live_finds_the_stimulus_in_a_stream_of_sound(demo: Path, participant: S
             "16", "--headless", "--out", out,
         )  # fmt: skip
     session, lines = about(out), lines_of(out)
-    stimulus = session["stimulus"]
-    assert (stimulus["file"], stimulus["locked_by"]) == (str(demo / "sound.wav"), "sound")
-    assert len(stimulus["sha256"]) == 64
+    assert (session["stimuli"][0]["file"], session["locked_by"]) == ("stimuli/sound.wav", "sound")
+    assert len(session["stimuli"][0]["sha256"]) == 64
     locked = [line for line in lines if line["alignment"] == "locked"]
     assert len(locked) >= 10
     offsets = np.array([float(line["stimulus_offset"]) for line in locked])
     np.testing.assert_allclose(offsets + session["origin"], began, atol=5e-3)
     values = np.isfinite(read_table(out)["mean"]["observed"])
     assert values.any()
+    replayed_as_it_ran(out, tmp_path)
     assert not values[: len(lines) - len(locked) + 9].any()
     assert {line["stimulus_offset"] for line in lines if line["alignment"] != "locked"} <= {"n/a"}
     assert "the sound has been aligned for" in output
@@ -99,8 +106,8 @@ def test_live_waits_for_the_marker_and_doubts_two(demo: Path, participant: Simul
         sender.join()
         program.end()
     session, lines = about(out), lines_of(out)
-    assert session["stimulus"]["locked_by"] == "marker 'film'"
-    assert session["sound"] == "sound.wav"
+    assert session["locked_by"] == "marker 'film'"
+    assert session["sound"]["name"] == "sound.wav"
     states = [line["alignment"] for line in lines]
     assert (states[0], states[4], states[-1]) == ("searching", "locked", "lost")
     assert "waiting for the marker 'film'" in lines[0]["reason"]
@@ -108,6 +115,7 @@ def test_live_waits_for_the_marker_and_doubts_two(demo: Path, participant: Simul
     assert float(lines[4]["stimulus_offset"]) == pytest.approx(sent[0] - session["origin"], abs=2e-3)
     assert "came 2 times" in lines[-1]["reason"]
     assert lines[-1]["observed"] == "n/a"
+    replayed_as_it_ran(out, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +150,9 @@ def test_replay_takes_the_onset_from_a_marker(demo: Path, recording: Path, tmp_p
     assert {(line["stimulus_offset"], line["alignment"]) for line in by_time} == {("3.000000", "locked")}
     assert np.isfinite(read_table(tmp_path / "marker")["mean"]["observed"]).sum() == 17
     session = about(tmp_path / "marker")
-    assert session["stimulus"]["locked_by"] == "marker 'film'"
-    assert session["audio_start"] == pytest.approx(LEAD)
-    assert about(tmp_path / "time")["stimulus"]["locked_by"] == "--audio-start"
+    assert session["locked_by"] == "marker 'film'"
+    assert session["sound"]["start"] == pytest.approx(LEAD)
+    assert about(tmp_path / "time")["locked_by"] == "--audio-start"
 
 
 def test_replay_finds_the_stimulus_in_the_recorded_sound(demo: Path, recording: Path, tmp_path: Path):
@@ -162,7 +170,7 @@ def test_replay_finds_the_stimulus_in_the_recorded_sound(demo: Path, recording: 
     assert set(values[: first + 9]) == {"n/a"}
     assert values[first + 9 :] == [line["observed"] for line in known[first + 9 :]]
     assert "n/a" not in values[first + 9 :]
-    assert about(tmp_path / "found")["stimulus"]["locked_by"] == "sound"
+    assert about(tmp_path / "found")["locked_by"] == "sound"
 
 
 def test_mistakes_of_replay(demo: Path, recording: Path, tmp_path: Path):

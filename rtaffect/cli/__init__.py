@@ -10,11 +10,17 @@ import click
 from rtaffect import __version__
 from rtaffect.errors import RtaffectError
 
-#: Each command's module, and what it does. The module holds the click command as ``command``.
+#: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
 COMMANDS = {
     "demo": ("rtaffect.cli.demo", "A whole session with a synthetic participant: no hardware needed."),
     "live": ("rtaffect.cli.live", "A session with headsets on the network and sound from a file, device or stream."),
     "replay": ("rtaffect.cli.replay", "A recorded session (XDF) through the same code as a live one."),
+    "start": ("rtaffect.cli.start", "The window in which a session is put together; the same as no command."),
+    "protocol": ("rtaffect.cli.protocol:protocol", "Check a session's protocol, or copy the shipped ones."),
+    "allocate": ("rtaffect.cli.protocol:allocate", "Draw which participant is in which arm, and seal it."),
+    "unblind": ("rtaffect.cli.protocol:unblind", "Open a sealed allocation, on record."),
+    "report": ("calibration.sessions.report_command", "The report of a recorded session, or of a group of them."),
+    "export-bids": ("calibration.sessions.bids_command", "Write recorded sessions as a BIDS dataset."),
     "simulate": ("rtaffect.cli.simulate", "Write a synthetic study: sounds, recordings and the planted truth."),
     "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
     "export": ("models.command", "Turn a speech encoder (wav2vec 2.0, HuBERT, WavLM) into a streaming featurizer."),
@@ -36,7 +42,8 @@ class LazyGroup(click.Group):
         """Import and return a command, or None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -45,10 +52,24 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, prog_name="rtaffect")
-def cli() -> None:
-    """Predicts the inter-subject EEG synchrony that a sound evokes, and observes it, live, once a second."""
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Predicts the inter-subject EEG synchrony that a sound evokes, and observes it, live, once a second.
+
+    Without a command it opens the start window.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from rtaffect.view import has_screen
+
+    if not has_screen():
+        click.echo(context.get_help())
+        return
+    command = cli.get_command(context, "start")
+    assert command is not None
+    context.invoke(command)
 
 
 def main() -> None:

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from rtaffect.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
-from rtaffect.cli.options import Analysis, Results
-from rtaffect.cli.run import Outputs
 from rtaffect.engine import Engine
 from rtaffect.errors import ArtifactError, SettingsError
 from rtaffect.featurizer import (
@@ -26,12 +24,14 @@ from rtaffect.featurizer import (
     featurizer_for,
 )
 from rtaffect.listener import common_rows
+from rtaffect.plan import AnalysisPlan, SessionPlan
 from rtaffect.prediction import Predictor
+from rtaffect.protocol.allocation import allocation_sha256
+from rtaffect.protocol.model import Protocol
 from rtaffect.reference import Reference
-from rtaffect.settings import Settings
+from rtaffect.settings import Settings, read_settings
 from rtaffect.sound_input import SoundInput
 from rtaffect.sources.base import Source
-from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.space_file import load_operator
 from rtaffect.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.stimulus import TimeLock
@@ -51,7 +51,7 @@ class Model:
     cost_s: float
 
     def describe(self) -> dict[str, object]:
-        """Return what identifies it, for ``session.json``."""
+        """Return what identifies it, for ``session.toml``."""
         return {
             "bundle": self.bundle.manifest.name,
             "bundle_sha256": bundle_sha256(self.folder),
@@ -95,7 +95,7 @@ def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int
     return featurizer_for(path, threads, progress)
 
 
-def load_session_model(has_sound: bool, analysis: Analysis, progress: Progress) -> Model | None:
+def load_session_model(has_sound: bool, analysis: AnalysisPlan, progress: Progress) -> Model | None:
     """Return the model of a session, None where there is neither sound to predict from nor a bundle asked for."""
     if not has_sound and analysis.bundle is None:
         return None
@@ -108,14 +108,47 @@ def tell_cost(model: Model, console: Console) -> None:
     console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
 
 
-def describe_session(
-    title: str, results: Results, engine: Engine, model: Model | None, about: Mapping[str, object]
-) -> Outputs:
-    """Return the session's outputs, with all that ``session.json`` says of it and a warning where it is due."""
+def banner_of(model: Model | None) -> str | None:
+    """Return what the window must say at all times of a session's predictions."""
     synthetic = model is not None and model.bundle.manifest.synthetic
-    banner = "predictions from a synthetic bundle: a demonstration" if synthetic else None
-    settings = {"settings": engine.settings.model_dump(mode="json")}
-    return Outputs(title, results, banner, {**about, **settings, **(model.describe() if model else {})})
+    return "predictions from a synthetic bundle: a demonstration" if synthetic else None
+
+
+def describe_session(
+    command: str, plan: SessionPlan, engine: Engine, model: Model | None, protocol: Protocol | None = None
+) -> dict[str, object]:
+    """Return what ``session.toml`` says of any session's run; the participant's arm is not in it."""
+    allocation = plan.protocol.allocation
+    return {
+        "command": command,
+        "participant": plan.participant,
+        "origin": engine.origin,
+        "people": list(engine.people),
+        "rows": list(engine.space.rows),
+        "space": engine.space.kind,
+        "protocol": protocol.name if protocol else None,
+        "protocol_sha256": protocol.sha256 if protocol else None,
+        "allocation_sha256": allocation_sha256(allocation) if allocation else None,
+        "arm": "sealed" if allocation else None,
+        **(model.describe() if model else {}),
+        "settings": engine.settings.model_dump(mode="json"),
+    }
+
+
+def describe_headset(source: Source, stream: str = "", kind: str = "", unit: str = "") -> dict[str, object]:
+    """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
+    i = source.info
+    return {
+        "name": i.name,
+        "stream": stream or i.name,
+        "type": kind or "EEG",
+        "source_id": i.source_id,
+        "host": i.host,
+        "origin": i.origin,
+        "rate": i.rate,
+        "channels": list(i.channels),
+        "unit": unit or None,
+    }
 
 
 def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
@@ -148,11 +181,6 @@ class Sound:
         return next(iter(self.stimuli.values()), "")
 
 
-def describe_stimulus(path: Path, file: SoundFileSource, locked_by: str) -> dict[str, str]:
-    """Return what ``session.json`` says of a known stimulus: file, hash, and what tells where in it people are."""
-    return {"file": str(path), "sha256": file.info.source_id, "locked_by": locked_by}
-
-
 def require_reference(model: Model | None, sha256: str, option: str) -> None:
     """Refuse a sound that the bundle has no reference for.
 
@@ -183,7 +211,7 @@ def build_engine(
     *,
     sound: Sound | None,
     model: Model | None,
-    analysis: Analysis,
+    analysis: AnalysisPlan,
     own: OwnResponse | None = None,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
@@ -198,7 +226,7 @@ def build_engine(
         If there is no reference for this sound and one was asked for.
     """
     bundle, against = model.bundle if model else None, analysis.against
-    settings = bundle.manifest.settings if bundle else analysis.read_settings()
+    settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
     montages = {p.info.name: p.info.channels for p in people}
     whole = bundle.space if bundle else _space(analysis, montages, settings)
     space = whole.fit_to(montages)
@@ -228,7 +256,7 @@ def build_engine(
     )
 
 
-def _space(analysis: Analysis, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
+def _space(analysis: AnalysisPlan, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
     """Return the space of a session without a bundle."""
     if analysis.head is not None:
         return RegionSpace(load_operator(analysis.head))

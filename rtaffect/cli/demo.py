@@ -3,88 +3,151 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
-from rtaffect.audio import read_sound
 from rtaffect.cli import options
-from rtaffect.cli.assemble import Model, Sound, build_engine, demo_folder, load_model, tell_cost
-from rtaffect.cli.run import Outputs, run_session
+from rtaffect.cli.assemble import (
+    Model,
+    Sound,
+    build_engine,
+    demo_folder,
+    describe_headset,
+    describe_session,
+    load_model,
+    tell_cost,
+)
+from rtaffect.cli.hearing import Programme
+from rtaffect.cli.run import Run, Staging, run_session
 from rtaffect.clock import Clock, InstantClock, LslClock
+from rtaffect.errors import SettingsError
+from rtaffect.plan import AnalysisPlan, SessionPlan
+from rtaffect.protocol.choice import choose_arm
+from rtaffect.protocol.reading import read_protocol
+from rtaffect.session_folder import RECORDING_FILE
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS
-from rtaffect.sources.base import Source, StreamInfo
+from rtaffect.sinks.recorder import Recorder
+from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.lsl import LslSource
+from rtaffect.sources.recorded import ArraySource
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.stimulus import KnownOnset
 
+Person = ArraySource | LslSource
 BANNER = "synthetic participant, bundle from a synthetic cohort: a demonstration, not a person"
-#: The participant's own activity before the sound starts, s (calibration.demo writes it so).
+PROTOCOL = "protocol.toml"
+#: The participant's own activity before the session's zero, s (calibration.demo writes it so).
 LEAD_S = 3.0
 
 
 @click.command()
-@options.gathered(options.Results)
+@options.planned("demo")
+@options.shared("results", "room")
 @options.featurizer_option
 @options.threads_option
 @click.option(
     "--speed", default="1", show_default=True, help="1: real time, over LSL; max: straight from the simulator."
 )
-def command(results: options.Results, featurizer: Path | None, threads: int, speed: str) -> None:
+@click.option("--protocol", "with_protocol", is_flag=True, help="With a short protocol that has every kind of block.")
+def command(plan: SessionPlan, with_protocol: bool) -> None:
     """Run a whole session with a synthetic participant who listens to a sound that the bundle was not fitted on."""
-    if speed not in ("1", "max"):
-        raise click.BadParameter("expected 1 or max", param_hint="--speed")
-    console = Console()
+    if with_protocol:
+        folder = demo_folder(plan.analysis.featurizer, lambda _: None)
+        plan = plan.model_copy(update={"protocol": plan.protocol.model_copy(update={"file": folder / PROTOCOL})})
+    run_plan(plan, Console())
+
+
+def run_plan(plan: SessionPlan, console: Console) -> None:
+    """Run the demo that a plan describes; raises RtaffectError if that is impossible."""
+    if plan.speed not in ("1", "max"):
+        raise SettingsError(f"--speed {plan.speed}: a demo runs at 1, in real time, or at max")
     with console.status("getting ready") as status:
-        model = load_model(None, featurizer, status.update, threads)
-        folder = demo_folder(featurizer, status.update)
-        samples, _ = read_sound(folder / "sound.wav")
-        participant = np.load(folder / "participant.npy")
+        model = load_model(None, plan.analysis.featurizer, status.update, plan.analysis.threads)
+        folder = demo_folder(plan.analysis.featurizer, status.update)
+        scene = _scene(plan, folder)
     tell_cost(model, console)
-    about = {"command": "demo", "speed": speed, "settings": model.bundle.manifest.settings.model_dump(mode="json")}
-    outputs = Outputs("rtaffect demo", results, BANNER, about | model.describe())
     with ExitStack() as cleanup:
-        sound = SoundFileSource(samples, "sound.wav")
-        if speed == "max":
-            person, onset, clock = _straight(participant)
-        else:
-            person, onset, clock = _over_lsl(participant, cleanup)
-        sound.onset = onset + LEAD_S
-        _run(person, sound, clock, model, outputs, console)
+        recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
+        person, onset, clock = _straight(scene.eeg) if plan.speed == "max" else _over_lsl(scene.eeg, cleanup)
+        if recorder is not None:
+            recorder.record(person)
+        _run(plan, scene, person, onset + LEAD_S, clock, model, recorder, console)
 
 
-def _straight(participant: np.ndarray) -> tuple[Source, float, Clock]:
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What is played and what the participant's EEG (n, 24) V is, from ``LEAD_S`` before the session's zero."""
+
+    eeg: NDArray[np.float32]
+    path: Path
+    staging: Staging
+
+
+def _scene(plan: SessionPlan, folder: Path) -> _Scene:
+    if plan.protocol.file is None:
+        return _Scene(np.load(folder / "participant.npy"), folder / "sound.wav", Staging())
+    if plan.protocol.file.resolve() != (folder / PROTOCOL).resolve():
+        raise SettingsError(
+            f"protocol {plan.protocol.file}: the demo's participant was simulated for {folder / PROTOCOL} alone; use "
+            "`rtaffect demo --protocol`, or run yours live"
+        )
+    protocol = read_protocol(plan.protocol.file)
+    arm = choose_arm(protocol, plan.participant, plan.protocol.allocation)
+    return _Scene(np.load(folder / "protocol.npy"), folder / "sound.wav", Staging(protocol, arm, Programme(protocol)))
+
+
+def _straight(eeg: NDArray[np.float32]) -> tuple[Person, float, Clock]:
     """Return the participant without LSL and without waiting, when its EEG starts (s), and a clock that jumps."""
-    from rtaffect.sources.recorded import ArraySource
-
     onset = 100.0
-    info = StreamInfo("participant", "eeg", CohortSettings().rate_hz, CHANNELS, "simulated")
-    return ArraySource(info, participant, onset), onset, InstantClock(onset)
+    info = StreamInfo("participant", "eeg", CohortSettings().rate_hz, CHANNELS, "simulated", "rtaffect-demo")
+    return ArraySource(info, eeg, onset), onset, InstantClock(onset)
 
 
-def _over_lsl(participant: np.ndarray, cleanup: ExitStack) -> tuple[Source, float, Clock]:
+def _over_lsl(eeg: NDArray[np.float32], cleanup: ExitStack) -> tuple[Person, float, Clock]:
     """Return the participant as a real LSL stream from a child process, when its EEG starts, and the LSL clock."""
     import uuid
 
     from rtaffect.simulation.headset import SimulatedHeadset
-    from rtaffect.sources.lsl import LslSource
     from rtaffect.sources.lsl_streams import find_stream
     from rtaffect.sources.selection import Query
 
     clock = LslClock()
     source_id = f"rtaffect-demo-{uuid.uuid4().hex[:8]}"
-    headset = SimulatedHeadset("participant", source_id, participant, CohortSettings().rate_hz, CHANNELS)
+    headset = SimulatedHeadset("participant", source_id, eeg, CohortSettings().rate_hz, CHANNELS)
     cleanup.enter_context(headset)
     return LslSource(find_stream(Query("source_id", source_id))), headset.onset, clock
 
 
 def _run(
-    person: Source, sound: SoundFileSource, clock: Clock, model: Model, outputs: Outputs, console: Console
+    plan: SessionPlan,
+    scene: _Scene,
+    person: Person,
+    origin: float,
+    clock: Clock,
+    model: Model,
+    recorder: Recorder | None,
+    console: Console,
 ) -> None:
-    assert sound.onset is not None
-    heard = Sound.known(sound, sound.info.source_id, KnownOnset(0.0))
-    analysis = options.Analysis(bundle=None, featurizer=None, against="reference", mains=0.0)
-    engine = build_engine([person], sound.onset, sound=heard, model=model, analysis=analysis)
-    run_session(engine, clock, outputs, console)
+    staging = scene.staging
+    if staging.programme is not None:
+        sound = Sound(staging.programme.source, staging.programme.stimuli, staging.programme.lock)
+        stimuli = {}
+    else:
+        file = SoundFileSource.open(scene.path, origin)
+        sound, stimuli = Sound.known(file, file.info.source_id, KnownOnset(0.0)), {scene.path: file.info.source_id}
+    analysis = AnalysisPlan(featurizer=plan.analysis.featurizer, against="reference" if stimuli else "auto", mains=0.0)
+    engine = build_engine([person], origin, sound=sound, model=model, analysis=analysis)
+    ran = describe_session("demo", plan, engine, model, staging.protocol)
+    ran |= {
+        "sound": {"kind": "protocol" if staging.protocol else "file", "name": sound.source.info.name},
+        "locked_by": "the protocol" if staging.protocol else "playing it",
+        "eeg": [describe_headset(person)],
+    }
+    run = Run(engine, clock, plan, "rtaffect demo", BANNER, ran, staging, recorder, stimuli=stimuli)
+    run_session(run, console)

@@ -3,73 +3,80 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from rtaffect.alignment import Aligner
-from rtaffect.cli.assemble import Sound, describe_stimulus
+from rtaffect.cli.assemble import Sound
 from rtaffect.errors import SettingsError
 from rtaffect.markers import onset_so_far
+from rtaffect.plan import SoundPlan
+from rtaffect.protocol.model import Protocol
 from rtaffect.sources.base import Source
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
+from rtaffect.sources.programme import ProgrammeSource
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_file import SoundFileSource
-from rtaffect.stimulus import KnownOnset, MarkerOnset, SoundOnset, TimeLock
+from rtaffect.stage import StageSound
+from rtaffect.stimulus import KnownOnset, MarkerOnset, PlannedOnsets, SoundOnset, TimeLock
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The options of ``live`` that say what people hear.
+def check_sound(sound: SoundPlan) -> None:
+    """Refuse what people hear where its parts do not go together.
 
     Raises
     ------
     SettingsError
-        If they do not go together.
+        If they do not.
     StreamError
         If the marker has no name.
     """
+    if sum(given is not None for given in (sound.file, sound.device, sound.stream)) > 1:
+        raise SettingsError("--audio, --mic and --audio-stream exclude each other; give the one that people hear")
+    if sound.stimulus is not None and sound.file is not None:
+        raise SettingsError(
+            "--stimulus and --audio exclude each other: --audio FILE is played by rtaffect, --stimulus FILE by "
+            "another program"
+        )
+    if sound.onset_marker is not None:
+        onset_so_far([], sound.onset_marker)
+        if sound.stimulus is None:
+            raise SettingsError("--onset-marker says when --stimulus FILE begins; give that file, too")
+    elif sound.markers is not None:
+        raise SettingsError("--markers is where --onset-marker TEXT comes from; give that text, too")
+    elif sound.stimulus is not None and sound.device is None and sound.stream is None:
+        raise SettingsError(
+            "--stimulus FILE is played by another program: say how to tell when, by --onset-marker TEXT, or by "
+            "--mic or --audio-stream, in which it is found"
+        )
 
-    audio: Path | None
-    mic: str | None
-    audio_stream: str | None
-    stimulus: Path | None
-    onset_marker: str | None
-    markers: str | None
 
-    def __post_init__(self) -> None:
-        if sum(given is not None for given in (self.audio, self.mic, self.audio_stream)) > 1:
-            raise SettingsError("--audio, --mic and --audio-stream exclude each other; give the one that people hear")
-        if self.stimulus is not None and self.audio is not None:
-            raise SettingsError(
-                "--stimulus and --audio exclude each other: --audio FILE is played by rtaffect, --stimulus FILE by "
-                "another program"
-            )
-        if self.onset_marker is not None:
-            onset_so_far([], self.onset_marker)
-            if self.stimulus is None:
-                raise SettingsError("--onset-marker says when --stimulus FILE begins; give that file, too")
-        elif self.markers is not None:
-            raise SettingsError("--markers is where --onset-marker TEXT comes from; give that text, too")
-        elif self.stimulus is not None and self.mic is None and self.audio_stream is None:
-            raise SettingsError(
-                "--stimulus FILE is played by another program: say how to tell when, by --onset-marker TEXT, or by "
-                "--mic or --audio-stream, in which it is found"
-            )
+class Programme:
+    """The sounds that a protocol plays: what brings them to the engine, and what tells where in them the session is.
+
+    Raises
+    ------
+    SoundError
+        If one cannot be read.
+    """
+
+    def __init__(self, protocol: Protocol) -> None:
+        paths = dict.fromkeys(block.sound for block in protocol.blocks if block.sound is not None)
+        self.sounds = {path: StageSound.read(path) for path in paths}
+        self.source, self.lock = ProgrammeSource(), PlannedOnsets()
 
     @property
-    def file(self) -> Path | None:
-        """The file that people hear, whoever plays it."""
-        return self.audio if self.audio is not None else self.stimulus
+    def stimuli(self) -> dict[str, str]:
+        """The sounds' hashes, by the names that the lock gives them."""
+        return {sound.sha256: sound.sha256 for sound in self.sounds.values()}
 
     @property
-    def locked_by(self) -> str:
-        """What tells where in the file people are, in words."""
-        if self.audio is not None:
-            return "playing it"
-        return "sound" if self.onset_marker is None else f"marker {self.onset_marker!r}"
+    def rate(self) -> float | None:
+        """The rate of most of the files, Hz; None without any."""
+        rates = [sound.rate for sound in self.sounds.values()]
+        return max(rates, key=rates.count, default=None)
 
 
 class Ears:
@@ -77,15 +84,19 @@ class Ears:
 
     Parameters
     ----------
-    heard
+    plan
         What people hear.
     wait
         How long to look for streams, s.
     cleanup
         Ends listening for markers, which begins at once.
+    programme
+        What the protocol plays; None where it plays nothing.
 
     Raises
     ------
+    SettingsError
+        If these do not go together.
     SoundError, StreamError
         If something is not there or cannot be used.
 
@@ -94,55 +105,85 @@ class Ears:
     file : SoundFileSource or None
         The known stimulus.
     source : Source or None
-        What the session hears: a sound device, a stream, or else the file.
+        What the session hears: a sound device, a stream, or else the file or the protocol's sounds.
+    captured : SoundCardSource, LslSource or None
+        What is listened to.
+    markers : LslMarkers or None
+        What brings the onset marker.
     """
 
-    def __init__(self, heard: Heard, wait: float, cleanup: ExitStack) -> None:
-        self._heard = heard
-        self.file = SoundFileSource.open(heard.file) if heard.file is not None else None
-        captured = _captured(heard, wait)
-        self.source = captured or self.file
-        self._markers = _markers(heard, wait, cleanup)
-        aligned = self.file is not None and captured is not None and self._markers is None
+    def __init__(self, plan: SoundPlan, wait: float, cleanup: ExitStack, programme: Programme | None = None) -> None:
+        check_sound(plan)
+        path = plan.file if plan.file is not None else plan.stimulus
+        if programme is not None and path is not None:
+            raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
+        self._plan, self._programme = plan, programme
+        self.file = SoundFileSource.open(path) if path is not None else None
+        self.captured = _captured(plan, wait)
+        played: Source | None = programme.source if programme is not None else self.file
+        self.source: Source | None = self.captured or played
+        self.markers = _markers(plan, wait, cleanup)
+        aligned = self.file is not None and self.captured is not None and self.markers is None
         self._aligner = Aligner(self.file.sound) if self.file is not None and aligned else None
+
+    @property
+    def path(self) -> Path | None:
+        """The file that people hear, whoever plays it."""
+        return self._plan.file if self._plan.file is not None else self._plan.stimulus
 
     def sound(self, origin: float) -> Sound | None:
         """Return the sound of the session whose zero is ``origin``, s on the LSL clock."""
-        if self.source is None or self.file is None:
-            return Sound(self.source) if self.source is not None else None
+        if self.source is None:
+            return None
+        if self._programme is not None:
+            return Sound(self.source, self._programme.stimuli, self._programme.lock)
+        if self.file is None:
+            return Sound(self.source)
         return Sound.known(self.source, self.file.info.source_id, self._lock(self.file, origin))
 
     def _lock(self, file: SoundFileSource, origin: float) -> TimeLock:
         if self._aligner is not None:
             return SoundOnset(self._aligner)
-        if self._markers is not None and self._heard.onset_marker is not None:
+        if self.markers is not None and self._plan.onset_marker is not None:
             laid = file if self.source is file else None
-            return MarkerOnset(self._markers, self._heard.onset_marker, origin, laid)
+            return MarkerOnset(self.markers, self._plan.onset_marker, origin, laid)
         file.onset = origin
         return KnownOnset(0.0)
 
     def describe(self) -> dict[str, object]:
-        """Return what ``session.json`` says of it."""
-        path, file = self._heard.file, self.file
-        known = describe_stimulus(path, file, self._heard.locked_by) if path is not None and file is not None else None
-        return {"sound": self.source.info.name if self.source is not None else None, "stimulus": known}
+        """Return what ``session.toml`` says of what was heard."""
+        plan, captured = self._plan, self.captured
+        kind = "device" if plan.device is not None else "stream" if plan.stream is not None else "none"
+        if captured is None and self.source is not None:
+            kind = "protocol" if self._programme is not None else "file"
+        info = self.source.info if self.source is not None else None
+        sound = {"kind": kind, "name": info.name if info else None, "source_id": info.source_id if info else None}
+        return {"sound": sound, "locked_by": self._locked_by()}
+
+    def _locked_by(self) -> str | None:
+        if self._programme is not None:
+            return "the protocol"
+        if self.file is None:
+            return None
+        if self._plan.file is not None:
+            return "playing it"
+        return "sound" if self._plan.onset_marker is None else f"marker {self._plan.onset_marker!r}"
 
 
-def _captured(heard: Heard, wait: float) -> Source | None:
-    if heard.mic is not None:
-        return SoundCardSource(device_of(heard.mic))
-    if heard.audio_stream is not None:
-        return LslSource(find_stream(Query.parse(heard.audio_stream), timeout=wait), kind="audio")
+def _captured(plan: SoundPlan, wait: float) -> SoundCardSource | LslSource | None:
+    if plan.device is not None:
+        return SoundCardSource(device_of(plan.device))
+    if plan.stream is not None:
+        return LslSource(find_stream(Query.parse(plan.stream), timeout=wait), kind="audio")
     return None
 
 
-def _markers(heard: Heard, wait: float, cleanup: ExitStack) -> LslMarkers | None:
-    if heard.onset_marker is None:
+def _markers(plan: SoundPlan, wait: float, cleanup: ExitStack) -> LslMarkers | None:
+    if plan.onset_marker is None:
         return None
-    query = ANY_MARKERS if heard.markers is None else Query.parse(heard.markers)
+    query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
     markers = LslMarkers(find_stream(query, timeout=wait))
     cleanup.callback(markers.stop)
-    markers.start()
     return markers
 
 

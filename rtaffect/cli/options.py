@@ -1,99 +1,72 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the plan of a session that they make."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
+from pydantic import ValidationError
 
 from rtaffect.errors import SettingsError
-from rtaffect.settings import Settings, read_settings
+from rtaffect.plan import EegPlan, SessionPlan, read_plan
 from rtaffect.sources.selection import ANY_EEG, Query
 
 Command = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Headsets:
-    """Which headsets, and what replaces their own description."""
-
-    eeg: tuple[str, ...]
-    channels: str | None
-    unit: str | None
-    rate: float | None
-
-    @property
-    def queries(self) -> tuple[Query, ...]:
-        """What the streams must meet."""
-        return tuple(Query.parse(text) for text in self.eeg) or (ANY_EEG,)
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        """Channel names, None for the streams' own."""
-        return tuple(name.strip() for name in self.channels.split(",")) if self.channels else None
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """What is predicted with and compared against."""
-
-    bundle: Path | None
-    featurizer: Path | None
-    against: str
-    mains: float | None = None
-    settings: Path | None = None
-    head: Path | None = None
-    threads: int = 1
-
-    def read_settings(self) -> Settings:
-        """Return the settings that hold where there is no bundle."""
-        return read_settings(self.settings, self.mains)
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Where the results go and when the session ends."""
-
-    seconds: int | None
-    headless: bool
-    out: Path | None
-
+Group = Literal["headsets", "analysis", "room", "results"]
 
 _path = click.Path(path_type=Path)
-featurizer_option = click.option("--featurizer", type=_path, help="ONNX featurizer; default: the embedded one.")
+_PART = "__"
+featurizer_option = click.option(
+    "--featurizer", "analysis__featurizer", type=_path, help="ONNX featurizer; default: the embedded one."
+)
 threads_option = click.option(
     "--threads",
+    "analysis__threads",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
     help="Processor threads of the featurizer; leave cores for the rest.",
 )
 mains_option = click.option(
-    "--mains", type=float, help="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own."
+    "--mains",
+    "analysis__mains",
+    type=float,
+    help="Mains frequency, Hz; 0: none [default: 50].",
 )
 settings_option = click.option(
-    "--settings", type=_path, help="TOML with settings that are not to have their default. A bundle brings its own."
+    "--settings",
+    "analysis__settings",
+    type=_path,
+    help="TOML with settings that are not to have their default. A bundle brings its own.",
 )
-_OPTIONS = {
-    Headsets: [
+#: Options by group; their names are those of the plan's fields, parts joined by two underscores.
+_OPTIONS: dict[Group, list[Callable[[Command], Command]]] = {
+    "headsets": [
         click.option(
             "--eeg",
+            "eeg__streams",
             multiple=True,
             metavar="QUERY",
             help="Headset: a stream's exact name, or name=, type= or source_id= and a value; may be given several "
             "times. Default: every stream of type EEG.",
         ),
-        click.option("--channels", metavar="A,B,...", help="Channel names in order, instead of the stream's own."),
-        click.option("--unit", help="Unit of the EEG (V, mV, uV), instead of the stream's own."),
-        click.option("--rate", type=float, help="Rate of the EEG in Hz, instead of the declared one."),
+        click.option(
+            "--channels",
+            "eeg__channels",
+            metavar="A,B,...",
+            help="Channel names in order, instead of the stream's own.",
+        ),
+        click.option("--unit", "eeg__unit", help="Unit of the EEG (V, mV, uV), instead of the stream's own."),
+        click.option("--rate", "eeg__rate", type=float, help="Rate of the EEG in Hz, instead of the declared one."),
     ],
-    Analysis: [
+    "analysis": [
         click.option(
             "--bundle",
+            "analysis__bundle",
             type=_path,
             help="Bundle to predict with and compare against; default with sound: the demo's, which is synthetic.",
         ),
@@ -101,6 +74,7 @@ _OPTIONS = {
         threads_option,
         click.option(
             "--against",
+            "analysis__against",
             type=click.Choice(["auto", "reference", "group"]),
             default="auto",
             show_default=True,
@@ -110,32 +84,102 @@ _OPTIONS = {
         settings_option,
         click.option(
             "--head",
+            "analysis__head",
             type=_path,
             help="Space operator (of headmodel): rows are brain regions. A bundle brings its own space.",
         ),
     ],
-    Results: [
-        click.option("--seconds", type=click.IntRange(min=1), help="End after so many seconds of the session."),
-        click.option("--headless", is_flag=True, help="No window: one line a step, or a table on a terminal."),
-        click.option("--out", type=_path, help="New folder for what is found, step by step."),
+    "room": [
+        click.option("--participant", help="Code of the participant: letters and digits."),
+        click.option(
+            "--screen",
+            "protocol__screen",
+            type=click.IntRange(min=0),
+            help="Screen of the participant's view, counted from 0; without it there is none.",
+        ),
+        click.option(
+            "--preview",
+            "protocol__preview",
+            is_flag=True,
+            help="The participant's view as a small window.",
+        ),
+        click.option("--tone-device", "protocol__tone_device", help="Sound device of a protocol's feedback tone."),
+    ],
+    "results": [
+        click.option(
+            "--seconds",
+            "results__seconds",
+            type=click.IntRange(min=1),
+            help="End after so many seconds.",
+        ),
+        click.option(
+            "--headless",
+            "results__headless",
+            is_flag=True,
+            help="No window: a line a step, or a table.",
+        ),
+        click.option("--out", "results__out", type=_path, help="New folder for what is recorded and found."),
     ],
 }
 
 
-def gathered(kind: type[Headsets] | type[Analysis] | type[Results]) -> Callable[[Command], Command]:
-    """Give a command the options of ``kind`` and pass it one object of that kind, named as the kind in lower case."""
+def shared(*groups: Group) -> Callable[[Command], Command]:
+    """Give a command the options of ``groups``."""
+
+    def decorate(command: Command) -> Command:
+        for group in reversed(groups):
+            for option in reversed(_OPTIONS[group]):
+                command = option(command)
+        return command
+
+    return decorate
+
+
+def planned(mode: Literal["live", "replay", "demo"]) -> Callable[[Command], Command]:
+    """Pass a command the ``plan`` that its options make which are named like a plan's fields.
+
+    An option ``--session FILE`` brings the plan that the others, where they are given, replace parts of.
+    """
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def wrapped(**given: Any) -> Any:
-            values = {field.name: given.pop(field.name) for field in fields(kind)}
-            return command(**{kind.__name__.lower(): kind(**values)}, **given)
+            context = click.get_current_context()
+            base: Path | None = given.pop("session", None)
+            names = [name for name in given if _PART in name or name in SessionPlan.model_fields]
+            values = {name: given.pop(name) for name in names}
+            said = {n: v for n, v in values.items() if context.get_parameter_source(n) != ParameterSource.DEFAULT}
+            return command(plan=_plan(mode, base, said), **given)
 
-        for option in reversed(_OPTIONS[kind]):
-            wrapped = option(wrapped)
         return wrapped
 
     return decorate
+
+
+def _plan(mode: str, base: Path | None, said: dict[str, Any]) -> SessionPlan:
+    plan = read_plan(base) if base is not None else None
+    if plan is not None and plan.mode != mode:
+        raise SettingsError(
+            f"--session {base} is the plan of a {plan.mode}, not of a {mode}: use `rtaffect {plan.mode}`"
+        )
+    content: dict[str, Any] = plan.model_dump(exclude_unset=True) if plan is not None else {"mode": mode}
+    for name, value in said.items():
+        *parts, field = name.split(_PART)
+        target = content
+        for part in parts:
+            target = target.setdefault(part, {})
+        target[field] = tuple(c.strip() for c in value.split(",")) if name == "eeg__channels" else value
+    try:
+        return SessionPlan.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][-1] if first["loc"] else "session").replace("_", "-")
+        raise SettingsError(f"{option} {first['input']}: {first['msg']}; see --help") from None
+
+
+def queries_of(eeg: EegPlan) -> tuple[Query, ...]:
+    """Return what the EEG streams must meet."""
+    return tuple(Query.parse(text) for text in eeg.streams) or (ANY_EEG,)
 
 
 def parse_speed(text: str) -> float | None:

@@ -140,6 +140,12 @@ class SyntheticStudy:
         """
         return self.cohort.listen(sound.sha256, self.features[sound.name], listener, before_s, after_s=1.0)
 
+    def rest(self, listener: int, seconds: float) -> NDArray[np.float64]:
+        """Return the EEG (n, channels) V of any listener, by number, who hears nothing."""
+        features = next(iter(self.features.values()))[:1]
+        samples = self.cohort.listen(f"{round(1000 * seconds):064x}", features, listener, before_s=seconds)
+        return samples[: round(seconds * self.settings.cohort.rate_hz)]
+
     def write(self, folder: Path, progress: Progress) -> None:
         """Write sounds, one XDF recording per listener, the planted truth and ``study.toml`` into ``folder``."""
         for part in ("sounds", "eeg"):

@@ -1,21 +1,16 @@
-"""A session's results on disk: ``feedback.tsv``, ``people.tsv``, ``quality.tsv``, ``session.json``, as they come."""
+"""Tables of a session: what the lines of ``feedback.tsv``, ``moments.tsv``, ``events.tsv`` and others say."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
 import math
 import os
-import platform
-import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Literal
 
-from rtaffect import __version__
-from rtaffect.errors import SettingsError
 from rtaffect.feedback import Feedback, FloatArray
+from rtaffect.protocol.moment import Moment
 
 FEEDBACK_COLUMNS = (
     "step", "time", "lsl_time", "row", "kind", "predicted", "predicted_low", "predicted_high", "observed", "null_low",
@@ -24,86 +19,41 @@ FEEDBACK_COLUMNS = (
 )  # fmt: skip
 PEOPLE_COLUMNS = ("step", "time", "person", "row", "observed")
 QUALITY_COLUMNS = ("step", "time", "person", "channel", "quality")
+MOMENT_COLUMNS = (
+    "step", "time", "block", "blocks", "kind", "name", "phase", "left_s", "value", "low", "high", "threshold", "level",
+    "success", "neutral_reason",
+)  # fmt: skip
+EVENT_COLUMNS = ("onset", "duration", "trial_type", "name", "block", "kind", "stim_file", "lsl_time")
 #: The row that stands for the mean over rows.
 MEAN_ROW = "mean"
-_PACKAGES = (
-    "numpy",
-    "scipy",
-    "pylsl",
-    "onnxruntime",
-    "soxr",
-    "pyxdf",
-    "sounddevice",
-    "PySide6-Essentials",
-    "pyqtgraph",
-)
+#: What a cell says where there is no value.
+ABSENT = "n/a"
+
+EventType = Literal["block", "block-end", "stimulus", "stimulus-end", "marker", "key", "fault", "note"]
 
 
-class SessionFolder:
-    """Writes one session into a folder that holds none yet.
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """One thing that happened. ``onset`` is session time, ``lsl_time`` the same instant on the LSL clock, s.
 
-    Parameters
-    ----------
-    folder
-        Made if absent.
-    settings
-        All that defines the session, for ``session.json``: anything that JSON can hold.
-
-    Raises
-    ------
-    SettingsError
-        If the folder already holds a session, or cannot be written.
+    ``duration`` is what is planned, s (NaN: nobody knows, or none); ``block`` its number, 0 for none.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        self._folder = folder
-        self._about = {
-            "rtaffect": __version__,
-            "started": _now(),
-            "ended": None,
-            "steps": 0,
-            "outcome": "running",
-            "python": sys.version.split()[0],
-            "platform": platform.platform(),
-            "packages": versions(_PACKAGES),
-            **settings,
-        }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._tables = [
-                (_new_table(folder / name, columns), lines)
-                for name, columns, lines in (
-                    ("feedback.tsv", FEEDBACK_COLUMNS, feedback_lines),
-                    ("people.tsv", PEOPLE_COLUMNS, people_lines),
-                    ("quality.tsv", QUALITY_COLUMNS, quality_lines),
-                )
-            ]
-        except FileExistsError:
-            raise SettingsError(
-                f"--out {folder} already holds a session; name a new folder, nothing is overwritten"
-            ) from None
-        except OSError as error:
-            raise SettingsError(f"--out {folder} cannot be written ({error.strerror}); name another folder") from None
-        self._write_about()
+    onset: float
+    lsl_time: float
+    type: EventType
+    name: str
+    duration: float = math.nan
+    block: int = 0
+    kind: str = ""
+    stim_file: str = ""
 
-    def __call__(self, feedback: Feedback) -> None:
-        """Append one step and bring it to disk."""
-        self._about["steps"] = feedback.step
-        for file, lines in self._tables:
-            file.writelines("\t".join(line) + "\n" for line in lines(feedback))
-            file.flush()
-
-    def close(self, outcome: str) -> None:
-        """Note how the session ended, and close the files."""
-        self._about |= {"ended": _now(), "outcome": outcome}
-        for file, _ in self._tables:
-            file.close()
-        self._write_about()
-
-    def _write_about(self) -> None:
-        part = self._folder / "session.json.part"
-        part.write_text(json.dumps(self._about, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, self._folder / "session.json")
+    @property
+    def marker(self) -> str | None:
+        """The marker that other programs and the recording get; None where they get none."""
+        if self.type == "key":
+            return f"key/{self.name}"
+        return self.name if self.type in ("marker", "note") else None
 
 
 def feedback_lines(f: Feedback) -> list[tuple[str, ...]]:
@@ -118,9 +68,9 @@ def feedback_lines(f: Feedback) -> list[tuple[str, ...]]:
          f.null_mean_low, f.null_mean_high, math.nan, bool(f.trusted.any()))
     )  # fmt: skip
     when = (str(f.step), f"{f.time:g}", f"{f.lsl_time:.6f}")
-    where = ("n/a", "n/a") if f.alignment is None else (cell(f.alignment.offset_s), f.alignment.state)
+    where = (ABSENT, ABSENT) if f.alignment is None else (cell(f.alignment.offset_s), f.alignment.state)
     return [
-        (*when, row, kind, *map(cell, values), str(trusted).lower(), f.observed_against, *where, f.reason or "n/a")
+        (*when, row, kind, *map(cell, values), yes(trusted), f.observed_against, *where, f.reason or ABSENT)
         for row, kind, *values, trusted in lines
     ]
 
@@ -144,27 +94,76 @@ def _lines_by_person(f: Feedback, names: Sequence[str], values: FloatArray) -> l
     ]
 
 
+def moment_line(m: Moment) -> tuple[str, ...]:
+    """Return the line of cells of one step of the protocol; the level is what the participant was shown."""
+    level = math.nan if m.shown.level is None else m.shown.level
+    numbers = (m.value, m.low, m.high, m.threshold, level)
+    return (
+        str(m.step), str(m.step), str(m.block), str(m.blocks), m.kind, clean(m.name), m.phase,
+        cell(m.left_s), *map(cell, numbers), yes(m.shown.success), clean(m.shown.reason) or ABSENT,
+    )  # fmt: skip
+
+
+def event_line(e: SessionEvent) -> tuple[str, ...]:
+    """Return the line of cells of one event."""
+    return (
+        f"{e.onset:.6f}", cell(e.duration), e.type, clean(e.name) or ABSENT, str(e.block) if e.block else ABSENT,
+        e.kind or ABSENT, clean(e.stim_file) or ABSENT, f"{e.lsl_time:.6f}",
+    )  # fmt: skip
+
+
 def cell(value: float) -> str:
-    """Return a number as text, 'n/a' where it is absent."""
-    return "n/a" if math.isnan(value) else f"{value:.6f}"
+    """Return a number as text, 'n/a' where it is absent or without end."""
+    return f"{value:.6f}" if math.isfinite(value) else ABSENT
 
 
-def versions(packages: Sequence[str]) -> dict[str, str]:
-    """Return the versions of those of ``packages`` that are installed."""
-    found = {}
-    for package in packages:
+def yes(value: bool) -> str:
+    """Return 'true' or 'false'."""
+    return str(bool(value)).lower()
+
+
+def clean(text: str) -> str:
+    """Return a text that stays in its cell."""
+    return " ".join(text.split())
+
+
+class Table:
+    """A table on disk that is whole after each step: lines that a full disk does not take wait in memory.
+
+    Parameters
+    ----------
+    path
+        The file, which must not exist.
+    columns
+        Its first line.
+
+    Raises
+    ------
+    OSError
+        If it exists or cannot be made.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self._file = path.open("xb", buffering=0)
+        self._size, self._pending = 0, b""
+        self.add([columns])
+
+    def add(self, lines: Iterable[Sequence[str]]) -> str:
+        """Append lines and bring them to the system; return what went wrong in words, empty if nothing did."""
+        self._pending += "".join("\t".join(line) + "\n" for line in lines).encode()
         try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+            left = memoryview(self._pending)
+            while left:
+                left = left[self._file.write(left) or 0 :]
+        except OSError as error:
+            os.ftruncate(self._file.fileno(), self._size)
+            self._file.seek(self._size)
+            return error.strerror or str(error)
+        self._size += len(self._pending)
+        self._pending = b""
+        return ""
 
-
-def _new_table(path: Path, columns: Sequence[str]) -> TextIO:
-    file = path.open("x", encoding="utf-8", newline="\n")
-    file.write("\t".join(columns) + "\n")
-    return file
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    def close(self) -> None:
+        """Try once more to write what waits, and close the file."""
+        self.add(())
+        self._file.close()

@@ -40,6 +40,8 @@ class LslMarkers:
     ----------
     header : StreamHeader
         What the stream says of itself.
+    uid : str
+        Of the outlet: new at each start of it.
     tap : Tap or None
         Gets all that comes, as it comes; to be set before :meth:`start`.
     """
@@ -50,7 +52,7 @@ class LslMarkers:
                 f"stream {stream.name!r} carries {stream.channels} channels of {stream.format}; markers are one "
                 "channel of string: name the stream of markers"
             )
-        self.header = read_header(stream)
+        self.header, self.uid = read_header(stream), stream.uid
         self.tap: Tap | None = None
         self._stream = stream
         self._clock = SenderClock()

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rtaffect.buffer import SampleBuffer
 from rtaffect.feedback import SourceStatus
-from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.base import StreamHeader, StreamInfo, Tap
 
 
 class ArraySource:
@@ -26,9 +26,21 @@ class ArraySource:
     def __init__(self, info: StreamInfo, samples: NDArray[np.floating], onset: float) -> None:
         self.info = info
         self.buffer = SampleBuffer(info.rate, len(info.channels))
+        #: Gets all that is delivered, before it is used.
+        self.tap: Tap | None = None
         self._samples, self._onset = samples, onset
         self._at = 0
         self._now = -np.inf
+
+    @property
+    def header(self) -> StreamHeader:
+        """What a recording says of it."""
+        i, count = self.info, len(self.info.channels)
+        kind, unit = ("EEG", "V") if i.kind == "eeg" else ("Audio", "")
+        form = "float32" if self._samples.dtype == np.float32 else "double64"
+        return StreamHeader(
+            i.name, kind, i.rate, form, i.channels, (unit,) * count, (kind,) * count, i.source_id, i.host
+        )
 
     @property
     def end(self) -> float:
@@ -48,6 +60,8 @@ class ArraySource:
         for start in range(self._at, stop, turn):
             part = slice(start, min(start + turn, stop))
             stamps = self._onset + np.arange(part.start, part.stop) / self.info.rate
+            if self.tap is not None:
+                self.tap.samples(stamps, self._samples[part])
             self.buffer.push(self._samples[part], stamps)
         self._at = stop
 

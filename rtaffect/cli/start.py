@@ -1,0 +1,71 @@
+"""The command ``start``: the window in which a session is put together, and then the session."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from rtaffect.errors import RtaffectError
+from rtaffect.view import has_screen
+
+if TYPE_CHECKING:
+    from rtaffect.start.choices import Choices
+    from rtaffect.view.start import Started
+
+INSTEAD = "use `rtaffect demo --headless` or `rtaffect live --session FILE` instead"
+
+
+@click.command("start")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Plan of a session (TOML) to begin with.")
+def command(plan_file: Path | None) -> None:
+    """Put a session together in a window, and run it."""
+    from rtaffect.plan import read_plan
+    from rtaffect.start.choices import choices_of
+    from rtaffect.start.memory import recall
+
+    if plan_file is not None:
+        choices, message = choices_of(read_plan(plan_file)), ""
+    else:
+        choices, message = recall()
+    console = Console()
+    while (started := _choose(choices, message, plan_file)) is not None:
+        choices, plan_file = started.choices, started.plan_file or plan_file
+        message = _run(started, console)
+        if not message:
+            return
+
+
+def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started | None:
+    """Show the window; RtaffectError where there is no screen or no Qt."""
+    if not has_screen():
+        raise RtaffectError(f"there is no screen for the start window; {INSTEAD}")
+    try:
+        from rtaffect.view.start_run import run_start
+    except ModuleNotFoundError as error:
+        missing = (error.name or "Qt").partition(".")[0]
+        if missing == "rtaffect":
+            raise
+        raise RtaffectError(
+            f'the start window needs {missing}, which is not installed: pip install "rtaffect[view]", or {INSTEAD}'
+        ) from None
+    except ImportError as error:
+        raise RtaffectError(f"the start window cannot load Qt ({error}); mend that, or {INSTEAD}") from None
+    return run_start(choices, message=message, plan_file=plan_file)
+
+
+def _run(started: Started, console: Console) -> str:
+    """Write the plan where it was saved, run it, and return why the session failed, '' if it did not."""
+    from rtaffect.plan import write_plan
+
+    live = importlib.import_module("rtaffect.cli.live")
+    try:
+        if started.plan_file is not None:
+            write_plan(started.plan, started.plan_file)
+        live.run_plan(started.plan, console)
+    except RtaffectError as error:
+        return str(error)
+    return ""
