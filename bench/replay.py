@@ -70,7 +70,7 @@ def _replay(files: list[Path], sound: Path | None, model: Model | None, seconds:
     heard = None
     if sound is not None:
         source = SoundFileSource.open(sound, onset)
-        heard = Sound(source, source.info.source_id, KnownOnset(0.0))
+        heard = Sound.known(source, source.info.source_id, KnownOnset(0.0))
     engine = build_engine(people, onset, sound=heard, model=model, analysis=ANALYSIS)
     steps = Session(engine, InstantClock(onset), [], threading.Event(), seconds).run()
     return float(steps), time.perf_counter() - begin

@@ -13,11 +13,12 @@ from bench import Rows, interleaved, run
 from rtaffect.audio import SAMPLE_RATE, read_sound
 from rtaffect.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus, save_bundle
 from rtaffect.cli.assemble import Model, Sound, build_engine, load_model
-from rtaffect.plan import AnalysisPlan
 from rtaffect.engine import Engine
 from rtaffect.featurizer import Featurizer, featurizer_for
 from rtaffect.feedback import Feedback
+from rtaffect.plan import AnalysisPlan
 from rtaffect.prediction import Weights
+from rtaffect.reference import Reference
 from rtaffect.settings import Settings
 from rtaffect.signal_path import design_filter
 from rtaffect.simulation.head import CHANNELS
@@ -30,7 +31,7 @@ from rtaffect.synchrony import fisher_mean, others_mean, standardise
 
 RATE = 250.0
 ORIGIN = 100.0
-ANALYSIS = AnalysisPlan(bundle=None, featurizer=None, against="auto", mains=50.0)
+ANALYSIS = AnalysisPlan(mains=50.0)
 STAGES = ("eeg", "features", "prediction", "synchrony")
 
 
@@ -52,9 +53,10 @@ def _with_sound(quick: bool, seconds: int, warm: int, turns: int) -> dict[str, o
         sound = SoundFileSource(samples, "sound", ORIGIN)
         sound.start()
         eeg = [_noise(0, len(CHANNELS), seconds)]
-        heard = Sound(sound, sound.info.source_id, KnownOnset(0.0))
+        heard = Sound.known(sound, sound.info.source_id, KnownOnset(0.0))
         engine = build_engine(_sources(eeg), ORIGIN, sound=heard, model=model, analysis=ANALYSIS)
-        reference = model.bundle.reference_for(heard.sha256)
+        found = model.bundle.reference_for(heard.sha256)
+        reference = found.mean if found is not None else None
         naive = Naive(eeg, model.bundle.manifest.settings, reference, (model.featurizer, samples))
         return _compare("1 headset x 24, sound and reference", engine, naive, warm, turns)
 
@@ -79,7 +81,10 @@ def made_up_model(folder: Path, seconds: int, samples: np.ndarray | None = None)
         synthetic=True, provenance={},
     )  # fmt: skip
     reference = rng.standard_normal((seconds * settings.signal.rate_hz, len(CHANNELS))).astype(np.float32)
-    save_bundle(Bundle(manifest, _weights(rng, featurizer, settings), (reference,), ChannelSpace(CHANNELS)), folder)
+    save_bundle(
+        Bundle(manifest, _weights(rng, featurizer, settings), (Reference.of(reference[None]),), ChannelSpace(CHANNELS)),
+        folder,
+    )
     return load_model(folder, None, print), samples
 
 

@@ -24,7 +24,7 @@ from rtaffect.cli.assemble import (
     require_reference,
     tell_cost,
 )
-from rtaffect.cli.hearing import Ears, Programme, device_of
+from rtaffect.cli.hearing import Ears, Programme, check_sound, device_of
 from rtaffect.cli.run import Run, Staging, run_session
 from rtaffect.clock import LslClock
 from rtaffect.errors import SettingsError, StreamError
@@ -115,6 +115,7 @@ def run_plan(plan: SessionPlan, console: Console) -> None:
 
 
 def _live(plan: SessionPlan, console: Console) -> None:
+    check_sound(plan.sound)
     plan, clock = _with_folder(plan), LslClock()
     staging = _staging(plan)
     with ExitStack() as cleanup:
