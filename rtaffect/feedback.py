@@ -130,6 +130,8 @@ def _same(a: object, b: object) -> bool:
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, float) and isinstance(b, float):
         return a == b or (np.isnan(a) and np.isnan(b))
-    if isinstance(a, Alignment) and isinstance(b, Alignment):
-        return all(_same(x, y) for x, y in zip(astuple(a), astuple(b), strict=True))
+    if isinstance(a, Alignment | SourceStatus) and type(a) is type(b):
+        return _same(astuple(a), astuple(b))
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
     return a == b

@@ -34,6 +34,8 @@ BOARD_PARAMETERS = (
     "https://brainflow.readthedocs.io/en/stable/SupportedBoards.html"
 )
 NOT_DECLARED = "not declared"
+#: Of a stream with more channels than _MANY, so many are named.
+_MANY, _NAMED = 64, 8
 
 
 @click.command("devices")
@@ -72,7 +74,7 @@ def _show_streams(console: Console, wait_s: float) -> None:
             str(stream.channels),
             stream.format,
             stream.unit or NOT_DECLARED,
-            " ".join(stream.channel_names) or NOT_DECLARED,
+            _names(stream.channel_names),
             stream.source_id,
             stream.host,
         )
@@ -85,6 +87,12 @@ def _show_streams(console: Console, wait_s: float) -> None:
     _print_table(console, "Streams", heads, rows, NO_STREAMS)
     if buffer is not None:
         console.print(Text(f"A session takes the FieldTrip buffer with --board {buffer.text}", style="dim"))
+
+
+def _names(names: Sequence[str]) -> str:
+    """Return channel names as a cell; of a stream with very many the first ones."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _MANY else ""
+    return (" ".join(names[:_NAMED] if more else names) + more) or NOT_DECLARED
 
 
 def _buffer_row(buffer: FoundBuffer) -> tuple[str, ...]:

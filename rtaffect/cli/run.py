@@ -17,7 +17,7 @@ from rtaffect.cli.hearing import Programme
 from rtaffect.cli.record import Records
 from rtaffect.clock import Clock
 from rtaffect.engine import Engine
-from rtaffect.errors import RtaffectError
+from rtaffect.errors import RtaffectError, SettingsError
 from rtaffect.plan import SessionPlan
 from rtaffect.protocol.arms import ArmSource, Real
 from rtaffect.protocol.conductor import Conductor
@@ -108,6 +108,8 @@ def run_session(run: Run, console: Console) -> int:
     if not headless and not has_screen():
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
+    if headless:
+        _require_no_operator(run.staging)
     stop, outcome = threading.Event(), "failed"
     with ExitStack() as cleanup:
         records = Records.open(run, cleanup, console)
@@ -121,6 +123,18 @@ def run_session(run: Run, console: Console) -> int:
         finally:
             records.close(outcome)
     return steps
+
+
+def _require_no_operator(staging: Staging) -> None:
+    """Refuse blocks that wait for a key where there is no window to press it in."""
+    if staging.protocol is None or staging.follow is not None:
+        return
+    waiting = next((block.name for block in staging.protocol.blocks if block.start == "operator"), None)
+    if waiting is not None:
+        raise SettingsError(
+            f"protocol '{staging.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
+            'no window here; give its blocks start = "auto", or run it on a screen and without --headless'
+        )
 
 
 class Room:
