@@ -11,7 +11,7 @@ from typing import Any
 from rtaffect.errors import RecordingError
 from rtaffect.plan import SessionPlan, read_plan
 
-SESSION_FILE, RECORDING_FILE = "session.toml", "recording.xdf"
+SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,12 +98,12 @@ class Stage:
 
     def begin(self) -> None:
         """Make ready what begins soon after the session's zero."""
-        self._tell("note", "session/begin", 0.0)
+        self._send("session/begin", 0.0)
         self._prepare(0.0)
 
     def end(self, at: float | None = None) -> None:
         """Note the session's end, at ``at`` s of session time or now."""
-        self._tell("note", "session/end", self._now() - self._origin if at is None else at)
+        self._send("session/end", self._now() - self._origin if at is None else at)
 
     def mark(self, text: str) -> None:
         """Note a marker of the operator's, now; from any thread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,12 +110,21 @@ def test_its_plan_can_be_read_again(session: Path) -> None:
     assert "session/begin" in (session / "session.log").read_text(encoding="utf-8")
 
 
+def test_its_folder_is_replayed_elsewhere(session: Path, tmp_path: Path) -> None:
+    """On a computer that has neither the protocol nor its sounds."""
+    moved = tmp_path / "moved"
+    shutil.copytree(session, moved)
+    text = (moved / "session.toml").read_text(encoding="utf-8")
+    file = next(line for line in text.splitlines() if line.startswith("file = ") and "protocol.toml" in line)
+    (moved / "session.toml").write_text(text.replace(file, 'file = "gone/protocol.toml"'), encoding="utf-8")
+    fine("replay", moved, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    same_tables(session, tmp_path / "again")
+
+
 def test_a_session_that_was_killed_is_replayed_as_far_as_it_came(session: Path, tmp_path: Path) -> None:
     """Its recording without the last part and its session.toml as it is while it runs."""
     cut = tmp_path / "cut"
-    cut.mkdir()
-    for name in ("session.toml", "events.tsv", "moments.tsv", "feedback.tsv", "recording.xdf"):
-        (cut / name).write_bytes((session / name).read_bytes())
+    shutil.copytree(session, cut)
     text = (cut / "session.toml").read_text(encoding="utf-8")
     text = text.replace('outcome = "completed"', 'outcome = "running"').replace("steps = 178", "steps = 0")
     (cut / "session.toml").write_text(text, encoding="utf-8")

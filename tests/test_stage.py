@@ -130,7 +130,6 @@ def test_events_tell_it_in_order(protocol: Protocol) -> None:
     ran = Ran60(protocol, {4: "go", 30: "skip"})
     told = [(e.type, e.name, e.onset) for e in ran.events if e.type != "marker"]
     assert told == [
-        ("note", "session/begin", 0.0),
         ("key", "yawn", 7.5),
         ("key", "go", 4.0),
         ("block", "First", 7.0),

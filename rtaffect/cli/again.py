@@ -32,7 +32,7 @@ from rtaffect.protocol.donors import as_recorded, blocks_that_ran
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
-from rtaffect.session_folder import RecordedSession, open_session
+from rtaffect.session_folder import PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
@@ -112,14 +112,14 @@ def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
 
 
 def _protocol(session: RecordedSession) -> Protocol | None:
-    """Return the session's protocol; raises if its file is another one now."""
-    if session.plan.protocol.file is None:
+    """Return the session's protocol; from the copy that the session keeps; raises if it is another one now."""
+    kept, file = session.path / PROTOCOL_FILE, session.plan.protocol.file
+    if file is None:
         return None
-    protocol = read_protocol(session.plan.protocol.file)
+    protocol = read_protocol(kept if kept.is_file() else file)
     if protocol.sha256 != session.ran.get("protocol_sha256", protocol.sha256):
         raise SettingsError(
-            f"protocol {session.plan.protocol.file} has changed since the session {session.path} ran; put the file "
-            "back as it was"
+            f"protocol {protocol.path} has changed since the session {session.path} ran; put the file back as it was"
         )
     return protocol
 

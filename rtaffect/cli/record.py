@@ -66,6 +66,8 @@ class Records:
             cleanup.callback(run.recorder.close)
             run.recorder.start()
             console.print(f"recording into {out}", style="dim", highlight=False)
+        if run.protocol_file is not None:
+            writer.keep_protocol(run.protocol_file)
         for path, sha256 in run.stimuli.items():
             records._keep(path, sha256)
         return records

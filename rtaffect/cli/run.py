@@ -95,6 +95,11 @@ class Run:
     steps: int | None = None
     stay_open: bool = True
 
+    @property
+    def protocol_file(self) -> Path | None:
+        """The protocol's file."""
+        return self.staging.protocol.path if self.staging.protocol is not None else None
+
 
 def run_session(run: Run, console: Console) -> int:
     """Run to the end, or until the window is closed or Ctrl-C is pressed; return the number of steps.

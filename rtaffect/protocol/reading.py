@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from rtaffect.errors import SettingsError
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
+from rtaffect.session_folder import STIMULI
 
 _MODELS: dict[str, type[BaseModel]] = {"block": Block, "arm": Arm, "feedback": FeedbackRule}
 _WANTED = {
@@ -162,7 +163,7 @@ def _lay_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[Pat
     problems: list[str] = []
     places: dict[str, Path] = {}
     for number, stimulus in enumerate(stimuli, 1):
-        path = Path(os.path.abspath(folder / stimulus)) if isinstance(stimulus, (str, Path)) else None
+        path = _found(folder, stimulus) if isinstance(stimulus, (str, Path)) else None
         seconds = None
         if path is not None:
             try:
@@ -174,6 +175,13 @@ def _lay_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[Pat
                 problems.append(f"block {number}: stimulus {path} has the same name as {other}: rename one of them")
         found.append((path, seconds) if path is not None and seconds is not None else None)
     return found, problems
+
+
+def _found(folder: Path, stimulus: str | Path) -> Path:
+    """Return where a stimulus is: relative to the protocol's folder, else among the copies that a session keeps."""
+    path = Path(os.path.abspath(folder / stimulus))
+    copy = Path(os.path.abspath(folder / STIMULI / path.name))
+    return copy if copy.is_file() and not path.is_file() else path
 
 
 def sound_seconds(path: Path) -> int:

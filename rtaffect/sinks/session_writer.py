@@ -22,7 +22,7 @@ from rtaffect.errors import SettingsError
 from rtaffect.feedback import Feedback
 from rtaffect.plan import SessionPlan, plan_toml
 from rtaffect.protocol.moment import Moment
-from rtaffect.session_folder import SESSION_FILE
+from rtaffect.session_folder import PROTOCOL_FILE, SESSION_FILE, STIMULI
 from rtaffect.sinks.table import (
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
@@ -38,7 +38,7 @@ from rtaffect.sinks.table import (
     quality_lines,
 )
 
-ENVIRONMENT_FILE, LOG_FILE, STIMULI = "environment.json", "session.log", "stimuli"
+ENVIRONMENT_FILE, LOG_FILE = "environment.json", "session.log"
 _TABLES: Final = {
     "feedback.tsv": FEEDBACK_COLUMNS,
     "people.tsv": PEOPLE_COLUMNS,
@@ -117,9 +117,8 @@ class SessionWriter:
     def event(self, event: SessionEvent) -> None:
         """Append an event; from any thread."""
         self._add("events.tsv", [event_line(event)])
-        if event.type in ("fault", "note", "key"):
-            level = logging.WARNING if event.type == "fault" else logging.INFO
-            logging.getLogger("rtaffect.session").log(level, "%.3f s: %s", event.onset, event.name)
+        level = logging.WARNING if event.type == "fault" else logging.INFO
+        logging.getLogger("rtaffect.session").log(level, "%.3f s: %s %s", event.onset, event.type, event.name)
 
     def keep_stimulus(self, path: Path) -> str:
         """Copy a sound file into the folder; return its path in there."""
@@ -134,6 +133,13 @@ class SessionWriter:
         except OSError as error:
             raise SettingsError(f"{path} cannot be copied to {target.parent} ({error.strerror}); make room") from None
         return target.relative_to(self.folder).as_posix()
+
+    def keep_protocol(self, path: Path) -> None:
+        """Copy the protocol into the folder; raises SettingsError if that is impossible."""
+        try:
+            shutil.copyfile(path, self.folder / PROTOCOL_FILE)
+        except OSError as error:
+            raise SettingsError(f"{path} cannot be copied to {self.folder} ({error.strerror}); make room") from None
 
     def note(self, **known: Any) -> None:
         """Add what is known of the run to ``session.toml``; raises SettingsError if it cannot be written."""
