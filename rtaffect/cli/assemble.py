@@ -181,7 +181,7 @@ class Sound:
         return next(iter(self.stimuli.values()), "")
 
 
-def require_reference(model: Model | None, sha256: str, option: str) -> None:
+def require_reference(bundle: Bundle | None, sha256: str, option: str) -> None:
     """Refuse a sound that the bundle has no reference for.
 
     Raises
@@ -189,15 +189,15 @@ def require_reference(model: Model | None, sha256: str, option: str) -> None:
     SettingsError
         If it has none; ``option`` is what asked for it.
     """
-    if model is None:
+    if bundle is None:
         raise SettingsError(f"{option}: there is no bundle, so no reference for this sound; give one with --bundle")
-    manifest = model.bundle.manifest
+    manifest = bundle.manifest
     if manifest.settings.synchrony.method == "pairwise":
         raise SettingsError(
             f"{option}: the bundle compares people pairwise, for which there is no reference; calibrate with "
             'synchrony.method = "leave-one-out"'
         )
-    if model.bundle.reference_for(sha256) is None:
+    if bundle.reference_for(sha256) is None:
         heard = ", ".join(s.name for s in manifest.stimuli)
         raise SettingsError(
             f"{option}: the bundle has no reference for this sound (it has {heard}); play one of those, or calibrate "
@@ -233,7 +233,7 @@ def build_engine(
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     references: dict[str, NDArray[np.float32]] = {}
     if against == "reference":
-        require_reference(model, sound.sha256 if sound else "", "--against reference")
+        require_reference(bundle, sound.sha256 if sound else "", "--against reference")
     # A group's mean is no partner where people are compared with each of the others.
     if bundle and sound and sound.lock and against != "group" and settings.synchrony.method != "pairwise":
         measured = rows[rows < whole.layout.measured]

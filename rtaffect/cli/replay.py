@@ -85,7 +85,7 @@ def _replay(plan: SessionPlan, path: Path, factor: float | None, console: Consol
         placed = Placing(plan.sound).place(recorded)
         model = load_session_model(placed.sound is not None, plan.analysis, status.update)
     if plan.sound.stimulus is not None and placed.sound is not None:
-        require_reference(model, placed.sound.sha256, f"--stimulus {plan.sound.stimulus}")
+        require_reference(model.bundle if model else None, placed.sound.sha256, f"--stimulus {plan.sound.stimulus}")
     if model is not None:
         tell_cost(model, console)
     for warning in recorded.warnings:

@@ -99,7 +99,7 @@ def choose_sound_device(wanted: int | str | None, direction: Direction) -> Sound
             f"no sound {direction} device was found; expected at least one: connect one or start the sound server, "
             "see that other programs can use it, then start again (rtaffect devices lists what is there)"
         )
-    found = _matching(devices, wanted, direction)
+    found = matching(devices, wanted, direction)
     if len(found) == 1:
         return found[0]
     if wanted is None:
@@ -110,7 +110,7 @@ def choose_sound_device(wanted: int | str | None, direction: Direction) -> Sound
     raise SoundError(f"{wanted!r} means {len(found)} sound {direction} devices: {matches}; give the index of one")
 
 
-def _matching(devices: list[SoundDevice], wanted: int | str | None, direction: Direction) -> list[SoundDevice]:
+def matching(devices: list[SoundDevice], wanted: int | str | None, direction: Direction) -> list[SoundDevice]:
     if wanted is None:
         return [d for d in devices if (d.default_input if direction == "input" else d.default_output)]
     if isinstance(wanted, int) or wanted.isdecimal():

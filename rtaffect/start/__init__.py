@@ -1,0 +1,1 @@
+"""What the start window chooses, finds and checks, without Qt: :mod:`rtaffect.view.start` only paints it."""

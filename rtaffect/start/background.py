@@ -1,0 +1,180 @@
+"""Threads that look while the window stays awake: at the chosen files, and at the network."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from rtaffect.errors import StreamError
+from rtaffect.sources.lsl_streams import FoundStream, Network, channel_fields, read_info
+from rtaffect.start.found import Ask, Fact, Trouble
+from rtaffect.start.look import look_at, stamp_of
+from rtaffect.start.streams import StreamFacts
+
+#: Files are looked at again this often, s: one may have changed.
+AGAIN_S: Final = 1.0
+#: The folder of the results and the protocol's sounds are looked at this often, s.
+FOLDER_AGAIN_S: Final = 3.0
+#: Who is on the network is asked for this often, s.
+LOOK_S: Final = 0.3
+#: A stream that has not answered for this long is said not to be there, s.
+FORGET_S: Final = 3.0
+#: A stream is given this long to describe itself, s; one that does not is asked again after ``ASK_AGAIN_S``.
+DESCRIBE_S: Final = 1.0
+ASK_AGAIN_S: Final = 5.0
+#: A thread that is in the middle of something is waited for this long, s.
+JOIN_S: Final = 3.0
+
+
+class FileWatch:
+    """Looks at what is asked for, on a thread of its own, and again where a file has changed.
+
+    Attributes
+    ----------
+    facts : dict of Ask to Fact or Trouble
+        What was found. Each change makes a new dictionary, so that it can be read from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.facts: dict[Ask, Fact | Trouble] = {}
+        self._asks: tuple[Ask, ...] = ()
+        self._stamps: dict[Ask, tuple[object, ...]] = {}
+        self._looked: dict[Ask, float] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="start files", daemon=True)
+        self._thread.start()
+
+    def want(self, asks: Iterable[Ask]) -> None:
+        """Look at ``asks`` from now on, in this order, and forget the others."""
+        wanted = tuple(dict.fromkeys(asks))
+        with self._changed:
+            if wanted != self._asks:
+                self._asks = wanted
+                self.facts = {ask: fact for ask, fact in self.facts.items() if ask in wanted}
+                self._changed.notify()
+
+    def stop(self) -> None:
+        """End the thread; it finishes what it is looking at."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(JOIN_S)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            # Files are looked at without the lock: a drive of the network may take its time.
+            asks = self._asks
+            ask = next((ask for ask in asks if ask not in self.facts), None)
+            ask = ask or next((ask for ask in asks if self._is_stale(ask)), None)
+            if ask is not None:
+                self._look(ask)
+                continue
+            with self._changed:
+                if self._asks == asks and not self._stopping:
+                    self._changed.wait(AGAIN_S)
+
+    def _look(self, ask: Ask) -> None:
+        self._stamps[ask], self._looked[ask] = stamp_of(ask), time.monotonic()
+        fact = look_at(ask)
+        with self._changed:
+            same = ask.kind in ("out", "protocol") and self.facts.get(ask) == fact
+            if ask in self._asks and not same:
+                self.facts = {**self.facts, ask: fact}
+
+    def _is_stale(self, ask: Ask) -> bool:
+        # Disks fill up, and a sound that a protocol misses may be copied to its place.
+        if ask.kind in ("out", "protocol") and time.monotonic() - self._looked[ask] > FOLDER_AGAIN_S:
+            return True
+        return stamp_of(ask) != self._stamps[ask]
+
+
+class NetworkWatch:
+    """The streams on the network, asked for again and again on a thread of its own, with what they say of themselves.
+
+    Attributes
+    ----------
+    streams : tuple of StreamFacts
+        Those that answer now. Each change makes a new tuple, so that it can be read from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.streams: tuple[StreamFacts, ...] = ()
+        self._handles: dict[str, FoundStream] = {}
+        self._told: dict[str, StreamFacts] = {}
+        self._ask_at: dict[str, float] = {}
+        self._since = time.monotonic()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="start network", daemon=True)
+        self._thread.start()
+
+    @property
+    def searched_s(self) -> float:
+        """For how long the network has been asked, s."""
+        return time.monotonic() - self._since
+
+    def handle(self, uid: str) -> FoundStream | None:
+        """Return what a stream that is there now is opened by."""
+        return self._handles.get(uid)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._thread.join(JOIN_S)
+
+    def _run(self) -> None:
+        network = Network(FORGET_S)
+        while not self._stopping.wait(LOOK_S):
+            found = network.streams()
+            self._handles = {stream.uid: stream for stream in found}
+            self._publish(found)
+            waiting = [s for s in found if s.format != "string" and self._ask_at.get(s.uid, 0.0) <= time.monotonic()]
+            for stream in waiting:
+                if self._stopping.is_set():
+                    return
+                self._describe(stream)
+                self._publish(found)
+
+    def _publish(self, found: list[FoundStream]) -> None:
+        streams = tuple(self._told.get(stream.uid) or _bare(stream) for stream in found)
+        if streams != self.streams:
+            self.streams = streams
+
+    def _describe(self, stream: FoundStream) -> None:
+        try:
+            info = read_info(stream, DESCRIBE_S)
+        except StreamError as error:
+            self._told[stream.uid] = _bare(stream, trouble=str(error))
+            self._ask_at[stream.uid] = time.monotonic() + ASK_AGAIN_S
+            return
+        labels, types, units = (channel_fields(info, key) for key in ("label", "type", "unit"))
+        self._told[stream.uid] = _bare(stream, labels=labels, types=types, units=units, described=True)
+        self._ask_at[stream.uid] = float("inf")
+
+
+def _bare(
+    stream: FoundStream,
+    *,
+    labels: tuple[str, ...] = (),
+    types: tuple[str, ...] = (),
+    units: tuple[str, ...] = (),
+    described: bool = False,
+    trouble: str = "",
+) -> StreamFacts:
+    return StreamFacts(
+        name=stream.name,
+        type=stream.type,
+        rate=stream.rate,
+        channels=stream.channels,
+        format=stream.format,
+        source_id=stream.source_id,
+        host=stream.host,
+        uid=stream.uid,
+        labels=labels,
+        types=types,
+        units=units,
+        described=described,
+        trouble=trouble,
+    )

@@ -1,0 +1,331 @@
+"""What is known of the network, the devices and the chosen files when the choices are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from numpy.typing import NDArray
+
+from rtaffect.bundle import Bundle
+from rtaffect.markers import Marker
+from rtaffect.protocol.model import Protocol
+from rtaffect.session_folder import RecordedSession
+from rtaffect.settings import Settings
+from rtaffect.sources.sound_devices import SoundDevice
+from rtaffect.space import Operator
+from rtaffect.start.choices import Choices
+from rtaffect.start.fields import path_of
+from rtaffect.start.streams import Ready, StreamFacts
+from rtaffect.view.participant_state import ScreenInfo
+
+AskKind = Literal[
+    "bundle", "featurizer", "sound", "protocol", "allocation", "arm", "recording", "out", "settings", "head", "demo"
+]
+
+
+class Ask(NamedTuple):
+    """What is to be looked at: the text of a field, and what else the answer depends on."""
+
+    kind: AskKind
+    path: str = ""
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why something cannot be used, with the remedy."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BundleFacts:
+    """A bundle that was loaded; ``demo`` where it is the demo's, which stands in where none is chosen."""
+
+    folder: Path
+    bundle: Bundle
+    demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturizerFacts:
+    """What the bundle's featurizer takes of each second, s (NaN where it is only made when it is needed), in words."""
+
+    text: str
+    cost_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFacts:
+    """A sound file: its length, s, and the hash of its samples."""
+
+    name: str
+    seconds: float
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolFacts:
+    """A protocol, None where its file says something impossible, and all that is wrong with it, one line each."""
+
+    protocol: Protocol | None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationFacts:
+    """A sealed allocation: nothing but its hash, so that the operator stays blind."""
+
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFacts:
+    """That there is an arm for the participant; which one is not kept, so that nobody can be shown it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordingFacts:
+    """A recording, or the folder of a session: its streams, how long it is, s, and what is odd about it.
+
+    By a stream's ``uid``, ``glimpses`` has some seconds from the middle of it, (n, channels) as sent, and ``markers``
+    what a stream of text says.
+    """
+
+    path: Path
+    streams: tuple[StreamFacts, ...]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    session: RecordedSession | None = None
+    glimpses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    markers: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFacts:
+    """Where results would go: free space, bytes, what lies there already, and whether ``name`` holds a session."""
+
+    free: int
+    taken: frozenset[str]
+    holds_session: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DemoFacts:
+    """Whether the demo's bundle and sounds are in the cache, and its protocol if that was asked for."""
+
+    made: bool
+    protocol: Path | None = None
+
+
+Fact = (
+    BundleFacts
+    | FeaturizerFacts
+    | SoundFacts
+    | ProtocolFacts
+    | AllocationFacts
+    | ArmFacts
+    | RecordingFacts
+    | FolderFacts
+    | DemoFacts
+    | Settings
+    | Operator
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that is known when the choices are checked.
+
+    Attributes
+    ----------
+    streams : tuple of StreamFacts
+        On the network now.
+    searched_s : float
+        For how long the network has been asked, s.
+    devices : tuple of SoundDevice or None
+        Sound devices; None while they are being listed.
+    devices_trouble : str
+        Why they cannot be listed.
+    screens : tuple of ScreenInfo
+        The screens of this computer.
+    facts : mapping of Ask to Fact or Trouble
+        What was looked at; what is missing is still being looked at.
+    boards : mapping of str to Ready or Trouble
+        Headsets without LSL that were opened to be shown: what they send, or why they could not be opened.
+    """
+
+    streams: tuple[StreamFacts, ...] = ()
+    searched_s: float = 0.0
+    devices: tuple[SoundDevice, ...] | None = None
+    devices_trouble: str = ""
+    screens: tuple[ScreenInfo, ...] = ()
+    facts: Mapping[Ask, Fact | Trouble] = field(default_factory=dict)
+    boards: Mapping[str, Ready | Trouble] = field(default_factory=dict)
+
+    def get(self, ask: Ask | None) -> Fact | Trouble | None:
+        """Return what is known of ``ask``; None while it is looked at, or where there is nothing to ask."""
+        return None if ask is None else self.facts.get(ask)
+
+    def streams_for(self, choices: Choices) -> tuple[StreamFacts, ...]:
+        """Return the streams that can be ticked: those of the network, or those of the recording."""
+        if choices.mode != "replay":
+            return self.streams if choices.mode == "live" else ()
+        recording = self.get(ask_recording(choices))
+        return recording.streams if isinstance(recording, RecordingFacts) else ()
+
+    def session(self, choices: Choices) -> RecordedSession | None:
+        """Return the recorded session that would be replayed, None where a recording is only a file."""
+        recording = self.get(ask_recording(choices))
+        return recording.session if isinstance(recording, RecordingFacts) else None
+
+    def bundle(self, choices: Choices) -> BundleFacts | None:
+        """Return the bundle that would be used, if it is loaded and can be."""
+        facts = self.get(ask_bundle(choices))
+        return facts if isinstance(facts, BundleFacts) else None
+
+    def protocol(self, choices: Choices) -> Protocol | None:
+        """Return the protocol, if it can be run."""
+        facts = self.get(ask_protocol(choices))
+        return facts.protocol if isinstance(facts, ProtocolFacts) and not facts.problems else None
+
+
+def in_effect(choices: Choices, found: Found) -> Choices:
+    """Return what a session would really run with: a recorded session is replayed as it ran.
+
+    Its own streams, sound and protocol hold; what is chosen of the analysis replaces what it had.
+    """
+    session = found.session(choices)
+    if session is None:
+        return choices
+    ran, plan = session.ran, session.plan
+    known, analysis = plan.eeg, plan.analysis
+    folder = str(ran.get("bundle_folder", "")) if plan.mode != "demo" else ""
+    return replace(
+        choices,
+        as_it_ran=True,
+        participant=plan.participant or "",
+        streams=tuple(
+            f"source_id={each['source_id']}" if each.get("source_id") else f"name={each.get('stream', '')}"
+            for each in ran.get("eeg", [])
+        ),
+        channels=", ".join(known.channels),
+        unit=known.unit or "",
+        rate="" if known.rate is None else repr(known.rate),
+        sound="none",
+        bundle=choices.bundle or folder,
+        against=choices.against if choices.against != "auto" else analysis.against,
+        protocol="" if plan.protocol.file is None else str(plan.protocol.file),
+        allocation="",
+    )
+
+
+def ask_bundle(choices: Choices) -> Ask | None:
+    """Return what to ask for the bundle that would be used; an empty path means the demo's. None where none is."""
+    if choices.mode == "demo":
+        return None
+    if choices.bundle.strip():
+        return Ask("bundle", str(path_of(choices.bundle)))
+    return Ask("bundle") if choices.mode == "live" and choices.sound_kind != "none" else None
+
+
+def ask_featurizer(choices: Choices) -> Ask | None:
+    """Return what to ask for the bundle's featurizer."""
+    ask = ask_bundle(choices)
+    if ask is None or not ask.path:
+        return None
+    featurizer = str(path_of(choices.featurizer)) if choices.featurizer.strip() else ""
+    return Ask("featurizer", ask.path, (featurizer, choices.threads.strip() or "1"))
+
+
+def ask_sound(choices: Choices) -> Ask | None:
+    """Return what to ask for the sound file that people hear, whoever plays it: also whether it can be recognised."""
+    kind = choices.sound_kind
+    text = choices.sound_file if kind == "file" else choices.stimulus if kind == "stimulus" else ""
+    if choices.mode == "demo" or not text.strip():
+        return None
+    marked = choices.mode == "live" and choices.onset_marker.strip()
+    return Ask("sound", str(path_of(text)), ("heard",) if kind == "stimulus" and not marked else ())
+
+
+def ask_recording(choices: Choices) -> Ask | None:
+    """Return what to ask for the recording."""
+    return _ask("recording", choices.recording) if choices.mode == "replay" else None
+
+
+def ask_protocol(choices: Choices) -> Ask | None:
+    """Return what to ask for the protocol."""
+    return _ask("protocol", choices.protocol_file)
+
+
+def ask_allocation(choices: Choices) -> Ask | None:
+    """Return what to ask for the sealed allocation."""
+    return _ask("allocation", choices.allocation) if choices.mode == "live" else None
+
+
+def ask_arm(choices: Choices, found: Found) -> Ask | None:
+    """Return what to ask for whether the participant has an arm, once the protocol is read."""
+    if found.protocol(choices) is None or choices.mode == "replay":
+        return None
+    allocation = str(path_of(choices.allocation)) if ask_allocation(choices) is not None else ""
+    return Ask("arm", str(path_of(choices.protocol_file)), (choices.participant.strip(), allocation))
+
+
+def ask_demo(choices: Choices) -> Ask | None:
+    """Return what to ask for the demo: whether it is made, and where its protocol is, for which it is made."""
+    if choices.mode != "demo":
+        return None
+    featurizer = str(path_of(choices.featurizer)) if choices.featurizer.strip() else ""
+    return Ask("demo", featurizer, ("make",) if choices.with_protocol else ())
+
+
+def ask_out(choices: Choices) -> Ask | None:
+    """Return what to ask for the folder of the results."""
+    if not choices.folder.strip():
+        return None
+    return Ask("out", str(path_of(choices.folder)), (choices.name.strip(),))
+
+
+def ask_settings(choices: Choices) -> Ask | None:
+    """Return what to ask for the settings that hold where there is no bundle."""
+    return _ask("settings", choices.settings) if choices.mode != "demo" and not choices.bundle.strip() else None
+
+
+def ask_head(choices: Choices) -> Ask | None:
+    """Return what to ask for the space operator that holds where there is no bundle."""
+    return _ask("head", choices.head) if choices.mode != "demo" and not choices.bundle.strip() else None
+
+
+def asks_of_protocol(choices: Choices, found: Found) -> tuple[Ask, ...]:
+    """Return what to ask for the sounds that the protocol plays, once it is read."""
+    protocol = found.protocol(choices)
+    if protocol is None or choices.mode != "live":
+        return ()
+    return tuple(dict.fromkeys(Ask("sound", str(block.sound)) for block in protocol.blocks if block.sound is not None))
+
+
+def asks_of(choices: Choices, found: Found) -> tuple[Ask, ...]:
+    """Return all that must be looked at for these choices, what is quick before what is slow."""
+    choices = in_effect(choices, found)
+    asks = (
+        ask_out(choices),
+        ask_protocol(choices),
+        ask_allocation(choices),
+        ask_settings(choices),
+        ask_head(choices),
+        ask_demo(choices),
+        ask_recording(choices),
+        ask_bundle(choices),
+        ask_sound(choices),
+        *asks_of_protocol(choices, found),
+        ask_arm(choices, found),
+        ask_featurizer(choices),
+    )
+    return tuple(ask for ask in asks if ask is not None)
+
+
+def _ask(kind: AskKind, text: str) -> Ask | None:
+    return Ask(kind, str(path_of(text))) if text.strip() else None

@@ -1,0 +1,68 @@
+"""What was chosen last, kept in the user's configuration folder for the next start."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+import tomli_w
+from platformdirs import user_config_path, user_documents_path
+from pydantic import TypeAdapter, ValidationError
+
+from rtaffect.start.choices import Choices
+
+FORMAT: Final = 1
+#: Belongs to one session: the next one has another.
+_OF_ONE_SESSION: Final = {"participant": "", "name": "", "headless": False, "wait_s": 5.0, "as_it_ran": False}
+
+
+def memory_file() -> Path:
+    """Return where the last choices are kept: RTAFFECT_CONFIG, or the user's configuration folder of rtaffect."""
+    override = os.environ.get("RTAFFECT_CONFIG")
+    return (Path(override) if override else user_config_path("rtaffect")) / "start.toml"
+
+
+def first_choices() -> Choices:
+    """Return what stands in the window when nothing was chosen before."""
+    return Choices(folder=str(user_documents_path() / "rtaffect"))
+
+
+def recall() -> tuple[Choices, str]:
+    """Return the choices of the last time, and a note where they cannot be read: then those of the first time."""
+    path = memory_file()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return first_choices(), ""
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return first_choices(), f"the choices of the last time cannot be read ({error}): they start anew"
+    try:
+        if content.pop("format", None) != FORMAT:
+            return first_choices(), f"the choices of the last time are of another version of rtaffect ({path}): anew"
+        return TypeAdapter(Choices).validate_python(content), ""
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return first_choices(), f"the choices of the last time are damaged ({where}: {first['msg']}): they start anew"
+
+
+def remember(choices: Choices) -> str:
+    """Keep ``choices`` but for what belongs to one session; return a note where that is impossible, else ''."""
+    kept = replace(choices, **_OF_ONE_SESSION)  # type: ignore[arg-type]
+    content: dict[str, Any] = {"format": FORMAT, **_plain(asdict(kept))}
+    path = memory_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(tomli_w.dumps(content), encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        return f"the choices could not be kept for the next time ({error.strerror}: {path})"
+    return ""
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items() if v is not None}

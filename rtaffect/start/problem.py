@@ -1,0 +1,34 @@
+"""One line of what is to be said before a session starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rtaffect.start.found import Ask, Found, Trouble
+
+Kind = Literal["stop", "wait", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line: what it is about (the name of a field of :class:`Choices`), and what is wrong, with the remedy.
+
+    A 'stop' or 'wait' prevents the start, the latter only until something has been looked at; a 'note' does not.
+    """
+
+    where: str
+    text: str
+    kind: Kind = "stop"
+
+
+def looked(ask: Ask | None, found: Found, where: str, waiting: str) -> Iterator[Problem]:
+    """Say that something is still looked at, or why it cannot be used."""
+    if ask is None:
+        return
+    fact = found.get(ask)
+    if fact is None:
+        yield Problem(where, waiting, "wait")
+    elif isinstance(fact, Trouble):
+        yield Problem(where, fact.text)

@@ -1,0 +1,250 @@
+"""What still prevents the start, and what else should be known before it: pure functions of choices and findings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from rtaffect.cli.options import parse_speed
+from rtaffect.errors import RtaffectError
+from rtaffect.featurizer import TOO_SLOW_S
+from rtaffect.sources.boards import parse_board
+from rtaffect.start.choices import Choices, plan_of
+from rtaffect.start.fields import rate_in, threads_in
+from rtaffect.start.fit import Fit, fit_of, people_of, reference_troubles
+from rtaffect.start.found import (
+    DemoFacts,
+    FeaturizerFacts,
+    Found,
+    RecordingFacts,
+    Trouble,
+    ask_bundle,
+    ask_demo,
+    ask_featurizer,
+    ask_head,
+    ask_recording,
+    ask_settings,
+    ask_sound,
+    in_effect,
+)
+from rtaffect.start.problem import Problem, looked
+from rtaffect.start.problems_session import protocol_problems, results_problems
+from rtaffect.start.problems_sound import sound_problems
+from rtaffect.start.streams import Ready, missing, queries_of, ticked, twins
+from rtaffect.start.wording import in_window
+
+#: Without any stream for this long, none is to be expected, s.
+NOBODY_S: Final = 3.0
+
+
+def problems(choices: Choices, found: Found) -> list[Problem]:
+    """Return what prevents the start, in the order of the window; a session with none of it can be started."""
+    return [problem for problem in all_lines(choices, found) if problem.kind != "note"]
+
+
+def notes(choices: Choices, found: Found) -> list[Problem]:
+    """Return what does not prevent the start but should be known."""
+    return [problem for problem in all_lines(choices, found) if problem.kind == "note"]
+
+
+def all_lines(choices: Choices, found: Found) -> list[Problem]:
+    """Return all that is to be said of these choices: first what prevents the start, then what is waited for."""
+    choices = in_effect(choices, found)
+    persons, wrong = people_of(choices, found)
+    fit = fit_of(choices, found, persons)
+    parts = (
+        _recording(choices, found),
+        _streams(choices, found, wrong) if choices.mode != "demo" else (),
+        sound_problems(choices, found, persons) if choices.mode != "demo" else (),
+        _bundle(choices, found, persons, fit),
+        protocol_problems(choices, found, fit),
+        results_problems(choices, found, persons),
+    )
+    lines = [Problem(line.where, in_window(line.text), line.kind) for part in parts for line in part]
+    if not any(line.kind != "note" for line in lines):
+        lines += _plan(choices)
+    order = {"stop": 0, "wait": 1, "note": 2}
+    # What is wrong with two fields alike is told once.
+    once = {line.text: line for line in reversed(lines)}
+    return sorted((line for line in lines if once[line.text] is line), key=lambda line: order[line.kind])
+
+
+def may_start(lines: Iterable[Problem]) -> bool:
+    """Return whether nothing prevents the start."""
+    return all(line.kind == "note" for line in lines)
+
+
+def _recording(choices: Choices, found: Found) -> Iterator[Problem]:
+    if choices.mode == "live":
+        return
+    try:
+        factor = parse_speed(choices.speed)
+        if choices.mode == "demo" and factor not in (None, 1.0):
+            yield Problem("speed", f"Speed {choices.speed!r} is not possible for the demo; choose 1 or max")
+    except RtaffectError as error:
+        yield Problem("speed", str(error))
+    if choices.mode == "demo":
+        return
+    if not choices.recording.strip():
+        yield Problem("recording", "No recording is chosen: choose an XDF file, or the folder of a session")
+        return
+    yield from looked(ask_recording(choices), found, "recording", "The recording is being read")
+    facts = found.get(ask_recording(choices))
+    if isinstance(facts, RecordingFacts):
+        for warning in facts.warnings:
+            yield Problem("recording", warning, "note")
+        yield from _as_it_ran(choices, found)
+
+
+def _as_it_ran(choices: Choices, found: Found) -> Iterator[Problem]:
+    """Say what a recorded session ran with that is another one now."""
+    session, protocol = found.session(choices), found.protocol(choices)
+    if session is None or protocol is None:
+        return
+    if session.ran.get("protocol_sha256", protocol.sha256) != protocol.sha256:
+        text = f"Protocol {choices.protocol} has changed since the session ran: put the file back as it was"
+        yield Problem("recording", text)
+
+
+def _streams(choices: Choices, found: Found, wrong: tuple[str, ...]) -> Iterator[Problem]:
+    streams = found.streams_for(choices)
+    chosen = ticked(choices, streams)
+    try:
+        rate_in(choices.rate)
+    except RtaffectError as error:
+        yield Problem("rate", str(error))
+        wrong = ()
+    for query in missing(choices, streams):
+        where = "is not in the recording" if choices.mode == "replay" else "does not answer now"
+        remedy = "untick its line" if choices.mode == "replay" else "switch its device on, or untick its line"
+        yield Problem("streams", f"The stream with {query.describe()} {where}: {remedy}")
+    if choices.mode == "live":
+        for line in twins(chosen):
+            yield Problem("streams", line)
+    for stream in chosen:
+        if stream.trouble:
+            yield Problem("streams", stream.trouble)
+        elif not stream.described and stream.format != "string":
+            yield Problem("streams", f"Stream {stream.name!r} is being asked for its channels", "wait")
+    for line in wrong:
+        yield Problem(_blamed(line), line)
+    if choices.mode == "live":
+        yield from _boards(choices, found)
+    if not chosen and not choices.boards and not missing(choices, streams):
+        yield from _nobody(choices, found)
+
+
+def _boards(choices: Choices, found: Found) -> Iterator[Problem]:
+    for text in choices.boards:
+        try:
+            parse_board(text)
+        except RtaffectError as error:
+            yield Problem("boards", str(error))
+            continue
+        if text not in found.boards:
+            told = f"Board {text} is opened when its line is selected: whether it answers and fits is not known yet"
+            yield Problem("boards", told, "note")
+
+
+def _blamed(message: str) -> str:
+    """Return the field that mends what a session said of a stream."""
+    option = re.search(r"--(channels|unit|rate)\b", message)
+    return option[1] if option else "streams"
+
+
+def _nobody(choices: Choices, found: Found) -> Iterator[Problem]:
+    """Say why no stream is ticked."""
+    streams = found.streams_for(choices)
+    eeg = [stream for stream in streams if stream.may_be_eeg]
+    if choices.mode == "replay":
+        if isinstance(found.get(ask_recording(choices)), RecordingFacts):
+            told = "No stream is ticked" if eeg else "The recording has no stream of numbers that may be EEG"
+            yield Problem("streams", f"{told}: {'tick the EEG' if eeg else 'choose another recording'}")
+        return
+    if eeg:
+        told = "No EEG stream is ticked" if not queries_of(choices) else "None of the streams is of type EEG"
+        yield Problem("streams", f"{told}: tick the line of each headset that takes part")
+    elif found.searched_s < NOBODY_S:
+        yield Problem("streams", "Streams are being looked for on the network", "wait")
+    else:
+        yield Problem(
+            "streams",
+            "No EEG stream answers: switch the headset on and start streaming in its program; both computers must be "
+            "in one network, and a firewall must let LSL through (UDP 16571, TCP and UDP 16572-16604)",
+        )
+
+
+def _bundle(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: Fit) -> Iterator[Problem]:
+    try:
+        threads_in(choices.threads)
+    except RtaffectError as error:
+        yield Problem("threads", str(error))
+    if choices.mode == "demo":
+        yield from _demo(choices, found)
+        return
+    yield from looked(ask_bundle(choices), found, "bundle", "The bundle is being read")
+    yield from looked(ask_settings(choices), found, "settings", "The settings are being read")
+    yield from looked(ask_head(choices), found, "head", "The operator is being read")
+    for where, text in fit.wrong:
+        yield Problem(where, text)
+    yield from _featurizer(choices, found)
+    facts = found.bundle(choices)
+    if facts is not None and facts.demo:
+        text = "No bundle is chosen: the demo's stands in, which is synthetic; its predictions mean nothing for people"
+        yield Problem("bundle", text, "note")
+    elif facts is not None and facts.bundle.manifest.synthetic:
+        yield Problem("bundle", "The bundle is synthetic: its predictions mean nothing for people", "note")
+    yield from _compared(choices, found, persons)
+
+
+def _demo(choices: Choices, found: Found) -> Iterator[Problem]:
+    waiting = "The demo's protocol is being looked for; where the demo has not run yet, it is made: half a minute, once"
+    yield from looked(ask_demo(choices), found, "mode", waiting if choices.with_protocol else "The demo is looked for")
+    demo = found.get(ask_demo(choices))
+    if isinstance(demo, DemoFacts) and not demo.made:
+        text = "The demo's sound, participant and bundle are made first, once: about half a minute"
+        yield Problem("mode", text, "note")
+
+
+def _featurizer(choices: Choices, found: Found) -> Iterator[Problem]:
+    fact = found.get(ask_featurizer(choices))
+    if isinstance(fact, Trouble) and not isinstance(found.get(ask_bundle(choices)), Trouble):
+        yield Problem("featurizer", fact.text)
+    elif isinstance(fact, FeaturizerFacts) and fact.cost_s > TOO_SLOW_S:
+        yield Problem("featurizer", fact.text, "note")
+
+
+def _compared(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
+    """Say with whom people are compared, where that is impossible or may not be meant."""
+    alone, against = len(persons) == 1, choices.against
+    without = reference_troubles(choices, found)
+    if against == "group" and alone:
+        yield Problem(
+            "against",
+            "One headset alone has no others to be compared with: tick another, or compare with the reference",
+        )
+    elif against == "reference" or choices.sound_kind == "stimulus":
+        for line in without:
+            yield Problem("against" if against == "reference" else "stimulus", line)
+        if against == "reference" and not choices.bundle.strip() and choices.sound_kind == "none":
+            yield Problem("bundle", "No bundle is chosen, so there is no reference to compare with: choose one")
+    elif alone and against == "auto":
+        known = ask_sound(choices) is not None or choices.sound_kind == "protocol"
+        if without:
+            yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
+        elif not known and choices.mode == "live":
+            text = (
+                "Nothing will be observed: one headset is compared with a bundle's reference to a known sound, or with "
+                "another headset"
+            )
+            yield Problem("sound", text, "note")
+
+
+def _plan(choices: Choices) -> list[Problem]:
+    """Say what the plan itself refuses, which nothing above has."""
+    try:
+        plan_of(choices)
+    except RtaffectError as error:
+        return [Problem("mode", in_window(str(error)))]
+    return []

@@ -1,0 +1,145 @@
+"""Which stream and which sound are shown as they are now, and what is learnt from opening them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from pylsl import local_clock
+
+from rtaffect.errors import RtaffectError, StreamError
+from rtaffect.feedback import SourceStatus
+from rtaffect.sources.base import Source
+from rtaffect.sources.boards import open_board
+from rtaffect.sources.channel_plan import plan_eeg
+from rtaffect.sources.lsl import LslSource
+from rtaffect.sources.lsl_streams import FoundStream
+from rtaffect.sources.sound_card import SoundCardSource
+from rtaffect.start.background import NetworkWatch
+from rtaffect.start.choices import Choices
+from rtaffect.start.devices import choose
+from rtaffect.start.fields import rate_in
+from rtaffect.start.found import Found, RecordingFacts, Trouble, ask_recording
+from rtaffect.start.preview import Level, Preview, SoundRoom, Traces, level, status_of, thinned, traces
+from rtaffect.start.streams import Ready, StreamFacts, queries_of
+from rtaffect.start.table import StreamRow
+from rtaffect.start.wording import in_window
+
+
+class Previews:
+    """The signal of the selected line of the table, and the level of the chosen sound.
+
+    Parameters
+    ----------
+    network
+        Knows what the streams are opened by.
+    """
+
+    def __init__(self, network: NetworkWatch) -> None:
+        self._network = network
+        self._boards: dict[str, Ready | Trouble] = {}
+        self.eeg, self.room = Preview("start preview"), SoundRoom()
+
+    def show(self, row: StreamRow | None, choices: Choices, found: Found) -> None:
+        """Show the selected line and the chosen sound of a live session, and nothing in the other modes."""
+        stream = row.stream if row is not None and choices.mode == "live" else None
+        instead = (choices.channels, choices.unit, choices.rate)
+        if row is not None and row.key[0] == "board":
+            self.eeg.show((row.key, *instead), lambda: self._open_board(row.key[1], choices))
+        elif stream is not None:
+            self.eeg.show((stream.uid, *instead), lambda: self._open_eeg(stream, choices))
+        elif row is None or row.query is None:
+            # The source of a stream that is gone stays open: it says so, and comes back by itself.
+            self.eeg.show(None, None)
+        key, opener = self._sound(choices, found)
+        self.room.preview.show(key, opener)
+
+    def boards_now(self, row: StreamRow | None) -> dict[str, Ready | Trouble]:
+        """Return what is known of the boards: that of the selected one is learnt by opening it."""
+        shown = self.eeg.shown
+        if row is None or row.key[0] != "board" or not isinstance(shown.key, tuple) or shown.key[0] != row.key:
+            return self._boards
+        found: Ready | Trouble | None = Trouble(shown.trouble) if shown.trouble else None
+        if shown.source is not None:
+            info = shown.source.info
+            found = Ready(info.name, info.channels, info.rate)
+        if found is not None and found != self._boards.get(row.key[1]):
+            self._boards = {**self._boards, row.key[1]: found}
+        return self._boards
+
+    def signal(self, row: StreamRow | None) -> tuple[Traces | None, str]:
+        """Return the newest seconds of the selected stream, and what is wrong with it, in words ('' for nothing)."""
+        shown = self.eeg.shown
+        if row is None or shown.key is None:
+            return None, ""
+        if shown.source is None:
+            return None, in_window(shown.trouble)
+        now = local_clock()
+        found, health = traces(shown.source, now), status_of(shown, now)
+        return found, in_window(_trouble(health) or found.doubt)
+
+    def loudness(self) -> tuple[Level | None, str]:
+        """Return how loud the chosen sound is now, None where none is listened to, and what is wrong with it."""
+        shown = self.room.preview.shown
+        if shown.key is None:
+            return None, ""
+        if shown.source is None:
+            return Level(), in_window(shown.trouble)
+        now = local_clock()
+        return level(shown.source, now), in_window(_trouble(status_of(shown, now)))
+
+    def stop(self) -> None:
+        """Close what is open."""
+        self.eeg.stop()
+        self.room.preview.stop()
+
+    def _handle(self, stream: StreamFacts) -> FoundStream:
+        handle = self._network.handle(stream.uid)
+        if handle is None:
+            raise StreamError(f"stream {stream.name!r} on {stream.host} does not answer any more: start it again")
+        return handle
+
+    def _open_eeg(self, stream: StreamFacts, choices: Choices) -> Source:
+        unit, rate = choices.unit.strip() or None, rate_in(choices.rate)
+        return LslSource(self._handle(stream), channels=choices.channel_names, unit=unit, rate=rate)
+
+    def _open_board(self, text: str, choices: Choices) -> Source:
+        unit, rate = choices.unit.strip() or None, rate_in(choices.rate)
+        return open_board(text, channels=choices.channel_names, unit=unit, rate=rate)
+
+    def _sound(self, choices: Choices, found: Found) -> tuple[object, Callable[[], Source] | None]:
+        """Return what the level meter listens to: a key and what opens it."""
+        if choices.listens_by == "device":
+            try:
+                device = choose(found.devices or (), choices.device, "input")
+            except RtaffectError:
+                return None, None
+            return ("device", device), lambda: SoundCardSource(device.index)
+        if choices.listens_by == "stream" and choices.sound_stream.strip():
+            queries = queries_of(replace(choices, streams=(choices.sound_stream,)))
+            stream = next((s for s in found.streams if s.meets(queries)), None)
+            if stream is not None:
+                return ("stream", stream.uid), lambda: LslSource(self._handle(stream), kind="audio")
+        return None, None
+
+
+def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Traces | None, str]:
+    """Return some seconds from the middle of the selected stream of a recording, and what is wrong with it."""
+    facts = found.get(ask_recording(choices))
+    if row is None or row.stream is None or not isinstance(facts, RecordingFacts):
+        return None, ""
+    stream, values = row.stream, facts.glimpses.get(row.stream.uid)
+    try:
+        rate, unit = rate_in(choices.rate) or stream.rate, choices.unit.strip() or None
+        plan = plan_eeg(stream.name, stream.labels, stream.types, stream.units, choices.channel_names, unit)
+    except RtaffectError as error:
+        return None, in_window(str(error))
+    if values is None or not len(values) or not rate > 0:
+        return None, "the recording has no samples of it"
+    made = thinned(plan.names, (np.arange(len(values)) - len(values)) / rate, plan.apply(values))
+    return made, in_window(made.doubt)
+
+
+def _trouble(status: SourceStatus | None) -> str:
+    return "" if status is None or status.state in ("ok", "waiting") else status.message
