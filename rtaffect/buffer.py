@@ -131,6 +131,19 @@ class SampleBuffer:
             breaks.add(0)
         return Block(first, samples, times[:n], tuple(sorted(breaks)))
 
+    def tail(self, seconds: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Return times (n,), s, and samples (n, channels) of the newest ``seconds``, as copies; no reader notices.
+
+        They are those that are not older than ``seconds`` before the newest one: fewer where there was a gap.
+        """
+        with self._lock:
+            head = self._samples.head
+            first = max(self._samples.oldest, head - max(0, math.ceil(seconds * self.rate)))
+            times = self._times.read(first, head)[:, 0].astype(np.float64, copy=False)
+            samples = self._samples.read(first, head).astype(np.float32, copy=False)
+        since = int(np.searchsorted(times, times[-1] - seconds, side="right")) if len(times) else 0
+        return times[since:], samples[since:]
+
     def status(self, name: str, kind: str, state: StreamState, now: float, message: str = "") -> SourceStatus:
         """Return the source's health at ``now`` (s), with what this buffer knows put into it."""
         measured = self.measured_rate

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from rtaffect.feedback import Feedback, FloatArray, SourceStatus
 from rtaffect.montage import STANDARD
-from rtaffect.regions import GROUPS, REGIONS
+from rtaffect.protocol.moment import Moment, Shown
+from rtaffect.regions import GROUPS, REGIONS, lobe_of
+from rtaffect.sources.base import StreamInfo
+from rtaffect.sources.recorded import ArraySource
 from rtaffect.space import LEAST_SHARE
+from rtaffect.view.protocol_state import PlannedBlock
 
 CHANNELS = (
     *("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "FC5", "FC1", "FC2", "FC6", "T7"),
@@ -149,3 +155,124 @@ def fake_session(
             )
         )
     return found
+
+
+def fake_zones() -> dict[str, tuple[str, ...]]:
+    """Return the regions of each of ``ZONES``: whole lobes, so that they can be told apart by eye."""
+    members = {
+        "frontal lh": ("frontal", "lh"),
+        "frontal rh": ("frontal", "rh"),
+        "parietal-cingulate both": ("cingulate", ""),
+        "temporal-frontal-insula lh": ("temporal insula", "lh"),
+        "temporal-frontal-insula rh": ("temporal insula", "rh"),
+        "parietal lh": ("parietal", "lh"),
+        "parietal rh": ("parietal", "rh"),
+        "occipital both": ("occipital", ""),
+    }
+    return {
+        name: tuple(r for r in REGIONS if lobe_of(r) in lobes.split() and r.endswith(side))
+        for name, (lobes, side) in members.items()
+    }
+
+
+def fake_sources(
+    people: tuple[str, ...] = PEOPLE,
+    channels: tuple[str, ...] = CHANNELS,
+    *,
+    until: float,
+    seconds: float = 12.0,
+    rate: float = 256.0,
+    ahead: float = 0.0,
+    seed: int = 5,
+) -> list[ArraySource]:
+    """Return a headset for each person and a sound, with samples of ``seconds`` up to ``until`` (s), then ``ahead``.
+
+    EEG: noise of 12 uV with a 1/f spectrum, alpha at the back, and a channel that hums with 80 uV in the second person.
+    Sound: a gliding tone with its overtones, on and off.
+    """
+    rng = np.random.default_rng(seed)
+    n = int((seconds + ahead) * rate)
+    t = np.arange(n) / rate
+    frequency = np.maximum(np.fft.rfftfreq(n, 1 / rate), 0.5)
+    found = []
+    for number, person in enumerate(people):
+        noise = np.fft.irfft(
+            np.fft.rfft(rng.standard_normal((n, len(channels))), axis=0) / frequency[:, None] ** 0.7, n, 0
+        )
+        eeg = 12e-6 * noise / noise.std(axis=0)
+        back = np.array([name[0] in "PO" for name in channels])
+        eeg[:, back] += 14e-6 * np.sin(2 * np.pi * 10.2 * t)[:, None] * (0.5 + 0.5 * np.sin(0.8 * t))[:, None]
+        if number == 1 and len(channels) > 8:
+            eeg[:, 7] += 80e-6 * np.sin(2 * np.pi * 50.0 * t)
+        eeg += 1e-3 * rng.standard_normal(len(channels))
+        source = ArraySource(StreamInfo(person, "eeg", rate, channels, "file"), eeg, until - seconds)
+        source.advance(until)
+        found.append(source)
+    sound_rate = 16000.0
+    t = np.arange(int((seconds + ahead) * sound_rate)) / sound_rate
+    phase = 2 * np.pi * np.cumsum(220 * 2 ** (1.5 * np.sin(0.9 * t))) / sound_rate
+    sound = sum(np.sin(k * phase) / k for k in range(1, 9)) * 0.12 * (np.sin(2.1 * t) > -0.6)
+    sound = sound + 0.001 * rng.standard_normal(len(t))
+    source = ArraySource(
+        StreamInfo("microphone", "audio", sound_rate, ("mono",), "file"), sound[:, None], until - seconds
+    )
+    source.advance(until)
+    return [*found, source]
+
+
+#: Blocks of a protocol: name, kind, seconds.
+BLOCKS = (
+    PlannedBlock("Baseline", "baseline", 60.0),
+    PlannedBlock("Run 1", "feedback", 120.0),
+    PlannedBlock("Pause", "rest", 30.0),
+    PlannedBlock("Run 2", "feedback", 120.0),
+    PlannedBlock("Transfer", "transfer", 60.0),
+)
+
+
+def fake_moment(step: int, *, waits: int = 20, level: float | None = 0.6) -> Moment:
+    """Return the protocol at ``step``: ``BLOCKS`` one after the other, each waited for by ``waits`` steps."""
+    begins, at = [], 0.0
+    for block in BLOCKS:
+        begins.append(at + waits)
+        at += waits + block.seconds
+    number = next(
+        (i for i, (b, block) in enumerate(zip(begins, BLOCKS, strict=True)) if step < b + block.seconds), None
+    )
+    if number is None:
+        last = BLOCKS[-1]
+        return Moment(step, len(BLOCKS), len(BLOCKS), last.kind, last.name, "done", math.nan, math.nan)  # type: ignore[arg-type]
+    block, begin = BLOCKS[number], begins[number]
+    running = step >= begin
+    feedback = running and block.kind == "feedback"
+    return Moment(
+        step=step,
+        block=number + 1,
+        blocks=len(BLOCKS),
+        kind=block.kind,  # type: ignore[arg-type]
+        name=block.name,
+        phase="running" if running else "waiting",
+        started=begin if running else math.nan,
+        left_s=begin + block.seconds - step if running else math.nan,
+        next_name=BLOCKS[number + 1].name if number + 1 < len(BLOCKS) else "",
+        instruction="Listen to the story." if running else "Please wait.",
+        value=0.14 + 0.02 * math.sin(step / 7) if feedback else math.nan,
+        low=0.05 if feedback else math.nan,
+        high=0.25 if feedback else math.nan,
+        threshold=0.18 if feedback else math.nan,
+        own=Shown(0.45) if feedback else Shown(None, "no feedback in this block"),
+        shown=Shown(level, success=bool(level and level > 0.5)),
+        for_operator="" if running else f"Press Space to begin {block.name!r} when the participant is ready.",
+    )
+
+
+@dataclass(frozen=True)
+class FakeRecording:
+    """A recording as the recorder tells of it."""
+
+    path: Path = Path("sessions/listening-1/recording.xdf")
+    written_bytes: int = 12_300_000
+    free_bytes: int = 56_800_000_000
+    pending_bytes: int = 0
+    lost: int = 0
+    trouble: str = ""

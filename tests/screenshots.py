@@ -1,4 +1,4 @@
-"""Pictures of the display in each of its states: ``python -m tests.screenshots --out DIR``."""
+"""Pictures of the operator's window in each of its states: ``python -m tests.screenshots --out DIR``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,31 @@ from PySide6.QtWidgets import QApplication
 
 from rtaffect.view.presenter import Presenter
 from rtaffect.view.window import SessionWindow, grab
-from tests.fake_feedback import CHANNELS, PEOPLE, FakeRows, component_rows, fake_session, region_rows
+from tests.fake_feedback import (
+    BLOCKS,
+    CHANNELS,
+    PEOPLE,
+    FakeRecording,
+    FakeRows,
+    component_rows,
+    fake_moment,
+    fake_session,
+    fake_sources,
+    fake_zones,
+    region_rows,
+)
 
-SMALLEST = (1180, 660)
+SMALLEST, LARGE = (1180, 660), (1920, 1080)
 BANNER = "synthetic participants: a demonstration, not people"
+PAGES = ("curves", "map", "signals", "agreement")
+BROKEN = FakeRecording(free_bytes=120_000_000, lost=512, trouble="the disk is full: free some space")
 
 
 def picture(
     path: Path,
     *,
     size: tuple[int, int] = (1280, 720),
+    page: str = "curves",
     steps: int = 0,
     rows: tuple[str, ...] | FakeRows = CHANNELS,
     people: tuple[str, ...] = PEOPLE,
@@ -30,54 +45,124 @@ def picture(
     late_s: float = 0.4,
     chosen: int = 8,
     ended: str | None = None,
+    protocol: bool = False,
+    recording: FakeRecording | None = None,
+    live: bool = True,
+    keys: str = "",
 ) -> None:
-    """Write one picture of the window after ``steps`` steps."""
+    """Write one picture of a page of the window after ``steps`` steps; ``keys`` are actions done before it."""
     presenter = Presenter()
+    now = 1000.0 + steps + late_s
+    if protocol:
+        presenter.plan(BLOCKS)
     for feedback in fake_session(steps, rows=rows, people=people, lost=lost):
         presenter.add(feedback)
+        if protocol:
+            presenter.add_moment(fake_moment(feedback.step))
+    if protocol and not steps:
+        presenter.add_moment(fake_moment(0))
     if steps:
         presenter.select(chosen)
     if ended:
         presenter.end(ended)
+    channels = rows.channels if isinstance(rows, FakeRows) else rows
+    sources = fake_sources(people, channels, until=now) if live and steps else []
     window = SessionWindow(
-        presenter, title="listening 1", banner=banner, on_close=lambda: None, now=lambda: 1000.0 + steps + late_s
+        presenter,
+        title="listening 1",
+        banner=banner,
+        on_close=lambda: None,
+        now=lambda: now,
+        sources=sources,
+        on_go=(lambda: None) if protocol else None,
+        on_skip=(lambda: None) if protocol else None,
+        on_marker=lambda text: None,
+        recording=(lambda: recording) if recording is not None else None,
+        blinded=protocol,
+        zones=fake_zones(),
     )
     window.resize(*size)
     window.show()
+    window.show_page(PAGES.index(page))
+    window.tick()
+    actions = window._actions()
+    for key in keys.split():
+        actions[key]()
     for _ in range(3):
         window.tick()
         QApplication.processEvents()
     grab(window, path)
     window.close()
+    window.deleteLater()
     print(path)
+
+
+def states(out: Path) -> None:
+    """Write every page without data, running, and with a fault."""
+    record = FakeRecording()
+    for page in PAGES:
+        picture(out / f"{page}-no-data.png", page=page, protocol=True, recording=record)
+        picture(out / f"{page}-running.png", page=page, steps=284, banner=BANNER, protocol=True, recording=record)
+        picture(out / f"{page}-fault.png", page=page, steps=190, lost="Muse-27C0", recording=BROKEN)
+        picture(out / f"{page}-1920.png", page=page, steps=284, size=LARGE, protocol=True, recording=record)
+        picture(out / f"{page}-smallest.png", page=page, steps=284, size=SMALLEST, banner=BANNER, protocol=True)
+
+
+def rows(out: Path) -> None:
+    """Write the pages with regions, components, many channels, and few or many people."""
+    wide, narrow, pair = region_rows(64), region_rows(32), PEOPLE[:2]
+    region, group = wide.rows.index("rostralanteriorcingulate-lh"), wide.rows.index("limbic")
+    for page in PAGES:
+        picture(out / f"{page}-regions.png", page=page, steps=284, rows=wide, people=pair, chosen=1, protocol=True)
+        picture(out / f"{page}-two-people.png", page=page, steps=284, people=pair)
+        picture(out / f"{page}-components.png", page=page, steps=284, rows=component_rows(), chosen=0)
+    picture(out / "map-regions-region.png", page="map", steps=284, rows=wide, people=pair, chosen=region, keys="level")
+    picture(out / "map-regions-group.png", page="map", steps=284, rows=wide, people=pair, chosen=group, keys="level")
+    picture(out / "map-regions-predicted.png", page="map", steps=284, rows=wide, people=pair, keys="predicted")
+    picture(out / "map-regions-difference.png", page="map", steps=284, rows=wide, people=pair, keys="difference level")
+    picture(out / "map-regions-1920.png", page="map", steps=284, rows=wide, people=pair, size=LARGE, chosen=group)
+    picture(
+        out / "map-regions-smallest.png", page="map", steps=284, rows=wide, people=pair, size=SMALLEST, banner=BANNER
+    )
+    picture(out / "map-regions-no-value.png", page="map", steps=6, rows=narrow, people=pair, chosen=2)
+    picture(out / "map-64-channels.png", page="map", steps=284, rows=wide.channels, chosen=30, keys="difference")
+    odd = (*CHANNELS[:9], "EXG1", "EEG 001", "a channel with a long name")
+    picture(out / "map-unknown-places.png", page="map", steps=60, rows=odd, chosen=2)
+    picture(out / "signals-unknown-places.png", page="signals", steps=60, rows=odd, chosen=2)
+    picture(out / "signals-64-channels.png", page="signals", steps=60, rows=wide, people=pair, protocol=True)
+    picture(out / "signals-one-person.png", page="signals", steps=60, people=PEOPLE[:1])
+    eight = tuple(f"Orange-Muse-22{i}2: EEG" for i in range(9))
+    picture(out / "signals-nine-people.png", page="signals", steps=60, people=eight)
+    picture(out / "signals-raw.png", page="signals", steps=60, keys="raw person", protocol=True)
+    picture(out / "signals-raw-64.png", page="signals", steps=60, rows=wide, people=pair, keys="raw person")
+    picture(out / "signals-raw-none.png", page="signals", steps=60, keys="raw", live=False)
+    picture(out / "agreement-short.png", page="agreement", steps=70)
+
+
+def moments(out: Path) -> None:
+    """Write the protocol in its phases, the list of keys, the marker, and the end."""
+    record = FakeRecording()
+    picture(out / "protocol-waiting.png", steps=90, protocol=True, recording=record)
+    picture(out / "protocol-skip.png", steps=120, protocol=True, recording=record, keys="skip")
+    picture(out / "protocol-done.png", steps=500, protocol=True, recording=record)
+    picture(out / "keys.png", steps=120, protocol=True, recording=record, keys="help")
+    picture(out / "marker.png", steps=120, protocol=True, recording=record, keys="marker")
+    picture(out / "warming-up.png", steps=6)
+    picture(out / "stalled.png", steps=95, late_s=12.3)
+    picture(out / "ended.png", steps=400, ended="the sound has come to its end", chosen=2)
 
 
 def main() -> None:
     """Write all pictures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
-    out: Path = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--only", choices=("states", "rows", "moments"))
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
     application = QApplication.instance() or QApplication(["rtaffect"])
-    picture(out / "no-data.png")
-    picture(out / "warming-up.png", steps=6)
-    picture(out / "running.png", steps=284, banner=BANNER)
-    picture(out / "running-1920.png", steps=284, size=(1920, 1080))
-    picture(out / "fault.png", steps=190, lost="Muse-27C0", banner=BANNER)
-    picture(out / "stalled.png", steps=95, late_s=12.3)
-    picture(out / "ended.png", steps=400, ended="the sound has come to its end", chosen=2)
-    picture(out / "smallest.png", steps=284, size=SMALLEST, banner=BANNER)
-    picture(out / "channels-64.png", steps=284, rows=region_rows().channels, chosen=30)
-    picture(out / "components.png", steps=284, rows=component_rows(), chosen=0)
-    wide, narrow, pair = region_rows(64), region_rows(32), PEOPLE[:2]
-    region, group = wide.rows.index("rostralanteriorcingulate-lh"), wide.rows.index("limbic")
-    picture(out / "regions.png", steps=284, rows=wide, people=pair, banner=BANNER, chosen=0)
-    picture(out / "regions-region.png", steps=284, rows=wide, people=pair, chosen=region)
-    picture(out / "regions-four.png", steps=284, rows=wide, lost=PEOPLE[1], chosen=group)
-    picture(out / "regions-32.png", steps=284, rows=narrow, people=pair, chosen=2)
-    picture(out / "regions-warming-up.png", steps=6, rows=wide, people=pair, chosen=region)
-    picture(out / "regions-smallest.png", steps=284, rows=wide, people=pair, size=SMALLEST, chosen=region)
-    picture(out / "regions-1920.png", steps=284, rows=wide, people=pair, size=(1920, 1080), chosen=group)
+    for name, write in {"states": states, "rows": rows, "moments": moments}.items():
+        if asked.only in (None, name):
+            write(asked.out)
     application.processEvents()
 
 

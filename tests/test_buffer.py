@@ -137,3 +137,33 @@ def test_an_irregular_rate_is_refused(rate):
 def test_stamps_must_fit_the_samples():
     with pytest.raises(ValueError, match="2 samples with 1 timestamps"):
         SampleBuffer(RATE, 1).push(np.zeros((2, 1)), np.zeros(1))
+
+
+def test_the_tail_is_the_newest_seconds_and_no_reader_notices():
+    buffer = filled(40)
+    times, samples = buffer.tail(2.0)
+    assert len(times) == len(samples) == 200
+    assert samples[-1, 0] == 3999
+    assert np.allclose(np.diff(times), 1 / RATE)
+    assert times[-1] - times[0] < 2.0
+    times[:], samples[:] = 0, 0
+    assert buffer.tail(0.05)[1][-1, 0] == 3999
+    block = buffer.read(3000, 1e9)
+    assert (block.first, len(block.times), buffer.overruns) == (3000, 1000, 0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 100.0])
+def test_the_tail_has_no_more_than_there_is(seconds):
+    assert len(filled(40, capacity_s=3).tail(seconds)[0]) == (300 if seconds else 0)
+    times, samples = SampleBuffer(RATE, 2).tail(seconds)
+    assert times.shape == (0,)
+    assert samples.shape == (0, 2)
+
+
+def test_the_tail_does_not_reach_over_a_gap():
+    buffer = filled(5)
+    late = 50.0 + 20.0 + np.arange(30) / RATE
+    buffer.push(np.full((30, 1), 7.0, np.float32), late)
+    times, samples = buffer.tail(2.0)
+    assert np.all(samples == 7.0)
+    assert np.allclose(times, late)

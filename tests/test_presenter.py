@@ -17,6 +17,7 @@ from rtaffect.errors import RtaffectError
 from rtaffect.feedback import SourceStatus
 from rtaffect.space import LEAST_SHARE
 from rtaffect.view import Presenter, run_window
+from rtaffect.view.courses import agreement, break_at_gaps, running_mean, signed
 from rtaffect.view.sections import (
     chosen_channel,
     lacking,
@@ -29,18 +30,25 @@ from rtaffect.view.sections import (
     section_hint,
 )
 from rtaffect.view.state import (
-    agreement,
-    break_at_gaps,
     correlation_limits,
     describe_notices,
     describe_source,
     describe_step,
     resolve_headline,
-    running_mean,
     session_clock,
     short_names,
 )
-from tests.fake_feedback import CHANNELS, PEOPLE, WARM_UP, FakeRows, component_rows, fake_session, region_rows
+from tests.fake_feedback import (
+    BLOCKS,
+    CHANNELS,
+    PEOPLE,
+    WARM_UP,
+    FakeRows,
+    component_rows,
+    fake_moment,
+    fake_session,
+    region_rows,
+)
 
 
 def fed(steps: int, **options: object) -> Presenter:
@@ -153,10 +161,53 @@ def test_a_step_number_that_falls_begins_anew() -> None:
     assert presenter.state().row.time.tolist() == [1.0]
 
 
-@pytest.mark.parametrize("wrong", [{"history_s": 0.5}, {"step_s": 0.0}, {"smooth_steps": 0}])
+@pytest.mark.parametrize("wrong", [{"history_s": 0.5}, {"step_s": 0.0}, {"smooth_steps": 0}, {"window_s": 0.2}])
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected history_s >= step_s > 0"):
         Presenter(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_longest_step_is_kept() -> None:
+    presenter, session = Presenter(), fake_session(4)
+    for feedback, cost in zip(session, (0.02, 0.3, 0.05, 0.01), strict=True):
+        presenter.add(dataclasses.replace(feedback, stage_s={"eeg": cost, "features": 0.1}))
+    assert presenter.state().longest_step_s == pytest.approx(0.4)
+
+
+def test_moments_are_kept_without_what_the_participant_is_shown() -> None:
+    presenter = Presenter()
+    assert presenter.state().protocol is None
+    for step in range(1, 130):
+        presenter.add_moment(fake_moment(step, level=0.8))
+    state = presenter.state()
+    assert state.protocol is not None
+    assert (state.protocol.name, state.protocol.phase, state.protocol.left_s) == ("Run 1", "running", 91.0)
+    assert [(mark.time, mark.text) for mark in state.marks] == [(20.0, "Baseline"), (100.0, "Run 1")]
+    assert "shown" not in {field.name for field in dataclasses.fields(state.protocol)}
+    other = Presenter()
+    for step in range(1, 130):
+        other.add_moment(fake_moment(step, level=None))
+    assert other.state().protocol == state.protocol
+
+
+def test_blocks_are_named_as_far_as_they_are_known() -> None:
+    presenter = Presenter()
+    for step in (10, 30, 90, 110):
+        presenter.add_moment(fake_moment(step))
+    assert [block.name for block in presenter.state().blocks] == ["Baseline", "Run 1", "Pause", "", ""]
+    presenter.plan(BLOCKS)
+    assert presenter.state().blocks == BLOCKS
+
+
+def test_markers_leave_with_the_history_they_stand_in() -> None:
+    presenter, session = Presenter(history_s=50), fake_session(100)
+    presenter.add(session[9])
+    presenter.mark(10.2, "cough")
+    assert [mark.text for mark in presenter.state().marks] == ["cough"]
+    for feedback in session[10:]:
+        presenter.add(feedback)
+    presenter.mark(99.0, "door {1}")
+    assert [mark.text for mark in presenter.state().marks] == ["door {1}"]
 
 
 def test_adding_and_reading_from_two_threads() -> None:
@@ -197,7 +248,22 @@ def test_agreement_is_pearson_over_the_steps_with_both() -> None:
     found = agreement(x, y)
     assert found.steps == 80
     assert found.r == pytest.approx(np.corrcoef(x[both], y[both])[0, 1])
-    assert found.text == f"r = {found.r:.2f} over 80 steps"
+    assert found.distance == pytest.approx(np.abs(x - y)[both].mean())
+    assert found.text == f"r = {found.r:.2f} over 80 steps, by chance n/a (needs 120 steps)"
+    assert found.distance_text == f"mean size {found.distance:.2f}, by chance n/a (needs 120 steps)"
+
+
+def test_agreement_says_what_chance_gives_once_there_is_enough() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=150)
+    found = agreement(x, -x + rng.normal(size=150))
+    assert found.r_chance is not None
+    assert found.distance_chance is not None
+    low, high = found.r_chance
+    assert found.r < low < 0 < high  # type: ignore[operator]
+    assert found.text == f"r = {signed(found.r)} over 150 steps, by chance {signed(low)} to {signed(high)}"  # type: ignore[arg-type]
+    assert "\N{MINUS SIGN}" in found.text
+    assert "-" not in found.text
 
 
 def test_agreement_has_no_value_when_it_means_nothing() -> None:
@@ -233,7 +299,7 @@ def test_words_about_sources_and_steps() -> None:
     unseen = dataclasses.replace(source, state="waiting", age_s=float("nan"), drift_ppm=float("nan"))
     assert describe_source(unseen, 1.0).age == "none yet"
     feedback = dataclasses.replace(fake_session(40)[-1], sources=(source,), reason="no reference")
-    assert describe_step(feedback) == "step 40  ·  51 ms a step  ·  observed against the stored reference"
+    assert describe_step(feedback) == "step 40  ·  observed against the stored reference"
     assert describe_notices(feedback) == "no reference   ·   muse: battery low"
     assert describe_step(None) == "no step yet"
     assert describe_notices(None) == ""

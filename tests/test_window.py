@@ -11,23 +11,26 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from rtaffect.errors import RtaffectError
+from rtaffect.errors import RtaffectError, SettingsError
 from rtaffect.feedback import Feedback, SourceStatus
 from rtaffect.space import LEAST_SHARE
 from rtaffect.view import Presenter, row_lines, run_window
 from rtaffect.view import window as window_module
-from rtaffect.view.plots import band_path, time_range
+from rtaffect.view.courses import compare
+from rtaffect.view.participant import ParticipantWindow
+from rtaffect.view.participant_state import ParticipantPresenter
 from rtaffect.view.sections import percent
+from rtaffect.view.time_plot import band_path, time_range
 from rtaffect.view.window import SessionWindow, grab
 from tests.fake_feedback import (
     CHANNELS,
@@ -37,57 +40,32 @@ from tests.fake_feedback import (
     channel_rows,
     component_rows,
     fake_session,
+    fake_zones,
     region_rows,
 )
-
-Make = Callable[..., SessionWindow]
+from tests.view_windows import Make, activate, check_nothing_left, cut_off, windows
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(qapp: QApplication) -> Iterator[None]:
     """Fail a test that leaves a window or a thread behind."""
-    widgets, threads = set(map(id, qapp.topLevelWidgets())), set(threading.enumerate())
-    yield
-    qapp.processEvents()
-    qapp.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
-    assert [w for w in qapp.topLevelWidgets() if id(w) not in widgets] == []
-    assert set(threading.enumerate()) <= threads
+    yield from check_nothing_left(qapp)
 
 
 @pytest.fixture
 def make(qtbot: QtBot) -> Iterator[Make]:
-    """Build windows fed with ``steps`` fake steps, whose clock stands ``late_s`` after the newest."""
-    made: list[SessionWindow] = []
-
-    def build(
-        steps: int, *, late_s: float = 0.4, presenter: Presenter | None = None, **options: object
-    ) -> SessionWindow:
-        fake = {key: options.pop(key) for key in ("rows", "people", "lost") if key in options}
-        presenter = presenter or Presenter()
-        for feedback in fake_session(steps, **fake):  # type: ignore[arg-type]
-            presenter.add(feedback)
-        defaults = {"title": "a test", "on_close": lambda: None, "now": lambda: 1000.0 + steps + late_s}
-        window = SessionWindow(presenter, **(defaults | options))  # type: ignore[arg-type]
-        made.append(window)
-        window.show()
-        qtbot.waitExposed(window)
-        window.tick()
-        return window
-
-    yield build
-    for window in made:
-        window.close()
-        window.deleteLater()
+    """Build windows; see :func:`tests.view_windows.windows`."""
+    yield from windows(qtbot)
 
 
 def test_no_data(make: Make) -> None:
     window = make(0)
     assert window.windowTitle() == "rtaffect \N{EN DASH} a test"
     assert "waiting for data" in window.header.headline.text()
-    assert window.mean_plot.empty.isVisible()
+    assert window.curves.mean_plot.empty.isVisible()
     assert window.rows.list.count() == 0
     assert not window.banner.isVisible()
-    assert window.sources.none.isVisible()
+    assert window.curves.sources.none.isVisible()
 
 
 def test_curves_hold_what_the_presenter_resolved(make: Make) -> None:
@@ -96,7 +74,7 @@ def test_curves_hold_what_the_presenter_resolved(make: Make) -> None:
     presenter.select(9)
     window.tick()
     state = presenter.state()
-    for plot, course in ((window.row_plot, state.row), (window.mean_plot, state.mean)):
+    for plot, course in ((window.curves.row_plot, state.row), (window.curves.mean_plot, state.mean)):
         for curve, values in ((plot.predicted, course.predicted), (plot.smoothed, course.smoothed)):
             x, y = curve.getData()
             np.testing.assert_array_equal(x, course.time)
@@ -107,8 +85,8 @@ def test_curves_hold_what_the_presenter_resolved(make: Make) -> None:
         assert not plot.empty.isVisible()
         assert course.agreement.text in plot.note.text()
     assert "running" in window.header.headline.text()
-    assert window.mean_plot.heading.text() == "Mean over 24 channels"
-    assert window.row_plot.heading.text() == f"Channel {CHANNELS[9]}"
+    assert window.curves.mean_plot.heading.text() == "Mean over 24 channels"
+    assert window.curves.row_plot.heading.text() == f"Channel {CHANNELS[9]}"
     assert window.rows.list.currentRow() == 9
 
 
@@ -132,27 +110,27 @@ def test_words_of_a_fault(make: Make) -> None:
     assert window.banner.text() == "synthetic participants"
     assert "fault" in window.header.headline.text()
     assert window.header.detail.words == "Muse-27C0 lost"
-    assert len(window.sources.lines) == len(PEOPLE) + 1
-    assert any("Muse-27C0" in line and "lost" in line and "14.6 s" in line for line in window.sources.lines)
+    assert len(window.curves.sources.lines) == len(PEOPLE) + 1
+    assert any("Muse-27C0" in line and "lost" in line and "14.6 s" in line for line in window.curves.sources.lines)
     assert "no samples for 14 s" in window.footer.notices.text()
     assert "step 60" in window.footer.step.text()
-    assert "Muse-3B91: 5 poor (Fp2, F8" in window.quality.words.words
+    assert "Muse-3B91: 5 poor (Fp2, F8" in window.curves.quality.words.words
 
 
 def test_ages_grow_and_a_stall_is_said(make: Make) -> None:
     present = [1060.2]
     window = make(60, now=lambda: present[0])
-    before = window.sources.lines
+    before = window.curves.sources.lines
     present[0] = 1062.0
     window.tick()
-    assert window.sources.lines != before
+    assert window.curves.sources.lines != before
     assert "running" in window.header.headline.text()
-    line, updates = window.mean_plot.now_line.value(), window.data_updates
+    line, updates = window.curves.mean_plot.now_line.value(), window.data_updates
     present[0] = 1064.0
     window.tick()
     assert "stalled" in window.header.headline.text()
     assert window.header.detail.words == "no step for 4 s"
-    assert window.mean_plot.now_line.value() == pytest.approx(line + 2.0)
+    assert window.curves.mean_plot.now_line.value() == pytest.approx(line + 2.0)
     assert window.header.clock.text() == "1:04"
     assert window.data_updates == updates
 
@@ -163,10 +141,13 @@ def test_rows_are_chosen_by_keyboard(make: Make, qtbot: QtBot) -> None:
     for key in keys:
         qtbot.keyClick(window.rows.list, key)
     assert window.rows.list.currentRow() == 2
-    assert (window.row_plot.heading.text(), window.row_plot.remark.words) == ("Channel F7", "(not trusted now)")
+    assert (window.curves.row_plot.heading.text(), window.curves.row_plot.remark.words) == (
+        "Channel F7",
+        "(not trusted now)",
+    )
     qtbot.keyClick(window.rows.list, Qt.Key.Key_End)
-    assert window.row_plot.heading.text() == f"Channel {CHANNELS[-1]}"
-    assert window.row_plot.remark.words == ""
+    assert window.curves.row_plot.heading.text() == f"Channel {CHANNELS[-1]}"
+    assert window.curves.row_plot.remark.words == ""
 
 
 def test_choice_survives_new_steps(make: Make, qtbot: QtBot) -> None:
@@ -176,7 +157,7 @@ def test_choice_survives_new_steps(make: Make, qtbot: QtBot) -> None:
     presenter.add(fake_session(41)[-1])
     window.tick()
     assert window.rows.list.currentRow() == 1
-    assert window.row_plot.heading.text() == f"Channel {CHANNELS[1]}"
+    assert window.curves.row_plot.heading.text() == f"Channel {CHANNELS[1]}"
 
 
 @pytest.mark.parametrize(("close_by", "key"), [("method", None), ("key", Qt.Key.Key_W)])
@@ -219,19 +200,6 @@ def test_repaints_go_on_by_themselves(make: Make, qtbot: QtBot) -> None:
     assert window.data_updates == updates
 
 
-def inside_window(window: SessionWindow) -> list[str]:
-    """Return the labels whose text is cut off by their own or their window's edge."""
-    cut = []
-    for label in window.findChildren(QLabel):
-        if not label.isVisible() or not label.text() or label is window.footer.notices:
-            continue
-        place = QRect(label.mapTo(window, QPoint(0, 0)), label.size())
-        too_narrow = label.width() < label.fontMetrics().horizontalAdvance(label.text())
-        if too_narrow or not window.rect().contains(place):
-            cut.append(label.text())
-    return cut
-
-
 @pytest.mark.parametrize("rows", [channel_rows(), region_rows()], ids=["24 rows", "86 rows"])
 @pytest.mark.parametrize("size", [(1180, 660), (1280, 720), (1920, 1080)])
 def test_nothing_is_cut_off(make: Make, qapp: QApplication, rows: FakeRows, size: tuple[int, int]) -> None:
@@ -241,10 +209,36 @@ def test_nothing_is_cut_off(make: Make, qapp: QApplication, rows: FakeRows, size
     window.tick()
     qapp.processEvents()
     assert (window.width(), window.height()) == size
-    assert inside_window(window) == []
-    parts: list[QWidget] = [window.header, window.rows, window.mean_plot, window.row_plot, window.quality]
-    places = [QRect(p.mapTo(window, QPoint(0, 0)), p.size()) for p in (*parts, window.sources, window.footer)]
+    assert cut_off(window) == []
+    parts: list[QWidget] = [
+        window.header,
+        window.rows,
+        window.curves.mean_plot,
+        window.curves.row_plot,
+        window.curves.quality,
+    ]
+    places = [QRect(p.mapTo(window, QPoint(0, 0)), p.size()) for p in (*parts, window.curves.sources, window.footer)]
     assert not any(a.intersects(b) for i, a in enumerate(places) for b in places[:i])
+
+
+@pytest.mark.parametrize("rows", [channel_rows(), region_rows()], ids=["24 rows", "86 rows"])
+@pytest.mark.parametrize("size", [(1180, 660), (1280, 720), (1920, 1080)])
+def test_nothing_is_cut_off_on_the_other_pages(
+    make: Make, qapp: QApplication, rows: FakeRows, size: tuple[int, int]
+) -> None:
+    window = make(60, rows=rows, protocol=True, on_go=print, on_skip=print, blinded=True, zones=fake_zones())
+    window.resize(*size)
+    for page in (1, 2, 3):
+        window.show_page(page)
+        for _ in range(2):
+            qapp.processEvents()
+            window.tick()
+        assert (window.width(), window.height()) == size
+        assert cut_off(window) == []
+        parts: list[QWidget] = [window.header, window.protocol, window.rows, window.tabs, window.pages, window.footer]
+        places = [QRect(p.mapTo(window, QPoint(0, 0)), p.size()) for p in parts]
+        assert all(window.rect().contains(place) for place in places)
+        assert not any(a.intersects(b) for i, a in enumerate(places) for b in places[:i])
 
 
 @pytest.mark.parametrize("size", [(1180, 660), (1280, 720)])
@@ -259,11 +253,18 @@ def test_much_to_say_in_a_small_window(make: Make, qapp: QApplication, size: tup
     for _ in range(4):
         window.tick()
         qapp.processEvents()
-    parts = [window.header, window.banner, window.key, window.mean_plot, window.row_plot, window.lower_panels]
+    parts = [
+        window.header,
+        window.banner,
+        window.curves.key,
+        window.curves.mean_plot,
+        window.curves.row_plot,
+        window.curves.lower_panels,
+    ]
     places = [QRect(part.mapTo(window, QPoint(0, 0)), part.size()) for part in (*parts, window.footer)]
     assert all(above.bottom() < below.top() for above, below in itertools.pairwise(places))
     assert all(window.rect().contains(place) for place in places)
-    area = window.sources.area
+    area = window.curves.sources.area
     assert area.widget().width() <= area.viewport().width()
 
 
@@ -275,11 +276,11 @@ def test_more_people_and_other_rows(make: Make) -> None:
         presenter.add(feedback)
     window.tick()
     assert window.rows.list.count() == 86 + 3
-    assert len(window.sources.lines) == 10
+    assert len(window.curves.sources.lines) == 10
     for feedback in fake_session(12, people=people[:1]):
         presenter.add(feedback)
     window.tick()
-    assert len(window.sources.lines) == 2
+    assert len(window.curves.sources.lines) == 2
 
 
 def listed(window: SessionWindow) -> list[str]:
@@ -294,8 +295,8 @@ def test_rows_of_one_kind_have_no_headings(make: Make) -> None:
     assert window.rows.width() == 330
     components = make(20, rows=component_rows())
     assert listed(components) == ["component-1", "component-2", "component-3"]
-    assert components.row_plot.heading.text() == "Component 1"
-    assert components.quality.grid.marked is None
+    assert components.curves.row_plot.heading.text() == "Component 1"
+    assert components.curves.quality.grid.marked is None
 
 
 def test_sections_come_in_order_whatever_the_order_of_the_rows(make: Make) -> None:
@@ -307,8 +308,8 @@ def test_sections_come_in_order_whatever_the_order_of_the_rows(make: Make) -> No
     assert lines[1:9] == list(ZONES)
     assert lines[10:20] == list(fake.rows[-10:])
     assert lines[21:] == list(fake.rows[8:-10])
-    assert window.mean_plot.heading.text() == "Mean over 8 zones"
-    assert window.row_plot.heading.text() == "Zone frontal lh"
+    assert window.curves.mean_plot.heading.text() == "Mean over 8 zones"
+    assert window.curves.row_plot.heading.text() == "Zone frontal lh"
 
 
 def test_headings_are_passed_over(make: Make, qtbot: QtBot) -> None:
@@ -322,7 +323,7 @@ def test_headings_are_passed_over(make: Make, qtbot: QtBot) -> None:
     for _ in range(8):
         qtbot.keyClick(rows, Qt.Key.Key_Down)
     assert rows.currentRow() == 10
-    assert window.row_plot.heading.text().startswith("Group prefrontal (")
+    assert window.curves.row_plot.heading.text().startswith("Group prefrontal (")
     qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=rows.visualItemRect(rows.item(9)).center())
     assert rows.currentRow() == 10
     qtbot.keyClick(rows, Qt.Key.Key_Up)
@@ -347,7 +348,7 @@ def test_the_chosen_line_survives_other_rows(make: Make) -> None:
     for feedback in fake_session(12, rows=turned):
         presenter.add(feedback)
     window.tick()
-    assert window.row_plot.heading.text() == "Group insula"
+    assert window.curves.row_plot.heading.text() == "Group insula"
     assert listed(window)[window.rows.list.currentRow()] == "insula"
     assert listed(window)[0] == "Zones"
 
@@ -355,9 +356,9 @@ def test_the_chosen_line_survives_other_rows(make: Make) -> None:
 def test_quality_is_of_channels(make: Make) -> None:
     fake = region_rows(64)
     window = make(20, rows=fake, people=PEOPLE[:2])
-    grid = window.quality.grid
+    grid = window.curves.quality.grid
     assert grid.marked is None
-    assert window.quality.words.words == f"{PEOPLE[1]}: 3 poor ({', '.join(fake.channels[20:23])})"
+    assert window.curves.quality.words.words == f"{PEOPLE[1]}: 3 poor ({', '.join(fake.channels[20:23])})"
     assert grid.cell(0, 63).right() == pytest.approx(grid.width())
     named = grid.labelled()
     assert 20 <= len(named) < 64
@@ -366,8 +367,8 @@ def test_quality_is_of_channels(make: Make) -> None:
     channels = make(20, presenter=presenter, rows=fake.channels)
     presenter.select(30)
     channels.tick()
-    assert channels.quality.grid.marked == 30
-    assert 30 in channels.quality.grid.labelled()
+    assert channels.curves.quality.grid.marked == 30
+    assert 30 in channels.curves.quality.grid.labelled()
 
 
 def test_rows_that_are_not_told_apart_are_marked_and_keyed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,23 +423,75 @@ def test_a_row_says_what_it_is(make: Make) -> None:
     presenter.select(region_rows().rows.index("insula-rh"))
     window.tick()
     share = percent(float(region_rows().own_share[region_rows().rows.index("insula-rh")]))
-    assert window.row_plot.heading.text() == f"Region insula-rh ({share} own)"
-    assert window.row_plot.remark.words == "(not told apart)"
+    assert window.curves.row_plot.heading.text() == f"Region insula-rh ({share} own)"
+    assert window.curves.row_plot.remark.words == "(not told apart)"
     hint = window.rows.list.currentItem().toolTip()
     told = "of its estimated power is its own: not told apart from its neighbours by this montage"
     assert hint == f"Region insula-rh\n{share} {told}"
-    assert window.row_plot.heading.toolTip() == hint
+    assert window.curves.row_plot.heading.toolTip() == hint
     assert "average" in window.rows.list.item(9).toolTip()
 
 
 def test_the_key_takes_as_many_lines_as_it_needs(make: Make) -> None:
     window = make(20, rows=region_rows())
-    key = window.key
+    key = window.curves.key
     for width, lines in ((1280, 1), (1180, 2)):
         window.resize(width, 700)
         QApplication.processEvents()
         assert key.height() == 18 * lines
         assert all(key.rect().contains(place.toRect()) for place in key.places())
+
+
+def test_pages_are_drawn_when_they_are_shown(make: Make, qtbot: QtBot) -> None:
+    presenter = Presenter()
+    window = activate(make(40, presenter=presenter), qtbot)
+    for key, page in ((Qt.Key.Key_3, 2), (Qt.Key.Key_4, 3), (Qt.Key.Key_2, 1)):
+        qtbot.keyClick(window, key)
+        assert (window.pages.currentIndex(), window.tabs.currentIndex()) == (page, page)
+    assert window.tabs.tabText(1) == "2  Scalp"
+    assert "FC5" not in window.curves.row_plot.heading.text()
+    presenter.select(7)
+    window.tick()
+    assert "FC5" in window.map.selection.words
+    assert "FC5" not in window.curves.row_plot.heading.text(), "a page that is not seen is not drawn"
+    window.tabs.setCurrentIndex(0)
+    assert window.curves.row_plot.heading.text() == "Channel FC5"
+
+
+def test_agreement_page_shows_what_was_resolved(make: Make) -> None:
+    presenter = Presenter()
+    window = make(200, presenter=presenter, page=3)
+    state, page = presenter.state(), window.agreement
+    for number, course in enumerate((state.mean, state.row)):
+        found = compare(course, step_s=1.0, smooth_steps=5, window_s=10.0)
+        running, difference = page.running[number], page.differences[number]
+        np.testing.assert_array_equal(running.r.getData()[1], found.running.r)
+        np.testing.assert_array_equal(difference.smoothed.getData()[1], found.smoothed)
+        low, high = found.running.chance  # type: ignore[misc]
+        area = running.chance.path().boundingRect()
+        assert (area.top(), area.bottom()) == (pytest.approx(low), pytest.approx(high))
+        assert running.note.text() == course.agreement.text
+        assert difference.note.text() == course.agreement.distance_text
+        assert running.empty.isHidden()
+    early = make(60, page=3).agreement.running[0]
+    assert early.empty.text() == "a running r needs 120 steps"
+    assert not early.empty.isHidden()
+    assert early.chance.path().isEmpty()
+
+
+def test_events_stand_in_the_courses(make: Make) -> None:
+    presenter = Presenter()
+    window = make(130, presenter=presenter, protocol=True)
+    presenter.mark(60.0, "a {brace}")
+    window.tick()
+    lines = {line.label.toPlainText(): line for line in window.curves.row_plot._mark_lines if line.isVisible()}
+    assert {name: line.value() for name, line in lines.items()} == {"Baseline": 20.0, "a {brace}": 60.0, "Run 1": 100.0}
+    for number in range(20):
+        presenter.mark(60.0 + number, f"m{number}")
+    window.tick()
+    shown = [line for line in window.curves.row_plot._mark_lines if line.isVisible()]
+    assert len(shown) == 12
+    assert sum(line.label.isVisible() for line in shown) < 6, "names that would lie over each other are left out"
 
 
 def test_grab_writes_a_picture(make: Make, tmp_path: Path) -> None:
@@ -473,6 +526,38 @@ def test_run_window_beside_an_engine_that_ends(qapp: QApplication) -> None:
     thread.join()
     assert calls == [1]
     assert presenter.state().ended == "all steps are done"
+
+
+def test_the_participants_view_comes_and_goes_with_the_window(qapp: QApplication) -> None:
+    shown: list[ParticipantWindow] = []
+
+    def look() -> str | None:
+        shown.extend(w for w in qapp.topLevelWidgets() if isinstance(w, ParticipantWindow) and w.isVisible())
+        return "seen" if shown else None
+
+    participant = ParticipantPresenter("ring")
+    run_window(
+        Presenter(),
+        title="a test",
+        on_close=lambda: None,
+        now=lambda: 0.0,
+        poll=look,
+        seconds_after_end=0.05,
+        participant=participant,
+    )
+    assert shown
+    with pytest.raises(SettingsError, match="screen 7"):
+        run_window(Presenter(), title="", on_close=lambda: None, now=lambda: 0.0, participant=participant, screen=7)
+
+
+def test_trouble_elsewhere_is_told(make: Make) -> None:
+    window = make(40)
+    window.show_trouble("the participant's screen is gone")
+    assert "the participant's screen is gone" in window.footer.notices.text()
+    window.tick()
+    assert "screen is gone" in window.footer.notices.text()
+    window.show_trouble("")
+    assert "screen is gone" not in window.footer.notices.text()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send SIGINT to itself")

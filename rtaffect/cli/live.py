@@ -249,7 +249,8 @@ def _start_boards(headsets: Sequence[_Headset], cleanup: ExitStack, console: Con
 def _check_references(plan: SessionPlan, ears: Ears, staging: Staging, model: Model | None, console: Console) -> None:
     """Refuse a stimulus without a reference, and tell which of a protocol's sounds have none."""
     if plan.sound.stimulus is not None and ears.file is not None:
-        require_reference(model.bundle if model else None, ears.file.info.source_id, f"--stimulus {plan.sound.stimulus}")
+        bundle = model.bundle if model else None
+        require_reference(bundle, ears.file.info.source_id, f"--stimulus {plan.sound.stimulus}")
     if staging.programme is None or model is None or plan.analysis.against == "group":
         return
     without = [

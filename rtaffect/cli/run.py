@@ -32,6 +32,7 @@ from rtaffect.sinks.table import SessionEvent
 from rtaffect.sinks.tone import Tone
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.programme_player import ProgrammePlayer
+from rtaffect.spaces import RegionSpace, Space
 from rtaffect.stage import Stage
 from rtaffect.view import has_screen, run_window
 from rtaffect.view.participant_state import ParticipantPresenter
@@ -257,9 +258,16 @@ def _interrupt_sets(stop: threading.Event) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
+def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
+    """Return each zone's regions, where rows are regions."""
+    if not isinstance(space, RegionSpace):
+        return None
+    return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
+
+
 def _with_window(room: Room, _: Console) -> tuple[int, str]:
     """Run the engine on a thread of its own while the window has this one."""
-    run, presenter = room.run, Presenter()
+    run, presenter = room.run, Presenter(window_s=room.run.engine.settings.synchrony.window_s)
     if run.staging.protocol is not None:
         blocks = run.staging.protocol.blocks
         presenter.plan([PlannedBlock(b.name, b.kind, math.nan if b.seconds is None else b.seconds) for b in blocks])
@@ -293,6 +301,7 @@ def _with_window(room: Room, _: Console) -> tuple[int, str]:
             on_marker=room.stage.mark,
             recording=room.records.status if room.records.recording else None,
             blinded=plan.protocol.allocation is not None,
+            zones=_zones(run.engine.space),
             participant=room.participant if seen else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,
         )

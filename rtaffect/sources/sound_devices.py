@@ -111,6 +111,7 @@ def choose_sound_device(wanted: int | str | None, direction: Direction) -> Sound
 
 
 def matching(devices: list[SoundDevice], wanted: int | str | None, direction: Direction) -> list[SoundDevice]:
+    """Return the devices that ``wanted`` means: an index, a name or words of it; None the system's default."""
     if wanted is None:
         return [d for d in devices if (d.default_input if direction == "input" else d.default_output)]
     if isinstance(wanted, int) or wanted.isdecimal():

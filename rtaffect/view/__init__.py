@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from typing import Unpack
 
 from rtaffect.errors import RtaffectError
+from rtaffect.view.options import WindowOptions
+from rtaffect.view.participant_state import ParticipantPresenter
 from rtaffect.view.presenter import Presenter
 
 __all__ = ["Presenter", "has_screen", "run_window"]
+
+# pyqtgraph takes the first binding to Qt that it finds, unless it is told which.
+os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
 
 
 def has_screen() -> bool:
@@ -21,19 +26,16 @@ def has_screen() -> bool:
 def run_window(
     presenter: Presenter,
     *,
-    title: str,
-    banner: str | None = None,
-    on_close: Callable[[], None],
-    now: Callable[[], float],
-    poll: Callable[[], str | None] | None = None,
-    seconds_after_end: float | None = None,
+    participant: ParticipantPresenter | None = None,
+    screen: int | None = None,
+    **options: Unpack[WindowOptions],
 ) -> None:
     """Show the session until its window is closed; see :func:`rtaffect.view.window.run_window`.
 
     Raises
     ------
     RtaffectError
-        If Qt or pyqtgraph cannot be imported, or there is no screen.
+        If Qt or pyqtgraph cannot be imported, or there is no screen, or not that of the participant.
     """
     try:
         from rtaffect.view import window
@@ -48,12 +50,4 @@ def run_window(
             "libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
             'libxcb-keysyms1), or pip install "rtaffect[view]" again'
         ) from error
-    window.run_window(
-        presenter,
-        title=title,
-        banner=banner,
-        on_close=on_close,
-        now=now,
-        poll=poll,
-        seconds_after_end=seconds_after_end,
-    )
+    window.run_window(presenter, participant=participant, screen=screen, **options)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
 from rtaffect.feedback import Feedback, FloatArray
+from rtaffect.protocol.moment import Moment
+from rtaffect.view.courses import QUANTITIES, Course, resolve_course
+from rtaffect.view.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
 from rtaffect.view.sections import list_lines
-from rtaffect.view.state import QUANTITIES, ViewState, resolve_course
+from rtaffect.view.state import Mark, ViewState
+
+#: Events that are kept to be shown.
+KEPT_MARKS = 64
 
 
 class Presenter:
-    """Takes one Feedback a step from the engine's thread; gives the display one frozen state.
+    """Takes one Feedback a step from the engine's thread, and a Moment where there is a protocol; gives frozen states.
 
     ``add`` copies into arrays allocated at the first step, under a lock that is never held for longer than a copy,
     so that a slow or hidden display cannot hold the engine up.
@@ -25,15 +33,19 @@ class Presenter:
         Distance of steps, s.
     smooth_steps : int
         Steps over which the thick observed line is a running mean.
+    window_s : float
+        Length of the window that an observed value is of, s (``SynchronySettings.window_s``).
     """
 
-    def __init__(self, *, history_s: float = 300.0, step_s: float = 1.0, smooth_steps: int = 5) -> None:
-        if history_s < step_s or step_s <= 0 or smooth_steps < 1:
+    def __init__(
+        self, *, history_s: float = 300.0, step_s: float = 1.0, smooth_steps: int = 5, window_s: float = 10.0
+    ) -> None:
+        if history_s < step_s or step_s <= 0 or smooth_steps < 1 or window_s < step_s:
             raise ValueError(
-                f"history_s={history_s}, step_s={step_s}, smooth_steps={smooth_steps}: expected "
-                "history_s >= step_s > 0 and smooth_steps >= 1"
+                f"history_s={history_s}, step_s={step_s}, smooth_steps={smooth_steps}, window_s={window_s}: expected "
+                "history_s >= step_s > 0, smooth_steps >= 1 and window_s >= step_s"
             )
-        self.history_s, self.step_s, self.smooth_steps = history_s, step_s, smooth_steps
+        self.history_s, self.step_s, self.smooth_steps, self.window_s = history_s, step_s, smooth_steps, window_s
         self._capacity = int(np.ceil(history_s / step_s))
         self._lock = threading.Lock()
         self._revision = 0
@@ -41,6 +53,11 @@ class Presenter:
         self._fault: str | None = None
         self._ended: str | None = None
         self._latest: Feedback | None = None
+        self._longest_step_s = 0.0
+        self._protocol: ProtocolState | None = None
+        self._planned: tuple[PlannedBlock, ...] = ()
+        self._seen: dict[int, PlannedBlock] = {}
+        self._marks: deque[Mark] = deque(maxlen=KEPT_MARKS)
         self._written = 0
         self._time: FloatArray = np.empty(self._capacity)
         self._values: FloatArray = np.empty((0, len(QUANTITIES), 1))
@@ -59,6 +76,32 @@ class Presenter:
                 self._written = 0
             self._write(feedback)
             self._latest = feedback
+            self._longest_step_s = max(self._longest_step_s, sum(feedback.stage_s.values()))
+            self._revision += 1
+
+    def add_moment(self, moment: Moment) -> None:
+        """Keep where the protocol is; called from the engine's thread. What the participant is shown is not kept."""
+        state = for_operator(moment)
+        with self._lock:
+            before, self._protocol = self._protocol, state
+            self._seen[state.block] = PlannedBlock(state.name, state.kind)
+            begun = state.phase == "running" and (
+                before is None or (before.block, before.phase) != (state.block, "running")
+            )
+            if begun and np.isfinite(state.started):
+                self._marks.append(Mark(state.started, state.name, "block"))
+            self._revision += 1
+
+    def plan(self, blocks: Sequence[PlannedBlock]) -> None:
+        """Take the blocks that are to come, so that all of them can be named."""
+        with self._lock:
+            self._planned = tuple(blocks)
+            self._revision += 1
+
+    def mark(self, time: float, text: str) -> None:
+        """Keep a marker of the operator at session time ``time``, s."""
+        with self._lock:
+            self._marks.append(Mark(time, text, "marker"))
             self._revision += 1
 
     def select(self, row: int) -> None:
@@ -95,16 +138,16 @@ class Presenter:
         """Return all that the display shows now. The lock is held while two columns are copied, no longer."""
         with self._lock:
             revision, latest, selected = self._revision, self._latest, self._selected
-            fault, ended = self._fault, self._ended
+            fault, ended, longest = self._fault, self._ended, self._longest_step_s
+            protocol, marks = self._protocol, tuple(self._marks)
+            blocks = planned_blocks(protocol, self._planned, dict(self._seen)) if protocol is not None else ()
             time, values = self._columns(selected)
         if time.size:
             kept = time > time[-1] - self.history_s
             time, values = time[kept], values[kept]
         names = (latest.rows[selected], f"mean over {latest.mean_of}") if latest else ("", "mean over rows")
-        row, mean = (
-            resolve_course(name, time, values[:, :, i], step_s=self.step_s, smooth_steps=self.smooth_steps)
-            for i, name in enumerate(names)
-        )
+        row, mean = (self._course(name, time, values[:, :, i]) for i, name in enumerate(names))
+        oldest = time[-1] - self.history_s if time.size else -np.inf
         return ViewState(
             revision=revision,
             latest=latest,
@@ -115,6 +158,17 @@ class Presenter:
             ended=ended,
             smooth_steps=self.smooth_steps,
             history_s=self.history_s,
+            step_s=self.step_s,
+            window_s=self.window_s,
+            longest_step_s=longest,
+            protocol=protocol,
+            blocks=blocks,
+            marks=tuple(mark for mark in marks if mark.time >= oldest),
+        )
+
+    def _course(self, name: str, time: FloatArray, values: FloatArray) -> Course:
+        return resolve_course(
+            name, time, values, step_s=self.step_s, smooth_steps=self.smooth_steps, window_s=self.window_s
         )
 
     def _begin(self, feedback: Feedback) -> None:

@@ -114,6 +114,9 @@ class RowList(QListWidget):
         heading = found.isValid() and found.data(ROW) is None
         return found.siblingAtRow(found.row() + 1) if heading else found
 
+    def keyboardSearch(self, search: str) -> None:  # noqa: N802
+        """Let letters alone: in this window they are keys of their own."""
+
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Say so."""
         super().resizeEvent(event)

@@ -1,6 +1,6 @@
 """What the display shows, resolved by pure functions. No Qt.
 
-R rows of the space, P people, T shown steps. Correlations are dimensionless, times are seconds.
+Courses over time are in :mod:`rtaffect.view.courses`. Correlations are dimensionless, times are seconds.
 """
 
 from __future__ import annotations
@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtaffect.feedback import Feedback, FloatArray, SourceStatus
+from rtaffect.view.courses import Course
 
-#: Order of the quantities along the second axis of the history.
-QUANTITIES = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
-
-#: Fewest steps with both values for which a running correlation is shown.
-MINIMUM_STEPS = 20
+if TYPE_CHECKING:
+    from rtaffect.view.protocol_state import PlannedBlock, ProtocolState
 
 #: Seconds without a step after which the display says so.
 STALL_S = 3.0
@@ -45,45 +42,6 @@ _AGAINST = {
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """Running correlation of predicted and observed: ``r`` (None when it has no meaning) over ``steps`` steps."""
-
-    r: float | None
-    steps: int
-
-    @property
-    def text(self) -> str:
-        """Return the correlation in words, as shown."""
-        if self.r is None:
-            return f"r = n/a ({self.steps} of {MINIMUM_STEPS} steps needed)"
-        return f"r = {self.r:.2f} over {self.steps} steps"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Course:
-    """The shown time course of one row or of the mean over rows; every array is (T,) float64, absent values NaN.
-
-    ``time`` is session time, s; ``smoothed`` is the causal running mean of ``observed`` (Fisher z).
-    """
-
-    name: str
-    time: FloatArray
-    predicted: FloatArray
-    predicted_low: FloatArray
-    predicted_high: FloatArray
-    observed: FloatArray
-    smoothed: FloatArray
-    null_low: FloatArray
-    null_high: FloatArray
-    agreement: Agreement
-
-    @property
-    def inside_null(self) -> NDArray[np.bool_]:
-        """(T,) bool: where ``observed`` lies inside its null band."""
-        return (self.observed >= self.null_low) & (self.observed <= self.null_high)
-
-
-@dataclass(frozen=True, slots=True)
 class SourceText:
     """One source in words: what a line of the status area says."""
 
@@ -96,6 +54,15 @@ class SourceText:
     overruns: str
     drift: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An event at a session time, s: a block's begin, or a marker of the operator."""
+
+    time: float
+    text: str
+    kind: Literal["block", "marker"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,8 +83,16 @@ class ViewState:
         What failed, or why the session ended, in words.
     smooth_steps : int
         Steps over which ``smoothed`` is a mean.
-    history_s : float
-        Longest shown time, s.
+    history_s, step_s, window_s : float
+        Longest shown time, distance of steps, and length of the window that a value is of, s.
+    longest_step_s : float
+        The most that computing a step has taken, s; 0 where it is not known.
+    protocol : ProtocolState or None
+        Where in its protocol the session is; None without a protocol.
+    blocks : tuple of PlannedBlock
+        All blocks, as far as they are known.
+    marks : tuple of Mark
+        Events in the shown time.
     """
 
     revision: int
@@ -129,82 +104,12 @@ class ViewState:
     ended: str | None
     smooth_steps: int
     history_s: float
-
-
-def running_mean(values: FloatArray, steps: int) -> FloatArray:
-    """Return the causal running mean of correlations through Fisher z.
-
-    Parameters
-    ----------
-    values : (T,) float64, correlation
-        NaN where absent.
-    steps : int
-        Length of the window that ends at each value; absent values in it are left out.
-
-    Returns
-    -------
-    (T,) float64, correlation
-        ``tanh(mean(atanh(values)))``; NaN wherever ``values`` is NaN, so that a gap stays a gap.
-    """
-    if values.size == 0:
-        return values.copy()
-    finite = np.isfinite(values)
-    z = np.arctanh(np.clip(np.where(finite, values, 0.0), -0.999999, 0.999999))
-    padded = np.concatenate([np.zeros(steps), z])
-    counted = np.concatenate([np.zeros(steps), finite.astype(np.float64)])
-    window = np.lib.stride_tricks.sliding_window_view
-    total = window(padded, steps)[1:].sum(axis=1)
-    count = window(counted, steps)[1:].sum(axis=1)
-    return np.where(finite, np.tanh(total / np.maximum(count, 1.0)), np.nan)
-
-
-def agreement(predicted: FloatArray, observed: FloatArray) -> Agreement:
-    """Return Pearson's r of two (T,) float64 courses over the steps that have both values."""
-    both = np.isfinite(predicted) & np.isfinite(observed)
-    steps = int(both.sum())
-    if steps < MINIMUM_STEPS:
-        return Agreement(None, steps)
-    x = predicted[both] - predicted[both].mean()
-    y = observed[both] - observed[both].mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return Agreement(float(x @ y) / scale if scale > 1e-12 else None, steps)
-
-
-def break_at_gaps(time: FloatArray, values: FloatArray, step_s: float) -> tuple[FloatArray, FloatArray]:
-    """Insert a row of NaN wherever steps are missing, so that no line bridges them.
-
-    Parameters
-    ----------
-    time, values : (T,) and (T, K) float64
-    step_s : float
-        Regular distance of steps, s.
-
-    Returns
-    -------
-    time, values : (T + gaps,) and (T + gaps, K) float64
-    """
-    after = np.flatnonzero(np.diff(time) > 1.5 * step_s) + 1
-    if after.size == 0:
-        return time, values
-    return np.insert(time, after, time[after - 1] + step_s), np.insert(values, after, np.nan, axis=0)
-
-
-def resolve_course(name: str, time: FloatArray, values: FloatArray, *, step_s: float, smooth_steps: int) -> Course:
-    """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s."""
-    time, values = break_at_gaps(time, values, step_s)
-    predicted, low, high, observed, null_low, null_high = values.T
-    return Course(
-        name=name,
-        time=time,
-        predicted=predicted,
-        predicted_low=low,
-        predicted_high=high,
-        observed=observed,
-        smoothed=running_mean(observed, smooth_steps),
-        null_low=null_low,
-        null_high=null_high,
-        agreement=agreement(predicted, observed),
-    )
+    step_s: float = 1.0
+    window_s: float = 10.0
+    longest_step_s: float = 0.0
+    protocol: ProtocolState | None = None
+    blocks: tuple[PlannedBlock, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_S) -> tuple[Headline, str]:
@@ -264,11 +169,10 @@ def describe_source(source: SourceStatus, elapsed_s: float) -> SourceText:
 
 
 def describe_step(latest: Feedback | None) -> str:
-    """Return the one line about the newest step: number, cost, and what observed is against."""
+    """Return the one line about the newest step: number, and what observed is against."""
     if latest is None:
         return "no step yet"
-    cost = f"{1e3 * sum(latest.stage_s.values()):.0f} ms a step" if latest.stage_s else "step time unknown"
-    return f"step {latest.step}  \N{MIDDLE DOT}  {cost}  \N{MIDDLE DOT}  {_AGAINST[latest.observed_against]}"
+    return f"step {latest.step}  \N{MIDDLE DOT}  {_AGAINST[latest.observed_against]}"
 
 
 def describe_notices(latest: Feedback | None) -> str:

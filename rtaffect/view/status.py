@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from rtaffect.view import theme
 from rtaffect.view.state import (
     SourceText,
     ViewState,
-    describe_notices,
     describe_source,
-    describe_step,
     resolve_headline,
     session_clock,
     short_names,
@@ -25,8 +22,6 @@ WIDTH, LEAST_WIDTH, WINDOW = 440, 416, 1280
 
 #: Width of the longest name, px, and what is left of it where the other columns need the room.
 NAME_WIDTH, LEAST_NAME = 124, 40
-
-NOTICE_LINE = 17
 
 
 class Header(QWidget):
@@ -154,42 +149,3 @@ def _fill(line: list[QLabel], text: SourceText, called: str, width: int) -> None
     hint = f"{text.name}: {text.message}" if text.message else text.name
     if line[0].toolTip() != hint:
         line[0].setToolTip(hint)
-
-
-class Footer(QWidget):
-    """The newest step in one line; under it, why values are missing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.step = theme.label("", 12, theme.MUTED)
-        self.keys = theme.label("\N{UPWARDS ARROW}\N{DOWNWARDS ARROW} choose a row   Ctrl+W close", 12, theme.FAINT)
-        self.notices = theme.label("", 12, theme.NOTICE)
-        self.notices.setWordWrap(True)
-        self.notices.setFixedHeight(NOTICE_LINE)
-        self.notices.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        first = QHBoxLayout()
-        first.addWidget(self.step, 1)
-        first.addWidget(self.keys)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 6, 0)
-        layout.setSpacing(2)
-        layout.addLayout(first)
-        layout.addWidget(self.notices)
-
-    def show_step(self, state: ViewState) -> None:
-        """Describe the newest step."""
-        theme.set_text(self.step, describe_step(state.latest))
-        notices = describe_notices(state.latest)
-        theme.set_text(self.notices, f"\N{WHITE UP-POINTING TRIANGLE} {notices}" if notices else "")
-        self.notices.setToolTip(notices)
-        self._fit_notices()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Fit the notices into the new width."""
-        super().resizeEvent(event)
-        self._fit_notices()
-
-    def _fit_notices(self) -> None:
-        needed = self.notices.fontMetrics().horizontalAdvance(self.notices.text())
-        # A second line only where it is needed; what exceeds two lines is in the tool tip.
-        self.notices.setFixedHeight(NOTICE_LINE if needed < self.width() - 20 else 2 * NOTICE_LINE)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import cache
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontDatabase, QPen, QResizeEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtGui import QBrush, QColor, QFont, QFontDatabase, QGuiApplication, QKeyEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from rtaffect.view.state import Headline, Level
 
@@ -30,6 +30,8 @@ GOOD = "#1f6f68"
 PARTLY = "#e9d94a"
 POOR = "#f0527c"
 NOTICE = "#f3d98b"
+#: Of a place on a head whose row is not trusted now: a grey that no value has.
+UNTRUSTED = "#6a6a6a"
 
 #: Symbol and colour of each state of a source; the symbols differ in shape.
 LEVELS: dict[Level, tuple[str, str]] = {
@@ -52,9 +54,31 @@ STYLE = f"""
 QMainWindow, QWidget#body {{ background: {BACKGROUND}; }}
 QLabel {{ color: {TEXT}; background: transparent; }}
 QFrame#card {{ background: {CARD}; border: 1px solid {GRID}; border-radius: 6px; }}
+QFrame#help {{ background: {CARD}; border: 1px solid {MUTED}; border-radius: 8px; }}
 QLabel#banner {{
     color: {NOTICE}; background: #2a2415; border: 1px solid #6d5c25; border-radius: 6px; padding: 3px 10px;
 }}
+QListWidget:focus {{ border: 1px solid {FAINT}; }}
+QPushButton {{
+    color: {TEXT}; background: {CARD}; border: 1px solid {GRID}; border-radius: 5px; padding: 3px 10px; font-size: 12px;
+}}
+QPushButton:hover {{ border-color: {FAINT}; }}
+QPushButton:focus {{ border: 1px solid {TEXT}; }}
+QPushButton:checked {{ background: {SELECTED}; border-color: {MUTED}; }}
+QPushButton:disabled {{ color: {FAINT}; }}
+QPushButton#go {{ background: #1d4a45; border-color: #3fc6a5; }}
+QPushButton#go:disabled {{ background: {CARD}; border-color: {GRID}; }}
+QTabBar {{ background: transparent; }}
+QTabBar::tab {{
+    color: {MUTED}; background: transparent; border: 1px solid transparent; border-bottom: 2px solid {GRID};
+    padding: 4px 14px; font-size: 13px;
+}}
+QTabBar::tab:selected {{ color: {TEXT}; border-bottom: 2px solid {TEXT}; font-weight: 600; }}
+QTabBar::tab:focus {{ border: 1px solid {TEXT}; }}
+QLineEdit {{
+    color: {TEXT}; background: {BACKGROUND}; border: 1px solid {FAINT}; border-radius: 5px; padding: 3px 8px;
+}}
+QLineEdit:focus {{ border-color: {TEXT}; }}
 QListWidget, QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; outline: none; }}
 QScrollBar:vertical {{ background: transparent; width: 8px; margin: 0; }}
 QScrollBar::handle:vertical {{ background: {FAINT}; border-radius: 4px; min-height: 24px; }}
@@ -87,8 +111,15 @@ def colour(name: str, alpha: float = 1.0) -> QColor:
 
 
 def pen(name: str, width: float = 1.0, alpha: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    """Return a cosmetic pen: its ``width`` is in pixels in whatever coordinates it draws."""
-    found = QPen(colour(name, alpha), width, style)
+    """Return a pen for widgets, ``width`` in pixels; on a screen of high density they are larger, like the text."""
+    return QPen(colour(name, alpha), width, style)
+
+
+def plot_pen(name: str, width: float = 1.0, alpha: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    """Return a pen for plots: its ``width`` is in pixels in whatever coordinates it draws."""
+    screen = QGuiApplication.primaryScreen()
+    # Qt draws such a pen in the screen's own pixels, however dense they are.
+    found = pen(name, width * (screen.devicePixelRatio() if screen is not None else 1.0), alpha, style)
     found.setCosmetic(True)
     return found
 
@@ -150,3 +181,23 @@ def set_text(target: QLabel, text: str) -> None:
     """Give a label ``text``, unless it says so already (a new text is a new layout)."""
     if target.text() != text:
         target.setText(text)
+
+
+class Button(QPushButton):
+    """A button that Return presses, too: Space may have a meaning of its own in the window."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Press the button by Return and Enter."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+
+def button(text: str, name: str) -> Button:
+    """Return a button that is called ``name`` where it cannot be seen."""
+    found = Button(text)
+    found.setFont(font(12))
+    found.setAccessibleName(name)
+    found.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return found
