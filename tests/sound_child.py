@@ -90,7 +90,12 @@ def programme(folder: Path) -> dict[str, object]:
     source.stop()
     player.stop()
     np.savez(folder / "captured.npz", samples=block.samples[:, 0], times=block.times)
-    return {"onsets": [cue.onset for cue in cues], "late": [cue.late_s for cue in cues], "cut": cut, "underflows": player.underflows}
+    return {
+        "onsets": [cue.onset for cue in cues],
+        "late": [cue.late_s for cue in cues],
+        "cut": cut,
+        "underflows": player.underflows,
+    }
 
 
 def stop_at_once(folder: Path) -> list[object]:
