@@ -1,4 +1,4 @@
-"""Pictures of the operator's window in each of its states: ``python -m tests.screenshots --out DIR``."""
+"""Pictures of every window in each of its states: ``python -m tests.screenshots --out DIR``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+# Before anything loads liblsl, which then stays on this computer.
 from PySide6.QtWidgets import QApplication
 
+import tests.conftest  # noqa: F401
+from rtaffect.view.participant import ParticipantWindow
+from rtaffect.view.participant_state import ParticipantPresenter, ParticipantState
 from rtaffect.view.presenter import Presenter
 from rtaffect.view.window import SessionWindow, grab
 from tests.fake_feedback import (
@@ -152,15 +156,41 @@ def moments(out: Path) -> None:
     picture(out / "ended.png", steps=400, ended="the sound has come to its end", chosen=2)
 
 
+def participant(out: Path) -> None:
+    """What the participant sees: neutral, at some levels, at success, and an instruction."""
+    text = "Sit comfortably and look at the cross.\nListen to the story."
+    shown = {"tone": ParticipantState("tone"), "instruction": ParticipantState("ring", text=text)}
+    for show in ("ring", "bar"):
+        shown |= {f"{show}-{level}": ParticipantState(show, level=level, presence=1.0) for level in (0.0, 0.5, 1.0)}
+        shown[f"{show}-neutral"] = ParticipantState(show)
+        shown[f"{show}-success"] = ParticipantState(show, level=0.8, presence=1.0, success=1.0)
+    window = ParticipantWindow(ParticipantPresenter(), preview=True)
+    window.show()
+    window.resize(1280, 720)
+    for name, state in shown.items():
+        window.state = state
+        window.update()
+        grab(window, out / f"participant-{name}.png")
+    window.close()
+
+
+def start(out: Path) -> None:
+    """The start window in its three modes; asks the network on loopback alone."""
+    from tests.start_screens import start_pictures
+
+    start_pictures(out)
+
+
 def main() -> None:
     """Write all pictures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", choices=("states", "rows", "moments"))
+    parser.add_argument("--only", choices=("states", "rows", "moments", "participant", "start"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     application = QApplication.instance() or QApplication(["rtaffect"])
-    for name, write in {"states": states, "rows": rows, "moments": moments}.items():
+    made = {"states": states, "rows": rows, "moments": moments, "participant": participant, "start": start}
+    for name, write in made.items():
         if asked.only in (None, name):
             write(asked.out)
     application.processEvents()

@@ -158,3 +158,9 @@ def test_live_over_lsl_is_replayed_as_it_ran(headset: SimulatedHeadset, tmp_path
     quality = (live / "quality.tsv").read_text(encoding="utf-8").splitlines()
     assert len(quality) == 1 + 18 * 4
     same_tables(live, tmp_path / "again")
+    second = tmp_path / "second"
+    fine("live", "--session", live / "session.toml", "--seconds", "2", "--participant", "P2", "--out", second)
+    found = open_session(second)
+    assert found.plan.eeg.streams == (headset.name,)
+    assert not found.plan.results.outlet
+    assert (found.plan.participant, found.ran["steps"]) == ("P2", 2)

@@ -418,10 +418,11 @@ class TestRun:
         assert not timer.isActive()
 
     def test_an_interrupt_closes_it(self, tmp_path):
+        before = signal.getsignal(signal.SIGINT)
         timer = self.when_it_can(lambda window: signal.raise_signal(signal.SIGINT))
         assert run_start(demo(tmp_path)) is None
         assert not timer.isActive()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_plan_of_another_kind_of_headset_is_shown_as_it_is(make, tmp_path):
