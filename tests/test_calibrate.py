@@ -361,7 +361,7 @@ def test_the_bundle_of_another_layer_is_read_by_sessions(written, tmp_path):
 def test_check_lists_and_computes_nothing(written, faulty, tmp_path):
     done = CliRunner().invoke(command, [str(written), "--check"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert "nothing wrong was found" in done.output
+    assert "nothing wrong was found" in " ".join(done.output.split())
     (faulty / "eeg" / "listener-03.xdf").unlink()
     (faulty / "sounds" / "soundtrack-02.wav").unlink()
     done = CliRunner().invoke(command, [str(faulty), "--check"])
