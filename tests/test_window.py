@@ -530,10 +530,12 @@ def test_run_window_beside_an_engine_that_ends(qapp: QApplication) -> None:
 
 def test_the_participants_view_comes_and_goes_with_the_window(qapp: QApplication) -> None:
     shown: list[ParticipantWindow] = []
+    has_keys: list[QWidget | None] = []
 
     def look() -> str | None:
+        has_keys.append(qapp.activeWindow())
         shown.extend(w for w in qapp.topLevelWidgets() if isinstance(w, ParticipantWindow) and w.isVisible())
-        return "seen" if shown else None
+        return "seen" if shown and has_keys[-1] is not None else None
 
     participant = ParticipantPresenter("ring")
     run_window(
@@ -546,6 +548,7 @@ def test_the_participants_view_comes_and_goes_with_the_window(qapp: QApplication
         participant=participant,
     )
     assert shown
+    assert isinstance(has_keys[-1], SessionWindow), "the operator's keys work from the start"
     with pytest.raises(SettingsError, match="screen 7"):
         run_window(Presenter(), title="", on_close=lambda: None, now=lambda: 0.0, participant=participant, screen=7)
 

@@ -109,6 +109,8 @@ def run_window(
         window.show()
         if view is not None:
             view.start()
+            # The small view would have the keys else.
+            window.activateWindow()
         loop.exec()
     for each in (window,) if view is None else (view, window):
         each.close()
