@@ -86,7 +86,7 @@ class SessionPlan(_Frozen):
 
     format: Literal[1] = 1
     mode: Literal["live", "replay", "demo"] = "live"
-    participant: str | None = Field(None, pattern=r"^[A-Za-z0-9]+$", description="Code of the participant")
+    participant: str | None = Field(None, description="Code of the participant: letters and digits")
     recording: Path | None = Field(None, description="For a replay: XDF file or session folder")
     speed: str = Field("1", description="For a replay or demo: 1, N times as fast, or max")
     eeg: EegPlan = EegPlan()
@@ -97,6 +97,9 @@ class SessionPlan(_Frozen):
 
     @model_validator(mode="after")
     def _goes_together(self) -> SessionPlan:
+        code = self.participant
+        if code is not None and not (code.isascii() and code.isalnum()):
+            raise ValueError(f"participant {code!r}: a code is letters and digits without blanks, as in P01")
         if (self.mode == "replay") != (self.recording is not None):
             raise ValueError("recording is what mode = 'replay' replays: give both, or neither")
         return self
@@ -119,7 +122,9 @@ def read_plan(path: Path) -> SessionPlan:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise SettingsError(f"session {path}: {': '.join(filter(None, [where, first['msg']]))}") from None
+        raise SettingsError(
+            f"session {path}: {': '.join(filter(None, [where, first['msg'].removeprefix('Value error, ')]))}"
+        ) from None
     return SessionPlan.model_validate(_map_paths(plan.model_dump(), lambda p: Path(os.path.abspath(path.parent / p))))
 
 

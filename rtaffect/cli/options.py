@@ -173,8 +173,8 @@ def _plan(mode: str, base: Path | None, said: dict[str, Any]) -> SessionPlan:
         return SessionPlan.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + str(first["loc"][-1] if first["loc"] else "session").replace("_", "-")
-        raise SettingsError(f"{option} {first['input']}: {first['msg']}; see --help") from None
+        where = "--" + str(first["loc"][-1]).replace("_", "-") + f" {first['input']}: " if first["loc"] else ""
+        raise SettingsError(f"{where}{first['msg'].removeprefix('Value error, ')}; see --help") from None
 
 
 def queries_of(eeg: EegPlan) -> tuple[Query, ...]:
