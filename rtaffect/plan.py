@@ -11,6 +11,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rtaffect.errors import SettingsError
+from rtaffect.settings import first_problem
+
+
+def is_code(text: str) -> bool:
+    """Return whether ``text`` can be a participant's code: letters and digits."""
+    return text.isascii() and text.isalnum()
 
 
 class _Frozen(BaseModel):
@@ -98,7 +104,7 @@ class SessionPlan(_Frozen):
     @model_validator(mode="after")
     def _goes_together(self) -> SessionPlan:
         code = self.participant
-        if code is not None and not (code.isascii() and code.isalnum()):
+        if code is not None and not is_code(code):
             raise ValueError(f"participant {code!r}: a code is letters and digits without blanks, as in P01")
         if (self.mode == "replay") != (self.recording is not None):
             raise ValueError("recording is what mode = 'replay' replays: give both, or neither")
@@ -120,11 +126,7 @@ def read_plan(path: Path) -> SessionPlan:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"session {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SettingsError(
-            f"session {path}: {': '.join(filter(None, [where, first['msg'].removeprefix('Value error, ')]))}"
-        ) from None
+        raise SettingsError(f"session {path}: {first_problem(error)}") from None
     return SessionPlan.model_validate(_map_paths(plan.model_dump(), lambda p: Path(os.path.abspath(path.parent / p))))
 
 

@@ -182,13 +182,14 @@ def read_settings(path: Path | None, mains_hz: float | None = None) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     except (ValidationError, TypeError) as error:
-        detail = _first_of(error) if isinstance(error, ValidationError) else "signal must be a table"
+        detail = first_problem(error) if isinstance(error, ValidationError) else "signal must be a table"
         raise SettingsError(f"settings {path or ''}: {detail}; docs/settings.md lists them all") from None
 
 
-def _first_of(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """Return the first thing that is wrong, in one line: where, and what."""
     first = error.errors()[0]
-    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]))
 
 
 #: The engine's turn, s. Features are means over it and lags count in it.

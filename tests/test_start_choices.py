@@ -161,7 +161,7 @@ def test_a_replay_leaves_to_the_session_what_is_not_chosen():
         (Choices(threads="nan"), "Threads 'nan' is not possible"),
         (Choices(mode="replay", recording="r", sound_start="late"), "Began at 'late' is not possible"),
         (Choices(mode="demo", with_protocol=True), "the demo is not made yet"),
-        (Choices(participant="P 7"), "participant: "),
+        (Choices(participant="P 7"), "participant 'P 7': a code is letters and digits"),
     ],
 )
 def test_choices_that_make_no_plan_say_why(choices, told):

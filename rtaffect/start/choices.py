@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from rtaffect.errors import SettingsError
 from rtaffect.plan import AnalysisPlan, EegPlan, ProtocolPlan, ResultsPlan, SessionPlan, SoundPlan
+from rtaffect.settings import first_problem
 from rtaffect.start.fields import mains_in, path_of, rate_in, seconds_in, start_in, threads_in
 
 Mode = Literal["live", "replay", "demo"]
@@ -171,9 +172,7 @@ def plan_of(choices: Choices) -> SessionPlan:
             ),
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SettingsError(f"{where}: {first['msg']}; correct it in the window") from None
+        raise SettingsError(f"{first_problem(error)}; correct it in the window") from None
 
 
 def _eeg(choices: Choices) -> EegPlan:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from rtaffect.errors import RtaffectError
-from rtaffect.plan import SessionPlan
+from rtaffect.plan import is_code
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import seconds_in
 from rtaffect.start.fit import Fit, protocol_misfits
@@ -31,7 +30,6 @@ from rtaffect.view.participant_state import choose_screen
 LEAST_FREE: Final = 200e6
 #: What a sample takes on disk, bytes: its value and its share of a time.
 _BYTES: Final = 6.0
-_CODE: Final = re.compile(SessionPlan.model_fields["participant"].metadata[0].pattern)
 
 
 def protocol_problems(choices: Choices, found: Found, fit: Fit) -> Iterator[Problem]:
@@ -83,7 +81,7 @@ def _screen(choices: Choices, found: Found) -> Iterator[Problem]:
 def results_problems(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
     """Return what is wrong with the participant's code, the session's end, and the place of its results."""
     code = choices.participant.strip()
-    if code and not _CODE.search(code):
+    if code and not is_code(code):
         text = f"Participant {code!r} is not possible; expected letters and digits alone, as in P01"
         yield Problem("participant", text)
     elif not code and choices.mode == "live":
