@@ -36,6 +36,8 @@ class Session:
         Set from any thread to end the session after the present step.
     steps
         End after this many; None for no limit.
+    outlast
+        Go on to ``steps`` after all headsets have ended, as a live session does whose headsets died.
     """
 
     engine: Engine
@@ -43,6 +45,7 @@ class Session:
     sinks: Sequence[Sink]
     stop: threading.Event
     steps: int | None = None
+    outlast: bool = False
 
     def run(self) -> int:
         """Run to the end and return the number of steps; the sources are started before and stopped after."""
@@ -58,7 +61,7 @@ class Session:
                 for source in sources:
                     source.advance(due)
                 self._wait_for_late(sources, due)
-                if self.stop.is_set() or self._over(sources, due):
+                if self.stop.is_set() or (not self.outlast and self._over(sources, due)):
                     break
                 step += 1
                 feedback = self.engine.step(self.clock.now())

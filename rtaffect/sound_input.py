@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -111,20 +110,22 @@ class SoundInput:
     def _begin_segment(self) -> None:
         self._grid.reset()
         self._resampler = SoundResampler(self._rate)
-        self._anchors: deque[tuple[float, float]] = deque(maxlen=256)
-        self._taken = self._given = 0
+        # The times of the newest samples of the segment, the first of which is number ``_oldest``.
+        self._times, self._oldest, self._given = np.empty(0), 0, 0
 
     def _push(self, block: Block, start: int, stop: int) -> None:
         """Resample samples ``start`` to ``stop`` of ``block`` and lay them on the grid at their true times."""
-        times = block.times[start:stop] - self._origin
-        self._anchors += [(self._taken, times[0]), (self._taken + stop - start - 1, times[-1])]
-        self._taken += stop - start
+        self._times = np.concatenate([self._times, block.times[start:stop] - self._origin])
         out = self._resampler.push(block.samples[start:stop, 0])
+        if not len(out):
+            return
         position = (self._given + np.arange(len(out))) * (self._rate / SAMPLE_RATE)
+        when = np.interp(position, self._oldest + np.arange(len(self._times)), self._times)
+        self._write(*self._grid(out[:, None].astype(np.float64), when))
         self._given += len(out)
-        if len(out):
-            at, when = np.array(self._anchors).T
-            self._write(*self._grid(out[:, None].astype(np.float64), np.interp(position, at, when)))
+        # The next one lies at or after the newest: a converter gives nothing that it has not taken in.
+        passed = max(0, int(position[-1]) - self._oldest)
+        self._times, self._oldest = self._times[passed:], self._oldest + passed
 
     def _write(self, first: int, values: Signal) -> None:
         if first > self._ring.head:

@@ -187,3 +187,32 @@ def test_a_drifting_sound_card_is_read_at_its_true_time():
         heard.append(sound.second(step))
     grid = np.arange(19 * RATE, 23 * RATE) / RATE
     assert np.abs(np.concatenate(heard[19:]) - 0.5 * np.sin(2 * np.pi * 440 * grid)).max() < 0.02
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_when_jittered_sound_comes_does_not_move_it(rate):
+    """A device whose stamps wander by milliseconds: in small pieces, in large ones, and late."""
+    rng, count = np.random.default_rng(1), 8 * rate
+    samples = noise(8, rate)
+    blocks = np.repeat(rng.normal(0, 0.003, count // 441 + 1), 441)[:count]
+    stamps = ORIGIN - 0.4 + np.arange(count) / rate * (1 + 80e-6) + blocks
+
+    def seconds(pieces: list[float], late: float) -> list[np.ndarray | None]:
+        source = sound_source(samples, rate=float(rate))
+        sound = SoundInput(source, BandFeaturizer(), ORIGIN)
+        at, found = 0, []
+        for step in range(1, 8):
+            for piece in pieces:
+                stop = round(np.searchsorted(stamps, ORIGIN + step - 1 + piece + sound.lookahead_s - late))
+                stop = max(at, min(stop, count))
+                source.buffer.push(samples[at:stop, None], stamps[at:stop])
+                at = stop
+            sound.advance(step)
+            found.append(sound.second(step - 1) if step > 1 else None)
+        return found
+
+    prompt = seconds([1.0], 0.0)
+    assert all(second is not None for second in prompt[1:])
+    for pieces, late in (([0.1, 0.35, 0.8, 1.0], 0.0), ([0.5, 1.0], 0.3), ([1.0], 0.05)):
+        for a, b in zip(prompt, seconds(pieces, late), strict=True):
+            np.testing.assert_array_equal(a, b)

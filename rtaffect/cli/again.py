@@ -88,7 +88,9 @@ def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]
     for described in _said(session, "eeg"):
         query = Query("source_id", described["source_id"]) if described.get("source_id") else None
         query = query or Query("name", described["stream"])
-        sources = recorded.eeg_sources([query], channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
+        sources = recorded.eeg_sources(
+            [query], channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate, silent=True
+        )
         kind = str(described.get("type", ""))
         chosen = [s for s in sources if s.info.name == described["stream"]] or sources
         if len(chosen) != 1:

@@ -78,7 +78,7 @@ class Run:
     stimuli
         Sound files of known stimuli beside the protocol's, and their hashes; they are copied into the session's folder.
     steps
-        End after so many; None for no limit.
+        How many there are, whatever becomes of the sources; None where that is not known.
     stay_open
         Whether the window stays open at the end.
     """
@@ -228,6 +228,7 @@ class Room:
             [*self.sinks, *shown, self.stage],
             self.stop,
             min(filter(None, (run.steps, run.plan.results.seconds)), default=None),
+            outlast=run.steps is not None,
         )
         if self.run.staging.player is not None:
             self.run.staging.player.start(engine.origin)

@@ -92,7 +92,8 @@ class XdfRecording:
 
     def _times(self, which: Literal["first", "last"]) -> list[float]:
         of: Sequence[XdfSource | RecordedStreamSummary] = self._sources or [s for s in self.streams if s.samples]
-        return [getattr(each, which) for each in of]
+        times = (getattr(each, which) for each in of)
+        return [time for time in times if not math.isnan(time)]
 
     def eeg_sources(
         self,
@@ -101,6 +102,8 @@ class XdfRecording:
         unit: str | None = None,
         rate: float | None = None,
         seconds: float = 30.0,
+        *,
+        silent: bool = False,
     ) -> list[XdfSource]:
         """Return a source for each stream that meets one of ``queries`` (default: all of type EEG).
 
@@ -112,6 +115,8 @@ class XdfRecording:
             Channel names, unit and rate (Hz) to use instead of what the streams declare.
         seconds
             What each buffer keeps, s.
+        silent
+            Whether streams without samples are taken, too: devices that took part and never sent anything.
 
         Raises
         ------
@@ -120,7 +125,7 @@ class XdfRecording:
         StreamError
             If channel names or units are missing or do not fit.
         """
-        chosen = self._select(queries or (ANY_EEG,))
+        chosen = self._select(queries or (ANY_EEG,), silent=silent)
         sources = []
         for i, name in zip(
             chosen, distinct_names([(self.streams[i].name, self.streams[i].source_id) for i in chosen]), strict=True
@@ -182,8 +187,8 @@ class XdfRecording:
             )
         return tuple(Marker(text, float(time)) for text, time in zip(recorded.texts, corrected.stamps, strict=True))
 
-    def _select(self, queries: Sequence[Query]) -> list[int]:
-        """Return the numbers of the streams that meet ``queries`` and have samples."""
+    def _select(self, queries: Sequence[Query], *, silent: bool = False) -> list[int]:
+        """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples."""
         for query in queries:
             if not any(_meets(stream, (query,)) for stream in self.streams):
                 held = "; ".join(stream.describe() for stream in self.streams)
@@ -192,6 +197,8 @@ class XdfRecording:
                     "name=..., type=... or source_id=..."
                 )
         met = [i for i, stream in enumerate(self.streams) if _meets(stream, queries)]
+        if silent:
+            return met
         for i in met:
             if not self.streams[i].samples:
                 self.warnings.append(f"stream {self.streams[i].name!r} has no samples and is left out")

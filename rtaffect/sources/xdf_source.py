@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from rtaffect.buffer import SampleBuffer
@@ -53,13 +55,13 @@ class XdfSource:
 
     @property
     def first(self) -> float:
-        """Time of the first sample, s on the LSL clock."""
-        return float(self._due[0])
+        """Time of the first sample, s on the LSL clock; NaN without any."""
+        return float(self._due[0]) if len(self._due) else math.nan
 
     @property
     def last(self) -> float:
-        """Time at which the last sample is delivered, s on the LSL clock."""
-        return float(self._due[-1])
+        """Time at which the last sample is delivered, s on the LSL clock; NaN without any."""
+        return float(self._due[-1]) if len(self._due) else math.nan
 
     @property
     def offsets(self) -> tuple[tuple[float, float], ...]:
