@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[1]
         pytest.param("window", 6, marks=pytest.mark.slow),
         ("synchrony", 5),
         ("eeg", 2),
-        ("recovery", 2),
-        ("localisation", 2),
-        ("calibration", 7),
+        pytest.param("recovery", 2, marks=pytest.mark.slow),
+        pytest.param("localisation", 2, marks=pytest.mark.slow),
+        pytest.param("calibration", 7, marks=pytest.mark.slow),
         ("alignment", 2),
     ],
 )

@@ -175,6 +175,7 @@ def test_the_command_takes_a_head_and_settings(written, tmp_path):
 
 
 @needs_head
+@pytest.mark.slow
 def test_the_command_makes_the_head_model_itself(written, tmp_path):
     done = run(written, "--out", tmp_path / "b", "--space", "regions", "--quick")
     assert done.exit_code == 0, done.output

@@ -209,6 +209,7 @@ def test_streams_do_not_disturb_each_other_and_a_reset_one_is_new(exported, mode
     np.testing.assert_array_equal([two.step(second) for second in heard], alone)
 
 
+@pytest.mark.slow
 def test_an_hour_of_sound_leaves_the_state_as_large_as_a_minute(exported):
     stream, minute = exported["causal"].stream(), seconds_of(sound(60))
     sizes, last = set(), []
