@@ -326,6 +326,7 @@ def test_neither_torch_nor_transformers_is_imported(saved):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_conversion_command_works(folder, tmp_path):
     """What the refusal of pickle tells a user to do gives a folder that opens."""
     from models.weights import convert_command

@@ -26,6 +26,7 @@ def mne():
     return pytest.importorskip("mne")
 
 
+@pytest.mark.slow
 def test_the_kernel_is_the_one_of_mne_and_leaving_channels_out_gives_it_too(mne):
     """A forward solution of 19 channels of its own, through mne's eLORETA: fixed orientation, no depth weighting.
 

@@ -440,6 +440,7 @@ def test_ratings_have_no_listeners(tmp_path):
 
 
 @needs_head
+@pytest.mark.slow
 def test_regions_are_drawn_on_the_surface(tmp_path):
     outcome = outcome_of(RegionSpace(operator("1010-32")), TWO, sets=("lld", "layer-1"))
     page = written(outcome, tmp_path)
