@@ -13,8 +13,8 @@ import soxr
 from scipy.signal import butter, correlate, fftconvolve, sosfilt
 
 from bench import Rows, interleaved, run
-from rtaffect.alignment import Aligner
 from rtaffect.simulation.sounds import compose, speech_from_wheel
+from rtaffect.timelock.alignment import Aligner
 
 RATE = 16_000
 COMPARED_S = 6

@@ -45,7 +45,7 @@ def most_memory_mb() -> float | None:
 
 def featurizer(file: str, threads: str) -> float:
     """Load and run one of ours with a full context; return the seconds to load."""
-    from rtaffect.featurizer import Featurizer
+    from rtaffect.predicted.featurizer import Featurizer
 
     begin = time.perf_counter()
     loaded = Featurizer.load(Path(file), threads=int(threads), progress=lambda _: None)

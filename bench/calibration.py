@@ -35,21 +35,21 @@ from calibration.responses import group_responses, synchrony_courses
 from calibration.ridge import ALPHAS, folds
 from calibration.statistics import correlation_of, joint_moments, pair
 from calibration.validation import fit, held_out
-from rtaffect.audio import SAMPLE_RATE
-from rtaffect.featurizer import all_layers_for, default_featurizer, features_of
-from rtaffect.montage import STANDARD
-from rtaffect.prediction import lagged_design
-from rtaffect.regions import REGIONS, groups_of
-from rtaffect.response import clean_channels
-from rtaffect.settings import Settings
+from rtaffect.common.montage import STANDARD
+from rtaffect.common.regions import REGIONS, groups_of
+from rtaffect.common.settings import Settings
+from rtaffect.observed.operator import K, SpaceManifest, Zone, assemble
+from rtaffect.observed.response import clean_channels
+from rtaffect.observed.spaces import RegionSpace
+from rtaffect.observed.synchrony import RowLayout
+from rtaffect.predicted.featurizer import all_layers_for, default_featurizer, features_of
+from rtaffect.predicted.prediction import lagged_design
 from rtaffect.simulation.cohort import leaky
 from rtaffect.simulation.sounds import compose
 from rtaffect.simulation.study import StudySound
-from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.recorded import ArraySource
-from rtaffect.space import K, SpaceManifest, Zone, assemble
-from rtaffect.spaces import RegionSpace
-from rtaffect.synchrony import RowLayout
+from rtaffect.stream.audio import SAMPLE_RATE
+from rtaffect.stream.source import StreamInfo
 
 Array = NDArray[np.float64]
 

@@ -6,15 +6,15 @@ import numpy as np
 from scipy.signal import resample_poly, sosfilt
 
 from bench import Rows, interleaved, run
-from rtaffect.listener import Listener
-from rtaffect.montage import STANDARD
-from rtaffect.response import Response
-from rtaffect.settings import Settings
-from rtaffect.signal_path import design_filter
-from rtaffect.sources.base import StreamInfo
+from rtaffect.common.montage import STANDARD
+from rtaffect.common.settings import Settings
+from rtaffect.observed.listener import Listener
+from rtaffect.observed.operator import SpaceManifest, Zone, assemble
+from rtaffect.observed.response import Response
+from rtaffect.observed.signal_path import design_filter
+from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.sources.recorded import ArraySource
-from rtaffect.space import SpaceManifest, Zone, assemble
-from rtaffect.spaces import ChannelSpace, RegionSpace, Space
+from rtaffect.stream.source import StreamInfo
 
 #: The size of a head's lead field; its numbers do not matter for the time.
 REGIONS, SOURCES, K = 68, 5124, 5

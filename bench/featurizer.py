@@ -26,8 +26,8 @@ from models.export import export
 from models.fidelity import LOOKAHEAD
 from models.frontend import FRAMES_PER_S, KERNELS, STRIDES
 from models.graph import Precision
-from rtaffect.audio import SAMPLE_RATE, read_sound
-from rtaffect.featurizer import ALL_CORES, Featurizer, embedded_asset
+from rtaffect.predicted.featurizer import ALL_CORES, Featurizer, embedded_asset
+from rtaffect.stream.audio import SAMPLE_RATE, read_sound
 
 LAYER, CONTEXT_S = 7, 10
 LIBRARIES = ("onnxruntime", "torch", "transformers")

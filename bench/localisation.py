@@ -19,10 +19,10 @@ from calibration.head.forward import Head, open_head
 from calibration.head.operator import lead_field, make
 from calibration.head.positions import Montage, montage_for
 from calibration.head.subject import template
-from rtaffect.featurizer import cache_root
-from rtaffect.montage import STANDARD
-from rtaffect.regions import REGIONS, lobe_of
-from rtaffect.space import Operator
+from rtaffect.common.montage import STANDARD
+from rtaffect.common.regions import REGIONS, lobe_of
+from rtaffect.observed.operator import Operator
+from rtaffect.predicted.featurizer import cache_root
 
 Array = NDArray[np.float64]
 Power = Callable[[Array], Array]

@@ -13,15 +13,15 @@ import numpy as np
 
 from bench import Rows, run
 from bench.step import ANALYSIS, made_up_model
-from rtaffect.audio import read_sound
-from rtaffect.cli.assemble import Model, Sound, build_engine
-from rtaffect.clock import InstantClock
-from rtaffect.featurizer import featurizer_for
-from rtaffect.session import Session
+from rtaffect.common.clock import InstantClock
+from rtaffect.engine.session import Session
+from rtaffect.predicted.featurizer import featurizer_for
+from rtaffect.run.assemble import Model, Sound, build_engine
 from rtaffect.simulation.study import REST_S, StudySettings, SyntheticStudy
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
-from rtaffect.stimulus import KnownOnset
+from rtaffect.stream.audio import read_sound
+from rtaffect.timelock.stimulus import KnownOnset
 
 PEOPLE = 4
 

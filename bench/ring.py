@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from bench import Rows, interleaved, run
-from rtaffect.ring import RingBuffer
+from rtaffect.stream.ring import RingBuffer
 
 CHUNK_S = 0.02
 

@@ -10,24 +10,24 @@ import numpy as np
 from scipy.signal import sosfilt
 
 from bench import Rows, interleaved, run
-from rtaffect.audio import SAMPLE_RATE, read_sound
-from rtaffect.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus, save_bundle
-from rtaffect.cli.assemble import Model, Sound, build_engine, load_model
-from rtaffect.engine import Engine
-from rtaffect.featurizer import Featurizer, featurizer_for
-from rtaffect.feedback import Feedback
-from rtaffect.plan import AnalysisPlan
-from rtaffect.prediction import Weights
-from rtaffect.reference import Reference
-from rtaffect.settings import Settings
-from rtaffect.signal_path import design_filter
+from rtaffect.common.settings import Settings
+from rtaffect.engine.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus, save_bundle
+from rtaffect.engine.engine import Engine
+from rtaffect.engine.feedback import Feedback
+from rtaffect.observed.reference import Reference
+from rtaffect.observed.signal_path import design_filter
+from rtaffect.observed.spaces import ChannelSpace
+from rtaffect.observed.synchrony import fisher_mean, others_mean, standardise
+from rtaffect.plan.session_plan import AnalysisPlan
+from rtaffect.predicted.featurizer import Featurizer, featurizer_for
+from rtaffect.predicted.prediction import Weights
+from rtaffect.run.assemble import Model, Sound, build_engine, load_model
 from rtaffect.simulation.head import CHANNELS
-from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.sources.sound_file import SoundFileSource
-from rtaffect.spaces import ChannelSpace
-from rtaffect.stimulus import KnownOnset
-from rtaffect.synchrony import fisher_mean, others_mean, standardise
+from rtaffect.stream.audio import SAMPLE_RATE, read_sound
+from rtaffect.stream.source import StreamInfo
+from rtaffect.timelock.stimulus import KnownOnset
 
 RATE = 250.0
 ORIGIN = 100.0

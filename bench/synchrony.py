@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bench import Rows, interleaved, run
-from rtaffect.observer import GroupObserver, ReferenceObserver
-from rtaffect.settings import SynchronySettings
-from rtaffect.synchrony import RowLayout, observe, others_mean, standardise
+from rtaffect.common.settings import SynchronySettings
+from rtaffect.observed.observer import GroupObserver, ReferenceObserver
+from rtaffect.observed.synchrony import RowLayout, observe, others_mean, standardise
 
 RATE = 100
 SETTINGS = SynchronySettings()

@@ -16,12 +16,12 @@ import numpy as np
 from PySide6.QtWidgets import QApplication, QWidget
 
 from bench import Rows, interleaved, run
-from rtaffect.buffer import SampleBuffer
-from rtaffect.feedback import Feedback, SourceStatus
-from rtaffect.sources.base import StreamInfo
-from rtaffect.view.presenter import Presenter
-from rtaffect.view.window import SessionWindow
-from tests.fake_feedback import BLOCKS, fake_moment, fake_session, fake_zones, region_rows
+from rtaffect.engine.feedback import Feedback, SourceStatus
+from rtaffect.present.session_presenter import Presenter
+from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.source import StreamInfo
+from rtaffect.view.show import SessionWindow
+from tests.support.fake_feedback import BLOCKS, fake_moment, fake_session, fake_zones, region_rows
 
 #: 64 channels, 68 regions, 8 zones, 10 groups, two people, sound.
 ROWS = region_rows(64)

@@ -15,9 +15,9 @@ from calibration.validation import Fit
 from models.moonshine import SOURCE_SHA256
 from models.single_layer import single_layer
 from rtaffect import __version__
-from rtaffect.bundle import FEATURIZER_FILE, Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
-from rtaffect.featurizer import Featurizer, default_featurizer
-from rtaffect.settings import Settings
+from rtaffect.common.settings import Settings
+from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
+from rtaffect.predicted.featurizer import Featurizer, default_featurizer
 
 
 @dataclass(frozen=True, slots=True)

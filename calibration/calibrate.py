@@ -20,13 +20,13 @@ from calibration.outcome import Outcome
 from calibration.study import FolderStudy, Study, TabledStudy
 from calibration.sweep import AUTO, Question, Sweep, sweep
 from calibration.validation import fit
-from rtaffect.bundle import Bundle
-from rtaffect.errors import SettingsError
-from rtaffect.feature_cache import cached_features_of
-from rtaffect.featurizer import Featurizer
-from rtaffect.settings import Settings
+from rtaffect.common.errors import SettingsError
+from rtaffect.common.settings import Settings
+from rtaffect.engine.bundle import Bundle
+from rtaffect.observed.spaces import Space
+from rtaffect.predicted.feature_cache import cached_features_of
+from rtaffect.predicted.featurizer import Featurizer
 from rtaffect.simulation.study import StudySound
-from rtaffect.spaces import Space
 
 Array = NDArray[np.float64]
 

@@ -18,16 +18,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
 from calibration.head.command import operator_for
-from calibration.report import report_numbers, write_report
+from calibration.report.page import report_numbers, write_report
 from calibration.studies.check import check
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
-from rtaffect.bundle import Bundle, save_bundle
-from rtaffect.errors import RecordingError, SettingsError
-from rtaffect.featurizer import ALL_CORES, Featurizer, all_layers_for
-from rtaffect.settings import PredictionSettings, read_settings
-from rtaffect.space_file import load_operator
-from rtaffect.spaces import RegionSpace, Space
+from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.settings import PredictionSettings, read_settings
+from rtaffect.engine.bundle import Bundle, save_bundle
+from rtaffect.observed.operator_file import load_operator
+from rtaffect.observed.spaces import RegionSpace, Space
+from rtaffect.predicted.featurizer import ALL_CORES, Featurizer, all_layers_for
 
 #: Few lags and components, for a study of a few minutes.
 QUICK = PredictionSettings(n_components=4, lags_s=(0, 3, 6, 9))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
 
-from rtaffect.errors import MontageError, RecordingError, SettingsError
+from rtaffect.common.errors import MontageError, RecordingError, SettingsError
 
 Array = NDArray[np.float64]
 

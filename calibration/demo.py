@@ -9,12 +9,12 @@ import numpy as np
 import soundfile
 
 from calibration.calibrate import calibrate
-from rtaffect.audio import SAMPLE_RATE
-from rtaffect.bundle import save_bundle
-from rtaffect.cache import made_once
-from rtaffect.featurizer import Featurizer
-from rtaffect.settings import Settings
+from rtaffect.common.cache import made_once
+from rtaffect.common.settings import Settings
+from rtaffect.engine.bundle import save_bundle
+from rtaffect.predicted.featurizer import Featurizer
 from rtaffect.simulation.study import StudySettings, SyntheticStudy
+from rtaffect.stream.audio import SAMPLE_RATE
 
 Progress = Callable[[str], None]
 

@@ -5,7 +5,7 @@ their number only. These are the kinds that openSMILE's eGeMAPS and librosa have
 spectral change, pitch and voicing), and two rates of the envelope: that of syllables and beats, which cortex follows,
 and roughness, which screams and alarms have and which arouses. RMS energy is left out: in speech and music it is a copy
 of loudness (r .99). They are computed here because librosa brings numba and LLVM (212 MB) and 17 s of compilation;
-``tests/test_descriptors.py`` compares with librosa where it is installed.
+``tests/calibration/test_descriptors.py`` compares with librosa where it is installed.
 
 Clock. Row t follows from second t alone: 97 frames of 40 ms, one every 10 ms, the last of which ends with the second.
 Nothing of the second before or after is seen, so nothing is carried along and no chunking can matter. A frame is
@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from scipy.signal import freqz_sos
 from scipy.signal.windows import hann
 
-from rtaffect.manifest import SAMPLE_RATE
+from rtaffect.predicted.manifest import SAMPLE_RATE
 
 Float32Array = NDArray[np.float32]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from calibration.statistics import pair, score
 from calibration.validation import held_out_each
-from rtaffect.settings import Settings
+from rtaffect.common.settings import Settings
 
 Array = NDArray[np.float64]
 

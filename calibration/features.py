@@ -1,6 +1,6 @@
 """Features of a study's sounds for calibration, each computed once: every layer of a model, and the descriptors.
 
-A sound goes through the model once for all layers. What is done is kept on disk (:mod:`rtaffect.feature_cache`), one
+A sound goes through the model once for all layers. What is done is kept on disk (``feature_cache``), one
 file for each sound, element and feature set, so that a run that was cut off goes on where it stopped, and one layer can
 be read without the others.
 """
@@ -12,10 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from calibration.descriptors import VERSION, descriptors_of
-from rtaffect.audio import sound_sha256
-from rtaffect.feature_cache import Element, FeatureKey, Float32Array, feature_folder, read_features, write_features
-from rtaffect.featurizer import Featurizer, features_of
-from rtaffect.manifest import FeaturizerManifest
+from rtaffect.predicted.feature_cache import (
+    Element,
+    FeatureKey,
+    Float32Array,
+    feature_folder,
+    read_features,
+    write_features,
+)
+from rtaffect.predicted.featurizer import Featurizer, features_of
+from rtaffect.predicted.manifest import FeaturizerManifest
+from rtaffect.stream.audio import sound_sha256
 
 __all__ = ["DESCRIPTORS_SET", "Element", "FeatureKey", "FeatureStore", "feature_sets"]
 
@@ -52,7 +59,7 @@ class FeatureStore:
         sound, element
             See the class.
         featurizer
-            One of all layers (:func:`rtaffect.featurizer.all_layers_for`); of one that gives a single layer, that.
+            One of all layers (``featurizer.all_layers_for``); of one that gives a single layer, that.
 
         Raises
         ------

@@ -18,7 +18,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from calibration.ridge import ALPHAS, Indices, Sums, folds, ridge_of
-from rtaffect.prediction import Weights, components_of, lagged_design
+from rtaffect.predicted.prediction import Weights, components_of, lagged_design
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

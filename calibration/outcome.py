@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calibration.measured import Measured
 from calibration.sweep import Sweep
-from rtaffect.bundle import Bundle
+from rtaffect.engine.bundle import Bundle
 
 Array = NDArray[np.float64]
 

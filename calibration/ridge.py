@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.errors import SettingsError
+from rtaffect.common.errors import SettingsError
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]

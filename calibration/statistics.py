@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.errors import RecordingError, SettingsError
+from rtaffect.common.errors import RecordingError, SettingsError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -12,11 +12,11 @@ from calibration.studies.layout import RecordingFile
 from calibration.studies.manifest import read_layout
 from calibration.studies.recording import Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in, ratings_in
-from rtaffect.audio import read_sound
-from rtaffect.errors import RecordingError
-from rtaffect.listener import common_rows
+from rtaffect.common.errors import RecordingError
+from rtaffect.observed.listener import common_rows
 from rtaffect.simulation.study import StudySound
-from rtaffect.sources.base import Source
+from rtaffect.stream.audio import read_sound
+from rtaffect.stream.source import Source
 
 #: So many of a study's problems are named when it is refused; ``check`` names all.
 _NAMED = 5

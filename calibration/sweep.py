@@ -18,7 +18,7 @@ from calibration.exact import exact_null
 from calibration.nulls import PValues, p_values, phase_null, shift_null
 from calibration.statistics import Comparison, Pairs, Score, compare, pair, score
 from calibration.validation import Fit, fit, with_interval
-from rtaffect.settings import Settings
+from rtaffect.common.settings import Settings
 
 Array = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from calibration.intervals import residual_quantiles
 from calibration.model import RidgeSynchrony
 from calibration.ridge import ALPHAS, folds
-from rtaffect.errors import SettingsError
-from rtaffect.prediction import Weights
-from rtaffect.settings import Settings
+from rtaffect.common.errors import SettingsError
+from rtaffect.common.settings import Settings
+from rtaffect.predicted.prediction import Weights
 
 Array = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.frontend import Carry
 from models.graph import CONTRIB, Graph
-from rtaffect.manifest import StatePart
+from rtaffect.predicted.manifest import StatePart
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint

@@ -19,7 +19,7 @@ import numpy as np
 from models import catalogue
 from models.hub import fetch, is_commit
 from models.weights import Entry, Float32Array, find_tensors, is_untrained, read_tensor, sha256_of, weight_files
-from rtaffect.errors import ArtifactError
+from rtaffect.common.errors import ArtifactError
 
 Family = Literal["wav2vec2", "hubert", "wavlm"]
 Progress = Callable[[str], None]

@@ -15,9 +15,9 @@ from models.encoder import Design
 from models.export import Report, check_design, export, frozen_statistics
 from models.graph import Precision
 from models.single_layer import single_layer
-from rtaffect.audio import read_sound
-from rtaffect.errors import SettingsError
-from rtaffect.featurizer import Featurizer, embedded_asset
+from rtaffect.common.errors import SettingsError
+from rtaffect.predicted.featurizer import Featurizer, embedded_asset
+from rtaffect.stream.audio import read_sound
 
 #: The sound of a report where none is given.
 READ_SPEECH = "two_cities.wav"

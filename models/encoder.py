@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from models.attention import Attention
 from models.frontend import FRAMES_MADE, FRAMES_PER_S, FrontEnd
 from models.graph import Graph, Precision
-from rtaffect.manifest import StatePart
+from rtaffect.predicted.manifest import StatePart
 
 if TYPE_CHECKING:
     import onnx

@@ -15,9 +15,9 @@ from models.encoder import MOST_LOOKAHEAD, Design, EncoderGraph
 from models.files import write_atomically
 from models.frontend import FRAMES_PER_S, KERNELS, moments_of
 from models.graph import require_onnx
-from rtaffect.audio import read_sound
-from rtaffect.errors import ArtifactError, SettingsError
-from rtaffect.manifest import MANIFEST_KEY, FeaturizerManifest, Fidelity
+from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.predicted.manifest import MANIFEST_KEY, FeaturizerManifest, Fidelity
+from rtaffect.stream.audio import read_sound
 
 if TYPE_CHECKING:
     import onnx

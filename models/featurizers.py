@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from models.catalogue import CATALOGUE
-from rtaffect.errors import ArtifactError
-from rtaffect.featurizer import Featurizer, cache_root
+from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.featurizer import Featurizer, cache_root
 
 NONE_INSTALLED = (
     "No featurizer is installed yet. The default one is built when it is first needed; others are built from the "

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from models.encoder import Design, EncoderGraph
 from models.export import manifest_for, with_manifest
-from rtaffect.errors import ArtifactError
-from rtaffect.manifest import SAMPLE_RATE, Fidelity
+from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.manifest import SAMPLE_RATE, Fidelity
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint

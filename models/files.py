@@ -6,7 +6,7 @@ import os
 import uuid
 from pathlib import Path
 
-from rtaffect.errors import ArtifactError
+from rtaffect.common.errors import ArtifactError
 
 
 def write_atomically(target: Path, content: bytes) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.graph import Graph
-from rtaffect.manifest import StatePart
+from rtaffect.predicted.manifest import StatePart
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rtaffect.errors import ArtifactError
+from rtaffect.common.errors import ArtifactError
 
 if TYPE_CHECKING:
     import onnx

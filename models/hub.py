@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from models.catalogue import KnownEncoder
 from models.weights import INDEX, convert_command, download_command, no_weights, weight_files
-from rtaffect.errors import ArtifactError
+from rtaffect.common.errors import ArtifactError
 
 _ALLOWED: Final = ("config.json", "preprocessor_config.json", "*.safetensors", INDEX, "README.md")
 #: Language adapters beside the model: hundreds of files that no encoder of ours reads.

@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING
 
 from models.files import write_atomically
 from models.graph import needed_nodes
-from rtaffect.errors import ArtifactError
-from rtaffect.featurizer import embedded_asset
-from rtaffect.manifest import MANIFEST_KEY, SAMPLE_RATE, FeaturizerManifest, StatePart
+from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.featurizer import embedded_asset
+from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE, FeaturizerManifest, StatePart
 
 if TYPE_CHECKING:
     import onnx

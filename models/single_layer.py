@@ -15,9 +15,9 @@ from models import moonshine
 from models.export import write_featurizer
 from models.frontend import KERNELS
 from models.graph import needed_nodes, require_onnx
-from rtaffect.errors import ArtifactError, SettingsError
-from rtaffect.featurizer_file import CPU, check_signature, open_session, read_manifest, sha256_of
-from rtaffect.manifest import FeaturizerManifest
+from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.predicted.featurizer_file import CPU, check_signature, open_session, read_manifest, sha256_of
+from rtaffect.predicted.manifest import FeaturizerManifest
 
 if TYPE_CHECKING:
     import onnx

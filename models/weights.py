@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from rtaffect.errors import ArtifactError
+from rtaffect.common.errors import ArtifactError
 
 INDEX: Final = "model.safetensors.index.json"
 INCLUDE: Final = ("*.safetensors", "*.json", "README.md")

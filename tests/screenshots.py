@@ -12,11 +12,11 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtWidgets import QApplication
 
 import tests.conftest  # noqa: F401
-from rtaffect.view.participant import ParticipantWindow
-from rtaffect.view.participant_state import ParticipantPresenter, ParticipantState
-from rtaffect.view.presenter import Presenter
-from rtaffect.view.window import SessionWindow, grab
-from tests.fake_feedback import (
+from rtaffect.present.participant_state import ParticipantPresenter, ParticipantState
+from rtaffect.present.session_presenter import Presenter
+from rtaffect.view.participant.window import ParticipantWindow
+from rtaffect.view.show import SessionWindow, grab
+from tests.support.fake_feedback import (
     BLOCKS,
     CHANNELS,
     PEOPLE,
@@ -176,7 +176,7 @@ def participant(out: Path) -> None:
 
 def start(out: Path) -> None:
     """The start window in its three modes; asks the network on loopback alone."""
-    from tests.start_screens import start_pictures
+    from tests.support.start_screens import start_pictures
 
     start_pictures(out)
 

@@ -32,7 +32,7 @@ def test_import_contracts_can_break(tmp_path):
     config = tmp_path / "importlinter.ini"
     config.write_text(
         "[importlinter]\nroot_package = rtaffect\n[importlinter:contract:1]\nname = no\ntype = forbidden\n"
-        "source_modules = rtaffect.engine\nforbidden_modules = rtaffect.synchrony\n",
+        "source_modules = rtaffect.engine.engine\nforbidden_modules = rtaffect.observed.synchrony\n",
         encoding="utf-8",
     )
     done = python(IMPORT_LINTER, "--no-cache", "--config", str(config))
@@ -55,7 +55,9 @@ def loaded_by(module: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("module", ["rtaffect.cli", "rtaffect.session", "rtaffect.listener", "rtaffect.bundle"])
+@pytest.mark.parametrize(
+    "module", ["rtaffect.cli", "rtaffect.engine.session", "rtaffect.observed.listener", "rtaffect.engine.bundle"]
+)
 def test_a_start_loads_nothing_heavy(module):
     loaded = loaded_by(module)
     assert "rtaffect" in loaded

@@ -11,11 +11,11 @@ import numpy as np
 from rich.console import Console
 
 from calibration.head.parts import need
-from rtaffect.errors import MontageError, SettingsError
-from rtaffect.featurizer import cache_root
-from rtaffect.montage import known_name
-from rtaffect.space import LEAST_CHANNELS, LEAST_SHARE, Operator
-from rtaffect.space_file import save_operator
+from rtaffect.common.errors import MontageError, SettingsError
+from rtaffect.common.montage import known_name
+from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SHARE, Operator
+from rtaffect.observed.operator_file import save_operator
+from rtaffect.predicted.featurizer import cache_root
 
 
 @click.command("headmodel")

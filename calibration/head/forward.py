@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.head.subject import Progress, Subject, region_labels
-from rtaffect.errors import ArtifactError
-from rtaffect.regions import REGIONS
+from rtaffect.common.errors import ArtifactError
+from rtaffect.common.regions import REGIONS
 
 Array = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from calibration.head.forward import Head
 from calibration.head.positions import Montage, similarity, template_landmarks
 from calibration.head.zones import merge
 from rtaffect import __version__
-from rtaffect.regions import REGIONS, groups_of
-from rtaffect.space import K, Operator, SpaceManifest, Zone, assemble
+from rtaffect.common.regions import REGIONS, groups_of
+from rtaffect.observed.operator import K, Operator, SpaceManifest, Zone, assemble
 
 #: Ears and nasion that are nearer than this to the template's are taken for the same, m.
 _SAME_M = 0.005

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.errors import ArtifactError
+from rtaffect.common.errors import ArtifactError
 
 REMEDY: Final = 'pip install "rtaffect[head]"'
 #: Needed for any head; the other two for the template only.

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.errors import MontageError
-from rtaffect.montage import STANDARD, known_name, known_names
-from rtaffect.space import LEAST_CHANNELS
+from rtaffect.common.errors import MontageError
+from rtaffect.common.montage import STANDARD, known_name, known_names
+from rtaffect.observed.operator import LEAST_CHANNELS
 
 Array = NDArray[np.float64]
 

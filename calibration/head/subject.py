@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from calibration.head.parts import need, versions
 from calibration.head.surfaces import TEMPLATE, write_template
-from rtaffect.cache import made_once
-from rtaffect.errors import ArtifactError
-from rtaffect.regions import REGIONS
+from rtaffect.common.cache import made_once
+from rtaffect.common.errors import ArtifactError
+from rtaffect.common.regions import REGIONS
 
 Progress = Callable[[str], None]
 Array = NDArray[np.float64]

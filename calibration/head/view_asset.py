@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from calibration.head.parts import need, template_labels, template_mesh, versions
 from calibration.head.positions import template_positions
-from calibration.surface_map import VIEWS
-from rtaffect.montage import KNOWN
-from rtaffect.regions import REGIONS
+from calibration.report.surface_map import VIEWS
+from rtaffect.common.montage import KNOWN
+from rtaffect.common.regions import REGIONS
 
 Array = NDArray[np.float64]
 
-TARGET: Final = Path(__file__).parents[2] / "rtaffect" / "view" / "assets" / "head.safetensors"
+TARGET: Final = Path(__file__).parents[2] / "rtaffect" / "present" / "assets" / "head.safetensors"
 #: The viewer stands so far in front of and below the views' right angle, degrees.
 _FORWARD: Final = 10.0
 _BELOW: Final = 10.0

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.regions import REGIONS, lobe_of
-from rtaffect.space import LEAST_SHARE, Zone
+from rtaffect.common.regions import REGIONS, lobe_of
+from rtaffect.observed.operator import LEAST_SHARE, Zone
 
 #: From this share of a zone's regions on, a side or a lobe gives it its name.
 _MOSTLY: Final = 0.75

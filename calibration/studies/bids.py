@@ -16,7 +16,7 @@ from pathlib import Path
 
 from calibration.studies.layout import RecordingFile, shown
 from calibration.studies.tables import ABSENT, read_table
-from rtaffect.errors import RecordingError
+from rtaffect.common.errors import RecordingError
 
 DESCRIPTION = "dataset_description.json"
 #: What holds the EEG; other files beside it are parts of these.

@@ -13,10 +13,10 @@ from calibration.studies.montages import montage_problems
 from calibration.studies.recording import Recording, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
 from calibration.studies.tables import covariates_in, ratings_in
-from rtaffect.audio import SAMPLE_RATE, read_sound, sound_sha256
-from rtaffect.errors import RecordingError, RtaffectError, SettingsError, SoundError
-from rtaffect.settings import Settings
-from rtaffect.signal_path import design_filter
+from rtaffect.common.errors import RecordingError, RtaffectError, SettingsError, SoundError
+from rtaffect.common.settings import Settings
+from rtaffect.observed.signal_path import design_filter
+from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
 
 #: What begins a line that forbids nothing.
 NOTE = "note: "

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from calibration.studies.tables import ABSENT, read_table
-from rtaffect.errors import RecordingError, StreamError
-from rtaffect.montage import is_eog, known_name, place_of
-from rtaffect.sources.base import volts_per
+from rtaffect.common.errors import RecordingError, StreamError
+from rtaffect.common.montage import is_eog, known_name, place_of
+from rtaffect.stream.source import volts_per
 
 #: Names of what is recorded beside EEG and the eyes. EXG are the free inputs of BioSemi's amplifiers.
 _OTHER: Final = re.compile(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtaffect.errors import RecordingError
+from rtaffect.common.errors import RecordingError
 
 _FIXED, _CHANNEL = 256, 256
 #: Where a channel's fields lie, as (offset, width) in bytes per channel.

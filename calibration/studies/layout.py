@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtaffect.errors import RecordingError
+from rtaffect.common.errors import RecordingError
 
 #: Synchrony of one with the others needs them.
 LEAST_LISTENERS = 3

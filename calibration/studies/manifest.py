@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
 from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
-from rtaffect.errors import RecordingError
-from rtaffect.settings import Frozen
+from rtaffect.common.errors import RecordingError
+from rtaffect.common.settings import Frozen
 
 MANIFEST = "study.toml"
 _UNHEARD = "correct study.toml: add it to [listener.onset]"

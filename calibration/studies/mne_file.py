@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from calibration.studies.described import ChannelTable, kinds_of, read_channel_table
 from calibration.studies.edf_header import read_edf_header
 from calibration.studies.layout import RecordingFile
-from rtaffect.errors import RecordingError
-from rtaffect.montage import place_of
-from rtaffect.sources.base import StreamInfo, volts_per
+from rtaffect.common.errors import RecordingError
+from rtaffect.common.montage import place_of
 from rtaffect.sources.channel_plan import ChannelPlan, plan_eeg
 from rtaffect.sources.recorded import ArraySource
+from rtaffect.stream.source import StreamInfo, volts_per
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rtaffect.errors import MontageError
-from rtaffect.listener import common_rows
-from rtaffect.montage import is_eog, place_of
+from rtaffect.common.errors import MontageError
+from rtaffect.common.montage import is_eog, place_of
+from rtaffect.observed.listener import common_rows
 
 
 def montage_problems(montages: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from calibration.studies.layout import RecordingFile
 from calibration.studies.mne_file import PIECE_S, MneFile, Piece
-from rtaffect.errors import RecordingError, StreamError
+from rtaffect.common.errors import RecordingError, StreamError
 from rtaffect.simulation.study import StudySound
-from rtaffect.sources.base import Source
 from rtaffect.sources.xdf import XdfRecording, XdfSource
+from rtaffect.stream.source import Source
 
 #: EEG that is taken in before a sound starts, so that the filters have settled, s.
 LEAD_S = 10.0

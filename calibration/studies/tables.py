@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.studies.layout import SoundFile
-from rtaffect.errors import RecordingError
+from rtaffect.common.errors import RecordingError
 
 #: What stands where a value is missing, as BIDS has it, and other programs.
 ABSENT = frozenset({"n/a", "na", "nan", ""})

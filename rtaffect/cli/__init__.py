@@ -8,7 +8,7 @@ import sys
 import click
 
 from rtaffect import __version__
-from rtaffect.errors import RtaffectError
+from rtaffect.common.errors import RtaffectError
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
 COMMANDS = {
@@ -19,8 +19,8 @@ COMMANDS = {
     "protocol": ("rtaffect.cli.protocol:protocol", "Check a session's protocol, or copy the shipped ones."),
     "allocate": ("rtaffect.cli.protocol:allocate", "Draw which participant is in which arm, and seal it."),
     "unblind": ("rtaffect.cli.protocol:unblind", "Open a sealed allocation, on record."),
-    "report": ("calibration.sessions.report_command", "The report of a recorded session, or of a group of them."),
-    "export-bids": ("calibration.sessions.bids_command", "Write recorded sessions as a BIDS dataset."),
+    "report": ("calibration.finished.report.command", "The report of a recorded session, or of a group of them."),
+    "export-bids": ("calibration.finished.bids.command", "Write recorded sessions as a BIDS dataset."),
     "simulate": ("rtaffect.cli.simulate", "Write a synthetic study: sounds, recordings and the planted truth."),
     "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
     "export": ("models.command", "Turn a speech encoder (wav2vec 2.0, HuBERT, WavLM) into a streaming featurizer."),

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from rtaffect.cli import options
-from rtaffect.cli.assemble import (
+from rtaffect.common.clock import Clock, InstantClock, LslClock
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_folder import RECORDING_FILE
+from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.protocol.choice import choose_arm
+from rtaffect.protocol.reading import read_protocol
+from rtaffect.record.recorder import Recorder
+from rtaffect.run.assemble import (
     Model,
     Sound,
     build_engine,
@@ -22,22 +29,15 @@ from rtaffect.cli.assemble import (
     load_model,
     tell_cost,
 )
-from rtaffect.cli.hearing import Programme
-from rtaffect.cli.run import Run, Staging, run_session
-from rtaffect.clock import Clock, InstantClock, LslClock
-from rtaffect.errors import SettingsError
-from rtaffect.plan import AnalysisPlan, SessionPlan
-from rtaffect.protocol.choice import choose_arm
-from rtaffect.protocol.reading import read_protocol
-from rtaffect.session_folder import RECORDING_FILE
+from rtaffect.run.hearing import Programme
+from rtaffect.run.run import Run, Staging, run_session
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS
-from rtaffect.sinks.recorder import Recorder
-from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.sources.sound_file import SoundFileSource
-from rtaffect.stimulus import KnownOnset
+from rtaffect.stream.source import StreamInfo
+from rtaffect.timelock.stimulus import KnownOnset
 
 Person = ArraySource | LslSource
 BANNER = "synthetic participant, bundle from a synthetic cohort: a demonstration, not a person"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rtaffect.errors import SoundError, StreamError
+from rtaffect.common.errors import SoundError, StreamError
 
 if TYPE_CHECKING:
     from rtaffect.sources.boards import FoundBuffer

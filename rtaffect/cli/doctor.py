@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rtaffect.errors import ArtifactError, RtaffectError, SoundError, StreamError
+from rtaffect.common.errors import ArtifactError, RtaffectError, SoundError, StreamError
 
 OLDEST_PYTHON: Final = (3, 11)
 LSL_TIMEOUT_S: Final = 5.0
@@ -211,7 +211,7 @@ def _qt() -> Check:
 
 
 def _cache_folder() -> Check:
-    from rtaffect.featurizer import cache_root
+    from rtaffect.predicted.featurizer import cache_root
 
     folder = cache_root()
     try:
@@ -225,7 +225,7 @@ def _cache_folder() -> Check:
 
 
 def _disk() -> Check:
-    from rtaffect.featurizer import cache_root
+    from rtaffect.predicted.featurizer import cache_root
 
     folder = cache_root()
     while not folder.exists() and folder != folder.parent:
@@ -236,7 +236,7 @@ def _disk() -> Check:
 
 
 def _featurizer_wheel() -> Check:
-    from rtaffect.featurizer import embedded_asset
+    from rtaffect.predicted.featurizer import embedded_asset
 
     try:
         path: Path = embedded_asset("tiny-en/encoder_model.ort")
@@ -247,8 +247,8 @@ def _featurizer_wheel() -> Check:
 
 
 def _featurizer() -> Check:
-    from rtaffect.featurizer import default_featurizer
-    from rtaffect.manifest import SAMPLE_RATE
+    from rtaffect.predicted.featurizer import default_featurizer
+    from rtaffect.predicted.manifest import SAMPLE_RATE
 
     told: list[str] = []
     try:

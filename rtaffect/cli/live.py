@@ -14,7 +14,17 @@ import click
 from rich.console import Console
 
 from rtaffect.cli import options
-from rtaffect.cli.assemble import (
+from rtaffect.common.clock import LslClock
+from rtaffect.common.errors import SettingsError, StreamError
+from rtaffect.outputs.programme_player import ProgrammePlayer
+from rtaffect.outputs.sound_player import SoundPlayer
+from rtaffect.plan.session_folder import RECORDING_FILE
+from rtaffect.plan.session_plan import EegPlan, SessionPlan
+from rtaffect.protocol.choice import choose_arm
+from rtaffect.protocol.model import Protocol
+from rtaffect.protocol.reading import check_rows, read_protocol
+from rtaffect.record.recorder import Recorder
+from rtaffect.run.assemble import (
     Model,
     banner_of,
     build_engine,
@@ -24,24 +34,14 @@ from rtaffect.cli.assemble import (
     require_reference,
     tell_cost,
 )
-from rtaffect.cli.hearing import Ears, Programme, check_sound, device_of
-from rtaffect.cli.run import Run, Staging, run_session
-from rtaffect.clock import LslClock
-from rtaffect.errors import SettingsError, StreamError
-from rtaffect.plan import EegPlan, SessionPlan
-from rtaffect.protocol.choice import choose_arm
-from rtaffect.protocol.model import Protocol
-from rtaffect.protocol.reading import check_rows, read_protocol
-from rtaffect.session_folder import RECORDING_FILE
-from rtaffect.sinks.recorder import Recorder
-from rtaffect.sources.base import Source
+from rtaffect.run.hearing import Ears, Programme, check_sound, device_of
+from rtaffect.run.run import Run, Staging, run_session
 from rtaffect.sources.boards import open_board, parse_board
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import Network, find_streams
-from rtaffect.sources.programme_player import ProgrammePlayer
 from rtaffect.sources.selection import ANY_MARKERS, distinct_names
-from rtaffect.sources.sound_player import SoundPlayer
+from rtaffect.stream.source import Source
 
 #: From everything being ready to the session's zero, s: the window opens and a sound device starts in it.
 _WARNING_S = 2.0

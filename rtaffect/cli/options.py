@@ -11,8 +11,8 @@ import click
 from click.core import ParameterSource
 from pydantic import ValidationError
 
-from rtaffect.errors import SettingsError
-from rtaffect.plan import EegPlan, SessionPlan, read_plan
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_plan import EegPlan, SessionPlan, read_plan
 from rtaffect.sources.selection import ANY_EEG, Query
 
 Command = Callable[..., Any]

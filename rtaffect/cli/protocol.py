@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rtaffect.errors import RtaffectError, SettingsError
+from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.settings import SynchronySettings
 from rtaffect.protocol.allocation import draw, seal, unseal
 from rtaffect.protocol.donors import open_donor
 from rtaffect.protocol.model import LEAD_S, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
 from rtaffect.protocol.unblinding import check_session, note_opening
-from rtaffect.settings import SynchronySettings
 
 _path = click.Path(path_type=Path)
 
@@ -59,8 +59,8 @@ def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[s
             problems.append(str(error))
     if bundle is None:
         return problems + window_problems(found, SynchronySettings().window_s), remarks
-    from rtaffect.audio import read_sound, sound_sha256
-    from rtaffect.bundle import load_bundle
+    from rtaffect.engine.bundle import load_bundle
+    from rtaffect.stream.audio import read_sound, sound_sha256
 
     manifest = load_bundle(bundle).manifest
     problems += window_problems(found, manifest.settings.synchrony.window_s)

@@ -8,7 +8,10 @@ import click
 from rich.console import Console
 
 from rtaffect.cli import options
-from rtaffect.cli.assemble import (
+from rtaffect.common.clock import Clock, InstantClock, PacedClock
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.run.assemble import (
     banner_of,
     build_engine,
     describe_headset,
@@ -17,11 +20,8 @@ from rtaffect.cli.assemble import (
     require_reference,
     tell_cost,
 )
-from rtaffect.cli.placing import Placed, Placing, own_response
-from rtaffect.cli.run import Run, Staging, run_session
-from rtaffect.clock import Clock, InstantClock, PacedClock
-from rtaffect.errors import SettingsError
-from rtaffect.plan import SessionPlan
+from rtaffect.run.placing import Placed, Placing, own_response
+from rtaffect.run.run import Run, Staging, run_session
 from rtaffect.sources.xdf import XdfRecording
 
 _path = click.Path(path_type=Path)
@@ -66,7 +66,7 @@ def run_plan(plan: SessionPlan, console: Console) -> None:
     assert plan.recording is not None
     factor = options.parse_speed(plan.speed)
     if plan.recording.is_dir():
-        from rtaffect.cli.again import run_again
+        from rtaffect.run.again import run_again
 
         run_again(plan, factor, console)
         return

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from rtaffect.errors import SettingsError
-from rtaffect.featurizer import ALL_CORES, featurizer_for
+from rtaffect.common.errors import SettingsError
+from rtaffect.observed.operator_file import load_operator
+from rtaffect.predicted.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import region_head
 from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
-from rtaffect.space_file import load_operator
 
 
 @click.command()

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from rtaffect.errors import RtaffectError
+from rtaffect.common.errors import RtaffectError
 from rtaffect.view import has_screen
 
 if TYPE_CHECKING:
     from rtaffect.start.choices import Choices
-    from rtaffect.view.start import Started
+    from rtaffect.view.start.window import Started
 
 INSTEAD = "use `rtaffect demo --headless` or `rtaffect live --session FILE` instead"
 
@@ -23,7 +23,7 @@ INSTEAD = "use `rtaffect demo --headless` or `rtaffect live --session FILE` inst
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Plan of a session (TOML) to begin with.")
 def command(plan_file: Path | None) -> None:
     """Put a session together in a window, and run it."""
-    from rtaffect.plan import read_plan
+    from rtaffect.plan.session_plan import read_plan
     from rtaffect.start.choices import choices_of
     from rtaffect.start.memory import recall
 
@@ -44,7 +44,7 @@ def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started |
     if not has_screen():
         raise RtaffectError(f"there is no screen for the start window; {INSTEAD}")
     try:
-        from rtaffect.view.start_run import run_start
+        from rtaffect.view.start.run import run_start
     except ModuleNotFoundError as error:
         missing = (error.name or "Qt").partition(".")[0]
         if missing == "rtaffect":
@@ -59,7 +59,7 @@ def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started |
 
 def _run(started: Started, console: Console) -> str:
     """Write the plan where it was saved, run it, and return why the session failed, '' if it did not."""
-    from rtaffect.plan import write_plan
+    from rtaffect.plan.session_plan import write_plan
 
     live = importlib.import_module("rtaffect.cli.live")
     try:

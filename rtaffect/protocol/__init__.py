@@ -1,1 +1,1 @@
-"""What happens in a session and when: blocks, the feedback's rule, arms."""
+"""What happens in a session, and when."""

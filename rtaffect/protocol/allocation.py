@@ -18,10 +18,10 @@ from typing import Final, Literal
 from pydantic import Field, ValidationError
 
 from rtaffect import __version__
-from rtaffect.errors import ArtifactError, SettingsError
+from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.settings import Frozen
 from rtaffect.protocol.donors import open_donors
 from rtaffect.protocol.model import Arm, Protocol
-from rtaffect.settings import Frozen
 
 _HEAD: Final = b"rtaffect sealed allocation 1: who is in which arm. Opened, and noted, by: rtaffect unblind FILE"
 _CODE = r"^[A-Za-z0-9]+$"

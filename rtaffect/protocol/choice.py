@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from rtaffect.errors import SettingsError
+from rtaffect.common.errors import SettingsError
 from rtaffect.protocol.allocation import Assigned, arm_of
 from rtaffect.protocol.arms import ArmSource, Delayed, Real
 from rtaffect.protocol.donors import open_donors

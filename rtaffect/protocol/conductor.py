@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 
-from rtaffect.feedback import Feedback
+from rtaffect.engine.feedback import Feedback
 from rtaffect.protocol.arms import ArmSource, Place
 from rtaffect.protocol.model import Block, Protocol
 from rtaffect.protocol.moment import Moment, Shown

@@ -9,12 +9,12 @@ from typing import Final
 
 import numpy as np
 
-from rtaffect.errors import RecordingError
+from rtaffect.common.errors import RecordingError
+from rtaffect.plan.session_folder import RecordedSession, open_session
 from rtaffect.protocol.arms import AsRecorded, Course, Yoked
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.moment import Shown
 from rtaffect.protocol.timeline import Ran
-from rtaffect.session_folder import RecordedSession, open_session
 
 #: A donor's block of feedback must have had a level in this share of its seconds.
 LEAST_SHOWN: Final = 1 / 3

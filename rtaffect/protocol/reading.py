@@ -15,9 +15,9 @@ import soundfile
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rtaffect.errors import SettingsError
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_folder import STIMULI
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
-from rtaffect.session_folder import STIMULI
 
 _MODELS: dict[str, type[BaseModel]] = {"block": Block, "arm": Arm, "feedback": FeedbackRule}
 _WANTED = {

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.feedback import Feedback
+from rtaffect.engine.feedback import Feedback
+from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.synchrony import fisher_mean
 from rtaffect.protocol.model import LEAST_VALUES, MEAN, FeedbackRule
 from rtaffect.protocol.moment import BlockKind, Shown
-from rtaffect.space import LEAST_SHARE
-from rtaffect.synchrony import fisher_mean
 
 _NOTHING_SHOWN = {
     "baseline": "nothing is shown in the baseline",

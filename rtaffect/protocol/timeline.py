@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from rtaffect.errors import SettingsError
+from rtaffect.common.errors import SettingsError
 from rtaffect.protocol.model import LEAD_S, Block, Protocol
 from rtaffect.protocol.moment import BlockKind, Phase
 

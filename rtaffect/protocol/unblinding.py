@@ -12,9 +12,9 @@ from typing import Any, Final
 import tomli_w
 
 from rtaffect import __version__
-from rtaffect.errors import SettingsError
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_folder import open_session
 from rtaffect.protocol.allocation import Allocation, now
-from rtaffect.session_folder import open_session
 
 UNBLINDED_FILE: Final = "unblinded.toml"
 

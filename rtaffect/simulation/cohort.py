@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.signal import lfilter
 
-from rtaffect.settings import STEP_S, Frozen
+from rtaffect.common.settings import STEP_S, Frozen
 from rtaffect.simulation.head import PATCHES, SimulatedHead, sphere_head
 
 Array = NDArray[np.float64]

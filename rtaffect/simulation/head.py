@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.errors import ArtifactError
-from rtaffect.inverse import average_reference
-from rtaffect.space import Operator
+from rtaffect.common.errors import ArtifactError
+from rtaffect.observed.inverse import average_reference
+from rtaffect.observed.operator import Operator
 
 Array = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def region_head(operator: Operator, seed: int) -> SimulatedHead:
     """Return a head with a space operator's electrodes and one patch of cortex in each of its regions.
 
     Where in its region a patch lies, and how strong its sources are, follow from ``seed``; the operator's own
-    components have no part in it. All patches have the same current power, as :func:`rtaffect.inverse.crosstalk`
+    components have no part in it. All patches have the same current power, as ``inverse.crosstalk``
     assumes, so deep regions are faint at the electrodes. One scale for all gives the electrodes the mean power of the
     sphere head.
 

@@ -19,7 +19,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from rtaffect.errors import StreamError
+from rtaffect.common.errors import StreamError
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class SimulatedHeadset:
         declared_rate: float | None = None,
     ) -> None:
         # Here and not above: the child needs none of it and starts faster.
-        from rtaffect.sources.base import volts_per
+        from rtaffect.stream.source import volts_per
 
         if samples.ndim != 2 or samples.shape[1] != len(channels):
             raise ValueError(f"samples {samples.shape} do not fit {len(channels)} channel names")

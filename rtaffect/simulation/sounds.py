@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from rtaffect.audio import read_sound
-from rtaffect.featurizer import embedded_asset
+from rtaffect.predicted.featurizer import embedded_asset
+from rtaffect.stream.audio import read_sound
 
 LAYERS: Final = ("chords", "bass", "melody", "percussion", "wind", "voice")
 PEAK: Final = 0.9

@@ -12,16 +12,16 @@ import soundfile
 from numpy.typing import NDArray
 from pydantic import Field
 
-from rtaffect.audio import SAMPLE_RATE, sound_sha256
-from rtaffect.feature_cache import cached_features_of
-from rtaffect.featurizer import Featurizer
-from rtaffect.settings import Frozen
+from rtaffect.common.settings import Frozen
+from rtaffect.predicted.feature_cache import cached_features_of
+from rtaffect.predicted.featurizer import Featurizer
+from rtaffect.record.xdf import RecordedEeg, RecordedMarkers, write_xdf
 from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive
 from rtaffect.simulation.head import SimulatedHead, sphere_head
 from rtaffect.simulation.sounds import compose, speech_from_wheel
-from rtaffect.sinks.xdf import RecordedEeg, RecordedMarkers, write_xdf
-from rtaffect.sources.base import StreamInfo
 from rtaffect.sources.recorded import ArraySource
+from rtaffect.stream.audio import SAMPLE_RATE, sound_sha256
+from rtaffect.stream.source import StreamInfo
 
 Progress = Callable[[str], None]
 

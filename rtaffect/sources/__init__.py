@@ -1,1 +1,1 @@
-"""Where sound and EEG come from: live streams, devices, files and recordings, behind one protocol."""
+"""Devices and files become streams."""

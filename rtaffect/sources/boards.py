@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote
 
-from rtaffect.errors import SettingsError, StreamError
-from rtaffect.sources.base import Source
+from rtaffect.common.errors import SettingsError, StreamError
 from rtaffect.sources.brainflow_library import board_name
 from rtaffect.sources.fieldtrip_client import INSTALL, PORT, BufferClient, BufferHeader, BufferLostError
+from rtaffect.stream.source import Source
 
 Kind = Literal["brainflow", "fieldtrip"]
 

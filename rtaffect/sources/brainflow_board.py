@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from rtaffect.errors import StreamError
-from rtaffect.feedback import StreamState
-from rtaffect.sources.base import StreamHeader, StreamInfo
+from rtaffect.common.errors import StreamError
+from rtaffect.engine.feedback import StreamState
 from rtaffect.sources.brainflow_library import (
     STANDING_FOR,
     board_name,
@@ -27,6 +26,7 @@ from rtaffect.sources.channel_plan import check_rate, plan_eeg
 from rtaffect.sources.host_clock import HostClock
 from rtaffect.sources.package_counter import PackageCounter
 from rtaffect.sources.polled import DeviceLostError, PolledSource
+from rtaffect.stream.source import StreamHeader, StreamInfo
 
 #: The board is asked this often, s: BrainFlow collects meanwhile in a thread of its own.
 POLL_S = 0.02

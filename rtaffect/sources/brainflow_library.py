@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rtaffect.errors import StreamError
+from rtaffect.common.errors import StreamError
 from rtaffect.sources.package_counter import Numbering, numbering
 
 DOCUMENTATION = "https://brainflow.readthedocs.io/en/stable/SupportedBoards.html"

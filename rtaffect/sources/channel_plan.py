@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.errors import StreamError
-from rtaffect.montage import is_eog
-from rtaffect.sources.base import match_channels, volts_per
+from rtaffect.common.errors import StreamError
+from rtaffect.common.montage import is_eog
+from rtaffect.stream.source import match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
 DTYPES: dict[str, np.dtype[Any]] = {

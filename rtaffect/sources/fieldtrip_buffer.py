@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pylsl import local_clock
 
-from rtaffect.errors import StreamError
-from rtaffect.sources.base import StreamHeader, StreamInfo
+from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import DTYPES, check_rate, plan_eeg
 from rtaffect.sources.fieldtrip_client import PORT, BufferClient, BufferHeader, BufferLostError, lsl_format
 from rtaffect.sources.polled import DeviceLostError, PolledSource
+from rtaffect.stream.source import StreamHeader, StreamInfo
 
 #: One wait for samples lasts this long at most, s.
 WAIT_S = 0.1
@@ -27,7 +27,7 @@ class FieldTripSource(PolledSource):
 
     A buffer has no times. The server answers a wait when a block of samples is put into it, so the newest sample is
     stamped with the receipt of that answer, less half of the shortest round trip, and those before it by the rate;
-    :class:`rtaffect.timebase.Timebase` takes the jitter out. What remains is constant and not known: samples are
+    :class:`rtaffect.stream.timebase.Timebase` takes the jitter out. What remains is constant and not known: samples are
     stamped later than they were taken by the delays of the amplifier, of its driver and of the program that fills the
     buffer, half a block to a block more than with LSL where that program sends blocks. Where tens of milliseconds
     matter, use an LSL outlet instead.

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.errors import StreamError
+from rtaffect.common.errors import StreamError
 
 PORT = 1972
 INSTALL = 'pip install "rtaffect[fieldtrip]"'

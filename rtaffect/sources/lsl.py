@@ -13,10 +13,8 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from rtaffect.buffer import SampleBuffer
-from rtaffect.errors import StreamError
-from rtaffect.feedback import SourceStatus, StreamState
-from rtaffect.sources.base import StreamHeader, StreamInfo, Tap
+from rtaffect.common.errors import StreamError
+from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.sources.channel_plan import check_format, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import SenderClock
 from rtaffect.sources.lsl_streams import (
@@ -31,6 +29,8 @@ from rtaffect.sources.lsl_streams import (
     read_info,
     twins_message,
 )
+from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 
 __all__ = ["FoundStream", "LslSource", "StreamDescription", "describe_streams", "find_stream", "find_streams"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from rtaffect.errors import StreamError
-from rtaffect.markers import Marker
-from rtaffect.sources.base import Tap
+from rtaffect.common.errors import StreamError
 from rtaffect.sources.clock_offsets import SenderClock
 from rtaffect.sources.lsl import FIRST_OFFSET_S, OFFSET_S, PULL_S, read_header
 from rtaffect.sources.lsl_streams import FoundStream
+from rtaffect.stream.markers import Marker
+from rtaffect.stream.source import Tap
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pylsl
 
-from rtaffect.errors import StreamError
+from rtaffect.common.errors import StreamError
 from rtaffect.sources.selection import ANY_EEG, Query, describe_all, matches_any
 
 FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8", "int64")

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pylsl import local_clock
 
-from rtaffect.buffer import SampleBuffer
-from rtaffect.errors import StreamError
-from rtaffect.feedback import SourceStatus, StreamState
-from rtaffect.sources.base import StreamHeader, StreamInfo, Tap
+from rtaffect.common.errors import StreamError
+from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.sources.channel_plan import ChannelPlan
+from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 
 _log = logging.getLogger(__name__)
 

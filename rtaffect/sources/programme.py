@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.audio import SAMPLE_RATE
-from rtaffect.buffer import SampleBuffer
-from rtaffect.feedback import SourceStatus, StreamState
-from rtaffect.sources.base import StreamInfo
+from rtaffect.engine.feedback import SourceStatus, StreamState
+from rtaffect.stream.audio import SAMPLE_RATE
+from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.source import StreamInfo
 
 #: Silence that is delivered after a sound, s: it brings out what interpolation onto the grid holds back of the sound.
 TAIL_S = 0.05

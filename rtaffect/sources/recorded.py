@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.buffer import SampleBuffer
-from rtaffect.feedback import SourceStatus
-from rtaffect.sources.base import StreamHeader, StreamInfo, Tap
+from rtaffect.engine.feedback import SourceStatus
+from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 
 
 class ArraySource:

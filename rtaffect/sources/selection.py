@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rtaffect.errors import SettingsError
+from rtaffect.common.errors import SettingsError
 
 Field = Literal["name", "type", "source_id"]
 

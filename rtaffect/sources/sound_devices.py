@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from rtaffect.errors import SoundError
+from rtaffect.common.errors import SoundError
 
 Direction = Literal["input", "output"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.audio import SAMPLE_RATE, read_sound, sound_sha256
-from rtaffect.buffer import SampleBuffer
-from rtaffect.feedback import SourceStatus, StreamState
-from rtaffect.sources.base import StreamInfo
+from rtaffect.engine.feedback import SourceStatus, StreamState
+from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.source import StreamInfo
 
 
 class SoundFileSource:

@@ -10,14 +10,14 @@ from typing import Literal
 
 import numpy as np
 
-from rtaffect.errors import RecordingError
-from rtaffect.markers import Marker
-from rtaffect.sources.base import StreamInfo
+from rtaffect.common.errors import RecordingError
 from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names, matches_any
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
+from rtaffect.stream.markers import Marker
+from rtaffect.stream.source import StreamInfo
 
 __all__ = ["RecordedStreamSummary", "XdfRecording", "XdfSource"]
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyxdf
 from numpy.typing import NDArray
 
-from rtaffect.errors import RecordingError
+from rtaffect.common.errors import RecordingError
 from rtaffect.sources.clock_offsets import Segment
 
 #: The stream in which a recording by rtaffect says where the others began anew, and its type.

@@ -1,1 +1,1 @@
-"""What the start window chooses, finds and checks, without Qt: :mod:`rtaffect.view.start` only paints it."""
+"""A session's plan from a person's choices, checked before it starts."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from rtaffect.errors import StreamError
+from rtaffect.common.errors import StreamError
 from rtaffect.sources.lsl_streams import FoundStream, Network, channel_fields, read_info
 from rtaffect.start.found import Ask, Fact, Trouble
 from rtaffect.start.look import look_at, stamp_of

@@ -8,9 +8,9 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import ValidationError
 
-from rtaffect.errors import SettingsError
-from rtaffect.plan import AnalysisPlan, EegPlan, ProtocolPlan, ResultsPlan, SessionPlan, SoundPlan
-from rtaffect.settings import first_problem
+from rtaffect.common.errors import SettingsError
+from rtaffect.common.settings import first_problem
+from rtaffect.plan.session_plan import AnalysisPlan, EegPlan, ProtocolPlan, ResultsPlan, SessionPlan, SoundPlan
 from rtaffect.start.fields import mains_in, path_of, rate_in, seconds_in, start_in, threads_in
 
 Mode = Literal["live", "replay", "demo"]

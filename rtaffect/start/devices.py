@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtaffect.errors import SoundError
+from rtaffect.common.errors import SoundError
 from rtaffect.sources.sound_devices import Direction, SoundDevice, matching
 
 

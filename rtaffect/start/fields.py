@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-from rtaffect.errors import SettingsError
+from rtaffect.common.errors import SettingsError
 
 
 def path_of(text: str) -> Path:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from rtaffect.cli.assemble import require_reference
-from rtaffect.errors import RtaffectError
-from rtaffect.listener import common_rows
+from rtaffect.common.errors import RtaffectError
+from rtaffect.common.settings import Settings, read_settings
+from rtaffect.observed.listener import common_rows
+from rtaffect.observed.operator import Operator
+from rtaffect.observed.signal_path import design_filter
+from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.protocol.reading import check_rows, window_problems
-from rtaffect.settings import Settings, read_settings
-from rtaffect.signal_path import design_filter
-from rtaffect.space import Operator
-from rtaffect.spaces import ChannelSpace, RegionSpace, Space
+from rtaffect.run.assemble import require_reference
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import mains_in
 from rtaffect.start.found import (

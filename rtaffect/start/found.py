@@ -9,17 +9,17 @@ from typing import Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
 
-from rtaffect.bundle import Bundle
-from rtaffect.markers import Marker
+from rtaffect.common.settings import Settings
+from rtaffect.engine.bundle import Bundle
+from rtaffect.observed.operator import Operator
+from rtaffect.plan.session_folder import RecordedSession
+from rtaffect.present.participant_state import ScreenInfo
 from rtaffect.protocol.model import Protocol
-from rtaffect.session_folder import RecordedSession
-from rtaffect.settings import Settings
 from rtaffect.sources.sound_devices import SoundDevice
-from rtaffect.space import Operator
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import path_of
 from rtaffect.start.streams import Ready, StreamFacts
-from rtaffect.view.participant_state import ScreenInfo
+from rtaffect.stream.markers import Marker
 
 AskKind = Literal[
     "bundle", "featurizer", "sound", "protocol", "allocation", "arm", "recording", "out", "settings", "head", "demo"

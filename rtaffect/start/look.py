@@ -10,21 +10,18 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from rtaffect.alignment import Aligner
-from rtaffect.audio import SAMPLE_RATE, read_sound, sound_sha256
-from rtaffect.bundle import FEATURIZER_FILE, load_bundle
-from rtaffect.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
-from rtaffect.featurizer import DEFAULT_MODEL, cache_root
-from rtaffect.markers import Marker
+from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
+from rtaffect.common.settings import read_settings
+from rtaffect.engine.bundle import FEATURIZER_FILE, load_bundle
+from rtaffect.observed.operator_file import load_operator
+from rtaffect.plan.session_folder import RECORDING_FILE, SESSION_FILE, open_session
+from rtaffect.predicted.featurizer import DEFAULT_MODEL, cache_root
 from rtaffect.protocol.allocation import allocation_sha256
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import inspect_protocol
-from rtaffect.session_folder import RECORDING_FILE, SESSION_FILE, open_session
-from rtaffect.settings import read_settings
 from rtaffect.sources.clock_offsets import correct
 from rtaffect.sources.xdf import RecordedStreamSummary, XdfRecording
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
-from rtaffect.space_file import load_operator
 from rtaffect.start.found import (
     AllocationFacts,
     ArmFacts,
@@ -41,6 +38,9 @@ from rtaffect.start.found import (
     Trouble,
 )
 from rtaffect.start.streams import StreamFacts
+from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.stream.markers import Marker
+from rtaffect.timelock.alignment import Aligner
 
 #: So much of each recorded stream is kept to be shown, s.
 GLIMPSE_S: Final = 4.0
@@ -98,7 +98,7 @@ def newest_demo() -> Path | None:
 
 def _featurizer(ask: Ask) -> FeaturizerFacts:
     """Load the featurizer and time a few steps, if its file is there: none is made or downloaded for this."""
-    from rtaffect.cli.assemble import load_model
+    from rtaffect.run.assemble import load_model
 
     folder, (given, threads) = Path(ask.path), ask.also
     path = Path(given) if given else None
@@ -120,8 +120,8 @@ def _demo(ask: Ask) -> DemoFacts:
     """See whether the demo is made, and make it where its protocol is asked for."""
     if not ask.also:
         return DemoFacts(newest_demo() is not None)
-    from rtaffect.cli.assemble import demo_folder
     from rtaffect.cli.demo import PROTOCOL
+    from rtaffect.run.assemble import demo_folder
 
     return DemoFacts(True, demo_folder(Path(ask.path) if ask.path else None, lambda _: None) / PROTOCOL)
 

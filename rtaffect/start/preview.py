@@ -12,12 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.errors import RtaffectError, SoundError
-from rtaffect.feedback import SourceStatus
-from rtaffect.listener import STRONGEST_V, WEAKEST_V, typical_amplitude
-from rtaffect.montage import is_eog
-from rtaffect.sources.base import Source
+from rtaffect.common.errors import RtaffectError, SoundError
+from rtaffect.common.montage import is_eog
+from rtaffect.engine.feedback import SourceStatus
+from rtaffect.observed.listener import STRONGEST_V, WEAKEST_V, typical_amplitude
 from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, portaudio
+from rtaffect.stream.source import Source
 
 #: So much of the signal is shown, s.
 SHOWN_S: Final = 4.0

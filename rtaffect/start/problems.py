@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rtaffect.cli.options import parse_speed
-from rtaffect.errors import RtaffectError
-from rtaffect.featurizer import TOO_SLOW_S
+from rtaffect.common.errors import RtaffectError
+from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.boards import parse_board
 from rtaffect.start.choices import Choices, plan_of
 from rtaffect.start.fields import rate_in, threads_in

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from rtaffect.errors import RtaffectError
-from rtaffect.plan import is_code
+from rtaffect.common.errors import RtaffectError
+from rtaffect.plan.session_plan import is_code
+from rtaffect.present.participant_state import choose_screen
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import seconds_in
 from rtaffect.start.fit import Fit, protocol_misfits
@@ -24,7 +25,6 @@ from rtaffect.start.found import (
 from rtaffect.start.problem import Kind, Problem, looked
 from rtaffect.start.streams import Ready
 from rtaffect.start.wording import duration, size
-from rtaffect.view.participant_state import choose_screen
 
 #: Less free space than this is no place for a session, bytes.
 LEAST_FREE: Final = 200e6

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rtaffect.errors import RtaffectError, SettingsError
-from rtaffect.markers import Marker, onset_from
+from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.sources.channel_plan import check_format, check_rate, plan_audio
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_devices import Direction
@@ -16,6 +15,7 @@ from rtaffect.start.fit import reference_troubles
 from rtaffect.start.found import Found, RecordingFacts, SoundFacts, Trouble, ask_recording, ask_sound
 from rtaffect.start.problem import Problem
 from rtaffect.start.streams import Ready, StreamFacts, ticked
+from rtaffect.stream.markers import Marker, onset_from
 
 
 def sound_problems(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:

@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 from pylsl import local_clock
 
-from rtaffect.errors import RtaffectError, StreamError
-from rtaffect.feedback import SourceStatus
-from rtaffect.sources.base import Source
+from rtaffect.common.errors import RtaffectError, StreamError
+from rtaffect.engine.feedback import SourceStatus
 from rtaffect.sources.boards import open_board
 from rtaffect.sources.channel_plan import plan_eeg
 from rtaffect.sources.lsl import LslSource
@@ -25,6 +24,7 @@ from rtaffect.start.preview import Level, Preview, SoundRoom, Traces, level, sta
 from rtaffect.start.streams import Ready, StreamFacts, queries_of
 from rtaffect.start.table import StreamRow
 from rtaffect.start.wording import in_window
+from rtaffect.stream.source import Source
 
 
 class Previews:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rtaffect.errors import SettingsError, StreamError
-from rtaffect.montage import is_eog
+from rtaffect.common.errors import SettingsError, StreamError
+from rtaffect.common.montage import is_eog
 from rtaffect.sources.channel_plan import DTYPES, check_format, check_rate, plan_eeg
 from rtaffect.sources.lsl_streams import FoundStream, twins_message
 from rtaffect.sources.selection import ANY_EEG, Query, distinct_names, matches_any

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from rtaffect.featurizer import TOO_SLOW_S
+from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.selection import Query
 from rtaffect.start.choices import Choices
 from rtaffect.start.fit import Fit, reference_troubles

@@ -6,10 +6,10 @@ import os
 import sys
 from typing import Unpack
 
-from rtaffect.errors import RtaffectError
-from rtaffect.view.options import WindowOptions
-from rtaffect.view.participant_state import ParticipantPresenter
-from rtaffect.view.presenter import Presenter
+from rtaffect.common.errors import RtaffectError
+from rtaffect.present.participant_state import ParticipantPresenter
+from rtaffect.present.session_presenter import Presenter
+from rtaffect.view.operator.options import WindowOptions
 
 __all__ = ["Presenter", "has_screen", "run_window"]
 
@@ -30,7 +30,7 @@ def run_window(
     screen: int | None = None,
     **options: Unpack[WindowOptions],
 ) -> None:
-    """Show the session until its window is closed; see :func:`rtaffect.view.window.run_window`.
+    """Show the session until its window is closed; see :func:`rtaffect.view.show.run_window`.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def run_window(
         If Qt or pyqtgraph cannot be imported, or there is no screen, or not that of the participant.
     """
     try:
-        from rtaffect.view import window
+        from rtaffect.view import show as window
     except ModuleNotFoundError as error:
         raise RtaffectError(
             f'the display needs {error.name}, which is not installed; install it with: pip install "rtaffect[view]"'

@@ -1,0 +1,1 @@
+"""What becomes of finished sessions: reports, and BIDS datasets."""

@@ -1,0 +1,1 @@
+"""Finished sessions as a BIDS dataset."""

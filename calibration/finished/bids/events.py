@@ -1,0 +1,139 @@
+"""What happened in a session, as BIDS has it: ``*_events.tsv`` and what its columns mean."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from calibration.finished.bids.grid import Grid
+from calibration.finished.bids.tables import ABSENT, cell, number
+from rtaffect import __version__
+from rtaffect.plan.session_folder import RecordedSession
+
+EVENTS_FILE = "events.tsv"
+COLUMNS = ("onset", "duration", "trial_type", "value", "stim_file", "block", "block_kind", "sample")
+#: Spans of the EEG that are no signal. The first is mne's own name: its filters begin anew after such a span.
+SKIPPED, MISSING = "BAD_ACQ_SKIP", "BAD_missing"
+#: Texts of these may name people, computers and devices.
+_FREE = frozenset({"note", "fault"})
+_LEVELS = {
+    "block": "A block of the protocol begins",
+    "block-end": "A block of the protocol ends",
+    "stimulus": "A sound begins",
+    "marker": "A marker that rtaffect sent to other programs, or received",
+    "key": "A key that the operator pressed to mark a moment",
+    "fault": "Something failed, such as a stream that was lost",
+    "note": "A note of the operator",
+    SKIPPED: "The recording has no samples here: 0 stands in their place",
+    MISSING: "At least one channel that otherwise works has no value here: 0 stands in its place",
+}
+
+
+class Told(NamedTuple):
+    """What is told of the events and what is kept back.
+
+    ``stimuli`` are the names in the dataset's ``stimuli/`` by the session's own (``stimuli/story.wav``), ``words`` what
+    stands for texts that tell who or what it was, and ``notes`` whether the operator's notes are told.
+    """
+
+    stimuli: Mapping[str, str]
+    words: Mapping[str, str]
+    notes: bool
+
+
+def stimulus_files(session: RecordedSession) -> tuple[str, ...]:
+    """Return the sounds that began in a session, as its events name them (``stimuli/story.wav``)."""
+    rows = session.table(EVENTS_FILE)
+    files = (row.get("stim_file", ABSENT) for row in rows if row.get("trial_type") == "stimulus")
+    return tuple(dict.fromkeys(file for file in files if file != ABSENT))
+
+
+def event_rows(session: RecordedSession, grid: Grid, told: Told, absent: Iterable[tuple[int, int]]) -> list[list[str]]:
+    """Return the lines of ``*_events.tsv`` (:data:`COLUMNS`), by onset.
+
+    Parameters
+    ----------
+    session
+        Its events.
+    grid
+        Where times lie in the recording.
+    told
+        What is told.
+    absent
+        Places at which a channel that otherwise works has no value.
+    """
+    origin = float(session.ran.get("origin", math.nan))
+    rows, ends = session.table(EVENTS_FILE), dict[str, float]()
+    timed = [(when, row) for row in rows if math.isfinite(when := _when(row, origin))]
+    for when, row in timed:
+        if row.get("trial_type") == "block-end":
+            ends.setdefault(row.get("block", ABSENT), when)
+    lines = [_line(row, when, ends, grid, told) for when, row in timed]
+    lines += [_span(*span, SKIPPED, grid) for span in grid.gaps]
+    lines += [_span(*span, MISSING, grid) for span in absent]
+    return sorted(lines, key=lambda line: float(line[0]))
+
+
+def events_json(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return what the columns of ``*_events.tsv`` mean; of the levels those that occur in ``rows``."""
+    there = {row[COLUMNS.index("trial_type")] for row in rows}
+    return {
+        "onset": {"Description": "When it began, from the recording's first sample", "Units": "s"},
+        "duration": {
+            "Description": "How long it lasted; n/a where it is a moment or its end is not known",
+            "Units": "s",
+        },
+        "trial_type": {
+            "LongName": "Kind of event",
+            "Description": "What happened",
+            "Levels": {level: _LEVELS.get(level, "Another kind of event") for level in sorted(there)},
+        },
+        "value": {"Description": "The block's name, the sound's file, or the marker's or key's text"},
+        "stim_file": {"Description": "The sound that began, in the dataset's stimuli folder"},
+        "block": {"Description": "Number of the block in the protocol, from 1"},
+        "block_kind": {
+            "Description": "Kind of the block",
+            "Levels": {
+                "baseline": "Sets the scale of the feedback; no feedback is shown",
+                "rest": "Nothing is played or shown",
+                "listen": "A sound is played; no feedback is shown",
+                "feedback": "Feedback is shown",
+                "transfer": "As feedback, but none is shown",
+            },
+        },
+        "sample": {"Description": "The sample nearest to the onset, from 0"},
+        "StimulusPresentation": {"SoftwareName": "rtaffect", "SoftwareVersion": __version__},
+    }
+
+
+def _when(row: Mapping[str, str], origin: float) -> float:
+    """Return an event's LSL time, s; NaN if it says none."""
+    told = number(row.get("lsl_time", ABSENT))
+    return told if math.isfinite(told) else origin + number(row.get("onset", ABSENT))
+
+
+def _line(row: Mapping[str, str], when: float, ends: Mapping[str, float], grid: Grid, told: Told) -> list[str]:
+    kind, name = row.get("trial_type", ABSENT), row.get("name", ABSENT)
+    duration, onset = number(row.get("duration", ABSENT)), grid.onset(when)
+    if kind == "block" and math.isnan(duration):
+        duration = ends.get(row.get("block", ABSENT), math.nan) - when
+    if kind in _FREE:
+        name = _without(name, told.words) if kind != "note" or told.notes else ABSENT
+    # A block names its sound, too, which begins a little later.
+    stimulus = told.stimuli.get(row.get("stim_file", ABSENT), ABSENT) if kind == "stimulus" else ABSENT
+    where = (row.get("block", ABSENT), row.get("kind", ABSENT))
+    return [cell(onset), cell(duration), kind, name, stimulus, *where, str(round(onset * grid.rate))]
+
+
+def _span(first: int, stop: int, kind: str, grid: Grid) -> list[str]:
+    start, seconds = first / grid.rate, (stop - first) / grid.rate
+    return [cell(start), cell(seconds), kind, ABSENT, ABSENT, ABSENT, ABSENT, str(first)]
+
+
+def _without(text: str, words: Mapping[str, str]) -> str:
+    """Return ``text`` with each of ``words`` replaced, the longest first, where it stands alone."""
+    for word in sorted(words, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", words[word], text)
+    return text

@@ -1,0 +1,1 @@
+"""Reports of finished sessions, and of groups of them."""

@@ -1,0 +1,129 @@
+"""The protocol of a session as it ran: its moments, and its blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.finished.report.tables import Columns, has_columns, number, numbers, whole_numbers
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: A sound that was heard for less of a block is not told of it, s.
+LEAST_HEARD_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """``moments.tsv``: S steps. ``block`` is the number from 1; ``level`` what was shown, NaN where neutral."""
+
+    step: NDArray[np.intp]
+    time: Array
+    block: NDArray[np.intp]
+    kind: tuple[str, ...]
+    name: tuple[str, ...]
+    running: Mask
+    value: Array
+    low: Array
+    high: Array
+    threshold: Array
+    level: Array
+    success: Mask
+    reason: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRun:
+    """A block that ran, from ``start`` to ``end`` on the session's clock, s; ``ended`` if its end was recorded.
+
+    ``stimuli`` are the names of the sounds that were heard in it, and from when to when, s.
+    """
+
+    number: int
+    kind: str
+    name: str
+    start: float
+    end: float
+    ended: bool
+    stimuli: tuple[tuple[str, float, float], ...] = ()
+
+
+def moments_of(columns: Columns, missing: list[str]) -> Moments | None:
+    """Return what ``moments.tsv`` holds, None where it holds nothing."""
+    wanted = ("step", "time", "block", "kind", "name", "phase", "value", "low", "high", "threshold", "level", "success")
+    if not has_columns(columns, wanted, "moments.tsv", missing):
+        return None
+    reasons = columns.get("neutral_reason", ["n/a"] * len(columns["step"]))
+    found = {name: numbers(columns[name]) for name in ("value", "low", "high", "threshold", "level")}
+    return Moments(
+        step=whole_numbers(columns["step"]),
+        time=numbers(columns["time"]),
+        block=whole_numbers(columns["block"]),
+        kind=tuple(columns["kind"]),
+        name=tuple(columns["name"]),
+        running=np.array([phase == "running" for phase in columns["phase"]], np.bool_),
+        success=np.array([text == "true" for text in columns["success"]], np.bool_),
+        reason=tuple("" if reason == "n/a" else reason for reason in reasons),
+        **found,
+    )
+
+
+def blocks_of(moments: Moments | None, events: Sequence[dict[str, str]], until: float) -> tuple[BlockRun, ...]:
+    """Return the blocks that ran: by the events, and where these are missing by the moments.
+
+    One of which neither tells the end goes on ``until``, s.
+    """
+    found: dict[int, BlockRun] = {}
+    if moments is not None:
+        for block in np.unique(moments.block[moments.running]):
+            inside = np.flatnonzero(moments.running & (moments.block == block))
+            start, end = moments.time[inside[0]], moments.time[inside[-1]]
+            after = bool((moments.step > moments.step[inside[-1]]).any())
+            end += 1.0 if after else 0.0
+            found[int(block)] = BlockRun(
+                int(block), moments.kind[inside[0]], moments.name[inside[0]], float(start), float(end), after
+            )
+    begun: dict[int, tuple[dict[str, str], float]] = {}
+    for event in events:
+        block, what, onset = number(event.get("block", "")), event.get("trial_type"), number(event.get("onset", ""))
+        if math.isnan(block) or math.isnan(onset):
+            continue
+        if what == "block":
+            begun[int(block)] = (event, onset)
+        elif what == "block-end" and int(block) in begun:
+            line, start = begun[int(block)]
+            found[int(block)] = BlockRun(int(block), line.get("kind", ""), line.get("name", ""), start, onset, True)
+    for block, (line, start) in begun.items():
+        found.setdefault(block, BlockRun(block, line.get("kind", ""), line.get("name", ""), start, until, False))
+    return tuple(
+        _with_stimuli(run, events) for run in sorted(found.values(), key=lambda run: run.start) if run.end > run.start
+    )
+
+
+def _with_stimuli(run: BlockRun, events: Sequence[dict[str, str]]) -> BlockRun:
+    played = [(event, number(event.get("onset", ""))) for event in events if event.get("trial_type") == "stimulus"]
+    found = []
+    for i, (event, onset) in enumerate(played):
+        begin = max(onset, run.start)
+        end = min(_heard_until(event, onset, events, [later for _, later in played[i + 1 :]]), run.end)
+        if end - begin > LEAST_HEARD_S:
+            found.append((event.get("name", ""), begin, end))
+    return replace(run, stimuli=tuple(found))
+
+
+def _heard_until(
+    event: dict[str, str], onset: float, events: Sequence[dict[str, str]], later: Sequence[float]
+) -> float:
+    """Return when a sound ended: as it was noted, as it was planned, or when the next began."""
+    for other in events:
+        if other.get("trial_type") == "stimulus-end" and other.get("name") == event.get("name"):
+            end = number(other.get("onset", ""))
+            if end >= onset:
+                return end
+    duration = number(event.get("duration", ""))
+    return onset + duration if math.isfinite(duration) else min(later, default=math.inf)

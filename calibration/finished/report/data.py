@@ -1,0 +1,235 @@
+"""What a session's folder holds, read as far as it can be read: what is missing is told, not raised."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.finished.report.blocks import BlockRun, Moments, blocks_of, moments_of
+from calibration.finished.report.protocol import protocol_of
+from calibration.finished.report.recording import StreamFacts, stream_facts
+from calibration.finished.report.tables import (
+    Columns,
+    has_columns,
+    lines_of,
+    numbers,
+    read_columns,
+    whole_numbers,
+    why_not,
+)
+from rtaffect.common.errors import RtaffectError
+from rtaffect.plan.session_folder import open_session
+from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.record.table import MEAN_ROW
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Columns of ``feedback.tsv`` that hold numbers.
+_VALUES: Final = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
+#: Tables that are read.
+_TABLES: Final = ("feedback.tsv", "moments.tsv", "events.tsv", "quality.tsv")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """``feedback.tsv``: S steps, R rows. Values are correlations, NaN where absent.
+
+    ``mean`` has the columns of the mean over rows, each (S,); ``predicted``, ``observed`` and ``trusted`` are (S, R),
+    ``mean_trusted`` and ``stimulus_offset`` (S,). ``reasons`` has the text of each step, empty for none; ``mean_of``
+    over what the mean is.
+    """
+
+    step: NDArray[np.intp]
+    time: Array
+    lsl_time: Array
+    rows: tuple[str, ...]
+    kinds: tuple[str, ...]
+    own_share: Array
+    predicted: Array
+    observed: Array
+    trusted: Mask
+    mean: dict[str, Array]
+    mean_trusted: Mask
+    mean_of: str
+    reasons: tuple[str, ...]
+    stimulus_offset: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quality:
+    """``quality.tsv``: share of each window (0 to 1) that was good, ``good`` (P, C, S), NaN where absent."""
+
+    people: tuple[str, ...]
+    channels: tuple[str, ...]
+    good: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionData:
+    """All of a session. ``missing`` says in words what is not there or cannot be read."""
+
+    path: Path
+    plan: SessionPlan
+    ran: dict[str, Any]
+    course: Course | None
+    moments: Moments | None
+    blocks: tuple[BlockRun, ...]
+    events: tuple[dict[str, str], ...]
+    quality: Quality | None
+    streams: tuple[StreamFacts, ...]
+    markers: tuple[tuple[str, float], ...]
+    environment: dict[str, Any]
+    log: tuple[str, ...]
+    protocol: dict[str, Any]
+    missing: tuple[str, ...]
+
+    def setting(self, group: str, name: str, default: float) -> float:
+        """Return a number from the analysis' settings."""
+        value = self.ran.get("settings", {}).get(group, {}).get(name, default)
+        return float(value) if isinstance(value, (int, float)) else default
+
+    @property
+    def window_s(self) -> int:
+        """Length of the window of synchrony, s."""
+        return round(self.setting("synchrony", "window_s", 10))
+
+    @property
+    def has_arm(self) -> bool:
+        """Whether the participant is in an arm, so that the level that was shown need not be their own."""
+        return self._allocated or bool(self.protocol.get("arm"))
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the participant is in an arm that the session does not tell; a single one is no secret."""
+        return self._allocated and len(self.protocol.get("arm", [])) != 1
+
+    @property
+    def _allocated(self) -> bool:
+        return self.ran.get("arm") is not None or "allocation_sha256" in self.ran
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """The protocol's ``[feedback]``, as far as it is known."""
+        found = self.protocol.get("feedback", {})
+        return found if isinstance(found, dict) else {}
+
+
+def load_session(path: Path, *, recording: bool = True) -> SessionData:
+    """Read a session's folder; without its ``recording``, which takes longest, if that is not asked for.
+
+    Raises
+    ------
+    RecordingError
+        If it is no session's folder.
+    SettingsError
+        If its plan is impossible.
+    """
+    session = open_session(path)
+    missing: list[str] = []
+    tables = {name: read_columns(path / name, missing) for name in _TABLES}
+    missing += [] if (path / "people.tsv").exists() else ["people.tsv: there is no such file"]
+    events = lines_of(tables["events.tsv"])
+    course, moments = _course(tables["feedback.tsv"], missing), moments_of(tables["moments.tsv"], missing)
+    streams, markers = (
+        _recording(session.recording, missing, replay=session.plan.mode == "replay") if recording else ((), ())
+    )
+    protocol, notes = protocol_of(session)
+    if "ended" not in session.ran or session.ran.get("outcome") == "running":
+        missing.append("the end of the session: it was cut off, or still runs")
+    blocks = blocks_of(moments, events, float(course.time[-1]) if course is not None else 0.0)
+    return SessionData(
+        path, session.plan, session.ran, course, moments, blocks, events,
+        _quality(tables["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
+        _log(path / "session.log", missing), protocol, (*missing, *notes),
+    )  # fmt: skip
+
+
+def _course(columns: Columns, missing: list[str]) -> Course | None:
+    wanted = ("step", "time", "lsl_time", "row", "kind", *_VALUES, "own_share", "trusted", "reason")
+    if not has_columns(columns, wanted, "feedback.tsv", missing):
+        return None
+    steps, place = np.unique(whole_numbers(columns["step"]), return_inverse=True)
+    names = np.array(columns["row"])
+    mean, S = names == MEAN_ROW, len(steps)
+    # A space may give two rows the same name, as a zone and a group: the kind tells them apart.
+    keys = list(dict.fromkeys(k for k, m in zip(zip(names, columns["kind"], strict=True), mean, strict=True) if not m))
+    row_of = {key: i for i, key in enumerate(keys)}
+    at = np.array([row_of.get(key, -1) for key in zip(names, columns["kind"], strict=True)], np.intp)
+    trusted = np.array([text == "true" for text in columns["trusted"]], np.bool_)
+    values = {name: numbers(columns[name]) for name in _VALUES}
+    grids = {name: np.full((S, len(keys)), np.nan) for name in ("predicted", "observed")}
+    for name, grid in grids.items():
+        grid[place[~mean], at[~mean]] = values[name][~mean]
+    sure, own = np.zeros((S, len(keys)), np.bool_), np.full(len(keys), np.nan)
+    sure[place[~mean], at[~mean]] = trusted[~mean]
+    own[at[~mean]] = numbers(columns["own_share"])[~mean]
+    first = np.zeros(S, np.intp)
+    first[place[::-1]] = np.arange(len(place))[::-1]
+    reasons = [columns["reason"][i] for i in first]
+    over = {name: _placed(values[name][mean], place[mean], S) for name in _VALUES}
+    return Course(
+        steps, numbers(columns["time"])[first], numbers(columns["lsl_time"])[first],
+        tuple(str(name) for name, _ in keys), tuple(kind for _, kind in keys), own, grids["predicted"],
+        grids["observed"], sure, over, _placed(trusted[mean].astype(np.float64), place[mean], S) > 0,
+        next((k for k, m in zip(columns["kind"], mean, strict=True) if m), f"{len(keys)} rows"),
+        tuple("" if reason == "n/a" else reason for reason in reasons),
+        numbers(columns.get("stimulus_offset", ["n/a"] * len(names)))[first],
+    )  # fmt: skip
+
+
+def _placed(values: Array, place: NDArray[np.intp], steps: int) -> Array:
+    out = np.full(steps, np.nan)
+    out[place] = values
+    return out
+
+
+def _quality(columns: Columns) -> Quality | None:
+    if not all(columns.get(name) for name in ("step", "person", "channel", "quality")):
+        return None
+    names = ("person", "channel", "step")
+    axes = [list(dict.fromkeys(columns[name])) for name in names]
+    index = [{key: i for i, key in enumerate(axis)} for axis in axes]
+    place = [[of[key] for key in columns[name]] for of, name in zip(index, names, strict=True)]
+    good = np.full([len(axis) for axis in axes], np.nan)
+    good[tuple(np.array(each) for each in place)] = numbers(columns["quality"])
+    return Quality(tuple(axes[0]), tuple(axes[1]), good)
+
+
+def _recording(
+    path: Path, missing: list[str], *, replay: bool
+) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, float], ...]]:
+    if not path.exists() and replay:
+        return (), ()
+    if not path.exists():
+        missing.append(f"{path.name}: there is no such file")
+        return (), ()
+    try:
+        streams, markers, notes = stream_facts(path)
+    except RtaffectError as error:
+        missing.append(f"{path.name}: {error}")
+        return (), ()
+    missing += notes
+    return streams, markers
+
+
+def _environment(path: Path, missing: list[str]) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        missing.append(why_not(path, error))
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _log(path: Path, missing: list[str]) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    except OSError as error:
+        missing.append(why_not(path, error))
+        return ()

@@ -1,0 +1,290 @@
+"""What a session tells of regulation: the value of the rule in each block, against the baseline and over blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.finished.regulation import (
+    LEAST_WINDOWS,
+    Blocks,
+    Estimate,
+    fit_blocks,
+    mean_contrast,
+    slope_contrast,
+)
+from calibration.finished.report.blocks import BlockRun
+from calibration.finished.report.data import SessionData
+from calibration.statistics import fisher_z
+from rtaffect.protocol.rule import Scale, level_of
+
+Array = NDArray[np.float64]
+Numbers = dict[str, Any]
+
+#: What is held against the baseline.
+_AGAINST_BASELINE: Final = ("feedback", "transfer")
+#: With fewer values a correlation of levels says nothing.
+_LEAST_LEVELS: Final = 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleValues:
+    """The rule's values at steps inside blocks, whose windows lie inside too: n of them, none absent.
+
+    ``values`` are as the rule gives them, ``z`` as they are averaged; ``block`` is the place of each in ``runs``;
+    ``threshold`` from which on a value is success, NaN where none is set. ``label`` says in words what they are.
+    """
+
+    runs: tuple[BlockRun, ...]
+    label: str
+    times: Array
+    values: Array
+    z: Array
+    block: NDArray[np.intp]
+    threshold: Array
+    smoothing: int
+    back: Callable[[float], float]
+    notes: tuple[str, ...] = ()
+
+
+def rule_values(data: SessionData) -> RuleValues:
+    """Return the values of the protocol's rule; without a table of moments those of the mean over rows."""
+    rule, notes = data.rule, []
+    what = str(rule.get("value", "observed"))
+    smoothing = round(float(rule.get("smoothing_s", 5)))
+    rows = [str(row) for row in rule.get("rows", ["mean"])]
+    over = data.course.mean_of if data.course is not None and rows == ["mean"] else ", ".join(rows)
+    if data.moments is not None:
+        m = data.moments
+        times, values, threshold, inside = m.time, m.value, m.threshold, m.running
+    elif data.course is not None:
+        notes.append("moments.tsv is missing: values are the observed mean over rows at each step, not the rule's.")
+        what, smoothing, over = "observed", 1, data.course.mean_of
+        times, values = data.course.time, data.course.mean["observed"]
+        threshold, inside = np.full(len(times), np.nan), np.ones(len(times), np.bool_)
+    else:
+        times = values = threshold = np.empty(0)
+        inside = np.empty(0, np.bool_)
+    block = np.full(len(times), -1, np.intp)
+    for place, run in enumerate(data.blocks):
+        block[inside & (times >= run.start + data.window_s - 1e-6) & (times < run.end - 1e-6)] = place
+    used = np.isfinite(values) & (block >= 0)
+    names = {"observed": "observed synchrony", "predicted": "predicted synchrony"}
+    label = f"{names.get(what, 'observed less predicted synchrony')} ({over})"
+    label += f", mean of {smoothing} s" if smoothing > 1 else ""
+    is_r = what != "difference"
+    return RuleValues(
+        data.blocks, label, times[used], values[used], fisher_z(values[used]) if is_r else values[used], block[used],
+        threshold[used], smoothing, math.tanh if is_r else float, tuple(notes),
+    )  # fmt: skip
+
+
+def regulation_numbers(data: SessionData, opened: bool) -> Numbers:
+    """Return the numbers of regulation.
+
+    Parameters
+    ----------
+    data
+        The session.
+    opened
+        Whether what was shown may be told: the participant is in no arm, or it is no longer sealed.
+    """
+    rule = rule_values(data)
+    notes = list(rule.notes)
+    fitted = _fit(rule, data.window_s)
+    found: Numbers = {
+        "value": rule.label,
+        "unit": "Fisher z" if rule.back is math.tanh else "difference of correlations",
+        "window_s": data.window_s,
+        "smoothing_s": rule.smoothing,
+        "scale": data.rule.get("scale"),
+        "blocks": [_block(data, rule, fitted, place, opened) for place in range(len(rule.runs))],
+        "contrasts": [],
+        "slope": None,
+        "baseline_success": _baseline_success(rule),
+        "shown_against_own": _shown_against_own(data) if opened else None,
+    }
+    if fitted is None:
+        notes.append(_why_nothing(data))
+    else:
+        found["contrasts"] = [
+            c for kind in _AGAINST_BASELINE if (c := _contrast(rule, fitted, kind, notes)) is not None
+        ]
+        found["slope"] = _slope(rule, fitted, notes)
+    if data.rule.get("value") == "predicted":
+        notes.append(
+            "The rule's value is predicted from the sound alone: what differs between blocks are the sounds, and "
+            "nothing here is regulation."
+        )
+    if data.rule.get("scale") == "adaptive":
+        notes.append(
+            "The threshold followed the values, so that the success rate is near what the protocol asks for, whatever "
+            "the participant does: compare values, not success."
+        )
+    found["notes"] = notes
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """``places`` are the blocks in ``runs`` that have values, in the order of ``blocks``."""
+
+    blocks: Blocks
+    places: list[int]
+
+    def of_kind(self, rule: RuleValues, kind: str) -> list[int]:
+        return [i for i, place in enumerate(self.places) if rule.runs[place].kind == kind]
+
+
+def _fit(rule: RuleValues, window: int) -> _Fit | None:
+    places, block = np.unique(rule.block, return_inverse=True)
+    if not len(places):
+        return None
+    fitted = fit_blocks(rule.z, rule.times, block, window=window, smoothing=max(1, rule.smoothing))
+    return _Fit(fitted, [int(place) for place in places])
+
+
+def _block(data: SessionData, rule: RuleValues, fit: _Fit | None, place: int, opened: bool) -> Numbers:
+    run, mine = rule.runs[place], rule.block == place
+    estimate = None
+    if fit is not None and place in fit.places:
+        estimate = fit.blocks.estimate(np.eye(len(fit.places))[fit.places.index(place)])
+    judged = mine & np.isfinite(rule.threshold)
+    success = int((rule.values[judged] >= rule.threshold[judged]).sum())
+    known = estimate is not None and estimate.low is not None and estimate.high is not None
+    return {
+        "number": run.number,
+        "kind": run.kind,
+        "name": run.name,
+        "start": run.start,
+        "seconds": run.end - run.start,
+        "ended": run.ended,
+        "stimuli": [name for name, _, _ in run.stimuli],
+        "values": int(mine.sum()),
+        "windows": None if estimate is None else estimate.windows,
+        "mean_z": None if estimate is None else estimate.value,
+        "mean": None if estimate is None else rule.back(estimate.value),
+        "low": rule.back(estimate.low) if known and estimate and estimate.low is not None else None,
+        "high": rule.back(estimate.high) if known and estimate and estimate.high is not None else None,
+        "judged": int(judged.sum()),
+        "success": success if judged.any() else None,
+        "success_rate": success / int(judged.sum()) if judged.any() else None,
+        **_shown(data, run, opened),
+    }
+
+
+def _shown(data: SessionData, run: BlockRun, opened: bool) -> Numbers:
+    """Return for how many seconds of feedback something was shown, and if that may be told, how much."""
+    nothing: Numbers = {"shown_s": None, "level": None, "shown_success": None}
+    if data.moments is None or run.kind != "feedback":
+        return nothing
+    m = data.moments
+    shown = m.running & (m.block == run.number) & np.isfinite(m.level)
+    if not opened or not shown.any():
+        return nothing | {"shown_s": int(shown.sum())}
+    return {
+        "shown_s": int(shown.sum()),
+        "level": float(m.level[shown].mean()),
+        "shown_success": float(m.success[shown].mean()),
+    }
+
+
+def _contrast(rule: RuleValues, fit: _Fit, kind: str, notes: list[str]) -> Numbers | None:
+    baseline, other = fit.of_kind(rule, "baseline"), fit.of_kind(rule, kind)
+    if not other:
+        return None
+    if not baseline:
+        if kind == "feedback":
+            notes.append("No block of kind baseline has a value, so that there is nothing to compare feedback with.")
+        return None
+    counts = fit.blocks.counts
+    estimate = fit.blocks.estimate(mean_contrast(other, counts) - mean_contrast(baseline, counts))
+    heard, before = ({s for i in side for s, _, _ in rule.runs[fit.places[i]].stimuli} for side in (other, baseline))
+    if heard != before:
+        notes.append(
+            f"In {kind} other sounds were heard than in the baseline ({', '.join(sorted(heard)) or 'none'}; "
+            f"{', '.join(sorted(before)) or 'none'}): the difference is one of sounds as much as of regulation."
+        )
+    return {"name": f"{kind} less baseline", **estimate_numbers(estimate)}
+
+
+def _slope(rule: RuleValues, fit: _Fit, notes: list[str]) -> Numbers | None:
+    blocks = fit.of_kind(rule, "feedback")
+    if len(blocks) < 2:
+        if blocks:
+            notes.append(
+                "There is one block of feedback with values, so that nothing can be said of learning over blocks."
+            )
+        return None
+    estimate = fit.blocks.estimate(slope_contrast(blocks, len(fit.places)))
+    return {"name": "change per block of feedback", "blocks": len(blocks), **estimate_numbers(estimate)}
+
+
+def estimate_numbers(estimate: Estimate) -> Numbers:
+    """Return an estimate as numbers, and whether there is enough to judge it by."""
+    return {
+        "difference": estimate.value, "low": estimate.low, "high": estimate.high, "p": estimate.p,
+        "windows": estimate.windows, "enough": estimate.p is not None, "least_windows": LEAST_WINDOWS,
+    }  # fmt: skip
+
+
+def _baseline_success(rule: RuleValues) -> float | None:
+    """Return which share of the baseline's values reach the first threshold that there was afterwards."""
+    kinds = np.array([run.kind for run in rule.runs])
+    if not len(rule.block):
+        return None
+    baseline = kinds[rule.block] == "baseline"
+    later = np.isfinite(rule.threshold) & ~baseline
+    if not baseline.any() or not later.any():
+        return None
+    return float((rule.values[baseline] >= rule.threshold[later][0]).mean())
+
+
+def own_level(data: SessionData) -> Array:
+    """Return what the session's own values would have shown in blocks of feedback (steps,), NaN elsewhere."""
+    m = data.moments
+    if m is None:
+        return np.empty(0)
+    gain = float(data.rule.get("gain", 1.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = [level_of(v, Scale(low, high), gain) for v, low, high in zip(m.value, m.low, m.high, strict=True)]
+    feedback = m.running & (np.array(m.kind) == "feedback")
+    return np.where(feedback, np.array(level), np.nan)
+
+
+def _shown_against_own(data: SessionData) -> float | None:
+    """Return Pearson's r of own and shown level within blocks of feedback; None where it means nothing."""
+    if data.moments is None or not data.has_arm:
+        return None
+    m, own = data.moments, own_level(data)
+    pairs = []
+    for run in data.blocks:
+        inside = (m.block == run.number) & np.isfinite(own + m.level)
+        if inside.any():
+            both = np.stack([own[inside], m.level[inside]])
+            pairs.append(both - both.mean(axis=1, keepdims=True))
+    if not pairs:
+        return None
+    x, y = np.concatenate(pairs, axis=1)
+    scale = math.sqrt(float(x @ x) * float(y @ y))
+    return float(x @ y) / scale if len(x) >= _LEAST_LEVELS and scale > 0 else None
+
+
+def _why_nothing(data: SessionData) -> str:
+    if data.course is None and data.moments is None:
+        return "There are no steps, so that there is nothing to say of regulation."
+    if not data.blocks:
+        return "No block ran, so that there is nothing to say of regulation."
+    course = data.course
+    inside = [
+        reason
+        for time, reason in (zip(course.time, course.reasons, strict=True) if course is not None else ())
+        if any(run.start + data.window_s <= time < run.end for run in data.blocks)
+    ]
+    most = max(set(inside), key=inside.count) if inside else ""
+    return "No step inside a block has a value to be trusted" + (f" (most often: {most})." if most else ".")

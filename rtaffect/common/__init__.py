@@ -1,0 +1,1 @@
+"""What everything speaks of: errors, settings, time, channels and regions; knows no stream."""

@@ -1,0 +1,1 @@
+"""One turn a second: samples in, one frozen Feedback out."""

@@ -1,0 +1,255 @@
+"""The bundle: what calibration writes and a session loads, as JSON and safetensors in one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from rtaffect.common.errors import ArtifactError
+from rtaffect.common.settings import Frozen, Settings
+from rtaffect.observed.operator_file import from_bytes, to_bytes
+from rtaffect.observed.reference import Reference, StoredReferences, names_of
+from rtaffect.observed.response import Response
+from rtaffect.observed.spaces import ChannelSpace, ComponentSpace, Kind, RatingSpace, RegionSpace, Space
+from rtaffect.predicted.prediction import Weights
+
+FORMAT: Final = 4
+#: A featurizer that lies in the bundle's folder, if it is not the default model's.
+FEATURIZER_FILE: Final = "featurizer.onnx"
+_REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
+
+
+class FeaturizerIdentity(Frozen):
+    """Which featurizer the weights belong to."""
+
+    identity: str
+    sha256: str
+    size: int
+
+
+class Stimulus(Frozen):
+    """One sound that the reference group heard.
+
+    ``sha256`` is of its samples (:func:`rtaffect.stream.audio.sound_sha256`), ``people`` how many heard it, ``fitted``
+    whether the weights were fitted on it.
+    """
+
+    name: str
+    sha256: str
+    seconds: float
+    people: int
+    fitted: bool
+
+
+class Scores(Frozen):
+    """How well held-out steps were predicted: Pearson r of predicted and observed, per row and for their mean."""
+
+    r: tuple[float, ...]
+    r_mean: float
+    folds: int
+    steps: int
+    alpha: tuple[float, ...]
+
+
+class Manifest(Frozen):
+    """What ``bundle.json`` holds.
+
+    ``channels`` are those that the space reads, ``rows`` what it makes of them, ``report`` all numbers of the
+    calibration's report, for other programs.
+    """
+
+    format: Literal[4] = FORMAT
+    name: str
+    created: str
+    rtaffect: str
+    space: Kind = "channels"
+    channels: tuple[str, ...]
+    rows: tuple[str, ...]
+    settings: Settings
+    featurizer: FeaturizerIdentity
+    stimuli: tuple[Stimulus, ...]
+    lags_s: tuple[int, ...]
+    scores: Scores
+    synthetic: bool
+    provenance: dict[str, str]
+    tensors_sha256: str = ""
+    report: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A loaded bundle.
+
+    ``references[i]`` is the group's response to ``manifest.stimuli[i]``, at ``settings.signal.rate_hz``.
+    """
+
+    manifest: Manifest
+    weights: Weights
+    references: Sequence[Reference]
+    space: Space
+
+    def reference_for(self, sound_sha256: str) -> Reference | None:
+        """Return the reference of the stimulus with that hash, or None."""
+        if not self.references:
+            return None
+        for number, stimulus in enumerate(self.manifest.stimuli):
+            if stimulus.sha256 == sound_sha256:
+                return self.references[number]
+        return None
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
+    """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the tensors' hash."""
+    tensors = {f"weights.{n}": np.ascontiguousarray(v) for n, v in _weight_arrays(bundle.weights).items()}
+    for number, reference in enumerate(bundle.references):
+        parts = (reference.mean, reference.squares, reference.count)
+        tensors |= {n: np.ascontiguousarray(part) for n, part in zip(names_of(number), parts, strict=True)}
+    tensors |= _space_arrays(bundle.space)
+    data = save(tensors)
+    manifest = bundle.manifest.model_copy(update={"tensors_sha256": hashlib.sha256(data).hexdigest()})
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "tensors.safetensors", data)
+    _replace(folder / "bundle.json", manifest.model_dump_json(indent=2).encode())
+    return manifest
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and check the bundle in ``folder``.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing, damaged, of another format, or its parts do not fit each other.
+    """
+    manifest = _load_manifest(folder / "bundle.json")
+    path = folder / "tensors.safetensors"
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArtifactError(f"bundle {folder}: cannot read {path.name} ({error.strerror}); {_REMAKE}") from None
+    if found != manifest.tensors_sha256:
+        raise ArtifactError(
+            f"bundle {folder}: {path.name} has sha256 {found[:12]}..., but bundle.json expects "
+            f"{manifest.tensors_sha256[:12]}...; the file is damaged or of another bundle: {_REMAKE}"
+        )
+    try:
+        return _assemble(folder, manifest, safe_open(path, framework="np"))
+    except SafetensorError as error:
+        raise ArtifactError(f"bundle {folder}: {path.name} is not safetensors ({error}); {_REMAKE}") from None
+
+
+def bundle_sha256(folder: Path) -> str:
+    """Return the hash that identifies the bundle: that of its ``bundle.json``, which holds the tensors' hash."""
+    return hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()
+
+
+def _weight_arrays(weights: Weights) -> dict[str, NDArray[np.float64]]:
+    return {f.name: getattr(weights, f.name) for f in fields(weights) if f.name != "lags_s"}
+
+
+def _space_arrays(space: Space) -> dict[str, NDArray[Any]]:
+    if isinstance(space, RegionSpace):
+        return {"space.operator": np.frombuffer(to_bytes(space.operator), np.uint8)}
+    if isinstance(space, ComponentSpace):
+        return {
+            "space.filters": np.ascontiguousarray(space.filters),
+            "space.covariance": np.ascontiguousarray(space.covariance),
+        }
+    return {}
+
+
+def _load_space(manifest: Manifest, tensors: dict[str, NDArray[Any]], where: str) -> Space:
+    """Return the bundle's space; ArtifactError if its parts are missing or make other rows than the manifest names."""
+    space: Space
+    try:
+        if manifest.space == "regions":
+            space = RegionSpace(from_bytes(tensors["space.operator"].tobytes(), f"{where}: space.operator"))
+        elif manifest.space == "components":
+            space = ComponentSpace(manifest.channels, tensors["space.filters"], tensors["space.covariance"])
+        elif manifest.space == "ratings":
+            space = RatingSpace(manifest.rows)
+        else:
+            space = ChannelSpace(manifest.channels, manifest.settings.signal.average_reference)
+    except KeyError as error:
+        raise ArtifactError(f"{where}: tensor {error.args[0]} is missing; {_REMAKE}") from None
+    if (space.channels, space.rows) != (manifest.channels, manifest.rows):
+        raise ArtifactError(f"{where}: its space has other channels or rows than bundle.json names; {_REMAKE}")
+    return space
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write the whole file or nothing."""
+    part = path.with_suffix(path.suffix + ".part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def _load_manifest(path: Path) -> Manifest:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"no bundle in {path.parent}: {path.name} is not there; {_REMAKE}") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({error}); {_REMAKE}") from None
+    version = content.get("format") if isinstance(content, dict) else None
+    if version != FORMAT:
+        raise ArtifactError(
+            f"bundle {path.parent} has format {version!r}, but this rtaffect reads format {FORMAT}; {_REMAKE}"
+        )
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ArtifactError(f"bundle {path.parent}: {path.name}: {where}: {first['msg']}; {_REMAKE}") from None
+
+
+def _assemble(folder: Path, manifest: Manifest, file: Any) -> Bundle:
+    """Return the bundle whose tensors are in ``file``, which is open; its references are not read yet."""
+    held = set(file.keys())
+    tensors = {name: file.get_tensor(name) for name in held if not name.startswith("reference.")}
+    space = _load_space(manifest, tensors, f"bundle {folder}")
+    shapes = _expected_shapes(manifest, space)
+    for name, shape in shapes.items():
+        if name not in held:
+            raise ArtifactError(f"bundle {folder}: tensor {name} is missing; {_REMAKE}")
+        found = tuple(file.get_slice(name).get_shape())
+        if len(found) != len(shape) or any(w not in (None, f) for f, w in zip(found, shape, strict=True)):
+            raise ArtifactError(f"bundle {folder}: tensor {name} has shape {found}, expected {shape}; {_REMAKE}")
+        if name.startswith("weights.") and not np.isfinite(tensors[name]).all():
+            raise ArtifactError(f"bundle {folder}: tensor {name} holds values that are not finite; {_REMAKE}")
+    arrays = {n.removeprefix("weights."): tensors[n] for n in shapes if n.startswith("weights.")}
+    weights = Weights(**arrays, lags_s=manifest.lags_s)
+    stored = sum(name.startswith("reference.") for name in shapes) // len(names_of(0))
+    return Bundle(manifest, weights, StoredReferences(file, stored), space)
+
+
+def _expected_shapes(manifest: Manifest, space: Space) -> dict[str, tuple[int | None, ...]]:
+    """Return the shape of every tensor; None where any length will do."""
+    rows, size = len(manifest.rows), manifest.featurizer.size
+    measured, k = space.layout.measured, Response(space, manifest.settings).layout.k
+    widths = (measured * k, measured, measured)
+    heard = range(len(manifest.stimuli)) if space.channels else range(0)
+    components, lags = manifest.settings.prediction.n_components, len(manifest.lags_s)
+    return {
+        "weights.pca_mean": (size,),
+        "weights.pca_components": (components, size),
+        "weights.scaler_mean": (components,),
+        "weights.scaler_scale": (components,),
+        "weights.coefficients": (lags * components, rows),
+        "weights.intercept": (rows,),
+        "weights.residual_low": (rows + 1,),
+        "weights.residual_high": (rows + 1,),
+    } | {name: (None, width) for i in heard for name, width in zip(names_of(i), widths, strict=True)}

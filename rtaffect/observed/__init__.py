@@ -1,0 +1,1 @@
+"""From EEG to observed synchrony; knows no sound."""

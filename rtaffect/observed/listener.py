@@ -1,0 +1,177 @@
+"""One person with a headset: from its source's buffer through the signal path onto the session's grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.common.errors import MontageError
+from rtaffect.common.montage import is_eog, place_of
+from rtaffect.common.settings import STEP_S, Settings
+from rtaffect.observed.asr import SubspaceReconstruction
+from rtaffect.observed.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
+from rtaffect.observed.ocular import OcularRegression
+from rtaffect.observed.signal_path import Signal, SignalPath
+from rtaffect.stream.ring import RingBuffer
+from rtaffect.stream.source import Source
+
+#: Beyond these a headset's median amplitude is no EEG: its unit must be wrong, V.
+WEAKEST_V, STRONGEST_V = 2e-8, 2e-3
+
+#: Seconds that may be taken in at once, beside the window.
+_AHEAD_S = 20
+
+
+def typical_amplitude(second: Signal) -> float:
+    """Return the median over rows of the root mean square of ``second`` (n, rows), over rows that are wholly there."""
+    there = second[:, np.isfinite(second).all(axis=0)]
+    return float(np.median(np.sqrt((there**2).mean(axis=0)))) if there.size else math.nan
+
+
+def columns_for(wanted: Sequence[str], channels: Sequence[str], who: str, partial: bool = False) -> NDArray[np.intp]:
+    """Return the column of ``channels`` for each ``wanted`` one, by name: the very same, else one of the same place.
+
+    Raises
+    ------
+    MontageError
+        If one is not there; with ``partial`` its column is -1.
+    """
+    places = {place_of(name): i for i, name in enumerate(channels)}
+    names = {name.casefold(): i for i, name in enumerate(channels)}
+    found = [names.get(name.casefold(), places.get(place_of(name), -1)) for name in wanted]
+    missing = [name for name, column in zip(wanted, found, strict=True) if column < 0]
+    if missing and not partial:
+        raise MontageError(
+            f"{who} has no channel {', '.join(missing)}; it has {', '.join(channels)}: "
+            "choose another headset or bundle, or name the channels with --channels"
+        )
+    return np.array(found, np.intp)
+
+
+def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the rows that every montage has, in the order and spelling of ``wanted`` (else of the first montage).
+
+    Raises
+    ------
+    MontageError
+        If there is none.
+    """
+    names = list(wanted) if wanted is not None else [n for n in next(iter(montages.values())) if not is_eog(n)]
+    held = [{place_of(c) for c in channels} for channels in montages.values()]
+    places = {place_of(n): n for n in reversed(names)}
+    rows = tuple(n for n in names if places[place_of(n)] == n and all(place_of(n) in h for h in held))
+    if not rows:
+        each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
+        whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
+        raise MontageError(
+            f"no channel name is shared with {whom} ({each}); name the channels with --channels, "
+            "or use a bundle calibrated on this montage"
+        )
+    return rows
+
+
+class Listener:
+    """Brings one headset's samples onto the grid, once a step, and judges each second.
+
+    Parameters
+    ----------
+    source
+        The headset.
+    channels
+        Which of its channels, in this order; those that it lacks stay missing if ``partial``, else are an error.
+    settings
+        Signal path, thresholds, and the window, which is kept.
+    origin
+        LSL time of the session's zero, s.
+    """
+
+    def __init__(
+        self, source: Source, channels: Sequence[str], settings: Settings, origin: float, *, partial: bool = False
+    ) -> None:
+        signal = settings.signal
+        self.name = source.info.name
+        self._source, self._signal, self._origin = source, signal, origin
+        wanted = columns_for(channels, source.info.channels, f"headset {self.name!r}", partial)
+        eyes = [i for i, name in enumerate(source.info.channels) if signal.ocular and is_eog(name)]
+        self._columns, self._eeg = np.array([*wanted, *eyes], np.intp), len(channels)
+        self._ocular = OcularRegression(len(channels), len(eyes)) if eyes else None
+        self._asr = SubspaceReconstruction(signal, len(channels)) if signal.asr_cutoff else None
+        # Rows after a second that are needed for it.
+        self._ahead = self._asr.ahead if self._asr else 0
+        self._path = SignalPath(signal, source.info.rate, len(self._columns))
+        self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(channels))
+        self._judge_channels = ChannelJudge(signal, settings.quality, len(channels))
+        kept = settings.synchrony.window_s + _AHEAD_S
+        self._grid = RingBuffer(kept * signal.rate_hz, len(self._columns), np.float64)
+        self._clean = RingBuffer(kept * signal.rate_hz, len(channels), np.float64)
+        self._good = RingBuffer(kept, len(channels), np.float64)
+        self._cursor = 0
+        self._typical = math.nan
+
+    @property
+    def lookahead_s(self) -> float:
+        """How much later than a step the samples must reach, s."""
+        return self._path.lookahead_s + self._ahead / self._signal.rate_hz
+
+    def advance(self, step: int) -> None:
+        """Take in all samples of seconds 1 to ``step`` and judge those seconds that are new."""
+        block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)
+        self._cursor = block.stop
+        if len(block.times):
+            raw, times = block.samples[:, self._columns], block.times - self._origin
+            raw[:, self._columns < 0] = np.nan
+            self._mains.add(raw[:, : self._eeg], times)
+            for first, values in self._path(raw, times, block.breaks):
+                self._write(first, values)
+        while self._good.head < step:
+            self._judge(self._good.head + 1)
+
+    def window(self, step: int, seconds: int) -> Signal:
+        """Return the ``seconds`` s that end at ``step`` (n, channels), V; NaN where missing or bad."""
+        rate = self._signal.rate_hz
+        values = self._clean.read((step - seconds) * rate, step * rate)
+        bad = self._good.read(step - seconds, step) != 1.0
+        return np.where(np.repeat(bad, rate, axis=0), np.nan, values)
+
+    def quality(self, step: int, seconds: int) -> Signal:
+        """Return the fraction of the last ``seconds`` s in which each channel was good (channels,), in [0, 1]."""
+        return np.asarray(np.isfinite(self.window(step, seconds)).mean(axis=0))
+
+    @property
+    def doubt(self) -> str:
+        """What is wrong with the unit of the EEG, '' if nothing seems to be."""
+        if not self._typical > 0 or WEAKEST_V < self._typical < STRONGEST_V:
+            return ""
+        return (
+            f"{self.name}: the EEG's amplitude is {self._typical:.1g} V, where some 1e-5 V are usual: check its unit, "
+            "and name the right one with --unit"
+        )
+
+    def _write(self, first: int, values: Signal) -> None:
+        """Put grid rows ``first`` and on in their place; rows not covered stay missing, rows already there stay."""
+        if first > self._grid.head:
+            self._grid.skip(first - self._grid.head)
+        self._grid.append(values[max(0, self._grid.head - first) :])
+
+    def _judge(self, step: int) -> None:
+        """Take eye activity and bursts out of second ``step`` and note which channels were good."""
+        rate = self._signal.rate_hz
+        rows = self._grid.read((step - 1) * rate, step * rate + self._ahead).astype(np.float64, copy=False)
+        self._clean.append(self._without_artifacts(rows[:rate], rows[rate:]))
+        recent = self._clean.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
+        good = self._judge_channels(recent, self._mains.take((step - 1) * STEP_S))
+        self._good.append(good[None].astype(np.float64))
+        self._typical = typical_amplitude(recent[-rate:])
+
+    def _without_artifacts(self, second: Signal, ahead: Signal) -> Signal:
+        """Return the EEG of ``second`` (n, EEG and eyes) without eye activity, and without bursts if that is set."""
+        eeg, eyes = second[:, : self._eeg], second[:, self._eeg :]
+        if self._ocular:
+            eeg = self._ocular(eeg, eyes)
+        if self._asr is None:
+            return eeg
+        later, eyes = ahead[:, : self._eeg], ahead[:, self._eeg :]
+        return self._asr(eeg, self._ocular.without_eyes(later, eyes) if self._ocular else later)

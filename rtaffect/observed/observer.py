@@ -1,0 +1,224 @@
+"""Observed synchrony step by step: each step costs the new second, not the window.
+
+A window's correlation follows from sums over its seconds, and a window that is displaced by whole seconds shares nine
+of ten of its seconds with the one before. So each new second is multiplied once with the partner's seconds at every
+lag, and what leaves the window is taken off again. The result is that of :func:`rtaffect.observed.synchrony.observe`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.common.settings import SynchronySettings
+from rtaffect.observed.seconds import LaidReference, Seconds
+from rtaffect.observed.synchrony import JointSums, Observation, RowLayout, fisher_mean, others_mean, pearson, summarise
+
+Signal = NDArray[np.float64]
+
+
+class Observer:
+    """Correlates people with a partner series, in place and displaced by whole seconds.
+
+    Parameters
+    ----------
+    people, partner
+        What is compared; the partner is one for all, or one for each.
+    settings
+        Window, least good fraction, and the null.
+    layout
+        How columns make rows.
+    reach
+        Furthest lags of displaced windows, s: partner later than the person, and earlier.
+    mutual
+        Whether partners are the people themselves; see :func:`rtaffect.observed.synchrony.observe`.
+    partners_each
+        How many partners a person has: ``people`` and ``partner`` then hold all of the people with their first
+        partners, all with their second ones, and so on, and what is found is averaged over them by Fisher z.
+    """
+
+    def __init__(
+        self,
+        people: Seconds,
+        partner: Seconds,
+        settings: SynchronySettings,
+        layout: RowLayout,
+        reach: tuple[int, int],
+        *,
+        mutual: bool,
+        partners_each: int = 1,
+    ) -> None:
+        self._people, self._partner, self._settings, self._mutual = people, partner, settings, mutual
+        self._layout, self._partners_each = layout, partners_each
+        self._ahead, back = reach
+        self._lags = np.arange(-self._ahead, back + 1)
+        beyond = np.abs(self._lags) - settings.null_separation_s
+        displaced = np.flatnonzero((beyond >= 0) & (beyond % settings.null_stride_s == 0))
+        self._chosen = np.concatenate([[self._ahead], displaced])
+        sums = (len(JointSums._fields), people.people, people.rows, len(self._lags))
+        self._kept, self._total = np.zeros((settings.window_s, *sums)), np.zeros(sums)
+        self._turn = 0
+
+    def add(self, at: int) -> None:
+        """Take in the people's newest second; ``at`` is the number of the partner's second at the same time."""
+        slot = self._kept[self._turn % len(self._kept)]
+        self._turn += 1
+        self._total -= slot
+        slot[:] = 0.0
+        first, stop = max(self._partner.first, at - int(self._lags[-1])), min(self._partner.stop, at + self._ahead + 1)
+        if first < stop:
+            place = np.arange(at - first, at - stop, -1) + self._ahead
+            for field, sums in zip(slot, self._sums(first, stop), strict=True):
+                field[..., place] = sums[..., 0]
+        self._total += slot
+
+    def _sums(self, first: int, stop: int) -> tuple[Signal, ...]:
+        """Return the joint sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
+
+        Over pairs of blocks that are both there: a missing one is zero in all of its numbers.
+        """
+        me = self._people.stop - 1, self._people.stop
+        here, mine, my_power = self._people.moments(*me).swapaxes(-1, -2)
+        there, theirs, their_power = self._partner.moments(first, stop)
+        return (
+            there @ (here * self._people.block),
+            there @ mine,
+            theirs @ here,
+            there @ my_power,
+            self._partner.values(first, stop) @ self._people.values(*me).swapaxes(-1, -2),
+            their_power @ here,
+        )
+
+    def observe(self, at: int) -> Observation:
+        """Return the observation of the window whose last second is the partner's second ``at``."""
+        window = self._settings.window_s
+        least = math.ceil(self._settings.min_good * window * self._people.rate)
+        last = at - self._lags[self._chosen]
+        whole = (last - window + 1 >= self._partner.begin) & (last < self._partner.stop)
+        found = pearson(JointSums(*self._total[..., self._chosen]), least, self._layout.k)
+        values = np.where(whole, found, np.nan).transpose(0, 2, 1)
+        if self._partners_each > 1:
+            values = fisher_mean(values.reshape(self._partners_each, -1, *values.shape[1:]), axis=0)
+        return summarise(values, self._settings, self._layout, mutual=self._mutual)
+
+
+class ReferenceObserver:
+    """Observes people against a stored reference, which may be laid elsewhere as the session goes on.
+
+    Parameters
+    ----------
+    people
+        Number of people.
+    reference
+        (time, M * k) at ``rate``; NaN where missing.
+    onset
+        When the reference starts, samples after the session's zero; None while that is not known.
+    rate
+        Samples per second.
+    settings, layout
+        How columns make rows, and rows are compared.
+    """
+
+    def __init__(
+        self,
+        people: int,
+        reference: NDArray[np.floating],
+        onset: int | None,
+        rate: int,
+        settings: SynchronySettings,
+        *,
+        layout: RowLayout,
+    ) -> None:
+        self._size, self._reference, self._rate = people, reference, rate
+        self._settings, self._layout = settings, layout
+        # What the window holds, to be compared anew where the reference is laid elsewhere.
+        self._recent: deque[Signal] = deque(maxlen=settings.window_s)
+        self._next = 0
+        self._onset: int | None = None
+        if onset is not None:
+            self.lay(onset)
+
+    def lay(self, onset: int, reference: NDArray[np.floating] | None = None) -> None:
+        """Let the reference, or another one, start ``onset`` samples after the session's zero, for the whole window.
+
+        The seconds of the window are taken in again: what is kept are sums over them, of each lag, so the displaced
+        windows of the null follow, too.
+        """
+        if onset == self._onset and (reference is None or reference is self._reference):
+            return
+        if reference is not None:
+            self._reference = reference
+        self._onset, first = onset, self._next - len(self._recent)
+        reach = self._settings.null_history_s - self._settings.window_s
+        self._laid = LaidReference(self._reference, onset, self._rate, first, reach)
+        self._people = Seconds(self._size, self._reference.shape[1], self._rate, 1, first)
+        self._observer = Observer(
+            self._people, self._laid.seconds, self._settings, self._layout, (reach, reach), mutual=False
+        )
+        for second in self._recent:
+            self._add(second)
+
+    def __call__(self, second: Signal) -> Observation | None:
+        """Take in the next second (people, rate, M * k); return its observation, None outside the reference."""
+        self._recent.append(second)
+        self._next += 1
+        if self._onset is None:
+            return None
+        at = self._add(second)
+        return self._observer.observe(at) if self._laid.covers(at, self._settings.window_s) else None
+
+    def _add(self, second: Signal) -> int:
+        at = self._laid.beside(self._people.stop)
+        self._people.append(second)
+        self._observer.add(at)
+        return at
+
+
+class GroupObserver:
+    """Observes people against the mean of the others who are here, or against each of them if settings say pairwise.
+
+    So that no amplifier with a larger gain dominates that mean, each second of a person's row is divided by its root
+    mean square over the last ``null_history_s`` seconds.
+    """
+
+    def __init__(self, people: int, rate: int, settings: SynchronySettings, *, layout: RowLayout) -> None:
+        keep, self._window, self._k = settings.null_history_s, settings.window_s, layout.k
+        columns, everybody = layout.measured * layout.k, np.arange(people)
+        self._recent = np.zeros((keep, 2, people, columns))
+        # Who is compared with whom; with the mean of the others, each once.
+        self._who = self._with = everybody
+        if settings.method == "pairwise":
+            self._who = np.tile(everybody, people - 1)
+            self._with = np.concatenate([np.roll(everybody, -turn) for turn in range(1, people)])
+        self._pairwise, pairs = settings.method == "pairwise", len(self._who)
+        self._people, self._others = Seconds(pairs, columns, rate, 1), Seconds(pairs, columns, rate, keep)
+        self._observer = Observer(
+            self._people,
+            self._others,
+            settings,
+            layout,
+            (0, keep - self._window),
+            mutual=True,
+            partners_each=pairs // people,
+        )
+
+    def __call__(self, second: Signal) -> Observation | None:
+        """Take in the next second (people, rate, M * k); return its observation, None before the first window."""
+        at = self._others.stop
+        scaled = self._scaled(second, at)
+        self._people.append(scaled[self._who])
+        self._others.append(scaled[self._with] if self._pairwise else others_mean(scaled))
+        self._observer.add(at)
+        return self._observer.observe(at) if at + 1 >= self._window else None
+
+    def _scaled(self, second: Signal, at: int) -> Signal:
+        """Return a second (people, rate, M * k), each row divided by its recent root mean square."""
+        there = np.isfinite(second)
+        self._recent[at % len(self._recent)] = there.sum(axis=1), (np.where(there, second, 0.0) ** 2).sum(axis=1)
+        count, total = self._recent.sum(axis=0)
+        power = (total / np.maximum(count, 1)).reshape(len(second), -1, self._k).sum(axis=-1)
+        scale = np.sqrt(power).repeat(self._k, axis=-1)
+        return np.asarray(second / np.where(scale > 0, scale, 1.0)[:, None])

@@ -1,0 +1,321 @@
+"""Observed synchrony: correlation in a window, and what it would be if the time lock were broken.
+
+Inter-subject correlation by leaving one out: each person against the mean of the others (or against the stored mean of
+a reference group), Hasson et al., *Science* 303, 2004; Nastase et al., *SCAN* 14, 2019. Averages are taken by Fisher z
+(Silver & Dunlap, *J. Appl. Psychol.* 72, 1987). Signals are (time, row); NaN marks what is missing or bad, and a
+correlation uses the instants at which both sides are present.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student_t
+
+from rtaffect.common.settings import SynchronySettings
+
+Signal = NDArray[np.float64]
+
+#: Correlations are kept this far from +-1 before Fisher z, so that identical signals stay finite.
+_CLIP = 1.0 - 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowLayout:
+    """How courses (time, M * k) make rows: M measured ones of k components each, then A averages of those.
+
+    A row's components lie side by side. Two courses of k > 1 components are correlated as one: the sum of the
+    components' covariances over the root of the product of the sums of their variances. That is Pearson's r of the
+    components laid end to end, each about its own mean; turning both courses alike does not change it.
+
+    Attributes
+    ----------
+    k : int
+        Components of each measured row.
+    averages : (A, M) bool
+        Which measured rows each of the further rows averages (Fisher z).
+    counted : (M + A,) bool
+        Rows that enter the one mean over rows.
+    """
+
+    k: int
+    averages: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+
+    @classmethod
+    def plain(cls, rows: int) -> Self:
+        """Return the layout of ``rows`` rows of one component, no averages, all of them counted."""
+        return cls(1, np.zeros((0, rows), np.bool_), np.ones(rows, np.bool_))
+
+    @property
+    def measured(self) -> int:
+        """Number of measured rows, M."""
+        return int(self.averages.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """Number of all rows, M + A."""
+        return len(self.counted)
+
+    def complete(self, values: Signal) -> Signal:
+        """Return correlations (..., M) with the averages behind them (..., M + A)."""
+        added = [fisher_mean(values[..., members], axis=-1) for members in self.averages]
+        return np.concatenate([values, np.stack(added, axis=-1)], axis=-1) if added else values
+
+    def overall(self, values: Signal) -> Signal:
+        """Return the mean (...,) by Fisher z over the counted rows of ``values`` (..., M + A)."""
+        return fisher_mean(values[..., self.counted], axis=-1)
+
+
+def fisher_mean(correlations: Signal, axis: int | None = None) -> Signal:
+    """Return the mean of correlations by Fisher z along ``axis``, ignoring NaN; NaN where there is none."""
+    z = np.arctanh(np.clip(correlations, -_CLIP, _CLIP))
+    present = np.isfinite(z)
+    count = present.sum(axis=axis)
+    total = np.where(present, z, 0.0).sum(axis=axis)
+    mean: Signal = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    averaged: Signal = np.tanh(mean)
+    return averaged
+
+
+def window_correlation(x: Signal, y: Signal, least: int = 3) -> Signal:
+    """Return the Pearson correlation (rows,) of ``x`` and ``y`` (time, rows) over instants where both are finite.
+
+    NaN where fewer than ``least`` such instants exist or one side does not vary.
+    """
+    return np.asarray(lagged_correlation(x, y, np.zeros(1, np.int64), least)[0])
+
+
+def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: int = 3, k: int = 1) -> Signal:
+    """Return the correlations of one window with several windows of a longer series.
+
+    Parameters
+    ----------
+    x
+        The window, (n, rows * k).
+    y
+        The longer series, (m, rows * k), m >= n.
+    starts
+        First row of each window of ``y`` to compare with, (lags,), each in [0, m - n].
+    least
+        Fewest joint instants for a value.
+
+    Returns
+    -------
+    (lags, rows) float64
+        NaN where too few instants are present on both sides, or one side does not vary.
+    """
+    n, columns = x.shape
+    sums = np.empty((len(JointSums._fields), columns, len(starts)))
+    for column in range(columns):
+        left = _moments(x[:, column])
+        windows = np.lib.stride_tricks.sliding_window_view(_moments(y[:, column]), n, axis=0)[starts]
+        s = windows @ left
+        sums[:, column] = s[:, 0, 0], s[:, 0, 1], s[:, 1, 0], s[:, 0, 2], s[:, 1, 1], s[:, 2, 0]
+    return pearson(JointSums(*sums), least, k).T
+
+
+def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: int = 3, *, k: int = 1) -> Signal:
+    """Return the correlation (turns, rows) of ``x`` and ``y`` (time, rows * k) in each window of ``window`` instants.
+
+    Windows end at instants stride, 2 stride, ...; they are a whole number of strides long, and those that reach before
+    the first instant are NaN. The same numbers as :func:`window_correlation` of each window, from running sums.
+    """
+    turns, columns, span = len(x) // stride, x.shape[1], window // stride
+    if window % stride:
+        raise ValueError(f"a window of {window} instants is not a whole number of strides of {stride}")
+    present = np.isfinite(x) & np.isfinite(y)
+    blocks = [
+        np.asarray(series[: turns * stride], np.float64).reshape(turns, stride, columns)
+        for series in (present, *(_centred(np.where(present, series, np.nan)) for series in (x, y)))
+    ]
+    there, x, y = blocks
+    pairs = [np.einsum("tsc,tsc->tc", a, b) for a, b in ((x, x), (x, y), (y, y))]
+    sums = np.cumsum([there.sum(axis=1), x.sum(axis=1), y.sum(axis=1), *pairs], axis=1)
+    out = np.full((turns, columns // k), np.nan)
+    if turns >= span:
+        inside = sums[:, span - 1 :].copy()
+        inside[:, 1:] -= sums[:, :-span]
+        out[span - 1 :] = pearson(JointSums(*inside.swapaxes(-1, -2)), least, k).T
+    return out
+
+
+def _centred(series: Signal) -> Signal:
+    """Return ``series`` (time, ...) without its mean over time, and zero where it is missing."""
+    present = np.isfinite(series)
+    count = np.maximum(present.sum(axis=0), 1)
+    centre = np.where(present, series, 0.0).sum(axis=0) / count
+    return np.where(present, series - centre, 0.0)
+
+
+def _moments(series: Signal) -> Signal:
+    """Return presence, value and square (n, 3) of a centred series, zero where it is missing."""
+    value = _centred(series)
+    return np.stack([np.isfinite(series), value, value * value], axis=1)
+
+
+class JointSums(NamedTuple):
+    """Sums over the instants at which both x and y are present; arrays of one shape."""
+
+    n: Signal
+    x: Signal
+    y: Signal
+    xx: Signal
+    xy: Signal
+    yy: Signal
+
+
+def pearson(sums: JointSums, least: int, k: int = 1) -> Signal:
+    """Return the correlations that the sums (..., rows * k, n) give: (..., rows, n), see :class:`RowLayout`.
+
+    NaN where ``least`` is not reached or one side does not vary.
+    """
+    parts = JointSums(*(field.reshape(*field.shape[:-2], -1, k, field.shape[-1]) for field in sums))
+    safe = np.maximum(parts.n, 1.0)
+    var_x = (parts.xx - parts.x**2 / safe).sum(axis=-2)
+    var_y = (parts.yy - parts.y**2 / safe).sum(axis=-2)
+    covariance = (parts.xy - parts.x * parts.y / safe).sum(axis=-2)
+    tiny = 1e-12
+    varies = (var_x > tiny * parts.xx.sum(axis=-2)) & (var_y > tiny * parts.yy.sum(axis=-2))
+    valid = varies & (parts.n.min(axis=-2) >= least)
+    scale = np.sqrt(np.where(valid, var_x * var_y, 1.0))
+    return np.asarray(np.where(valid, np.clip(covariance / scale, -1.0, 1.0), np.nan))
+
+
+def standardise(people: Signal, k: int = 1) -> Signal:
+    """Return ``people`` (P, time, rows * k), each centred and each row scaled to unit variance over what is present.
+
+    So that no amplifier with a larger gain dominates a mean over people. A row of several components has their
+    variances' sum for its variance.
+    """
+    present = np.isfinite(people)
+    count = np.maximum(present.sum(axis=1, keepdims=True), 1)
+    centred = people - np.where(present, people, 0.0).sum(axis=1, keepdims=True) / count
+    power = np.where(present, centred**2, 0.0).sum(axis=1, keepdims=True) / count
+    total = power.reshape(len(people), -1, k).sum(axis=-1).repeat(k, axis=-1)[:, None]
+    return np.asarray(centred / np.sqrt(np.where(total > 0, total, 1.0)))
+
+
+def others_mean(people: Signal) -> Signal:
+    """Return, for each person, the mean of all the others (P, time, rows), over those present at each instant."""
+    return np.stack([*means_of_others(people)])
+
+
+def means_of_others(people: Signal) -> Iterator[Signal]:
+    """Yield the same one person at a time, (time, rows) each: of long recordings all at once would need much memory."""
+    count, total = np.zeros(people.shape[1:]), np.zeros(people.shape[1:])
+    for person in people:
+        present = np.isfinite(person)
+        count += present
+        total += np.where(present, person, 0.0)
+    for person in people:
+        present = np.isfinite(person)
+        others = count - present
+        mean = (total - np.where(present, person, 0.0)) / np.maximum(others, 1)
+        yield np.where(others > 0, mean, np.nan)
+
+
+class Observation(NamedTuple):
+    """Observed synchrony of one window and its null band; all correlations, NaN where there is no value.
+
+    ``each`` (P, rows) per person, ``mean`` (rows,) over people, ``low`` and ``high`` (rows,) the null band of
+    ``mean``; ``overall``, ``overall_low``, ``overall_high`` the same averaged over the counted rows.
+    """
+
+    each: Signal
+    mean: Signal
+    low: Signal
+    high: Signal
+    overall: float
+    overall_low: float
+    overall_high: float
+
+
+def observe(
+    windows: Signal,
+    partners: Signal,
+    start: int,
+    rate: int,
+    settings: SynchronySettings,
+    *,
+    layout: RowLayout | None = None,
+    mutual: bool = False,
+) -> Observation:
+    """Correlate each person's window with its partner series, in place and displaced.
+
+    Parameters
+    ----------
+    windows
+        The people's newest window, (P, n, M * k).
+    partners
+        What each person is compared with over a longer time, (P, m, M * k), m >= n.
+    start
+        Row of ``partners`` at which the true window starts, in [0, m - n].
+    rate
+        Rows per second.
+    settings
+        Window, least good fraction, and the null's separation, stride, level and least number.
+    layout
+        How the columns make rows; default: each is one.
+    mutual
+        Whether the partners are the people themselves. In place each pair then enters the mean over people twice with
+        the same value, displaced with two independent ones: that mean has twice the variance of the displaced ones,
+        for any number of people, and the null band is widened accordingly.
+
+    Returns
+    -------
+    Observation
+        The null band is the normal prediction interval of the displaced correlations' Fisher z, from windows at least
+        ``null_separation_s`` away from the true one on either side.
+    """
+    n = windows.shape[1]
+    layout = layout or RowLayout.plain(windows.shape[2])
+    least = math.ceil(settings.min_good * n)
+    shifts = _displaced(partners.shape[1] - n, start, rate, settings)
+    starts = np.concatenate([[start], shifts])
+    each = [lagged_correlation(x, y, starts, least, layout.k) for x, y in zip(windows, partners, strict=True)]
+    return summarise(np.stack(each), settings, layout, mutual=mutual)
+
+
+def summarise(values: Signal, settings: SynchronySettings, layout: RowLayout, *, mutual: bool) -> Observation:
+    """Return the observation that correlations (P, 1 + displaced, M) make, the one in place first."""
+    # A row that has no value now has no part in the null of an average over rows either.
+    values = layout.complete(np.where(np.isfinite(values[:, :1]), values, np.nan))
+    mean = fisher_mean(values, axis=0)
+    overall = layout.overall(mean)
+    widening = math.sqrt(2.0) if mutual else 1.0
+    low, high = _null_band(mean[1:], settings, widening)
+    overall_low, overall_high = _null_band(overall[1:, None], settings, widening)
+    return Observation(
+        values[:, 0], mean[0], low, high, float(overall[0]), float(overall_low[0]), float(overall_high[0])
+    )
+
+
+def _displaced(last: int, start: int, rate: int, settings: SynchronySettings) -> NDArray[np.int64]:
+    """Return the starts, 0 to ``last``, of windows far enough from the true one."""
+    stride, apart = settings.null_stride_s * rate, settings.null_separation_s * rate
+    before = np.arange(start - apart, -1, -stride)
+    after = np.arange(start + apart, last + 1, stride)
+    return np.concatenate([before[::-1], after]).astype(np.int64)
+
+
+def _null_band(values: Signal, settings: SynchronySettings, widening: float) -> tuple[Signal, Signal]:
+    """Return low and high (rows,) of the null from displaced correlations (draws, rows) and a factor of its spread.
+
+    The prediction interval of one more normal draw in Fisher z: mean and spread of few draws are uncertain themselves.
+    """
+    z = np.arctanh(np.clip(values, -_CLIP, _CLIP))
+    present = np.isfinite(z)
+    count = present.sum(axis=0)
+    safe = np.maximum(count, 2)
+    centre = np.where(present, z, 0.0).sum(axis=0) / safe
+    spread = np.sqrt(np.where(present, (z - centre) ** 2, 0.0).sum(axis=0) / (safe - 1))
+    quantile = student_t.ppf(0.5 + settings.null_level / 2, safe - 1)
+    reach = widening * quantile * np.sqrt(1 + 1 / safe) * spread
+    enough = count >= settings.null_least
+    return np.tanh(np.where(enough, centre - reach, np.nan)), np.tanh(np.where(enough, centre + reach, np.nan))

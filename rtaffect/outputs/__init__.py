@@ -1,0 +1,1 @@
+"""What other programs, the loudspeaker and the terminal get."""

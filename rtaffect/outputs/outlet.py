@@ -1,0 +1,246 @@
+"""Results and markers for other programs on the lab network: two LSL outlets."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+
+from rtaffect import __version__
+from rtaffect.engine.feedback import Feedback, FloatArray
+from rtaffect.record.table import MEAN_ROW
+
+FEEDBACK_STREAM: Final = "rtaffect-feedback"
+FEEDBACK_TYPE: Final = "Feedback"
+MARKER_STREAM: Final = "rtaffect-markers"
+MARKER_TYPE: Final = "Markers"
+
+Quantity = Literal["predicted", "observed", "null_low", "null_high", "trusted"]
+
+#: Steps that are kept for a reader that does not pull, in hundreds: an hour.
+_KEPT_HUNDREDS = 36
+_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+class Rows(Protocol):
+    """What has rows: a Feedback, or the space of a session before its first step."""
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Names of the rows."""
+
+    @property
+    def row_kinds(self) -> tuple[str, ...]:
+        """What each row is: channel, zone, region, group or component."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackChannel:
+    """One channel of the stream of feedback.
+
+    Attributes
+    ----------
+    label : str
+        ``quantity/row``; where two rows have one name, ``quantity/row (kind)``.
+    quantity : Quantity
+        What the value is.
+    row : str
+        The row's name, 'mean' for the mean over rows.
+    kind : str
+        What the row is: channel, zone, region, group or component; 'mean' for the mean over rows.
+    """
+
+    label: str
+    quantity: Quantity
+    row: str
+    kind: str
+
+    @property
+    def unit(self) -> str:
+        """'correlation', or 'fraction' for what is trusted."""
+        return "fraction" if self.quantity == "trusted" else "correlation"
+
+
+def feedback_channels(of: Rows) -> tuple[FeedbackChannel, ...]:
+    """Return the channels of the stream for these R rows, in the order of :func:`feedback_values`.
+
+    First ``predicted`` of all rows, then ``observed`` of all rows, then the mean over rows (``predicted``,
+    ``observed``, ``null_low``, ``null_high``, ``trusted``), then ``null_low``, ``null_high`` and ``trusted`` of all
+    rows: 5 R + 5 channels, no two with the same label.
+    """
+    names = _distinct(of.rows, of.row_kinds)
+    rows = [*zip(names, of.rows, of.row_kinds, strict=True)]
+
+    def each(quantity: Quantity) -> list[FeedbackChannel]:
+        return [FeedbackChannel(f"{quantity}/{name}", quantity, row, kind) for name, row, kind in rows]
+
+    quantities: tuple[Quantity, ...] = ("predicted", "observed", "null_low", "null_high", "trusted")
+    means = [FeedbackChannel(f"{quantity}/{MEAN_ROW}", quantity, MEAN_ROW, MEAN_ROW) for quantity in quantities]
+    return (*each("predicted"), *each("observed"), *means, *each("null_low"), *each("null_high"), *each("trusted"))
+
+
+def feedback_values(f: Feedback) -> FloatArray:
+    """Return the sample of one step (5 R + 5,) float64, in the order of :func:`feedback_channels`; absent is NaN.
+
+    ``trusted`` of a row is 1 or 0. That of the mean is the share of trusted rows: among the zones where there are
+    zones, because the mean is over zones then, else among all rows.
+    """
+    means = (f.predicted_mean, f.observed_mean, f.null_mean_low, f.null_mean_high, _trusted_share(f))
+    parts = (f.predicted, f.observed, means, f.null_low, f.null_high, f.trusted)
+    return np.concatenate([np.asarray(part, np.float64) for part in parts])
+
+
+def new_session_id() -> str:
+    """Return what tells this session from all others: its start in UTC and a random part."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+class FeedbackOutlet:
+    """Offers each step to other programs: a sink of Feedback.
+
+    The stream is of irregular rate: a step's time is that of its window's end on the LSL clock, as given, and readers
+    must not even it out.
+
+    Parameters
+    ----------
+    of
+        What has the session's rows; without it the stream appears with the first Feedback.
+    about
+        What the stream's description says of the session beside rtaffect's version and the session's id: names and
+        values (None: left out), as in ``{"bundle": "study", "bundle_sha256": "...", "window_s": 10, "mode": "live"}``.
+        Everybody on the network can read it: nothing that identifies a person or tells the arm.
+    session
+        From :func:`new_session_id`, the same for both outlets of a session.
+
+    Raises
+    ------
+    ValueError
+        If a name in ``about`` cannot be an element of XML.
+    """
+
+    def __init__(
+        self, of: Rows | None = None, *, about: Mapping[str, object] | None = None, session: str | None = None
+    ) -> None:
+        self.session = session or new_session_id()
+        self._about = _texts({"version": __version__, "session": self.session, **(about or {})})
+        self._outlet: Any = _feedback_outlet(of, self._about) if of is not None else None
+        self._closed = False
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether another program reads the stream now."""
+        return self._outlet is not None and bool(self._outlet.have_consumers())
+
+    def __call__(self, feedback: Feedback) -> None:
+        """Send one step; a closed outlet sends nothing."""
+        if self._closed:
+            return
+        if self._outlet is None:
+            self._outlet = _feedback_outlet(feedback, self._about)
+        self._outlet.push_sample(feedback_values(feedback), _stamp(feedback.lsl_time))
+
+    def close(self) -> None:
+        """Take the stream off the network; may be called twice."""
+        self._closed, self._outlet = True, None
+
+
+class MarkerOutlet:
+    """Offers the session's markers to other programs, as texts.
+
+    Parameters
+    ----------
+    about, session
+        As for :class:`FeedbackOutlet`.
+
+    Raises
+    ------
+    ValueError
+        If a name in ``about`` cannot be an element of XML.
+    """
+
+    def __init__(self, *, about: Mapping[str, object] | None = None, session: str | None = None) -> None:
+        import pylsl
+
+        self.session = session or new_session_id()
+        info = pylsl.StreamInfo(
+            MARKER_STREAM, MARKER_TYPE, 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, f"{MARKER_STREAM}-{self.session}"
+        )
+        _describe(info, _texts({"version": __version__, "session": self.session, **(about or {})}))
+        channel = info.desc().append_child("channels").append_child("channel")
+        for key, value in (("label", "marker"), ("type", MARKER_TYPE)):
+            channel.append_child_value(key, value)
+        self._outlet: Any = pylsl.StreamOutlet(info)
+
+    def send(self, text: str, lsl_time: float) -> None:
+        """Send ``text`` with its time on the LSL clock, s; a closed outlet sends nothing."""
+        if self._outlet is not None:
+            self._outlet.push_sample([text], _stamp(lsl_time))
+
+    def close(self) -> None:
+        """Take the stream off the network; may be called twice."""
+        self._outlet = None
+
+
+def _feedback_outlet(of: Rows, about: Mapping[str, str]) -> Any:
+    # Here, not above: who writes or reads the channels alone needs no LSL.
+    import pylsl
+
+    channels = feedback_channels(of)
+    source_id = f"{FEEDBACK_STREAM}-{about['session']}"
+    info = pylsl.StreamInfo(
+        FEEDBACK_STREAM, FEEDBACK_TYPE, len(channels), pylsl.IRREGULAR_RATE, pylsl.cf_double64, source_id
+    )
+    _describe(info, about)
+    listed = info.desc().append_child("channels")
+    for channel in channels:
+        told = listed.append_child("channel")
+        fields = {"unit": channel.unit, "type": channel.quantity, "row": channel.row, "kind": channel.kind}
+        for key, value in {"label": channel.label, **fields}.items():
+            told.append_child_value(key, value)
+    return pylsl.StreamOutlet(info, max_buffered=_KEPT_HUNDREDS)
+
+
+def _describe(info: Any, about: Mapping[str, str]) -> None:
+    said = info.desc().append_child("rtaffect")
+    for key, value in about.items():
+        said.append_child_value(key, value)
+
+
+def _texts(about: Mapping[str, object]) -> dict[str, str]:
+    wrong = [key for key in about if not _XML_NAME.fullmatch(key)]
+    if wrong:
+        raise ValueError(f"about has {wrong}; expected names of letters, digits, '_', '-' and '.'")
+    return {key: str(value) for key, value in about.items() if value is not None}
+
+
+def _trusted_share(f: Feedback) -> float:
+    zones = np.array([kind == "zone" for kind in f.row_kinds], np.bool_)
+    asked = f.trusted[zones] if zones.any() else f.trusted
+    return float(asked.mean()) if asked.size else 0.0
+
+
+def _distinct(rows: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:
+    """Return a name for each row: its own, with its kind where it is not the only one, with a number if need be."""
+    count = Counter((*rows, MEAN_ROW))
+    taken = {row for row in count if count[row] == 1} | {MEAN_ROW}
+    names = []
+    for row, kind in zip(rows, kinds, strict=True):
+        name = told = row if count[row] == 1 else f"{row} ({kind})"
+        number = 1
+        while count[row] > 1 and name in taken:
+            number += 1
+            name = f"{told} #{number}"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _stamp(lsl_time: float) -> float:
+    """Return the time as LSL takes it: a zero would mean 'now'."""
+    return lsl_time if lsl_time else 1e-9

@@ -1,0 +1,1 @@
+"""What was asked for, on paper and on disk."""

@@ -1,0 +1,1 @@
+"""From sound to predicted synchrony; knows no EEG."""

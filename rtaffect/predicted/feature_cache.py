@@ -1,0 +1,105 @@
+"""Features of whole sounds, kept in the user's cache under the hashes of what they follow from.
+
+A file is an array in the ``.npy`` format followed by the SHA-256 of what stands before it, so that damage is noticed;
+``numpy.load`` reads it as it is. It is written beside its place and moved there: what stands there is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.featurizer import Featurizer, cache_root, features_of
+from rtaffect.stream.audio import sound_sha256
+
+Float32Array = NDArray[np.float32]
+Element = Literal["mix", "voice", "background"]
+
+_DIGEST_BYTES = 32
+#: Of a hash in a file's name, hexadecimal digits.
+_SHOWN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureKey:
+    """What the features of one sound follow from.
+
+    Parameters
+    ----------
+    sound
+        ``audio.sound_sha256`` of the samples that the features are of: for an element those of the element
+        alone.
+    feature_set
+        ``lld``, ``layer-k`` or ``final``.
+    made_by
+        Sha256 of the featurizer file, or name and version of the code that computed them.
+    element
+        Which part of the sound: the whole ``mix``, the isolated ``voice``, or the ``background``.
+    """
+
+    sound: str
+    feature_set: str
+    made_by: str
+    element: Element = "mix"
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file in the cache."""
+        return f"{self.sound[:_SHOWN]}-{self.element}-{self.made_by[:_SHOWN]}-{self.feature_set}.npy"
+
+
+def feature_folder() -> Path:
+    """Return the folder of the cache that holds features."""
+    return cache_root() / "features"
+
+
+def read_features(folder: Path, key: FeatureKey) -> Float32Array | None:
+    """Return the features (steps, size) kept under ``key``, or None where there are none or they are damaged."""
+    try:
+        content = (folder / key.file_name).read_bytes()
+    except OSError:
+        return None
+    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    return np.asarray(np.load(io.BytesIO(body), allow_pickle=False), np.float32)
+
+
+def write_features(folder: Path, key: FeatureKey, features: Float32Array) -> None:
+    """Keep features (steps, size) under ``key``; raises ArtifactError if they cannot be written."""
+    body = io.BytesIO()
+    np.save(body, np.ascontiguousarray(features, np.float32), allow_pickle=False)
+    content = body.getvalue()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number, name = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(number, "wb") as part:
+                part.write(content + hashlib.sha256(content).digest())
+            os.replace(name, folder / key.file_name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ArtifactError(
+            f"{folder}: features cannot be kept ({error.strerror}); make room, or choose a folder that can be written "
+            "through the variable RTAFFECT_CACHE"
+        ) from error
+
+
+def cached_features_of(sound: Float32Array, featurizer: Featurizer) -> NDArray[np.float64]:
+    """Return the features (steps, size) of a sound (n,), mono at 16 kHz, computed only the first time."""
+    folder, key = feature_folder(), FeatureKey(sound_sha256(sound), featurizer.manifest.feature_set, featurizer.sha256)
+    features = read_features(folder, key)
+    if features is None:
+        features = features_of(sound, featurizer)
+        write_features(folder, key, features)
+    return np.asarray(features, np.float64)

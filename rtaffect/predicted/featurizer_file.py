@@ -1,0 +1,116 @@
+"""Reading a featurizer file: opened by onnxruntime, its manifest read, and both compared with each other."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.manifest import MANIFEST_KEY, FeaturizerManifest, StatePart
+
+CPU = "CPUExecutionProvider"
+
+
+def onnxruntime_or_remedy() -> Any:
+    """Return the module onnxruntime, or raise ArtifactError with the remedy."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ArtifactError(
+            'a featurizer needs onnxruntime, which is not installed; pip install "rtaffect[cpu]" '
+            '(or "rtaffect[gpu]" with an NVIDIA GPU)'
+        ) from error
+    return onnxruntime
+
+
+def failures_to_run() -> tuple[type[Exception], ...]:
+    """Return what onnxruntime raises where a device lacks memory, a library or an operator."""
+    native = onnxruntime_or_remedy().capi.onnxruntime_pybind11_state
+    return native.Fail, native.EPFail, native.RuntimeException, native.NotImplemented, RuntimeError
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of the file at ``path``, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    except OSError as error:
+        raise ArtifactError(
+            f"{path}: the featurizer cannot be read ({error.strerror}); build or name another one"
+        ) from error
+    return digest.hexdigest()
+
+
+def open_session(path: Path, threads: int, provider: str) -> Any:
+    """Return the onnxruntime session of the file at ``path``, on ``provider`` if that can be, else on the processor."""
+    ort = onnxruntime_or_remedy()
+    native = ort.capi.onnxruntime_pybind11_state
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    damage = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented)
+    try:
+        return ort.InferenceSession(str(path), options, providers=list(dict.fromkeys((provider, CPU))))
+    except damage as error:
+        raise ArtifactError(
+            f"{path}: damaged, or not an ONNX model that this onnxruntime ({ort.__version__}) can read; build it again"
+        ) from error
+
+
+def read_manifest(session: Any, path: Path) -> FeaturizerManifest:
+    """Return what the file opened as ``session`` says of itself; raises ArtifactError if that is nothing, or wrong."""
+    text = session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY)
+    if text is None:
+        raise ArtifactError(
+            f"{path}: an ONNX model without manifest, so not a featurizer; build it with rtaffect export"
+        )
+    try:
+        return FeaturizerManifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise ArtifactError(
+            f"{path}: its manifest does not fit this version of rtaffect: {field} is {first['input']!r:.60}: "
+            f"{first['msg']}; export it again with rtaffect export"
+        ) from error
+
+
+def check_signature(session: Any, manifest: FeaturizerManifest, path: Path) -> None:
+    """Raise ArtifactError unless the model takes and gives what its manifest says."""
+    found = {value.name for value in session.get_inputs()}, {value.name for value in session.get_outputs()}
+    expected = (
+        {"audio", *(f"state.{part.name}" for part in manifest.state)},
+        {"features", *(f"new.{part.name}" for part in manifest.state)},
+    )
+    shape: list[Any] = next((value.shape for value in session.get_outputs() if value.name == "features"), [])
+    if found != expected or tuple(shape) != manifest.features_shape:
+        raise ArtifactError(
+            f"{path}: maps {sorted(found[0])} to {sorted(found[1])} with features {tuple(shape)}, but its manifest "
+            f"says {sorted(expected[0])} to {sorted(expected[1])} with {manifest.features_shape}; export it again with "
+            "rtaffect export"
+        )
+    for part in manifest.state:
+        _check_state(session, part, path)
+
+
+def _check_state(session: Any, part: StatePart, path: Path) -> None:
+    wanted = "tensor(double)" if part.dtype == "float64" else "tensor(float)"
+    names = f"state.{part.name}", f"new.{part.name}"
+    for value in (*session.get_inputs(), *session.get_outputs()):
+        if value.name not in names:
+            continue
+        row = tuple(value.shape[1:])
+        known = all(size == given for size, given in zip(row, part.shape, strict=False) if isinstance(size, int))
+        if value.type != wanted or len(row) != len(part.shape) or not known:
+            raise ArtifactError(
+                f"{path}: {value.name} is {value.type} with rows {row}, but its manifest says {wanted} with "
+                f"{part.shape}; export it again with rtaffect export"
+            )

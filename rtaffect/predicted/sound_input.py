@@ -1,0 +1,133 @@
+"""The sound that people hear: from its source's buffer to 16 kHz mono on the session's grid, and on to features."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.common.settings import STEP_S
+from rtaffect.observed.signal_path import GridInterpolator, Signal
+from rtaffect.predicted.featurizer import Featurizer
+from rtaffect.stream.audio import SAMPLE_RATE, SoundResampler
+from rtaffect.stream.buffer import Block
+from rtaffect.stream.ring import RingBuffer
+from rtaffect.stream.source import Source
+
+#: What a rate converter may hold back before it gives its first output, s.
+_CONVERTER_DELAY_S = 0.15
+#: Sound that waits to be read: the newest second, the one before if it came late, and what is ahead of the step.
+_KEPT_S = 4
+
+
+class HeardSecond(NamedTuple):
+    """A second of the session's sound: its number, from 1, and float32 (16000,), None where any of it is missing."""
+
+    number: int
+    sound: NDArray[np.float32] | None
+
+
+class SoundInput:
+    """Brings sound onto the session's 16 kHz grid, once a step.
+
+    Parameters
+    ----------
+    source
+        The sound.
+    featurizer
+        What reads it.
+    origin
+        LSL time of the session's zero, s.
+
+    Attributes
+    ----------
+    heard : tuple of HeardSecond
+        What the last call of :meth:`feature` read, in order.
+    """
+
+    def __init__(self, source: Source, featurizer: Featurizer, origin: float) -> None:
+        self._source, self._origin = source, origin
+        self._stream, self._size, self._read = featurizer.stream(), featurizer.size, 0
+        self.heard: tuple[HeardSecond, ...] = ()
+        self._rate = source.info.rate
+        self._grid = GridInterpolator(SAMPLE_RATE, SAMPLE_RATE, 1)
+        self._ring = RingBuffer(_KEPT_S * SAMPLE_RATE, 1, np.float32)
+        self._cursor = 0
+        self._begin_segment()
+
+    @property
+    def lookahead_s(self) -> float:
+        """How much later than a step the samples must reach, s."""
+        return self._grid.lookahead_s + (0.0 if self._rate == SAMPLE_RATE else _CONVERTER_DELAY_S)
+
+    def advance(self, step: int) -> None:
+        """Take in all sound of seconds 1 to ``step``."""
+        block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)
+        self._cursor = block.stop
+        missing = ~np.isfinite(block.samples[:, 0])
+        edges = sorted({0, *block.breaks, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), len(block.times)})
+        for start, stop in pairwise(edges):
+            if start in block.breaks or missing[start]:
+                self._begin_segment()
+            if not missing[start]:
+                self._push(block, start, stop)
+        end = self._origin + step * STEP_S
+        if self._source.status(end).state == "ended":
+            self._write(*self._grid.flush())
+
+    def second(self, step: int) -> NDArray[np.float32] | None:
+        """Return the sound of second ``step`` (16000,), None where any of it is missing."""
+        sound = self._ring.read((step - 1) * STEP_S * SAMPLE_RATE, step * STEP_S * SAMPLE_RATE)[:, 0]
+        return None if np.isnan(sound).any() else sound.astype(np.float32, copy=False)
+
+    def feature(self, step: int) -> Signal:
+        """Return the featurizer's vector for second ``step`` (size,), NaN where there is no sound to read.
+
+        A second that is missing at its step may still come by the next one; if it does not, the featurizer's context
+        grows anew after it. Nothing stands in for sound that was not heard.
+        """
+        feature = np.full(self._size, np.nan)
+        self.heard = ()
+        while self._read < step:
+            second = self.second(self._read + 1)
+            if second is None and self._read + 1 == step:
+                break
+            self._read += 1
+            self.heard += (HeardSecond(self._read, second),)
+            if second is None:
+                self._stream.reset()
+            else:
+                feature = self._stream.step(second).astype(np.float64)
+        return feature if self._read == step else np.full(self._size, np.nan)
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether the newest features were made of less sound than the featurizer's whole context."""
+        return self._stream.warming_up
+
+    def _begin_segment(self) -> None:
+        self._grid.reset()
+        self._resampler = SoundResampler(self._rate)
+        # The times of the newest samples of the segment, the first of which is number ``_oldest``.
+        self._times, self._oldest, self._given = np.empty(0), 0, 0
+
+    def _push(self, block: Block, start: int, stop: int) -> None:
+        """Resample samples ``start`` to ``stop`` of ``block`` and lay them on the grid at their true times."""
+        self._times = np.concatenate([self._times, block.times[start:stop] - self._origin])
+        out = self._resampler.push(block.samples[start:stop, 0])
+        if not len(out):
+            return
+        position = (self._given + np.arange(len(out))) * (self._rate / SAMPLE_RATE)
+        when = np.interp(position, self._oldest + np.arange(len(self._times)), self._times)
+        self._write(*self._grid(out[:, None].astype(np.float64), when))
+        self._given += len(out)
+        # The next one lies at or after the newest: a converter gives nothing that it has not taken in.
+        passed = max(0, int(position[-1]) - self._oldest)
+        self._times, self._oldest = self._times[passed:], self._oldest + passed
+
+    def _write(self, first: int, values: Signal) -> None:
+        if first > self._ring.head:
+            self._ring.skip(first - self._ring.head)
+        self._ring.append(values[max(0, self._ring.head - first) :])

@@ -1,0 +1,1 @@
+"""What screens show, resolved by pure functions, without Qt."""

@@ -1,0 +1,210 @@
+"""The shown time courses, and how predicted and observed agree. No Qt.
+
+T shown steps. Correlations are dimensionless, times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.engine.feedback import FloatArray
+from rtaffect.present.chance import LEAST_WINDOWS, Range, Running, chance_correlation, chance_distance, running
+
+#: Order of the quantities along the second axis of the history.
+QUANTITIES = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
+
+#: Fewest steps with both values for which a running correlation is shown.
+MINIMUM_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How predicted and observed agree over the ``steps`` steps that have both.
+
+    ``r`` is their correlation, None when it has no meaning, and ``distance`` the mean size of observed - predicted;
+    ``r_chance`` and ``distance_chance`` are the ranges of both by chance (``chance.py``), None with fewer
+    than ``needed`` steps.
+    """
+
+    r: float | None
+    steps: int
+    distance: float | None = None
+    r_chance: Range | None = None
+    distance_chance: Range | None = None
+    needed: int = 0
+
+    @property
+    def text(self) -> str:
+        """Return the correlation in words, as shown, with its range by chance."""
+        if self.r is None:
+            return f"r = n/a ({self.steps} of {MINIMUM_STEPS} steps needed)"
+        return f"r = {signed(self.r)} over {self.steps} steps, by chance {self._by_chance(self.r_chance)}"
+
+    @property
+    def distance_text(self) -> str:
+        """Return the mean size of the difference in words, with its range by chance."""
+        if self.distance is None:
+            return f"mean size n/a ({self.steps} of {MINIMUM_STEPS} steps needed)"
+        return f"mean size {signed(self.distance)}, by chance {self._by_chance(self.distance_chance)}"
+
+    def _by_chance(self, found: Range | None) -> str:
+        return f"{signed(found[0])} to {signed(found[1])}" if found else f"n/a (needs {self.needed} steps)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """The shown time course of one row or of the mean over rows; every array is (T,) float64, absent values NaN.
+
+    ``time`` is session time, s; ``smoothed`` is the causal running mean of ``observed`` (Fisher z).
+    """
+
+    name: str
+    time: FloatArray
+    predicted: FloatArray
+    predicted_low: FloatArray
+    predicted_high: FloatArray
+    observed: FloatArray
+    smoothed: FloatArray
+    null_low: FloatArray
+    null_high: FloatArray
+    agreement: Agreement
+
+    @property
+    def difference(self) -> FloatArray:
+        """(T,) float64: observed - predicted."""
+        return self.observed - self.predicted
+
+    @property
+    def inside_null(self) -> NDArray[np.bool_]:
+        """(T,) bool: where ``observed`` lies inside its null band."""
+        return (self.observed >= self.null_low) & (self.observed <= self.null_high)
+
+
+def running_mean(values: FloatArray, steps: int) -> FloatArray:
+    """Return the causal running mean of correlations through Fisher z.
+
+    Parameters
+    ----------
+    values : (T,) float64, correlation
+        NaN where absent.
+    steps : int
+        Length of the window that ends at each value; absent values in it are left out.
+
+    Returns
+    -------
+    (T,) float64, correlation
+        ``tanh(mean(atanh(values)))``; NaN wherever ``values`` is NaN, so that a gap stays a gap.
+    """
+    return np.asarray(np.tanh(causal_mean(np.arctanh(np.clip(values, -0.999999, 0.999999)), steps)))
+
+
+def causal_mean(values: FloatArray, steps: int) -> FloatArray:
+    """Return the mean of the ``steps`` values of (T,) that end at each, absent ones left out; NaN where it is NaN."""
+    if values.size == 0:
+        return values.copy()
+    finite = np.isfinite(values)
+    padded = np.concatenate([np.zeros(steps), np.where(finite, values, 0.0)])
+    counted = np.concatenate([np.zeros(steps), finite.astype(np.float64)])
+    window = np.lib.stride_tricks.sliding_window_view
+    total = window(padded, steps)[1:].sum(axis=1)
+    count = window(counted, steps)[1:].sum(axis=1)
+    return np.where(finite, total / np.maximum(count, 1.0), np.nan)
+
+
+def agreement(predicted: FloatArray, observed: FloatArray, window: int = 10) -> Agreement:
+    """Return how two (T,) float64 courses agree; neighbouring steps share a window of ``window`` steps."""
+    both = np.isfinite(predicted) & np.isfinite(observed)
+    steps, needed = int(both.sum()), LEAST_WINDOWS * window
+    if steps < MINIMUM_STEPS:
+        return Agreement(None, steps, needed=needed)
+    x = predicted[both] - predicted[both].mean()
+    y = observed[both] - observed[both].mean()
+    scale = float(np.sqrt((x @ x) * (y @ y)))
+    return Agreement(
+        float(x @ y) / scale if scale > 1e-12 else None,
+        steps,
+        float(np.abs(observed[both] - predicted[both]).mean()),
+        chance_correlation(predicted, observed, window),
+        chance_distance(predicted, observed, window),
+        needed,
+    )
+
+
+def break_at_gaps(time: FloatArray, values: FloatArray, step_s: float) -> tuple[FloatArray, FloatArray]:
+    """Insert a row of NaN wherever steps are missing, so that no line bridges them.
+
+    Parameters
+    ----------
+    time, values : (T,) and (T, K) float64
+    step_s : float
+        Regular distance of steps, s.
+
+    Returns
+    -------
+    time, values : (T + gaps,) and (T + gaps, K) float64
+    """
+    after = np.flatnonzero(np.diff(time) > 1.5 * step_s) + 1
+    if after.size == 0:
+        return time, values
+    return np.insert(time, after, time[after - 1] + step_s), np.insert(values, after, np.nan, axis=0)
+
+
+def resolve_course(
+    name: str, time: FloatArray, values: FloatArray, *, step_s: float, smooth_steps: int, window_s: float = 10.0
+) -> Course:
+    """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s."""
+    time, values = break_at_gaps(time, values, step_s)
+    predicted, low, high, observed, null_low, null_high = values.T
+    return Course(
+        name=name,
+        time=time,
+        predicted=predicted,
+        predicted_low=low,
+        predicted_high=high,
+        observed=observed,
+        smoothed=running_mean(observed, smooth_steps),
+        null_low=null_low,
+        null_high=null_high,
+        agreement=agreement(predicted, observed, round(window_s / step_s)),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """How predicted and observed of one course go together over time; every array is (T,) float64, NaN where absent.
+
+    ``difference`` is observed - predicted and ``smoothed`` its causal mean. It lies in ``expected_low`` to
+    ``expected_high`` where the prediction holds, and in ``noise_low`` to ``noise_high`` where nothing is observed but
+    noise.
+    """
+
+    time: FloatArray
+    running: Running
+    difference: FloatArray
+    smoothed: FloatArray
+    expected_low: FloatArray
+    expected_high: FloatArray
+    noise_low: FloatArray
+    noise_high: FloatArray
+
+
+def compare(course: Course, *, step_s: float, smooth_steps: int, window_s: float) -> Comparison:
+    """Return what the agreement page shows of a course."""
+    return Comparison(
+        time=course.time,
+        running=running(course.predicted, course.observed, round(window_s / step_s)),
+        difference=course.difference,
+        smoothed=causal_mean(course.difference, smooth_steps),
+        expected_low=course.predicted_low - course.predicted,
+        expected_high=course.predicted_high - course.predicted,
+        noise_low=course.null_low - course.predicted,
+        noise_high=course.null_high - course.predicted,
+    )
+
+
+def signed(value: float) -> str:
+    """Return a correlation with two places and a true minus sign."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,204 @@
+"""What the display shows, resolved by pure functions. No Qt.
+
+Courses over time are in :mod:`rtaffect.present.courses`. Correlations are dimensionless, times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from rtaffect.engine.feedback import Feedback, FloatArray, SourceStatus
+from rtaffect.present.courses import Course
+
+if TYPE_CHECKING:
+    from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
+
+#: Seconds without a step after which the display says so.
+STALL_S = 3.0
+
+Headline = Literal["running", "waiting for data", "stalled", "fault", "ended"]
+Level = Literal["good", "idle", "warn", "bad"]
+
+_SOURCE_LEVELS: dict[str, Level] = {
+    "ok": "good",
+    "waiting": "idle",
+    "ended": "idle",
+    "duplicate": "warn",
+    "wrong-rate": "bad",
+    "stalled": "bad",
+    "lost": "bad",
+}
+
+_AGAINST = {
+    "reference": "observed against the stored reference",
+    "group": "observed against the other people here",
+    "nothing": "observed against nothing: no synchrony can be observed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """One source in words: what a line of the status area says."""
+
+    name: str
+    level: Level
+    state: str
+    age: str
+    gaps: str
+    clock_jumps: str
+    overruns: str
+    drift: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An event at a session time, s: a block's begin, or a marker of the operator."""
+
+    time: float
+    text: str
+    kind: Literal["block", "marker"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewState:
+    """All that the display shows at one revision.
+
+    Attributes
+    ----------
+    revision : int
+        Grows with every change; equal revisions are equal states.
+    latest : Feedback or None
+        The newest step (its arrays are the bars and the quality grid), None before the first.
+    selected : int
+        Index of the chosen row.
+    row, mean : Course
+        Shown course of the chosen row and of the mean over rows.
+    fault, ended : str or None
+        What failed, or why the session ended, in words.
+    smooth_steps : int
+        Steps over which ``smoothed`` is a mean.
+    history_s, step_s, window_s : float
+        Longest shown time, distance of steps, and length of the window that a value is of, s.
+    longest_step_s : float
+        The most that computing a step has taken, s; 0 where it is not known.
+    protocol : ProtocolState or None
+        Where in its protocol the session is; None without a protocol.
+    blocks : tuple of PlannedBlock
+        All blocks, as far as they are known.
+    marks : tuple of Mark
+        Events in the shown time.
+    """
+
+    revision: int
+    latest: Feedback | None
+    selected: int
+    row: Course
+    mean: Course
+    fault: str | None
+    ended: str | None
+    smooth_steps: int
+    history_s: float
+    step_s: float = 1.0
+    window_s: float = 10.0
+    longest_step_s: float = 0.0
+    protocol: ProtocolState | None = None
+    blocks: tuple[PlannedBlock, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_S) -> tuple[Headline, str]:
+    """Return the state of the session and its explanation, in words.
+
+    ``elapsed_s`` is the time since the newest step, s. A fault outweighs an end, and an end outweighs a stall.
+    """
+    if state.fault is not None:
+        return "fault", state.fault
+    if state.ended is not None:
+        return "ended", state.ended
+    if state.latest is None:
+        return "waiting for data", "no step yet"
+    if elapsed_s > stall_s:
+        return "stalled", f"no step for {elapsed_s:.0f} s"
+    return _headline_of_step(state.latest)
+
+
+def _headline_of_step(latest: Feedback) -> tuple[Headline, str]:
+    broken = [f"{s.name} {s.state}" for s in latest.sources if _SOURCE_LEVELS[s.state] in ("bad", "warn")]
+    if broken:
+        return "fault", ", ".join(broken)
+    if not (np.isfinite(latest.predicted_mean) or np.isfinite(latest.observed_mean)):
+        return "waiting for data", "no value yet"
+    return "running", ""
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return each name without the ending that all share (': EEG'), where it is cut off by more than a letter or digit.
+
+    Headsets of one maker differ at the front, and a panel has no room for what they have in common.
+    """
+    shared = 0
+    if len(set(names)) > 1:
+        shared = sum(1 for _ in takewhile(lambda at: len(set(at)) == 1, zip(*(n[::-1] for n in names), strict=False)))
+    ending = names[0][len(names[0]) - shared :] if shared else ""
+    ending = ending.lstrip("".join(filter(str.isalnum, ending)))
+    cut = len(ending) if all(len(name) > len(ending) for name in names) else 0
+    return {name: name[: len(name) - cut] for name in names}
+
+
+def describe_source(source: SourceStatus, elapsed_s: float) -> SourceText:
+    """Return ``source`` in words, its age grown by the ``elapsed_s`` seconds since it was reported."""
+    # The engine reports the sources: while it stalls, their present state is not known.
+    stale = elapsed_s > STALL_S
+    return SourceText(
+        name=source.name,
+        level="idle" if stale and source.state == "ok" else _SOURCE_LEVELS[source.state],
+        state=f"was {source.state}" if stale and source.state == "ok" else source.state,
+        age=f"{source.age_s + elapsed_s:.1f} s" if np.isfinite(source.age_s) else "none yet",
+        gaps=str(source.gaps),
+        clock_jumps=str(source.clock_jumps),
+        overruns=str(source.overruns),
+        drift=f"{source.drift_ppm:+.0f} ppm" if np.isfinite(source.drift_ppm) else "\N{EN DASH}",
+        message=source.message,
+    )
+
+
+def describe_step(latest: Feedback | None) -> str:
+    """Return the one line about the newest step: number, and what observed is against."""
+    if latest is None:
+        return "no step yet"
+    return f"step {latest.step}  \N{MIDDLE DOT}  {_AGAINST[latest.observed_against]}"
+
+
+def describe_notices(latest: Feedback | None) -> str:
+    """Return why values are absent and what the sources report, in words; empty when there is nothing to say."""
+    if latest is None:
+        return ""
+    notices = [f"{s.name}: {s.message}" for s in latest.sources if s.message]
+    return "   \N{MIDDLE DOT}   ".join(([latest.reason] if latest.reason else []) + notices)
+
+
+def session_clock(seconds: float) -> str:
+    """Return ``seconds`` as min:s or h:min:s."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def correlation_text(value: float) -> str:
+    """Return a tick of a correlation axis, with a true minus sign."""
+    return f"{round(value, 2) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def correlation_limits(*values: FloatArray, floor: float = -0.2, ceiling: float = 0.4) -> tuple[float, float]:
+    """Return axis limits in whole tenths that hold all finite ``values`` and at least ``floor`` to ``ceiling``."""
+    joined = np.concatenate([np.ravel(v) for v in values] + [np.array([floor, ceiling])])
+    finite = joined[np.isfinite(joined)]
+    # The offset keeps a value such as 0.3 (0.30000000000000004 in tenths) from opening a further tenth.
+    low, high = np.floor(10 * finite.min() + 1e-9) / 10, np.ceil(10 * finite.max() - 1e-9) / 10
+    return max(float(low), -1.0), min(float(high), 1.0)

@@ -1,0 +1,196 @@
+"""Replays a session's folder as the session ran: the same sources, zero, sounds, protocol and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from rtaffect.cli.replay import clock_of
+from rtaffect.common.clock import Clock
+from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.engine.bundle import bundle_sha256
+from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
+from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.protocol.donors import as_recorded, blocks_that_ran
+from rtaffect.protocol.model import Protocol
+from rtaffect.protocol.reading import read_protocol
+from rtaffect.protocol.timeline import keys_that_gave
+from rtaffect.run.assemble import (
+    Model,
+    Sound,
+    banner_of,
+    build_engine,
+    describe_session,
+    load_session_model,
+    tell_cost,
+)
+from rtaffect.run.hearing import Programme
+from rtaffect.run.run import Run, Staging, run_session
+from rtaffect.sources.selection import ANY_MARKERS, Query
+from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.sources.xdf import XdfRecording
+from rtaffect.sources.xdf_source import XdfSource
+from rtaffect.stream.markers import Marker
+from rtaffect.timelock.alignment import Aligner
+from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, SoundOnset
+
+
+def run_again(plan: SessionPlan, factor: float | None, console: Console) -> None:
+    """Replay the folder ``plan.recording``; what the plan says of the analysis replaces what the session had.
+
+    Raises
+    ------
+    RtaffectError
+        If the folder is no session's, or lacks what it ran with.
+    """
+    assert plan.recording is not None
+    session = open_session(plan.recording)
+    if session.plan.mode == "replay":
+        raise RecordingError(
+            f"{session.path} is the folder of a replay, which has no recording of its own; replay "
+            f"{session.plan.recording}"
+        )
+    with console.status("reading the session") as status:
+        recorded = XdfRecording.open(session.recording)
+        people = _people(session, recorded)
+        analysis = _analysis(plan.analysis, session)
+        protocol = _protocol(session)
+        programme = Programme(protocol) if protocol and any(b.sound for b in protocol.blocks) else None
+        origin = float(_said(session, "origin"))
+        clock = clock_of(origin, factor)
+        sound = _sound(session, recorded, programme, origin, clock)
+        model = load_session_model(sound is not None, analysis, status.update)
+    for warning in (*recorded.warnings, *_changes(session, plan, model)):
+        console.print(f"note: {warning}", style="yellow", highlight=False)
+    if model is not None:
+        tell_cost(model, console)
+    engine = build_engine(people, origin, sound=sound, model=model, analysis=analysis)
+    ran = describe_session("replay", session.plan, engine, model, protocol)
+    ran |= {key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran}
+    shown = plan.model_copy(update={"participant": session.plan.participant})
+    staging = _staging(session, protocol, programme)
+    steps = int(session.ran.get("steps", 0)) or None
+    title = f"rtaffect replay: {session.path.name}"
+    stimuli = {path: sound.sha256} if sound is not None and (path := _stimulus(session)) is not None else {}
+    run = Run(engine, clock, shown, title, banner_of(model), ran, staging, stimuli=stimuli, steps=steps)
+    run_session(run, console)
+
+
+def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
+    """Return the headsets of the session, in its order, as it used them."""
+    eeg = session.plan.eeg
+    found = []
+    for described in _said(session, "eeg"):
+        query = Query("source_id", described["source_id"]) if described.get("source_id") else None
+        query = query or Query("name", described["stream"])
+        sources = recorded.eeg_sources(
+            [query], channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate, silent=True
+        )
+        kind = str(described.get("type", ""))
+        chosen = [s for s in sources if s.info.name == described["stream"]] or sources
+        if len(chosen) != 1:
+            raise RecordingError(
+                f"{session.recording} has {len(chosen)} streams of {query.describe()} (type {kind}), expected the one "
+                "that the session used; replay the file with --eeg"
+            )
+        chosen[0].info = replace(chosen[0].info, name=str(described["name"]))
+        found.append(chosen[0])
+    return found
+
+
+def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
+    """Return the session's analysis, with what is given for the replay in its place."""
+    said = {name: value for name, value in given.model_dump().items() if name in given.model_fields_set}
+    analysis = session.plan.analysis.model_copy(update=said)
+    folder = session.ran.get("bundle_folder")
+    if analysis.bundle is None and folder and session.plan.mode != "demo" and Path(folder).is_dir():
+        return analysis.model_copy(update={"bundle": Path(folder)})
+    return analysis
+
+
+def _protocol(session: RecordedSession) -> Protocol | None:
+    """Return the session's protocol; from the copy that the session keeps; raises if it is another one now."""
+    kept, file = session.path / PROTOCOL_FILE, session.plan.protocol.file
+    if file is None:
+        return None
+    protocol = read_protocol(kept if kept.is_file() else file)
+    if protocol.sha256 != session.ran.get("protocol_sha256", protocol.sha256):
+        raise SettingsError(
+            f"protocol {protocol.path} has changed since the session {session.path} ran; put the file back as it was"
+        )
+    return protocol
+
+
+def _sound(
+    session: RecordedSession, recorded: XdfRecording, programme: Programme | None, origin: float, clock: Clock
+) -> Sound | None:
+    """Return the session's sound: recorded where it was captured, else the file or the protocol's."""
+    kind, plan = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound
+    captured = recorded.audio_source() if kind in ("device", "stream") else None
+    if programme is not None:
+        return Sound(captured or programme.source, programme.stimuli, programme.lock)
+    path = _stimulus(session)
+    if path is None:
+        return Sound(captured) if captured is not None else None
+    file = SoundFileSource.open(path)
+    if plan.onset_marker is not None:
+        query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
+        seen = _SeenMarkers(recorded.markers(query), clock)
+        lock = MarkerOnset(seen, plan.onset_marker, origin, None if captured is not None else file)
+        return Sound.known(captured or file, file.info.source_id, lock)
+    if captured is not None:
+        return Sound.known(captured, file.info.source_id, SoundOnset(Aligner(file.sound)))
+    file.onset = origin
+    return Sound.known(file, file.info.source_id, KnownOnset(0.0))
+
+
+class _SeenMarkers:
+    """Recorded markers as a live session saw them: not before they came."""
+
+    trouble = ""
+
+    def __init__(self, markers: Sequence[Marker], clock: Clock) -> None:
+        self._markers, self._clock = markers, clock
+
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """Those that have come by now."""
+        now = self._clock.now()
+        return tuple(marker for marker in self._markers if marker.time <= now)
+
+
+def _stimulus(session: RecordedSession) -> Path | None:
+    """Return the known stimulus of a session without a protocol, in its folder."""
+    kept = session.ran.get("stimuli", [])
+    if not kept or session.plan.protocol.file is not None:
+        return None
+    return session.path / str(kept[0]["file"])
+
+
+def _staging(session: RecordedSession, protocol: Protocol | None, programme: Programme | None) -> Staging:
+    if protocol is None:
+        return Staging()
+    follow = keys_that_gave(protocol, blocks_that_ran(session))
+    return Staging(protocol, as_recorded(session), programme, follow=follow)
+
+
+def _changes(session: RecordedSession, plan: SessionPlan, model: Model | None) -> list[str]:
+    """Return what is not as it was when the session ran."""
+    before = session.ran.get("bundle_sha256")
+    if model is None or before is None or "bundle" in plan.analysis.model_fields_set:
+        return []
+    with suppress(OSError):
+        if bundle_sha256(model.folder) == before:
+            return []
+    return [f"bundle {model.folder} has changed since the session ran: its results will differ"]
+
+
+def _said(session: RecordedSession, key: str) -> Any:
+    if key not in session.ran:
+        raise RecordingError(f"{session.path}: session.toml does not say {key} of the run; it is damaged")
+    return session.ran[key]

@@ -1,0 +1,270 @@
+"""Puts an engine together from sources, a bundle and a featurizer, and refuses what does not fit."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.settings import Settings, read_settings
+from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
+from rtaffect.engine.engine import Engine
+from rtaffect.observed.listener import common_rows
+from rtaffect.observed.operator_file import load_operator
+from rtaffect.observed.reference import Reference
+from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
+from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.predicted.featurizer import (
+    ALL_CORES,
+    DEFAULT_MODEL,
+    TOO_SLOW_S,
+    Featurizer,
+    cache_root,
+    default_featurizer,
+    featurizer_for,
+)
+from rtaffect.predicted.prediction import Predictor
+from rtaffect.predicted.sound_input import SoundInput
+from rtaffect.protocol.allocation import allocation_sha256
+from rtaffect.protocol.model import Protocol
+from rtaffect.stream.source import Source
+from rtaffect.timelock.stimulus import TimeLock
+
+Progress = Callable[[str], None]
+#: From a space and a number of samples to a person's standardised response (samples, M * k) to a whole sound.
+OwnResponse = Callable[[Space, int], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What predicts: a bundle, which lies in ``folder``, and its featurizer, whose step takes ``cost_s`` here."""
+
+    bundle: Bundle
+    featurizer: Featurizer
+    folder: Path
+    cost_s: float
+
+    def describe(self) -> dict[str, object]:
+        """Return what identifies it, for ``session.toml``."""
+        return {
+            "bundle": self.bundle.manifest.name,
+            "bundle_sha256": bundle_sha256(self.folder),
+            "bundle_folder": str(self.folder),
+            "synthetic_bundle": self.bundle.manifest.synthetic,
+            "featurizer": self.featurizer.identity,
+            "featurizer_sha256": self.featurizer.sha256,
+        }
+
+
+def load_model(folder: Path | None, featurizer_path: Path | None, progress: Progress, threads: int = 1) -> Model:
+    """Load a bundle (the demo's where ``folder`` is None) and the featurizer that it was calibrated with.
+
+    Raises
+    ------
+    ArtifactError
+        If either cannot be used, or they do not belong together.
+    """
+    if folder is None:
+        folder = demo_folder(featurizer_path, progress) / "bundle"
+    bundle = load_bundle(folder)
+    featurizer = _featurizer_of(bundle, folder, featurizer_path, threads, progress)
+    wanted = bundle.manifest.featurizer
+    if wanted.sha256 != featurizer.sha256:
+        raise ArtifactError(
+            f"bundle {folder} was calibrated with featurizer {wanted.identity} (sha256 {wanted.sha256[:12]}...), but "
+            f"{featurizer.identity} ({featurizer.sha256[:12]}...) is loaded; pass the right one with --featurizer, or "
+            "calibrate anew"
+        )
+    return Model(bundle, featurizer, folder, featurizer.cost_s())
+
+
+def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int, progress: Progress) -> Featurizer:
+    """Return the featurizer in ``path``, else that in the bundle's folder, else the default model's of its layer."""
+    beside = folder / FEATURIZER_FILE
+    if path is None and beside.is_file():
+        path = beside
+    model, _, layer = bundle.manifest.featurizer.identity.rpartition("/layer-")
+    if path is None and model == DEFAULT_MODEL and layer.isdigit():
+        return default_featurizer(progress, threads, int(layer))
+    return featurizer_for(path, threads, progress)
+
+
+def load_session_model(has_sound: bool, analysis: AnalysisPlan, progress: Progress) -> Model | None:
+    """Return the model of a session, None where there is neither sound to predict from nor a bundle asked for."""
+    if not has_sound and analysis.bundle is None:
+        return None
+    return load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
+
+
+def tell_cost(model: Model, console: Console) -> None:
+    """Say before a session what its featurizer will take of each second."""
+    style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
+    console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
+
+
+def banner_of(model: Model | None) -> str | None:
+    """Return what the window must say at all times of a session's predictions."""
+    synthetic = model is not None and model.bundle.manifest.synthetic
+    return "predictions from a synthetic bundle: a demonstration" if synthetic else None
+
+
+def describe_session(
+    command: str, plan: SessionPlan, engine: Engine, model: Model | None, protocol: Protocol | None = None
+) -> dict[str, object]:
+    """Return what ``session.toml`` says of any session's run; the participant's arm is not in it."""
+    allocation = plan.protocol.allocation
+    return {
+        "command": command,
+        "participant": plan.participant,
+        "origin": engine.origin,
+        "people": list(engine.people),
+        "rows": list(engine.space.rows),
+        "space": engine.space.kind,
+        "protocol": protocol.name if protocol else None,
+        "protocol_sha256": protocol.sha256 if protocol else None,
+        "allocation_sha256": allocation_sha256(allocation) if allocation else None,
+        "arm": "sealed" if allocation else None,
+        **(model.describe() if model else {}),
+        "settings": engine.settings.model_dump(mode="json"),
+    }
+
+
+def describe_headset(source: Source, stream: str = "", kind: str = "", unit: str = "") -> dict[str, object]:
+    """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
+    i = source.info
+    return {
+        "name": i.name,
+        "stream": stream or i.name,
+        "type": kind or "EEG",
+        "source_id": i.source_id,
+        "host": i.host,
+        "origin": i.origin,
+        "rate": i.rate,
+        "channels": list(i.channels),
+        "unit": unit or None,
+    }
+
+
+def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
+    """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache."""
+    # By name: the live side does not import the offline side, except to make what is missing.
+    demo = importlib.import_module("calibration.demo")
+    folder: Path = demo.ensure(cache_root() / "demo", featurizer_for(featurizer_path, ALL_CORES, progress), progress)
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The sound of a session: its source, and what tells where in which known stimulus people are.
+
+    ``stimuli`` has the hash of each by the name that ``lock`` gives it.
+    """
+
+    source: Source
+    stimuli: Mapping[str, str] = field(default_factory=dict)
+    lock: TimeLock | None = None
+
+    @classmethod
+    def known(cls, source: Source, sha256: str, lock: TimeLock) -> Sound:
+        """Return the sound of a session with one known stimulus."""
+        return cls(source, {lock.stimulus: sha256}, lock)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the only known stimulus; empty where there is none."""
+        return next(iter(self.stimuli.values()), "")
+
+
+def require_reference(bundle: Bundle | None, sha256: str, option: str) -> None:
+    """Refuse a sound that the bundle has no reference for.
+
+    Raises
+    ------
+    SettingsError
+        If it has none; ``option`` is what asked for it.
+    """
+    if bundle is None:
+        raise SettingsError(f"{option}: there is no bundle, so no reference for this sound; give one with --bundle")
+    manifest = bundle.manifest
+    if manifest.settings.synchrony.method == "pairwise":
+        raise SettingsError(
+            f"{option}: the bundle compares people pairwise, for which there is no reference; calibrate with "
+            'synchrony.method = "leave-one-out"'
+        )
+    if bundle.reference_for(sha256) is None:
+        heard = ", ".join(s.name for s in manifest.stimuli)
+        raise SettingsError(
+            f"{option}: the bundle has no reference for this sound (it has {heard}); play one of those, or calibrate "
+            "with this sound"
+        )
+
+
+def build_engine(
+    people: Sequence[Source],
+    origin: float,
+    *,
+    sound: Sound | None,
+    model: Model | None,
+    analysis: AnalysisPlan,
+    own: OwnResponse | None = None,
+) -> Engine:
+    """Return the engine of a session; the model's settings hold where there is one.
+
+    ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
+
+    Raises
+    ------
+    MontageError
+        If the headsets do not fit the bundle or each other.
+    SettingsError
+        If there is no reference for this sound and one was asked for.
+    """
+    bundle, against = model.bundle if model else None, analysis.against
+    settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
+    montages = {p.info.name: p.info.channels for p in people}
+    whole = bundle.space if bundle else _space(analysis, montages, settings)
+    space = whole.fit_to(montages)
+    rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
+    references: dict[str, NDArray[np.float32]] = {}
+    if against == "reference":
+        require_reference(bundle, sound.sha256 if sound else "", "--against reference")
+    # A group's mean is no partner where people are compared with each of the others.
+    if bundle and sound and sound.lock and against != "group" and settings.synchrony.method != "pairwise":
+        measured = rows[rows < whole.layout.measured]
+        for name, sha256 in sound.stimuli.items():
+            if (found := bundle.reference_for(sha256)) is not None:
+                references[name] = _reference(found.of_rows(measured), space, own)
+    if against == "group" and len(people) < 2:
+        raise SettingsError(f"--against group needs at least 2 headsets, but there is {len(people)}; connect another")
+    predicts = model is not None and sound is not None
+    return Engine(
+        people,
+        space,
+        settings,
+        origin,
+        sound=sound.source if sound else None,
+        sound_input=SoundInput(sound.source, model.featurizer, origin) if predicts and model and sound else None,
+        predictor=Predictor(bundle.weights, rows, space.layout.counted) if predicts and bundle else None,
+        lock=sound.lock if sound else None,
+        references=references,
+    )
+
+
+def _space(analysis: AnalysisPlan, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
+    """Return the space of a session without a bundle."""
+    if analysis.head is not None:
+        return RegionSpace(load_operator(analysis.head))
+    return ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
+
+
+def _reference(found: Reference, space: Space, own: OwnResponse | None) -> NDArray[np.float32]:
+    """Return what people are compared with (time, M * k): the reference's mean, or that of all but one of them."""
+    if own is None:
+        return found.mean
+    return found.without(own(space, len(found.mean)))

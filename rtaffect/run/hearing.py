@@ -1,0 +1,192 @@
+"""What is heard in a live session, and what tells where in a known stimulus that is."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_plan import SoundPlan
+from rtaffect.protocol.model import Protocol
+from rtaffect.run.assemble import Sound
+from rtaffect.run.stage import StageSound
+from rtaffect.sources.lsl import LslSource
+from rtaffect.sources.lsl_markers import LslMarkers
+from rtaffect.sources.lsl_streams import find_stream
+from rtaffect.sources.programme import ProgrammeSource
+from rtaffect.sources.selection import ANY_MARKERS, Query
+from rtaffect.sources.sound_card import SoundCardSource
+from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.stream.markers import onset_so_far
+from rtaffect.stream.source import Source
+from rtaffect.timelock.alignment import Aligner
+from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, PlannedOnsets, SoundOnset, TimeLock
+
+
+def check_sound(sound: SoundPlan) -> None:
+    """Refuse what people hear where its parts do not go together.
+
+    Raises
+    ------
+    SettingsError
+        If they do not.
+    StreamError
+        If the marker has no name.
+    """
+    if sum(given is not None for given in (sound.file, sound.device, sound.stream)) > 1:
+        raise SettingsError("--audio, --mic and --audio-stream exclude each other; give the one that people hear")
+    if sound.stimulus is not None and sound.file is not None:
+        raise SettingsError(
+            "--stimulus and --audio exclude each other: --audio FILE is played by rtaffect, --stimulus FILE by "
+            "another program"
+        )
+    if sound.onset_marker is not None:
+        onset_so_far([], sound.onset_marker)
+        if sound.stimulus is None:
+            raise SettingsError("--onset-marker says when --stimulus FILE begins; give that file, too")
+    elif sound.markers is not None:
+        raise SettingsError("--markers is where --onset-marker TEXT comes from; give that text, too")
+    elif sound.stimulus is not None and sound.device is None and sound.stream is None:
+        raise SettingsError(
+            "--stimulus FILE is played by another program: say how to tell when, by --onset-marker TEXT, or by "
+            "--mic or --audio-stream, in which it is found"
+        )
+
+
+class Programme:
+    """The sounds that a protocol plays: what brings them to the engine, and what tells where in them the session is.
+
+    Raises
+    ------
+    SoundError
+        If one cannot be read.
+    """
+
+    def __init__(self, protocol: Protocol) -> None:
+        paths = dict.fromkeys(block.sound for block in protocol.blocks if block.sound is not None)
+        self.sounds = {path: StageSound.read(path) for path in paths}
+        self.source, self.lock = ProgrammeSource(), PlannedOnsets()
+
+    @property
+    def stimuli(self) -> dict[str, str]:
+        """The sounds' hashes, by the names that the lock gives them."""
+        return {sound.sha256: sound.sha256 for sound in self.sounds.values()}
+
+    @property
+    def rate(self) -> float | None:
+        """The rate of most of the files, Hz; None without any."""
+        rates = [sound.rate for sound in self.sounds.values()]
+        return max(rates, key=rates.count, default=None)
+
+
+class Ears:
+    """The sound of a session, and the stimulus if it is known, before the session's zero is.
+
+    Parameters
+    ----------
+    plan
+        What people hear.
+    wait
+        How long to look for streams, s.
+    cleanup
+        Ends listening for markers, which begins at once.
+    programme
+        What the protocol plays; None where it plays nothing.
+
+    Raises
+    ------
+    SettingsError
+        If these do not go together.
+    SoundError, StreamError
+        If something is not there or cannot be used.
+
+    Attributes
+    ----------
+    file : SoundFileSource or None
+        The known stimulus.
+    source : Source or None
+        What the session hears: a sound device, a stream, or else the file or the protocol's sounds.
+    captured : SoundCardSource, LslSource or None
+        What is listened to.
+    markers : LslMarkers or None
+        What brings the onset marker.
+    """
+
+    def __init__(self, plan: SoundPlan, wait: float, cleanup: ExitStack, programme: Programme | None = None) -> None:
+        check_sound(plan)
+        path = plan.file if plan.file is not None else plan.stimulus
+        if programme is not None and path is not None:
+            raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
+        self._plan, self._programme = plan, programme
+        self.file = SoundFileSource.open(path) if path is not None else None
+        self.captured = _captured(plan, wait)
+        played: Source | None = programme.source if programme is not None else self.file
+        self.source: Source | None = self.captured or played
+        self.markers = _markers(plan, wait, cleanup)
+        aligned = self.file is not None and self.captured is not None and self.markers is None
+        self._aligner = Aligner(self.file.sound) if self.file is not None and aligned else None
+
+    @property
+    def path(self) -> Path | None:
+        """The file that people hear, whoever plays it."""
+        return self._plan.file if self._plan.file is not None else self._plan.stimulus
+
+    def sound(self, origin: float) -> Sound | None:
+        """Return the sound of the session whose zero is ``origin``, s on the LSL clock."""
+        if self.source is None:
+            return None
+        if self._programme is not None:
+            return Sound(self.source, self._programme.stimuli, self._programme.lock)
+        if self.file is None:
+            return Sound(self.source)
+        return Sound.known(self.source, self.file.info.source_id, self._lock(self.file, origin))
+
+    def _lock(self, file: SoundFileSource, origin: float) -> TimeLock:
+        if self._aligner is not None:
+            return SoundOnset(self._aligner)
+        if self.markers is not None and self._plan.onset_marker is not None:
+            laid = file if self.source is file else None
+            return MarkerOnset(self.markers, self._plan.onset_marker, origin, laid)
+        file.onset = origin
+        return KnownOnset(0.0)
+
+    def describe(self) -> dict[str, object]:
+        """Return what ``session.toml`` says of what was heard."""
+        plan, captured = self._plan, self.captured
+        kind = "device" if plan.device is not None else "stream" if plan.stream is not None else "none"
+        if captured is None and self.source is not None:
+            kind = "protocol" if self._programme is not None else "file"
+        info = self.source.info if self.source is not None else None
+        sound = {"kind": kind, "name": info.name if info else None, "source_id": info.source_id if info else None}
+        return {"sound": sound, "locked_by": self._locked_by()}
+
+    def _locked_by(self) -> str | None:
+        if self._programme is not None:
+            return "the protocol"
+        if self.file is None:
+            return None
+        if self._plan.file is not None:
+            return "playing it"
+        return "sound" if self._plan.onset_marker is None else f"marker {self._plan.onset_marker!r}"
+
+
+def _captured(plan: SoundPlan, wait: float) -> SoundCardSource | LslSource | None:
+    if plan.device is not None:
+        return SoundCardSource(device_of(plan.device))
+    if plan.stream is not None:
+        return LslSource(find_stream(Query.parse(plan.stream), timeout=wait), kind="audio")
+    return None
+
+
+def _markers(plan: SoundPlan, wait: float, cleanup: ExitStack) -> LslMarkers | None:
+    if plan.onset_marker is None:
+        return None
+    query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
+    markers = LslMarkers(find_stream(query, timeout=wait))
+    cleanup.callback(markers.stop)
+    return markers
+
+
+def device_of(text: str | None) -> int | str | None:
+    """Return a sound device's index or the part of its name, None for the default one."""
+    return int(text) if text and text.isdigit() else text or None

@@ -1,0 +1,145 @@
+"""Where in a recording a session's zero and its sound are, by what the user says of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.cli.options import queries_of
+from rtaffect.common.errors import SettingsError
+from rtaffect.observed.response import Response, clean_channels, whole_response
+from rtaffect.observed.spaces import Space
+from rtaffect.observed.synchrony import standardise
+from rtaffect.plan.session_plan import EegPlan, SoundPlan
+from rtaffect.run.assemble import Model, OwnResponse, Sound
+from rtaffect.sources.selection import ANY_MARKERS, Query
+from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.sources.xdf import XdfRecording
+from rtaffect.stream.audio import SAMPLE_RATE
+from rtaffect.stream.markers import onset_from
+from rtaffect.timelock.alignment import Aligner
+from rtaffect.timelock.stimulus import KnownOnset, SoundOnset
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The session's zero, s on the recording's clock, its sound, and what ``session.toml`` says of it.
+
+    ``onset`` is when a sound file began, s on the recording's clock; ``path`` that file.
+    """
+
+    origin: float
+    sound: Sound | None
+    about: dict[str, object]
+    onset: float = math.nan
+    path: Path | None = None
+
+
+class Placing:
+    """Places the session and its sound in a recording.
+
+    Raises
+    ------
+    SettingsError
+        If what is said of the sound does not go together.
+    """
+
+    def __init__(self, said: SoundPlan) -> None:
+        if said.in_reference and said.file is None:
+            raise SettingsError(
+                "--in-reference leaves the person out of the reference for --audio FILE; give that file, too"
+            )
+        if said.stimulus is not None and said.file is not None:
+            raise SettingsError(
+                "--stimulus and --audio exclude each other: give --audio where it is known when the file began, "
+                "--stimulus where it is to be found in the recorded sound"
+            )
+        if said.onset_marker is not None and (said.file is None or said.start is not None):
+            raise SettingsError(
+                "--onset-marker says when --audio FILE began: give that file, too, and no --audio-start"
+            )
+        if said.onset_marker is None and said.markers is not None:
+            raise SettingsError("--markers is where --onset-marker TEXT comes from; give that text, too")
+        self._said = said
+
+    def place(self, recorded: XdfRecording) -> Placed:
+        """Return where they are; raises SettingsError, SoundError or StreamError if that cannot be told."""
+        if self._said.file is not None:
+            return self._with_file(recorded, self._said.file)
+        start, source, stimulus = recorded.start, recorded.audio_source(), self._said.stimulus
+        if stimulus is None:
+            if source is None:
+                return Placed(start, None, {"sound": {"kind": "none"}})
+            return Placed(start, Sound(source), {"sound": {"kind": "stream", "name": source.info.name}})
+        if source is None:
+            raise SettingsError(
+                f"--stimulus {stimulus} is to be found in the recorded sound, but the recording has none; give it as "
+                "--audio, with --audio-start or --onset-marker"
+            )
+        file = SoundFileSource.open(stimulus)
+        sound = Sound.known(source, file.info.source_id, SoundOnset(Aligner(file.sound)))
+        about: dict[str, object] = {"sound": {"kind": "stream", "name": source.info.name}, "locked_by": "sound"}
+        return Placed(start, sound, about, path=stimulus)
+
+    def _with_file(self, recorded: XdfRecording, audio: Path) -> Placed:
+        """Place a sound file of known onset.
+
+        The origin lies a whole number of steps before the onset of the file, so that the steps divide the sound as
+        calibration did, and at most one step before the recording's first sample.
+        """
+        start, length = recorded.start, recorded.end - recorded.start
+        begun = self._start_in(recorded)
+        file, lead = SoundFileSource.open(audio, start + begun), math.ceil(begun)
+        if not -len(file.sound) / SAMPLE_RATE < begun < length:
+            raise SettingsError(
+                f"{self._said_by} {begun:g} puts the sound ({file.duration_s:.1f} s) outside the recording "
+                f"(0 to {length:.1f} s); give the seconds from the recording's start to the sound's"
+            )
+        about: dict[str, object] = {
+            "sound": {"kind": "file", "name": audio.name, "start": begun},
+            "locked_by": self._said_by,
+        }
+        sound = Sound.known(file, file.info.source_id, KnownOnset(float(lead)))
+        return Placed(start + begun - lead, sound, about, start + begun, audio)
+
+    def _start_in(self, recorded: XdfRecording) -> float:
+        """Return when the file began, s after the recording's start."""
+        said = self._said
+        if said.onset_marker is None:
+            return said.start or 0.0
+        query = ANY_MARKERS if said.markers is None else Query.parse(said.markers)
+        return onset_from(recorded.markers(query), said.onset_marker) - recorded.start
+
+    @property
+    def _said_by(self) -> str:
+        """What says when the file began, in words."""
+        return "--audio-start" if self._said.onset_marker is None else f"marker {self._said.onset_marker!r}"
+
+
+def own_response(recorded: XdfRecording, eeg: EegPlan, people: int, placed: Placed, model: Model | None) -> OwnResponse:
+    """Return what gives the response of the one person in a recording to the sound that they heard in it.
+
+    Raises
+    ------
+    SettingsError
+        If there is more than one person, or the bundle has no reference for the sound.
+    """
+    if people != 1:
+        raise SettingsError(f"--in-reference is for one person, but {people} are replayed; choose one with --eeg")
+    if model is None or placed.sound is None or model.bundle.reference_for(placed.sound.sha256) is None:
+        raise SettingsError(
+            "--in-reference: the bundle has no reference for this sound, so no one is in it; leave it out"
+        )
+    settings = model.bundle.manifest.settings
+
+    def own(space: Space, samples: int) -> NDArray[np.float64]:
+        (source,) = recorded.eeg_sources(queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
+        channels = clean_channels(source, placed.onset, samples // settings.signal.rate_hz, space.channels, settings)
+        k = Response(space, settings).layout.k
+        return np.asarray(standardise(whole_response(channels, space, settings)[None], k)[0])
+
+    return own

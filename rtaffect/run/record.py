@@ -1,0 +1,164 @@
+"""All that is written of a session while it runs: its folder, and in it the recording of what came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from rich.console import Console
+
+from rtaffect.engine.feedback import Feedback
+from rtaffect.outputs.outlet import (
+    FEEDBACK_STREAM,
+    FEEDBACK_TYPE,
+    MARKER_STREAM,
+    MARKER_TYPE,
+    feedback_channels,
+    feedback_values,
+)
+from rtaffect.protocol.moment import Moment
+from rtaffect.record.recorder import Recorder, RecordingStatus, Track
+from rtaffect.record.session_writer import SessionWriter
+from rtaffect.record.table import SessionEvent
+from rtaffect.run.stage import StageSound
+from rtaffect.stream.source import StreamHeader
+
+if TYPE_CHECKING:
+    from rtaffect.run.run import Run
+
+SHOWN_STREAM: Final = "rtaffect-shown"
+SHOWN_CHANNELS: Final = ("block", "level", "success", "value", "low", "high", "threshold")
+
+
+class Records:
+    """What is written of a session; without a folder nothing is.
+
+    Parameters
+    ----------
+    run
+        What is to run.
+    writer
+        The session's folder.
+    recorder
+        Its recording; None for a replay, whose data are recorded already.
+    """
+
+    def __init__(self, run: Run, writer: SessionWriter | None, recorder: Recorder | None) -> None:
+        self._run, self._writer, self.recording = run, writer, recorder
+        self._told = False
+        self._files: dict[Path, str] = {}
+        self._stimuli: list[dict[str, str]] = []
+        self._feedback, self._shown, self._markers = self._own_tracks(recorder)
+
+    @classmethod
+    def open(cls, run: Run, cleanup: ExitStack, console: Console) -> Records:
+        """Make the session's folder and begin to record; raises SettingsError if that is impossible."""
+        out = run.plan.results.out
+        if out is None:
+            return cls(run, None, None)
+        writer = SessionWriter(out, run.plan, run.ran)
+        records = cls(run, writer, run.recorder)
+        if run.recorder is not None:
+            cleanup.callback(run.recorder.close)
+            run.recorder.start()
+            console.print(f"recording into {out}", style="dim", highlight=False)
+        if run.protocol_file is not None:
+            writer.keep_protocol(run.protocol_file)
+        for path, sha256 in run.stimuli.items():
+            records._keep(path, sha256)
+        return records
+
+    def _keep(self, path: Path, sha256: str) -> str:
+        """Copy a stimulus into the session's folder and return its place there."""
+        assert self._writer is not None
+        self._files[path] = file = self._writer.keep_stimulus(path)
+        self._stimuli.append({"file": file, "sha256": sha256})
+        self._writer.note(stimuli=self._stimuli)
+        return file
+
+    def _own_tracks(self, recorder: Recorder | None) -> tuple[Track | None, Track | None, Track | None]:
+        if recorder is None:
+            return None, None, None
+        channels = feedback_channels(self._run.engine.space)
+        return (
+            recorder.track(
+                StreamHeader(
+                    FEEDBACK_STREAM,
+                    FEEDBACK_TYPE,
+                    0.0,
+                    "double64",
+                    tuple(c.label for c in channels),
+                    tuple(c.unit for c in channels),
+                    tuple(c.quantity for c in channels),
+                    source_id=FEEDBACK_STREAM,
+                )
+            ),
+            recorder.track(
+                StreamHeader(SHOWN_STREAM, "Shown", 0.0, "double64", SHOWN_CHANNELS, source_id=SHOWN_STREAM)
+            ),
+            recorder.track(
+                StreamHeader(MARKER_STREAM, MARKER_TYPE, 0.0, "string", ("marker",), source_id=MARKER_STREAM)
+            ),
+        )
+
+    def with_files(self, sounds: Mapping[Path, StageSound]) -> dict[Path, StageSound]:
+        """Return the protocol's sounds with their places in the session's folder, into which they are copied."""
+        if self._writer is None:
+            return dict(sounds)
+        return {path: replace(sound, file=self._keep(path, sound.sha256)) for path, sound in sounds.items()}
+
+    def feedback(self, feedback: Feedback) -> None:
+        """Write one step."""
+        if self._writer is not None:
+            self._writer(feedback)
+            self._tell_stimulus(feedback)
+        if self._feedback is not None:
+            self._feedback.samples(np.array([feedback.lsl_time]), feedback_values(feedback)[None])
+
+    def _tell_stimulus(self, feedback: Feedback) -> None:
+        """Note once when a stimulus that no protocol plays began, as soon as that is known."""
+        alignment = feedback.alignment
+        if self._told or alignment is None or alignment.state != "locked":
+            return
+        self._told = True
+        origin, onset = self._run.engine.origin, alignment.offset_s
+        for path in self._run.stimuli:
+            file = self._files[path]
+            self.event(SessionEvent(onset, origin + onset, "stimulus", path.name, stim_file=file))
+            self.event(SessionEvent(onset, origin + onset, "marker", f"stimulus/{path.name}/begin"))
+
+    def moment(self, moment: Moment) -> None:
+        """Write one step of the protocol."""
+        if self._writer is not None:
+            self._writer.moment(moment)
+        if self._shown is not None:
+            level = np.nan if moment.shown.level is None else moment.shown.level
+            values = (
+                moment.block, level, moment.shown.success, moment.value, moment.low, moment.high, moment.threshold,
+            )  # fmt: skip
+            when = np.array([self._run.engine.end_of(moment.step)])
+            self._shown.samples(when, np.array([values], np.float64))
+
+    def event(self, event: SessionEvent) -> None:
+        """Write an event; from any thread."""
+        if self._writer is not None:
+            self._writer.event(event)
+        if self._markers is not None and (text := event.marker) is not None:
+            self._markers.texts([event.lsl_time], [text])
+
+    def status(self) -> RecordingStatus:
+        """Return how the recording is, with what is wrong with the tables."""
+        assert self.recording is not None
+        assert self._writer is not None
+        status = self.recording.status()
+        trouble = "; ".join(filter(None, [status.trouble, self._writer.trouble]))
+        return replace(status, trouble=trouble)
+
+    def close(self, outcome: str) -> None:
+        """Note how the session ended."""
+        if self._writer is not None:
+            self._writer.close(outcome)

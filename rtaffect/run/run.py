@@ -1,0 +1,314 @@
+"""Runs a session with a window or on the terminal: engine, protocol, recording, outlets, participant's view."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from rtaffect.common.clock import Clock
+from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.engine.engine import Engine
+from rtaffect.engine.session import Session, Sink
+from rtaffect.observed.spaces import RegionSpace, Space
+from rtaffect.outputs.console import ConsoleSink
+from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
+from rtaffect.outputs.programme_player import ProgrammePlayer
+from rtaffect.outputs.tone import Tone
+from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.present.participant_state import ParticipantPresenter
+from rtaffect.present.protocol_state import PlannedBlock
+from rtaffect.present.session_presenter import Presenter
+from rtaffect.protocol.arms import ArmSource, Real
+from rtaffect.protocol.conductor import Conductor
+from rtaffect.protocol.model import Protocol, open_ended
+from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.timeline import Key
+from rtaffect.record.recorder import Recorder
+from rtaffect.record.table import SessionEvent
+from rtaffect.run.hearing import Programme
+from rtaffect.run.record import Records
+from rtaffect.run.stage import Stage
+from rtaffect.sources.lsl_markers import LslMarkers
+from rtaffect.view import has_screen, run_window
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """What a session's protocol needs.
+
+    ``follow`` has the keys of a recorded session by step, in place of the operator's; ``player`` lets its sounds be
+    heard, None where something else does, or nobody listens.
+    """
+
+    protocol: Protocol | None = None
+    arm: ArmSource = field(default_factory=Real)
+    programme: Programme | None = None
+    player: ProgrammePlayer | None = None
+    follow: Mapping[int, Sequence[Key]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A session that is ready to run.
+
+    Attributes
+    ----------
+    engine, clock
+        Make the steps, and the time.
+    plan
+        What was asked for.
+    title, banner
+        Stand in the window.
+    ran
+        What ``session.toml`` says of the run.
+    staging
+        The protocol.
+    recorder
+        Records what sources receive; None for a replay, whose data are recorded already, and where nothing is kept.
+    markers
+        Streams of markers that are listened to; they are started with the session.
+    stimuli
+        Sound files of known stimuli beside the protocol's, and their hashes; they are copied into the session's folder.
+    steps
+        How many there are, whatever becomes of the sources; None where that is not known.
+    stay_open
+        Whether the window stays open at the end.
+    """
+
+    engine: Engine
+    clock: Clock
+    plan: SessionPlan
+    title: str
+    banner: str | None = None
+    ran: Mapping[str, Any] = field(default_factory=dict)
+    staging: Staging = Staging()
+    recorder: Recorder | None = None
+    markers: Sequence[LslMarkers] = ()
+    stimuli: Mapping[Path, str] = field(default_factory=dict)
+    steps: int | None = None
+    stay_open: bool = True
+
+    @property
+    def protocol_file(self) -> Path | None:
+        """The protocol's file."""
+        return self.staging.protocol.path if self.staging.protocol is not None else None
+
+
+def run_session(run: Run, console: Console) -> int:
+    """Run to the end, or until the window is closed or Ctrl-C is pressed; return the number of steps.
+
+    Raises
+    ------
+    RtaffectError
+        If the session could not go on; what was found until then is on disk.
+    """
+    headless = run.plan.results.headless
+    if not headless and not has_screen():
+        console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
+        headless = True
+    if headless:
+        _require_no_operator(run.staging)
+    stop, outcome = threading.Event(), "failed"
+    with ExitStack() as cleanup:
+        records = Records.open(run, cleanup, console)
+        for markers in run.markers:
+            cleanup.callback(markers.stop)
+            markers.start()
+        room = Room(run, records, stop, cleanup)
+        try:
+            work = _on_terminal if headless else _with_window
+            steps, outcome = work(room, console)
+        finally:
+            records.close(outcome)
+    return steps
+
+
+def _require_no_operator(staging: Staging) -> None:
+    """Refuse blocks that wait for a key where there is no window to press it in."""
+    if staging.protocol is None or staging.follow is not None:
+        return
+    waiting = next((block.name for block in staging.protocol.blocks if block.start == "operator"), None)
+    if waiting is not None:
+        raise SettingsError(
+            f"protocol '{staging.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
+            'no window here; give its blocks start = "auto", or run it on a screen and without --headless'
+        )
+
+
+class Room:
+    """All that takes part in a session while it runs.
+
+    Parameters
+    ----------
+    run
+        What is to run.
+    records
+        What is written of it.
+    stop
+        Ends it.
+    cleanup
+        Ends outlets, player and tone.
+    """
+
+    def __init__(self, run: Run, records: Records, stop: threading.Event, cleanup: ExitStack) -> None:
+        self.run, self.records, self.stop = run, records, stop
+        staging, engine = run.staging, run.engine
+        protocol = staging.protocol or open_ended()
+        conductor = Conductor(protocol, staging.arm, engine.settings.synchrony.window_s, follow=staging.follow)
+        programme = staging.programme or Programme(protocol)
+        self.participant = ParticipantPresenter(protocol.feedback.show)
+        on_moment: list[Callable[[Moment], None]] = [records.moment, self.participant.add]
+        on_event: list[Callable[[SessionEvent], None]] = [records.event]
+        self.sinks: list[Sink] = [records.feedback]
+        if run.plan.results.outlet and run.plan.mode != "replay":
+            self._offer(on_event, cleanup)
+        self.tone = self._tone(protocol)
+        if self.tone is not None:
+            cleanup.callback(self.tone.stop)
+            on_moment.append(self.tone)
+        if staging.player is not None:
+            cleanup.callback(staging.player.stop)
+        self.on_moment = on_moment
+        self.stage = Stage(
+            conductor,
+            engine.origin,
+            sounds=records.with_files(programme.sounds),
+            programme=programme.source,
+            lock=programme.lock,
+            player=staging.player,
+            on_moment=on_moment,
+            on_event=on_event,
+            now=run.clock.now,
+            stop=stop,
+        )
+
+    def _offer(self, on_event: list[Callable[[SessionEvent], None]], cleanup: ExitStack) -> None:
+        """Offer feedback and markers to other programs."""
+        ran, session = self.run.ran, new_session_id()
+        about = {
+            "bundle": ran.get("bundle"),
+            "bundle_sha256": ran.get("bundle_sha256"),
+            "window_s": self.run.engine.settings.synchrony.window_s,
+            "mode": self.run.plan.mode,
+        }
+        feedback = FeedbackOutlet(self.run.engine.space, about=about, session=session)
+        markers = MarkerOutlet(about=about, session=session)
+        cleanup.callback(feedback.close)
+        cleanup.callback(markers.close)
+        self.sinks.append(feedback)
+
+        def send(event: SessionEvent) -> None:
+            if (text := event.marker) is not None:
+                markers.send(text, event.lsl_time)
+
+        on_event.append(send)
+
+    def _tone(self, protocol: Protocol) -> Tone | None:
+        """Return the tone, where that is the feedback; a replay is silent."""
+        if protocol.feedback.show != "tone" or self.run.plan.mode == "replay":
+            return None
+        if not any(block.kind == "feedback" for block in protocol.blocks):
+            return None
+        return Tone(self.run.plan.protocol.tone_device)
+
+    def work(self, *shown: Sink) -> tuple[int, str]:
+        """Run to the end and return the number of steps and how it ended."""
+        run, engine = self.run, self.run.engine
+        session = Session(
+            engine,
+            run.clock,
+            [*self.sinks, *shown, self.stage],
+            self.stop,
+            min(filter(None, (run.steps, run.plan.results.seconds)), default=None),
+            outlast=run.steps is not None,
+        )
+        if self.run.staging.player is not None:
+            self.run.staging.player.start(engine.origin)
+        if self.tone is not None:
+            self.tone.start()
+        self.stage.begin()
+        steps = session.run()
+        self.stage.end(float(steps) if run.plan.mode == "replay" else None)
+        over = self.stage.conductor.done or not self.stop.is_set()
+        return steps, "completed" if over else "stopped by the user"
+
+
+def _on_terminal(room: Room, console: Console) -> tuple[int, str]:
+    with ConsoleSink(console) as shown, _interrupt_sets(room.stop):
+        return room.work(shown)
+
+
+@contextmanager
+def _interrupt_sets(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C end the session after the present step, not in the middle of one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
+    """Return each zone's regions, where rows are regions."""
+    if not isinstance(space, RegionSpace):
+        return None
+    return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
+
+
+def _with_window(room: Room, _: Console) -> tuple[int, str]:
+    """Run the engine on a thread of its own while the window has this one."""
+    run, presenter = room.run, Presenter(window_s=room.run.engine.settings.synchrony.window_s)
+    if run.staging.protocol is not None:
+        blocks = run.staging.protocol.blocks
+        presenter.plan([PlannedBlock(b.name, b.kind, math.nan if b.seconds is None else b.seconds) for b in blocks])
+        room.on_moment.append(presenter.add_moment)
+    result: list[tuple[int, str]] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(room.work(presenter.add))
+            presenter.end("the session has ended")
+        except BaseException as error:
+            failure.append(error)
+            presenter.fail(str(error) if isinstance(error, RtaffectError) else repr(error))
+
+    thread = threading.Thread(target=work, name="engine")
+    thread.start()
+    plan, conductor = run.plan, room.stage.conductor
+    seen = plan.protocol.screen is not None or plan.protocol.preview
+    try:
+        run_window(
+            presenter,
+            title=run.title,
+            banner=run.banner,
+            on_close=room.stop.set,
+            now=run.clock.now,
+            seconds_after_end=None if run.stay_open and plan.results.seconds is None else 1.0,
+            sources=run.engine.sources,
+            on_go=conductor.go,
+            on_skip=conductor.skip,
+            on_marker=room.stage.mark,
+            recording=room.records.status if room.records.recording else None,
+            blinded=plan.protocol.allocation is not None,
+            zones=_zones(run.engine.space),
+            participant=room.participant if seen else None,
+            screen=None if plan.protocol.preview else plan.protocol.screen,
+        )
+    finally:
+        room.stop.set()
+        thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]

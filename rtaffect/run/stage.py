@@ -1,0 +1,206 @@
+"""Leads a session through its protocol beside the engine: sounds that begin in time, events, and what is shown."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.engine.feedback import Feedback
+from rtaffect.outputs.programme_player import Cue, ProgrammePlayer
+from rtaffect.outputs.sound_player import read_samples
+from rtaffect.protocol.conductor import Conductor
+from rtaffect.protocol.model import Block
+from rtaffect.protocol.moment import Moment
+from rtaffect.record.table import EventType, SessionEvent
+from rtaffect.sources.programme import ProgrammeSource
+from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.timelock.stimulus import PlannedOnsets
+
+#: Blocks that begin within this time are made ready, s.
+_AHEAD_S: Final = 5.0
+#: A sound that begins this much later than planned is told, s.
+_LATE_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class StageSound:
+    """A sound of the protocol: 16 kHz mono (n,) for the analysis, the file's own (m, channels) at ``rate`` to be heard.
+
+    ``file`` is its path in the session's folder, empty without one.
+    """
+
+    path: Path
+    samples: NDArray[np.float32]
+    sha256: str
+    stereo: NDArray[np.float32]
+    rate: float
+    file: str = ""
+
+    @classmethod
+    def read(cls, path: Path, file: str = "") -> StageSound:
+        """Read a sound file; raises SoundError."""
+        samples, _ = read_sound(path)
+        return cls(path, samples, sound_sha256(samples), *read_samples(path), file)
+
+
+class Stage:
+    """A sink of Feedback that leads the protocol. Its own sinks get each Moment and each event.
+
+    Parameters
+    ----------
+    conductor
+        Knows the blocks.
+    origin
+        LSL time of the session's zero, s.
+    sounds
+        Those of the protocol by path.
+    programme, lock
+        What brings them to the engine, and tells it where in them the session is.
+    player
+        What lets them be heard; None where something else does.
+    on_moment, on_event
+        Called with each Moment, on the engine's thread, and with each event, from any.
+    now
+        Present time on the LSL clock, s.
+    stop
+        Set when the protocol is over.
+    """
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        origin: float,
+        *,
+        sounds: Mapping[Path, StageSound],
+        programme: ProgrammeSource,
+        lock: PlannedOnsets,
+        player: ProgrammePlayer | None,
+        on_moment: Sequence[Callable[[Moment], None]],
+        on_event: Sequence[Callable[[SessionEvent], None]],
+        now: Callable[[], float],
+        stop: threading.Event,
+    ) -> None:
+        self.conductor, self._origin, self._sounds = conductor, origin, sounds
+        self._programme, self._lock, self._player = programme, lock, player
+        self._on_moment, self._on_event, self._now = on_moment, on_event, now
+        self._seen = 0
+        self._ready: tuple[int, float] | None = None
+        self._playing: tuple[Block, StageSound, float] | None = None
+        self._cues: list[Cue] = []
+        self._stop = stop
+
+    def begin(self) -> None:
+        """Make ready what begins soon after the session's zero."""
+        self._send("session/begin", 0.0)
+        self._prepare(0.0)
+
+    def end(self, at: float | None = None) -> None:
+        """Note the session's end, at ``at`` s of session time or now."""
+        self._send("session/end", self._now() - self._origin if at is None else at)
+
+    def mark(self, text: str) -> None:
+        """Note a marker of the operator's, now; from any thread."""
+        self._tell("key", text, self._now() - self._origin)
+
+    def __call__(self, feedback: Feedback) -> None:
+        """Take one step."""
+        moment = self.conductor.step(feedback)
+        for event in self.conductor.events_since(self._seen):
+            self._seen += 1
+            block = self.conductor.protocol.blocks[event.block - 1]
+            if event.what == "block-begin":
+                self._block_begins(block, event.onset)
+            elif event.what == "block-end":
+                self._block_ends(block, event.onset)
+            else:
+                self._tell("key", event.what, event.onset, block)
+            if event.what == "skip":
+                self._silence(event.onset)
+        self._sound_may_end(feedback.time)
+        self._prepare(feedback.time)
+        self._look_at_cues()
+        for sink in self._on_moment:
+            sink(moment)
+        if moment.phase == "done":
+            self._stop.set()
+
+    def _prepare(self, now_s: float) -> None:
+        """Place the sound of the block that begins next, if it begins soon."""
+        for start, block in self.conductor.upcoming(now_s)[:1]:
+            if start > now_s + _AHEAD_S or block.sound is None or self._ready == (block.number, start):
+                continue
+            sound, seconds = self._sounds[block.sound], float(block.seconds or math.inf)
+            self._ready = block.number, start
+            self._programme.place(_first(sound.samples, SAMPLE_RATE, seconds), self._origin + start)
+            length = min(seconds, len(sound.samples) / SAMPLE_RATE)
+            self._lock.place(sound.sha256, start, start + length)
+            if self._player is not None:
+                heard = _first(sound.stereo, sound.rate, seconds)
+                self._cues.append(self._player.place(sound.path.name, heard, sound.rate, self._origin + start))
+
+    def _silence(self, at: float) -> None:
+        """End what is heard, and what was to be, at ``at`` s of session time."""
+        self._programme.cut(self._origin + at)
+        self._lock.cut(at)
+        self._ready = None
+        if self._player is not None:
+            self._player.cut()
+
+    def _block_begins(self, block: Block, onset: float) -> None:
+        self._tell("block", block.name, onset, block, duration=float(block.seconds or math.inf))
+        self._send(f"block/{block.number}/{block.kind}/begin", onset)
+        if block.sound is not None:
+            sound = self._sounds[block.sound]
+            length = min(float(block.seconds or math.inf), len(sound.samples) / SAMPLE_RATE)
+            self._playing = block, sound, onset + length
+            self._tell("stimulus", sound.path.name, onset, block, duration=length, stim_file=sound.file)
+            self._send(f"stimulus/{sound.path.name}/begin", onset)
+
+    def _block_ends(self, block: Block, onset: float) -> None:
+        self._sound_may_end(onset, whatever=True)
+        self._tell("block-end", block.name, onset, block)
+        self._send(f"block/{block.number}/{block.kind}/end", onset)
+
+    def _sound_may_end(self, now_s: float, *, whatever: bool = False) -> None:
+        if self._playing is None or (self._playing[2] > now_s and not whatever):
+            return
+        block, sound, end = self._playing
+        self._playing = None
+        self._tell("stimulus-end", sound.path.name, min(end, now_s), block, stim_file=sound.file)
+        self._send(f"stimulus/{sound.path.name}/end", min(end, now_s))
+
+    def _look_at_cues(self) -> None:
+        """Tell of sounds that began late."""
+        for cue in [cue for cue in self._cues if not math.isnan(cue.actual_onset)]:
+            self._cues.remove(cue)
+            if abs(cue.late_s) > _LATE_S:
+                self._tell("fault", f"{cue.name} was heard {cue.late_s:+.3f} s from its time", cue.onset - self._origin)
+
+    def _send(self, text: str, onset: float) -> None:
+        self._tell("marker", text, onset)
+
+    def _tell(
+        self,
+        what: EventType,
+        name: str,
+        onset: float,
+        block: Block | None = None,
+        *,
+        duration: float = math.nan,
+        stim_file: str = "",
+    ) -> None:
+        number, kind = (block.number, block.kind) if block is not None else (0, "")
+        event = SessionEvent(onset, self._origin + onset, what, name, duration, number, kind, stim_file)
+        for sink in self._on_event:
+            sink(event)
+
+
+def _first(samples: NDArray[np.float32], rate: float, seconds: float) -> NDArray[np.float32]:
+    return samples if math.isinf(seconds) else samples[: round(seconds * rate)]

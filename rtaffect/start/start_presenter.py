@@ -1,0 +1,262 @@
+"""Between the start window and what it looks at: takes choices, gives one frozen state. No Qt."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from rtaffect.common.errors import RtaffectError
+from rtaffect.present.participant_state import ScreenInfo
+from rtaffect.sources.boards import parse_board
+from rtaffect.start.background import FileWatch, NetworkWatch
+from rtaffect.start.choices import Choices, plan_of
+from rtaffect.start.fit import Fit, fit_of, forget, people_of
+from rtaffect.start.found import (
+    DemoFacts,
+    FolderFacts,
+    Found,
+    ask_demo,
+    ask_out,
+    asks_of,
+    in_effect,
+)
+from rtaffect.start.preview import Level, Traces
+from rtaffect.start.problem import Problem
+from rtaffect.start.problems import all_lines, may_start
+from rtaffect.start.showing import Previews, glimpse
+from rtaffect.start.streams import Ready, toggle, without_query
+from rtaffect.start.table import StreamRow, stream_rows
+from rtaffect.start.wording import in_window
+
+#: A field that names, units or rate are typed into is taken for the preview when it has stood still so long, s.
+TYPED_S: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StartState:
+    """All that the window shows, but for the running previews.
+
+    Attributes
+    ----------
+    choices, found
+        What it is resolved from; ``real`` are the choices that take effect (:func:`rtaffect.start.found.in_effect`).
+    lines : tuple of Problem
+        What prevents the start, what is waited for, what should be known.
+    rows : tuple of StreamRow
+        The table; ``selected`` is the number of the selected line, -1 for none.
+    people : tuple of Ready
+        What the session would use of the ticked streams.
+    fit : Fit
+        Whether the bundle fits them.
+    """
+
+    choices: Choices
+    found: Found
+    real: Choices
+    lines: tuple[Problem, ...]
+    rows: tuple[StreamRow, ...]
+    selected: int
+    people: tuple[Ready, ...]
+    fit: Fit
+
+    @property
+    def may_start(self) -> bool:
+        """Whether nothing prevents the start."""
+        return may_start(self.lines)
+
+    @property
+    def row(self) -> StreamRow | None:
+        """The selected line."""
+        return self.rows[self.selected] if 0 <= self.selected < len(self.rows) else None
+
+
+def resolve(choices: Choices, found: Found, selected: tuple[str, ...] | None = None) -> StartState:
+    """Return what the window shows; without a selected line, the first that is ticked is selected."""
+    rows = stream_rows(choices, found)
+    keys = [row.key for row in rows]
+    first = next((number for number, row in enumerate(rows) if row.ticked), 0 if rows else -1)
+    at = keys.index(selected) if selected in keys else first
+    real = in_effect(choices, found)
+    persons, _ = people_of(real, found)
+    fit = fit_of(real, found, persons)
+    return StartState(choices, found, real, tuple(all_lines(choices, found)), rows, at, persons, fit)
+
+
+def suggested_name(participant: str, today: dt.date, taken: frozenset[str]) -> str:
+    """Return a name for the new folder of a session that is none of those taken."""
+    base = f"{participant.strip() or 'session'}-{today:%Y-%m-%d}"
+    number, name = 1, base
+    while name in taken:
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+class StartPresenter:
+    """Watches network, files and sound devices, and resolves what the window shows.
+
+    Parameters
+    ----------
+    choices
+        What stands in the window at first.
+    screens
+        The screens of this computer.
+    said
+        A message that is shown until something is chosen, such as why the last session ended.
+    today
+        The present date, for the suggested name.
+    """
+
+    def __init__(
+        self,
+        choices: Choices,
+        *,
+        screens: tuple[ScreenInfo, ...] = (),
+        said: str = "",
+        today: Callable[[], dt.date] = dt.date.today,
+    ) -> None:
+        self.choices, self.said = choices, in_window(said)
+        self._screens, self._today = screens, today
+        self._named_by_hand = self._is_own(choices)
+        self._selected: tuple[str, ...] | None = None
+        self._found = Found()
+        self._typed_at = -TYPED_S
+        self.network, self.files = NetworkWatch(), FileWatch()
+        self.previews = Previews(self.network)
+        self._state = resolve(choices, self._found)
+        self._resolved: tuple[Choices, tuple[str, ...] | None] = (choices, None)
+
+    def choose(self, **changes: Any) -> None:
+        """Change some choices, by the names of :class:`Choices`."""
+        if "name" in changes:
+            self._named_by_hand = bool(changes["name"].strip())
+        if {"channels", "unit", "rate"} & set(changes):
+            self._typed_at = time.monotonic()
+        self.choices, self.said = replace(self.choices, **changes), ""
+
+    def take(self, choices: Choices) -> None:
+        """Replace all choices, as those of an opened plan."""
+        self.choices, self.said = choices, ""
+        self._named_by_hand = self._is_own(choices)
+
+    def _is_own(self, choices: Choices) -> bool:
+        """Return whether the folder's name is not one that would have been suggested."""
+        base = suggested_name(choices.participant, self._today(), frozenset())
+        return bool(choices.name.strip()) and not re.fullmatch(rf"{re.escape(base)}(-\d+)?", choices.name)
+
+    def say(self, message: str) -> None:
+        """Show ``message`` until something is chosen."""
+        self.said = in_window(message)
+
+    def set_screens(self, screens: tuple[ScreenInfo, ...]) -> None:
+        """Note which screens there are now."""
+        self._screens = screens
+
+    def select(self, key: tuple[str, ...]) -> None:
+        """Select a line of the table: its signal is shown."""
+        self._selected = key
+
+    def toggle(self, key: tuple[str, ...], on: bool) -> None:
+        """Tick or untick a line of the table."""
+        row = next((row for row in self._state.rows if row.key == key), None)
+        if row is None or row.ticked == on:
+            return
+        if key[0] == "board":
+            self.choose(boards=tuple(board for board in self.choices.boards if board != key[1]))
+        elif row.query is not None:
+            self.choose(streams=without_query(self.choices, row.query))
+        elif self._found.session(self.choices) is not None:
+            self.say(
+                "A session's folder is replayed as it ran, with its own streams; to choose others, choose its XDF file"
+            )
+        elif row.stream is not None:
+            streams, why_not = toggle(self.choices, row.stream, on, self._found.streams_for(self.choices))
+            if why_not:
+                self.say(why_not)
+            else:
+                self.choose(streams=streams)
+
+    def tick(self) -> StartState:
+        """Return what is to be shown now: the same object as before where nothing has changed."""
+        room = self.previews.room
+        found = Found(
+            streams=self.network.streams,
+            # Whole seconds: it matters only whether some have passed.
+            searched_s=float(min(10, int(self.network.searched_s))),
+            devices=room.devices,
+            devices_trouble=room.trouble,
+            screens=self._screens,
+            facts=self.files.facts,
+            boards=self.previews.boards_now(self._state.row),
+        )
+        self._suggest_name(found)
+        self._note_demo(found)
+        self.files.want(asks_of(self.choices, found))
+        now = (self.choices, self._selected)
+        if now != self._resolved or not _same(self._found, found):
+            self._found, self._resolved = found, now
+            self._state = resolve(self.choices, found, self._selected)
+        if time.monotonic() - self._typed_at >= TYPED_S:
+            self.previews.show(self._state.row, self.choices, found)
+        return self._state
+
+    def _suggest_name(self, found: Found) -> None:
+        facts = found.get(ask_out(self.choices))
+        if self._named_by_hand:
+            return
+        taken = facts.taken if isinstance(facts, FolderFacts) else frozenset()
+        participant = in_effect(self.choices, found).participant
+        name = suggested_name(participant, self._today(), taken)
+        if name != self.choices.name:
+            self.choices = replace(self.choices, name=name)
+
+    def _note_demo(self, found: Found) -> None:
+        """Take the place of the demo's protocol into the choices, once it is known."""
+        fact = found.get(ask_demo(self.choices))
+        if (
+            isinstance(fact, DemoFacts)
+            and fact.protocol is not None
+            and str(fact.protocol) != self.choices.demo_protocol
+        ):
+            self.choices = replace(self.choices, demo_protocol=str(fact.protocol))
+
+    def signal(self) -> tuple[Traces | None, str]:
+        """Return the newest seconds of the selected stream, and what is wrong with it, in words ('' for nothing)."""
+        if self.choices.mode == "replay":
+            return glimpse(self._state.row, in_effect(self.choices, self._found), self._found)
+        return self.previews.signal(self._state.row)
+
+    def loudness(self) -> tuple[Level | None, str]:
+        """Return how loud the chosen sound is now, None where none is listened to, and what is wrong with it."""
+        return self.previews.loudness()
+
+    def add_board(self, text: str) -> bool:
+        """Let the board that ``text`` names take part; return whether it can."""
+        try:
+            parse_board(text)
+        except RtaffectError as error:
+            self.say(str(error))
+            return False
+        self.choose(boards=tuple(dict.fromkeys((*self.choices.boards, text.strip()))))
+        self.select(("board", text.strip()))
+        return True
+
+    def plan_now(self) -> Any:
+        """Return the plan of the present choices; SettingsError if they make none."""
+        return plan_of(self.choices)
+
+    def close(self) -> None:
+        """Stop all threads and let go of all devices."""
+        for part in (self.previews, self.network, self.files):
+            part.stop()
+        forget()
+
+
+def _same(before: Found, now: Found) -> bool:
+    """Return whether nothing has changed; facts are compared as objects, for some hold arrays."""
+    same = before.facts is now.facts and before.boards is now.boards
+    return same and replace(before, facts={}, boards={}) == replace(now, facts={}, boards={})

@@ -1,0 +1,1 @@
+"""Samples with their times, between a source and its reader."""

@@ -1,0 +1,152 @@
+"""Sound in: any rate and number of channels to mono at 16 kHz, chunk by chunk, and sound files.
+
+Timing of :class:`SoundResampler`: soxr's filter is linear in phase and its delay is removed: output sample j is the
+sound at time j / 16000 s after the first input sample, whatever the rate. What the filter needs ahead shows only as
+output that comes later: up to 40 ms at 44.1 and 48 kHz, 80 ms at 96 kHz, 115 ms at 8 kHz. The output is the same, bit
+for bit, for every chunking of the input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from rtaffect.common.errors import SoundError
+
+SAMPLE_RATE: Final = 16_000
+
+_QUALITY: Final = "HQ"
+_BLOCK_FRAMES: Final = 1 << 16
+_FULL_SCALE: Final = 32_767
+
+Float32Array = NDArray[np.float32]
+
+
+class SoundResampler:
+    """Streaming conversion of one sound to mono at 16 kHz. Channels are averaged first; state is kept between chunks.
+
+    Parameters
+    ----------
+    rate
+        Rate of the input, Hz. At 16 kHz samples pass unchanged and undelayed.
+    """
+
+    def __init__(self, rate: float) -> None:
+        if not rate > 0:
+            raise SoundError(f"the sound's rate is {rate} Hz; expected a positive number: check the source's settings")
+        self.rate = float(rate)
+        self._stream: soxr.ResampleStream | None = None
+        self._flushed = False
+        if self.rate != SAMPLE_RATE:
+            self._stream = soxr.ResampleStream(self.rate, SAMPLE_RATE, 1, dtype="float32", quality=_QUALITY)
+
+    def push(self, samples: NDArray[np.floating]) -> Float32Array:
+        """Take the next chunk and return what has become ready.
+
+        Parameters
+        ----------
+        samples
+            float (n, channels) or (n,), n may be 0. Finite: a NaN would spread through the filter's memory, so gaps
+            are filled before and remembered elsewhere.
+
+        Returns
+        -------
+        float32 (m,), mono at 16 kHz; m is 0 while the filter waits for more.
+        """
+        mono = mono_of(samples)
+        if self._flushed:
+            raise ValueError("the resampler has been flushed; make a new one for the next sound")
+        if not np.isfinite(mono).all():
+            raise ValueError("the sound holds NaN or infinity: gaps must be filled before resampling")
+        return mono if self._stream is None else self._run(self._stream, mono, last=False)
+
+    def flush(self) -> Float32Array:
+        """Return what the filter still holds, float32 (m,), and end the sound: no more chunks can follow."""
+        if self._stream is None or self._flushed:
+            self._flushed = True
+            return np.empty(0, np.float32)
+        self._flushed = True
+        return self._run(self._stream, np.empty(0, np.float32), last=True)
+
+    @staticmethod
+    def _run(stream: soxr.ResampleStream, mono: Float32Array, *, last: bool) -> Float32Array:
+        return np.asarray(stream.resample_chunk(mono, last=last), dtype=np.float32)
+
+
+def mono_of(samples: NDArray[np.floating]) -> Float32Array:
+    """Return the mean of the channels: (n, channels) or (n,) of any float type to float32 (n,), a fresh array."""
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] == 0):
+        raise ValueError(f"the sound has shape {samples.shape}, expected (n, channels) or (n,)")
+    if samples.ndim == 2:
+        return np.asarray(samples.mean(axis=1, dtype=np.float32))
+    return np.array(samples, dtype=np.float32, order="C")
+
+
+def read_sound(path: Path) -> tuple[Float32Array, float]:
+    """Read a whole sound file through the same :class:`SoundResampler` as a live stream.
+
+    Parameters
+    ----------
+    path
+        A file that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF and others.
+
+    Returns
+    -------
+    float32 (n,), mono at 16 kHz, and the rate of the file, Hz.
+
+    Raises
+    ------
+    SoundError
+        The file is missing, is not a sound, is empty, or holds NaN or infinite samples.
+    """
+    if not path.is_file():
+        raise SoundError(f"{path}: no such file; expected a sound (WAV, FLAC, OGG, MP3): check the path")
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = float(file.samplerate)
+            parts = _resampled_blocks(file, path)
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.rstrip(".")
+        raise SoundError(
+            f"{path}: not a sound that can be read ({reason}); expected WAV, FLAC, OGG or MP3: "
+            "convert it, for example to WAV"
+        ) from error
+    sound = np.concatenate(parts)
+    if not len(sound):
+        raise SoundError(f"{path}: the sound is empty; expected at least one sample: export it again")
+    return sound, rate
+
+
+def _resampled_blocks(file: soundfile.SoundFile, path: Path) -> list[Float32Array]:
+    resampler = SoundResampler(file.samplerate)
+    parts = []
+    for block in file.blocks(_BLOCK_FRAMES, dtype="float32", always_2d=True):
+        if not np.isfinite(block).all():
+            raise SoundError(
+                f"{path}: the sound holds NaN or infinite samples; expected finite ones: export it again, as 16-bit WAV"
+            )
+        parts.append(resampler.push(block))
+    return [*parts, resampler.flush()]
+
+
+def sound_sha256(sound: Float32Array) -> str:
+    """Return the hash that identifies a stimulus, whatever container it came in.
+
+    Parameters
+    ----------
+    sound
+        float32 (n,), mono at 16 kHz, within -1..1 (clipped beyond). It is quantised to 16 bits, so that rounding in
+        decoders mostly does not change the hash; a lossy copy of a sound is another stimulus.
+
+    Returns
+    -------
+    64 hexadecimal digits: SHA-256 of the samples as little-endian int16.
+    """
+    quantised = np.rint(np.clip(sound, -1.0, 1.0) * np.float32(_FULL_SCALE)).astype("<i2")
+    return hashlib.sha256(quantised.tobytes()).hexdigest()

@@ -1,0 +1,147 @@
+"""What every source of sound or EEG is to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.common.errors import StreamError
+from rtaffect.engine.feedback import SourceStatus
+from rtaffect.stream.buffer import SampleBuffer
+
+#: Volts in one of each unit that headsets declare; keys are lower case with the micro sign as 'u'.
+VOLTS_PER_UNIT = {
+    "v": 1.0, "volt": 1.0, "volts": 1.0,
+    "mv": 1e-3, "millivolt": 1e-3, "millivolts": 1e-3,
+    "uv": 1e-6, "microvolt": 1e-6, "microvolts": 1e-6,
+    "nv": 1e-9, "nanovolt": 1e-9, "nanovolts": 1e-9,
+}  # fmt: skip
+
+
+def volts_per(unit: str) -> float:
+    """Return the volts in one ``unit`` ('uV', 'µV', 'microvolts', 'V', ...).
+
+    Raises
+    ------
+    StreamError
+        If the unit is not one of those known.
+    """
+    key = unit.strip().replace("µ", "u").replace("μ", "u").lower()
+    if key not in VOLTS_PER_UNIT:
+        raise StreamError(
+            f"EEG unit {unit!r} is not known; expected one of V, mV, uV, nV (or microvolts, ...). "
+            "Name the right one with --unit."
+        )
+    return VOLTS_PER_UNIT[key]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a source declares of itself.
+
+    ``rate`` is nominal, Hz. Samples in the buffer are volts for EEG and full scale +-1 for audio, whatever the
+    device sends. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard', 'brainflow', 'fieldtrip').
+    """
+
+    name: str
+    kind: Literal["eeg", "audio"]
+    rate: float
+    channels: tuple[str, ...]
+    origin: str
+    source_id: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHeader:
+    """What a recording says of a stream, as the device sends it: before names, units or rates are replaced.
+
+    ``rate`` is nominal, Hz (0: irregular); ``format`` the LSL name of the values' type ('float32', 'int16', 'string',
+    ...). ``labels``, ``units`` and ``types`` have one text per channel, '' where nothing is said. ``xml`` is the whole
+    description of an LSL stream, empty for other sources.
+    """
+
+    name: str
+    type: str
+    rate: float
+    format: str
+    labels: tuple[str, ...]
+    units: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    source_id: str = ""
+    host: str = ""
+    xml: str = ""
+
+
+class Tap(Protocol):
+    """What a live source gives everything to that it receives, as received, before it uses it itself.
+
+    Called on the source's own thread or callback: it copies, never waits, and never raises.
+    """
+
+    def samples(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
+        """Take ``values`` (n, channels) as sent and their ``stamps`` (n,), s on the sender's clock."""
+
+    def texts(self, stamps: Sequence[float], texts: Sequence[str]) -> None:
+        """Take markers and their stamps, s on the sender's clock."""
+
+    def offset(self, time: float, value: float) -> None:
+        """Take a measurement of the sender's clock: at ``time`` on it, ``value`` was to be added, s."""
+
+    def segment(self) -> None:
+        """Note that the next sample begins a new segment: the device was lost and is back, or samples were lost."""
+
+
+class Source(Protocol):
+    """One stream of samples on the LSL clock, written into its own buffer.
+
+    A live source writes from its own thread or callback, and its ``advance`` does nothing. A recorded source has no
+    thread: ``advance`` writes what the recording holds up to that time, so that replay is deterministic.
+    """
+
+    info: StreamInfo
+    buffer: SampleBuffer
+
+    def start(self) -> None:
+        """Begin to deliver; raises StreamError or SoundError if that is impossible."""
+
+    def advance(self, until: float) -> None:
+        """Deliver all that is recorded with timestamps <= ``until`` (s); no-op for a live source."""
+
+    def status(self, now: float) -> SourceStatus:
+        """Return health as of ``now`` (s on the LSL clock)."""
+
+    def stop(self) -> None:
+        """Stop delivering and release the device; may be called twice."""
+
+
+def match_channels(names: Sequence[str], override: Sequence[str] | None, stream: str) -> tuple[str, ...]:
+    """Return the channel names to use: ``override`` where it is given, else the stream's own.
+
+    Raises
+    ------
+    StreamError
+        If there are no names, their number is wrong, or one stands twice; the message says how to name them.
+    """
+    chosen = tuple(override) if override else tuple(names)
+    example = "--channels TP9,AF7,AF8,TP10"
+    if not override and not all(n.strip() for n in chosen):
+        raise StreamError(
+            f"stream {stream!r} does not name its {len(chosen)} channels; name them in order, as in {example}"
+        )
+    if len(chosen) != len(names):
+        raise StreamError(
+            f"stream {stream!r} has {len(names)} channels but {len(chosen)} names were given ({', '.join(chosen)}); "
+            f"give exactly {len(names)}, as in {example}"
+        )
+    twice = sorted({n for n in chosen if chosen.count(n) > 1})
+    if twice:
+        raise StreamError(
+            f"stream {stream!r} names {', '.join(map(repr, twice))} more than once; give distinct names "
+            f"with --channels ({len(names)} of them)"
+        )
+    return chosen

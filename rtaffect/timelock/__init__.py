@@ -1,0 +1,1 @@
+"""Where in a known stimulus the session is."""

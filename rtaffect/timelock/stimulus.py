@@ -1,0 +1,187 @@
+"""Where in a known stimulus the session is, step by step: known beforehand, told by a marker, or heard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+from rtaffect.common.errors import StreamError
+from rtaffect.common.settings import STEP_S
+from rtaffect.predicted.sound_input import HeardSecond
+from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.stream.markers import Marker, onset_so_far
+from rtaffect.timelock.alignment import Aligner, Alignment
+
+#: A lock by sound that is found again this near to where the lost one would have gone on is the same lock, s: half a
+#: sample of the default grid of responses.
+SAME_PLACE_S: Final = 0.005
+
+
+class TimeLock(Protocol):
+    """Tells which stimulus it is and when it began."""
+
+    @property
+    def stimulus(self) -> str:
+        """What it is called among the session's references; empty where there is only one."""
+
+    @property
+    def since(self) -> float:
+        """Session time, s, from which on the newest offset is known to have held; -inf where it holds for ever."""
+
+    def step(self, heard: Sequence[HeardSecond]) -> Alignment:
+        """Take the seconds of sound that were heard since the last step, in order; return where the stimulus is."""
+
+
+class KnownOnset:
+    """The onset is known: rtaffect plays the file, or the recording says when it began.
+
+    Parameters
+    ----------
+    offset_s
+        Session time at which the stimulus begins, s.
+    """
+
+    stimulus = ""
+    since = -math.inf
+
+    def __init__(self, offset_s: float) -> None:
+        self._alignment = _known(offset_s)
+
+    def step(self, heard: Sequence[HeardSecond]) -> Alignment:
+        """Return the same as ever."""
+        return self._alignment
+
+
+class PlannedOnsets:
+    """Several stimuli, each of which begins when the protocol says so; that is known before it begins."""
+
+    since = -math.inf
+
+    def __init__(self) -> None:
+        self._plan: list[tuple[float, float, str]] = []
+        self._step = 0
+        self.stimulus = ""
+
+    def place(self, stimulus: str, begin: float, end: float) -> None:
+        """Let ``stimulus`` be heard from ``begin`` to ``end``, session time in s; it ends what still goes on."""
+        self.cut(begin)
+        self._plan.append((begin, end, stimulus))
+
+    def cut(self, at: float) -> None:
+        """End what would go on after ``at``, s."""
+        self._plan = [(begin, min(end, at), stimulus) for begin, end, stimulus in self._plan if begin < at]
+
+    def step(self, heard: Sequence[HeardSecond]) -> Alignment:
+        """Return the stimulus of the second that ends with this step."""
+        self._step += 1
+        for begin, end, stimulus in self._plan:
+            if begin < self._step <= math.ceil(end):
+                self.stimulus = stimulus
+                return _known(begin)
+        self.stimulus = ""
+        return Alignment("searching", math.nan, 0.0, math.nan, "no stimulus is played now")
+
+
+class MarkerSource(Protocol):
+    """What brings markers, as :class:`rtaffect.sources.lsl_markers.LslMarkers` does."""
+
+    @property
+    def markers(self) -> Sequence[Marker]:
+        """All markers so far, times on the LSL clock, s."""
+
+    @property
+    def trouble(self) -> str:
+        """Why no more come, in words; empty otherwise."""
+
+
+class MarkerOnset:
+    """The stimulus program sends a marker when the stimulus begins.
+
+    A second marker of the same name leaves none of them sure: from then on nothing is known.
+
+    Parameters
+    ----------
+    source
+        The markers.
+    name
+        The text of the one that is meant.
+    origin
+        LSL time of the session's zero, s.
+    file
+        The stimulus as the session's sound, where nothing else is heard: it is laid at the marker, and ends with doubt.
+    """
+
+    stimulus = ""
+    since = -math.inf
+
+    def __init__(self, source: MarkerSource, name: str, origin: float, file: SoundFileSource | None = None) -> None:
+        self._source, self._name, self._origin, self._file = source, name, origin, file
+
+    def step(self, heard: Sequence[HeardSecond]) -> Alignment:
+        """Return what the markers so far say."""
+        # Before the markers: what came until then is in them.
+        trouble = self._source.trouble
+        try:
+            onset = onset_so_far(self._source.markers, self._name)
+        except StreamError as error:
+            if self._file is not None:
+                self._file.stop()
+            return Alignment("lost", math.nan, 0.0, math.nan, str(error))
+        if onset is None:
+            reason = f"waiting for the marker {self._name!r}"
+            return Alignment("searching", math.nan, 0.0, math.nan, "; ".join(filter(None, [reason, trouble])))
+        if self._file is not None and self._file.onset is None:
+            self._file.onset = onset
+        return replace(_known(onset - self._origin), reason=trouble)
+
+
+class SoundOnset:
+    """The captured sound is compared with the stimulus, second by second.
+
+    A lock that is lost and found again within ``SAME_PLACE_S`` of where it would have gone on is one and the same: the
+    stimulus went on meanwhile, unheard. Found elsewhere, it is a new one.
+
+    Parameters
+    ----------
+    aligner
+        Of the stimulus.
+    """
+
+    stimulus = ""
+
+    def __init__(self, aligner: Aligner) -> None:
+        self._aligner = aligner
+        self._newest = Alignment("searching", math.nan, 0.0, math.nan, "no sound has come yet")
+        # When it was last locked, session time in s, and how.
+        self._last: tuple[float, Alignment] | None = None
+        self._since = math.inf
+
+    @property
+    def since(self) -> float:
+        """Session time, s, at which the first second began that was locked to the newest place; inf before."""
+        return self._since
+
+    def step(self, heard: Sequence[HeardSecond]) -> Alignment:
+        """Align the seconds that were heard; without any, what the last one said holds for now."""
+        if not heard:
+            return replace(self._newest, reason="the newest second of sound has not come yet")
+        for number, sound in heard:
+            self._newest = self._aligner.step(sound, float((number - 1) * STEP_S))
+            if self._newest.state == "locked":
+                self._note(float(number * STEP_S))
+        return self._newest
+
+    def _note(self, now: float) -> None:
+        if self._last is None or not self._is_same_place(*self._last, now):
+            self._since = now - STEP_S
+        self._last = now, self._newest
+
+    def _is_same_place(self, then: float, last: Alignment, now: float) -> bool:
+        expected = last.offset_s + last.drift_ppm * 1e-6 * (now - then)
+        return abs(self._newest.offset_s - expected) < SAME_PLACE_S
+
+
+def _known(offset_s: float) -> Alignment:
+    return Alignment("locked", offset_s, 1.0, 0.0)

@@ -1,0 +1,198 @@
+"""The colour bar of the brain and scalp maps, and the key to their marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QWidget
+
+from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.present.colours import diverging
+from rtaffect.present.courses import signed
+from rtaffect.present.maps import LABELS, LEAST_LIMIT, MARKS, Place, Quantity
+from rtaffect.present.sections import percent
+from rtaffect.view.operator.brain import paint_dot, paint_doubt
+from rtaffect.view.operator.row_lines import paint_hatching
+from rtaffect.view.parts import theme
+
+Band = tuple[float, float]
+
+
+class ColourBar(QWidget):
+    """The scale of colours with its label; the null band and the chosen row's value are marked on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quantity: Quantity = "observed"
+        self._limit = LEAST_LIMIT
+        self._band: Band | None = None
+        self._value = float("nan")
+        colours = np.ascontiguousarray(diverging())
+        self._image = QImage(colours.tobytes(), len(colours), 1, 3 * len(colours), QImage.Format.Format_RGB888).copy()
+        self.setFont(theme.font(11))
+        self.setFixedHeight(62)
+        self.setMinimumWidth(280)
+
+    def show_scale(self, quantity: Quantity, limit: float, band: Band | None, value: float) -> None:
+        """Draw the scale of ``quantity`` up to ``limit``, a band on it and the chosen row's ``value`` (NaN: none)."""
+        shown = (quantity, limit, band, value)
+        if shown != (self._quantity, self._limit, self._band, self._value):
+            self._quantity, self._limit, self._band, self._value = shown
+            self.setAccessibleName(f"colours of {LABELS[quantity]} from {signed(-limit)} to {signed(limit)}")
+            self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a comfortable size."""
+        return QSize(380, 62)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw label, bar, ticks, band and value."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        bar = QRectF(18, 22, self.width() - 36, 14)
+        painter.setPen(theme.pen(theme.TEXT))
+        painter.drawText(QRectF(0, 0, self.width(), 14), Qt.AlignmentFlag.AlignCenter, LABELS[self._quantity])
+        painter.drawImage(bar, self._image)
+        painter.setPen(theme.pen(theme.MUTED))
+        for tick in self._ticks():
+            x = self._x(tick, bar)
+            painter.drawLine(QPointF(x, bar.bottom()), QPointF(x, bar.bottom() + 3))
+            box = QRectF(x - 20, bar.bottom() + 3, 40, 14)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, signed(tick).rstrip("0").rstrip(".") or "0")
+        if self._band is not None:
+            self._paint_band(painter, bar, self._band)
+        if np.isfinite(self._value):
+            x = self._x(float(np.clip(self._value, -self._limit, self._limit)), bar)
+            painter.setPen(theme.pen(theme.BACKGROUND, 1))
+            painter.setBrush(theme.brush(theme.TEXT))
+            painter.drawPolygon(
+                [QPointF(x - 4.5, bar.top() - 6), QPointF(x + 4.5, bar.top() - 6), QPointF(x, bar.top())]
+            )
+
+    def _paint_band(self, painter: QPainter, bar: QRectF, band: Band) -> None:
+        low, high = (self._x(float(np.clip(end, -self._limit, self._limit)), bar) for end in band)
+        painter.setPen(theme.pen(theme.TEXT, 1.5))
+        for x, inwards in ((low, 4), (high, -4)):
+            painter.drawLine(QPointF(x, bar.top()), QPointF(x, bar.bottom()))
+            for y in (bar.top(), bar.bottom()):
+                painter.drawLine(QPointF(x, y), QPointF(x + inwards, y))
+
+    def _ticks(self) -> list[float]:
+        spacing = 0.1 if self._limit <= 0.31 else 0.2 if self._limit <= 0.61 else 0.5
+        number = int(np.floor(self._limit / spacing + 1e-9))
+        return [spacing * at for at in range(-number, number + 1)]
+
+    def _x(self, value: float, bar: QRectF) -> float:
+        return bar.left() + (value + self._limit) / (2 * self._limit) * bar.width()
+
+
+class MapKey(QWidget):
+    """What the looks and marks mean, in as many lines as the width needs."""
+
+    LINE = 18
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFont(theme.font(11))
+        self.entries: list[tuple[Callable[[QPainter, QRectF], None], str]] = []
+        self.show_key("brain", "observed")
+
+    def show_key(self, place: Place, quantity: Quantity) -> None:
+        """Explain what a map of ``quantity`` can show."""
+        marks = MARKS[quantity]
+        found: list[tuple[Callable[[QPainter, QRectF], None], str]] = []
+        if place == "brain":
+            found += [(_dot, marks)] if marks else []
+            found.append((_hatched, f"own share below {percent(LEAST_SHARE)}: not told apart"))
+        elif marks:
+            found += [(_full, marks), (_hollow, "inside it" if quantity == "observed" else "inside the interval")]
+        found += [(_doubted, "not trusted now"), (_empty, "no value"), (_chosen, "chosen row")]
+        if place == "brain" or quantity == "observed":
+            found += [(_bracket, "on the scale: null band, median of the rows")] if quantity == "observed" else []
+        found.append((_pointer, "on the scale: the chosen row"))
+        if [text for _, text in found] != [text for _, text in self.entries]:
+            self.entries = found
+            self.setFixedHeight(int(self.places()[-1].bottom()))
+            self.update()
+
+    def places(self) -> list[QRectF]:
+        """Return the place of each entry, px."""
+        found: list[QRectF] = []
+        x, y = 2.0, 0.0
+        for _, text in self.entries:
+            width = self.fontMetrics().horizontalAdvance(text) + 22.0
+            if found and x + width > self.width():
+                x, y = 2.0, y + self.LINE
+            found.append(QRectF(x, y, width, self.LINE))
+            x += width + 12
+        return found
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Take the height that the lines need."""
+        super().resizeEvent(event)
+        self.setFixedHeight(int(self.places()[-1].bottom()))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the entries."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for (draw, text), place in zip(self.entries, self.places(), strict=True):
+            draw(painter, QRectF(place.left(), place.top() + 3, 16.0, 12.0))
+            painter.setPen(theme.pen(theme.MUTED))
+            painter.drawText(place.adjusted(21, 0, 4, 0), Qt.AlignmentFlag.AlignVCenter, text)
+
+
+def _dot(painter: QPainter, box: QRectF) -> None:
+    paint_dot(painter, box.center())
+
+
+def _hatched(painter: QPainter, box: QRectF) -> None:
+    painter.fillRect(box, theme.colour("#6a4f2c"))
+    paint_hatching(painter, box)
+
+
+def _doubted(painter: QPainter, box: QRectF) -> None:
+    painter.fillRect(box, theme.colour(theme.UNTRUSTED))
+    paint_doubt(painter, box.center())
+
+
+def _empty(painter: QPainter, box: QRectF) -> None:
+    painter.setPen(theme.pen(theme.FAINT))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+
+
+def _chosen(painter: QPainter, box: QRectF) -> None:
+    painter.setPen(theme.pen(theme.TEXT, 2))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(box.adjusted(1, 1, -1, -1))
+
+
+def _full(painter: QPainter, box: QRectF) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.brush(theme.OBSERVED))
+    painter.drawEllipse(box.center(), 6, 6)
+
+
+def _hollow(painter: QPainter, box: QRectF) -> None:
+    painter.setPen(theme.pen(theme.OBSERVED, 2.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(box.center(), 4.8, 4.8)
+
+
+def _bracket(painter: QPainter, box: QRectF) -> None:
+    painter.setPen(theme.pen(theme.TEXT, 1.5))
+    for x, inwards in ((box.left() + 2, 3), (box.right() - 2, -3)):
+        painter.drawLine(QPointF(x, box.top()), QPointF(x, box.bottom()))
+        for y in (box.top(), box.bottom()):
+            painter.drawLine(QPointF(x, y), QPointF(x + inwards, y))
+
+
+def _pointer(painter: QPainter, box: QRectF) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.brush(theme.TEXT))
+    x, y = box.center().x(), box.center().y()
+    painter.drawPolygon([QPointF(x - 4.5, y - 3), QPointF(x + 4.5, y - 3), QPointF(x, y + 3)])

@@ -1,0 +1,198 @@
+"""The page of the brain or the scalp: a map, the switches of what it shows, its scale and its key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+
+from rtaffect.engine.feedback import Feedback
+from rtaffect.present.courses import signed
+from rtaffect.present.maps import (
+    LEAST_LIMIT,
+    LEVELS,
+    QUANTITIES,
+    Level,
+    MapState,
+    Place,
+    Quantity,
+    areas,
+    grown_limit,
+    has_zones,
+    place_of_rows,
+    regions_of,
+    resolve_map,
+)
+from rtaffect.present.sections import row_hint, row_remark, row_title
+from rtaffect.present.session_state import ViewState
+from rtaffect.view.operator.brain import BrainMap
+from rtaffect.view.operator.map_key import Band, ColourBar, MapKey
+from rtaffect.view.operator.scalp import ScalpMap
+from rtaffect.view.parts import theme
+
+TITLES: dict[Place, str] = {"brain": "Brain", "scalp": "Scalp", "nowhere": "Map"}
+NOWHERE = "These rows have no place on a head: see the list and the curves."
+QUANTITY_KEYS: dict[Quantity, str] = {"observed": "O", "predicted": "P", "difference": "D"}
+
+
+class MapPage(QFrame):
+    """Values of all rows on the cortex or on the scalp; ``chosen`` is emitted with a row that was clicked."""
+
+    chosen = Signal(int)
+
+    def __init__(self, zones: Mapping[str, Sequence[str]]) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self._zones = zones
+        self._state: ViewState | None = None
+        self._limits: dict[Quantity, float] = dict.fromkeys(QUANTITIES, LEAST_LIMIT)
+        self._rows: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self.quantity: Quantity = "observed"
+        self.level: Level = "zones"
+        self.place: Place = "brain"
+        self.brain, self.scalp = BrainMap(), ScalpMap()
+        self.nowhere = theme.label(NOWHERE, 13, theme.MUTED)
+        self.nowhere.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.bar, self.key = ColourBar(), MapKey()
+        self.selection = theme.ElidedLabel("no values yet", 12, theme.TEXT)
+        self._build()
+        for widget in (self.brain, self.scalp):
+            widget.chosen.connect(self.chosen)
+
+    def _build(self) -> None:
+        self.controls = QWidget()
+        top = QHBoxLayout(self.controls)
+        top.setContentsMargins(0, 0, 0, 0)
+        top.setSpacing(4)
+        top.addWidget(theme.label("Show", 12, theme.MUTED))
+        self.buttons: dict[Quantity, QPushButton] = {}
+        group = QButtonGroup(self)
+        for quantity in QUANTITIES:
+            button = theme.button(f"{quantity.capitalize()}  {QUANTITY_KEYS[quantity]}", f"show {quantity} values")
+            button.setCheckable(True)
+            button.clicked.connect(lambda _, chosen=quantity: self.show_quantity(chosen))
+            group.addButton(button)
+            top.addWidget(button)
+            self.buttons[quantity] = button
+        self.buttons[self.quantity].setChecked(True)
+        self.levels = QWidget()
+        levels = QHBoxLayout(self.levels)
+        levels.setContentsMargins(6, 0, 0, 0)
+        levels.setSpacing(4)
+        levels.addWidget(theme.label("of", 12, theme.MUTED))
+        self.level_buttons: dict[Level, QPushButton] = {}
+        two = QButtonGroup(self)
+        for level in LEVELS:
+            button = theme.button(f"{level}  Z", f"colour {level}")
+            button.setCheckable(True)
+            button.clicked.connect(lambda _, chosen=level: self.show_level(chosen))
+            two.addButton(button)
+            levels.addWidget(button)
+            self.level_buttons[level] = button
+        self.level_buttons[self.level].setChecked(True)
+        top.addWidget(self.levels)
+        top.addStretch(1)
+        stack = QWidget()
+        self.stack = QStackedLayout(stack)
+        self.stack.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.brain, self.scalp, self.nowhere):
+            self.stack.addWidget(widget)
+        self.foot = QWidget()
+        foot = QHBoxLayout(self.foot)
+        foot.setContentsMargins(0, 0, 0, 0)
+        foot.setSpacing(14)
+        foot.addWidget(self.bar, 2)
+        foot.addWidget(self.key, 3, Qt.AlignmentFlag.AlignVCenter)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 8, 10, 6)
+        layout.setSpacing(6)
+        layout.addWidget(self.controls)
+        layout.addWidget(self.selection)
+        layout.addWidget(stack, 1)
+        layout.addWidget(self.foot)
+
+    @staticmethod
+    def title_of(state: ViewState) -> str:
+        """Return what the page's tab says."""
+        return TITLES[place_of_rows(state.latest.row_kinds)] if state.latest is not None else TITLES["brain"]
+
+    def show_quantity(self, quantity: Quantity) -> None:
+        """Colour by another quantity."""
+        self.quantity = quantity
+        self.buttons[quantity].setChecked(True)
+        self._draw()
+
+    def switch_level(self) -> None:
+        """Colour zones in place of single regions, or the other way round."""
+        self.show_level("regions" if self.level == "zones" else "zones")
+
+    def show_level(self, level: Level) -> None:
+        """Colour zones or single regions."""
+        self.level = level
+        self.level_buttons[level].setChecked(True)
+        self._draw()
+
+    def show_state(self, state: ViewState) -> None:
+        """Draw the newest step."""
+        self._state = state
+        self._draw()
+
+    def _draw(self) -> None:
+        state, latest = self._state, self._state.latest if self._state is not None else None
+        if state is None or latest is None:
+            self.foot.setVisible(True)
+            return
+        if (latest.row_kinds, latest.rows) != self._rows:
+            self._rows = (latest.row_kinds, latest.rows)
+            self._limits = dict.fromkeys(QUANTITIES, LEAST_LIMIT)
+        self.place = place_of_rows(latest.row_kinds)
+        drawn = resolve_map(latest, self.quantity)
+        limit = self._limits[self.quantity] = grown_limit(drawn, self._limits[self.quantity])
+        self._show_controls(latest)
+        if self.place == "brain":
+            level: Level = self.level if has_zones(latest, self._zones) else "regions"
+            shown = areas(latest, level, self._zones)
+            self.brain.show_map(latest, drawn, shown, limit, regions_of(latest, state.selected, self._zones))
+        elif self.place == "scalp":
+            self.scalp.show_map(latest, drawn, limit, state.selected)
+        self.bar.show_scale(self.quantity, limit, _band(latest, drawn), float(drawn.values[state.selected]))
+        self.key.show_key(self.place, self.quantity)
+        self.selection.set_words(describe_row(latest, state.selected))
+        self._map().setAccessibleDescription(f"{row_hint(latest, state.selected)}\n{self.selection.words}")
+
+    def _show_controls(self, latest: Feedback) -> None:
+        widgets = {"brain": self.brain, "scalp": self.scalp, "nowhere": self.nowhere}
+        self.stack.setCurrentWidget(widgets[self.place])
+        for widget in (self.controls, self.foot):
+            widget.setVisible(self.place != "nowhere")
+        self.levels.setVisible(self.place == "brain" and has_zones(latest, self._zones))
+
+    def _map(self) -> QWidget:
+        return self.brain if self.place == "brain" else self.scalp
+
+
+def _band(latest: Feedback, drawn: MapState) -> Band | None:
+    """Return the median null band of the rows in colour, None where there is none or another quantity is shown."""
+    plain = np.array([look == "plain" for look in drawn.looks], np.bool_) & np.isfinite(latest.null_low)
+    if drawn.quantity != "observed" or not plain.any():
+        return None
+    return float(np.median(latest.null_low[plain])), float(np.median(latest.null_high[plain]))
+
+
+def describe_row(latest: Feedback, row: int) -> str:
+    """Return the chosen row's values in one line."""
+    values = (latest.observed[row], latest.null_low[row], latest.null_high[row])
+    forecast = (latest.predicted[row], latest.predicted_low[row], latest.predicted_high[row])
+    remark = row_remark(latest, row)
+    title = f"{row_title(latest, row)} {remark}" if remark else row_title(latest, row)
+    observed = f"observed {_with_range(*values, 'null band')}"
+    return f"{title}: {observed}, predicted {_with_range(*forecast, 'interval')}"
+
+
+def _with_range(value: float, low: float, high: float, name: str) -> str:
+    if not np.isfinite(value):
+        return "n/a"
+    known = np.isfinite(low) and np.isfinite(high)
+    return f"{signed(value)} ({name} {signed(low)} to {signed(high)})" if known else signed(value)

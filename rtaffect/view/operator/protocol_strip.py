@@ -1,0 +1,185 @@
+"""The protocol over the pages: block, time left, what is next, what is to be done, and the bar of blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from rtaffect.present.protocol_state import KINDS, PlannedBlock, ProtocolState, describe_protocol
+from rtaffect.view.parts import theme
+
+#: Colours of the bar: done, present, and to come. They differ in lightness, too.
+DONE, PRESENT, COMING = "#3c4a5a", "#9fb6cf", theme.BACKGROUND
+#: A second press skips within this time, s.
+CONFIRM_S = 4.0
+
+
+class BlockBar(QWidget):
+    """All blocks side by side, with the progress of the present one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._blocks: tuple[PlannedBlock, ...] = ()
+        self._present, self._progress = 0, 0.0
+        self.setFixedHeight(24)
+        self.setAccessibleName("blocks of the protocol")
+
+    def show_blocks(self, blocks: tuple[PlannedBlock, ...], present: int, progress: float | None) -> None:
+        """Draw ``blocks``; the one with number ``present`` (from 1) is so far (None: unknown)."""
+        # A pixel is the smallest progress that can be seen.
+        shown = round((progress or 0.0) * max(self.width(), 1)) / max(self.width(), 1)
+        if (blocks, present, shown) != (self._blocks, self._present, self._progress):
+            self._blocks, self._present, self._progress = blocks, present, shown
+            names = [f"{number}: {block.name or 'not known yet'}" for number, block in enumerate(blocks, start=1)]
+            self.setToolTip("\n".join(names))
+            self.setAccessibleDescription(f"block {present} of {len(blocks)}")
+            self.update()
+
+    def cells(self) -> list[QRectF]:
+        """Return the place of each block, px: as wide as it is long where all lengths are known, else all alike."""
+        seconds = [block.seconds for block in self._blocks]
+        even = not seconds or not all(math.isfinite(each) and each > 0 for each in seconds)
+        # Short blocks stay wide enough for a letter.
+        shares = [1.0] * len(seconds) if even else [each + 0.15 * sum(seconds) / len(seconds) for each in seconds]
+        found, x, unit = [], 0.0, self.width() / max(sum(shares), 1e-9)
+        for share in shares:
+            found.append(QRectF(x, 0, share * unit, self.height()).adjusted(1, 1, -1, -1))
+            x += share * unit
+        return found
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the blocks."""
+        painter = QPainter(self)
+        for number, (block, cell) in enumerate(zip(self._blocks, self.cells(), strict=True), start=1):
+            part = 1.0 if number < self._present else self._progress if number == self._present else 0.0
+            painter.fillRect(cell, theme.colour(COMING))
+            filled = QRectF(cell.left(), cell.top(), part * cell.width(), cell.height())
+            painter.fillRect(filled, theme.colour(PRESENT if number == self._present else DONE))
+            present = number == self._present
+            painter.setPen(theme.pen(theme.TEXT if present else theme.GRID, 1.5 if present else 1))
+            painter.drawRect(cell)
+            self._paint_name(painter, cell, filled, block, number)
+
+    def _paint_name(self, painter: QPainter, cell: QRectF, filled: QRectF, block: PlannedBlock, number: int) -> None:
+        painter.setFont(theme.font(11, bold=number == self._present))
+        metrics, room = painter.fontMetrics(), cell.adjusted(6, 0, -4, 0)
+        name = block.name or KINDS.get(block.kind, ("?",))[0]
+        if metrics.horizontalAdvance(name) > room.width():
+            short = KINDS.get(block.kind, ("",))[0]
+            name = (
+                metrics.elidedText(name, Qt.TextElideMode.ElideRight, int(room.width())) if room.width() > 44 else short
+            )
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        dark = number == self._present
+        painter.setPen(theme.pen(theme.TEXT if number <= self._present else theme.MUTED))
+        painter.drawText(room, flags, name)
+        if dark:
+            # What lies over the bright part is written dark.
+            painter.save()
+            painter.setClipRect(filled)
+            painter.setPen(theme.pen(theme.BACKGROUND))
+            painter.drawText(room, flags, name)
+            painter.restore()
+
+
+class ProtocolStrip(QFrame):
+    """The protocol in two lines. ``went`` and ``skipped`` are emitted when the operator says so."""
+
+    went = Signal()
+    skipped = Signal()
+
+    def __init__(self, *, can_go: bool, can_skip: bool, blinded: bool) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self.setVisible(False)
+        self._can_go, self._can_skip = can_go, can_skip
+        self._asked_at: float | None = None
+        self._running, self._now = False, 0.0
+        self.block, self.instruction = theme.label("", 14, bold=True), theme.ElidedLabel("", 13, theme.NOTICE)
+        self.left = theme.label("", 18, bold=True)
+        self.next, self.rule = theme.label("", 12, theme.MUTED), theme.label("", 12, theme.MUTED)
+        self.sealed = theme.label("arm sealed" if blinded else "", 12, theme.MUTED)
+        self.sealed.setToolTip(
+            "Which arm this session is of is in the sealed allocation; this window does not know it."
+        )
+        self.sealed.setVisible(blinded)
+        self.go_button, self.skip_button = theme.button("Go  Space", "go on"), theme.button("Skip  N", "skip the block")
+        self.go_button.setObjectName("go")
+        self.go_button.clicked.connect(self.go)
+        self.skip_button.clicked.connect(lambda: self.skip(self._now))
+        self.go_button.setVisible(can_go)
+        self.skip_button.setVisible(can_skip)
+        self.bar = BlockBar()
+        self._build()
+
+    def _build(self) -> None:
+        first, second = QHBoxLayout(), QHBoxLayout()
+        for line in (first, second):
+            line.setSpacing(12)
+        first.addWidget(self.block)
+        first.addWidget(self.instruction, 1)
+        for widget in (self.rule, self.sealed, self.go_button, self.skip_button):
+            first.addWidget(widget)
+        second.addWidget(self.bar, 1)
+        second.addWidget(self.left)
+        second.addWidget(self.next)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 5, 10, 5)
+        layout.setSpacing(4)
+        layout.addLayout(first)
+        layout.addLayout(second)
+
+    def show_protocol(
+        self, state: ProtocolState | None, blocks: Sequence[PlannedBlock], since_s: float, now: float
+    ) -> None:
+        """Say where the protocol is ``since_s`` seconds after the step that ``state`` is of; ``now`` is for 'twice'."""
+        self._now = now
+        if state is None:
+            return
+        if self.isHidden():
+            self.setVisible(True)
+        text = describe_protocol(state, since_s)
+        self._running = state.phase != "done"
+        if self._asked_at is not None and (now - self._asked_at > CONFIRM_S or not self._running):
+            self._asked_at = None
+        theme.set_text(self.block, text.block)
+        asked = self._asked_at is not None
+        self.instruction.set_words(f"press N again to skip {state.name!r}, Esc to stay" if asked else text.instruction)
+        theme.set_text(self.left, f"{text.left} left" if text.left and text.left != "no end set" else text.left)
+        theme.set_text(self.next, f"next: {text.next}" if text.next else "")
+        theme.set_text(self.rule, f"value {text.rule}" if text.rule else "")
+        self.bar.show_blocks(tuple(blocks), state.block, text.progress)
+        self.go_button.setEnabled(self.may_go(state))
+        self.skip_button.setEnabled(self._running)
+        if self.skip_button.isChecked() != asked:
+            self.skip_button.setCheckable(asked)
+            self.skip_button.setChecked(asked)
+
+    @staticmethod
+    def may_go(state: ProtocolState) -> bool:
+        """Return whether there is something to go on with: a block that waits."""
+        return state.phase == "waiting"
+
+    def go(self) -> None:
+        """Go on, where something waits for it."""
+        if self._can_go and self.go_button.isEnabled() and not self.isHidden():
+            self.went.emit()
+
+    def skip(self, now: float) -> None:
+        """Ask whether to skip the block; a second time within some seconds, skip it."""
+        if not (self._can_skip and self._running) or self.isHidden():
+            return
+        if self._asked_at is not None and now - self._asked_at <= CONFIRM_S:
+            self._asked_at = None
+            self.skipped.emit()
+        else:
+            self._asked_at = now
+
+    def cancel(self) -> bool:
+        """Stay in the block; return whether a skip had been asked for."""
+        asked, self._asked_at = self._asked_at is not None, None
+        return asked

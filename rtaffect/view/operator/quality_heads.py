@@ -1,0 +1,207 @@
+"""Signal quality on heads seen from above, one for each person: a mark for each channel, told by shape and size too."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from rtaffect.engine.feedback import Feedback
+from rtaffect.present.session_state import short_names
+from rtaffect.view.operator.quality import GOOD_FROM, POOR_BELOW
+from rtaffect.view.parts import theme
+from rtaffect.view.parts.head_plan import HeadPlan, at, paint_head, plan
+
+#: At most so many heads are drawn at once; of more people those around the chosen one.
+MOST_HEADS = 8
+TITLE, BELOW = 20.0, 16.0
+
+
+class QualityHeads(QWidget):
+    """One head for each person; ``chosen`` is emitted with the person whose head was clicked."""
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._latest: Feedback | None = None
+        self._names: list[str] = []
+        self._person, self.channel = 0, -1
+        self.setMinimumSize(300, 160)
+        self.setAccessibleName("signal quality of each channel, on a plan of the head")
+
+    def show_step(self, latest: Feedback, person: int, channel: int | None) -> None:
+        """Draw the newest step; ``person`` is framed, and the chosen ``channel`` is ringed."""
+        self._latest, self._person = latest, person
+        self.channel = -1 if channel is None else channel
+        self._names = list(short_names(latest.people).values())
+        self.update()
+
+    def shown(self) -> range:
+        """Return the people that are drawn."""
+        count = len(self._latest.people) if self._latest is not None else 0
+        first = self._person // MOST_HEADS * MOST_HEADS
+        return range(first, min(first + MOST_HEADS, count))
+
+    def cells(self) -> dict[int, QRectF]:
+        """Return the place of each drawn person, px."""
+        people = self.shown()
+        if not people:
+            return {}
+        shapes = ((columns, math.ceil(len(people) / columns)) for columns in range(1, len(people) + 1))
+        columns, lines = max(shapes, key=lambda s: min(self.width() / s[0], (self.height() - TITLE * s[1]) / s[1]))
+        width, height = self.width() / columns, self.height() / lines
+        return {
+            person: QRectF(number % columns * width, number // columns * height, width, height)
+            for number, person in enumerate(people)
+        }
+
+    def plan_of(self, person: int) -> HeadPlan | None:
+        """Return where a person's channels are drawn, px."""
+        cell = self.cells().get(person)
+        if cell is None or self._latest is None:
+            return None
+        area = cell.adjusted(8, TITLE + 2, -8, -8)
+        unplaced = len(self._latest.channels) - len(plan(self._latest.channels, area).places)
+        return plan(self._latest.channels, area.adjusted(0, 0, 0, -BELOW if unplaced else 0))
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a comfortable size."""
+        return QSize(560, 420)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the heads."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self._latest is None:
+            painter.setFont(theme.font(13))
+            painter.setPen(theme.pen(theme.MUTED))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "no quality known yet")
+            return
+        for person, cell in self.cells().items():
+            self._paint_person(painter, self._latest, person, cell)
+
+    def _paint_person(self, painter: QPainter, latest: Feedback, person: int, cell: QRectF) -> None:
+        chosen, found = person == self._person, self.plan_of(person)
+        if found is None:
+            return
+        if len(latest.people) > 1:
+            painter.setPen(theme.pen(theme.MUTED if chosen else theme.GRID, 1.5 if chosen else 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(cell.adjusted(2, 2, -2, -2), 5, 5)
+        painter.setFont(theme.font(12, bold=chosen))
+        painter.setPen(theme.pen(theme.TEXT))
+        title = QRectF(cell.left() + 10, cell.top() + 3, cell.width() - 20, TITLE)
+        name = painter.fontMetrics().elidedText(self._names[person], Qt.TextElideMode.ElideMiddle, int(title.width()))
+        painter.drawText(title, Qt.AlignmentFlag.AlignVCenter, name)
+        paint_head(painter, found)
+        named = found.disc >= 12
+        for channel, centre in found.places.items():
+            value = float(latest.quality[person, channel])
+            paint_mark(painter, centre, found.disc * (0.8 if named else 0.95), value)
+            if channel == self.channel:
+                painter.setPen(theme.pen(theme.TEXT, 1.5))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawEllipse(centre, found.disc + 1, found.disc + 1)
+        self._paint_names(painter, latest, person, found)
+        if len(found.places) < len(latest.channels):
+            room = QRectF(cell.left() + 10, cell.bottom() - BELOW - 8, cell.width() - 20, BELOW)
+            self._paint_beside(painter, latest, person, room)
+
+    def _paint_names(self, painter: QPainter, latest: Feedback, person: int, found: HeadPlan) -> None:
+        """Name all channels where there is room, else those that are not good."""
+        painter.setFont(theme.font(10 if found.disc >= 12 else 9, bold=found.disc >= 12))
+        for channel, centre in found.places.items():
+            value, room = float(latest.quality[person, channel]), found.disc >= 12
+            if (value >= GOOD_FROM and not room) or found.disc < 5:
+                continue
+            # A triangle has no room for a name.
+            within = room and not POOR_BELOW <= value < GOOD_FROM
+            painter.setPen(theme.pen(theme.BACKGROUND if within and value < POOR_BELOW else theme.TEXT))
+            offset = 0.0 if within else found.disc + 5
+            box = QRectF(centre.x() - 30, centre.y() - 7 + offset, 60, 14)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, latest.channels[channel])
+
+    def _paint_beside(self, painter: QPainter, latest: Feedback, person: int, room: QRectF) -> None:
+        """Name the channels that have no known place, with their quality in percent."""
+        placed = plan(latest.channels, room).places
+        words = ", ".join(
+            f"{name} {percent_of(float(latest.quality[person, number]))}"
+            for number, name in enumerate(latest.channels)
+            if number not in placed
+        )
+        painter.setFont(theme.font(11))
+        painter.setPen(theme.pen(theme.MUTED))
+        text = painter.fontMetrics().elidedText(
+            f"no known place: {words}", Qt.TextElideMode.ElideRight, int(room.width())
+        )
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, text)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Choose the person under the pointer."""
+        for person, cell in self.cells().items():
+            if cell.contains(event.position()):
+                self.chosen.emit(person)
+
+    def event(self, event: QEvent) -> bool:
+        """Name the channel under the pointer."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._latest is not None:
+            for person in self.shown():
+                found = self.plan_of(person)
+                channel = at(found, QPointF(event.pos())) if found is not None else None
+                if channel is not None:
+                    good = percent_of(float(self._latest.quality[person, channel]))
+                    text = f"{self._latest.people[person]}, {self._latest.channels[channel]}: {good} good"
+                    QToolTip.showText(event.globalPos(), text, self)
+                    return True
+        return super().event(event)
+
+
+def percent_of(quality: float) -> str:
+    """Return a quality in percent."""
+    return f"{100 * quality:.0f} %" if np.isfinite(quality) else "n/a"
+
+
+def paint_mark(painter: QPainter, centre: QPointF, radius: float, quality: float) -> None:
+    """Draw a quality: small and round where good, a triangle where partly so, a large square where poor."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    if not np.isfinite(quality):
+        painter.setPen(theme.pen(theme.FAINT, 1.5))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(centre, 0.7 * radius, 0.7 * radius)
+    elif quality >= GOOD_FROM:
+        painter.setBrush(theme.brush(theme.GOOD))
+        painter.drawEllipse(centre, 0.85 * radius, 0.85 * radius)
+    elif quality >= POOR_BELOW:
+        painter.setBrush(theme.brush(theme.PARTLY))
+        corners = ((0.0, -1.15), (1.1, 0.85), (-1.1, 0.85))
+        painter.drawPolygon(QPolygonF([centre + QPointF(radius * x, radius * y) for x, y in corners]))
+    else:
+        painter.setBrush(theme.brush(theme.POOR))
+        painter.drawRect(QRectF(centre.x() - radius, centre.y() - radius, 2 * radius, 2 * radius))
+
+
+class MarkKey(QWidget):
+    """The key to the marks."""
+
+    _ENTRIES = (("good", 1.0), ("50\N{EN DASH}90 %", 0.7), ("< 50 %", 0.2), ("no value", math.nan))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFont(theme.font(11))
+        self.setFixedSize(sum(self.fontMetrics().horizontalAdvance(text) + 28 for text, _ in self._ENTRIES), 18)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw a mark and its meaning for each class."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        x = 0.0
+        for text, quality in self._ENTRIES:
+            paint_mark(painter, QPointF(x + 8, 9), 5.5, quality)
+            width = self.fontMetrics().horizontalAdvance(text)
+            painter.setPen(theme.pen(theme.MUTED))
+            painter.drawText(QRectF(x + 18, 0, width + 4, 18), Qt.AlignmentFlag.AlignVCenter, text)
+            x += width + 28

@@ -1,0 +1,145 @@
+"""Values at electrodes, seen from above: one disc each and nothing made up between them.
+
+Rows are correlations, not potentials: there is no field to be drawn between two electrodes.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from rtaffect.engine.feedback import Feedback
+from rtaffect.present.maps import MapState, row_words
+from rtaffect.view.operator.brain import fill_of, paint_doubt
+from rtaffect.view.parts import theme
+from rtaffect.view.parts.head_plan import NAMED_FROM, HeadPlan, at, paint_head, paint_name, plan
+
+#: Width of the column of channels that have no known place, and height of its lines, px.
+BESIDE, LINE = 170.0, 26.0
+#: From this part of the colour scale on a name is written dark.
+BRIGHT = 0.45
+
+
+class ScalpMap(QWidget):
+    """The head with a disc for each channel; ``chosen`` is emitted with the row that was clicked."""
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._latest: Feedback | None = None
+        self._state: MapState | None = None
+        self._selected, self._limit = -1, 1.0
+        self.setMinimumSize(300, 200)
+        self.setAccessibleName("map of the scalp: one disc for each channel")
+
+    def show_map(self, latest: Feedback, state: MapState, limit: float, selected: int) -> None:
+        """Draw ``state``; the row ``selected`` is ringed."""
+        self._latest, self._state, self._limit, self._selected = latest, state, limit, selected
+        self.update()
+
+    def places(self) -> tuple[HeadPlan, dict[int, QRectF]]:
+        """Return the plan of the channels with a known place, and the lines of the others, by row, px."""
+        rows = self._latest.rows if self._latest is not None else ()
+        area = QRectF(self.rect()).adjusted(6, 6, -6, -6)
+        found = plan(rows, area)
+        others = [row for row in range(len(rows)) if row not in found.places]
+        if not others:
+            return found, {}
+        each = min(LINE, (area.height() - 20) / len(others))
+        top = area.top() + 20
+        lines = {
+            row: QRectF(area.right() - BESIDE, top + number * each, BESIDE, each) for number, row in enumerate(others)
+        }
+        return plan(rows, area.adjusted(0, 0, -BESIDE, 0)), lines
+
+    def row_at(self, place: QPointF) -> int | None:
+        """Return the row at a place, px."""
+        found, lines = self.places()
+        row = at(found, place)
+        return row if row is not None else next((r for r, box in lines.items() if box.contains(place)), None)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a comfortable size."""
+        return QSize(560, 420)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the head, the discs, and the channels beside it."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        found, lines = self.places()
+        if found.places or self._latest is None:
+            paint_head(painter, found)
+        if self._latest is None or self._state is None:
+            return
+        for row, centre in found.places.items():
+            self._paint_disc(painter, self._state, row, centre, found.disc)
+            if found.disc >= NAMED_FROM:
+                self._paint_name(painter, row, centre, found.disc)
+        if lines:
+            self._paint_beside(painter, self._latest, self._state, lines)
+
+    def _paint_disc(self, painter: QPainter, state: MapState, row: int, centre: QPointF, disc: float) -> None:
+        look, ring = state.looks[row], max(2.5, 0.28 * disc)
+        colour = fill_of(look, float(state.values[row]), self._limit)
+        if row == self._selected:
+            painter.setPen(theme.pen(theme.TEXT, 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(centre, disc + 3, disc + 3)
+        if self._hollow(state, row):
+            painter.setPen(theme.pen(colour, ring))
+            painter.setBrush(theme.brush(theme.BACKGROUND))
+            painter.drawEllipse(centre, disc - ring / 2, disc - ring / 2)
+        else:
+            painter.setPen(theme.pen(theme.FAINT if look == "absent" else theme.BACKGROUND))
+            painter.setBrush(theme.brush(colour))
+            painter.drawEllipse(centre, disc, disc)
+        if look == "untrusted" and disc < NAMED_FROM:
+            paint_doubt(painter, centre)
+
+    @staticmethod
+    def _hollow(state: MapState, row: int) -> bool:
+        """Return whether the value lies inside its band: where there is one, and the row is drawn in colour."""
+        return state.quantity != "predicted" and state.looks[row] in ("plain", "unresolved") and not state.marked[row]
+
+    def _paint_name(self, painter: QPainter, row: int, centre: QPointF, disc: float) -> None:
+        if self._state is None or self._latest is None:
+            return
+        state, name = self._state, self._latest.rows[row]
+        coloured = state.looks[row] == "plain" and not self._hollow(state, row)
+        bright = coloured and abs(float(state.values[row])) > BRIGHT * self._limit
+        doubted = f"{name} \N{MULTIPLICATION SIGN}" if state.looks[row] == "untrusted" else name
+        paint_name(painter, centre, disc, doubted, theme.BACKGROUND if bright else theme.TEXT)
+
+    def _paint_beside(self, painter: QPainter, latest: Feedback, state: MapState, lines: dict[int, QRectF]) -> None:
+        painter.setFont(theme.font(11))
+        painter.setPen(theme.pen(theme.MUTED))
+        first = next(iter(lines.values()))
+        painter.drawText(QPointF(first.left(), first.top() - 6), "without a known place")
+        for row, box in lines.items():
+            disc = min(9.0, box.height() / 2 - 1)
+            centre = QPointF(box.left() + 12, box.center().y())
+            self._paint_disc(painter, state, row, centre, disc)
+            if box.height() < 10:
+                continue
+            painter.setFont(theme.font(11 if box.height() > 14 else 9))
+            painter.setPen(theme.pen(theme.MUTED if state.looks[row] == "untrusted" else theme.TEXT))
+            room = box.adjusted(28, 0, 0, 0)
+            name = painter.fontMetrics().elidedText(latest.rows[row], Qt.TextElideMode.ElideMiddle, int(room.width()))
+            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Choose the row under the pointer."""
+        row = self.row_at(event.position())
+        if row is not None:
+            self.chosen.emit(row)
+
+    def event(self, event: QEvent) -> bool:
+        """Name the channel under the pointer."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            row = self.row_at(QPointF(event.pos()))
+            if row is not None and self._latest is not None and self._state is not None:
+                QToolTip.showText(event.globalPos(), row_words(self._latest, row, self._state), self)
+                return True
+        return super().event(event)

@@ -1,0 +1,338 @@
+"""The operator's window: repaints by its own timer, reads frozen states, and never holds the engine up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+
+from rtaffect.present.health import RecordingStatus, describe_health
+from rtaffect.present.keys import BINDINGS, MARKER_KEYS
+from rtaffect.present.maps import QUANTITIES, Quantity
+from rtaffect.present.session_presenter import Presenter
+from rtaffect.present.session_state import ViewState
+from rtaffect.stream.source import Source
+from rtaffect.view.operator.agreement_page import AgreementPage
+from rtaffect.view.operator.curves_page import SPACING, CurvesPage
+from rtaffect.view.operator.foot import Footer, MarkerBar
+from rtaffect.view.operator.help import HelpPanel
+from rtaffect.view.operator.map_page import MapPage
+from rtaffect.view.operator.protocol_strip import ProtocolStrip
+from rtaffect.view.operator.rows import RowPanel
+from rtaffect.view.operator.signals_page import SignalsPage
+from rtaffect.view.operator.status import Header
+from rtaffect.view.parts import theme
+
+#: Milliseconds between repaints: 40 a second, so that 30 remain when the machine is busy.
+REPAINT_MS = 25
+#: Over and under all, px.
+MARGIN = 6
+#: The recording is asked how it is, and the health line is written, so often, s.
+ASK_S, HEALTH_S = 1.0, 0.1
+PAGES = ("Curves", "Brain", "Signals", "Agreement")
+
+
+class SessionWindow(QMainWindow):
+    """All that the operator of a running session needs.
+
+    Parameters
+    ----------
+    presenter : Presenter
+        Fed by the engine's thread.
+    title : str
+        Name of the session, shown beside the program's.
+    banner : str or None
+        A text that must be seen at all times, such as that the data are synthetic.
+    on_close : callable
+        Called exactly once, when the window is closed.
+    now : callable
+        Present time on the clock of ``Feedback.lsl_time``, s.
+    poll : callable or None
+        Returns None while the session runs. A text says that it has ended; one that begins with 'fault:' says that
+        it has failed.
+    seconds_after_end : float or None
+        Close that long after the end, s; None leaves the window open.
+    sources : sequence of Source
+        Of the session, for raw traces and the sound; their buffers are read, nothing else.
+    on_go, on_skip : callable or None
+        Called when the operator starts the block that waits, or skips the present one; None where there is no protocol.
+    on_marker : callable or None
+        Called with the text of a marker that the operator sets; None where markers are not kept.
+    recording : callable or None
+        Returns how the recording is; None where nothing is recorded.
+    blinded : bool
+        Whether the session's arm is sealed; that is said, and nothing else of it.
+    zones : mapping of str to sequence of str
+        Regions of each zone, so that zones can be drawn on the brain.
+    """
+
+    closed = Signal()
+
+    def __init__(
+        self,
+        presenter: Presenter,
+        *,
+        title: str = "",
+        banner: str | None = None,
+        on_close: Callable[[], None],
+        now: Callable[[], float],
+        poll: Callable[[], str | None] | None = None,
+        seconds_after_end: float | None = None,
+        sources: Sequence[Source] = (),
+        on_go: Callable[[], None] | None = None,
+        on_skip: Callable[[], None] | None = None,
+        on_marker: Callable[[str], None] | None = None,
+        recording: Callable[[], RecordingStatus] | None = None,
+        blinded: bool = False,
+        zones: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__()
+        self._presenter, self._on_close, self._now, self._poll = presenter, on_close, now, poll
+        self._on_marker, self._recording, self._sources = on_marker, recording, sources
+        given = {"go": on_go, "skip": on_skip, "marker": on_marker, "quick": on_marker}
+        self._without = frozenset(action for action, call in given.items() if call is None)
+        self._seconds_after_end = seconds_after_end
+        self._close_called = False
+        self._opened = now()
+        self._ended_at: float | None = None
+        self._state: ViewState = presenter.state()
+        self._drawn: dict[int, int] = {}
+        self._recorded: RecordingStatus | None = None
+        self._elsewhere = ""
+        self._asked_at = self._said_at = float("-inf")
+        self.frames = self.data_updates = 0
+        self.setWindowTitle(f"rtaffect \N{EN DASH} {title}" if title and title != "rtaffect" else "rtaffect")
+        self.setStyleSheet(theme.STYLE)
+        self.header, self.rows = Header(title), RowPanel()
+        self.footer = Footer(["M marker"] if on_marker is not None else [])
+        self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(zones or {})
+        self.signals, self.agreement = SignalsPage(sources), AgreementPage(self._state.smooth_steps)
+        self.protocol = ProtocolStrip(can_go=on_go is not None, can_skip=on_skip is not None, blinded=blinded)
+        self.marker = MarkerBar()
+        self._build(banner)
+        self._connect(on_go, on_skip)
+        self._show_data()
+        self.timer = QTimer(self)
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self.tick)
+        self.timer.start(REPAINT_MS)
+
+    def _build(self, banner: str | None) -> None:
+        self.banner = theme.label(banner or "", 13, theme.NOTICE, bold=True)
+        self.banner.setObjectName("banner")
+        self.banner.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.banner.setVisible(bool(banner))
+        self.tabs, self.pages = QTabBar(), QStackedWidget()
+        self.tabs.setFont(theme.font(13))
+        self.tabs.setExpanding(False)
+        self.tabs.setDrawBase(False)
+        self.tabs.setAccessibleName("pages")
+        for number, (name, page) in enumerate(zip(PAGES, self._pages, strict=True), start=1):
+            self.tabs.addTab(f"{number}  {name}")
+            self.pages.addWidget(page)
+        right, middle, body = QVBoxLayout(), QHBoxLayout(), QWidget()
+        right.addWidget(self.tabs)
+        right.addWidget(self.pages, 1)
+        middle.addWidget(self.rows)
+        middle.addLayout(right, 1)
+        body.setObjectName("body")
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(10, MARGIN, 10, MARGIN)
+        for part in (layout, middle):
+            part.setSpacing(SPACING)
+        right.setSpacing(6)
+        for widget in (self.header, self.banner, self.protocol):
+            layout.addWidget(widget)
+        layout.addLayout(middle, 1)
+        layout.addWidget(self.marker)
+        layout.addWidget(self.footer)
+        self.setCentralWidget(body)
+        self.help = HelpPanel(self, self._without)
+        self.setMinimumSize(1180, 660)
+        self.resize(1280, 720)
+
+    @property
+    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage]:
+        return self.curves, self.map, self.signals, self.agreement
+
+    def _connect(self, on_go: Callable[[], None] | None, on_skip: Callable[[], None] | None) -> None:
+        self.rows.chosen.connect(self._choose)
+        self.map.chosen.connect(self._choose)
+        self.tabs.currentChanged.connect(self.show_page)
+        self.marker.written.connect(self._mark)
+        for signal, call in ((self.protocol.went, on_go), (self.protocol.skipped, on_skip)):
+            if call is not None:
+                signal.connect(call)
+        actions = self._actions()
+        for binding in (binding for _, bindings in BINDINGS for binding in bindings):
+            for key in binding.keys:
+                action = partial(self._mark, key) if key in MARKER_KEYS else actions[binding.action]
+                if binding.action not in self._without:
+                    QShortcut(QKeySequence(key), self, action)
+
+    def _actions(self) -> dict[str, Callable[[], object]]:
+        """Return what each action of the table of keys does."""
+        pages = {f"page-{n}": partial(self.tabs.setCurrentIndex, n - 1) for n in range(1, len(PAGES) + 1)}
+        return {
+            **pages,
+            **{quantity: partial(self._show_on_map, quantity) for quantity in QUANTITIES},
+            "go": self.protocol.go,
+            "skip": lambda: self.protocol.skip(self._now()),
+            "marker": self.marker.ask,
+            "quick": lambda: None,
+            "level": self.map.switch_level,
+            "raw": self._show_raw,
+            "person": self.signals.next_person,
+            "larger": lambda: self.signals.scale(-1),
+            "smaller": lambda: self.signals.scale(1),
+            "automatic": lambda: self.signals.scale(0),
+            "help": self.help.switch,
+            "cancel": self._cancel,
+            "close": self.close,
+        }
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the newest step, or since the window was opened where there is none.
+
+        They stand still once the session has ended.
+        """
+        now = self._now() if self._ended_at is None else self._ended_at
+        since = self._opened if self._state.latest is None else self._state.latest.lsl_time
+        return max(0.0, now - since)
+
+    def tick(self) -> None:
+        """One turn of the display: the time always, the data of the shown page only when they have changed."""
+        self.frames += 1
+        self._ask_whether_ended()
+        if self._presenter.revision != self._state.revision:
+            self._state = self._presenter.state()
+            self._show_data()
+        state, elapsed = self._state, self.elapsed_s
+        self.header.show_time(state, elapsed)
+        page = self.pages.currentIndex()
+        if page == 0:
+            self.curves.show_time(state, elapsed)
+        elif page == 2 and self._ended_at is None:
+            self.signals.show_time(self._now())
+        elif page == 3:
+            self.agreement.show_time(state, elapsed)
+        self._show_protocol(elapsed)
+        self._show_health(elapsed)
+
+    def show_page(self, page: int) -> None:
+        """Show a page by its number, from 0."""
+        self.tabs.setCurrentIndex(page)
+        self.pages.setCurrentIndex(page)
+        self._draw_page()
+
+    def _show_data(self) -> None:
+        self.data_updates += 1
+        self.footer.show_step(self._state, self._trouble)
+        if self._state.latest is not None:
+            self.rows.show_step(self._state.latest, self._state.selected)
+            self.rows.fit_window(self.width())
+        self._draw_page()
+
+    def _draw_page(self) -> None:
+        """Draw the shown page, unless it shows this state already."""
+        page = self.pages.currentIndex()
+        if self._drawn.get(page) == self._state.revision:
+            return
+        self._drawn[page] = self._state.revision
+        self._pages[page].show_state(self._state)
+        self.tabs.setTabText(1, f"2  {self.map.title_of(self._state)}")
+
+    def _show_protocol(self, elapsed: float) -> None:
+        state = self._state
+        behind = 0 if state.latest is None or state.protocol is None else state.latest.step - state.protocol.step
+        since = 0.0 if self._ended_at is not None else elapsed + max(0, behind) * state.step_s
+        self.protocol.show_protocol(state.protocol, state.blocks, since, self._now())
+
+    def _show_health(self, elapsed: float) -> None:
+        now = self._now()
+        if self._recording is not None and not 0 <= now - self._asked_at < ASK_S:
+            before, self._recorded = self._trouble, self._recording()
+            self._asked_at = now
+            if self._trouble != before:
+                self.footer.show_step(self._state, self._trouble)
+        if 0 <= now - self._said_at < HEALTH_S:
+            return
+        self._said_at = now
+        over = self._ended_at is not None
+        ages = {} if over else {source.info.name: now - source.buffer.newest for source in self._sources}
+        self.footer.show_health(describe_health(self._state, elapsed, self._recorded, ages))
+
+    @property
+    def _trouble(self) -> str:
+        """What is wrong outside the steps: with the recording, and with the participant's view."""
+        recording = self._recorded.trouble if self._recorded is not None else ""
+        both = (f"recording: {recording}" if recording else "", self._elsewhere)
+        return "   \N{MIDDLE DOT}   ".join(text for text in both if text)
+
+    def show_trouble(self, text: str) -> None:
+        """Say what is wrong with another part of the session; empty when it is over."""
+        self._elsewhere = text
+        self.footer.show_step(self._state, self._trouble)
+
+    def _choose(self, row: int) -> None:
+        self._presenter.select(row)
+        self.tick()
+
+    def _show_on_map(self, quantity: Quantity) -> None:
+        self.map.show_quantity(quantity)
+        self.show_page(1)
+
+    def _show_raw(self) -> None:
+        self.signals.switch_raw()
+        self.show_page(2)
+
+    def _mark(self, text: str) -> None:
+        """Give a marker away, and draw it at the present session time."""
+        if self._on_marker is None:
+            return
+        self._on_marker(text)
+        latest = self._state.latest
+        if latest is not None:
+            self._presenter.mark(latest.time + self.elapsed_s, text)
+        self.rows.list.setFocus()
+
+    def _cancel(self) -> None:
+        """Leave what is open: the newest first."""
+        if self.marker.cancel():
+            self.rows.list.setFocus()
+        elif not self.protocol.cancel() and self.help.isVisible():
+            self.help.switch()
+
+    def _ask_whether_ended(self) -> None:
+        if self._ended_at is not None:
+            return
+        text = self._poll() if self._poll is not None else None
+        if text is not None:
+            if text.lower().startswith("fault"):
+                self._presenter.fail(text.partition(":")[2].strip() or text)
+            else:
+                self._presenter.end(text)
+        state = self._presenter.state() if text is not None else self._state
+        if state.ended is not None or state.fault is not None:
+            self._ended_at = self._now()
+            if self._seconds_after_end is not None:
+                QTimer.singleShot(round(1000 * self._seconds_after_end), self, self.close)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Keep the list of keys in the middle."""
+        super().resizeEvent(event)
+        self.rows.fit_window(self.width())
+        self.help.place()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Stop repainting and tell the session, once."""
+        self.timer.stop()
+        if not self._close_called:
+            self._close_called = True
+            self._on_close()
+        super().closeEvent(event)
+        self.closed.emit()

@@ -1,0 +1,173 @@
+"""The sound: a level meter and a spectrogram of the last seconds."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+
+from rtaffect.present.colours import sequential
+from rtaffect.present.sound_state import HIGHEST_HZ, LOWEST_HZ, SECONDS, SoundLevel, SoundScope
+from rtaffect.stream.source import Source
+from rtaffect.view.parts import theme
+
+#: The meter and the colours of the spectrogram run over these levels, dB.
+METER_DB, COLOUR_DB = (-60.0, 0.0), (-90.0, -20.0)
+#: A level below this is as good as silence: the microphone may be off.
+QUIET_DB = -55.0
+FREQUENCIES = (100, 200, 500, 1000, 2000, 5000)
+
+
+class SoundPanel(QFrame):
+    """Level and spectrogram of one source of sound."""
+
+    def __init__(self, source: Source | None) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self._source = source
+        self._scope = SoundScope(source.info.rate) if source is not None else None
+        self.heading = theme.label("Sound", 13, bold=True)
+        self.words = theme.ElidedLabel("", 12, theme.MUTED)
+        self.meter, self.spectrogram = Meter(), Spectrogram()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 8, 10, 6)
+        layout.setSpacing(4)
+        layout.addWidget(self.heading)
+        layout.addWidget(self.words)
+        layout.addWidget(self.meter)
+        layout.addWidget(self.spectrogram, 1)
+        if source is None:
+            self.words.set_words("no sound in this session")
+            self.meter.setVisible(False)
+            self.spectrogram.setVisible(False)
+            layout.addStretch(1)
+
+    def take(self, now: float) -> None:
+        """Read what is new at ``now``, s on the LSL clock, and draw."""
+        if self._source is None or self._scope is None:
+            return
+        self._scope.take(*self._source.buffer.tail(self._scope.wanted_s(now)))
+        self.words.set_words(f"{self._source.info.name}: {describe_level(self._scope.level)}")
+        self.meter.show_level(self._scope.level)
+        self.spectrogram.show_picture(self._scope.picture(now))
+
+
+def describe_level(level: SoundLevel) -> str:
+    """Return the level in words."""
+    if not np.isfinite(level.rms_db):
+        return "no samples yet"
+    text = f"{level.rms_db:.0f} dB, peak {level.peak_db:.0f} dB".replace("-", "\N{MINUS SIGN}")
+    if level.clipped:
+        return f"{text}: clipped, turn it down"
+    return f"{text}: next to silence" if level.rms_db < QUIET_DB else text
+
+
+class Meter(QWidget):
+    """The level as a bar, the peak as a line, and a scale in dB."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._level = SoundLevel(float("nan"), float("nan"), False)
+        self.setFixedHeight(44)
+        self.setAccessibleName("sound level, dB re full scale")
+
+    def show_level(self, level: SoundLevel) -> None:
+        """Draw ``level``."""
+        if level != self._level:
+            self._level = level
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw bar, peak, ticks and label."""
+        painter = QPainter(self)
+        bar = QRectF(14, 2, self.width() - 28, 12)
+        painter.fillRect(bar, theme.colour(theme.BACKGROUND))
+        if np.isfinite(self._level.rms_db):
+            colour = theme.POOR if self._level.clipped else "#3fc6a5"
+            painter.fillRect(
+                QRectF(bar.left(), bar.top(), self._x(self._level.rms_db, bar) - bar.left(), 12), theme.colour(colour)
+            )
+            x = self._x(self._level.peak_db, bar)
+            painter.fillRect(QRectF(x - 1, bar.top() - 1, 2, 14), theme.colour(theme.TEXT))
+        painter.setFont(theme.font(11))
+        for tick in range(int(METER_DB[0]), 1, 20):
+            x = self._x(tick, bar)
+            painter.setPen(theme.pen(theme.MUTED))
+            painter.drawLine(QPointF(x, bar.bottom()), QPointF(x, bar.bottom() + 3))
+            text = f"{tick}".replace("-", "\N{MINUS SIGN}")
+            painter.drawText(QRectF(x - 20, bar.bottom() + 2, 40, 14), Qt.AlignmentFlag.AlignCenter, text)
+        box = QRectF(bar.left(), bar.bottom() + 15, bar.width(), 14)
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "level (bar) and peak (line), dB re full scale")
+
+    @staticmethod
+    def _x(level: float, bar: QRectF) -> float:
+        low, high = METER_DB
+        return bar.left() + float(np.clip((level - low) / (high - low), 0, 1)) * bar.width()
+
+
+class Spectrogram(QWidget):
+    """Level by time and log frequency, with axes and a scale of its colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._image: QImage | None = None
+        self.setMinimumSize(240, 150)
+        colours = np.ascontiguousarray(sequential())
+        self._colours = QImage(colours.tobytes(), len(colours), 1, 3 * len(colours), QImage.Format.Format_RGB888).copy()
+        self.setAccessibleName(f"spectrogram of the last {SECONDS:g} s, to {HIGHEST_HZ / 1000:g} kHz")
+
+    def show_picture(self, picture: np.ndarray) -> None:
+        """Draw ``picture`` (bands, columns), dB, lowest band first; NaN is left dark."""
+        low, high = COLOUR_DB
+        known = np.isfinite(picture)
+        levels = np.clip((np.where(known, picture, low) - low) / (high - low), 0, 1)
+        pixels = sequential()[np.round(255 * levels).astype(np.int64)]
+        pixels[~known] = (15, 19, 24)
+        pixels = np.ascontiguousarray(pixels[::-1])
+        height, width, _ = pixels.shape
+        self._image = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a comfortable size."""
+        return QSize(330, 300)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the picture, its axes and the scale."""
+        painter = QPainter(self)
+        painter.setFont(theme.font(11))
+        area = QRectF(self.rect()).adjusted(58, 8, -16, -78)
+        painter.fillRect(area, theme.colour(theme.BACKGROUND))
+        if self._image is not None:
+            painter.drawImage(area, self._image)
+        painter.setPen(theme.pen(theme.MUTED))
+        for frequency in (*FREQUENCIES, int(HIGHEST_HZ)):
+            y = area.bottom() - np.log(frequency / LOWEST_HZ) / np.log(HIGHEST_HZ / LOWEST_HZ) * area.height()
+            painter.drawLine(QPointF(area.left() - 4, y), QPointF(area.left(), y))
+            text = f"{frequency / 1000:g}k" if frequency >= 1000 else str(frequency)
+            box = QRectF(14, y - 8, area.left() - 20, 16)
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+        for second in range(0, int(SECONDS) + 1, 2):
+            x = area.right() - area.width() * second / SECONDS
+            painter.drawLine(QPointF(x, area.bottom()), QPointF(x, area.bottom() + 4))
+            text = f"\N{MINUS SIGN}{second}" if second else "0"
+            painter.drawText(QRectF(x - 20, area.bottom() + 4, 40, 14), Qt.AlignmentFlag.AlignCenter, text)
+        below = QRectF(area.left(), area.bottom() + 18, area.width(), 15)
+        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, "time before now (s)")
+        painter.save()
+        painter.translate(6, area.center().y())
+        painter.rotate(-90)
+        painter.drawText(QRectF(-70, -8, 140, 16), Qt.AlignmentFlag.AlignCenter, "frequency (Hz)")
+        painter.restore()
+        self._paint_scale(painter, QRectF(area.left(), area.bottom() + 40, area.width(), 8))
+
+    def _paint_scale(self, painter: QPainter, bar: QRectF) -> None:
+        painter.drawImage(bar, self._colours)
+        low, high = COLOUR_DB
+        for tick in (low, (low + high) / 2, high):
+            x = bar.left() + (tick - low) / (high - low) * bar.width()
+            text = f"{tick:.0f}".replace("-", "\N{MINUS SIGN}")
+            painter.drawText(QRectF(x - 20, bar.bottom() + 1, 40, 14), Qt.AlignmentFlag.AlignCenter, text)
+        box = QRectF(bar.left(), bar.bottom() + 14, bar.width(), 15)
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "dB re full scale, in each band")

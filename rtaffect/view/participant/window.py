@@ -1,0 +1,179 @@
+"""The participant's view: one calm figure, or an instruction, on a dark screen; nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QScreen
+from PySide6.QtWidgets import QWidget
+
+from rtaffect.present.participant_state import ParticipantPresenter, ScreenInfo, choose_screen
+from rtaffect.view.participant.figures import BACKGROUND, figure_area, paint
+
+#: Milliseconds between repaints: 60 a second, so that 40 remain when the machine is busy.
+REPAINT_MS = 16
+
+
+def list_screens() -> tuple[ScreenInfo, ...]:
+    """Return the screens of this computer, in the order in which they are numbered."""
+    return tuple(_info(index, screen) for index, screen in enumerate(QGuiApplication.screens()))
+
+
+class ParticipantWindow(QWidget):
+    """What the participant sees: full screen on a screen of their own, or a small window for a look at it.
+
+    It takes neither the keyboard nor a click from the operator, shows no cursor, and only the operator closes it.
+    When its screen is unplugged it hides, since the screen that remains is the operator's; it comes back with the
+    screen. Both are told by ``trouble``.
+
+    Parameters
+    ----------
+    presenter
+        Fed by the engine's thread.
+    screen
+        Number of the participant's screen; without a meaning for the preview.
+    preview
+        A small window with a frame, which can be closed, in place of the full screen.
+    now
+        Present time on a clock that runs evenly, s.
+    on_trouble
+        Called with the text of each new ``trouble``, and with an empty one when it is over.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such screen, or it is the only one; the message lists those there are.
+    """
+
+    closed = Signal()
+
+    def __init__(
+        self,
+        presenter: ParticipantPresenter,
+        *,
+        screen: int = 1,
+        preview: bool = False,
+        now: Callable[[], float] = time.monotonic,
+        on_trouble: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._presenter, self._now, self._on_trouble = presenter, now, on_trouble
+        self.preview, self.frames, self.trouble = preview, 0, ""
+        self._missing = self._watching = False
+        self._home: ScreenInfo | None = None
+        self._others: tuple[ScreenInfo, ...] = ()
+        if not preview:
+            there = list_screens()
+            self._home = choose_screen(screen, there)
+            self._others = tuple(info for info in there if info.index != screen)
+        self.state = presenter.state(now())
+        self._prepare()
+        self.timer = QTimer(self)
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self.tick)
+
+    def _prepare(self) -> None:
+        flags = Qt.WindowType.Window | Qt.WindowType.WindowDoesNotAcceptFocus
+        if not self.preview:
+            flags |= Qt.WindowType.FramelessWindowHint | Qt.WindowType.WindowStaysOnTopHint
+            self.setCursor(Qt.CursorShape.BlankCursor)
+        self.setWindowFlags(flags)
+        self.setWindowTitle("rtaffect \N{EN DASH} what the participant sees")
+        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMinimumSize(240, 135)
+        self.resize(480, 270)
+
+    def start(self) -> None:
+        """Appear, and follow the presenter."""
+        if self._home is None:
+            self.show()
+        else:
+            self._watch_screens(True)
+            self._fill(QGuiApplication.screens()[self._home.index])
+        self.timer.start(REPAINT_MS)
+
+    def tick(self) -> None:
+        """Repaint what has changed."""
+        before, self.state = self.state, self._presenter.state(self._now())
+        if self.state == before:
+            return
+        self.frames += 1
+        if before.text or self.state.text:
+            self.update()
+        else:
+            self.update(figure_area(self.rect()))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Paint the instruction or the figure."""
+        painter = QPainter(self)
+        painter.fillRect(event.rect(), QColor(BACKGROUND))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        paint(painter, QRectF(self.rect()), self.state)
+        painter.end()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Do nothing: no key, Escape included, is the participant's."""
+        event.accept()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Close for the operator, who asks this object; not for who sits before the screen and asks the desktop."""
+        if event.spontaneous() and not self.preview:
+            event.ignore()
+            return
+        self.timer.stop()
+        self._watch_screens(False)
+        super().closeEvent(event)
+        self.closed.emit()
+
+    def _watch_screens(self, wanted: bool) -> None:
+        application = QGuiApplication.instance()
+        if not isinstance(application, QGuiApplication) or self._watching == wanted:
+            return
+        for signal, slot in ((application.screenRemoved, self._lose), (application.screenAdded, self._find)):
+            (signal.connect if wanted else signal.disconnect)(slot)
+        self._watching = wanted
+
+    def _fill(self, screen: QScreen) -> None:
+        self.setScreen(screen)
+        self.setGeometry(screen.geometry())
+        # Not showFullScreen(), which asks for the keyboard, too.
+        self.setWindowState(Qt.WindowState.WindowFullScreen)
+        self.show()
+
+    def _lose(self, screen: QScreen) -> None:
+        if self._home is None or self._missing or not _info(self._home.index, screen).same_as(self._home):
+            return
+        self._missing = True
+        self.hide()
+        self._tell(
+            f"the participant's screen ({self._home.describe}) is gone, and the participant sees nothing; connect it "
+            "again, and the view comes back by itself"
+        )
+
+    def _find(self, screen: QScreen) -> None:
+        found = _info(0, screen)
+        if self._missing and not any(found.same_as(other) for other in self._others):
+            self._missing = False
+            self._fill(screen)
+            self._tell("")
+
+    def _tell(self, text: str) -> None:
+        self.trouble = text
+        if self._on_trouble is not None:
+            self._on_trouble(text)
+
+
+def _info(index: int, screen: QScreen) -> ScreenInfo:
+    size = screen.size()
+    return ScreenInfo(
+        index=index,
+        name=screen.name(),
+        width=size.width(),
+        height=size.height(),
+        primary=screen is QGuiApplication.primaryScreen() or screen == QGuiApplication.primaryScreen(),
+        serial=screen.serialNumber(),
+    )

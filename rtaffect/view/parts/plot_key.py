@@ -1,0 +1,109 @@
+"""Keys to the plots: one drawn sample and one word for each mark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QWidget
+
+from rtaffect.view.parts import theme
+
+#: Height of a line of the key, px.
+KEY_LINE = 18
+
+Sample = Callable[[QPainter, QRectF], None]
+Entry = tuple[Sample, str]
+
+
+def course_key(smooth_steps: int) -> list[Entry]:
+    """Return the key to the courses."""
+    return [
+        (_line(theme.PREDICTED, 2), "predicted"),
+        (_area(theme.PREDICTED), "predicted interval"),
+        (_dot(True), "observed, each step"),
+        (_dot(False), "inside the null band"),
+        (_line(theme.OBSERVED, 3), f"observed, mean of {smooth_steps} steps"),
+        (_area(theme.NULL), "null band (no time lock)"),
+        (_now, "now"),
+    ]
+
+
+def agreement_key(smooth_steps: int) -> list[Entry]:
+    """Return the key to running correlations and differences."""
+    return [
+        (_line(theme.TEXT, 2), "running r"),
+        (_area(theme.NULL), "its range by chance"),
+        (_dot(True), "difference, each step"),
+        (_line(theme.OBSERVED, 3), f"its mean of {smooth_steps} steps"),
+        (_area(theme.PREDICTED), "where the prediction holds (interval)"),
+        (_area(theme.NULL), "where it would be noise (null band \N{MINUS SIGN} predicted)"),
+        (_now, "now"),
+    ]
+
+
+class Key(QWidget):
+    """Samples and words, in as many lines as the width needs."""
+
+    def __init__(self, entries: Sequence[Entry], hint: str = "") -> None:
+        super().__init__()
+        self._entries = list(entries)
+        self.setFont(theme.font(11))
+        self.setFixedHeight(KEY_LINE)
+        self.setToolTip(hint)
+
+    def places(self) -> list[QRectF]:
+        """Return the place of each entry, px: left to right, in as many lines as the width needs."""
+        found: list[QRectF] = []
+        x, y = 4.0, 0.0
+        for _, text in self._entries:
+            width = self.fontMetrics().horizontalAdvance(text) + 22.0
+            if found and x + width > self.width():
+                x, y = 4.0, y + KEY_LINE
+            found.append(QRectF(x, y, width, KEY_LINE))
+            x += width + 10
+        return found
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Take the height that the lines need."""
+        super().resizeEvent(event)
+        self.setFixedHeight(int(self.places()[-1].bottom()))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the entries."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for (draw, text), place in zip(self._entries, self.places(), strict=True):
+            draw(painter, QRectF(place.left(), place.top() + 3, 18.0, 12.0))
+            painter.setPen(theme.pen(theme.MUTED))
+            painter.drawText(place.adjusted(22, 0, 4, 0), Qt.AlignmentFlag.AlignVCenter, text)
+
+
+def _line(name: str, width: float) -> Sample:
+    def draw(painter: QPainter, rect: QRectF) -> None:
+        painter.setPen(theme.pen(name, width))
+        painter.drawLine(QPointF(rect.left(), rect.center().y()), QPointF(rect.right(), rect.center().y()))
+
+    return draw
+
+
+def _area(name: str) -> Sample:
+    def draw(painter: QPainter, rect: QRectF) -> None:
+        painter.fillRect(rect, theme.colour(name, 0.35))
+
+    return draw
+
+
+def _dot(filled: bool) -> Sample:
+    def draw(painter: QPainter, rect: QRectF) -> None:
+        painter.setPen(theme.pen(theme.OBSERVED))
+        painter.setBrush(theme.brush(theme.OBSERVED) if filled else Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(QPointF(rect.right() - 6, rect.center().y()), 3.0, 3.0)
+
+    return draw
+
+
+def _now(painter: QPainter, rect: QRectF) -> None:
+    painter.setPen(theme.pen(theme.TEXT, 1, 0.7, Qt.PenStyle.DashLine))
+    painter.drawLine(QPointF(rect.right() - 6, rect.top()), QPointF(rect.right() - 6, rect.bottom()))

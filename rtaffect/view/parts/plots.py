@@ -1,0 +1,42 @@
+"""Time courses: one plot for the mean over rows, one for the chosen row, and the key to both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+
+from rtaffect.present.courses import Course
+from rtaffect.present.session_state import correlation_limits
+from rtaffect.view.parts import theme
+from rtaffect.view.parts.time_plot import TimePlot, band, band_path, line
+
+
+class CoursePlot(TimePlot):
+    """Predicted and observed synchrony of one course over session time."""
+
+    def __init__(self, heading: str) -> None:
+        super().__init__(heading, "synchrony (r)")
+        self.null_band, self.interval = band(theme.NULL, 0.26), band(theme.PREDICTED, 0.26)
+        self.zero: Any = pg.InfiniteLine(0.0, angle=0, pen=theme.plot_pen(theme.FAINT))
+        self.inside: Any = pg.ScatterPlotItem(size=5, pen=theme.plot_pen(theme.OBSERVED, 1, 0.55), brush=None)
+        self.outside: Any = pg.ScatterPlotItem(size=5, pen=None, brush=theme.brush(theme.OBSERVED, 0.75))
+        self.predicted, self.smoothed = line(theme.PREDICTED, 2), line(theme.OBSERVED, 3)
+        self.add_items(
+            self.null_band, self.interval, self.zero, self.inside, self.outside, self.predicted, self.smoothed
+        )
+
+    def show_course(self, course: Course) -> None:
+        """Draw ``course``; called when the data have changed."""
+        self.null_band.setPath(band_path(course.time, course.null_low, course.null_high))
+        self.interval.setPath(band_path(course.time, course.predicted_low, course.predicted_high))
+        self.predicted.setData(course.time, course.predicted)
+        self.smoothed.setData(course.time, course.smoothed)
+        inside, finite = course.inside_null, np.isfinite(course.observed)
+        self.inside.setData(course.time[inside], course.observed[inside])
+        self.outside.setData(course.time[finite & ~inside], course.observed[finite & ~inside])
+        shown = (course.predicted_low, course.predicted_high, course.observed, course.null_low, course.null_high)
+        self.show_limits(*correlation_limits(*shown))
+        theme.set_text(self.note, f"predicted against observed: {course.agreement.text}")
+        self.empty.setVisible(not (finite.any() or np.isfinite(course.predicted).any()))

@@ -1,0 +1,203 @@
+"""Colours, type and style sheet of the display: dark and quiet, so that only the data have colour.
+
+Blue and orange are those of Okabe and Ito (2008), told apart by people with every common kind of colour blindness;
+no meaning is carried by colour alone.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QFontDatabase, QGuiApplication, QKeyEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
+
+from rtaffect.present.session_state import Headline, Level
+
+BACKGROUND = "#0f1318"
+CARD = "#171d25"
+GRID = "#2b3440"
+SELECTED = "#263445"
+TEXT = "#e8ecf1"
+MUTED = "#a3afbd"
+FAINT = "#6b7888"
+
+PREDICTED = "#56b4e9"
+OBSERVED = "#e69f00"
+NULL = "#8b97a6"
+
+GOOD = "#1f6f68"
+PARTLY = "#e9d94a"
+POOR = "#f0527c"
+NOTICE = "#f3d98b"
+#: Of a place on a head whose row is not trusted now: a grey that no value has.
+UNTRUSTED = "#6a6a6a"
+
+#: Symbol and colour of each state of a source; the symbols differ in shape.
+LEVELS: dict[Level, tuple[str, str]] = {
+    "good": ("\N{BLACK CIRCLE}", "#3fc6a5"),
+    "idle": ("\N{WHITE CIRCLE}", MUTED),
+    "warn": ("\N{BLACK UP-POINTING TRIANGLE}", PARTLY),
+    "bad": ("\N{BLACK SQUARE}", POOR),
+}
+HEADLINES: dict[Headline, Level] = {
+    "running": "good",
+    "waiting for data": "idle",
+    "stalled": "bad",
+    "fault": "bad",
+    "ended": "idle",
+}
+
+_FAMILIES = ("Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "Cantarell", "Ubuntu", "DejaVu Sans")
+
+STYLE = f"""
+QMainWindow, QWidget#body {{ background: {BACKGROUND}; }}
+QLabel {{ color: {TEXT}; background: transparent; }}
+QFrame#card {{ background: {CARD}; border: 1px solid {GRID}; border-radius: 6px; }}
+QFrame#help {{ background: {CARD}; border: 1px solid {MUTED}; border-radius: 8px; }}
+QLabel#banner {{
+    color: {NOTICE}; background: #2a2415; border: 1px solid #6d5c25; border-radius: 6px; padding: 3px 10px;
+}}
+QListWidget:focus {{ border: 1px solid {FAINT}; }}
+QPushButton {{
+    color: {TEXT}; background: {CARD}; border: 1px solid {GRID}; border-radius: 5px; padding: 3px 10px; font-size: 12px;
+}}
+QPushButton:hover {{ border-color: {FAINT}; }}
+QPushButton:focus {{ border: 1px solid {TEXT}; }}
+QPushButton:checked {{ background: {SELECTED}; border-color: {MUTED}; }}
+QPushButton:disabled {{ color: {FAINT}; }}
+QPushButton#go {{ background: #1d4a45; border-color: #3fc6a5; }}
+QPushButton#go:disabled {{ background: {CARD}; border-color: {GRID}; }}
+QTabBar {{ background: transparent; }}
+QTabBar::tab {{
+    color: {MUTED}; background: transparent; border: 1px solid transparent; border-bottom: 2px solid {GRID};
+    padding: 4px 14px; font-size: 13px;
+}}
+QTabBar::tab:selected {{ color: {TEXT}; border-bottom: 2px solid {TEXT}; font-weight: 600; }}
+QTabBar::tab:focus {{ border: 1px solid {TEXT}; }}
+QLineEdit {{
+    color: {TEXT}; background: {BACKGROUND}; border: 1px solid {FAINT}; border-radius: 5px; padding: 3px 8px;
+}}
+QLineEdit:focus {{ border-color: {TEXT}; }}
+QListWidget, QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; outline: none; }}
+QScrollBar:vertical {{ background: transparent; width: 8px; margin: 0; }}
+QScrollBar::handle:vertical {{ background: {FAINT}; border-radius: 4px; min-height: 24px; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; width: 0; }}
+QToolTip {{ color: {TEXT}; background: {CARD}; border: 1px solid {FAINT}; }}
+"""
+
+
+@cache
+def _families() -> tuple[str, ...]:
+    # A family that is not installed costs Qt a slow search and a warning, so only those that are get named.
+    installed = set(QFontDatabase.families())
+    return tuple(family for family in _FAMILIES if family in installed) or (QFont().family(),)
+
+
+def font(pixels: int = 12, *, bold: bool = False) -> QFont:
+    """Return the display's typeface at a size in pixels (it must not follow a screen's declared dpi)."""
+    found = QFont()
+    found.setFamilies(_families())
+    found.setPixelSize(pixels)
+    found.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
+    return found
+
+
+def colour(name: str, alpha: float = 1.0) -> QColor:
+    """Return a colour by its hexadecimal name, with opacity ``alpha`` in [0, 1]."""
+    found = QColor(name)
+    found.setAlphaF(alpha)
+    return found
+
+
+def pen(name: str, width: float = 1.0, alpha: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    """Return a pen for widgets, ``width`` in pixels; on a screen of high density they are larger, like the text."""
+    return QPen(colour(name, alpha), width, style)
+
+
+def plot_pen(name: str, width: float = 1.0, alpha: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    """Return a pen for plots: its ``width`` is in pixels in whatever coordinates it draws."""
+    screen = QGuiApplication.primaryScreen()
+    # Qt draws such a pen in the screen's own pixels, however dense they are.
+    found = pen(name, width * (screen.devicePixelRatio() if screen is not None else 1.0), alpha, style)
+    found.setCosmetic(True)
+    return found
+
+
+def brush(name: str, alpha: float = 1.0) -> QBrush:
+    """Return a solid brush."""
+    return QBrush(colour(name, alpha))
+
+
+class ElidedLabel(QLabel):
+    """A one-line label that ends in an ellipsis where it has too little room, and then says all in its tool tip."""
+
+    def __init__(self, words: str, pixels: int, name: str) -> None:
+        super().__init__()
+        self.words = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setFont(font(pixels))
+        self.setMinimumWidth(40)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        set_colour(self, name)
+        self.set_words(words)
+
+    def set_words(self, words: str) -> None:
+        """Show ``words``, unless they are shown already."""
+        if words != self.words:
+            self.words = words
+            self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Cut the text anew."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        elided = self.fontMetrics().elidedText(self.words, Qt.TextElideMode.ElideRight, self.width())
+        set_text(self, elided)
+        self.setToolTip(self.words if elided != self.words else "")
+
+
+def label(
+    text: str = "", pixels: int = 12, name: str = TEXT, *, bold: bool = False, parent: QWidget | None = None
+) -> QLabel:
+    """Return a plain-text label."""
+    found = QLabel(text, parent)
+    found.setTextFormat(Qt.TextFormat.PlainText)
+    found.setFont(font(pixels, bold=bold))
+    set_colour(found, name)
+    return found
+
+
+def set_colour(target: QLabel, name: str) -> None:
+    """Give a label's text the colour ``name``, unless it has it already (a new style sheet is costly)."""
+    sheet = f"color: {name};"
+    if target.styleSheet() != sheet:
+        target.setStyleSheet(sheet)
+
+
+def set_text(target: QLabel, text: str) -> None:
+    """Give a label ``text``, unless it says so already (a new text is a new layout)."""
+    if target.text() != text:
+        target.setText(text)
+
+
+class Button(QPushButton):
+    """A button that Return presses, too: Space may have a meaning of its own in the window."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Press the button by Return and Enter."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+
+def button(text: str, name: str) -> Button:
+    """Return a button that is called ``name`` where it cannot be seen."""
+    found = Button(text)
+    found.setFont(font(12))
+    found.setAccessibleName(name)
+    found.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return found

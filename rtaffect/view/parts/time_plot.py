@@ -1,0 +1,208 @@
+"""A plot over session time: axes in minutes and correlation, a moving 'now', and the events of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QPainterPath, QPolygonF
+from PySide6.QtWidgets import QFrame, QGraphicsPathItem, QHBoxLayout, QVBoxLayout
+
+from rtaffect.engine.feedback import FloatArray
+from rtaffect.present.session_state import Mark, correlation_text, session_clock
+from rtaffect.view.parts import theme
+
+#: Room for the moving 'now' line right of the newest step, and the longest that it runs on without one, s.
+LEAD_S, LONGEST_LEAD_S = 5.0, 60.0
+
+#: Shortest shown time, s.
+SHORTEST_S = 60.0
+
+#: So many events are drawn at most, the newest; their names need room, px.
+MOST_MARKS = 12
+MARK_ROOM = 60
+
+
+def band_path(time: FloatArray, low: FloatArray, high: FloatArray) -> QPainterPath:
+    """Return the area between ``low`` and ``high``, (T,) float64, over ``time`` (T,) s, interrupted by NaN."""
+    path = QPainterPath()
+    finite = np.isfinite(low) & np.isfinite(high)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], finite, [False]])))
+    for start, stop in edges.reshape(-1, 2):
+        x = np.concatenate([time[start:stop], time[start:stop][::-1]])
+        y = np.concatenate([low[start:stop], high[start:stop][::-1]])
+        path.addPolygon(QPolygonF([QPointF(*point) for point in zip(x.tolist(), y.tolist(), strict=True)]))
+        path.closeSubpath()
+    return path
+
+
+def time_range(newest: float, now: float, history_s: float) -> tuple[float, float]:
+    """Return the shown session time, s: whole seconds, so that it changes once a second at most."""
+    right = np.ceil(max(newest + LEAD_S, min(now + 1.0, newest + LONGEST_LEAD_S)))
+    right = max(float(right), SHORTEST_S)
+    return max(0.0, right - LEAD_S - history_s), right
+
+
+def _tick_spacing(span: float) -> float:
+    return next((spacing for limit, spacing in ((90.0, 10.0), (200.0, 20.0), (400.0, 30.0)) if span <= limit), 60.0)
+
+
+def _clock_strings(values: list[float], scale: float, spacing: float) -> list[str]:
+    return [session_clock(value) for value in values]
+
+
+def _correlation_strings(values: list[float], scale: float, spacing: float) -> list[str]:
+    return [correlation_text(value) for value in values]
+
+
+class TimePlot(QFrame):
+    """A heading and a note over a plot whose horizontal axis is session time."""
+
+    def __init__(self, heading: str, left: str, *, note_below: bool = False) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self.heading = theme.label(heading, 13, bold=True)
+        self.remark = theme.ElidedLabel("", 12, theme.TEXT)
+        self.note = theme.label("", 12, theme.MUTED)
+        self.empty = theme.label("no values yet", 13, theme.MUTED)
+        self.plot: Any = pg.PlotWidget(background=theme.CARD, enableMenu=False)
+        self.empty.setParent(self.plot)
+        self._spacing = self._tick = 0.0
+        self._span = 1.0
+        self._marks: tuple[Mark, ...] = ()
+        self._mark_lines: list[Any] = []
+        self._build_axes(left)
+        dashes = theme.plot_pen(theme.TEXT, 1, 0.7, Qt.PenStyle.DashLine)
+        self.now_line: Any = pg.InfiniteLine(0.0, angle=90, pen=dashes)
+        self.now_line.setVisible(False)
+        top = QHBoxLayout()
+        top.setSpacing(10)
+        top.addWidget(self.heading)
+        top.addWidget(self.remark, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 6, 10, 4)
+        layout.setSpacing(2)
+        layout.addLayout(top)
+        if note_below:
+            layout.addWidget(self.note)
+        else:
+            top.addWidget(self.note)
+        layout.addWidget(self.plot, 1)
+        self.setMinimumHeight(130)
+
+    def _build_axes(self, left: str) -> None:
+        item = self.plot.getPlotItem()
+        # pyqtgraph makes its menu a window of its own, which nobody would close; as a hidden child it goes with us.
+        item.ctrlMenu.setParent(self.plot)
+        item.ctrlMenu.hide()
+        item.hideButtons()
+        item.setMouseEnabled(False, False)
+        item.disableAutoRange()
+        item.setContentsMargins(0, 8, 8, 0)
+        self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        for side, text in (("left", left), ("bottom", "session time (min:s)")):
+            axis = item.getAxis(side)
+            axis.setLabel(text, color=theme.MUTED, **{"font-size": "11px"})
+            axis.setStyle(tickFont=theme.font(11), tickLength=-4, autoExpandTextSpace=False)
+            axis.setPen(theme.plot_pen(theme.GRID))
+            axis.setTextPen(theme.plot_pen(theme.MUTED))
+            axis.enableAutoSIPrefix(False)
+        item.getAxis("left").setWidth(54)
+        item.getAxis("bottom").setHeight(34)
+        item.getAxis("bottom").tickStrings = _clock_strings
+        item.getAxis("left").tickStrings = _correlation_strings
+        item.getAxis("left").setStyle(hideOverlappingLabels=False)
+        item.getAxis("bottom").setTickSpacing(levels=[(_tick_spacing(SHORTEST_S), 0)])
+        self.plot.setXRange(0.0, SHORTEST_S, padding=0)
+        item.getViewBox().sigResized.connect(self._space_ticks)
+
+    def add_items(self, *items: Any) -> None:
+        """Draw ``items``, the first lowest, and 'now' over them."""
+        for item in (*items, self.now_line):
+            self.plot.addItem(item, ignoreBounds=True)
+
+    def show_marks(self, marks: Sequence[Mark]) -> None:
+        """Draw a line at each event, and its name where there is room."""
+        marks = tuple(marks)[-MOST_MARKS:]
+        if marks == self._marks:
+            return
+        self._marks = marks
+        while len(self._mark_lines) < len(marks):
+            options = {"position": 0.98, "anchors": [(0, 0), (0, 0)]}
+            line = pg.InfiniteLine(0.0, angle=90, label="", labelOpts=options)
+            line.label.setFont(theme.font(10))
+            self._mark_lines.append(line)
+            self.plot.addItem(line, ignoreBounds=True)
+        for number, line in enumerate(self._mark_lines):
+            line.setVisible(number < len(marks))
+        for mark, line in zip(marks, self._mark_lines, strict=False):
+            colour = theme.MUTED if mark.kind == "block" else theme.NOTICE
+            # pyqtgraph fills in braces.
+            line.label.setFormat(mark.text.replace("{", "{{").replace("}", "}}"))
+            line.label.setColor(colour)
+            line.setPen(theme.plot_pen(colour, 1, 0.6, Qt.PenStyle.DotLine))
+            line.setValue(mark.time)
+        self._name_marks()
+
+    def _name_marks(self) -> None:
+        """Name the marks that are far enough from the next one."""
+        left, right = self.plot.getViewBox().viewRange()[0]
+        per_second = self.plot.getViewBox().width() / max(right - left, 1e-9)
+        after = [mark.time for mark in self._marks[1:]] + [np.inf]
+        for mark, following, line in zip(self._marks, after, self._mark_lines, strict=False):
+            line.label.setVisible((following - mark.time) * per_second > MARK_ROOM)
+
+    def show_time(self, newest: float, now: float, history_s: float) -> None:
+        """Move the 'now' line to ``now`` and the shown time along with it; session time, s."""
+        left, right = time_range(newest, now, history_s)
+        if [left, right] != self.plot.getViewBox().viewRange()[0]:
+            self.plot.setXRange(left, right, padding=0)
+            self._name_marks()
+            spacing = _tick_spacing(right - left)
+            if spacing != self._spacing:
+                self._spacing = spacing
+                self.plot.getPlotItem().getAxis("bottom").setTickSpacing(levels=[(spacing, 0)])
+        self.now_line.setVisible(True)
+        self.now_line.setValue(min(now, right))
+
+    def show_limits(self, low: float, high: float) -> None:
+        """Let the left axis run from ``low`` to ``high``, with ticks at whole tenths."""
+        # A hair wider than the limits, or rounding drops the outermost ticks.
+        self.plot.setYRange(low - 1e-6, high + 1e-6, padding=0)
+        self._span = high - low
+        self._space_ticks()
+
+    def _space_ticks(self) -> None:
+        height = self.plot.getViewBox().height()
+        fits = (spacing for spacing in (0.1, 0.2) if height * spacing / self._span >= 24)
+        # In a low plot labels may touch: one alone would tell nothing of the scale.
+        spacing = next(fits, 0.5 if self._span > 1.0 else 0.2)
+        if spacing != self._tick:
+            self._tick = spacing
+            self.plot.getPlotItem().getAxis("left").setTickSpacing(levels=[(spacing, 0)])
+
+    def place_empty(self) -> None:
+        """Keep the note of an empty plot in its middle."""
+        if self.empty.isHidden():
+            return
+        area = self.plot.getViewBox().sceneBoundingRect()
+        self.empty.adjustSize()
+        centre = area.center() - QPointF(self.empty.width() / 2, self.empty.height() / 2)
+        self.empty.move(centre.toPoint())
+
+
+def band(colour: str, alpha: float) -> QGraphicsPathItem:
+    """Return an empty area to be drawn."""
+    found = QGraphicsPathItem()
+    found.setBrush(theme.brush(colour, alpha))
+    found.setPen(Qt.PenStyle.NoPen)
+    return found
+
+
+def line(colour: str, width: float) -> Any:
+    """Return an empty line to be drawn, interrupted by NaN."""
+    return pg.PlotCurveItem(pen=theme.plot_pen(colour, width), connect="finite", antialias=True)

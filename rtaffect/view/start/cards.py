@@ -1,0 +1,194 @@
+"""The parts of the start window that say what predicts, what is done, and where the results go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtWidgets import QWidget
+
+from rtaffect.start.start_presenter import StartState
+from rtaffect.start.table import allocation_lines, bundle_lines, protocol_lines, replay_lines, results_lines
+from rtaffect.view.parts import theme
+from rtaffect.view.start.widgets import (
+    Bound,
+    Card,
+    Check,
+    Choose,
+    PathText,
+    Pick,
+    Text,
+    Words,
+    button,
+    for_file,
+    for_folder,
+)
+
+AGAINST = (
+    ("auto", "reference or each other"),
+    ("reference", "the reference group"),
+    ("group", "each other"),
+)
+MAINS = (("", "50 Hz"), ("60", "60 Hz"), ("0", "no notch"))
+_MORE = "\N{HORIZONTAL ELLIPSIS}"
+_TOML = "TOML files (*.toml)"
+
+
+class BundleCard(Card):
+    """The bundle, its summary, and with whom people are compared; what is rarely changed is on a page of its own."""
+
+    def __init__(self, choose: Choose) -> None:
+        self.more = button("More", "Featurizer, threads, and what holds without a bundle", checkable=True)
+        super().__init__("Prediction")
+        self.top.addWidget(self.more)
+        ask = for_folder("Bundle (a folder)")
+        self.bundle = PathText(choose, "bundle", "folder of a bundle", [(_MORE, "Choose a bundle", ask)])
+        self.against, self.words = Pick(choose, "against", AGAINST), Words()
+        self.mains = Pick(choose, "mains", MAINS)
+        onnx = for_file("Featurizer", "ONNX files (*.onnx)")
+        self.featurizer = PathText(choose, "featurizer", "the bundle's own", [(_MORE, "Choose a featurizer", onnx)])
+        self.threads = Text(choose, "threads", "1")
+        toml, npz = for_file("Settings", _TOML), for_file("Space operator", "Operators (*.safetensors)")
+        self.settings = PathText(choose, "settings", "defaults", [(_MORE, "Choose settings", toml)])
+        self.head = PathText(choose, "head", "rows are channels", [(_MORE, "Choose an operator", npz)])
+        self.note = theme.label("Without a bundle:", 12, theme.MUTED)
+        self._first: list[QWidget] = []
+        self._second: list[QWidget] = []
+        self._build()
+        self.more.toggled.connect(self._turn)
+        self._turn(False)
+
+    def _build(self) -> None:
+        first: tuple[tuple[str, QWidget], ...] = (("&Bundle", self.bundle), ("&Compare with", self.against))
+        for text, field in first:
+            self._first += [self.add(text, field), field]
+        self._mains = [self.add("&Mains", self.mains), self.mains]
+        self.add_wide(self.words)
+        second: tuple[tuple[str, QWidget], ...] = (("Featuri&zer", self.featurizer), ("Threads", self.threads))
+        for text, field in second:
+            self._second += [self.add(text, field), field]
+        self.add_wide(self.note)
+        self._second.append(self.note)
+        for text, field in (("Settings", self.settings), ("Operator", self.head)):
+            self._second += [self.add(text, field), field]
+
+    def _turn(self, on: bool) -> None:
+        for part in self._first:
+            part.setVisible(not on)
+        for part in self._second:
+            part.setVisible(on)
+        self.words.setVisible(not on and bool(self.words.lines))
+        self.more.setText("Back" if on else "More")
+        for part in self._mains:
+            part.setVisible(on or self._mains_matters)
+
+    _mains_matters = False
+
+    def show_field(self, field: str) -> None:
+        """Turn to the page that has ``field``."""
+        self.more.setChecked(field in ("featurizer", "threads", "settings", "head"))
+
+    def show_state(self, state: StartState) -> None:
+        """Show the bundle and whether it fits."""
+        choices = state.choices
+        fields: tuple[Bound, ...] = (
+            self.bundle,
+            self.against,
+            self.mains,
+            self.featurizer,
+            self.threads,
+            self.settings,
+        )
+        for field in (*fields, self.head):
+            field.show_choice(choices)
+        page = self.more.isChecked()
+        self.words.show_lines(bundle_lines(state.real, state.found, state.people, state.fit))
+        self.words.setVisible(not page and bool(self.words.lines))
+        self._mains_matters = not state.real.bundle.strip() and state.found.bundle(state.real) is None
+        for part in self._mains:
+            part.setVisible(page or self._mains_matters)
+
+
+class ProtocolCard(Card):
+    """The protocol, the sealed allocation, and the participant's screen."""
+
+    def __init__(self, choose: Choose) -> None:
+        super().__init__("Protocol")
+        toml = for_file("Protocol", _TOML)
+        sealed = for_file("Sealed allocation", "Allocations (*.toml *.json *.sealed)")
+        self.protocol = PathText(
+            choose, "protocol", "none: one block without an end", [(_MORE, "Choose a protocol", toml)]
+        )
+        self.words, self.sealed, self.note = Words(), Words(), Words()
+        self.short = Check(choose, "with_protocol", "with its short protocol: every kind of block")
+        self.allocation = PathText(choose, "allocation", "none", [(_MORE, "Choose the allocation", sealed)])
+        self.view_on, self.tone = ScreenPick(choose, "screen"), Pick(choose, "tone_device")
+        self.preview = Check(choose, "preview", "as a small window, to look at it")
+        self._live: list[QWidget] = [self.add("&Protocol", self.protocol), self.protocol]
+        self.add_wide(self.short)
+        self.add_wide(self.note)
+        self.add_wide(self.words)
+        self._live += [self.add("&Allocation", self.allocation), self.allocation]
+        self.add_wide(self.sealed)
+        self.add("Sho&wn on", self.view_on)
+        self.add_wide(self.preview)
+        self._tone = (self.add("Tone on", self.tone), self.tone)
+
+    def show_state(self, state: StartState) -> None:
+        """Show the protocol's blocks, the allocation's hash and nothing else of it, and the screens there are."""
+        choices, found = state.choices, state.found
+        for part in self._live:
+            part.setVisible(choices.mode == "live")
+        self.short.setVisible(choices.mode == "demo")
+        self.note.show_lines(replay_lines(choices, found))
+        self.words.show_lines(protocol_lines(state.real, found))
+        self.sealed.show_lines(allocation_lines(choices, found))
+        self.view_on.set_options(
+            [(None, "no view for the participant"), *((s.index, f"screen {s.describe}") for s in found.screens)]
+        )
+        outputs = [device for device in found.devices or () if device.outputs]
+        self.tone.set_options([("", "the system's sound device"), *((d.name, d.name) for d in outputs)])
+        fields: tuple[Bound, ...] = (self.protocol, self.short, self.allocation, self.view_on, self.preview, self.tone)
+        for field in fields:
+            field.show_choice(choices)
+        self.view_on.setEnabled(not choices.preview)
+        protocol = found.protocol(state.real)
+        for part in self._tone:
+            part.setVisible(protocol is not None and protocol.feedback.show == "tone")
+
+
+class ScreenPick(Pick):
+    """A list of screens."""
+
+    def missing(self, value: Any) -> str:
+        """Return what is said of a screen that is not connected."""
+        return f"screen {value} (not connected)"
+
+
+class ResultsCard(Card):
+    """Whose session it is, where its results go, and when it ends."""
+
+    def __init__(self, choose: Choose) -> None:
+        super().__init__("Session")
+        self.participant = Text(choose, "participant", "letters and digits, as in P01")
+        ask = for_folder("Folder in which each session gets one of its own")
+        self.folder = PathText(choose, "folder", "nothing is kept", [(_MORE, "Choose a folder", ask)])
+        self.name = Text(choose, "name", "name of the new folder")
+        self.seconds = Text(choose, "seconds", "with the sound, protocol or window")
+        self.outlet = Check(choose, "outlet", "offer the feedback to other programs (LSL)")
+        self.words = Words()
+        self.add("Part&icipant", self.participant)
+        self.add("&Folder", self.folder)
+        self.add("New folder", self.name)
+        self.add_wide(self.words)
+        self.add("Ends after (s)", self.seconds)
+        self.add_wide(self.outlet)
+
+    def show_state(self, state: StartState) -> None:
+        """Show the place of the results and how much room there is."""
+        fields: tuple[Bound, ...] = (self.participant, self.folder, self.name, self.seconds, self.outlet)
+        for field in fields:
+            field.show_choice(state.choices)
+        # A recorded session is its participant's.
+        self.participant.show_choice(state.real)
+        self.participant.setEnabled(not state.real.as_it_ran)
+        self.words.show_lines(results_lines(state.choices, state.found, state.people))

@@ -1,0 +1,224 @@
+"""The streams' table with the signal of the selected one, and what replaces the streams' own description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
+
+from rtaffect.sources.boards import EXAMPLES
+from rtaffect.start.preview import Traces
+from rtaffect.start.start_presenter import StartState
+from rtaffect.start.table import COLUMNS, StreamRow, recording_lines
+from rtaffect.view.parts import theme
+from rtaffect.view.start.signal import SignalPanel
+from rtaffect.view.start.widgets import Card, Choose, PathText, Pick, Text, Words, button, caption, for_file, for_folder
+
+UNITS = (("", "as declared"), ("V", "V"), ("mV", "mV"), ("uV", "\N{MICRO SIGN}V"), ("nV", "nV"))
+SPEEDS = (("1", "as recorded"), ("2", "2 times"), ("4", "4 times"), ("8", "8 times"), ("max", "no waiting"))
+DEMO_SPEEDS = (("1", "real time, over LSL"), ("max", "no waiting, without LSL"))
+
+#: Widths of the columns at least, px: check box, name, type, rate, channels, unit, host, source id.
+_WIDTHS = (28, 132, 48, 66, 64, 84, 84, 96)
+
+
+class StreamTable(QTableWidget):
+    """One line per stream: ticked ones take part, the selected one is shown."""
+
+    def __init__(
+        self, toggle: Callable[[tuple[str, ...], bool], None], select: Callable[[tuple[str, ...]], None]
+    ) -> None:
+        super().__init__(0, len(COLUMNS) + 1)
+        self._toggle, self._select = toggle, select
+        self.rows: tuple[StreamRow, ...] = ()
+        self.setFont(theme.font(12))
+        self.setHorizontalHeaderLabels(["", *COLUMNS])
+        self.horizontalHeader().setFont(theme.font(11))
+        self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setStretchLastSection(True)
+        self.horizontalHeader().setMinimumSectionSize(24)
+        for column, width in enumerate(_WIDTHS):
+            self.setColumnWidth(column, width)
+        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(22)
+        self.setShowGrid(False)
+        self.setTabKeyNavigation(False)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName("EEG streams")
+        self.itemChanged.connect(self._checked)
+        self.currentCellChanged.connect(lambda row, *_: self._chosen(row))
+
+    def show_rows(self, rows: tuple[StreamRow, ...], selected: int) -> None:
+        """Show ``rows`` with the line ``selected`` (-1 for none) selected."""
+        with QSignalBlocker(self):
+            if rows != self.rows:
+                self.rows = rows
+                self.setRowCount(len(rows))
+                for number, row in enumerate(rows):
+                    self._fill(number, row)
+            if selected != self.currentRow() and selected >= 0:
+                self.setCurrentCell(selected, 1)
+
+    def _fill(self, number: int, row: StreamRow) -> None:
+        box = self._cell(number, 0)
+        box.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+        box.setCheckState(Qt.CheckState.Checked if row.ticked else Qt.CheckState.Unchecked)
+        box.setToolTip("takes part" if row.ticked else "does not take part")
+        sign = f"{theme.LEVELS['bad'][0]} " if row.mark == "bad" else ""
+        for column, text in enumerate(row.cells, 1):
+            cell = self._cell(number, column)
+            cell.setText(f"{sign}{text}" if column == 1 else text)
+            cell.setToolTip("\n".join(filter(None, [text, row.hint])))
+            cell.setForeground(theme.colour(_shade(row, column)))
+
+    def _cell(self, row: int, column: int) -> QTableWidgetItem:
+        cell = self.item(row, column)
+        if cell is None:
+            cell = QTableWidgetItem()
+            self.setItem(row, column, cell)
+        return cell
+
+    def _checked(self, item: QTableWidgetItem) -> None:
+        if item.column() == 0 and item.row() < len(self.rows):
+            self._toggle(self.rows[item.row()].key, item.checkState() == Qt.CheckState.Checked)
+
+    def _chosen(self, row: int) -> None:
+        if 0 <= row < len(self.rows):
+            self._select(self.rows[row].key)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Tick or untick the selected line by the space bar, wherever in it the cursor is."""
+        row = self.currentRow()
+        if event.key() == Qt.Key.Key_Space and 0 <= row < len(self.rows):
+            self._toggle(self.rows[row].key, not self.rows[row].ticked)
+            return
+        super().keyPressEvent(event)
+
+
+def _shade(row: StreamRow, column: int) -> str:
+    if row.mark == "bad":
+        return theme.POOR if column == 1 else theme.MUTED
+    if column == 5 and row.cells[4] == "not declared":
+        return theme.NOTICE
+    return theme.TEXT if row.ticked else theme.MUTED
+
+
+class EegCard(Card):
+    """Recording (for a replay), streams, signal, and fields for what the streams do not say."""
+
+    def __init__(
+        self,
+        choose: Choose,
+        toggle: Callable[[tuple[str, ...], bool], None],
+        select: Callable[[tuple[str, ...]], None],
+        add_board: Callable[[str], bool],
+    ) -> None:
+        super().__init__("&EEG streams", fills=True)
+        self.count = theme.label("", 12, theme.MUTED)
+        self.board = QLineEdit()
+        self.board.setFont(theme.font(12))
+        self.board.setPlaceholderText(f"without LSL: {EXAMPLES.partition(',')[0]}")
+        self.board.setToolTip(f"Headsets without LSL: {EXAMPLES}; `rtaffect devices --boards` lists their names")
+        self.board.setAccessibleName("board without LSL")
+        self.board.setFixedWidth(300)
+        self.add_board = button("Add board", "Let this board take part")
+        self.add_board.clicked.connect(self._add_board)
+        self._adds = add_board
+        for part in (self.count, self.board, self.add_board):
+            self.top.addWidget(part)
+        self.table, self.signal = StreamTable(toggle, select), SignalPanel()
+        self.title.setBuddy(self.table)
+        self.recording = PathText(
+            choose,
+            "recording",
+            "XDF file, or the folder of a session",
+            [
+                (
+                    "File\N{HORIZONTAL ELLIPSIS}",
+                    "Choose a recording",
+                    for_file("Recording", "Recordings (*.xdf *.xdfz *.xdf.gz)"),
+                ),
+                ("Folder\N{HORIZONTAL ELLIPSIS}", "Choose a session's folder", for_folder("Session's folder")),
+            ],
+        )
+        self.speed = Pick(choose, "speed", SPEEDS)
+        self.speed.setFixedWidth(130)
+        self.about = Words()
+        self.channels = Text(choose, "channels", "as declared; else names in order: TP9, AF7, AF8, TP10")
+        self.unit, self.rate = Pick(choose, "unit", UNITS), Text(choose, "rate", "as declared")
+        self.unit.setFixedWidth(118)
+        self.rate.setFixedWidth(110)
+        self._build()
+
+    def _build(self) -> None:
+        self.grid.setColumnStretch(0, 56)
+        self.grid.setColumnStretch(1, 44)
+        self.recorded, self.instead = QWidget(), QWidget()
+        above = _row(self.recorded, [("Recordin&g", self.recording, 1), ("Speed", self.speed, 0)])
+        above.addWidget(self.about, 1)
+        _row(
+            self.instead, [("Channel &names", self.channels, 1), ("&Unit", self.unit, 0), ("Rate (&Hz)", self.rate, 0)]
+        )
+        self.grid.addWidget(self.recorded, 0, 0, 1, 2)
+        self.grid.addWidget(self.table, 1, 0)
+        self.grid.addWidget(self.signal, 1, 1)
+        self.grid.addWidget(self.instead, 2, 0, 1, 2)
+        self.grid.setRowStretch(1, 1)
+        self.table.setMinimumHeight(96)
+
+    def _add_board(self) -> None:
+        if self._adds(self.board.text()):
+            self.board.clear()
+
+    def show_state(self, state: StartState) -> None:
+        """Show the streams and what replaces their description."""
+        choices = state.choices
+        for field in (self.recording, self.speed, self.channels, self.unit, self.rate):
+            field.show_choice(choices)
+        self.recorded.setVisible(choices.mode == "replay")
+        for part in (self.board, self.add_board):
+            part.setVisible(choices.mode == "live")
+        self.instead.setVisible(not state.real.as_it_ran)
+        self.about.show_lines(recording_lines(choices, state.found))
+        self.table.show_rows(state.rows, state.selected)
+        there = sum(row.query is None for row in state.rows)
+        on = sum(row.ticked for row in state.rows)
+        every = ", every stream of type EEG" if state.real.streams is None and on else ""
+        theme.set_text(self.count, f"{there} found, {on} ticked{every}" if state.rows else "none found yet")
+
+    def show_signal(self, state: StartState, traces: Traces | None, trouble: str) -> None:
+        """Show the signal of the selected stream, or why there is none."""
+        row = state.row
+        if row is None or (row.stream is None and row.key[0] != "board"):
+            self.signal.show_signal("", None, "", "Select a stream to see its signal" if state.rows else "No signal")
+            return
+        waiting = "The recording has no signal here" if state.choices.mode == "replay" else "Waiting for the signal"
+        self.signal.show_signal(row.cells[0], traces, trouble, waiting)
+
+
+def _row(parent: QWidget, fields: list[tuple[str, QWidget, int]]) -> QHBoxLayout:
+    layout = QHBoxLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for text, field, stretch in fields:
+        label = caption(text)
+        label.setBuddy(field)
+        layout.addWidget(label)
+        layout.addWidget(field, stretch)
+        layout.addSpacing(8)
+    return layout

@@ -1,0 +1,184 @@
+"""What people hear: a file, a device, a stream or a known stimulus, with the level where something is listened to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from rtaffect.sources.sound_devices import Direction, SoundDevice
+from rtaffect.start.choices import SOUND_KINDS, Choices, Mode, SoundKind
+from rtaffect.start.devices import text_for
+from rtaffect.start.found import Found
+from rtaffect.start.preview import Level
+from rtaffect.start.start_presenter import StartState
+from rtaffect.start.streams import StreamFacts, queries_of
+from rtaffect.start.table import sound_lines
+from rtaffect.view.parts import theme
+from rtaffect.view.start.signal import LevelMeter
+from rtaffect.view.start.widgets import Bound, Card, Check, Choose, PathText, Pick, Text, Words, button, for_file
+
+KINDS: dict[SoundKind, str] = {
+    "file": "a file, played by rtaffect",
+    "protocol": "the protocol's sounds, played by rtaffect",
+    "device": "a sound device (microphone, line in)",
+    "stream": "an LSL stream of sound",
+    "stimulus": "a known stimulus, played by another program",
+    "none": "none: people are compared with each other",
+}
+RECORDED: dict[SoundKind, str] = {
+    "none": "that of the recording, if it has any",
+    "file": "a file of known beginning",
+    "stimulus": "a known stimulus, found in the recorded sound",
+}
+HEARD_BY = (("", "nothing: its marker tells"), ("device", "a sound device"), ("stream", "an LSL stream of sound"))
+SOUNDS = "Sound files (*.wav *.flac *.ogg *.mp3)"
+
+
+class SoundCard(Card):
+    """The fields that belong to the chosen kind of sound."""
+
+    def __init__(self, choose: Choose, look_again: Callable[[], None]) -> None:
+        self.kind = Pick(choose, "sound")
+        super().__init__("&Sound", heading=self.kind)
+        browse = for_file("Sound that people hear", SOUNDS)
+        more = "\N{HORIZONTAL ELLIPSIS}"
+        self.file = PathText(choose, "sound_file", "sound file", [(more, "Choose a sound file", browse)])
+        self.silent = Check(choose, "silent", "do not play it: it is started elsewhere")
+        self.speaker = Pick(choose, "speaker")
+        self.stimulus = PathText(choose, "stimulus", "sound file", [(more, "Choose the stimulus", browse)])
+        self.heard_by = Pick(choose, "heard_by", HEARD_BY)
+        self.device, self.stream = Pick(choose, "device"), Pick(choose, "sound_stream")
+        self.marker = Text(choose, "onset_marker", "text that is sent once")
+        self.marker_stream = Pick(choose, "marker_stream")
+        self.begun = Text(choose, "sound_start", "s after the recording's start")
+        self.in_reference = Check(choose, "in_reference", "the person is in the reference: leave them out")
+        self.meter, self.words = LevelMeter(), Words()
+        self.trouble = theme.label("", 12, theme.NOTICE)
+        self.trouble.setWordWrap(True)
+        self.again = [button("Look again", "List the sound devices anew") for _ in range(2)]
+        for each in self.again:
+            each.clicked.connect(look_again)
+        self.rows: dict[str, tuple[QWidget, ...]] = {}
+        self._build()
+
+    def _build(self) -> None:
+        captions: list[tuple[str, str, QWidget]] = [
+            ("file", "File", self.file),
+            ("stimulus", "Stimulus", self.stimulus),
+            ("speaker", "Plays on", _beside(self.speaker, self.again[0])),
+            ("heard_by", "Heard by", self.heard_by),
+            ("device", "Device", _beside(self.device, self.again[1])),
+            ("stream", "Stream", self.stream),
+            ("begun", "Began at", self.begun),
+            ("marker", "Marker", self.marker),
+            ("markers", "of stream", self.marker_stream),
+            ("level", "Level", self.meter),
+        ]
+        for name, text, field in captions:
+            self.rows[name] = (self.add(text, field), field)
+        self.add_wide(self.silent)
+        self.add_wide(self.in_reference)
+        self.rows |= {"silent": (self.silent,), "in_reference": (self.in_reference,)}
+        self.add_wide(self.trouble)
+        self.add_wide(self.words)
+
+    def show_state(self, state: StartState) -> None:
+        """Show the fields of the chosen kind, with what there is to choose from."""
+        choices, found = state.choices, state.found
+        self.kind.set_options(_kinds(choices.mode))
+        self.kind.show_choice(_as_held(choices))
+        devices = found.devices or ()
+        self.device.set_options(_devices(devices, "input"))
+        self.speaker.set_options(_devices(devices, "output"))
+        self.stream.set_options(_streams(choices, found))
+        self.marker_stream.set_options(_markers(choices, found))
+        fields: tuple[Bound, ...] = (self.file, self.silent, self.speaker, self.stimulus, self.heard_by, self.device)
+        others: tuple[Bound, ...] = (self.stream, self.begun, self.marker, self.marker_stream, self.in_reference)
+        for field in (*fields, *others):
+            field.show_choice(choices)
+        protocol = found.protocol(choices)
+        shown = _shown(choices, protocol is not None and any(block.sound for block in protocol.blocks))
+        for name, parts in self.rows.items():
+            for part in parts:
+                part.setVisible(name in shown)
+        self.words.show_lines(sound_lines(choices, found))
+
+    def show_level(self, level: Level | None, trouble: str) -> None:
+        """Show how loud it is, and what is wrong."""
+        if level is not None:
+            self.meter.show_level(level)
+        theme.set_text(self.trouble, f"\N{BLACK UP-POINTING TRIANGLE} {trouble}" if trouble else "")
+        if self.trouble.isHidden() == bool(trouble):
+            self.trouble.setVisible(bool(trouble))
+
+
+def _kinds(mode: Mode) -> list[tuple[SoundKind, str]]:
+    said = RECORDED if mode == "replay" else KINDS
+    return [(kind, said[kind]) for kind in SOUND_KINDS[mode] if kind in said]
+
+
+def _as_held(choices: Choices) -> Choices:
+    """Return the choices with the kind of sound that holds in their mode."""
+    return replace(choices, sound=choices.sound_kind)
+
+
+def _shown(choices: Choices, protocol_plays: bool) -> set[str]:
+    kind, listens = choices.sound_kind, choices.listens_by
+    if choices.mode == "replay":
+        names = {"file": {"file", "begun", "marker", "in_reference"}, "stimulus": {"stimulus"}}.get(kind, set())
+    else:
+        names = {"file": {"file"}, "stimulus": {"stimulus", "marker", "heard_by"}}.get(kind, set())
+        plays = kind in ("file", "protocol") or (choices.may_play and protocol_plays)
+        names |= {"silent"} if plays else set()
+        names |= {"speaker"} if plays and not choices.silent else set()
+        names |= {listens, "level"} if listens else set()
+    return names | ({"markers"} if "marker" in names and choices.onset_marker.strip() else set())
+
+
+def _devices(devices: tuple[SoundDevice, ...], direction: Direction) -> list[tuple[Any, str]]:
+    default = next((d.name for d in devices if (d.default_input if direction == "input" else d.default_output)), "")
+    told = f"the system's: {default}" if default else "the system's"
+    return [("", told)] + [
+        (text_for(devices, device, direction), f"{device.name} ({device.host_api})")
+        for device in devices
+        if device.channels(direction)
+    ]
+
+
+def _streams(choices: Choices, found: Found) -> list[tuple[Any, str]]:
+    sounding = [stream for stream in found.streams if stream.type.casefold() == "audio"]
+    offered = _offered(sounding, choices.sound_stream, lambda s: f"{s.name} ({s.rate:g} Hz, {s.host})")
+    return [("", "choose one" if sounding else "none of type Audio answers"), *offered]
+
+
+def _markers(choices: Choices, found: Found) -> list[tuple[Any, str]]:
+    senders = [stream for stream in found.streams_for(choices) if stream.format == "string"]
+    return [
+        ("", "the one of type Markers"),
+        *_offered(senders, choices.marker_stream, lambda s: f"{s.name} ({s.host})"),
+    ]
+
+
+def _offered(streams: list[StreamFacts], held: str, told: Callable[[StreamFacts], str]) -> list[tuple[Any, str]]:
+    """Return a query for each stream, and what is said of it; a query that is chosen and means it stays."""
+    queries = queries_of(Choices(streams=(held,)))
+    meant = [stream for stream in streams if stream.meets(queries)]
+    offered = []
+    for stream in streams:
+        own = f"source_id={stream.source_id}" if stream.source_id else f"name={stream.name}"
+        offered.append((held if meant == [stream] else own, told(stream)))
+    return offered
+
+
+def _beside(field: QWidget, other: QWidget) -> QWidget:
+    both = QWidget()
+    layout = QHBoxLayout(both)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    layout.addWidget(field, 1)
+    layout.addWidget(other)
+    both.setFocusProxy(field)
+    return both

@@ -1,0 +1,307 @@
+"""Parts of the start window: fields bound to one choice each, cards, lines of words, and their style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtaffect.start.choices import Choices
+from rtaffect.start.table import Line
+from rtaffect.view.parts import theme
+
+#: Takes changed choices by their names.
+Choose = Callable[..., None]
+
+
+class Bound(Protocol):
+    """A field that shows one choice."""
+
+    def show_choice(self, choices: Choices) -> None:
+        """Show what is chosen."""
+
+
+_MARKS = {mark: symbol for mark, (symbol, _) in theme.LEVELS.items()}
+
+
+class Card(QFrame):
+    """A titled frame; rows of a caption and a field each go into its grid, which ``fills`` it or stands at its top."""
+
+    def __init__(self, title: str, *, heading: QWidget | None = None, fills: bool = False) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self.title = caption(title, 13, bold=True)
+        self.body = QWidget()
+        self.grid = QGridLayout(self.body)
+        self.grid.setContentsMargins(0, 0, 0, 0)
+        self.grid.setHorizontalSpacing(6)
+        self.grid.setVerticalSpacing(4)
+        self.grid.setColumnStretch(1, 1)
+        if not fills:
+            self.grid.setColumnMinimumWidth(0, 72)
+            self.grid.setRowStretch(99, 1)
+        self._rows = 0
+        self.told = theme.label("", 12, theme.MUTED)
+        self.told.setWordWrap(True)
+        self.told.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.told.setVisible(False)
+        top = QHBoxLayout()
+        top.setSpacing(10)
+        top.addWidget(self.title)
+        if heading is not None:
+            self.title.setBuddy(heading)
+            top.addWidget(heading, 1)
+        else:
+            top.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 6, 10, 8)
+        layout.setSpacing(5)
+        layout.addLayout(top)
+        layout.addWidget(self.told, 1)
+        layout.addWidget(self.body, 1)
+        self.top = top
+
+    def add(self, text: str, field: QWidget) -> QLabel:
+        """Add a row and return its caption."""
+        label = caption(text)
+        label.setBuddy(field)
+        self.grid.addWidget(label, self._rows, 0)
+        self.grid.addWidget(field, self._rows, 1)
+        self._rows += 1
+        return label
+
+    def add_wide(self, field: QWidget) -> None:
+        """Add a row without a caption."""
+        self.grid.addWidget(field, self._rows, 0, 1, 2)
+        self._rows += 1
+
+    def tell(self, text: str) -> None:
+        """Show ``text`` instead of the fields; '' shows the fields."""
+        theme.set_text(self.told, text)
+        self.told.setVisible(bool(text))
+        self.body.setVisible(not text)
+
+
+def caption(text: str, pixels: int = 12, *, bold: bool = False) -> QLabel:
+    """Return the caption of a field; a letter after '&' goes to it with Alt."""
+    return theme.label(text, pixels, theme.TEXT if bold else theme.MUTED, bold=bold)
+
+
+class Text(QLineEdit):
+    """A line of text that is the choice ``field``; of one that is too long, the beginning is seen, or the ``end``."""
+
+    def __init__(self, choose: Choose, field: str, hint: str = "", *, end: bool = False) -> None:
+        super().__init__()
+        self._field, self._end = field, end
+        self.setFont(theme.font(12))
+        self.setPlaceholderText(hint)
+        self.setAccessibleName(field.replace("_", " "))
+        self.setMinimumWidth(40)
+        self.textChanged.connect(lambda text: choose(**{field: text}))
+
+    def show_choice(self, choices: Choices) -> None:
+        """Show what is chosen, where it is not what stands here."""
+        text = str(getattr(choices, self._field))
+        if text != self.text():
+            with QSignalBlocker(self):
+                self.setText(text)
+            self.setCursorPosition(len(text) if self._end else 0)
+        if self.toolTip() != text:
+            self.setToolTip(text)
+
+
+class PathText(QWidget):
+    """A path that is the choice ``field``, typed or browsed for.
+
+    ``kinds`` are pairs of a button's text and a function that asks for a path, given the parent and where to begin.
+    """
+
+    def __init__(self, choose: Choose, field: str, hint: str, kinds: Sequence[tuple[str, str, Browse]]) -> None:
+        super().__init__()
+        self.text = Text(choose, field, hint, end=True)
+        self.setFocusProxy(self.text)
+        self.buttons = []
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.text, 1)
+        for sign, name, browse in kinds:
+            button = QPushButton(sign)
+            button.setObjectName("browse" if len(sign) < 3 else "")
+            button.setFont(theme.font(12))
+            button.setAccessibleName(name)
+            button.setToolTip(name)
+            button.clicked.connect(lambda _=False, ask=browse: self._browse(ask))
+            layout.addWidget(button)
+            self.buttons.append(button)
+
+    def _browse(self, ask: Browse) -> None:
+        chosen = ask(self, self.text.text())
+        if chosen:
+            self.text.setText(str(Path(chosen)))
+
+    def show_choice(self, choices: Choices) -> None:
+        """Show what is chosen."""
+        self.text.show_choice(choices)
+
+
+Browse = Callable[[QWidget, str], str]
+
+
+def for_file(title: str, kinds: str) -> Browse:
+    """Return what asks for a file of ``kinds``, as in 'Sound (*.wav *.flac)'."""
+
+    def ask(parent: QWidget, start: str) -> str:
+        return QFileDialog.getOpenFileName(parent.window(), title, start, f"{kinds};;All files (*)")[0]
+
+    return ask
+
+
+def for_folder(title: str) -> Browse:
+    """Return what asks for a folder."""
+
+    def ask(parent: QWidget, start: str) -> str:
+        return QFileDialog.getExistingDirectory(parent.window(), title, start)
+
+    return ask
+
+
+class Pick(QComboBox):
+    """A list whose entry is the choice ``field``."""
+
+    def __init__(self, choose: Choose, field: str, options: Iterable[tuple[Any, str]] = ()) -> None:
+        super().__init__()
+        self._field = field
+        self._options: list[tuple[Any, str]] = []
+        self.setFont(theme.font(12))
+        self.view().setFont(theme.font(12))
+        self.setAccessibleName(field.replace("_", " "))
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.set_options(options)
+        self.currentIndexChanged.connect(lambda at: choose(**{field: self._options[at][0]}) if at >= 0 else None)
+
+    def set_options(self, options: Iterable[tuple[Any, str]]) -> None:
+        """Offer pairs of a value and what is said of it; the present value stays chosen where it is still there."""
+        wanted = list(options)
+        if wanted == self._options:
+            return
+        held = self._options[self.currentIndex()][0] if self.currentIndex() >= 0 else None
+        with QSignalBlocker(self):
+            self.clear()
+            self._options = wanted
+            self.addItems([text for _, text in wanted])
+            values = [value for value, _ in wanted]
+            self.setCurrentIndex(values.index(held) if held in values else -1)
+
+    def show_choice(self, choices: Choices) -> None:
+        """Show what is chosen; what is not offered is added, and said to be missing."""
+        value = getattr(choices, self._field)
+        values = [each for each, _ in self._options]
+        if value not in values:
+            self.set_options([*self._options, (value, self.missing(value))])
+            values.append(value)
+        with QSignalBlocker(self):
+            self.setCurrentIndex(values.index(value))
+        if self.toolTip() != self.currentText():
+            self.setToolTip(self.currentText())
+
+    def missing(self, value: Any) -> str:
+        """Return what is said of a value that is not offered."""
+        return f"{value} (not there now)"
+
+    def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802
+        """Draw the entry, cut short with an ellipsis where there is too little room, and the sign of a list."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        room = self.width() - 30
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.setFont(theme.font(10))
+        painter.setPen(theme.colour(theme.MUTED))
+        sign = self.rect().adjusted(self.width() - 22, 0, -4, 0)
+        painter.drawText(sign, Qt.AlignmentFlag.AlignCenter, "\N{BLACK DOWN-POINTING TRIANGLE}")
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        """Change nothing by a wheel that was meant for something else."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class Check(QCheckBox):
+    """A box that is the choice ``field``."""
+
+    def __init__(self, choose: Choose, field: str, text: str) -> None:
+        super().__init__(text)
+        self._field = field
+        self.setFont(theme.font(12))
+        self.toggled.connect(lambda on: choose(**{field: on}))
+
+    def show_choice(self, choices: Choices) -> None:
+        """Show what is chosen."""
+        with QSignalBlocker(self):
+            self.setChecked(bool(getattr(choices, self._field)))
+
+
+class Words(QLabel):
+    """Lines of words, each with a symbol where it is good or bad news."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.setFont(theme.font(12))
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+        theme.set_colour(self, theme.MUTED)
+        self.lines: tuple[Line, ...] = ()
+
+    def show_lines(self, lines: tuple[Line, ...]) -> None:
+        """Show ``lines``, unless they are shown already."""
+        if lines != self.lines:
+            self.lines = lines
+            self.setText("<br>".join(_rich(line) for line in lines))
+        if self.isHidden() == bool(lines):
+            self.setVisible(bool(lines))
+
+
+def _rich(line: Line) -> str:
+    text = line.text.replace("&", "&amp;").replace("<", "&lt;")
+    if line.mark is None:
+        return text
+    return f'<span style="color:{theme.LEVELS[line.mark][1]}">{_MARKS[line.mark]}</span> {text}'
+
+
+def button(text: str, name: str = "", *, checkable: bool = False) -> QPushButton:
+    """Return a button of the window's typeface."""
+    found = QPushButton(text)
+    found.setFont(theme.font(12))
+    found.setCheckable(checkable)
+    if name:
+        found.setAccessibleName(name)
+        found.setToolTip(name)
+    return found

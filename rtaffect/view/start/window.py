@@ -1,0 +1,272 @@
+"""The start window: all choices of a session on one page, checked while they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFileDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtaffect.common.errors import RtaffectError
+from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
+from rtaffect.start.choices import MODES, Choices, choices_of
+from rtaffect.start.memory import remember
+from rtaffect.start.start_presenter import StartPresenter, StartState
+from rtaffect.start.table import demo_lines, session_lines
+from rtaffect.view.participant.window import list_screens
+from rtaffect.view.parts import theme
+from rtaffect.view.start.cards import BundleCard, ProtocolCard, ResultsCard
+from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
+from rtaffect.view.start.problems import Verdict
+from rtaffect.view.start.sound import SoundCard
+from rtaffect.view.start.style import STYLE
+from rtaffect.view.start.widgets import Pick, button
+
+#: Milliseconds between two looks at what has changed; the signal and the level move with it.
+TICK_MS = 50
+SPACING = 6
+_PLANS = "Sessions (*.toml);;All files (*)"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What was started: the plan, the choices that made it, and where the plan is to be written, if anywhere."""
+
+    plan: SessionPlan
+    choices: Choices
+    plan_file: Path | None = None
+
+
+class StartWindow(QMainWindow):
+    """All choices of a session, what prevents its start, and the button that starts it.
+
+    Parameters
+    ----------
+    presenter : StartPresenter
+        Watches network, files and devices; closed with the window.
+    plan_file : Path or None
+        The plan that the choices come from; named in the title.
+
+    Attributes
+    ----------
+    started : Started or None
+        Set when the session was started, before the window closes.
+    """
+
+    closed = Signal()
+
+    def __init__(self, presenter: StartPresenter, plan_file: Path | None = None) -> None:
+        super().__init__()
+        self.presenter = presenter
+        self.started: Started | None = None
+        self._saved: Path | None = None
+        self._shown: StartState | None = None
+        self._said: str | None = None
+        self._closing = False
+        self._name(plan_file)
+        self._build()
+        self._keys()
+        self.tick()
+        self.modes.button(MODES.index(presenter.choices.mode)).setFocus()
+        self.timer = QTimer(self)
+        self.timer.timeout.connect(self.tick)
+        self.timer.start(TICK_MS)
+
+    def _name(self, plan_file: Path | None) -> None:
+        self.setWindowTitle(f"rtaffect \N{EN DASH} {plan_file.name if plan_file else 'new session'}")
+
+    def _build(self) -> None:
+        self.setStyleSheet(STYLE)
+        choose, presenter = self.presenter.choose, self.presenter
+        self.eeg = EegCard(choose, presenter.toggle, presenter.select, presenter.add_board)
+        self.sound = SoundCard(choose, presenter.previews.room.look_again)
+        self.bundle, self.protocol, self.results = BundleCard(choose), ProtocolCard(choose), ResultsCard(choose)
+        self.verdict = Verdict()
+        self.verdict.wanted.connect(self.go_to)
+        self.verdict.start.clicked.connect(self.begin)
+        self.message = theme.label("", 13, theme.NOTICE)
+        self.message.setObjectName("banner")
+        self.message.setWordWrap(True)
+        lower = QHBoxLayout()
+        for card in (self.sound, self.bundle, self.protocol, self.results):
+            lower.addWidget(card, 1)
+        body = QWidget()
+        body.setObjectName("body")
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(10, SPACING, 10, 8)
+        for part in (layout, lower):
+            part.setSpacing(SPACING)
+        layout.addLayout(self._header())
+        layout.addWidget(self.message)
+        layout.addWidget(self.eeg, 5)
+        layout.addLayout(lower, 4)
+        layout.addWidget(self.verdict, 1)
+        self.setCentralWidget(body)
+        self.setMinimumSize(1180, 660)
+        self.resize(1280, 720)
+
+    def _header(self) -> QHBoxLayout:
+        self.modes = QButtonGroup(self)
+        self.open_plan = button("&Open plan\N{HORIZONTAL ELLIPSIS}", "Take the choices of a session's plan (Ctrl+O)")
+        self.save_plan = button("Sa&ve plan\N{HORIZONTAL ELLIPSIS}", "Write these choices as a plan (Ctrl+S)")
+        self.open_plan.clicked.connect(self._ask_open)
+        self.save_plan.clicked.connect(self._ask_save)
+        self.demo_speed = Pick(self.presenter.choose, "speed", DEMO_SPEEDS)
+        self.demo_speed.setFixedWidth(220)
+        layout = QHBoxLayout()
+        layout.setSpacing(SPACING)
+        layout.addWidget(theme.label("rtaffect", 20, bold=True))
+        layout.addSpacing(14)
+        for number, (mode, text) in enumerate(zip(MODES, ("&Live", "&Replay", "&Demo"), strict=True)):
+            each = button(text, checkable=True)
+            each.setFont(theme.font(13, bold=True))
+            each.setMinimumWidth(84)
+            self.modes.addButton(each, number)
+            each.clicked.connect(lambda _=False, mode=mode: self.presenter.choose(mode=mode))
+            layout.addWidget(each)
+        layout.addSpacing(8)
+        layout.addWidget(self.demo_speed)
+        layout.addStretch(1)
+        layout.addWidget(self.open_plan)
+        layout.addWidget(self.save_plan)
+        return layout
+
+    def _keys(self) -> None:
+        keys: tuple[tuple[str, Callable[[], Any]], ...] = (
+            ("Return", self.begin),
+            ("Enter", self.begin),
+            ("Ctrl+O", self._ask_open),
+            ("Ctrl+S", self._ask_save),
+            ("Ctrl+W", self.close),
+            ("Ctrl+Q", self.close),
+        )
+        for key, act in keys:
+            QShortcut(QKeySequence(key), self, act)
+
+    def fields(self) -> dict[str, QWidget]:
+        """Return the widget that mends each kind of problem."""
+        eeg, sound, bundle, protocol, results = self.eeg, self.sound, self.bundle, self.protocol, self.results
+        speed: QWidget = self.demo_speed if self.presenter.choices.mode == "demo" else eeg.speed
+        return {
+            "mode": self.modes.buttons()[0], "recording": eeg.recording, "speed": speed, "streams": eeg.table,
+            "boards": eeg.table,
+            "channels": eeg.channels, "unit": eeg.unit, "rate": eeg.rate, "sound": sound.kind,
+            "sound_file": sound.file, "sound_start": sound.begun, "in_reference": sound.in_reference,
+            "speaker": sound.speaker, "device": sound.device, "sound_stream": sound.stream,
+            "stimulus": sound.stimulus, "onset_marker": sound.marker, "marker_stream": sound.marker_stream,
+            "bundle": bundle.bundle, "against": bundle.against, "mains": bundle.mains,
+            "featurizer": bundle.featurizer, "threads": bundle.threads, "settings": bundle.settings,
+            "head": bundle.head, "protocol": protocol.protocol, "allocation": protocol.allocation,
+            "screen": protocol.view_on, "tone_device": protocol.tone, "participant": results.participant,
+            "folder": results.folder, "name": results.name, "seconds": results.seconds,
+        }  # fmt: skip
+
+    def tick(self) -> None:
+        """One turn: what has changed is shown, and the signal and the level as they are now."""
+        self.presenter.set_screens(list_screens())
+        state = self.presenter.tick()
+        if state is not self._shown:
+            self._shown = state
+            self._show(state)
+        if self.presenter.said != self._said:
+            self._said = self.presenter.said
+            theme.set_text(self.message, self._said)
+            self.message.setVisible(bool(self._said))
+        if state.choices.mode != "demo":
+            self.eeg.show_signal(state, *self.presenter.signal())
+            self.sound.show_level(*self.presenter.loudness())
+
+    def _show(self, state: StartState) -> None:
+        mode = state.choices.mode
+        self.modes.button(MODES.index(mode)).setChecked(True)
+        told = demo_lines(state.choices, state.found) if mode == "demo" else ("", "", "")
+        if session := session_lines(state.choices, state.found):
+            told = ("", *session, "")
+        for card, text in zip((self.eeg, self.sound, self.bundle), told, strict=True):
+            card.tell(text)
+        for part in (self.eeg.count, self.sound.kind, self.bundle.more):
+            part.setVisible(mode != "demo")
+        self.sound.kind.setVisible(not told[1])
+        self.demo_speed.setVisible(mode == "demo")
+        self.eeg.speed.set_options(SPEEDS)
+        self.demo_speed.show_choice(state.choices)
+        for card in (self.eeg, self.sound, self.bundle, self.protocol, self.results):
+            card.show_state(state)
+        self.verdict.show_state(state)
+
+    def go_to(self, where: str) -> None:
+        """Give the focus to the field that mends a problem."""
+        self.bundle.show_field(where)
+        field = self.fields().get(where)
+        if field is not None:
+            field.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def begin(self) -> None:
+        """Start the session, if nothing prevents it; else go to the first thing that does."""
+        if self.verdict.enter():
+            return
+        self.tick()
+        state = self._shown
+        if state is None or not state.may_start:
+            stop = next((line for line in state.lines if line.kind == "stop"), None) if state else None
+            if stop is not None:
+                self.go_to(stop.where)
+            return
+        try:
+            plan = self.presenter.plan_now()
+        except RtaffectError as error:
+            self.presenter.say(str(error))
+            return
+        self.started = Started(plan, state.choices, self._saved)
+        self.close()
+
+    def _ask_open(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Open a session's plan", "", _PLANS)
+        if chosen:
+            self.read(Path(chosen))
+
+    def read(self, path: Path) -> None:
+        """Take the choices of the plan at ``path``; say so if it cannot be read."""
+        try:
+            self.presenter.take(choices_of(read_plan(path)))
+        except RtaffectError as error:
+            self.presenter.say(str(error))
+            return
+        self._saved = None
+        self._name(path)
+
+    def _ask_save(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save this session's plan", "session.toml", _PLANS)
+        if chosen:
+            self.write(Path(chosen))
+
+    def write(self, path: Path) -> None:
+        """Write the plan to ``path``; say so if that is impossible."""
+        try:
+            write_plan(self.presenter.plan_now(), path)
+        except RtaffectError as error:
+            self.presenter.say(f"The plan is not saved: {error}")
+            return
+        self._saved = path
+        self._name(path)
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Remember the choices, stop all that is watched, and let go of all devices."""
+        if not self._closing:
+            self._closing = True
+            self.timer.stop()
+            remember(self.presenter.choices)
+            self.presenter.close()
+        super().closeEvent(event)
+        self.closed.emit()

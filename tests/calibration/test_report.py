@@ -1,0 +1,531 @@
+"""The report says what the outcome says, of every kind of study, and needs nothing outside itself."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import re
+import struct
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+from calibration.measured import Measured
+from calibration.outcome import Outcome
+from calibration.report.figures import format_axis
+from calibration.report.html import NONE, decimal, p_of
+from calibration.report.maps import opacity_of
+from calibration.report.page import report_numbers, write_report
+from calibration.report.sections import glance, result_sentence
+from calibration.sweep import Question, SetResult, Sweep, sweep
+from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.settings import PredictionSettings, Settings
+from rtaffect.engine.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
+from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.spaces import ChannelSpace, RatingSpace, RegionSpace, Space
+from rtaffect.simulation.study import StudySound
+from tests.calibration.test_ridge import wander
+from tests.support.head_models import needs_head, operator, small_operator
+from tests.support.helpers import quiet
+
+SETTINGS = Settings(prediction=PredictionSettings(n_components=3, lags_s=(0, 1, 2)))
+CHANNELS = ("Fz", "Cz", "Pz", "Oz")
+#: Sounds of which one alone can be cut into inner folds.
+TWO = (140, 150)
+NAMES = ("lld", "layer-0", "layer-1", "layer-2", "final")
+
+
+NOISE = (6.0, 2.0, 1.0, 0.3, 1.5)
+
+
+def study_of(space: Space, lengths: Sequence[int], people: int = 6, seed: int = 0) -> tuple[dict, Measured]:
+    """Features of five sets, the middle layer the best, and listeners whose rows follow them."""
+    rng = np.random.default_rng(seed)
+    rows, mixing = len(space.rows), rng.standard_normal((3, 8))
+    gain = np.linspace(1.2, 0.1, rows)
+    features: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
+    courses, sounds = [], []
+    for number, steps in enumerate(lengths):
+        source = wander(rng, steps, 3, keep=0.9)
+        for name, noise in zip(NAMES, NOISE, strict=True):
+            features[name].append(source @ mixing + noise * rng.standard_normal((steps, 8)))
+        kernel = np.ones(10) / np.sqrt(10)
+        own = lfilter(kernel, 1, rng.standard_normal((people, steps + 10, rows)), axis=1)[:, 10:]
+        course = 0.08 + 0.05 * source[:, :1] * gain + 0.12 * own
+        course[:, :9] = np.nan
+        courses.append(course)
+        sounds.append(StudySound(f"sound {number + 1}", np.zeros(16_000 * steps, np.float32), fit=True))
+    none = tuple(np.zeros((1, 1), np.float32) for _ in lengths)
+    return features, Measured(space, tuple(sounds), tuple(courses), (), none)
+
+
+def outcome_of(
+    space: Space,
+    lengths: Sequence[int] = (100, 90, 110, 95, 105, 120),
+    *,
+    sets: Sequence[str] = NAMES,
+    chosen: str = "",
+    covariates: bool = False,
+    people: int = 6,
+    draws: int = 39,
+) -> Outcome:
+    """A calibration of made-up features and listeners, by the real sweep."""
+    features, measured = study_of(space, lengths, people)
+    rng = np.random.default_rng(1)
+    given = [wander(rng, steps, 2) for steps in lengths] if covariates else None
+    question = Question(measured.targets, measured.people, space.layout.counted, given)
+    found = sweep({name: features[name] for name in sets}, question, SETTINGS, quiet, draws=draws)
+    chosen = chosen or found.best
+    rows = len(space.rows)
+    return Outcome(
+        bundle=bundle_of(space, measured, found, chosen),
+        measured=measured,
+        sweep=found,
+        chosen=chosen,
+        chosen_by="inner folds",
+        ceiling_high=np.linspace(0.8, 0.6, rows + 1),
+        ceiling_low=np.linspace(0.6, 0.3, rows + 1),
+        covariates=("brightness", "motion") if covariates else (),
+        notes=("listener 3 was left out: no EEG in sound 2",),
+        seconds={"features": 12.34, "sweep": 5.0},
+    )
+
+
+def bundle_of(space: Space, measured: Measured, found: Sweep, chosen: str) -> Bundle:
+    fit = found.of(chosen).fit
+    stimuli = tuple(
+        Stimulus(name=s.name, sha256=f"{i:064d}", seconds=s.seconds, people=len(measured.people[0]), fitted=True)
+        for i, s in enumerate(measured.sounds)
+    )
+    manifest = Manifest(
+        name="test bundle",
+        created="2025-01-01T00:00:00+00:00",
+        rtaffect="0.1.0",
+        space=space.kind,
+        channels=space.channels,
+        rows=space.rows,
+        settings=SETTINGS,
+        featurizer=FeaturizerIdentity(identity="bands/test", sha256="b" * 64, size=8),
+        stimuli=stimuli,
+        lags_s=fit.weights.lags_s,
+        scores=Scores(r=(0.0,) * len(space.rows), r_mean=0.0, folds=fit.folds, steps=1, alpha=tuple(fit.alpha)),
+        synthetic=True,
+        provenance={"study": "made up"},
+    )
+    return Bundle(manifest, fit.weights, measured.references, space)
+
+
+class Page(HTMLParser):
+    """Checks that elements close in order, and keeps what a reader sees and what a browser would fetch."""
+
+    VOID = ("meta", "img")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.rows: list[list[str]] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+    def row(self, *start: str) -> list[str]:
+        """The first row of a table that starts with these cells."""
+        return next(row for row in self.rows if row[: len(start)] == list(start))
+
+
+@functools.cache
+def usual() -> Outcome:
+    return outcome_of(ChannelSpace(CHANNELS), covariates=True)
+
+
+@functools.cache
+def smallest() -> Outcome:
+    return outcome_of(ChannelSpace(CHANNELS), TWO, sets=("layer-1",))
+
+
+@functools.cache
+def of_regions() -> Outcome:
+    return outcome_of(RegionSpace(small_operator()), TWO, sets=("lld", "layer-1"))
+
+
+def written(outcome: Outcome, folder: Path) -> Page:
+    write_report(outcome, folder / "report.html")
+    return page_in(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the usual report was written."""
+    found = tmp_path_factory.mktemp("usual")
+    write_report(usual(), found / "report.html")
+    return found
+
+
+def page_in(folder: Path) -> Page:
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+SECTIONS = (
+    "1. The study at a glance",
+    "2. Feature sets",
+    "3. Covariates and elements",
+    "4. Rows",
+    "5. Predicted against observed",
+    "6. Choices",
+    "7. What was left out",
+    "8. Settings, versions and hashes",
+)
+
+
+def test_the_page_has_everything_inside(folder):
+    page = page_in(folder)
+    for title in SECTIONS:
+        assert title in page.text
+    assert all(link.startswith(("#section-", "data:image/png;base64,")) for link in page.links)
+    names = ("scores", "comparison", "covariates", "rows", "courses-1", "penalties")
+    assert sorted(p.name for p in (folder / "report").iterdir()) == sorted(f"{name}.png" for name in names)
+    assert sorted(p.name for p in folder.iterdir()) == ["report", "report.html"]
+    for name, image in zip(names, page.images, strict=True):
+        data = base64.b64decode((image["src"] or "").partition(",")[2])
+        assert data == (folder / "report" / f"{name}.png").read_bytes()
+        assert image["alt"]
+        assert struct.unpack(">I", data[16:20])[0] == 2 * int(image["width"] or 0), "twice the resolution"
+        assert int(image["width"] or 0) <= 900, "no wider than the page"
+
+
+def test_the_page_says_what_the_outcome_says(folder):
+    outcome = usual()
+    page, result = page_in(folder), outcome.sweep.of(outcome.chosen)
+    for found in (*outcome.sweep.sets, outcome.sweep.auto):
+        assert found is not None
+        expected = [decimal(x) for x in (found.score.r[-1], found.chance[-1], found.chance_phase[-1])]
+        assert page.row(found.name)[1:4] == expected
+        assert page.row(found.name)[5] == p_of(found.p_mean)
+    for found in outcome.sweep.controlled:
+        row = next(r for r in page.rows if r[0] == found.name and len(r) == 7)
+        assert row[3:5] == [decimal(found.score.r[-1]), p_of(found.p_mean)]
+    for i, channel in enumerate(CHANNELS):
+        row = page.row(channel, "channel")
+        assert row[2] == decimal(result.score.r[i])
+        assert row[5:7] == [p_of(result.p_counted.single[i]), p_of(result.p_counted.family[i])]
+    for i, sound in enumerate(outcome.measured.sounds):
+        assert page.row(sound.name, "fitted on")[2:] == [f"{sound.seconds} s", "6", decimal(result.score.each[i, -1])]
+        assert page.row(sound.name)[1]
+    for words in (
+        "Synthetic data", "made up", "bands/test", "layer-2, chosen by inner folds", "brightness, motion", "b" * 64,
+        "listener 3 was left out: no EEG in sound 2", "12.3 s", "2025-01-01T00:00:00+00:00", "neighbouring seconds",
+        "of which 6 fitted on, 620 s in all", "between .30 and .60",
+    ):  # fmt: skip
+        assert words in page.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert page.row("voice")[1] == page.row("background")[1] == "not computed: no separated elements"
+    assert page.row("numpy")[1] == np.__version__
+
+
+def test_the_settings_on_the_page_are_the_settings(folder):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    block = unescape(text.partition("<pre>")[2].partition("</pre>")[0])
+    assert Settings.model_validate(tomllib.loads(block)) == SETTINGS
+    assert "n_components = 3  # default: 12" in block
+    assert "rate_hz = 100\n" in block
+
+
+def test_the_numbers_are_the_outcomes():
+    outcome = usual()
+    numbers = json.loads(json.dumps(report_numbers(outcome), allow_nan=False))
+    auto, result = outcome.sweep.auto, outcome.sweep.of(outcome.chosen)
+    assert auto is not None
+    assert numbers["result"]["name"] == "auto"
+    assert numbers["result"]["r"] == auto.score.r[-1] == numbers["auto"]["r"]
+    assert (numbers["result"]["ceiling_low"], numbers["result"]["ceiling_high"]) == (0.3, 0.6)
+    assert [s["r"] for s in numbers["sets"]] == [s.score.r[-1] for s in outcome.sweep.sets]
+    assert [s["p"] for s in numbers["controlled"]] == [s.p_mean for s in outcome.sweep.controlled]
+    assert [row["name"] for row in numbers["rows"]] == list(CHANNELS)
+    for key, values in (("r", result.score.r), ("chance", result.chance), ("alpha", result.fit.alpha)):
+        assert [row[key] for row in numbers["rows"]] == values[:4].tolist()
+    assert [row["p_family"] for row in numbers["rows"]] == result.p_counted.family.tolist()
+    assert [row["p_family_bound"] for row in numbers["rows"]] == result.p.family.tolist()
+    assert [s["r"] for s in numbers["stimuli"]] == result.score.each[:, -1].tolist()
+    assert outcome.sweep.comparison is not None
+    assert [pair["p_family"] for pair in numbers["comparison"]["pairs"]] == outcome.sweep.comparison.family.tolist()
+    assert numbers["elements"] == {"mix": numbers["sets"][3], "voice": None, "background": None}
+    assert numbers["settings"] == SETTINGS.model_dump(mode="json")
+    assert len(numbers["choices"]["layer_of_fold"]) == numbers["choices"]["folds"] == 6
+
+
+def test_the_layer_of_each_fold_is_that_which_auto_took():
+    outcome = usual()
+    auto = outcome.sweep.auto
+    assert auto is not None
+    for layer, test in zip(report_numbers(outcome)["choices"]["layer_of_fold"], auto.fit.tested, strict=True):
+        np.testing.assert_array_equal(auto.fit.held_out[test], outcome.sweep.of(layer).fit.held_out[test])
+
+
+def test_a_layer_of_the_users_is_told_before_auto():
+    outcome = replace(usual(), chosen="layer-0", chosen_by="the user")
+    numbers = report_numbers(outcome)
+    assert numbers["result"]["r"] == outcome.sweep.of("layer-0").score.r[-1]
+    assert "r would be" in glance(outcome, numbers)[0]
+
+
+def with_p(outcome: Outcome, p: float) -> Outcome:
+    auto = outcome.sweep.auto
+    assert auto is not None
+    return replace(outcome, sweep=replace(outcome.sweep, auto=replace(auto, p_mean=p)))
+
+
+def test_no_more_is_claimed_than_p_allows():
+    sentence = {p: result_sentence(report_numbers(with_p(usual(), p))) for p in (0.0002, 0.049, 0.05, 0.4)}
+    assert "above chance (p < .001;" in sentence[0.0002]
+    assert "above chance (p = .049;" in sentence[0.049]
+    for p in (0.05, 0.4):
+        assert "not distinguishable from chance (p = " in sentence[p]
+        assert "above" not in sentence[p]
+
+
+def test_names_are_escaped_and_cannot_break_figures(tmp_path):
+    odd = ChannelSpace(("F<z>", "C&z", "$P_z^$", "O\N{LATIN SMALL LETTER O WITH DIAERESIS}z"))
+    outcome = outcome_of(odd, TWO, sets=("layer-0",))
+    evil = "</title><script>alert('x')</script> $\\frac{ \N{CJK UNIFIED IDEOGRAPH-58F0}" + "long " * 20
+    manifest = outcome.bundle.manifest
+    stimuli = [manifest.stimuli[0].model_copy(update={"name": evil}), manifest.stimuli[1]]
+    about = manifest.model_copy(update={"name": "<i>", "stimuli": tuple(stimuli), "provenance": {"study": f'"{evil}'}})
+    first, *rest = outcome.measured.sounds
+    outcome = replace(
+        outcome,
+        bundle=replace(outcome.bundle, manifest=about),
+        measured=replace(outcome.measured, sounds=(replace(first, name=evil), *rest)),
+        notes=(evil,),
+        covariates=("<u>",),
+        seconds={"<s>": 1.0},
+    )
+    page = written(outcome, tmp_path)
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for tag in ("<script", "<i>", "<u>", "<s>", "<z>"):
+        assert tag not in source
+    assert evil in "".join(page.words)
+    assert page.row("F<z>", "channel")
+
+
+def without_row(outcome: Outcome, row: int | slice) -> Outcome:
+    """What the sweep gives where a row, or the mean too, has nothing to be judged by."""
+
+    def gap(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[..., row] = np.nan
+        return values
+
+    def blank(result: SetResult) -> SetResult:
+        score, whole = result.score, isinstance(row, slice)
+        return replace(
+            result,
+            score=replace(score, **{k: gap(getattr(score, k)) for k in ("r", "pooled", "r2", "each")}),
+            chance=gap(result.chance),
+            chance_phase=gap(result.chance_phase),
+            p_mean=np.nan if whole else result.p_mean,
+            **{
+                k: replace(p, single=gap(p.single), family=gap(p.family), discovery=gap(p.discovery))
+                for k, p in (("p", result.p), ("p_phase", result.p_phase), ("p_counted", result.p_counted))
+            },
+            fit=replace(result.fit, held_out=gap(result.fit.held_out), target=gap(result.fit.target)),
+        )
+
+    found = outcome.sweep
+    return replace(
+        outcome,
+        sweep=replace(
+            found,
+            sets=tuple(map(blank, found.sets)),
+            controlled=tuple(map(blank, found.controlled)),
+            auto=None if found.auto is None else blank(found.auto),
+        ),
+        measured=replace(outcome.measured, people=tuple(map(gap, outcome.measured.people))),
+        ceiling_high=gap(outcome.ceiling_high),
+        ceiling_low=np.full_like(outcome.ceiling_low, np.nan),
+    )
+
+
+@pytest.mark.parametrize("row", [1, slice(None)])
+def test_a_row_without_a_value_is_told_as_such(tmp_path, row):
+    outcome = without_row(usual(), row)
+    page = written(outcome, tmp_path)
+    assert page.row("Cz", "channel")[2:7] == [NONE] * 5
+    numbers = report_numbers(outcome)
+    json.dumps(numbers, allow_nan=False)
+    assert numbers["rows"][1]["r"] is None
+    assert numbers["sets"][0]["rows"] == (3 if row == 1 else 0)
+    if row != 1:
+        assert "There is no held-out result" in page.text
+        assert page.row("layer-2")[1:6] == [NONE] * 5
+
+
+def test_regions_without_values_have_no_colour(tmp_path):
+    outcome = without_row(of_regions(), slice(None))
+    assert written(outcome, tmp_path).row("insula-lh", "region")[2] == NONE
+
+
+def test_one_sound_and_one_feature_set(tmp_path):
+    page = written(outcome_of(ChannelSpace(CHANNELS), (200,), sets=("layer-1",)), tmp_path)
+    assert "Not compared: that needs more than one layer" in page.text
+    assert "blocks of the one sound" in page.text
+    assert "The study has no covariates" in page.text
+    assert not (tmp_path / "report" / "comparison.png").exists()
+    page = written(outcome_of(ChannelSpace(CHANNELS), (200,), sets=("lld", "layer-1", "final")), tmp_path)
+    assert "Not compared: that needs more than one stimulus" in page.text
+
+
+def test_only_descriptors(tmp_path):
+    outcome = replace(outcome_of(ChannelSpace(CHANNELS), TWO, sets=("lld",)), notes=(), seconds={})
+    page = written(outcome, tmp_path)
+    assert report_numbers(outcome)["study"]["layer"] == "lld"
+    assert "Nothing." in page.text
+    assert "Times were not taken." in page.text
+
+
+def test_ratings_have_no_listeners(tmp_path):
+    outcome = outcome_of(RatingSpace(("arousal", "valence")), TWO, sets=("lld", "layer-0"))
+    people, rated = tuple(np.empty((0, *p.shape[1:])) for p in outcome.measured.people), outcome.measured.targets
+    manifest = outcome.bundle.manifest
+    stimuli = tuple(s.model_copy(update={"people": 0}) for s in manifest.stimuli)
+    outcome = replace(
+        outcome,
+        measured=replace(outcome.measured, people=people, rated=tuple(rated), references=()),
+        bundle=replace(outcome.bundle, manifest=manifest.model_copy(update={"stimuli": stimuli, "synthetic": False})),
+        ceiling_high=np.full(3, np.nan),
+        ceiling_low=np.full(3, np.nan),
+    )
+    page = written(outcome, tmp_path)
+    assert "Ratings, not synthetic" in page.text
+    assert "2 ratings" in page.text
+    assert "There is no noise ceiling" in page.text
+    assert "Synthetic data" not in page.text
+    assert page.row("valence", "rating")
+    for words in ("channel", "listener to", "synchrony ("):
+        assert words not in page.text
+
+
+@needs_head
+@pytest.mark.slow
+def test_regions_are_drawn_on_the_surface(tmp_path):
+    outcome = outcome_of(RegionSpace(operator("1010-32")), TWO, sets=("lld", "layer-1"))
+    page = written(outcome, tmp_path)
+    assert (tmp_path / "report" / "maps.png").exists()
+    zones = [name for name, kind in zip(outcome.bundle.space.rows, outcome.bundle.space.row_kinds, strict=True)
+             if kind == "zone"]  # fmt: skip
+    for zone in zones:
+        assert page.row(zone, "zone")[-1].endswith("%")
+    assert page.row("insula", "group")[-1].endswith("% *"), "not told apart"
+    assert "68 regions, 7 zones, 10 groups" in page.text
+
+
+def test_without_the_head_packages_dots_stand_for_maps(tmp_path, monkeypatch):
+    def lacking(template: bool) -> None:
+        raise ArtifactError("the head model needs nilearn, which is not installed")
+
+    monkeypatch.setattr("calibration.head.parts.need", lacking)
+    outcome = of_regions()
+    page = written(outcome, tmp_path)
+    assert "Dots in place of maps: the head model needs nilearn" in page.text
+    assert not (tmp_path / "report" / "maps.png").exists()
+    assert page.row("insula both", "zone")
+    p = outcome.sweep.of(outcome.chosen)
+    assert page.row("insula both", "zone")[5] == p_of(p.p_counted.single[0]), "as exactly as is known"
+    assert page.row("insula-lh", "region")[5] == p_of(p.p.single[0])
+
+
+def test_matplotlib_keeps_its_settings_and_no_figure(tmp_path):
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    write_report(smallest(), tmp_path / "report.html")
+    assert dict(mpl.rcParams) == before
+    if "matplotlib.pyplot" in sys.modules:
+        assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+
+
+def test_a_report_does_not_depend_on_the_users_style(tmp_path):
+    import matplotlib as mpl
+
+    write_report(smallest(), tmp_path / "a.html")
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black", "savefig.dpi": 10}):
+        write_report(smallest(), tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_without_matplotlib_the_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ArtifactError, match="pip install matplotlib"):
+        write_report(smallest(), tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_ending_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match=r"report.pdf: expected a name that ends in .html"):
+        write_report(usual(), tmp_path / "report.pdf")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.345, ".34"), (-0.06, "\N{MINUS SIGN}.06"), (-0.001, ".00"), (1.0, "1.00"), (-1.5, "\N{MINUS SIGN}1.50"),
+     (None, NONE)],
+)  # fmt: skip
+def test_numbers_are_printed_without_a_zero(value, text):
+    assert decimal(value) == text
+
+
+def test_p_values_are_not_rounded_to_nothing():
+    assert [p_of(p) for p in (0.0009, 0.001, 0.0456, 1.0, None)] == ["< .001", ".001", ".046", "1.000", NONE]
+
+
+def test_rows_that_cannot_be_told_apart_are_fainter():
+    opacity = opacity_of(np.array([0.0, 0.1, 0.29, LEAST_SHARE, 0.9]))
+    assert (np.diff(opacity[:4]) > 0).all()
+    assert opacity[3] == opacity[4] == 1
+    assert opacity[2] < 0.7, "a visible step"
+
+
+def test_ticks_that_differ_are_printed_differently():
+    from matplotlib.figure import Figure
+
+    for top in (0.004, 0.03, 0.26, 0.7, 1.0, 9.0, 100.0):
+        axes = Figure().subplots()
+        axes.set_ylim(-top / 4, top)
+        format_axis(axes.yaxis)
+        texts = [label.get_text() for label in axes.get_yticklabels()]
+        assert len(texts) == len(set(texts)) > 2
+        assert "0" in texts

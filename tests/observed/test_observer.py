@@ -1,0 +1,243 @@
+"""The incremental observer gives what the batch formula gives, at every step, with gaps, lags and several people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtaffect.common.settings import SynchronySettings
+from rtaffect.observed.observer import GroupObserver, ReferenceObserver, Seconds
+from rtaffect.observed.synchrony import Observation, RowLayout, observe, others_mean
+from tests.support.helpers import RATE, brain_noise, causally_scaled
+
+SETTINGS = SynchronySettings(null_history_s=45)
+W = SETTINGS.window_s
+
+
+def people_of(count: int, seconds: int, rows: int = 2, seed: int = 0, shared: float = 0.4) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    common = brain_noise(rng, seconds * RATE, rows)
+    own = [brain_noise(rng, seconds * RATE, rows) for _ in range(count)]
+    return 1e-5 * np.stack([np.sqrt(shared) * common + np.sqrt(1 - shared) * o for o in own])
+
+
+def with_gaps(people: np.ndarray, seed: int = 1) -> np.ndarray:
+    """Holes of whole tenths of a second, some long, at other times in each person and row."""
+    rng = np.random.default_rng(seed)
+    holed = people.copy()
+    for person in holed:
+        for row in range(person.shape[1]):
+            for _ in range(4):
+                start, length = rng.integers(0, len(person) // 10), rng.integers(1, 60)
+                person[start * 10 : (start + length) * 10, row] = np.nan
+    return holed
+
+
+def seconds_of(people: np.ndarray) -> list[np.ndarray]:
+    return [people[:, start : start + RATE] for start in range(0, people.shape[1], RATE)]
+
+
+#: Two rows; and one row of two components, with an average of it that the mean over rows leaves out.
+LAYOUTS = [RowLayout.plain(2), RowLayout(2, np.ones((1, 1), bool), np.array([True, False]))]
+
+
+def assert_same(found: Observation, expected: Observation) -> None:
+    for name, a, b in zip(Observation._fields, found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("onset", [0, 700, 1234, -550])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_against_a_reference_it_is_the_batch_formula(onset, gaps, layout):
+    people, reference = people_of(3, 70), people_of(1, 90, seed=8)[0]
+    if gaps:
+        people, lead = with_gaps(people), onset % RATE
+        # On the session's tenths of a second.
+        padded = np.concatenate([np.zeros((lead, 2)), reference])
+        reference = with_gaps(padded[None], seed=5)[0, lead:]
+    observer = ReferenceObserver(3, reference, onset, RATE, SETTINGS, layout=layout)
+    seen = 0
+    for k, second in enumerate(seconds_of(people), start=1):
+        found = observer(second)
+        start = (k - W) * RATE - onset
+        inside = k >= W and 0 <= start <= len(reference) - W * RATE
+        if not inside:
+            assert k < W or found is None
+            continue
+        # The same reach to either side, on the session's seconds.
+        reach = (SETTINGS.null_history_s - W) * RATE
+        lead = -onset % RATE
+        first = max(lead, start - reach)
+        stop = min(start + reach + W * RATE, lead + (len(reference) - lead) // RATE * RATE)
+        partner = np.broadcast_to(reference[first:stop], (3, stop - first, 2))
+        windows = people[:, (k - W) * RATE : k * RATE]
+        if found is not None:
+            seen += 1
+            assert_same(found, observe(windows, partner, start - first, RATE, SETTINGS, layout=layout))
+    assert seen > 40
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_of_a_group_it_is_the_batch_formula(count, gaps, layout):
+    people = people_of(count, 90)
+    people *= np.linspace(0.3, 3, count)[:, None, None]
+    if gaps:
+        people = with_gaps(people)
+        people[1, 3000:4500] = np.nan
+    scaled = causally_scaled(people, SETTINGS.null_history_s, layout.k)
+    observer = GroupObserver(count, RATE, SETTINGS, layout=layout)
+    for k, second in enumerate(seconds_of(people), start=1):
+        found = observer(second)
+        assert (found is None) == (k < W)
+        if found is not None:
+            recent = scaled[:, max(0, k - SETTINGS.null_history_s) * RATE : k * RATE]
+            start = recent.shape[1] - W * RATE
+            expected = observe(
+                recent[:, start:], others_mean(recent), start, RATE, SETTINGS, layout=layout, mutual=True
+            )
+            assert_same(found, expected)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_pairwise_is_the_mean_over_the_others_of_each_pair(count):
+    """Every pair's Pearson correlation by numpy; a person's value is their mean over the others by Fisher z."""
+    people = people_of(count, 40)
+    people *= np.linspace(0.3, 3, count)[:, None, None]
+    pairwise = SETTINGS.model_copy(update={"method": "pairwise"})
+    observer = GroupObserver(count, RATE, pairwise, layout=RowLayout.plain(2))
+    scaled = causally_scaled(people, SETTINGS.null_history_s)
+    for second in seconds_of(people):
+        found = observer(second)
+    assert found is not None
+    window = scaled[:, -W * RATE :]
+    expected = np.empty((count, 2))
+    for person in range(count):
+        for row in range(2):
+            r = [np.corrcoef(window[person, :, row], window[o, :, row])[0, 1] for o in range(count) if o != person]
+            expected[person, row] = np.tanh(np.arctanh(r).mean())
+    np.testing.assert_allclose(found.each, expected, atol=1e-9)
+    np.testing.assert_allclose(found.mean, np.tanh(np.arctanh(expected).mean(axis=0)), atol=1e-9)
+    assert (found.low < found.high).all()
+
+
+def test_pairwise_null_holds_its_level():
+    """Unrelated people: about 5 % outside the band (each pair counts twice in place, once displaced)."""
+    rng = np.random.default_rng(0)
+    pairwise = SETTINGS.model_copy(update={"method": "pairwise"})
+    outside, total = 0, 0
+    for _ in range(4):
+        people = np.stack([brain_noise(rng, 70 * RATE, 12) for _ in range(4)])
+        observer = GroupObserver(4, RATE, pairwise, layout=RowLayout.plain(12))
+        for k, second in enumerate(seconds_of(people), start=1):
+            found = observer(second)
+            if k >= 50 and k % W == 0:
+                assert found is not None
+                outside += int(((found.mean < found.low) | (found.mean > found.high)).sum())
+                total += 12
+    assert 0.01 < outside / total < 0.11
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("first", "then"), [(0, 37), (700, -550), (1234, 1233), (None, 420), (-800, 3150)])
+def test_laid_elsewhere_it_is_a_fresh_observer_of_the_same_seconds(first, then, layout):
+    """To the bit, the null included; and what the batch formula gives."""
+    people, reference = with_gaps(people_of(2, 70)), people_of(1, 90, seed=8)[0]
+    seconds, moved_at = seconds_of(people), 50
+    moved = ReferenceObserver(2, reference, first, RATE, SETTINGS, layout=layout)
+    fresh = ReferenceObserver(2, reference, then - (moved_at - W) * RATE, RATE, SETTINGS, layout=layout)
+    for second in seconds[:moved_at]:
+        found = moved(second)
+        assert first is not None or found is None
+    for second in seconds[moved_at - W : moved_at]:
+        fresh(second)
+    moved.lay(then)
+    for k, second in enumerate(seconds[moved_at:], start=moved_at + 1):
+        moved.lay(then)
+        found, expected = moved(second), fresh(second)
+        assert (found is None) == (expected is None)
+        start = (k - W) * RATE - then
+        # The reference's seconds are the session's: the last one counts if it is whole.
+        lead = -then % RATE
+        stop = lead + (len(reference) - lead) // RATE * RATE
+        assert (found is None) == (not lead <= start <= stop - W * RATE)
+        if found is None or expected is None:
+            continue
+        for name, a, b in zip(Observation._fields, found, expected, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=name)
+        reach = (SETTINGS.null_history_s - W) * RATE
+        low, high = max(lead, start - reach), min(stop, start + reach + W * RATE)
+        partner = np.broadcast_to(reference[low:high], (2, high - low, 2))
+        batch = observe(people[:, (k - W) * RATE : k * RATE], partner, start - low, RATE, SETTINGS, layout=layout)
+        np.testing.assert_allclose(found.each, batch.each, atol=1e-9)
+        assert_same(found, batch)
+
+
+def test_a_reference_of_hours_is_cut_only_where_it_is_compared():
+    reference = np.zeros((7200 * RATE, 2), np.float32)
+    observer = ReferenceObserver(1, reference, -3600 * RATE, RATE, SETTINGS, layout=RowLayout.plain(2))
+    for second in seconds_of(people_of(1, 30)):
+        observer(second)
+    assert observer._laid.seconds._values.nbytes < 1e6
+
+
+def test_one_missing_sample_costs_a_tenth_of_a_second():
+    people, reference = people_of(1, 20), people_of(1, 40, seed=3)[0]
+    holed = people.copy()
+    holed[0, 1537, 0] = np.nan
+    cut = people.copy()
+    cut[0, 1530:1540, 0] = np.nan
+    a, b = (ReferenceObserver(1, reference, 0, RATE, SETTINGS, layout=RowLayout.plain(2)) for _ in range(2))
+    for one, other in zip(seconds_of(holed), seconds_of(cut), strict=True):
+        found, expected = a(one), b(other)
+    assert found is not None
+    assert expected is not None
+    assert_same(found, expected)
+
+
+def test_a_loud_second_leaves_no_trace_once_it_is_out_of_the_window():
+    people, reference = people_of(1, 60), people_of(1, 80, seed=3)[0]
+    loud = people.copy()
+    loud[0, 1500:1600] *= 1e4
+    a, b = (ReferenceObserver(1, reference, 0, RATE, SETTINGS, layout=RowLayout.plain(2)) for _ in range(2))
+    for k, (one, other) in enumerate(zip(seconds_of(people), seconds_of(loud), strict=True), start=1):
+        found, disturbed = a(one), b(other)
+        if k > 15 + W:
+            assert found is not None
+            assert disturbed is not None
+            np.testing.assert_allclose(disturbed.mean, found.mean, atol=1e-6)
+
+
+def test_an_hour_costs_no_more_memory_than_minutes():
+    rng = np.random.default_rng(0)
+    observer = GroupObserver(2, RATE, SETTINGS, layout=RowLayout.plain(1))
+    second = rng.standard_normal((2, RATE, 1))
+    for _ in range(3600):
+        observer(second)
+    stored = (observer._others._values, observer._observer._kept, observer._recent)
+    assert sum(array.nbytes for array in stored) < 3e6
+
+
+@settings(max_examples=40, deadline=None)
+@given(keep=st.integers(1, 20), count=st.integers(1, 80), rate=st.sampled_from([64, 100, 125]))
+def test_seconds_keep_the_newest(keep, count, rate):
+    rng = np.random.default_rng(count)
+    series = rng.standard_normal((count, 2, rate, 3))
+    series[rng.random(series.shape) < 0.002] = np.nan
+    store = Seconds(2, 3, rate, keep)
+    for second in series:
+        store.append(second)
+    first = max(0, count - keep)
+    assert (store.first, store.stop) == (first, count)
+    present, total, power = store.moments(first, count)
+    blocks = series[first:].transpose(1, 3, 0, 2).reshape(2, 3, count - first, -1, store.block)
+    whole = np.isfinite(blocks).all(axis=-1)
+    clean = np.where(whole[..., None], blocks, 0.0)
+    np.testing.assert_array_equal(present, whole)
+    np.testing.assert_allclose(total, clean.sum(axis=-1))
+    np.testing.assert_allclose(power, (clean**2).sum(axis=-1))
+    np.testing.assert_array_equal(store.values(first, count), clean.reshape(2, 3, count - first, rate))

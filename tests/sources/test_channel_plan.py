@@ -1,0 +1,51 @@
+"""Which channels of a stream are used: EEG, and EOG under names that say so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rtaffect.common.errors import StreamError
+from rtaffect.common.montage import is_eog
+from rtaffect.sources.channel_plan import plan_eeg
+
+LABELS = ("Fp1", "EXG1", "Cz", "Status")
+TYPES = ("EEG", "EOG", "EEG", "misc")
+UNITS = ("uV", "mV", "uV", "")
+
+
+def test_eyes_come_behind_the_eeg_in_volts():
+    plan = plan_eeg("s", LABELS, TYPES, UNITS)
+    assert plan.names == ("Fp1", "Cz", "EOG EXG1")
+    np.testing.assert_allclose(plan.apply(np.array([[1.0, 2.0, 3.0, 4.0]])), [[1e-6, 3e-6, 2e-3]])
+
+
+def test_eyes_without_a_unit_have_that_of_the_eeg():
+    plan = plan_eeg("s", LABELS, TYPES, ("uV", "", "uV", ""))
+    np.testing.assert_allclose(plan.scale, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (("A", "B"), ("A", "B")),
+        (("A", "X", "B"), ("A", "B", "EOG X")),
+        (("A", "HEOG", "B", "C"), ("A", "B", "HEOG")),
+    ],
+)
+def test_names_may_be_given_of_the_eeg_of_all_in_use_or_of_all(given, names):
+    assert plan_eeg("s", LABELS, TYPES, UNITS, channels=given).names == names
+
+
+def test_a_wrong_number_of_names():
+    with pytest.raises(StreamError, match="3 channels but 5 names"):
+        plan_eeg("s", LABELS, TYPES, UNITS, channels=tuple("ABCDE"))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("EOG", True), ("heog", True), ("VEOG 2", True), ("EOG1", True), ("EEG VEOG-REF", True), ("REOG", True),
+     ("Fp1", False), ("Oz", False), ("TEOG", False), ("GEOGRAPHY", False)],
+)  # fmt: skip
+def test_eye_channels_by_name(name, expected):
+    assert is_eog(name) == expected

@@ -1,0 +1,309 @@
+"""Sources from real LSL outlets in child processes."""
+
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import numpy as np
+import pylsl
+import pytest
+
+from rtaffect.common.errors import StreamError
+from rtaffect.simulation.headset import Blank, Drop, Reopen, SimulatedHeadset, Stall
+from rtaffect.sources.lsl import LslSource, describe_streams, find_stream, find_streams
+from rtaffect.sources.selection import ANY_EEG, Query
+
+RATE = 250.0
+NAMES = ("Fz", "Cz", "Pz", "Oz")
+
+
+def noise(seconds, channels=4, rate=RATE, volts=2e-5, seed=0):
+    return np.random.default_rng(seed).normal(0, volts, (int(seconds * rate), channels))
+
+
+def headset(samples=None, rate=RATE, channels=NAMES, **options):
+    """Return a headset of a name that no other test has."""
+    unique = uuid.uuid4().hex[:8]
+    samples = noise(20, len(channels), rate) if samples is None else samples
+    return SimulatedHeadset(f"Head {unique}", f"id-{unique}", samples, rate, channels, **options)
+
+
+def found(simulated):
+    return find_stream(Query("name", simulated.name), settle=0.2)
+
+
+def wait_for(condition, timeout):
+    """Return the seconds until ``condition()`` holds."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < timeout, f"not within {timeout} s"
+        time.sleep(0.01)
+    return time.monotonic() - start
+
+
+def state(source):
+    return source.status(pylsl.local_clock()).state
+
+
+@pytest.fixture
+def connect():
+    """Connect to a simulated headset; every source is stopped at the end, twice."""
+    sources = []
+
+    def start(simulated, **options):
+        source = LslSource(found(simulated), **options)
+        sources.append(source)
+        source.start()
+        wait_for(lambda: source.buffer.received, 3.0)
+        return source
+
+    yield start
+    for source in sources * 2:
+        source.stop()
+
+
+def received(source, onset, rate):
+    """Return the samples and their numbers in what was sent, by their times.
+
+    The clock offset is measured to some 30 us, half a sample of sound, so it is taken out again.
+    """
+    block = source.buffer.read(0, math.inf)
+    return block.samples, np.round((block.times - onset - source.offsets[0][1]) * rate).astype(int)
+
+
+def test_nothing_is_lost_and_microvolts_become_volts(connect):
+    volts = noise(8, channels=64, rate=500.0)
+    with headset(volts, 500.0, [f"E{i}" for i in range(64)]) as simulated:
+        source = connect(simulated)
+        time.sleep(3.0)
+        now = pylsl.local_clock()
+        status = source.status(now)
+        samples, numbers = received(source, simulated.onset, 500.0)
+    assert len(samples) >= 1500
+    assert np.all(np.diff(numbers) == 1)
+    np.testing.assert_allclose(samples, volts[numbers], rtol=1e-5, atol=1e-12)
+    assert source.info.channels == tuple(f"E{i}" for i in range(64))
+    assert (source.info.kind, source.info.origin, source.info.rate) == ("eeg", "lsl", 500.0)
+    assert (status.state, status.gaps, status.clock_jumps, status.overruns) == ("ok", 0, 0, 0)
+    assert status.age_s < 0.2
+
+
+@pytest.mark.parametrize(("unit", "sample_format"), [("V", "double64"), ("nanovolts", "int32"), ("uV", "int16")])
+def test_every_unit_and_number_format_arrives_in_volts(connect, unit, sample_format):
+    volts = noise(8)
+    with headset(volts, unit=unit, sample_format=sample_format) as simulated:
+        source = connect(simulated)
+        samples, numbers = received(source, simulated.onset, RATE)
+    step = {"V": 0.0, "nanovolts": 1e-9, "uV": 1e-6}[unit]
+    np.testing.assert_allclose(samples, volts[numbers], rtol=1e-5, atol=0.51 * step)
+
+
+def test_nan_passes_where_it_is(connect):
+    with headset(faults=[Blank(0.0, 20.0, channel=2)]) as simulated:
+        source = connect(simulated)
+        samples, _ = received(source, simulated.onset, RATE)
+    np.testing.assert_array_equal(np.isnan(samples).all(axis=0), [False, False, True, False])
+    assert not np.isnan(samples[:, [0, 1, 3]]).any()
+
+
+def test_an_undescribed_stream_says_what_to_pass(connect):
+    with headset(with_description=False) as simulated:
+        stream = found(simulated)
+        with pytest.raises(StreamError, match=r"does not name its 4 channels.*--channels"):
+            LslSource(stream)
+        with pytest.raises(StreamError, match=r"Head .* does not say in which unit.*--unit microvolts"):
+            LslSource(stream, channels=NAMES)
+        source = connect(simulated, channels=NAMES, unit="microvolts")
+        assert source.info.channels == NAMES
+        samples, _ = received(source, simulated.onset, RATE)
+    assert samples.std() == pytest.approx(2e-5, rel=0.2)
+
+
+def test_an_irregular_stream_needs_a_rate(connect):
+    with headset(declared_rate=0.0) as simulated:
+        with pytest.raises(StreamError, match=r"irregular.*--rate HZ"):
+            LslSource(found(simulated))
+        source = connect(simulated, rate=RATE)
+    assert source.info.rate == RATE
+
+
+def test_no_stream_names_what_was_sought_and_what_is_there():
+    with headset() as simulated, pytest.raises(StreamError) as error:
+        find_streams([Query("name", "Nobody")], timeout=1.0)
+    for part in ("name 'Nobody'", simulated.name, "'EEG'", "Start the device's LSL output"):
+        assert part in str(error.value)
+
+
+def test_two_live_outlets_with_one_source_id_are_refused():
+    names = uuid.uuid4().hex, uuid.uuid4().hex
+    one, other = (SimulatedHeadset(name, "one-id", noise(10), RATE, NAMES) for name in names)
+    with one, other, pytest.raises(StreamError, match=r"2 live streams share the source_id 'one-id': .* and .*Close"):
+        find_streams([ANY_EEG])
+
+
+def test_two_streams_of_one_name_must_be_told_apart():
+    name = uuid.uuid4().hex
+    one, other = (SimulatedHeadset(name, f"{name}-{i}", noise(10), RATE, NAMES) for i in range(2))
+    with one, other, pytest.raises(StreamError, match=r"2 streams match name .*source_id '.*-1'.*choose one"):
+        find_stream(Query("name", name))
+
+
+def test_a_twin_that_appears_later_is_noticed(connect):
+    with headset() as one:
+        source = connect(one)
+        with SimulatedHeadset(one.name, one._spec["source_id"], noise(10), RATE, NAMES):
+            wait_for(lambda: state(source) == "duplicate", 6.0)
+            assert "give each outlet its own source_id" in source.status(pylsl.local_clock()).message
+        wait_for(lambda: state(source) == "ok", 5.0)
+
+
+def test_two_headsets_at_once(connect):
+    left, right = noise(10, seed=1), noise(10, seed=2)
+    with headset(left) as one, headset(right) as two:
+        streams = find_streams()
+        assert [s.name for s in streams] == sorted((one.name, two.name))
+        sources = {s.info.name: s for s in (connect(one), connect(two))}
+        for simulated, volts in ((one, left), (two, right)):
+            samples, numbers = received(sources[simulated.name], simulated.onset, RATE)
+            np.testing.assert_allclose(samples, volts[numbers], rtol=1e-5, atol=1e-12)
+
+
+def test_silence_is_a_stall_and_its_burst_no_gap(connect):
+    with headset(faults=[Stall(2.0, 2.6)]) as simulated:
+        source = connect(simulated)
+        wait_for(lambda: state(source) == "stalled", 5.0)
+        assert 1.9 <= pylsl.local_clock() - simulated.onset - 2.0 < 2.5
+        assert "sent nothing" in source.status(pylsl.local_clock()).message
+        wait_for(lambda: state(source) == "ok", 2.0)
+        _, numbers = received(source, simulated.onset, RATE)
+    assert source.buffer.gaps == 0
+    assert np.all(np.diff(numbers) == 1)
+
+
+def test_missing_samples_are_a_gap(connect):
+    with headset(faults=[Drop(2.0, 0.8)]) as simulated:
+        source = connect(simulated)
+        wait_for(lambda: source.buffer.newest > simulated.onset + 2.9, 4.0)
+        block = source.buffer.read(0, math.inf)
+    assert source.buffer.gaps == 1
+    (at,) = block.breaks
+    assert block.times[at] - block.times[at - 1] == pytest.approx(0.8 + 1 / RATE, abs=0.005)
+
+
+def test_a_closed_outlet_is_lost_and_connected_again_when_it_is_back(connect):
+    volts = noise(12)
+    with headset(volts, faults=[Reopen(2.5, 1.0)]) as simulated:
+        source = connect(simulated)
+        wait_for(lambda: state(source) == "lost", 5.0)
+        noticed = pylsl.local_clock() - simulated.onset - 2.5
+        assert "connected again by itself" in source.status(pylsl.local_clock()).message
+        wait_for(lambda: state(source) == "ok", 5.0)
+        back = pylsl.local_clock() - simulated.onset - 3.5
+        samples, numbers = received(source, simulated.onset, RATE)
+        offsets = len(source.offsets)
+    assert noticed < 0.5
+    assert back < 3.0
+    assert source.buffer.gaps == source.reconnections == 1
+    assert offsets >= 2
+    np.testing.assert_allclose(samples, volts[numbers], rtol=1e-5, atol=1e-12)
+
+
+def test_a_loss_shorter_than_jitter_is_still_a_gap(connect):
+    with headset(faults=[Reopen(2.5, 0.1)]) as simulated:
+        source = connect(simulated)
+        wait_for(lambda: source.reconnections and state(source) == "ok", 6.0)
+        assert source.buffer.gaps == 1
+
+
+def test_a_stream_that_never_comes_back_stays_lost_and_stops_at_once(connect):
+    with headset() as simulated:
+        source = connect(simulated)
+    wait_for(lambda: state(source) == "lost", 2.0)
+    time.sleep(0.3)
+    assert state(source) == "lost"
+    start = time.monotonic()
+    source.stop()
+    source.stop()
+    assert time.monotonic() - start < 1.0
+    assert state(source) == "ended"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process is paused by POSIX signals")
+def test_a_sender_that_freezes_is_lost_though_its_connection_stays_open(connect):
+    with headset() as simulated:
+        source = connect(simulated)
+        simulated._child.send_signal(signal.SIGSTOP)
+        try:
+            wait_for(lambda: state(source) == "stalled", 3.0)
+            wait_for(lambda: state(source) == "lost", 3.0)
+        finally:
+            simulated._child.send_signal(signal.SIGCONT)
+        wait_for(lambda: state(source) == "ok", 5.0)
+    assert source.reconnections == 1
+    assert source.buffer.gaps == 1
+
+
+def test_a_stream_that_is_gone_cannot_be_started():
+    with headset() as simulated:
+        source = LslSource(found(simulated))
+    with pytest.raises(StreamError, match=r"cannot be opened.*restart"):
+        source.start()
+
+
+def test_the_offset_of_this_computer_to_itself_is_almost_nothing(connect):
+    with headset() as simulated:
+        source = connect(simulated)
+    at, offset = source.offsets[0]
+    assert abs(offset) < 0.005
+    assert abs(pylsl.local_clock() - at) < 10
+
+
+def test_stamps_of_another_clock_are_brought_onto_ours(connect, monkeypatch, tmp_path):
+    # A Linux time namespace is another computer's clock, as far as LSL can tell.
+    apart = ["unshare", "--time", "--monotonic", "1000", "--fork"]
+    if not shutil.which("unshare") or subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to make a time namespace (Linux, root)")
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f'#!/bin/sh\nexec {" ".join(apart)} {sys.executable} "$@"\n')
+    os.chmod(wrapper, 0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(wrapper))
+        simulated = headset()
+        simulated.start()
+    with simulated:
+        source = connect(simulated)
+        _, offset = source.offsets[0]
+        block = source.buffer.read(0, math.inf)
+        now = pylsl.local_clock()
+    assert abs(offset + 1000.0) < 10.0
+    assert simulated.onset > now + 900.0
+    assert now - 1.0 < block.times[-1] < now
+    numbers = (block.times - (simulated.onset + offset)) * RATE
+    np.testing.assert_allclose(numbers, np.round(numbers), atol=0.05)
+
+
+@pytest.mark.parametrize(("sample_format", "channels"), [("float32", ["mono"]), ("int16", ["left", "right"])])
+def test_sound_arrives_as_mono_full_scale(connect, sample_format, channels):
+    rate = 16000.0
+    sound = np.sin(2 * np.pi * 440 * np.arange(8 * 16000) / rate)[:, None] * np.linspace(0.5, 0.25, len(channels))
+    with headset(sound, rate, channels, stream_type="Audio", sample_format=sample_format) as simulated:
+        source = connect(simulated, kind="audio")
+        samples, numbers = received(source, simulated.onset, rate)
+    assert source.info.channels == ("mono",)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples[:, 0], sound.mean(axis=1)[numbers], atol=1e-4)
+
+
+def test_devices_are_described():
+    with headset() as simulated:
+        streams = {s.name: s for s in describe_streams(timeout=0.7)}
+    stream = streams[simulated.name]
+    assert (stream.type, stream.rate, stream.channels, stream.format) == ("EEG", RATE, 4, "float32")
+    assert (stream.unit, stream.channel_names) == ("microvolts", NAMES)
+    assert stream.host
+    assert stream.uid

@@ -1,0 +1,327 @@
+"""Sound input and output through a real PulseAudio server with a null sink, each in a child process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.signal import correlate
+
+from rtaffect.common.errors import SoundError
+from rtaffect.record.recorder import Recorder
+from rtaffect.sources import sound_card, sound_devices
+from rtaffect.sources.sound_card import StreamClock
+from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device
+from rtaffect.sources.xdf import XdfRecording
+
+RATE = 48_000
+SOUND_S = 2.0
+ROOT = Path(__file__).parents[2]
+CHILD = ROOT / "tests" / "support" / "sound_child.py"
+
+
+def sound() -> np.ndarray:
+    """Noise with clear edges, so that its place is found to the sample."""
+    return np.random.default_rng(1).uniform(-0.5, 0.5, round(SOUND_S * RATE)).astype(np.float32)
+
+
+class PulseServer:
+    """A private sound server with one null sink, whose monitor is the microphone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        runtime = folder / "run"
+        runtime.mkdir(mode=0o700)
+        self.env = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(runtime),
+            "PULSE_SERVER": f"unix:{folder}/pulse.sock",
+            "PULSE_SINK": "vmic",
+            "PULSE_SOURCE": "vmic.monitor",
+            "ALSA_CONFIG_PATH": str(alsa_config(folder)),
+        }
+        self._log = (folder / "pulse.log").open("wb")
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        socket = f"module-native-protocol-unix socket={self.folder}/pulse.sock auth-anonymous=1"
+        sink = f"module-null-sink sink_name=vmic rate={RATE} channels=2"
+        pulse = self._run("pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "-L", socket, "-L", sink)
+        (self.folder / "pulse.pid").write_text(str(pulse.pid))
+        self._wait_until_it_answers()
+        # A null sink that nothing plays into is suspended; silence keeps it running.
+        self._run("pacat", "--raw", f"--rate={RATE}", "--channels=2", "--format=s16le", "/dev/zero")
+        time.sleep(1.0)
+
+    def _run(self, *command: str) -> subprocess.Popen[bytes]:
+        null = subprocess.DEVNULL
+        process = subprocess.Popen(command, env=self.env, stdin=null, stdout=self._log, stderr=self._log)
+        self._processes.append(process)
+        return process
+
+    def _wait_until_it_answers(self) -> None:
+        for _ in range(100):
+            answer = subprocess.run(["pactl", "info"], env=self.env, capture_output=True, timeout=10, check=False)
+            if answer.returncode == 0:
+                return
+            time.sleep(0.05)
+        raise TimeoutError((self.folder / "pulse.log").read_text())
+
+    def child(self, task: str) -> dict:
+        command = [sys.executable, "-W", "error", str(CHILD), str(self.folder), task]
+        # PortAudio writes its own lines to stderr; only the exit status and the result count.
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=50, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads((self.folder / "result.json").read_text())
+
+    def stop(self) -> None:
+        for process in reversed(self._processes):
+            process.kill()
+            process.wait(10)
+        self._log.close()
+
+
+def alsa_config(folder: Path) -> Path:
+    """Write an ALSA configuration whose default device is the sound server."""
+    path = folder / "asound.conf"
+    path.write_text(
+        "</usr/share/alsa/alsa.conf>\n"
+        'pcm.!default { type pulse hint { show on description "Default" } }\n'
+        "ctl.!default { type pulse }\n"
+    )
+    return path
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[PulseServer]:
+    absent = [name for name in ("pulseaudio", "pacat", "paplay", "pactl") if shutil.which(name) is None]
+    if sys.platform != "linux" or (absent and not os.environ.get("CI")):
+        pytest.skip("needs Linux with pulseaudio: apt-get install pulseaudio pulseaudio-utils libasound2-plugins")
+    server = PulseServer(tmp_path)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def found_at(captured: np.ndarray, times: np.ndarray, low: float, high: float) -> tuple[float, float, float]:
+    """Return when the played sound begins within low..high, its correlation there, and its level against it."""
+    inside = np.flatnonzero((times >= low) & (times <= high))
+    part, played = captured[inside], sound()
+    at = int(np.argmax(correlate(part, played, mode="valid", method="fft")))
+    found = part[at : at + len(played)]
+    return times[inside[at]], float(np.corrcoef(found, played)[0, 1]), float(found.std() / played.std())
+
+
+def test_what_is_played_is_captured_at_its_time(pulse: PulseServer) -> None:
+    soundfile.write(pulse.folder / "played.wav", sound(), RATE, subtype="FLOAT")
+    result = pulse.child("heard")
+    held = np.load(pulse.folder / "captured.npz")
+    captured, times = held["samples"], held["times"]
+
+    assert result["status"] == ["ok", ""]
+    assert -0.05 < result["age_s"] < 0.5
+    assert result["breaks"] == 0
+    steps = np.diff(times)
+    assert (steps > 0).all()
+    assert np.abs(steps[2 * RATE :] * RATE - 1).max() < 0.02, "even, once the jitter of some seconds is averaged"
+
+    begun, ended = result["paplay"]
+    onset, same, level = found_at(captured, times, begun, ended + 0.5)
+    assert begun < onset < ended - SOUND_S + 0.1
+    assert same > 0.99
+    assert level == pytest.approx(1.0, abs=0.02)
+
+    assert (result["finished"], result["state"], result["underflows"]) == (True, "finished", 0)
+    assert result["actual_onset"] == pytest.approx(result["onset"], abs=0.005)
+    onset, same, level = found_at(captured, times, result["onset"] - 0.5, result["onset"] + SOUND_S + 0.5)
+    assert same > 0.999, "all of it, from the first to the last sample"
+    assert level == pytest.approx(1.0, abs=0.002)
+    assert onset == pytest.approx(result["actual_onset"], abs=0.05)
+    assert abs(result["lag_s"]) < 0.02
+
+    state, took_s = result["cut_short"]
+    assert state == "stopped"
+    assert took_s < 0.5
+
+
+def test_a_lost_device_is_noticed_and_stop_does_not_hang(pulse: PulseServer) -> None:
+    result = pulse.child("lost")
+    assert result["state"] in ("lost", "stalled")
+    assert result["noticed"] < 3.0
+    assert result["stop"] < 1.0
+    assert "start the session again" in result["message"]
+
+
+def test_errors_name_value_alternatives_and_remedy(pulse: PulseServer) -> None:
+    messages = pulse.child("errors")
+    assert "'no such thing'" in messages["unknown"]
+    assert "default (ALSA)" in messages["unknown"]
+    assert "'99'" in messages["index"]
+    assert "give the index of one" in messages["ambiguous"]
+    assert "7e+06 Hz" in messages["rate"]
+    assert "48000" in messages["rate"]
+    assert "expected 1 to" in messages["channels"]
+
+
+def test_without_portaudio_the_remedy_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
+    code = (
+        "import rtaffect, rtaffect.sources.sound_card as card\n"
+        "from rtaffect.common.errors import SoundError\n"
+        "try:\n    card.SoundCardSource()\n"
+        "except SoundError as error:\n    assert 'apt-get install libportaudio2' in str(error), error\n"
+        "else:\n    raise SystemExit('no error')\n"
+    )
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=30)
+
+
+def device(index: int, name: str, api: str = "ALSA", inputs: int = 2, *, default: bool = False) -> SoundDevice:
+    return SoundDevice(index, name, api, inputs, 2, 48000.0, 0.01, 0.01, default, default)
+
+
+class TestChoice:
+    @pytest.fixture(autouse=True)
+    def devices(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        there = (
+            device(0, "Mic", "MME"),
+            device(1, "Mic array", "WASAPI", default=True),
+            device(2, "Speaker", inputs=0),
+        )
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: there)
+
+    @pytest.mark.parametrize(
+        ("wanted", "index"), [(None, 1), (0, 0), ("1", 1), ("Mic", 0), ("array", 1), ("mic wasapi", 1)]
+    )
+    def test_by_default_index_exact_name_or_words(self, wanted: int | str | None, index: int) -> None:
+        assert choose_sound_device(wanted, "input").index == index
+
+    def test_ambiguous(self) -> None:
+        with pytest.raises(SoundError, match=r"'mic' means 2 sound input devices: 0: Mic \(MME\); 1: Mic array"):
+            choose_sound_device("mic", "input")
+
+    @pytest.mark.parametrize("wanted", ["Speaker", 2, 7, " "])
+    def test_an_output_is_no_input(self, wanted: int | str) -> None:
+        with pytest.raises(SoundError, match="expected one of 0: Mic"):
+            choose_sound_device(wanted, "input")
+
+    def test_no_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: (device(4, "Line"),))
+        with pytest.raises(SoundError, match="no default sound input device; choose one of 4: Line"):
+            choose_sound_device(None, "input")
+
+    def test_none_at_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: ())
+        with pytest.raises(SoundError, match="no sound output device was found"):
+            choose_sound_device(None, "output")
+
+
+class TestStreamClock:
+    def test_late_callbacks_do_not_move_the_offset(self) -> None:
+        clock, rng = StreamClock(), np.random.default_rng(2)
+        for n in range(2000):
+            stream_time = 100.0 + n * 0.01
+            clock.note(stream_time, stream_time - 40.0 + 1e-5 + rng.exponential(0.004))
+        assert clock.to_lsl(120.0) == pytest.approx(80.0, abs=2e-4)
+
+    @pytest.mark.parametrize("ppm", [-200.0, 200.0])
+    def test_drift_is_followed(self, ppm: float) -> None:
+        clock, rng = StreamClock(), np.random.default_rng(3)
+        for n in range(60_000):
+            lsl = n * 0.01
+            clock.note(lsl * (1 + ppm * 1e-6) - 7.0, lsl + rng.exponential(0.001))
+        assert clock.to_lsl(600.0 * (1 + ppm * 1e-6) - 7.0) == pytest.approx(600.0, abs=0.0015)
+
+    @pytest.mark.parametrize("step", [-3600.0, 2.0])
+    def test_a_clock_that_is_set_is_followed_within_a_second(self, step: float) -> None:
+        clock = StreamClock()
+        for n in range(1000):
+            clock.note(n * 0.01, n * 0.01)
+        for n in range(1000, 1100):
+            clock.note(n * 0.01 + step, n * 0.01)
+        assert clock.to_lsl(10.0 + step) == pytest.approx(10.0)
+
+
+class TestStampsWithoutDevice:
+    @pytest.fixture
+    def source(self, monkeypatch: pytest.MonkeyPatch) -> sound_card.SoundCardSource:
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: (device(0, "Mic", default=True),))
+        monkeypatch.setattr(sound_card, "supported_rates", lambda *_: (48000.0,))
+        return sound_card.SoundCardSource()
+
+    def feed(
+        self,
+        source: sound_card.SoundCardSource,
+        monkeypatch: pytest.MonkeyPatch,
+        adc_age: float | None,
+        sound: np.ndarray | None = None,
+    ) -> None:
+        for n in range(300):
+            data = np.tile(np.float32([0.5, -0.25]), (480, 1)) if sound is None else sound[n]
+            now = 1000.0 + n * 0.01
+            monkeypatch.setattr(sound_card, "local_clock", lambda now=now: now)
+            adc = 0.0 if adc_age is None else n * 0.01 + 5.0 - adc_age
+            times = SimpleNamespace(currentTime=n * 0.01 + 5.0, inputBufferAdcTime=adc)
+            source._on_block(data, 480, times, SimpleNamespace(input_overflow=n == 200))
+
+    def test_adc_time_is_used_and_overflow_is_told(
+        self, source: sound_card.SoundCardSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.feed(source, monkeypatch, 0.025)
+        block = source.buffer.read(0, np.inf)
+        assert len(block.times) == 480 * 200
+        assert block.breaks == (480 * 100,)
+        assert block.samples[:, 0] == pytest.approx(0.125)
+        assert block.times[0] == pytest.approx(1001.0 - 0.025, abs=1e-6)
+        status = source.status(1003.0)
+        assert (status.state, source.overflows) == ("ok", 1)
+        assert "input overflow" in status.message
+        assert source.status(1004.5).state == "stalled"
+        source.stop()
+        assert source.status(1004.5).state == "ended"
+
+    def test_without_adc_time_the_latency_is_taken_and_told(
+        self, source: sound_card.SoundCardSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source._latency_s = 0.04
+        self.feed(source, monkeypatch, None)
+        assert source.buffer.read(0, np.inf).times[0] == pytest.approx(1001.0 - 0.04, abs=1e-6)
+        assert "no ADC time" in source.status(1003.0).message
+
+    def test_its_recording_is_replayed_as_it_was_live(
+        self, source: sound_card.SoundCardSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        noise = np.random.default_rng(5).uniform(-1, 1, (300, 480, 2)).astype(np.float32)
+        with Recorder(tmp_path / "a.xdf") as recording:
+            recording.record(source)
+            self.feed(source, monkeypatch, 0.025, noise)
+        live = source.buffer.read(0, np.inf)
+        recorded = XdfRecording.open(tmp_path / "a.xdf")
+        (stream,) = recorded.streams
+        assert (stream.type, stream.rate, stream.channels, stream.source_id) == ("Audio", 48000.0, 2, "ALSA:Mic")
+        assert stream.samples == len(live.times) == 480 * 200
+        replayed = recorded.audio_source()
+        replayed.advance(np.inf)
+        block = replayed.buffer.read(0, np.inf)
+        np.testing.assert_array_equal(block.samples, live.samples)
+        np.testing.assert_array_equal(block.times, live.times)
+        assert block.breaks == live.breaks == (480 * 100,)
+        assert recorded.warnings == []
+
+    def test_it_is_mono_or_stereo(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sound_devices, "list_sound_devices", lambda: (device(0, "Mixer", inputs=8, default=True),))
+        with pytest.raises(SoundError, match=r"3 channels of sound device 0: Mixer .*expected 1 to 2"):
+            sound_card.SoundCardSource(channels=3)

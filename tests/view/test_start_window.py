@@ -1,0 +1,436 @@
+"""The start window with real widgets, without a screen, and real streams on the loopback."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, QRect, Qt, QTimer
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
+from rtaffect.sources.sound_devices import SoundDevice
+from rtaffect.start.choices import Choices, plan_of
+from rtaffect.start.memory import recall
+from rtaffect.start.preview import Level
+from rtaffect.start.start_presenter import StartPresenter
+from rtaffect.view.start import style as start_style
+from rtaffect.view.start.run import run_start
+from rtaffect.view.start.window import StartWindow
+from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, headset, microphone, recording_in, story_in
+
+Make = Callable[..., StartWindow]
+SIZES = [(1180, 660), (1280, 720), (1920, 1080)]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(qapp: QApplication) -> Iterator[None]:
+    """Fail a test that leaves a window or a thread behind."""
+    widgets, threads = set(map(id, qapp.topLevelWidgets())), set(threading.enumerate())
+    yield
+    qapp.processEvents()
+    qapp.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
+    assert [w for w in qapp.topLevelWidgets() if id(w) not in widgets] == []
+    assert set(threading.enumerate()) <= threads
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Files of a study."""
+    folder = tmp_path_factory.mktemp("lab")
+    story, sha256 = story_in(folder)
+    (folder / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
+    return {
+        "story": str(story),
+        "bundle": str(bundle_in(folder / "podcast", sound=sha256)),
+        "other": str(bundle_in(folder / "other", ("E1", "E2"), name="other")),
+        "protocol": str(folder / "protocol.toml"),
+        "recording": str(recording_in(folder)),
+    }
+
+
+@pytest.fixture
+def make(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    monkeypatch.setenv("RTAFFECT_CONFIG", str(tmp_path / "config"))
+    made: list[StartWindow] = []
+
+    def build(choices: Choices, **options: object) -> StartWindow:
+        window = StartWindow(StartPresenter(choices, today=lambda: dt.date(2025, 11, 21), **options))  # type: ignore[arg-type]
+        made.append(window)
+        window.show()
+        qtbot.waitExposed(window)
+        return window
+
+    yield build
+    for window in made:
+        window.close()
+        window.deleteLater()
+
+
+def demo(tmp_path: Path) -> Choices:
+    return Choices(mode="demo", participant="P07", folder=str(tmp_path / "results"))
+
+
+def replay(lab: dict[str, str], tmp_path: Path) -> Choices:
+    return Choices(
+        mode="replay", recording=lab["recording"], sound="none", bundle=lab["bundle"], protocol=lab["protocol"],
+        participant="P07", folder=str(tmp_path / "results"),
+    )  # fmt: skip
+
+
+def settled(window: StartWindow) -> bool:
+    """Whether nothing is looked at any more."""
+    timed = any("timed" in line.text for line in window.bundle.words.lines)
+    return not timed and not any(line.startswith("\N{WHITE CIRCLE}") for line in window.verdict.lines)
+
+
+def test_a_live_session_is_put_together_from_what_is_on_the_network(make, qtbot, lab, tmp_path):
+    unique = uuid.uuid4().hex[:6]
+    with ExitStack() as cleanup:
+        cap, muse = headset(f"Cap {unique}", CHANNELS, 250.0), headset(f"Muse {unique}", ("TP9", "AF7"), 256.0)
+        room = microphone(f"Room {unique}")
+        for sender in (cap, muse, room):
+            cleanup.enter_context(sender)
+        window = make(Choices(streams=(), sound="stimulus", heard_by="stream", folder=str(tmp_path / "results")))
+        table, view = window.eeg.table, window.eeg.signal.view
+
+        def listed() -> list[list[str]]:
+            return [[table.item(row, column).text() for column in range(1, 8)] for row in range(table.rowCount())]
+
+        qtbot.waitUntil(lambda: len(listed()) == 2 and all(line[4] for line in listed()))
+        assert listed()[0][:5] == [f"Cap {unique}", "EEG", "250 Hz", "18", "microvolts"]
+        assert listed()[1][:5] == [f"Muse {unique}", "EEG", "256 Hz", "2", "microvolts"]
+        assert all(line[5] and line[6].startswith(("cap", "muse")) for line in listed())
+        assert not window.verdict.start.isEnabled()
+        # By the keyboard: the second line is selected, looked at and ticked, then the first one instead.
+        table.setFocus()
+        qtbot.keyClick(table, Qt.Key.Key_Down)
+        qtbot.waitUntil(lambda: view.traces is not None and len(view.traces.time) > 20)
+        assert view.traces.names == ("TP9", "AF7")
+        assert window.eeg.signal.heading.words.startswith(f"Muse {unique}: 4 s, ")
+        qtbot.keyClick(table, Qt.Key.Key_Space)
+        assert table.item(1, 0).checkState() == Qt.CheckState.Unchecked
+        qtbot.waitUntil(lambda: table.item(1, 0).checkState() == Qt.CheckState.Checked)
+        qtbot.keyClick(table, Qt.Key.Key_Space)
+        table.item(0, 0).setCheckState(Qt.CheckState.Checked)
+        window.bundle.bundle.text.setText(lab["other"])
+        qtbot.waitUntil(lambda: any("does not fit" in line.text for line in window.bundle.words.lines))
+        assert any("No channel name is shared with the bundle's rows (E1, E2)" in line for line in window.verdict.lines)
+        window.bundle.bundle.text.setText(lab["bundle"])
+        window.sound.stimulus.text.setText(lab["story"])
+        window.sound.stream.setCurrentIndex(
+            window.sound.stream.findText(f"Room {unique}", Qt.MatchFlag.MatchStartsWith)
+        )
+        window.results.participant.setText("P07")
+        qtbot.waitUntil(lambda: window.sound.meter.words.endswith("dB"))
+        assert window.sound.meter.words in ("-25 dB", "-26 dB", "-27 dB")
+        qtbot.waitUntil(window.verdict.start.isEnabled)
+        assert any("fits: all 18 rows" in line.text for line in window.bundle.words.lines)
+        assert "\N{BLACK CIRCLE}  Nothing prevents the start" in window.verdict.lines
+        window.begin()
+    plan = window.started.plan
+    assert not window.isVisible()
+    assert plan.eeg.streams == (f"source_id={listed()[0][6]}",)
+    assert plan.sound.stream.startswith("source_id=mic-")
+    assert plan.results.out == tmp_path / "results" / "P07-2025-11-21"
+    assert (plan.participant, plan.analysis.bundle) == ("P07", Path(lab["bundle"]))
+    remembered, note = recall()
+    assert note == ""
+    assert remembered == replace(window.started.choices, participant="", name="")
+
+
+def test_modes_are_chosen_by_their_letters_and_show_what_they_need(make, qtbot, tmp_path):
+    window = make(Choices(folder=str(tmp_path)))
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    shown = {"live": (True, False, True), "replay": (True, True, True), "demo": (False, False, False)}
+    for key, mode in ((Qt.Key.Key_R, "replay"), (Qt.Key.Key_D, "demo"), (Qt.Key.Key_L, "live")):
+        qtbot.keyClick(window, key, Qt.KeyboardModifier.AltModifier)
+        qtbot.waitUntil(lambda mode=mode: window.presenter.choices.mode == mode)
+        window.tick()
+        visible = [part.isVisible() for part in (window.eeg.table, window.eeg.recording, window.bundle.bundle)]
+        assert tuple(visible) == shown[mode]
+        assert window.demo_speed.isVisible() is (mode == "demo")
+        assert [b.isChecked() for b in window.modes.buttons()] == [mode == m for m in ("live", "replay", "demo")]
+        assert window.sound.kind.isVisible() is (mode != "demo")
+
+
+def test_enter_starts_or_goes_to_what_is_to_be_mended(make, qtbot, tmp_path):
+    window = make(replace(demo(tmp_path), participant="P 7"))
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    qtbot.waitUntil(lambda: "1 thing to mend" in window.verdict.hint.text())
+    qtbot.keyClick(window, Qt.Key.Key_Return)
+    assert window.isVisible()
+    assert window.focusWidget() is window.results.participant
+    window.results.participant.clear()
+    qtbot.keyClicks(window.results.participant, "P07")
+    qtbot.waitUntil(window.verdict.start.isEnabled)
+    qtbot.keyClick(window.results.participant, Qt.Key.Key_Return)
+    assert not window.isVisible()
+    assert window.started.plan == plan_of(replace(demo(tmp_path), name="P07-2025-11-21"))
+    assert window.started.plan_file is None
+
+
+def test_a_line_leads_to_its_field(make, qtbot, tmp_path):
+    window = make(Choices(mode="live", threads="x", bundle=str(tmp_path), sound="none", folder=""))
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    qtbot.waitUntil(lambda: any("Threads" in line for line in window.verdict.lines))
+    assert not window.bundle.threads.isVisible()
+    row = next(row for row, line in enumerate(window.verdict.lines) if "Threads" in line)
+    window.verdict.list.itemClicked.emit(window.verdict.list.item(row))
+    assert window.bundle.threads.isVisible()
+    assert window.focusWidget() is window.bundle.threads
+    assert not window.bundle.bundle.isVisible()
+    window.verdict.list.setFocus()
+    window.verdict.list.setCurrentRow(next(n for n, line in enumerate(window.verdict.lines) if "folder" in line))
+    window.begin()
+    assert window.focusWidget() is window.results.folder.text
+    assert set(window.fields()) >= {line.where for line in window._shown.lines}
+
+
+def test_every_field_is_reached_by_the_tab_key_and_shows_that_it_is(make, qtbot, lab, tmp_path):
+    window = make(replace(replay(lab, tmp_path), sound="file"))
+    qtbot.waitUntil(lambda: settled(window))
+    window.modes.buttons()[1].setFocus()
+    reached: list[QWidget] = []
+    while len(reached) < 80 and window.focusWidget() not in reached:
+        reached.append(window.focusWidget())
+        window.focusNextChild()
+    kinds = (QLineEdit, QComboBox, QPushButton)
+    modes = window.modes.buttons()
+    wanted = [w for kind in kinds for w in window.findChildren(kind) if w.isVisible() and w.isEnabled()]
+    assert {w for w in wanted if w not in modes} <= set(reached)
+    assert {window.eeg.table, window.eeg.signal.view, window.verdict.list} <= set(reached)
+    assert window.modes.buttons()[1] in reached
+    for kind in ("QLineEdit", "QComboBox", "QPushButton", "QTableWidget", "QCheckBox"):
+        assert f"{kind}:focus" in start_style.STYLE
+    mnemonics = [w.text() for w in window.findChildren(QLabel) + window.findChildren(QPushButton) if "&" in w.text()]
+    letters = [text[text.index("&") + 1].lower() for text in mnemonics]
+    assert sorted(letters) == sorted(set(letters)), sorted(mnemonics)
+
+
+class TestPlans:
+    def test_a_plan_is_written_and_opened_again(self, make, qtbot, lab, tmp_path):
+        window = make(replace(replay(lab, tmp_path), protocol=""))
+        qtbot.waitUntil(lambda: settled(window))
+        window.write(tmp_path / "mine.toml")
+        assert "mine.toml" in window.windowTitle()
+        plan = read_plan(tmp_path / "mine.toml")
+        assert plan.recording == Path(lab["recording"])
+        other = make(Choices())
+        other.read(tmp_path / "mine.toml")
+        other.tick()
+        assert other.presenter.choices == window.presenter.choices
+        assert other.eeg.recording.text.text() == lab["recording"]
+        qtbot.waitUntil(other.verdict.start.isEnabled)
+        other.begin()
+        assert other.started.plan == plan
+        window.begin()
+        assert window.started.plan_file == tmp_path / "mine.toml"
+
+    def test_one_that_cannot_be_is_told_and_changes_nothing(self, make, tmp_path):
+        window = make(Choices(mode="replay", folder=str(tmp_path)))
+        before = window.presenter.choices
+        (tmp_path / "odd.toml").write_text("mode = 'dream'")
+        window.read(tmp_path / "odd.toml")
+        window.tick()
+        assert window.message.isVisible()
+        assert "odd.toml: mode: " in window.message.text()
+        assert window.presenter.choices.recording == before.recording
+        window.write(tmp_path / "new.toml")
+        window.tick()
+        assert window.message.text().startswith("The plan is not saved: a replay needs a recording")
+        window.presenter.choose(recording="x")
+        window.tick()
+        assert not window.message.isVisible()
+
+    def test_dialogs_give_their_files(self, make, qtbot, lab, tmp_path):
+        plan = tmp_path / "saved.toml"
+        window = make(replay(lab, tmp_path))
+
+        def accept(name: str) -> None:
+            dialog = QApplication.activeModalWidget()
+            assert isinstance(dialog, QFileDialog)
+            dialog.findChild(QLineEdit).setText(name)
+            dialog.done(QFileDialog.DialogCode.Accepted)
+
+        QTimer.singleShot(300, lambda: accept(str(plan)))
+        qtbot.mouseClick(window.save_plan, Qt.MouseButton.LeftButton)
+        assert read_plan(plan).mode == "replay"
+        window.eeg.recording.text.clear()
+        QTimer.singleShot(300, lambda: accept(lab["recording"]))
+        qtbot.mouseClick(window.eeg.recording.buttons[0], Qt.MouseButton.LeftButton)
+        assert window.presenter.choices.recording == lab["recording"]
+
+
+def cut_off(window: StartWindow) -> list[str]:
+    """Return the texts that their own or their window's edge cuts off."""
+    cut = []
+    for label in [*window.findChildren(QLabel), *window.findChildren(QPushButton)]:
+        if not label.isVisible() or not label.text():
+            continue
+        place = QRect(label.mapTo(window, QPoint(0, 0)), label.size())
+        wanted = label.sizeHint().width() if isinstance(label, QPushButton) else 0
+        if isinstance(label, QLabel) and label.wordWrap():
+            narrow = label.heightForWidth(label.width()) > label.height() + 1
+        else:
+            text = label.text().replace("&", "")
+            narrow = label.width() < max(wanted, label.fontMetrics().horizontalAdvance(text))
+        if narrow or not window.rect().contains(place):
+            cut.append(label.text())
+    return cut
+
+
+def overlapping(window: StartWindow) -> list[tuple[str, str]]:
+    """Return pairs of fields that lie over each other."""
+    kinds = (QLabel, QLineEdit, QComboBox, QPushButton)
+    parts = [w for kind in kinds for w in window.findChildren(kind) if w.isVisible() and w.size().isValid()]
+    parts = [w for w in parts if not any(w in other.findChildren(QWidget) for other in parts)]
+    places = [QRect(w.mapTo(window, QPoint(0, 0)), w.size()) for w in parts]
+    return [
+        (type(parts[i]).__name__ + repr(places[i]), type(parts[k]).__name__ + repr(places[k]))
+        for i, a in enumerate(places)
+        for k, b in enumerate(places[:i])
+        if a.intersects(b)
+    ]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("case", ["live, most fields", "live, more", "replay", "demo"])
+def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_path, monkeypatch, case, size):
+    monkeypatch.setattr("rtaffect.start.problems.NOBODY_S", 0.0)
+    most = replace(
+        replay(lab, tmp_path), mode="live", sound="stimulus", stimulus=lab["story"], heard_by="device",
+        onset_marker="go", allocation=lab["protocol"], screen=3, bundle=lab["bundle"] if case != "live, more" else "",
+    )  # fmt: skip
+    choices = {"replay": replace(replay(lab, tmp_path), sound="file", sound_file=lab["story"]), "demo": demo(tmp_path)}
+    window = make(choices.get(case, most), said="stream 'ANT' was found but cannot be opened; restart it")
+    window.bundle.more.setChecked(case == "live, more")
+    window.resize(*size)
+    qtbot.waitUntil(lambda: settled(window))
+    window.sound.show_level(Level(), "the driver gave no ADC time for 9 blocks: their times are less certain")
+    for _ in range(3):
+        qapp.processEvents()
+    assert (window.width(), window.height()) == size
+    assert cut_off(window) == []
+    assert overlapping(window) == []
+
+
+def test_devices_and_screens_are_offered_and_what_is_gone_is_said(make, qtbot, tmp_path):
+    window = make(Choices(sound="device", device="USB", screen=7, folder=str(tmp_path)))
+    room = window.presenter.previews.room
+    qtbot.waitUntil(lambda: room.devices is not None)
+    window.tick()
+    assert window.sound.device.currentText() == "USB (not there now)"
+    assert window.protocol.view_on.currentText() == "screen 7 (not connected)"
+    room.devices = (SoundDevice(3, "USB Mic", "ALSA", 1, 0, 48000.0, 0.01, 0.0, True, False),)
+    window.tick()
+    offered = [window.sound.device.itemText(n) for n in range(window.sound.device.count())]
+    assert offered == ["the system's: USB Mic", "USB Mic (ALSA)", "USB (not there now)"]
+    window.sound.device.setCurrentIndex(1)
+    assert window.presenter.choices.device == "USB Mic"
+    qtbot.mouseClick(window.sound.again[1], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: room.devices == ())
+
+
+def test_the_signal_is_turned_over_by_keys(make, qtbot, lab, tmp_path):
+    window = make(replay(lab, tmp_path))
+    window.resize(1180, 660)
+    view = window.eeg.signal.view
+    qtbot.waitUntil(lambda: view.traces is not None)
+    assert view.shown.start == 0
+    assert view.shown.stop < len(CHANNELS)
+    qtbot.keyClick(view, Qt.Key.Key_PageDown)
+    window.tick()
+    assert view.shown.stop == len(CHANNELS)
+    assert f"of {len(CHANNELS)}" in window.eeg.signal.heading.words
+    qtbot.keyClick(view, Qt.Key.Key_Up)
+    assert view.shown.stop == len(CHANNELS) - 1
+
+
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [
+        (Level(), "no sound yet"),
+        (Level(-60.0, -60.0), "silence"),
+        (Level(-23.4, -9.0), "-23 dB"),
+        (Level(-3.0, 0.0, True), "\N{BLACK SQUARE} too loud"),
+    ],
+)
+def test_the_level_is_said_in_words(make, level, words, tmp_path):
+    window = make(Choices(folder=str(tmp_path)))
+    window.sound.show_level(level, "")
+    assert window.sound.meter.words == words
+    window.sound.meter.grab()
+
+
+class TestRun:
+    """From showing the window to what was started."""
+
+    @pytest.fixture(autouse=True)
+    def config(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("RTAFFECT_CONFIG", str(tmp_path / "config"))
+
+    def window(self) -> StartWindow:
+        (found,) = [w for w in QApplication.topLevelWidgets() if isinstance(w, StartWindow)]
+        return found
+
+    def when_it_can(self, act: Callable[[StartWindow], None]) -> QTimer:
+        """Do ``act`` as soon as the session can be started."""
+        timer = QTimer()
+        timer.timeout.connect(lambda: self.window().verdict.start.isEnabled() and (timer.stop(), act(self.window())))
+        timer.start(20)
+        return timer
+
+    def test_a_started_session_comes_back_as_its_plan(self, qapp, tmp_path):
+        (tmp_path / "mine.toml").touch()
+        timer = self.when_it_can(lambda window: window.verdict.start.click())
+        started = run_start(demo(tmp_path), plan_file=tmp_path / "mine.toml")
+        assert started.plan.mode == "demo"
+        assert started.plan.participant == "P07"
+        assert not timer.isActive()
+        # No request to quit is left that would close the session's own window at once.
+        window = QWidget()
+        window.show()
+        qapp.processEvents()
+        assert window.isVisible()
+        window.close()
+        window.deleteLater()
+
+    def test_a_closed_window_starts_nothing_and_remembers(self, tmp_path):
+        timer = self.when_it_can(lambda window: window.close())
+        assert run_start(demo(tmp_path), message="the session failed: the disk is full") is None
+        assert recall()[0].mode == "demo"
+        assert not timer.isActive()
+
+    def test_an_interrupt_closes_it(self, tmp_path):
+        before = signal.getsignal(signal.SIGINT)
+        timer = self.when_it_can(lambda window: signal.raise_signal(signal.SIGINT))
+        assert run_start(demo(tmp_path)) is None
+        assert not timer.isActive()
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_plan_of_another_kind_of_headset_is_shown_as_it_is(make, tmp_path):
+    plan = SessionPlan.model_validate({"eeg": {"boards": ("brainflow:synthetic",)}, "sound": {"stream": "name=X"}})
+    write_plan(plan, tmp_path / "p.toml")
+    window = make(Choices())
+    window.read(tmp_path / "p.toml")
+    window.tick()
+    assert window.eeg.table.item(0, 1).text() == "brainflow:synthetic"
+    assert window.sound.stream.currentText() == "name=X (not there now)"
+    assert window.sound.kind.currentText() == "an LSL stream of sound"
