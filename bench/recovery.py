@@ -26,11 +26,11 @@ from calibration.head.forward import Head, open_head
 from calibration.head.operator import lead_field, make
 from calibration.head.positions import Montage, montage_for
 from calibration.head.subject import template
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.regions import REGIONS
 from rtaffect.common.settings import SignalSettings
 from rtaffect.observed.operator import Operator, assemble
 from rtaffect.observed.signal_path import CausalFilter, design_filter
-from rtaffect.observed.synchrony import fisher_mean
 from rtaffect.predicted.featurizer import cache_root
 from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive, leaky, with_mean_of
 from rtaffect.simulation.head import SimulatedHead, region_head

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.signal import sosfilt
 
 from bench import Rows, interleaved, run
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus, save_bundle
 from rtaffect.engine.engine import Engine
@@ -17,7 +18,7 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.signal_path import design_filter
 from rtaffect.observed.spaces import ChannelSpace
-from rtaffect.observed.synchrony import fisher_mean, others_mean, standardise
+from rtaffect.observed.synchrony import others_mean, standardise
 from rtaffect.plan.session_plan import AnalysisPlan
 from rtaffect.predicted.featurizer import Featurizer, featurizer_for
 from rtaffect.predicted.prediction import Weights

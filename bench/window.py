@@ -16,10 +16,11 @@ import numpy as np
 from PySide6.QtWidgets import QApplication, QWidget
 
 from bench import Rows, interleaved, run
-from rtaffect.engine.feedback import Feedback, SourceStatus
+from rtaffect.engine.feedback import Feedback
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.status import SourceStatus
 from rtaffect.view.show import SessionWindow
 from tests.support.fake_feedback import BLOCKS, fake_moment, fake_session, fake_zones, region_rows
 

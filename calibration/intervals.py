@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from calibration.statistics import correlation_of, joint_moments
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.errors import RecordingError
-from rtaffect.observed.synchrony import fisher_mean
 
 Array = NDArray[np.float64]
 #: Gives from numbers of listeners, from 0, the course of that half of the group, for each stimulus (steps, R).

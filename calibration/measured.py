@@ -19,12 +19,13 @@ from calibration.responses import (
 )
 from calibration.study import FolderStudy, Study, TabledStudy, ratings_of
 from rtaffect import __version__
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.response import clean_channels
 from rtaffect.observed.spaces import ChannelSpace, RatingSpace, Space
-from rtaffect.observed.synchrony import RowLayout, fisher_mean
+from rtaffect.observed.synchrony import RowLayout
 from rtaffect.simulation.study import StudySound
 
 Array = NDArray[np.float64]

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.corrca import Moments, fit, leave_one_out
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.response import Response, whole_response
 from rtaffect.observed.spaces import ComponentSpace, Space
-from rtaffect.observed.synchrony import RowLayout, fisher_mean, means_of_others, running_correlation, standardise
+from rtaffect.observed.synchrony import RowLayout, means_of_others, running_correlation, standardise
 
 Array = NDArray[np.float64]
 

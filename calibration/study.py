@@ -13,7 +13,7 @@ from calibration.studies.manifest import read_layout
 from calibration.studies.recording import Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in, ratings_in
 from rtaffect.common.errors import RecordingError
-from rtaffect.observed.listener import common_rows
+from rtaffect.common.montage import common_rows
 from rtaffect.simulation.study import StudySound
 from rtaffect.stream.audio import read_sound
 from rtaffect.stream.source import Source

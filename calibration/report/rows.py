@@ -27,8 +27,8 @@ from calibration.report.figures import (
 from calibration.report.html import Picture, decimal
 from calibration.report.numbers import LEVEL, has_listeners, lengths_of, row_p
 from calibration.ridge import ALPHAS
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import STEP_S
-from rtaffect.observed.synchrony import fisher_mean
 
 Array = NDArray[np.float64]
 

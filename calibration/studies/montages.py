@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rtaffect.common.errors import MontageError
-from rtaffect.common.montage import is_eog, place_of
-from rtaffect.observed.listener import common_rows
+from rtaffect.common.montage import common_rows, is_eog, place_of
 
 
 def montage_problems(montages: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

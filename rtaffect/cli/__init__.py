@@ -62,7 +62,7 @@ def cli(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from rtaffect.view import has_screen
+    from rtaffect.common.screen import has_screen
 
     if not has_screen():
         click.echo(context.get_help())

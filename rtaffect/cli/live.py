@@ -200,7 +200,7 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
     """Find the streams and boards that are asked for; boards are not open yet."""
     addresses = [parse_board(text) for text in eeg.boards]
     wanted = bool(eeg.streams) or not addresses
-    found = find_streams(options.queries_of(eeg), timeout=eeg.wait_s) if wanted else []
+    found = find_streams(queries_of(eeg), timeout=eeg.wait_s) if wanted else []
     names = distinct_names([(s.name, s.source_id) for s in found] + [(a.name, a.text) for a in addresses])
     channels = eeg.channels or None
     streams = [

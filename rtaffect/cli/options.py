@@ -12,8 +12,7 @@ from click.core import ParameterSource
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.plan.session_plan import EegPlan, SessionPlan, read_plan
-from rtaffect.sources.selection import ANY_EEG, Query
+from rtaffect.plan.session_plan import SessionPlan, read_plan
 
 Command = Callable[..., Any]
 Group = Literal["headsets", "analysis", "room", "results"]
@@ -175,27 +174,3 @@ def _plan(mode: str, base: Path | None, said: dict[str, Any]) -> SessionPlan:
         first = error.errors()[0]
         where = "--" + str(first["loc"][-1]).replace("_", "-") + f" {first['input']}: " if first["loc"] else ""
         raise SettingsError(f"{where}{first['msg'].removeprefix('Value error, ')}; see --help") from None
-
-
-def queries_of(eeg: EegPlan) -> tuple[Query, ...]:
-    """Return what the EEG streams must meet."""
-    return tuple(Query.parse(text) for text in eeg.streams) or (ANY_EEG,)
-
-
-def parse_speed(text: str) -> float | None:
-    """Return the speed as a factor, None for 'max'.
-
-    Raises
-    ------
-    SettingsError
-        If it is neither 'max' nor a positive number.
-    """
-    if text == "max":
-        return None
-    try:
-        speed = float(text.removesuffix("x"))
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < float("inf"):
-        raise SettingsError(f"--speed {text!r} is not a speed; expected a positive number, as in 1 or 8, or 'max'")
-    return speed

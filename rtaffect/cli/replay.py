@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from rtaffect.cli import options
-from rtaffect.common.clock import Clock, InstantClock, PacedClock
+from rtaffect.common.clock import clock_of
 from rtaffect.common.errors import SettingsError
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.assemble import (
@@ -64,7 +64,7 @@ def command(plan: SessionPlan) -> None:
 def run_plan(plan: SessionPlan, console: Console) -> None:
     """Replay the recording that a plan names; raises RtaffectError if that is impossible."""
     assert plan.recording is not None
-    factor = options.parse_speed(plan.speed)
+    factor = parse_speed(plan.speed)
     if plan.recording.is_dir():
         from rtaffect.run.again import run_again
 
@@ -80,7 +80,7 @@ def _replay(plan: SessionPlan, path: Path, factor: float | None, console: Consol
         recorded = XdfRecording.open(path)
         eeg = plan.eeg
         people = recorded.eeg_sources(
-            options.queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate
+            queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate
         )
         placed = Placing(plan.sound).place(recorded)
         model = load_session_model(placed.sound is not None, plan.analysis, status.update)
@@ -104,8 +104,3 @@ def _replay(plan: SessionPlan, path: Path, factor: float | None, console: Consol
 
 def _stimuli(placed: Placed) -> dict[Path, str]:
     return {placed.path: placed.sound.sha256} if placed.path is not None and placed.sound is not None else {}
-
-
-def clock_of(origin: float, factor: float | None) -> Clock:
-    """Return a clock that begins at ``origin`` (s) and runs ``factor`` times as fast as real time; None: at once."""
-    return InstantClock(origin) if factor is None else PacedClock(origin, factor)

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError
-from rtaffect.view import has_screen
+from rtaffect.common.screen import has_screen
 
 if TYPE_CHECKING:
     from rtaffect.start.choices import Choices

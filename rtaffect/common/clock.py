@@ -79,3 +79,8 @@ class InstantClock:
     def wait_until(self, deadline: float, stop: threading.Event) -> None:
         """Set the time to ``deadline`` unless it has passed."""
         self._now = max(self._now, deadline)
+
+
+def clock_of(origin: float, factor: float | None) -> Clock:
+    """Return a clock that begins at ``origin`` (s) and runs ``factor`` times as fast as real time; None: at once."""
+    return InstantClock(origin) if factor is None else PacedClock(origin, factor)

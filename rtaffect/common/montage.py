@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rtaffect.common.errors import MontageError
 
@@ -115,3 +118,45 @@ def nearest(name: str) -> tuple[str, ...]:
 def _with_nearest(name: str) -> str:
     near = nearest(name)
     return f"{name!r} (near: {', '.join(near)})" if near else repr(name)
+
+
+def columns_for(wanted: Sequence[str], channels: Sequence[str], who: str, partial: bool = False) -> NDArray[np.intp]:
+    """Return the column of ``channels`` for each ``wanted`` one, by name: the very same, else one of the same place.
+
+    Raises
+    ------
+    MontageError
+        If one is not there; with ``partial`` its column is -1.
+    """
+    places = {place_of(name): i for i, name in enumerate(channels)}
+    names = {name.casefold(): i for i, name in enumerate(channels)}
+    found = [names.get(name.casefold(), places.get(place_of(name), -1)) for name in wanted]
+    missing = [name for name, column in zip(wanted, found, strict=True) if column < 0]
+    if missing and not partial:
+        raise MontageError(
+            f"{who} has no channel {', '.join(missing)}; it has {', '.join(channels)}: "
+            "choose another headset or bundle, or name the channels with --channels"
+        )
+    return np.array(found, np.intp)
+
+
+def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the rows that every montage has, in the order and spelling of ``wanted`` (else of the first montage).
+
+    Raises
+    ------
+    MontageError
+        If there is none.
+    """
+    names = list(wanted) if wanted is not None else [n for n in next(iter(montages.values())) if not is_eog(n)]
+    held = [{place_of(c) for c in channels} for channels in montages.values()]
+    places = {place_of(n): n for n in reversed(names)}
+    rows = tuple(n for n in names if places[place_of(n)] == n and all(place_of(n) in h for h in held))
+    if not rows:
+        each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
+        whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
+        raise MontageError(
+            f"no channel name is shared with {whom} ({each}); name the channels with --channels, "
+            "or use a bundle calibrated on this montage"
+        )
+    return rows

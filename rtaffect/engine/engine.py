@@ -12,12 +12,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.listener import Listener
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.response import Response
-from rtaffect.observed.signal_path import Signal
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
 from rtaffect.predicted.prediction import Prediction, Predictor
@@ -130,12 +130,12 @@ class Engine:
             comparison = self._observe(step, second, alignment)
         return self._feedback(now, prediction or _no_prediction(len(self.space.rows)), comparison, alignment, spent)
 
-    def _respond(self, person: int, step: int) -> Signal:
+    def _respond(self, person: int, step: int) -> FloatArray:
         listener = self._listeners[person]
         listener.advance(step)
         return self._responses[person](listener.window(step, STEP_S))
 
-    def _hear(self, step: int) -> Signal | None:
+    def _hear(self, step: int) -> FloatArray | None:
         if self._sound_input is None:
             return None
         self._sound_input.advance(step)
@@ -146,7 +146,7 @@ class Engine:
             return None
         return self._lock.step(self._sound_input.heard if self._sound_input is not None else ())
 
-    def _observe(self, step: int, second: Signal, alignment: Alignment | None) -> Comparison:
+    def _observe(self, step: int, second: FloatArray, alignment: Alignment | None) -> Comparison:
         window = self.settings.synchrony.window_s
         reference = self._references.get(self._lock.stimulus) if self._lock is not None else None
         if isinstance(self._observer, ReferenceObserver) and alignment is not None and alignment.state == "locked":
@@ -224,7 +224,7 @@ class Engine:
             stage_s=spent,
         )
 
-    def _poor(self, quality: Signal) -> str:
+    def _poor(self, quality: FloatArray) -> str:
         """Return whose channels are too often bad for rows that are made of all of them; empty where none are."""
         if self.space.kind == "channels":
             return ""

@@ -8,30 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
+from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
-
-FloatArray = NDArray[np.float64]
-StreamState = Literal["waiting", "ok", "stalled", "lost", "duplicate", "wrong-rate", "ended"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
-    """Health of one source as seen at a step.
-
-    ``age_s`` is how far the newest sample lies behind the session clock (s, NaN before the first sample); the
-    counters run from the start of the source. ``drift_ppm`` is the device clock against the nominal rate.
-    """
-
-    name: str
-    kind: Literal["eeg", "audio"]
-    state: StreamState
-    age_s: float
-    received: int
-    gaps: int
-    clock_jumps: int
-    overruns: int
-    drift_ppm: float
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,3 +114,7 @@ def _same(a: object, b: object) -> bool:
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
     return a == b
+
+
+#: The row that stands for the mean over rows.
+MEAN_ROW = "mean"

@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gamma, gammaincinv
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import SignalSettings
-
-Signal = NDArray[np.float64]
 
 #: With fewer channels there is too little to reconstruct one from the others.
 LEAST_CHANNELS: Final = 4
@@ -102,12 +101,12 @@ class SubspaceReconstruction:
         self.ahead = round(AHEAD_S * rate)
         self._reach = math.ceil(_BEFORE_S * rate / self._step) * self._step - self.ahead
         self._usable, self._heard = np.zeros(channels, np.int64), 0
-        self._kept: list[Signal] = []
+        self._kept: list[FloatArray] = []
         self._columns = np.empty(0, np.intp)
         self._mixing, self._limits = np.empty((0, 0)), np.empty((0, 0))
         self._before = np.empty((0, 0))
 
-    def __call__(self, second: Signal, ahead: Signal) -> Signal:
+    def __call__(self, second: FloatArray, ahead: FloatArray) -> FloatArray:
         """Return the next second without bursts.
 
         Parameters
@@ -137,7 +136,7 @@ class SubspaceReconstruction:
         self._before = np.concatenate([self._before, mine])[-self._reach :]
         return out
 
-    def _reconstructed(self, second: Signal, ahead: Signal) -> Signal:
+    def _reconstructed(self, second: FloatArray, ahead: FloatArray) -> FloatArray:
         from asrpy import asr_process
 
         rate, n = self._settings.rate_hz, second.shape[1]
@@ -150,7 +149,7 @@ class SubspaceReconstruction:
         first = self._reach + self.ahead
         return np.asarray(out[:, first : first + rate].T, np.float64)
 
-    def _learn(self, second: Signal) -> None:
+    def _learn(self, second: FloatArray) -> None:
         """Add to the baseline; learn from it when it is whole."""
         there = np.isfinite(second).all(axis=0)
         usable = there & (np.where(there, second, 0.0).std(axis=0) > self._settings.flat_v)
@@ -171,7 +170,7 @@ class SubspaceReconstruction:
         self._kept = whole[-self._settings.asr_baseline_s + 1 :]
 
 
-def calibrate(baseline: Signal, rate: int, cutoff: float) -> tuple[Signal, Signal]:
+def calibrate(baseline: FloatArray, rate: int, cutoff: float) -> tuple[FloatArray, FloatArray]:
     """Return what asrpy's ``clean_windows`` and ``asr_calibrate`` would: mixing matrix and limits of a baseline.
 
     Some .15 s for 64 channels and 60 s, .4 s for 128 (asrpy itself: 4 s for 64).
@@ -205,7 +204,7 @@ def calibrate(baseline: Signal, rate: int, cutoff: float) -> tuple[Signal, Signa
     return (components * root) @ components.T, (mean + cutoff * spread)[:, None] * components.T
 
 
-def clean_part(baseline: Signal, rate: int) -> Signal:
+def clean_part(baseline: FloatArray, rate: int) -> FloatArray:
     """Return the rows of ``baseline`` (n, channels) in no window in which more than a tenth of the channels stand out.
 
     All of it where less than ``_LEAST_KEPT`` of it would be left.
@@ -227,14 +226,14 @@ def _windows(n: int, rate: int) -> tuple[NDArray[np.intp], int]:
     return np.arange(0, n - length, round(length * (1 - _OVERLAP))), length
 
 
-def _amplitudes(signal: Signal, rate: int) -> Signal:
+def _amplitudes(signal: FloatArray, rate: int) -> FloatArray:
     """Return the root mean square (windows, columns) of ``signal`` (n, columns) in overlapping windows."""
     start, length = _windows(len(signal), rate)
     total = np.concatenate([np.zeros((1, signal.shape[1])), np.cumsum(signal**2, axis=0)])
     return np.asarray(np.sqrt(np.maximum(total[start + length] - total[start], 0.0) / length))
 
 
-def clean_level(amplitudes: Signal) -> tuple[Signal, Signal]:
+def clean_level(amplitudes: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and standard deviation (columns,) of the clean part of ``amplitudes`` (windows, columns).
 
     As asrpy's ``fit_eeg_distribution``, for all columns at once: the lower part of the sorted amplitudes, of all
@@ -263,7 +262,7 @@ def clean_level(amplitudes: Signal) -> tuple[Signal, Signal]:
     return bottom - bounds[chosen, 0] * scale, scale * np.sqrt(gamma(3 / beta) / gamma(1 / beta))
 
 
-def _divergence(part: Signal, bounds: Signal) -> Signal:
+def _divergence(part: FloatArray, bounds: FloatArray) -> FloatArray:
     """Return the divergence (shapes, begins, columns) of the histograms of ``part`` (n, begins, columns), sorted."""
     n, *rest = part.shape
     bins = round(3 * math.log2(1 + n / 2))
@@ -279,7 +278,7 @@ def _divergence(part: Signal, bounds: Signal) -> Signal:
     return np.where(span > 0, found, np.inf)
 
 
-def _bounds() -> Signal:
+def _bounds() -> FloatArray:
     """Return the quantiles (shapes, 2) of generalised Gaussians of unit scale."""
     quantiles = np.array(_QUANTILES)
     side = np.sign(quantiles - 0.5)

@@ -11,10 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.settings import QualitySettings, SignalSettings
-
-Signal = NDArray[np.float64]
-Marks = NDArray[np.bool_]
 
 #: Seconds of signal over which channels are compared with each other.
 COMPARED_S = 5
@@ -43,7 +41,7 @@ class ChannelJudge:
         # How many seconds in a row speak against what is held of a channel.
         self._against = np.zeros(channels, np.int64)
 
-    def __call__(self, recent: Signal, mains: Signal) -> Marks:
+    def __call__(self, recent: FloatArray, mains: FloatArray) -> BoolArray:
         """Return which channels (channels,) were good in the newest second.
 
         Parameters
@@ -55,12 +53,12 @@ class ChannelJudge:
         """
         second = recent[-self._signal.rate_hz :]
         spread = _spread(second)
-        good: Marks = (spread > self._signal.flat_v) & (spread < self._signal.loud_v)
+        good: BoolArray = (spread > self._signal.flat_v) & (spread < self._signal.loud_v)
         suspect = self._odd_power(spread, good) | self._alone(recent, good) | self._humming(mains, spread)
         self._remember(suspect & good, good)
         return good & ~self._bad
 
-    def _odd_power(self, spread: Signal, good: Marks) -> Marks:
+    def _odd_power(self, spread: FloatArray, good: BoolArray) -> BoolArray:
         """Return the channels whose log power is far from the median of the good ones."""
         odd = np.zeros(len(spread), np.bool_)
         if good.sum() >= LEAST_CHANNELS:
@@ -69,7 +67,7 @@ class ChannelJudge:
             odd[good] = off > self._settings.odd_power * max(_NORMAL * float(np.median(off)), _LEAST_SPREAD)
         return odd
 
-    def _alone(self, recent: Signal, good: Marks) -> Marks:
+    def _alone(self, recent: FloatArray, good: BoolArray) -> BoolArray:
         """Return the channels that correlate with none of the good ones, where those do with each other."""
         alone = np.zeros(recent.shape[1], np.bool_)
         there = good & np.isfinite(recent).all(axis=0)
@@ -82,11 +80,11 @@ class ChannelJudge:
             alone[there] = nearest < self._settings.least_correlation
         return alone
 
-    def _humming(self, mains: Signal, spread: Signal) -> Marks:
+    def _humming(self, mains: FloatArray, spread: FloatArray) -> BoolArray:
         known = np.isfinite(mains) & (spread > 0)
         return np.asarray(known & (mains > self._settings.most_mains * np.maximum(spread, self._signal.flat_v)))
 
-    def _remember(self, suspect: Marks, judged: Marks) -> None:
+    def _remember(self, suspect: BoolArray, judged: BoolArray) -> None:
         """Count seconds that speak against what is held of a channel; seconds that tell nothing change nothing."""
         against = judged & (suspect != self._bad)
         self._against = np.where(against, self._against + 1, np.where(judged, 0, self._against))
@@ -117,9 +115,9 @@ class MainsMeter:
         self._hz = mains_hz if mains_hz < rate / 2 else 0.0
         self._least = 0.5 * rate
         self._channels = channels
-        self._sums: dict[int, Signal] = {}
+        self._sums: dict[int, FloatArray] = {}
 
-    def add(self, samples: NDArray[np.floating], times: Signal) -> None:
+    def add(self, samples: NDArray[np.floating], times: FloatArray) -> None:
         """Take samples (n, channels), V, at ``times`` (n,), s since the session's origin."""
         if not self._hz or not len(times):
             return
@@ -133,7 +131,7 @@ class MainsMeter:
             here = parts[:, seconds == second].sum(axis=1)
             self._sums[int(second)] = self._sums.get(int(second), 0.0) + here
 
-    def take(self, second: int) -> Signal:
+    def take(self, second: int) -> FloatArray:
         """Return the mains (channels,), V root mean square, of the second that starts at ``second`` s; then forget it.
 
         NaN where less than half of the second is there.
@@ -148,7 +146,7 @@ class MainsMeter:
         return np.asarray(np.sqrt(2.0) * np.hypot(real, imaginary) / n)
 
 
-def _spread(second: Signal) -> Signal:
+def _spread(second: FloatArray) -> FloatArray:
     """Return the root mean square (channels,) of what is there."""
     present = np.isfinite(second)
     count = np.maximum(present.sum(axis=0), 1)

@@ -14,14 +14,15 @@ import math
 import numpy as np
 from scipy.signal import butter, sos2zpk
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import BANDS_HZ, Settings
-from rtaffect.observed.signal_path import GapFilter, Signal
+from rtaffect.observed.signal_path import GapFilter
 
 #: A filter has settled when the slowest part of its response has fallen to this fraction.
 _SETTLED = 0.01
 
 
-def smoother(corner_hz: float, rate: float) -> Signal:
+def smoother(corner_hz: float, rate: float) -> FloatArray:
     """Return two equal one-pole low-passes (2, 6) that together let half the power pass at ``corner_hz`` Hz.
 
     Their response is never negative, so smoothed power is not either; a Butterworth's undershoots.
@@ -32,13 +33,13 @@ def smoother(corner_hz: float, rate: float) -> Signal:
     return np.tile([1.0 - pole, 0.0, 0.0, 1.0, -pole, 0.0], (2, 1))
 
 
-def settling_s(sos: Signal, rate: float) -> float:
+def settling_s(sos: FloatArray, rate: float) -> float:
     """Return the time, s, in which the slowest pole of second-order sections (sections, 6) has fallen to 1 %."""
     slowest = float(np.abs(sos2zpk(sos)[1]).max())
     return math.log(_SETTLED) / math.log(slowest) / rate
 
 
-def differential_entropy(power: Signal) -> Signal:
+def differential_entropy(power: FloatArray) -> FloatArray:
     """Return the entropy, nats, of a Gaussian of ``power``, V^2, of any shape; NaN where that is zero or missing."""
     return 0.5 * np.log(2 * math.pi * math.e * np.where(power > 0, power, np.nan))
 
@@ -49,7 +50,7 @@ class Difference:
     def __init__(self, columns: int) -> None:
         self._last = np.full((1, columns), np.nan)
 
-    def __call__(self, samples: Signal) -> Signal:
+    def __call__(self, samples: FloatArray) -> FloatArray:
         """Take the next ``samples`` (n, columns); return as many."""
         joined = np.concatenate([self._last, samples])
         self._last = joined[-1:].copy()
@@ -80,7 +81,7 @@ class BandPower:
         self._band = GapFilter(band, rate, first, rows * k)
         self._smooth = GapFilter(smooth, rate, max(then, signal.settle_s - first), rows)
 
-    def __call__(self, samples: Signal) -> Signal:
+    def __call__(self, samples: FloatArray) -> FloatArray:
         """Take the next ``samples`` (n, rows * k), V; return their power (n, rows), V^2."""
         banded = self._band(samples).reshape(len(samples), *self._shape)
         return self._smooth((banded**2).sum(axis=2))
@@ -114,7 +115,7 @@ class CourseSignal:
         self.k = 1 if of_band else k
         self._change = BandPower(settings, rows, k) if of_band else Difference(rows * k)
 
-    def __call__(self, second: Signal) -> Signal:
+    def __call__(self, second: FloatArray) -> FloatArray:
         """Take the next ``second`` (n, rows * k), V, a row's components adjacent, NaN where missing.
 
         Returns

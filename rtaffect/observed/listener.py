@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rtaffect.common.errors import MontageError
-from rtaffect.common.montage import is_eog, place_of
+from rtaffect.common.arrays import FloatArray
+from rtaffect.common.montage import columns_for, is_eog
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.asr import SubspaceReconstruction
 from rtaffect.observed.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
 from rtaffect.observed.ocular import OcularRegression
-from rtaffect.observed.signal_path import Signal, SignalPath
+from rtaffect.observed.signal_path import SignalPath
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.source import Source
 
@@ -25,52 +24,10 @@ WEAKEST_V, STRONGEST_V = 2e-8, 2e-3
 _AHEAD_S = 20
 
 
-def typical_amplitude(second: Signal) -> float:
+def typical_amplitude(second: FloatArray) -> float:
     """Return the median over rows of the root mean square of ``second`` (n, rows), over rows that are wholly there."""
     there = second[:, np.isfinite(second).all(axis=0)]
     return float(np.median(np.sqrt((there**2).mean(axis=0)))) if there.size else math.nan
-
-
-def columns_for(wanted: Sequence[str], channels: Sequence[str], who: str, partial: bool = False) -> NDArray[np.intp]:
-    """Return the column of ``channels`` for each ``wanted`` one, by name: the very same, else one of the same place.
-
-    Raises
-    ------
-    MontageError
-        If one is not there; with ``partial`` its column is -1.
-    """
-    places = {place_of(name): i for i, name in enumerate(channels)}
-    names = {name.casefold(): i for i, name in enumerate(channels)}
-    found = [names.get(name.casefold(), places.get(place_of(name), -1)) for name in wanted]
-    missing = [name for name, column in zip(wanted, found, strict=True) if column < 0]
-    if missing and not partial:
-        raise MontageError(
-            f"{who} has no channel {', '.join(missing)}; it has {', '.join(channels)}: "
-            "choose another headset or bundle, or name the channels with --channels"
-        )
-    return np.array(found, np.intp)
-
-
-def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the rows that every montage has, in the order and spelling of ``wanted`` (else of the first montage).
-
-    Raises
-    ------
-    MontageError
-        If there is none.
-    """
-    names = list(wanted) if wanted is not None else [n for n in next(iter(montages.values())) if not is_eog(n)]
-    held = [{place_of(c) for c in channels} for channels in montages.values()]
-    places = {place_of(n): n for n in reversed(names)}
-    rows = tuple(n for n in names if places[place_of(n)] == n and all(place_of(n) in h for h in held))
-    if not rows:
-        each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
-        whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
-        raise MontageError(
-            f"no channel name is shared with {whom} ({each}); name the channels with --channels, "
-            "or use a bundle calibrated on this montage"
-        )
-    return rows
 
 
 class Listener:
@@ -83,7 +40,7 @@ class Listener:
     channels
         Which of its channels, in this order; those that it lacks stay missing if ``partial``, else are an error.
     settings
-        Signal path, thresholds, and the window, which is kept.
+        FloatArray path, thresholds, and the window, which is kept.
     origin
         LSL time of the session's zero, s.
     """
@@ -129,14 +86,14 @@ class Listener:
         while self._good.head < step:
             self._judge(self._good.head + 1)
 
-    def window(self, step: int, seconds: int) -> Signal:
+    def window(self, step: int, seconds: int) -> FloatArray:
         """Return the ``seconds`` s that end at ``step`` (n, channels), V; NaN where missing or bad."""
         rate = self._signal.rate_hz
         values = self._clean.read((step - seconds) * rate, step * rate)
         bad = self._good.read(step - seconds, step) != 1.0
         return np.where(np.repeat(bad, rate, axis=0), np.nan, values)
 
-    def quality(self, step: int, seconds: int) -> Signal:
+    def quality(self, step: int, seconds: int) -> FloatArray:
         """Return the fraction of the last ``seconds`` s in which each channel was good (channels,), in [0, 1]."""
         return np.asarray(np.isfinite(self.window(step, seconds)).mean(axis=0))
 
@@ -150,7 +107,7 @@ class Listener:
             "and name the right one with --unit"
         )
 
-    def _write(self, first: int, values: Signal) -> None:
+    def _write(self, first: int, values: FloatArray) -> None:
         """Put grid rows ``first`` and on in their place; rows not covered stay missing, rows already there stay."""
         if first > self._grid.head:
             self._grid.skip(first - self._grid.head)
@@ -166,7 +123,7 @@ class Listener:
         self._good.append(good[None].astype(np.float64))
         self._typical = typical_amplitude(recent[-rate:])
 
-    def _without_artifacts(self, second: Signal, ahead: Signal) -> Signal:
+    def _without_artifacts(self, second: FloatArray, ahead: FloatArray) -> FloatArray:
         """Return the EEG of ``second`` (n, EEG and eyes) without eye activity, and without bursts if that is set."""
         eeg, eyes = second[:, : self._eeg], second[:, self._eeg :]
         if self._ocular:

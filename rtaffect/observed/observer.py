@@ -13,11 +13,11 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.seconds import LaidReference, Seconds
-from rtaffect.observed.synchrony import JointSums, Observation, RowLayout, fisher_mean, others_mean, pearson, summarise
-
-Signal = NDArray[np.float64]
+from rtaffect.observed.synchrony import JointSums, Observation, RowLayout, others_mean, pearson, summarise
 
 
 class Observer:
@@ -75,7 +75,7 @@ class Observer:
                 field[..., place] = sums[..., 0]
         self._total += slot
 
-    def _sums(self, first: int, stop: int) -> tuple[Signal, ...]:
+    def _sums(self, first: int, stop: int) -> tuple[FloatArray, ...]:
         """Return the joint sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
 
         Over pairs of blocks that are both there: a missing one is zero in all of its numbers.
@@ -135,7 +135,7 @@ class ReferenceObserver:
         self._size, self._reference, self._rate = people, reference, rate
         self._settings, self._layout = settings, layout
         # What the window holds, to be compared anew where the reference is laid elsewhere.
-        self._recent: deque[Signal] = deque(maxlen=settings.window_s)
+        self._recent: deque[FloatArray] = deque(maxlen=settings.window_s)
         self._next = 0
         self._onset: int | None = None
         if onset is not None:
@@ -161,7 +161,7 @@ class ReferenceObserver:
         for second in self._recent:
             self._add(second)
 
-    def __call__(self, second: Signal) -> Observation | None:
+    def __call__(self, second: FloatArray) -> Observation | None:
         """Take in the next second (people, rate, M * k); return its observation, None outside the reference."""
         self._recent.append(second)
         self._next += 1
@@ -170,7 +170,7 @@ class ReferenceObserver:
         at = self._add(second)
         return self._observer.observe(at) if self._laid.covers(at, self._settings.window_s) else None
 
-    def _add(self, second: Signal) -> int:
+    def _add(self, second: FloatArray) -> int:
         at = self._laid.beside(self._people.stop)
         self._people.append(second)
         self._observer.add(at)
@@ -205,7 +205,7 @@ class GroupObserver:
             partners_each=pairs // people,
         )
 
-    def __call__(self, second: Signal) -> Observation | None:
+    def __call__(self, second: FloatArray) -> Observation | None:
         """Take in the next second (people, rate, M * k); return its observation, None before the first window."""
         at = self._others.stop
         scaled = self._scaled(second, at)
@@ -214,7 +214,7 @@ class GroupObserver:
         self._observer.add(at)
         return self._observer.observe(at) if at + 1 >= self._window else None
 
-    def _scaled(self, second: Signal, at: int) -> Signal:
+    def _scaled(self, second: FloatArray, at: int) -> FloatArray:
         """Return a second (people, rate, M * k), each row divided by its recent root mean square."""
         there = np.isfinite(second)
         self._recent[at % len(self._recent)] = there.sum(axis=1), (np.where(there, second, 0.0) ** 2).sum(axis=1)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Signal = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
 
 #: Seconds that a channel must have learnt from before anything is taken out of it, s.
 LEARN_S: Final = 10
@@ -45,7 +45,7 @@ class OcularRegression:
         self._eog_eeg = np.zeros((channels, eog))
         self._seen = np.zeros(channels, np.int64)
 
-    def __call__(self, second: Signal, eog: Signal) -> Signal:
+    def __call__(self, second: FloatArray, eog: FloatArray) -> FloatArray:
         """Return the next second of EEG without the eyes' activity.
 
         Parameters
@@ -66,22 +66,22 @@ class OcularRegression:
             self._learn(second, eog)
         return self.without_eyes(second, eog)
 
-    def without_eyes(self, rows: Signal, eog: Signal) -> Signal:
+    def without_eyes(self, rows: FloatArray, eog: FloatArray) -> FloatArray:
         """Return ``rows`` (n, channels) less the eyes' activity by the weights so far; nothing is learnt."""
         eyes = np.where(_known(eog), eog, 0.0) @ self.weights.T
         return np.asarray(rows - eyes, np.float64)
 
     @property
-    def weights(self) -> Signal:
+    def weights(self) -> FloatArray:
         """What is subtracted per volt of EOG (channels, eog); 0 in channels that have learnt too little so far."""
         n = self._eog_eog.shape[1]
-        ridge: Signal = _RIDGE * np.einsum("cee->c", self._eog_eog) / n
+        ridge: FloatArray = _RIDGE * np.einsum("cee->c", self._eog_eog) / n
         ready = (self._seen >= LEARN_S) & (ridge > 0)
         system = self._eog_eog + np.where(ready, ridge, 1.0)[:, None, None] * np.eye(n)
         solved = np.linalg.solve(system, self._eog_eeg[:, :, None])[:, :, 0]
         return np.where(ready[:, None], solved, 0.0)
 
-    def _learn(self, second: Signal, eog: Signal) -> None:
+    def _learn(self, second: FloatArray, eog: FloatArray) -> None:
         """Take in a second whose EOG is all there, in the channels that are."""
         there = (np.abs(second) < LOUDEST_V).all(axis=0)
         self._eog_eog[there] = self._forget * self._eog_eog[there] + eog.T @ eog
@@ -89,6 +89,6 @@ class OcularRegression:
         self._seen[there] += 1
 
 
-def _known(eog: Signal) -> NDArray[np.bool_]:
+def _known(eog: FloatArray) -> NDArray[np.bool_]:
     """Return which rows (n, 1) of ``eog`` are there and not beyond ``LOUDEST_V``."""
     return np.asarray((np.abs(eog) < LOUDEST_V).all(axis=1, keepdims=True))  # NaN is not less than anything

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import MontageError
 from rtaffect.common.montage import place_of
 from rtaffect.common.settings import Frozen
@@ -26,8 +27,6 @@ K: Final = 5
 LEAST_CHANNELS: Final = 8
 #: A row of which less than this share of the estimated power is its own is not told apart from the rest.
 LEAST_SHARE: Final = 0.3
-
-Float32 = NDArray[np.float32]
 
 
 class Zone(Frozen):
@@ -87,21 +86,21 @@ class Operator:
     """
 
     manifest: SpaceManifest
-    rows: Float32
-    shares: Float32
+    rows: Float32Array
+    shares: Float32Array
     neighbours: NDArray[np.bool_]
-    positions: Float32
-    lead_field: Float32
+    positions: Float32Array
+    lead_field: Float32Array
     source_region: NDArray[np.int16]
-    basis: Float32
+    basis: Float32Array
 
     @property
-    def own_share(self) -> Float32:
+    def own_share(self) -> Float32Array:
         """Per region (R,): how much of its estimated power is its own."""
         return np.diagonal(self.shares).copy()
 
     @property
-    def local_share(self) -> Float32:
+    def local_share(self) -> Float32Array:
         """Per region (R,): how much of its estimated power comes from it and its neighbours."""
         near = self.neighbours | np.eye(len(self.shares), dtype=bool)
         return np.asarray((self.shares * near).sum(axis=1), np.float32)
@@ -112,7 +111,7 @@ class Operator:
         return self.members([zone.regions for zone in self.manifest.zones])
 
     @property
-    def zone_own_share(self) -> Float32:
+    def zone_own_share(self) -> Float32Array:
         """Per zone (Z,): how much of its regions' estimated power is the zone's own."""
         return self.share_within(self.zone_members)
 
@@ -120,7 +119,7 @@ class Operator:
         """Return which regions (sets, R) are in each of some sets of names."""
         return np.array([[region in names for region in self.manifest.regions] for names in sets], np.bool_)
 
-    def share_within(self, members: NDArray[np.bool_]) -> Float32:
+    def share_within(self, members: NDArray[np.bool_]) -> Float32Array:
         """Return how much of the power that a set's regions show comes from the set, for sets (sets, R): (sets,)."""
         return np.array([self.shares[np.ix_(own, own)].sum(axis=1).mean() for own in members], np.float32)
 
@@ -129,7 +128,7 @@ class Operator:
         """Per zone (Z,): whether enough of its estimated power is its own (``LEAST_SHARE``)."""
         return self.zone_own_share >= LEAST_SHARE
 
-    def matrix(self) -> Float32:
+    def matrix(self) -> Float32Array:
         """Return all rows (R * k, C) for one product with EEG (C, time)."""
         return self.rows.reshape(-1, self.rows.shape[2])
 

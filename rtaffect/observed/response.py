@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.course import CourseSignal
 from rtaffect.observed.listener import Listener
-from rtaffect.observed.signal_path import Signal
 from rtaffect.observed.spaces import Space
 from rtaffect.stream.source import Source
 
@@ -39,12 +39,14 @@ class Response:
         self._signal = CourseSignal(settings, space.layout.measured, space.layout.k)
         self.layout = replace(space.layout, k=self._signal.k)
 
-    def __call__(self, second: Signal) -> Signal:
+    def __call__(self, second: FloatArray) -> FloatArray:
         """Take the next second of the space's channels (n, C), V; return the columns (n, M * k), NaN where missing."""
         return self._signal(self._space.courses(second))
 
 
-def clean_channels(source: Source, onset: float, seconds: int, channels: Sequence[str], settings: Settings) -> Signal:
+def clean_channels(
+    source: Source, onset: float, seconds: int, channels: Sequence[str], settings: Settings
+) -> FloatArray:
     """Return a recorded person's channels during a sound (time, C), V, as a live session has them.
 
     NaN where missing or bad. Several steps at once: the signal path gives the same for any chunking.
@@ -68,7 +70,7 @@ def clean_channels(source: Source, onset: float, seconds: int, channels: Sequenc
     return np.concatenate(pieces)
 
 
-def whole_response(channels: Signal, space: Space, settings: Settings) -> Signal:
+def whole_response(channels: FloatArray, space: Space, settings: Settings) -> FloatArray:
     """Return the response (time, M * k) to a whole sound from a person's clean channels (time, C), V."""
     response, second = Response(space, settings), STEP_S * settings.signal.rate_hz
     return np.concatenate([response(channels[a : a + second]) for a in range(0, len(channels), second)])

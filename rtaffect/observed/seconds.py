@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Signal = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
 
 #: Blocks of a second, at most.
 _BLOCKS = 10
@@ -41,7 +41,7 @@ class Seconds:
         """Number of the oldest second that is kept."""
         return max(self.begin, self.stop - self._keep)
 
-    def append(self, second: Signal) -> None:
+    def append(self, second: FloatArray) -> None:
         """Add a second (people, rate, rows), NaN where missing."""
         if self.stop - self._offset == self._values.shape[2]:
             kept = slice(self.first - self._offset, self.stop - self._offset)
@@ -57,11 +57,11 @@ class Seconds:
         self._moments[:, :, :, place] = there[..., 0], clean.sum(axis=-1), (clean**2).sum(axis=-1)
         self.stop += 1
 
-    def values(self, first: int, stop: int) -> Signal:
+    def values(self, first: int, stop: int) -> FloatArray:
         """Return the samples of some seconds (people, rows, seconds, rate), zero where a block is missing."""
         return self._values[:, :, first - self._offset : stop - self._offset]
 
-    def moments(self, first: int, stop: int) -> Signal:
+    def moments(self, first: int, stop: int) -> FloatArray:
         """Return presence, sum and sum of squares of their blocks (3, people, rows, seconds, blocks)."""
         return self._moments[:, :, :, first - self._offset : stop - self._offset]
 

@@ -7,20 +7,19 @@ nominal ratio, keeps people aligned whose devices drift apart, and a gap needs n
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi, tf2sos
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import SignalSettings
+from rtaffect.stream.grid import GridInterpolator
 
-Signal = NDArray[np.float64]
 
-
-def design_filter(settings: SignalSettings, rate: float) -> Signal:
+def design_filter(settings: SignalSettings, rate: float) -> FloatArray:
     """Return second-order sections (sections, 6) of the high-pass, low-pass and notches at ``rate`` Hz.
 
     Raises
@@ -45,22 +44,22 @@ def design_filter(settings: SignalSettings, rate: float) -> Signal:
 class CausalFilter:
     """Stateful second-order sections over (time, channel); starts as if the first sample had always been there."""
 
-    def __init__(self, sos: Signal) -> None:
+    def __init__(self, sos: FloatArray) -> None:
         self._sos = sos
         self._steady = sosfilt_zi(sos)
-        self._state: Signal | None = None
+        self._state: FloatArray | None = None
 
     def reset(self) -> None:
         """Forget the past: the next sample starts anew."""
         self._state = None
 
-    def begin(self, channels: NDArray[np.bool_], sample: Signal) -> None:
+    def begin(self, channels: NDArray[np.bool_], sample: FloatArray) -> None:
         """Let ``channels`` (channels,) start anew, as if ``sample`` (channels,) had always been there."""
         if self._state is None:
             self._state = np.zeros((*self._steady.shape, len(sample)))
         self._state[:, :, channels] = self._steady[:, :, None] * sample[channels]
 
-    def __call__(self, samples: Signal) -> Signal:
+    def __call__(self, samples: FloatArray) -> FloatArray:
         """Filter the next ``samples`` (n, channels)."""
         if self._state is None:
             self._state = self._steady[:, :, None] * samples[0]
@@ -87,7 +86,7 @@ class GapFilter:
         Number of channels.
     """
 
-    def __init__(self, sos: Signal, rate: float, settle_s: float, channels: int) -> None:
+    def __init__(self, sos: FloatArray, rate: float, settle_s: float, channels: int) -> None:
         self._filter = CausalFilter(sos)
         self._settle = round(settle_s * rate)
         self._held = np.zeros(channels)
@@ -101,7 +100,7 @@ class GapFilter:
         self._begun[:] = False
         self._unsettled[:] = self._settle
 
-    def __call__(self, samples: Signal) -> Signal:
+    def __call__(self, samples: FloatArray) -> FloatArray:
         """Filter the next ``samples`` (n, channels), of which those that are not finite are missing."""
         if not len(samples):
             return samples
@@ -110,7 +109,7 @@ class GapFilter:
         filtered[self._unsettled_after(missing)] = np.nan
         return filtered
 
-    def _filtered(self, held: Signal, missing: NDArray[np.bool_]) -> Signal:
+    def _filtered(self, held: FloatArray, missing: NDArray[np.bool_]) -> FloatArray:
         """Filter ``held`` (n, channels); each channel starts at its first sample that is not missing."""
         first = np.where(self._begun | missing.all(axis=0), len(held), missing.argmin(axis=0))
         out = np.empty_like(held)
@@ -120,7 +119,7 @@ class GapFilter:
         self._begun |= first < len(held)
         return out
 
-    def _hold(self, samples: Signal, missing: NDArray[np.bool_]) -> Signal:
+    def _hold(self, samples: FloatArray, missing: NDArray[np.bool_]) -> FloatArray:
         """Return ``samples`` with each missing value replaced by its channel's last good one, for the filter's sake."""
         stacked = np.concatenate([self._held[None], np.where(missing, np.nan, samples)])
         row = np.where(np.isnan(stacked), 0, np.arange(len(stacked))[:, None])
@@ -134,100 +133,6 @@ class GapFilter:
         end = np.maximum.accumulate(np.where(missing, number + self._settle, self._unsettled), axis=0)
         self._unsettled = np.maximum(end[-1] - len(missing), 0)
         return number <= end
-
-
-class GridInterpolator:
-    """Evaluates a band-limited, nearly evenly sampled signal at the instants k / ``grid_rate``.
-
-    Windowed-sinc interpolation over ``2 * HALF`` samples (Kaiser window) from a table of phases, Smith, *Digital Audio
-    Resampling*, ccrma.stanford.edu/~jos/resample: for a signal below .8 of the Nyquist frequency the error is below
-    -60 dB. A segment starts as if its first sample had always been there.
-
-    Parameters
-    ----------
-    rate
-        Nominal rate of the samples, Hz.
-    grid_rate
-        Rate of the grid, Hz.
-    channels
-        Values per sample.
-    """
-
-    HALF = 12
-    BETA = 6.0
-    PHASES = 1024
-
-    def __init__(self, rate: float, grid_rate: float, channels: int) -> None:
-        self._rate, self._grid_rate = rate, grid_rate
-        self._samples = np.empty((0, channels))
-        self._times = np.empty(0)
-        self._next: int | None = None
-        self._offsets = np.arange(1 - self.HALF, self.HALF + 1)
-        self._weights = self._table()
-
-    @property
-    def lookahead_s(self) -> float:
-        """How much later than an instant the samples must reach for it to be evaluated, s."""
-        return (self.HALF + 1) / self._rate
-
-    def reset(self) -> None:
-        """Forget the past: the grid goes on where the next samples allow it."""
-        self._samples, self._times, self._next = self._samples[:0], self._times[:0], None
-
-    def flush(self) -> tuple[int, Signal]:
-        """Return what is left up to the last sample, as if that went on for ever; then forget the past."""
-        if not len(self._times):
-            return 0, self._samples
-        beyond = np.arange(1, self.HALF + 1)
-        out = self(np.repeat(self._samples[-1:], self.HALF, axis=0), self._times[-1] + beyond / self._rate)
-        self.reset()
-        return out
-
-    def __call__(self, samples: Signal, times: Signal) -> tuple[int, Signal]:
-        """Take samples (n, channels) at ``times`` (n,), s since the grid's origin, rising.
-
-        Returns
-        -------
-        first : int
-            Grid number k of the first row returned.
-        values : (m, channels) float64
-            The signal at k / grid_rate for k = first, first + 1, ...
-        """
-        if not len(self._times) and len(times):
-            before = self.HALF - 1
-            self._samples = np.repeat(samples[:1], before, axis=0)
-            self._times = times[0] - np.arange(before, 0, -1) / self._rate
-            self._next = math.ceil(times[0] * self._grid_rate - 1e-6)
-        self._samples = np.concatenate([self._samples, samples])
-        self._times = np.concatenate([self._times, times])
-        if len(self._times) < 2 * self.HALF or self._next is None:
-            return 0, self._samples[:0]
-        first, last = self._next, math.ceil(self._times[-self.HALF] * self._grid_rate - 1e-6)
-        if last <= first:
-            return first, self._samples[:0]
-        values = self._evaluate(np.arange(first, last) / self._grid_rate)
-        self._next = last
-        keep = max(0, int(np.searchsorted(self._times, last / self._grid_rate, side="right")) - 1 - self.HALF)
-        self._samples, self._times = self._samples[keep:], self._times[keep:]
-        return first, values
-
-    def _evaluate(self, at: Signal) -> Signal:
-        """Interpolate at instants ``at`` (m,)."""
-        left = np.searchsorted(self._times, at, side="right") - 1
-        left = np.clip(left, self.HALF - 1, len(self._times) - self.HALF - 1)
-        phase = (at - self._times[left]) / (self._times[left + 1] - self._times[left])
-        place = np.clip(phase, 0.0, 1.0) * self.PHASES
-        step = np.minimum(place.astype(np.intp), self.PHASES - 1)
-        share = (place - step)[:, None]
-        weights = self._weights[step] * (1.0 - share) + self._weights[step + 1] * share
-        return np.asarray(np.einsum("mk,mkc->mc", weights, self._samples[left[:, None] + self._offsets]))
-
-    def _table(self) -> Signal:
-        """Return the weights (PHASES + 1, 2 * HALF) of the neighbours for each phase, each row summing to one."""
-        distance = np.arange(self.PHASES + 1)[:, None] / self.PHASES - self._offsets
-        window = np.i0(self.BETA * np.sqrt(np.clip(1 - (distance / self.HALF) ** 2, 0, None)))
-        weights = np.sinc(distance) * window
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 class SignalPath:
@@ -256,8 +161,8 @@ class SignalPath:
         return self._grid.lookahead_s
 
     def __call__(
-        self, samples: NDArray[np.floating], times: Signal, breaks: tuple[int, ...] = ()
-    ) -> list[tuple[int, Signal]]:
+        self, samples: NDArray[np.floating], times: FloatArray, breaks: tuple[int, ...] = ()
+    ) -> list[tuple[int, FloatArray]]:
         """Take the next ``samples`` (n, channels) V at ``times`` (n,), s since the session's origin.
 
         ``breaks`` are the positions that start a new segment. Returns, in order, pieces of

@@ -12,16 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import MontageError
+from rtaffect.common.montage import columns_for, common_rows
 from rtaffect.observed.inverse import Reweighting
-from rtaffect.observed.listener import columns_for, common_rows
 from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SHARE, Operator
 from rtaffect.observed.synchrony import RowLayout
 
-Signal = NDArray[np.float64]
-Marks = NDArray[np.bool_]
 Kind = Literal["channels", "regions", "components", "ratings"]
 
 #: Matrices for so many sets of good channels are kept.
@@ -54,14 +52,14 @@ class Space(ABC):
         channels: Sequence[str],
         rows: Sequence[str],
         row_kinds: Sequence[str],
-        own_share: Signal,
+        own_share: FloatArray,
         layout: RowLayout,
     ) -> None:
         self.channels, self.rows, self.row_kinds = tuple(channels), tuple(rows), tuple(row_kinds)
         self.own_share, self.layout = own_share, layout
 
     @property
-    def resolved(self) -> Marks:
+    def resolved(self) -> BoolArray:
         """Which rows (rows,) this montage can tell apart from the rest: enough of their power is their own."""
         return self.own_share >= LEAST_SHARE
 
@@ -72,7 +70,7 @@ class Space(ABC):
         return f"{len(kinds)} {kinds[0]}{'s' if len(kinds) > 1 else ''}" if kinds else "no rows"
 
     @abstractmethod
-    def courses(self, second: Signal) -> Signal:
+    def courses(self, second: FloatArray) -> FloatArray:
         """Return the courses (n, M * k) of a second of channels (n, C), V; NaN where too little is there."""
 
     @abstractmethod
@@ -93,17 +91,17 @@ class _Projection:
     are no courses.
     """
 
-    def __init__(self, matrix_for: Callable[[Marks], Signal], columns: int, least: int) -> None:
+    def __init__(self, matrix_for: Callable[[BoolArray], FloatArray], columns: int, least: int) -> None:
         self._matrix_for, self._columns, self._least = matrix_for, columns, least
-        self._matrices: OrderedDict[bytes, Signal] = OrderedDict()
+        self._matrices: OrderedDict[bytes, FloatArray] = OrderedDict()
 
-    def __call__(self, second: Signal) -> Signal:
+    def __call__(self, second: FloatArray) -> FloatArray:
         used = usable(second)
         if used.sum() < self._least:
             return np.full((len(second), self._columns), np.nan)
         return np.asarray(second[:, used] @ self._kept(used).T)
 
-    def _kept(self, used: Marks) -> Signal:
+    def _kept(self, used: BoolArray) -> FloatArray:
         key = used.tobytes()
         matrix = self._matrices.pop(key, None)
         self._matrices[key] = self._matrix_for(used) if matrix is None else matrix
@@ -130,7 +128,7 @@ class ChannelSpace(Space):
         super().__init__(channels, channels, ["channel"] * n, np.ones(n), RowLayout.plain(n))
         self._average_reference = average_reference
 
-    def courses(self, second: Signal) -> Signal:
+    def courses(self, second: FloatArray) -> FloatArray:
         """Return each channel that is there, against the mean of the good ones if that is asked for."""
         if not self._average_reference:
             return second
@@ -180,7 +178,7 @@ class RegionSpace(Space):
         )
         self._project = _Projection(reweighting.rows, regions * manifest.k, LEAST_CHANNELS)
 
-    def courses(self, second: Signal) -> Signal:
+    def courses(self, second: FloatArray) -> FloatArray:
         """Return each region's components, A m, from the channels that are good throughout."""
         return self._project(second)
 
@@ -210,14 +208,14 @@ class ComponentSpace(Space):
 
     kind = "components"
 
-    def __init__(self, channels: Sequence[str], filters: Signal, covariance: Signal) -> None:
+    def __init__(self, channels: Sequence[str], filters: FloatArray, covariance: FloatArray) -> None:
         rows, least = len(filters), max(2, (len(channels) + 1) // 2)
         names = [f"component-{number + 1}" for number in range(rows)]
         super().__init__(channels, names, ["component"] * rows, np.ones(rows), RowLayout.plain(rows))
         self.filters, self.covariance, self._least = filters, covariance, least
         self._project = _Projection(self._matrix, rows, least)
 
-    def courses(self, second: Signal) -> Signal:
+    def courses(self, second: FloatArray) -> FloatArray:
         """Return the components, V, from the channels that are good throughout."""
         return self._project(second)
 
@@ -233,7 +231,7 @@ class ComponentSpace(Space):
                 )
         return self
 
-    def _matrix(self, used: Marks) -> Signal:
+    def _matrix(self, used: BoolArray) -> FloatArray:
         here = self.covariance[np.ix_(used, used)]
         # A little more on the diagonal: an average-referenced covariance has no inverse.
         stable = here + 1e-6 * np.trace(here) / len(here) * np.eye(len(here))
@@ -249,7 +247,7 @@ class RatingSpace(Space):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__((), names, ["rating"] * len(names), np.ones(len(names)), RowLayout.plain(len(names)))
 
-    def courses(self, second: Signal) -> Signal:
+    def courses(self, second: FloatArray) -> FloatArray:
         """Return that there are none."""
         return np.full((len(second), self.layout.measured), np.nan)
 
@@ -261,7 +259,7 @@ class RatingSpace(Space):
         )
 
 
-def usable(second: Signal) -> Marks:
+def usable(second: FloatArray) -> BoolArray:
     """Return which channels (C,) of a second (n, C) can be used together.
 
     A channel that is missing at instants at which others are there is left out altogether; instants that all of the

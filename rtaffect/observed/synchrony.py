@@ -17,12 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
+from rtaffect.common.arrays import FloatArray
+from rtaffect.common.correlation import _CLIP, fisher_mean
 from rtaffect.common.settings import SynchronySettings
-
-Signal = NDArray[np.float64]
-
-#: Correlations are kept this far from +-1 before Fisher z, so that identical signals stay finite.
-_CLIP = 1.0 - 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,28 +59,17 @@ class RowLayout:
         """Number of all rows, M + A."""
         return len(self.counted)
 
-    def complete(self, values: Signal) -> Signal:
+    def complete(self, values: FloatArray) -> FloatArray:
         """Return correlations (..., M) with the averages behind them (..., M + A)."""
         added = [fisher_mean(values[..., members], axis=-1) for members in self.averages]
         return np.concatenate([values, np.stack(added, axis=-1)], axis=-1) if added else values
 
-    def overall(self, values: Signal) -> Signal:
+    def overall(self, values: FloatArray) -> FloatArray:
         """Return the mean (...,) by Fisher z over the counted rows of ``values`` (..., M + A)."""
         return fisher_mean(values[..., self.counted], axis=-1)
 
 
-def fisher_mean(correlations: Signal, axis: int | None = None) -> Signal:
-    """Return the mean of correlations by Fisher z along ``axis``, ignoring NaN; NaN where there is none."""
-    z = np.arctanh(np.clip(correlations, -_CLIP, _CLIP))
-    present = np.isfinite(z)
-    count = present.sum(axis=axis)
-    total = np.where(present, z, 0.0).sum(axis=axis)
-    mean: Signal = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    averaged: Signal = np.tanh(mean)
-    return averaged
-
-
-def window_correlation(x: Signal, y: Signal, least: int = 3) -> Signal:
+def window_correlation(x: FloatArray, y: FloatArray, least: int = 3) -> FloatArray:
     """Return the Pearson correlation (rows,) of ``x`` and ``y`` (time, rows) over instants where both are finite.
 
     NaN where fewer than ``least`` such instants exist or one side does not vary.
@@ -91,7 +77,9 @@ def window_correlation(x: Signal, y: Signal, least: int = 3) -> Signal:
     return np.asarray(lagged_correlation(x, y, np.zeros(1, np.int64), least)[0])
 
 
-def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: int = 3, k: int = 1) -> Signal:
+def lagged_correlation(
+    x: FloatArray, y: FloatArray, starts: NDArray[np.int64], least: int = 3, k: int = 1
+) -> FloatArray:
     """Return the correlations of one window with several windows of a longer series.
 
     Parameters
@@ -120,7 +108,9 @@ def lagged_correlation(x: Signal, y: Signal, starts: NDArray[np.int64], least: i
     return pearson(JointSums(*sums), least, k).T
 
 
-def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: int = 3, *, k: int = 1) -> Signal:
+def running_correlation(
+    x: FloatArray, y: FloatArray, window: int, stride: int, least: int = 3, *, k: int = 1
+) -> FloatArray:
     """Return the correlation (turns, rows) of ``x`` and ``y`` (time, rows * k) in each window of ``window`` instants.
 
     Windows end at instants stride, 2 stride, ...; they are a whole number of strides long, and those that reach before
@@ -145,7 +135,7 @@ def running_correlation(x: Signal, y: Signal, window: int, stride: int, least: i
     return out
 
 
-def _centred(series: Signal) -> Signal:
+def _centred(series: FloatArray) -> FloatArray:
     """Return ``series`` (time, ...) without its mean over time, and zero where it is missing."""
     present = np.isfinite(series)
     count = np.maximum(present.sum(axis=0), 1)
@@ -153,7 +143,7 @@ def _centred(series: Signal) -> Signal:
     return np.where(present, series - centre, 0.0)
 
 
-def _moments(series: Signal) -> Signal:
+def _moments(series: FloatArray) -> FloatArray:
     """Return presence, value and square (n, 3) of a centred series, zero where it is missing."""
     value = _centred(series)
     return np.stack([np.isfinite(series), value, value * value], axis=1)
@@ -162,15 +152,15 @@ def _moments(series: Signal) -> Signal:
 class JointSums(NamedTuple):
     """Sums over the instants at which both x and y are present; arrays of one shape."""
 
-    n: Signal
-    x: Signal
-    y: Signal
-    xx: Signal
-    xy: Signal
-    yy: Signal
+    n: FloatArray
+    x: FloatArray
+    y: FloatArray
+    xx: FloatArray
+    xy: FloatArray
+    yy: FloatArray
 
 
-def pearson(sums: JointSums, least: int, k: int = 1) -> Signal:
+def pearson(sums: JointSums, least: int, k: int = 1) -> FloatArray:
     """Return the correlations that the sums (..., rows * k, n) give: (..., rows, n), see :class:`RowLayout`.
 
     NaN where ``least`` is not reached or one side does not vary.
@@ -187,7 +177,7 @@ def pearson(sums: JointSums, least: int, k: int = 1) -> Signal:
     return np.asarray(np.where(valid, np.clip(covariance / scale, -1.0, 1.0), np.nan))
 
 
-def standardise(people: Signal, k: int = 1) -> Signal:
+def standardise(people: FloatArray, k: int = 1) -> FloatArray:
     """Return ``people`` (P, time, rows * k), each centred and each row scaled to unit variance over what is present.
 
     So that no amplifier with a larger gain dominates a mean over people. A row of several components has their
@@ -201,12 +191,12 @@ def standardise(people: Signal, k: int = 1) -> Signal:
     return np.asarray(centred / np.sqrt(np.where(total > 0, total, 1.0)))
 
 
-def others_mean(people: Signal) -> Signal:
+def others_mean(people: FloatArray) -> FloatArray:
     """Return, for each person, the mean of all the others (P, time, rows), over those present at each instant."""
     return np.stack([*means_of_others(people)])
 
 
-def means_of_others(people: Signal) -> Iterator[Signal]:
+def means_of_others(people: FloatArray) -> Iterator[FloatArray]:
     """Yield the same one person at a time, (time, rows) each: of long recordings all at once would need much memory."""
     count, total = np.zeros(people.shape[1:]), np.zeros(people.shape[1:])
     for person in people:
@@ -227,18 +217,18 @@ class Observation(NamedTuple):
     ``mean``; ``overall``, ``overall_low``, ``overall_high`` the same averaged over the counted rows.
     """
 
-    each: Signal
-    mean: Signal
-    low: Signal
-    high: Signal
+    each: FloatArray
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
     overall: float
     overall_low: float
     overall_high: float
 
 
 def observe(
-    windows: Signal,
-    partners: Signal,
+    windows: FloatArray,
+    partners: FloatArray,
     start: int,
     rate: int,
     settings: SynchronySettings,
@@ -282,7 +272,7 @@ def observe(
     return summarise(np.stack(each), settings, layout, mutual=mutual)
 
 
-def summarise(values: Signal, settings: SynchronySettings, layout: RowLayout, *, mutual: bool) -> Observation:
+def summarise(values: FloatArray, settings: SynchronySettings, layout: RowLayout, *, mutual: bool) -> Observation:
     """Return the observation that correlations (P, 1 + displaced, M) make, the one in place first."""
     # A row that has no value now has no part in the null of an average over rows either.
     values = layout.complete(np.where(np.isfinite(values[:, :1]), values, np.nan))
@@ -304,7 +294,7 @@ def _displaced(last: int, start: int, rate: int, settings: SynchronySettings) ->
     return np.concatenate([before[::-1], after]).astype(np.int64)
 
 
-def _null_band(values: Signal, settings: SynchronySettings, widening: float) -> tuple[Signal, Signal]:
+def _null_band(values: FloatArray, settings: SynchronySettings, widening: float) -> tuple[FloatArray, FloatArray]:
     """Return low and high (rows,) of the null from displaced correlations (draws, rows) and a factor of its spread.
 
     The prediction interval of one more normal draw in Fisher z: mean and spread of few draws are uncertain themselves.

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 
 from rtaffect import __version__
-from rtaffect.engine.feedback import Feedback, FloatArray
-from rtaffect.record.table import MEAN_ROW
+from rtaffect.common.arrays import FloatArray
+from rtaffect.engine.feedback import MEAN_ROW, Feedback
 
 FEEDBACK_STREAM: Final = "rtaffect-feedback"
 FEEDBACK_TYPE: Final = "Feedback"

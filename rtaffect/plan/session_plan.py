@@ -170,3 +170,22 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(each) for key, each in value.items() if each is not None}
     return list(value) if isinstance(value, tuple) else value
+
+
+def parse_speed(text: str) -> float | None:
+    """Return the speed as a factor, None for 'max'.
+
+    Raises
+    ------
+    SettingsError
+        If it is neither 'max' nor a positive number.
+    """
+    if text == "max":
+        return None
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise SettingsError(f"--speed {text!r} is not a speed; expected a positive number, as in 1 or 8, or 'max'")
+    return speed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.observed.synchrony import fisher_mean
+from rtaffect.common.correlation import fisher_mean
 
 Array = NDArray[np.float64]
 

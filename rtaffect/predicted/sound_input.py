@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S
-from rtaffect.observed.signal_path import GridInterpolator, Signal
 from rtaffect.predicted.featurizer import Featurizer
 from rtaffect.stream.audio import SAMPLE_RATE, SoundResampler
 from rtaffect.stream.buffer import Block
+from rtaffect.stream.grid import GridInterpolator
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.source import Source
 
@@ -82,7 +83,7 @@ class SoundInput:
         sound = self._ring.read((step - 1) * STEP_S * SAMPLE_RATE, step * STEP_S * SAMPLE_RATE)[:, 0]
         return None if np.isnan(sound).any() else sound.astype(np.float32, copy=False)
 
-    def feature(self, step: int) -> Signal:
+    def feature(self, step: int) -> FloatArray:
         """Return the featurizer's vector for second ``step`` (size,), NaN where there is no sound to read.
 
         A second that is missing at its step may still come by the next one; if it does not, the featurizer's context
@@ -127,7 +128,7 @@ class SoundInput:
         passed = max(0, int(position[-1]) - self._oldest)
         self._times, self._oldest = self._times[passed:], self._oldest + passed
 
-    def _write(self, first: int, values: Signal) -> None:
+    def _write(self, first: int, values: FloatArray) -> None:
         if first > self._ring.head:
             self._ring.skip(first - self._ring.head)
         self._ring.append(values[max(0, self._ring.head - first) :])

@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-FloatArray = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
+
 Range = tuple[float, float]
 
 #: Chance is told from so many windows' length of shown values on: fewer shifts say nothing of a spread.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.engine.feedback import FloatArray
+from rtaffect.common.arrays import FloatArray
 from rtaffect.present.chance import LEAST_WINDOWS, Range, Running, chance_correlation, chance_distance, running
 
 #: Order of the quantities along the second axis of the history.

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import safe_open
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.montage import known_name
 
 FILE: Final = Path(__file__).parent / "assets" / "head.safetensors"
-
-Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +32,8 @@ class Ring:
     view: int
     region: str
     piece: int
-    points: Points
-    centre: Points
+    points: FloatArray
+    centre: FloatArray
 
     @property
     def area(self) -> float:

@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.regions import GROUPS, REGIONS
-from rtaffect.engine.feedback import Feedback, FloatArray
+from rtaffect.engine.feedback import Feedback
 from rtaffect.present.courses import signed
 from rtaffect.present.sections import lacking, percent, resolved, row_title
 

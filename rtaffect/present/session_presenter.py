@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rtaffect.engine.feedback import Feedback, FloatArray
+from rtaffect.common.arrays import FloatArray
+from rtaffect.engine.feedback import Feedback
 from rtaffect.present.courses import QUANTITIES, Course, resolve_course
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
 from rtaffect.present.sections import list_lines

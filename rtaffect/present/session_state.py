@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from rtaffect.engine.feedback import Feedback, FloatArray, SourceStatus
+from rtaffect.common.arrays import FloatArray
+from rtaffect.engine.feedback import Feedback
 from rtaffect.present.courses import Course
+from rtaffect.stream.status import SourceStatus
 
 if TYPE_CHECKING:
     from rtaffect.present.protocol_state import PlannedBlock, ProtocolState

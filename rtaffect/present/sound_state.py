@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
 
 #: Shown time, s; a column of the spectrogram stands for this long, and is of twice that.
 SECONDS, HOP_S = 10.0, 0.05

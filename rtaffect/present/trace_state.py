@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
 
 #: Shown time, s.
 SECONDS = 10.0

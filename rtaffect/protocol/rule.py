@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SHARE
-from rtaffect.observed.synchrony import fisher_mean
 from rtaffect.protocol.model import LEAST_VALUES, MEAN, FeedbackRule
 from rtaffect.protocol.moment import BlockKind, Shown
 

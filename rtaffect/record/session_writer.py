@@ -22,6 +22,7 @@ from rtaffect.common.errors import SettingsError
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_folder import PROTOCOL_FILE, SESSION_FILE, STIMULI
 from rtaffect.plan.session_plan import SessionPlan, plan_toml
+from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.moment import Moment
 from rtaffect.record.table import (
     EVENT_COLUMNS,
@@ -29,7 +30,6 @@ from rtaffect.record.table import (
     MOMENT_COLUMNS,
     PEOPLE_COLUMNS,
     QUALITY_COLUMNS,
-    SessionEvent,
     Table,
     event_line,
     feedback_lines,

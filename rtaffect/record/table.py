@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from rtaffect.engine.feedback import Feedback, FloatArray
+from rtaffect.common.arrays import FloatArray
+from rtaffect.engine.feedback import MEAN_ROW, Feedback
+from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.moment import Moment
 
 FEEDBACK_COLUMNS = (
@@ -24,36 +24,8 @@ MOMENT_COLUMNS = (
     "success", "neutral_reason",
 )  # fmt: skip
 EVENT_COLUMNS = ("onset", "duration", "trial_type", "name", "block", "kind", "stim_file", "lsl_time")
-#: The row that stands for the mean over rows.
-MEAN_ROW = "mean"
 #: What a cell says where there is no value.
 ABSENT = "n/a"
-
-EventType = Literal["block", "block-end", "stimulus", "stimulus-end", "marker", "key", "fault", "note"]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEvent:
-    """One thing that happened. ``onset`` is session time, ``lsl_time`` the same instant on the LSL clock, s.
-
-    ``duration`` is what is planned, s (NaN: nobody knows, or none); ``block`` its number, 0 for none.
-    """
-
-    onset: float
-    lsl_time: float
-    type: EventType
-    name: str
-    duration: float = math.nan
-    block: int = 0
-    kind: str = ""
-    stim_file: str = ""
-
-    @property
-    def marker(self) -> str | None:
-        """The marker that other programs and the recording get; None where they get none."""
-        if self.type == "key":
-            return f"key/{self.name}"
-        return self.name if self.type in ("marker", "note") else None
 
 
 def feedback_lines(f: Feedback) -> list[tuple[str, ...]]:

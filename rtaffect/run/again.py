@@ -10,8 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from rtaffect.cli.replay import clock_of
-from rtaffect.common.clock import Clock
+from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError
 from rtaffect.engine.bundle import bundle_sha256
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.engine import Engine
-from rtaffect.observed.listener import common_rows
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space

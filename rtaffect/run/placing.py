@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.cli.options import queries_of
 from rtaffect.common.errors import SettingsError
 from rtaffect.observed.response import Response, clean_channels, whole_response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import standardise
 from rtaffect.plan.session_plan import EegPlan, SoundPlan
 from rtaffect.run.assemble import Model, OwnResponse, Sound
-from rtaffect.sources.selection import ANY_MARKERS, Query
+from rtaffect.sources.selection import ANY_MARKERS, Query, queries_of
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.stream.audio import SAMPLE_RATE

@@ -20,10 +20,10 @@ from rtaffect.outputs.outlet import (
     feedback_channels,
     feedback_values,
 )
+from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.moment import Moment
 from rtaffect.record.recorder import Recorder, RecordingStatus, Track
 from rtaffect.record.session_writer import SessionWriter
-from rtaffect.record.table import SessionEvent
 from rtaffect.run.stage import StageSound
 from rtaffect.stream.source import StreamHeader
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from rtaffect.common.clock import Clock
 from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.screen import has_screen
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
@@ -28,16 +29,16 @@ from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.protocol.arms import ArmSource, Real
 from rtaffect.protocol.conductor import Conductor
+from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol, open_ended
 from rtaffect.protocol.moment import Moment
 from rtaffect.protocol.timeline import Key
 from rtaffect.record.recorder import Recorder
-from rtaffect.record.table import SessionEvent
 from rtaffect.run.hearing import Programme
 from rtaffect.run.record import Records
 from rtaffect.run.stage import Stage
 from rtaffect.sources.lsl_markers import LslMarkers
-from rtaffect.view import has_screen, run_window
+from rtaffect.view import run_window
 
 
 @dataclass(frozen=True, slots=True)

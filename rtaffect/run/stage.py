@@ -16,9 +16,9 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.outputs.programme_player import Cue, ProgrammePlayer
 from rtaffect.outputs.sound_player import read_samples
 from rtaffect.protocol.conductor import Conductor
+from rtaffect.protocol.event import EventType, SessionEvent
 from rtaffect.protocol.model import Block
 from rtaffect.protocol.moment import Moment
-from rtaffect.record.table import EventType, SessionEvent
 from rtaffect.sources.programme import ProgrammeSource
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
 from rtaffect.timelock.stimulus import PlannedOnsets

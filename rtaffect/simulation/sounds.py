@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.predicted.featurizer import embedded_asset
 from rtaffect.stream.audio import read_sound
 
@@ -33,8 +34,6 @@ _VOICE_RMS: Final = 0.09
 _FULL_SCALE: Final = 32_767
 _SCALES: Final = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 9, 10))
 _PROGRESSION: Final = (0, 5, 3, 4, 0, 2, 5, 4, 1, 4, 0, 3)
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from rtaffect.common.errors import StreamError
-from rtaffect.engine.feedback import StreamState
 from rtaffect.sources.brainflow_library import (
     STANDING_FOR,
     board_name,
@@ -27,6 +26,7 @@ from rtaffect.sources.host_clock import HostClock
 from rtaffect.sources.package_counter import PackageCounter
 from rtaffect.sources.polled import DeviceLostError, PolledSource
 from rtaffect.stream.source import StreamHeader, StreamInfo
+from rtaffect.stream.status import StreamState
 
 #: The board is asked this often, s: BrainFlow collects meanwhile in a thread of its own.
 POLL_S = 0.02

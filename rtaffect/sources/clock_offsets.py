@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
 
 #: The time from one measurement to the next must differ from the usual by this much to be a clock reset, s.
 RESET_INTERVAL_S = 5.0

@@ -8,10 +8,9 @@ from collections import deque
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from pylsl import local_clock
 
-Times = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
 
 #: A difference of the clocks that changes by more than this is a step of Unix time, s. Windows' Unix time moves on in
 #: ticks of up to 15.6 ms, which are not steps.
@@ -68,7 +67,7 @@ class HostClock:
         before, unix, after = self._lsl(), self._unix(), self._lsl()
         return after, max(after - before, CLOSE_S), (before + after) / 2 - unix
 
-    def to_lsl(self, stamps: Times) -> Times:
+    def to_lsl(self, stamps: FloatArray) -> FloatArray:
         """Return the LSL times of ``stamps`` (n,), Unix time, s, that were made since the update before the last."""
         times = stamps + self.offset
         if math.isnan(self.offset_before):
@@ -76,7 +75,7 @@ class HostClock:
         before = stamps + self.offset_before
         return np.where(self._outside(before) < self._outside(times), before, times)
 
-    def _outside(self, times: Times) -> Times:
+    def _outside(self, times: FloatArray) -> FloatArray:
         """Return how far ``times`` (n,) lie outside of the time since the update before the last, s."""
         since = self._now if math.isnan(self._previous) else self._previous
         return np.maximum(np.maximum(since - times, times - self._now), 0.0)

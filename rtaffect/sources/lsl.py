@@ -14,7 +14,6 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import StreamError
-from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.sources.channel_plan import check_format, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import SenderClock
 from rtaffect.sources.lsl_streams import (
@@ -31,6 +30,7 @@ from rtaffect.sources.lsl_streams import (
 )
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
+from rtaffect.stream.status import SourceStatus, StreamState
 
 __all__ = ["FoundStream", "LslSource", "StreamDescription", "describe_streams", "find_stream", "find_streams"]
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
-from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
+from rtaffect.stream.status import SourceStatus, StreamState
 
 _log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.stream.audio import SAMPLE_RATE
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.status import SourceStatus, StreamState
 
 #: Silence that is delivered after a sound, s: it brings out what interpolation onto the grid holds back of the sound.
 TAIL_S = 0.05

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.engine.feedback import SourceStatus
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
+from rtaffect.stream.status import SourceStatus
 
 
 class ArraySource:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_plan import EegPlan
 
 Field = Literal["name", "type", "source_id"]
 
@@ -94,3 +95,8 @@ def distinct_names(streams: Sequence[tuple[str, str]]) -> list[str]:
             candidate = f"{name} #{number}"
         result.append(candidate)
     return result
+
+
+def queries_of(eeg: EegPlan) -> tuple[Query, ...]:
+    """Return what the EEG streams must meet."""
+    return tuple(Query.parse(text) for text in eeg.streams) or (ANY_EEG,)

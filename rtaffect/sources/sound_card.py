@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import SoundError
-from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.sources.channel_plan import MOST_SOUND_CHANNELS, plan_audio
 from rtaffect.sources.sound_devices import choose_sound_device, portaudio, supported_rates
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
+from rtaffect.stream.status import SourceStatus, StreamState
 
 #: No block for this long is a stall, s.
 STALL_S: Final = 1.0

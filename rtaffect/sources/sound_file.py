@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.status import SourceStatus, StreamState
 
 
 class SoundFileSource:

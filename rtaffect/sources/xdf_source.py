@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.sources.clock_offsets import Corrected
 from rtaffect.sources.xdf_file import RecordedStream
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.status import SourceStatus, StreamState
 
 #: Without samples for this long before its end, a stream counts as stalled, s.
 STALL_S = 2.0

@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import Settings, read_settings
-from rtaffect.observed.listener import common_rows
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.signal_path import design_filter
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import RtaffectError, SoundError
 from rtaffect.common.montage import is_eog
-from rtaffect.engine.feedback import SourceStatus
 from rtaffect.observed.listener import STRONGEST_V, WEAKEST_V, typical_amplitude
 from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, portaudio
 from rtaffect.stream.source import Source
+from rtaffect.stream.status import SourceStatus
 
 #: So much of the signal is shown, s.
 SHOWN_S: Final = 4.0

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from rtaffect.cli.options import parse_speed
 from rtaffect.common.errors import RtaffectError
+from rtaffect.plan.session_plan import parse_speed
 from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.boards import parse_board
 from rtaffect.start.choices import Choices, plan_of

@@ -9,7 +9,6 @@ import numpy as np
 from pylsl import local_clock
 
 from rtaffect.common.errors import RtaffectError, StreamError
-from rtaffect.engine.feedback import SourceStatus
 from rtaffect.sources.boards import open_board
 from rtaffect.sources.channel_plan import plan_eeg
 from rtaffect.sources.lsl import LslSource
@@ -25,6 +24,7 @@ from rtaffect.start.streams import Ready, StreamFacts, queries_of
 from rtaffect.start.table import StreamRow
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import Source
+from rtaffect.stream.status import SourceStatus
 
 
 class Previews:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.engine.feedback import SourceStatus, StreamState
 from rtaffect.stream.ring import RingBuffer
+from rtaffect.stream.status import SourceStatus, StreamState
 from rtaffect.stream.timebase import JUMP_S, Timebase
 
 #: Timestamps are compared with the declared rate once they go on evenly for this long, s.

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import StreamError
-from rtaffect.engine.feedback import SourceStatus
 from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.status import SourceStatus
 
 #: Volts in one of each unit that headsets declare; keys are lower case with the micro sign as 'u'.
 VOLTS_PER_UNIT = {

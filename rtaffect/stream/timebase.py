@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-Times = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
 
 #: A jump for devices that send in bursts, s.
 JUMP_S = 0.5
@@ -81,7 +81,7 @@ class Timebase:
         """Let the next sample start a new segment, whatever its timestamp: a device came back or was reset."""
         self._fresh = True
 
-    def update(self, stamps: Times) -> tuple[Times, tuple[Break, ...]]:
+    def update(self, stamps: FloatArray) -> tuple[FloatArray, tuple[Break, ...]]:
         """Return the times (n,) of samples stamped ``stamps`` (n,), s, and the breaks among them."""
         times = np.empty(len(stamps))
         breaks: list[Break] = []
@@ -107,12 +107,12 @@ class Timebase:
         self._origin, self._count = stamp, 0
         self._level = self._slope = 0.0
         self._sum = self._moment = 0.0
-        self._state: Times | None = None
+        self._state: FloatArray | None = None
         self._floor = -math.inf
         # How many timestamps in a row were too late, and too early.
         self._off_before = [0, 0]
 
-    def _segment(self, stamps: Times, out: Times) -> tuple[int, float | None]:
+    def _segment(self, stamps: FloatArray, out: FloatArray) -> tuple[int, float | None]:
         """Fill ``out`` up to the first jump; return how many were done and the jump, if any."""
         growing = self._count < self._line_samples
         if growing:
@@ -142,7 +142,9 @@ class Timebase:
         self._count += n
         return n, float(residual[n]) if n < len(residual) else None
 
-    def _line(self, number: NDArray[np.int64], deviation: Times) -> tuple[Times, Times, tuple[float, float]]:
+    def _line(
+        self, number: NDArray[np.int64], deviation: FloatArray
+    ) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
         """Return the newest point (n,) and slope (n,) of the line through all so far, and the sums carried on."""
         total = np.cumsum(np.concatenate([[self._sum], deviation]))[1:]
         moment = np.cumsum(np.concatenate([[self._moment], number * deviation]))[1:]
@@ -153,7 +155,7 @@ class Timebase:
         carried = (float(total[-1]), float(moment[-1])) if len(n) else (self._sum, self._moment)
         return total / n + slope * (n - 1 - middle), slope, carried
 
-    def _track(self, deviation: Times) -> tuple[Times, Times]:
+    def _track(self, deviation: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the tracker's level after each deviation (n,), and its state after the last."""
         square = self._p**2
         if self._state is None:
@@ -162,7 +164,7 @@ class Timebase:
         smooth, state = lfilter(self._b, self._a, deviation, zi=self._state)
         return smooth, state
 
-    def _first_jump(self, residual: Times) -> int:
+    def _first_jump(self, residual: FloatArray) -> int:
         """Return the position of the first timestamp that is not where this segment goes on; n if all are."""
         jump = np.abs(residual) > self._jump_s
         for side in (0, 1):

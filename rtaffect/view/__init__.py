@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Unpack
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.screen import has_screen
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.view.operator.options import WindowOptions
@@ -15,12 +15,6 @@ __all__ = ["Presenter", "has_screen", "run_window"]
 
 # pyqtgraph takes the first binding to Qt that it finds, unless it is told which.
 os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
-
-
-def has_screen() -> bool:
-    """Return whether a window can be opened; on Linux Qt would abort the process where there is no screen."""
-    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in screens)
 
 
 def run_window(

@@ -13,9 +13,9 @@ from PySide6.QtCore import QEvent, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.screen import has_screen
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.session_presenter import Presenter
-from rtaffect.view import has_screen
 from rtaffect.view.operator.options import WindowOptions
 from rtaffect.view.operator.session_window import SessionWindow
 from rtaffect.view.participant.window import ParticipantWindow

@@ -21,6 +21,7 @@ from calibration.responses import synchrony_courses
 from calibration.study import FolderStudy
 from rtaffect.cli.replay import command as replay_command
 from rtaffect.common.clock import InstantClock
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.errors import RecordingError, SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import Bundle, load_bundle, save_bundle
@@ -29,7 +30,7 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.session import Session
 from rtaffect.observed.response import clean_channels
 from rtaffect.observed.spaces import ChannelSpace
-from rtaffect.observed.synchrony import RowLayout, fisher_mean, running_correlation, standardise
+from rtaffect.observed.synchrony import RowLayout, running_correlation, standardise
 from rtaffect.predicted.featurizer import default_featurizer
 from rtaffect.predicted.prediction import Predictor, components_of, lagged_design
 from rtaffect.predicted.sound_input import SoundInput

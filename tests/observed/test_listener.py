@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from rtaffect.common.errors import MontageError, SettingsError
+from rtaffect.common.montage import columns_for, common_rows
 from rtaffect.common.settings import Settings, SignalSettings, SynchronySettings
-from rtaffect.observed.listener import Listener, columns_for, common_rows
+from rtaffect.observed.listener import Listener
 from rtaffect.observed.signal_path import SignalPath
 from tests.support.helpers import brain_noise, headset
 

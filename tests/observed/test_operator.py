@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from rtaffect.common.errors import ArtifactError, MontageError
+from rtaffect.common.montage import columns_for
 from rtaffect.observed.inverse import component_rows, components, crosstalk, eloreta
-from rtaffect.observed.listener import columns_for
 from rtaffect.observed.operator_file import _digest, from_bytes, load_operator, save_operator, to_bytes
 from tests.support.head_models import small_operator
 

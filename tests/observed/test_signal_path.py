@@ -12,7 +12,8 @@ from scipy.signal import sosfilt, sosfilt_zi, sosfreqz
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import SignalSettings
-from rtaffect.observed.signal_path import CausalFilter, GridInterpolator, SignalPath, design_filter
+from rtaffect.observed.signal_path import CausalFilter, SignalPath, design_filter
+from rtaffect.stream.grid import GridInterpolator
 
 SETTINGS = SignalSettings()
 N = 1200

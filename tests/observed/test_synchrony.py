@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.synchrony import (
     _displaced,
-    fisher_mean,
     lagged_correlation,
     observe,
     others_mean,

@@ -10,9 +10,9 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from rtaffect.engine.feedback import SourceStatus
 from rtaffect.present.health import HealthItem, describe_health, size
 from rtaffect.present.session_state import ViewState
+from rtaffect.stream.status import SourceStatus
 from rtaffect.view import Presenter
 from tests.support.fake_feedback import PEOPLE, FakeRecording, fake_session, fake_sources
 from tests.support.view_windows import Make, check_nothing_left, windows

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rtaffect.common.errors import RtaffectError
-from rtaffect.engine.feedback import SourceStatus
 from rtaffect.observed.operator import LEAST_SHARE
 from rtaffect.present.courses import agreement, break_at_gaps, running_mean, signed
 from rtaffect.present.sections import (
@@ -37,6 +36,7 @@ from rtaffect.present.session_state import (
     session_clock,
     short_names,
 )
+from rtaffect.stream.status import SourceStatus
 from rtaffect.view import Presenter, run_window
 from tests.support.fake_feedback import (
     BLOCKS,

@@ -19,11 +19,11 @@ from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.protocol.arms import Real
 from rtaffect.protocol.conductor import Conductor
+from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.moment import Moment
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import Key, Ran, keys_that_gave
-from rtaffect.record.table import SessionEvent
 from rtaffect.run.hearing import Programme
 from rtaffect.run.stage import Stage
 from rtaffect.sources.sound_file import SoundFileSource

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.special import eval_legendre
 
+from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import SignalSettings
 from rtaffect.observed.signal_path import SignalPath
-from rtaffect.observed.synchrony import fisher_mean, others_mean, running_correlation, standardise
+from rtaffect.observed.synchrony import others_mean, running_correlation, standardise
 from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive, leaky, one_over_f
 from rtaffect.simulation.head import CHANNELS, ECCENTRICITY, ELECTRODES, PATCHES, directions, leadfield
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.montage import STANDARD
 from rtaffect.common.regions import GROUPS, REGIONS, lobe_of
-from rtaffect.engine.feedback import Feedback, FloatArray, SourceStatus
+from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SHARE
 from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.protocol.moment import Moment, Shown
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.status import SourceStatus
 
 CHANNELS = (
     *("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "FC5", "FC1", "FC2", "FC6", "T7"),

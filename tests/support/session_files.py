@@ -18,7 +18,7 @@ import tomli_w
 
 from rtaffect import __version__
 from rtaffect.common.settings import Settings
-from rtaffect.engine.feedback import Feedback, SourceStatus
+from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_plan import (
     AnalysisPlan,
     EegPlan,
@@ -31,6 +31,7 @@ from rtaffect.plan.session_plan import (
 from rtaffect.protocol.allocation import Allocation, Assigned, allocation_sha256, seal
 from rtaffect.protocol.arms import ArmSource, Course, Real, Yoked
 from rtaffect.protocol.conductor import Conductor
+from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
 from rtaffect.record.table import (
     EVENT_COLUMNS,
@@ -38,13 +39,13 @@ from rtaffect.record.table import (
     MOMENT_COLUMNS,
     PEOPLE_COLUMNS,
     QUALITY_COLUMNS,
-    SessionEvent,
     event_line,
     feedback_lines,
     moment_line,
     people_lines,
     quality_lines,
 )
+from rtaffect.stream.status import SourceStatus
 from tests.support.fake_feedback import FakeRows, channel_rows
 from tests.support.xdf_writer import FakeStream, image
 

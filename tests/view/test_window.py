@@ -22,11 +22,12 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from rtaffect.common.errors import RtaffectError, SettingsError
-from rtaffect.engine.feedback import Feedback, SourceStatus
+from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SHARE
 from rtaffect.present.courses import compare
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.sections import percent
+from rtaffect.stream.status import SourceStatus
 from rtaffect.view import Presenter, run_window
 from rtaffect.view import show as window_module
 from rtaffect.view.operator import row_lines

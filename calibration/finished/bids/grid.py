@@ -14,10 +14,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import RecordingError
 from rtaffect.stream.timebase import Timebase
-
-Times = NDArray[np.float64]
 
 #: Stamps are averaged over this long before and after a sample to know when it was taken, s.
 HALF_WINDOW_S = 10.0
@@ -57,7 +56,7 @@ class Grid:
     rate: float
     nominal: float
     places: NDArray[np.int64]
-    times: Times
+    times: FloatArray
     gaps: tuple[tuple[int, int], ...]
     deviation_s: float
 
@@ -78,7 +77,7 @@ class Grid:
         return float(place / self.rate)
 
 
-def place(stamps: Times, nominal: float, begins: Sequence[int] = ()) -> Grid:
+def place(stamps: FloatArray, nominal: float, begins: Sequence[int] = ()) -> Grid:
     """Return the grid of samples that are stamped ``stamps`` (n,), n > 0, s on the LSL clock, at ``nominal`` Hz.
 
     Parameters
@@ -116,14 +115,14 @@ def place(stamps: Times, nominal: float, begins: Sequence[int] = ()) -> Grid:
     return Grid(rate, float(nominal), places, rising, tuple(gaps), deviation)
 
 
-def _edges(stamps: Times, rate: float, begins: Sequence[int]) -> list[int]:
+def _edges(stamps: FloatArray, rate: float, begins: Sequence[int]) -> list[int]:
     """Return where segments begin, in order, and the number of samples."""
     known = [0, *sorted({each for each in begins if 0 < each < len(stamps)}), len(stamps)]
     found = {first + each for first, end in pairwise(known) for each in find_breaks(stamps[first:end], rate)}
     return sorted({*known, *found})
 
 
-def find_breaks(stamps: Times, rate: float) -> list[int]:
+def find_breaks(stamps: FloatArray, rate: float) -> list[int]:
     """Return the numbers of the samples before which some are missing, or the clock went back.
 
     The time base of live sessions finds the long ones, though only when a second has passed: the place is where two
@@ -146,7 +145,7 @@ def find_breaks(stamps: Times, rate: float) -> list[int]:
     return sorted({*breaks, *losses})
 
 
-def _losses(levels: Times, side: int, rate: float) -> list[int]:
+def _losses(levels: FloatArray, side: int, rate: float) -> list[int]:
     """Return where ``levels`` (n,), s, rise for good by more than jitter does."""
     if len(levels) < 4 * side:
         return []
@@ -167,7 +166,7 @@ def _losses(levels: Times, side: int, rate: float) -> list[int]:
     return found
 
 
-def _step_in(levels: Times) -> int:
+def _step_in(levels: FloatArray) -> int:
     """Return where the mean of ``levels`` (n,) changes most, by least squares; at least 1."""
     n = len(levels)
     if n < 2:
@@ -177,7 +176,7 @@ def _step_in(levels: Times) -> int:
     return int(np.argmax(total**2 / (before * (n - before)))) + 1
 
 
-def _period(stamps: Times, edges: list[int], nominal: float) -> float:
+def _period(stamps: FloatArray, edges: list[int], nominal: float) -> float:
     """Return the time from sample to sample, s: one slope for all segments, by least squares."""
     above = below = 0.0
     for first, end in pairwise(edges):
@@ -187,11 +186,11 @@ def _period(stamps: Times, edges: list[int], nominal: float) -> float:
     return above / below if above > 0 else 1.0 / nominal
 
 
-def _smooth(stamps: Times, period: float, rate: float) -> Times:
+def _smooth(stamps: FloatArray, period: float, rate: float) -> FloatArray:
     """Return the times (n,) of one segment: the even grid plus the mean deviation of the stamps around each sample."""
     even = np.arange(len(stamps)) * period
     total = np.concatenate([[0.0], np.cumsum(stamps - stamps[0] - even)])
     half, number = round(HALF_WINDOW_S * rate), np.arange(len(stamps))
     low, high = np.maximum(number - half, 0), np.minimum(number + half + 1, len(stamps))
-    times: Times = stamps[0] + even + (total[high] - total[low]) / (high - low)
+    times: FloatArray = stamps[0] + even + (total[high] - total[low]) / (high - low)
     return times

@@ -23,9 +23,9 @@ from calibration.finished.report.tables import (
     why_not,
 )
 from rtaffect.common.errors import RtaffectError
+from rtaffect.engine.feedback import MEAN_ROW
 from rtaffect.plan.session_folder import open_session
 from rtaffect.plan.session_plan import SessionPlan
-from rtaffect.record.table import MEAN_ROW
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

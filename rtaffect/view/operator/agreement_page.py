@@ -10,7 +10,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainterPath
 from PySide6.QtWidgets import QGridLayout, QWidget
 
-from rtaffect.engine.feedback import FloatArray
+from rtaffect.common.arrays import FloatArray
 from rtaffect.present.chance import Range
 from rtaffect.present.courses import Comparison, Course, compare
 from rtaffect.present.sections import row_title

@@ -11,7 +11,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QPainterPath, QPolygonF
 from PySide6.QtWidgets import QFrame, QGraphicsPathItem, QHBoxLayout, QVBoxLayout
 
-from rtaffect.engine.feedback import FloatArray
+from rtaffect.common.arrays import FloatArray
 from rtaffect.present.session_state import Mark, correlation_text, session_clock
 from rtaffect.view.parts import theme
 

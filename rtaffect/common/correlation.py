@@ -1,0 +1,21 @@
+"""Correlations: Fisher's z and Pearson's r."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rtaffect.common.arrays import FloatArray
+
+#: Correlations are kept this far from +-1 before Fisher z, so that identical signals stay finite.
+_CLIP = 1.0 - 1e-12
+
+
+def fisher_mean(correlations: FloatArray, axis: int | None = None) -> FloatArray:
+    """Return the mean of correlations by Fisher z along ``axis``, ignoring NaN; NaN where there is none."""
+    z = np.arctanh(np.clip(correlations, -_CLIP, _CLIP))
+    present = np.isfinite(z)
+    count = present.sum(axis=axis)
+    total = np.where(present, z, 0.0).sum(axis=axis)
+    mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    averaged: FloatArray = np.tanh(mean)
+    return averaged

@@ -1,0 +1,33 @@
+"""What happens in a session, for its tables, its recording and other programs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+EventType = Literal["block", "block-end", "stimulus", "stimulus-end", "marker", "key", "fault", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """One thing that happened. ``onset`` is session time, ``lsl_time`` the same instant on the LSL clock, s.
+
+    ``duration`` is what is planned, s (NaN: nobody knows, or none); ``block`` its number, 0 for none.
+    """
+
+    onset: float
+    lsl_time: float
+    type: EventType
+    name: str
+    duration: float = math.nan
+    block: int = 0
+    kind: str = ""
+    stim_file: str = ""
+
+    @property
+    def marker(self) -> str | None:
+        """The marker that other programs and the recording get; None where they get none."""
+        if self.type == "key":
+            return f"key/{self.name}"
+        return self.name if self.type in ("marker", "note") else None

@@ -1,0 +1,28 @@
+"""Health of a source, as seen at a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+StreamState = Literal["waiting", "ok", "stalled", "lost", "duplicate", "wrong-rate", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """Health of one source as seen at a step.
+
+    ``age_s`` is how far the newest sample lies behind the session clock (s, NaN before the first sample); the
+    counters run from the start of the source. ``drift_ppm`` is the device clock against the nominal rate.
+    """
+
+    name: str
+    kind: Literal["eeg", "audio"]
+    state: StreamState
+    age_s: float
+    received: int
+    gaps: int
+    clock_jumps: int
+    overruns: int
+    drift_ppm: float
+    message: str = ""
