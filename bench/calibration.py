@@ -31,7 +31,7 @@ from bench import Rows, interleaved, run
 from bench.alone import most_memory_mb
 from calibration.exact import exact_null
 from calibration.nulls import phase_null, shift_null
-from calibration.responses import group_responses, synchrony_courses
+from calibration.responses import group_responses, synchrony_time_courses
 from calibration.ridge import ALPHAS, folds
 from calibration.statistics import correlation_of, joint_moments, pair
 from calibration.validation import fit, held_out
@@ -238,7 +238,7 @@ def responses_ours(size: Size) -> Cost:
 def synchrony_ours(size: Size) -> Cost:
     """All people during one stimulus."""
     group, layout = responses(size)
-    return Cost(_seconds(lambda: synchrony_courses(group, SETTINGS, layout)), size.stimuli)
+    return Cost(_seconds(lambda: synchrony_time_courses(group, SETTINGS, layout)), size.stimuli)
 
 
 def validation_ours(size: Size) -> Cost:
@@ -288,9 +288,9 @@ def responses_theirs(size: Size) -> Cost:
         raw.filter(chosen.highpass_hz, chosen.lowpass_hz, verbose="error")
         raw.notch_filter([chosen.mains_hz, 2 * chosen.mains_hz], verbose="error")
         raw.resample(chosen.rate_hz, verbose="error")
-        courses = rows @ raw.get_data()
-        courses -= courses.mean(axis=1, keepdims=True)
-        courses /= courses.std(axis=1, keepdims=True)
+        time_courses = rows @ raw.get_data()
+        time_courses -= time_courses.mean(axis=1, keepdims=True)
+        time_courses /= time_courses.std(axis=1, keepdims=True)
 
     return Cost(_seconds(work), size.recordings)
 

@@ -8,8 +8,8 @@ from scipy.signal import resample_poly, sosfilt
 from bench import Rows, interleaved, run
 from rtaffect.common.montage import STANDARD
 from rtaffect.common.settings import Settings
-from rtaffect.observed.listener import Listener
 from rtaffect.observed.operator import SpaceManifest, Zone, assemble
+from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.signal_path import design_filter
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
@@ -44,16 +44,16 @@ def _row(space: Space, rate: int, seconds: int) -> dict[str, object]:
     window = settings.synchrony.window_s
     eeg = 1e-5 * np.random.default_rng(1).standard_normal((rate * (seconds + 2), channels))
     source = ArraySource(StreamInfo("A", "eeg", rate, space.channels, "simulated"), eeg, 0.0)
-    listener, response = Listener(source, space.channels, settings, 0.0), Response(space, settings)
-    sos, matrix = design_filter(settings.signal, rate), space.courses(np.eye(channels)).T
+    participant, response = Participant(source, space.channels, settings, 0.0), Response(space, settings)
+    sos, matrix = design_filter(settings.signal, rate), space.time_courses(np.eye(channels)).T
     step = 0
 
     def ours() -> None:
         nonlocal step
         step += 1
-        source.advance(step + listener.lookahead_s)
-        listener.advance(step)
-        response(listener.window(step, 1))
+        source.advance(step + participant.lookahead_s)
+        participant.advance(step)
+        response(participant.window(step, 1))
 
     def whole() -> None:
         newest = eeg[max(0, (step - window) * rate) : step * rate]

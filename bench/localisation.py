@@ -60,8 +60,8 @@ def _row(operator: Operator, found: dict[str, float]) -> dict[str, Any]:
     return {
         "channels": len(operator.manifest.channels),
         "zones": int(operator.trustworthy.sum()),
-        "own": float(np.median(operator.own_share)),
-        "local": float(np.median(operator.local_share)),
+        "own": float(np.median(operator.specificity)),
+        "local": float(np.median(operator.local_specificity)),
         "ratio": found["ours_exact"] / max(found["one_exact"], found["nearest_exact"]),
         **found,
     }

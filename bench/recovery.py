@@ -44,7 +44,7 @@ DISPLACED_M = 0.005
 MONTAGES = ("1010-32", "1010-64")
 STRENGTHS = (0.05, 0.1)
 #: Whether the planted courses have a part in common, as ``Drive.plant`` gives them, or are each region's own.
-COURSES = ("common", "own")
+TIME_COURSES = ("common", "own")
 SOUND = "0" * 64
 #: Regularisation that is usual for evoked averages.
 HARDER = 1 / 9
@@ -71,7 +71,7 @@ class Way:
         """The number of each row's first component."""
         return np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
 
-    def courses(self, signal: Array) -> Array:
+    def time_courses(self, signal: Array) -> Array:
         """Return the components' courses (time, components), each row's with unit total power."""
         out = signal @ self.matrix.T
         power = np.add.reduceat(np.square(out).mean(axis=0), self.first)
@@ -98,8 +98,8 @@ def measure(quick: bool) -> Rows:
     for name in MONTAGES[:1] if quick else MONTAGES:
         operator, heads = people(name, head, size.reference + size.live)
         for strength in STRENGTHS[:1] if quick else STRENGTHS:
-            for courses in COURSES[:1] if quick else COURSES:
-                about = {"channels": len(operator.manifest.channels), "strength": strength, "courses": courses}
+            for time_courses in TIME_COURSES[:1] if quick else TIME_COURSES:
+                about = {"channels": len(operator.manifest.channels), "strength": strength, "courses": time_courses}
                 rows += [about | row for row in _rows(recover(operator, head, heads, about, size))]
     return rows
 
@@ -114,12 +114,12 @@ def people(name: str, head: Head, count: int) -> tuple[Operator, list[SimulatedH
     return operator, [region_head(true, number) for number in range(count)]
 
 
-def planted(strength: float, courses: str, seconds: int) -> tuple[CohortSettings, Drive, Array]:
+def planted(strength: float, time_courses: str, seconds: int) -> tuple[CohortSettings, Drive, Array]:
     """Return settings, drive, and features (seconds, 20) that wander as a sound's do."""
     rng = np.random.default_rng(0)
     features = leaky(rng.standard_normal((seconds, 6)), 0.8) @ rng.standard_normal((6, 20))
     settings = CohortSettings(rate_hz=RATE, strength=strength, mains_v=0.0)
-    if courses == "common":
+    if time_courses == "common":
         return settings, Drive.plant(features, settings, patches=len(REGIONS)), features
     # The features have no part in these: each region's course wanders on its own.
     drive = Drive(np.zeros(20), np.ones(20), np.zeros((20, len(REGIONS))))
@@ -139,11 +139,11 @@ def recover(
         eeg = _filtered(cohort.listen(SOUND, features, number, SETTLE_S))
         activity = _filtered(cohort.activity(SOUND, features, number, SETTLE_S))
         for name, way in ways.items():
-            courses = way.courses(activity if "ceiling" in name else eeg)
+            time_courses = way.time_courses(activity if "ceiling" in name else eeg)
             if number < size.reference:
-                group[name] += courses / size.reference
+                group[name] += time_courses / size.reference
             else:
-                found[name].append(way.synchrony(courses, group[name]))
+                found[name].append(way.synchrony(time_courses, group[name]))
     observed = {name: np.stack(each) for name, each in found.items()}
     members = operator.zone_members
     for name in ("ceiling", "ours", "harder", "first"):

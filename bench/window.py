@@ -22,7 +22,7 @@ from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
 from rtaffect.stream.status import SourceStatus
 from rtaffect.view.show import SessionWindow
-from tests.support.fake_feedback import BLOCKS, fake_moment, fake_session, fake_zones, region_rows
+from tests.support.fake_feedback import BLOCKS, fake_protocol_step, fake_session, fake_zones, region_rows
 
 #: 64 channels, 68 regions, 8 zones, 10 groups, two people, sound.
 ROWS = region_rows(64)
@@ -90,7 +90,7 @@ class Bench:
         at = self.session[20 + self.step % (len(self.session) - 20)]
         self.present = ORIGIN + self.step
         self.presenter.add(dataclasses.replace(at, step=self.step, time=float(self.step), lsl_time=ORIGIN + self.step))
-        self.presenter.add_moment(fake_moment(self.step))
+        self.presenter.add_protocol_step(fake_protocol_step(self.step))
 
     def paint(self, page: int | None = None) -> None:
         """Repaint, after going to another page where one is given."""

@@ -11,7 +11,7 @@ import numpy as np
 from calibration.measured import Measured, Progress
 from calibration.outcome import Outcome
 from calibration.study import Study
-from calibration.validation import Fit
+from calibration.validation import RidgeFit
 from models.moonshine import SOURCE_SHA256
 from models.single_layer import single_layer
 from rtaffect import __version__
@@ -41,7 +41,7 @@ class Reader:
 
 
 def bundle_of(  # noqa: PLR0917 - each part once
-    study: Study, measured: Measured, result: Fit, settings: Settings, reader: Reader, name: str
+    study: Study, measured: Measured, result: RidgeFit, settings: Settings, reader: Reader, name: str
 ) -> Bundle:
     """Return the bundle that a fit to what was measured makes."""
     r, r_mean = result.correlations()

@@ -165,7 +165,7 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
         ceiling_high=high,
         ceiling_low=low,
         covariates=names,
-        notes=(*_told(study), *_notes(found, chosen, measured)),
+        notes=(*_study_notes(study), *_notes(found, chosen, measured)),
         seconds=watch.seconds,
     )
 
@@ -230,8 +230,8 @@ def _ceilings(measured: Measured) -> tuple[Array, Array]:
         none = np.full(len(counted) + 1, np.nan)
         return none, none
 
-    def whole(courses: Array) -> Array:
-        return np.concatenate([courses, courses[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
+    def whole(time_courses: Array) -> Array:
+        return np.concatenate([time_courses, time_courses[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
 
     people = [whole(each) for each in measured.people]
     listeners = len(people[0])
@@ -241,7 +241,7 @@ def _ceilings(measured: Measured) -> tuple[Array, Array]:
     return high, low
 
 
-def _told(study: Study) -> tuple[str, ...]:
+def _study_notes(study: Study) -> tuple[str, ...]:
     """Return what a study on disk says of itself that is to be known."""
     return study.notes if isinstance(study, FolderStudy) else ()
 

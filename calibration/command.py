@@ -112,8 +112,8 @@ def command(
         progress.total = 2 * len(loaded.sounds()) + len(loaded.listeners) + 3
         outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
         progress("report")
-        told = outcome.bundle.manifest.model_copy(update={"report": report_numbers(outcome)})
-        manifest = save_bundle(replace(outcome.bundle, manifest=told), out)
+        reported = outcome.bundle.manifest.model_copy(update={"report": report_numbers(outcome)})
+        manifest = save_bundle(replace(outcome.bundle, manifest=reported), out)
         outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
         write_report(outcome, out / "report.html")
         shutil.rmtree(out / KEPT, ignore_errors=True)

@@ -97,10 +97,10 @@ def ceiling_of(splits: Sequence[Sequence[tuple[Array, Array]]], longer: float) -
     return Ceiling(r, reliability, np.sqrt(np.maximum(reliability, 0.0)))
 
 
-def half_means(courses: Sequence[Array]) -> Half:
+def half_means(time_courses: Sequence[Array]) -> Half:
     """Return what averages the courses of each stimulus, (P, steps, R), Fisher z, over those chosen with a value."""
-    present = [np.isfinite(course) for course in courses]
-    filled = [np.where(p, course, 0.0) for p, course in zip(present, courses, strict=True)]
+    present = [np.isfinite(course) for course in time_courses]
+    filled = [np.where(p, course, 0.0) for p, course in zip(present, time_courses, strict=True)]
 
     def half(who: NDArray[np.intp]) -> list[Array]:
         counts = [p[who].sum(axis=0) for p in present]

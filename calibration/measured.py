@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from calibration.responses import (
     component_spaces,
     group_responses,
-    left_out_courses,
-    synchrony_courses,
+    left_out_time_courses,
+    synchrony_time_courses,
 )
 from calibration.study import FolderStudy, Study, TabledStudy, ratings_of
 from rtaffect import __version__
@@ -57,10 +57,10 @@ class Measured:
         """What is predicted of each sound (steps, R): the mean over listeners, Fisher z, or the ratings."""
         if self.rated:
             return list(self.rated)
-        return [mean_course(people) for people in self.people]
+        return [mean_time_course(people) for people in self.people]
 
 
-def mean_course(people: Array) -> Array:
+def mean_time_course(people: Array) -> Array:
     """Return the mean (steps, R) over listeners (P, steps, R), Fisher z; NaN where nobody has a value."""
     return np.asarray(np.arctanh(fisher_mean(np.tanh(people), axis=0)))
 
@@ -115,9 +115,9 @@ def measure(
         group, layout = group_responses(channels, space, settings)
         references.append(Reference.of(group, layout.k))
         if sound.fit:
-            left_out = left_out_courses(channels, each, settings) if components else None
-            people.append(synchrony_courses(group, settings, layout) if left_out is None else left_out)
-            halves.append(half_courses(group, settings, layout, splits))
+            left_out = left_out_time_courses(channels, each, settings) if components else None
+            people.append(synchrony_time_courses(group, settings, layout) if left_out is None else left_out)
+            halves.append(half_time_courses(group, settings, layout, splits))
     return Measured(space, fitted, tuple(people), tuple(halves), tuple(references))
 
 
@@ -139,7 +139,7 @@ def rated(study: Study) -> Measured:
     return Measured(RatingSpace(study.rating_names), tuple(s for s, _ in found), nobody, halves, (), tables)
 
 
-def half_courses(group: Array, settings: Settings, layout: RowLayout, splits: int) -> Array:
+def half_time_courses(group: Array, settings: Settings, layout: RowLayout, splits: int) -> Array:
     """Return the mean courses (S, 2, steps, R) of random halves of a standardised group (P, time, M * k).
 
     No one enters both halves, in their own course or in another's, so that nothing but the sound makes them alike.
@@ -153,7 +153,7 @@ def half_courses(group: Array, settings: Settings, layout: RowLayout, splits: in
     for _ in range(splits):
         order = rng.permutation(count)
         parts = order[: count // 2], order[count // 2 :]
-        found.append([mean_course(synchrony_courses(group[part], settings, layout)) for part in parts])
+        found.append([mean_time_course(synchrony_time_courses(group[part], settings, layout)) for part in parts])
     steps = group.shape[1] // settings.signal.rate_hz
     return np.array(found).reshape(splits, 2, steps, layout.rows)
 
@@ -161,7 +161,7 @@ def half_courses(group: Array, settings: Settings, layout: RowLayout, splits: in
 def _listen(
     study: Study, channels: Sequence[str], settings: Settings, progress: Progress, keep: Path | None
 ) -> dict[str, list[Array]]:
-    """Return each sound's listeners' channels (time, C). Listener by listener: a recording holds all sounds of one."""
+    """Return each sound's listeners' channels (time, C). Person by person: a recording holds all sounds of one."""
     heard: dict[str, list[Array]] = {}
     for listener in study.listeners:
         progress(f"EEG of {listener}")

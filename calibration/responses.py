@@ -24,7 +24,7 @@ def group_responses(people: Sequence[Array], space: Space, settings: Settings) -
     return standardise(group, layout.k), layout
 
 
-def synchrony_courses(group: Array, settings: Settings, layout: RowLayout) -> Array:
+def synchrony_time_courses(group: Array, settings: Settings, layout: RowLayout) -> Array:
     """Return each one's correlation with the mean of the others (or with each of them) after each step, in Fisher z.
 
     From standardised people (P, time, M * k) to (P, steps, rows).
@@ -35,12 +35,12 @@ def synchrony_courses(group: Array, settings: Settings, layout: RowLayout) -> Ar
     return np.stack([_course(p, them, settings, layout) for p, them in zip(group, partners, strict=True)])
 
 
-def left_out_courses(people: Sequence[Array], spaces: Sequence[Space], settings: Settings) -> Array:
+def left_out_time_courses(people: Sequence[Array], spaces: Sequence[Space], settings: Settings) -> Array:
     """Return the same from the listeners' channels (time, C), each one's by the space that was fitted without them."""
     found = []
     for number, space in enumerate(spaces):
         group, layout = group_responses(people, space, settings)
-        found.append(synchrony_courses(group, settings, layout)[number])
+        found.append(synchrony_time_courses(group, settings, layout)[number])
     return np.stack(found)
 
 

@@ -166,7 +166,7 @@ def score(pairs: Pairs) -> Score:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class LayerComparison:
     """Feature sets compared, C pairs of them: which, mean difference of Fisher z, two-sided p alone and family-wise.
 
     ``units`` is the number of units that have all sets; ``exact`` tells whether all sign flips were taken.
@@ -187,7 +187,7 @@ def compare(
     draws: int = 9999,
     seed: int = 0,
     cross_fitted: bool = True,
-) -> Comparison:
+) -> LayerComparison:
     """Compare feature sets over units by flipping signs of differences, the same in all pairs; the largest is family's.
 
     The statistic is |sum d| / sqrt(sum d^2), which rises with Student's |t|. Fewer than 6 units cannot reach p = .05.
@@ -228,7 +228,7 @@ def compare(
     bar = true / (np.sqrt(2.0) if cross_fitted else 1.0) - 1e-9
     single, family = ((c >= bar).sum(axis=0) for c in (chance, chance.max(axis=1)[:, None]))
     one = 0 if exact else 1
-    return Comparison(
+    return LayerComparison(
         sets,
         difference.mean(axis=0),
         (one + single) / (one + len(signs)),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from calibration.exact import exact_null
 from calibration.nulls import PValues, p_values, phase_null, shift_null
-from calibration.statistics import Comparison, Pairs, Score, compare, pair, score
-from calibration.validation import Fit, fit, with_interval
+from calibration.statistics import LayerComparison, Pairs, Score, compare, pair, score
+from calibration.validation import RidgeFit, fit, with_interval
 from rtaffect.common.settings import Settings
 
 Array = NDArray[np.float64]
@@ -39,7 +39,7 @@ class SetResult:
     """
 
     name: str
-    fit: Fit
+    fit: RidgeFit
     score: Score
     p: PValues
     p_counted: PValues
@@ -64,7 +64,7 @@ class Sweep:
     auto: SetResult | None
     best: str
     layers: tuple[str, ...]
-    comparison: Comparison | None
+    comparison: LayerComparison | None
 
     def of(self, name: str) -> SetResult:
         """Return the result of the feature set ``name``."""
@@ -132,7 +132,7 @@ def sweep(
     return Sweep(tuple(plain), tuple(controlled_results), auto, best, layers, comparison)
 
 
-def _fit_one(features: Sequence[Array], question: Question, settings: Settings, controlled: bool) -> Fit:
+def _fit_one(features: Sequence[Array], question: Question, settings: Settings, controlled: bool) -> RidgeFit:
     return fit(
         features,
         question.targets,
@@ -145,7 +145,7 @@ def _fit_one(features: Sequence[Array], question: Question, settings: Settings, 
 
 def judge(
     name: str,
-    found: Fit,
+    found: RidgeFit,
     question: Question,
     settings: Settings,
     draws: int,
@@ -181,13 +181,13 @@ def judge(
     )
 
 
-def pairs_of(found: Fit, question: Question, settings: Settings) -> Pairs:
+def pairs_of(found: RidgeFit, question: Question, settings: Settings) -> Pairs:
     """Return held-out predictions beside the targets, stimulus by stimulus, the mean over counted rows last."""
     predicted = np.split(found.held_out, np.cumsum([len(t) for t in question.targets])[:-1])
     return pair(predicted, question.targets, settings.synchrony.window_s, averages=question.counted[None])
 
 
-def choose_inside(fits: Sequence[Fit], question: Question, settings: Settings) -> Fit:
+def choose_inside(fits: Sequence[RidgeFit], question: Question, settings: Settings) -> RidgeFit:
     """Return the fit whose layer is chosen anew in each outer fold, by the error of that fold's inner folds.
 
     What is held out has no part in the choice, so that its score is not optimistic. The final weights are of the layer

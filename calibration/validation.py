@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class RidgeFit:
     """Weights fitted on everything, and how they did where they were not fitted.
 
     ``held_out`` (steps, R) are the predictions in Fisher z of the outer folds, NaN where none; ``target`` the same of
@@ -76,7 +76,7 @@ def fit(
     *,
     counted: NDArray[np.bool_] | None = None,
     covariates: Sequence[Array] | None = None,
-) -> Fit:
+) -> RidgeFit:
     """Fit weights to one or more sounds.
 
     Parameters
@@ -115,7 +115,7 @@ def fit(
     shown = np.concatenate(people, axis=1) if people is not None else target[None]
     counted = np.ones(target.shape[1], np.bool_) if counted is None else counted
     weights = with_interval(model.weights_, predicted, shown, counted, settings)
-    return Fit(
+    return RidgeFit(
         weights,
         predicted,
         target,

@@ -16,7 +16,7 @@ from models.export import write_featurizer
 from models.frontend import KERNELS
 from models.graph import needed_nodes, require_onnx
 from rtaffect.common.errors import ArtifactError, SettingsError
-from rtaffect.predicted.featurizer_file import CPU, check_signature, open_session, read_manifest, sha256_of
+from rtaffect.predicted.featurizer_file import CPU, check_signature, open_inference_session, read_manifest, sha256_of
 from rtaffect.predicted.manifest import FeaturizerManifest
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _of_layer(manifest: FeaturizerManifest, layer: int, parts: set[str]) -> Feat
 
 
 def _manifest_of(source: Path, layer: int) -> FeaturizerManifest:
-    session = open_session(source, 1, CPU)
+    session = open_inference_session(source, 1, CPU)
     manifest = read_manifest(session, source)
     check_signature(session, manifest, source)
     if manifest.layer is not None:

@@ -23,7 +23,7 @@ from tests.support.fake_feedback import (
     FakeRecording,
     FakeRows,
     component_rows,
-    fake_moment,
+    fake_protocol_step,
     fake_session,
     fake_sources,
     fake_zones,
@@ -62,9 +62,9 @@ def picture(
     for feedback in fake_session(steps, rows=rows, people=people, lost=lost):
         presenter.add(feedback)
         if protocol:
-            presenter.add_moment(fake_moment(feedback.step))
+            presenter.add_protocol_step(fake_protocol_step(feedback.step))
     if protocol and not steps:
-        presenter.add_moment(fake_moment(0))
+        presenter.add_protocol_step(fake_protocol_step(0))
     if steps:
         presenter.select(chosen)
     if ended:

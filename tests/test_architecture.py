@@ -56,7 +56,7 @@ def loaded_by(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["rtaffect.cli", "rtaffect.engine.session", "rtaffect.observed.listener", "rtaffect.engine.bundle"]
+    "module", ["rtaffect.cli", "rtaffect.engine.session", "rtaffect.observed.participant", "rtaffect.engine.bundle"]
 )
 def test_a_start_loads_nothing_heavy(module):
     loaded = loaded_by(module)

@@ -96,11 +96,11 @@ def checklist(data: SessionData, numbers: Numbers) -> list[Numbers]:
     found = []
     for item in ITEMS:
         recorded = FILL[item.number](data, numbers) if item.number in FILL else ""
-        told = "; ".join(study[key] for key in (*item.keys, item.number) if study.get(key))
-        state = STUDY if told else BY_HAND if not recorded else PARTLY if item.left else RECORDED
+        message = "; ".join(study[key] for key in (*item.keys, item.number) if study.get(key))
+        state = STUDY if message else BY_HAND if not recorded else PARTLY if item.left else RECORDED
         found.append(
             {"number": item.number, "domain": item.domain, "item": item.wording, "state": state, "recorded": recorded,
-             "study": told, "left": "" if told else item.left}
+             "study": message, "left": "" if message else item.left}
         )  # fmt: skip
     return found
 

@@ -83,8 +83,12 @@ def load_group(folders: Sequence[Path], opened: Opened | None) -> list[Member]:
     for data in sessions:
         arm = opened.arm_of(data.ran, data.path) if opened is not None else ""
         glance = glance_numbers(data)
-        told = bool(arm) or not data.sealed
-        numbers = {"glance": glance, "regulation": regulation_numbers(data, told), "quality": quality_numbers(data)}
+        disclosed = bool(arm) or not data.sealed
+        numbers = {
+            "glance": glance,
+            "regulation": regulation_numbers(data, disclosed),
+            "quality": quality_numbers(data),
+        }
         found.append(Member(str(glance["participant"] or f"({data.path.resolve().name})"), arm, data, numbers))
     return sorted(found, key=lambda member: str(member.numbers["glance"]["started"] or ""))
 
@@ -95,14 +99,14 @@ def _check_protocols(sessions: Sequence[SessionData]) -> None:
     for data in sessions:
         hashes.setdefault(str(data.ran.get("protocol_sha256", "")), []).append(data)
     if len(hashes) > 1:
-        told = "; ".join(
+        disclosed = "; ".join(
             f"{data[0].ran.get('protocol', 'no protocol')} ({sha[:12] or 'none'}): "
             f"{', '.join(each.path.name for each in data[:4])}{' ...' if len(data) > 4 else ''}"
             for sha, data in hashes.items()
         )
         raise SettingsError(
-            f"the sessions ran {len(hashes)} different protocols, whose blocks cannot be put together: {told}; make "
-            "a report of each protocol's sessions"
+            f"the sessions ran {len(hashes)} different protocols, whose blocks cannot be put together: {disclosed}; "
+            "make a report of each protocol's sessions"
         )
 
 
@@ -171,12 +175,12 @@ def _session(member: Member) -> Numbers:
 def _participant(members: Sequence[Member], person: str, arm: str) -> Numbers:
     """Return a participant's numbers: each session's in order, their mean, and the change from session to session."""
     mine = [member for member in members if member.participant == person]
-    courses = np.array([_measure(member, "feedback less baseline") for member in mine])
-    there = np.flatnonzero(np.isfinite(courses))
+    time_courses = np.array([_measure(member, "feedback less baseline") for member in mine])
+    there = np.flatnonzero(np.isfinite(time_courses))
     slope = math.nan
     if len(there) > 1:
         at = there - there.mean()
-        slope = float(at @ courses[there] / (at @ at))
+        slope = float(at @ time_courses[there] / (at @ at))
     blocks = [
         {"session": i, "block": f"{block['number']} {block['name']}", "kind": block["kind"], "mean": block["mean"],
          "success_rate": block["success_rate"]}
@@ -186,7 +190,7 @@ def _participant(members: Sequence[Member], person: str, arm: str) -> Numbers:
     return {
         "participant": person, "arm": arm or None, "sessions": len(mine),
         **{name: float(_by_participant(mine, [person], name)[0]) for name in MEASURES},
-        "each": courses.tolist(), "change_per_session": slope, "blocks": blocks,
+        "each": time_courses.tolist(), "change_per_session": slope, "blocks": blocks,
     }  # fmt: skip
 
 

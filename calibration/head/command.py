@@ -13,7 +13,7 @@ from rich.console import Console
 from calibration.head.parts import need
 from rtaffect.common.errors import MontageError, SettingsError
 from rtaffect.common.montage import known_name
-from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SHARE, Operator
+from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SPECIFICITY, Operator
 from rtaffect.observed.operator_file import save_operator
 from rtaffect.predicted.featurizer import cache_root
 
@@ -85,9 +85,10 @@ def describe(operator: Operator) -> str:
     manifest = operator.manifest
     lines = [
         f"{len(manifest.channels)} channels, {len(manifest.regions)} regions: of a region's estimated power "
-        f"{np.median(operator.own_share):.0%} is its own (median), {np.median(operator.local_share):.0%} with its "
-        f"neighbours; {int(operator.trustworthy.sum())} zones of which {LEAST_SHARE:.0%} or more is their own:"
+        f"{np.median(operator.specificity):.0%} is its own (median), {np.median(operator.local_specificity):.0%} with "
+        f"its neighbours; {int(operator.trustworthy.sum())} zones of which {LEAST_SPECIFICITY:.0%} or more is "
+        "their own:"
     ]
-    for zone, share in zip(manifest.zones, operator.zone_own_share, strict=True):
+    for zone, share in zip(manifest.zones, operator.zone_specificity, strict=True):
         lines.append(f"  {zone.name}: {share:.0%}, {len(zone.regions)} regions")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from rtaffect import __version__
 from rtaffect.common.regions import REGIONS, groups_of
 from rtaffect.observed.operator import K, Operator, SpaceManifest, Zone, assemble
 
-#: Ears and nasion that are nearer than this to the template's are taken for the same, m.
+#: LiveSound and nasion that are nearer than this to the template's are taken for the same, m.
 _SAME_M = 0.005
 
 

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.regions import REGIONS, lobe_of
-from rtaffect.observed.operator import LEAST_SHARE, Zone
+from rtaffect.observed.operator import LEAST_SPECIFICITY, Zone
 
 #: From this share of a zone's regions on, a side or a lobe gives it its name.
 _MOSTLY: Final = 0.75
 
 
 def merge(
-    shares: NDArray[np.floating], neighbours: NDArray[np.bool_], least_share: float = LEAST_SHARE
+    shares: NDArray[np.floating], neighbours: NDArray[np.bool_], least_share: float = LEAST_SPECIFICITY
 ) -> tuple[Zone, ...]:
     """Return zones, each of which has at least ``least_share`` of its regions' estimated power from itself.
 

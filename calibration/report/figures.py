@@ -129,8 +129,8 @@ def scores_figure(outcome: Outcome) -> Picture:
         format_axis(axes.yaxis)
         figure.legend(handles=_key(outcome), loc="outside lower center", ncols=3)
 
-    told = ", ".join(f"{r.name} {decimal(float(r.score.r[-1]))}" for r in results if np.isfinite(r.score.r[-1]))
-    return picture("scores", f"Held-out r of the mean over rows by feature set: {told}.", 3.9, draw)
+    message = ", ".join(f"{r.name} {decimal(float(r.score.r[-1]))}" for r in results if np.isfinite(r.score.r[-1]))
+    return picture("scores", f"Held-out r of the mean over rows by feature set: {message}.", 3.9, draw)
 
 
 def covariates_figure(outcome: Outcome) -> Picture:

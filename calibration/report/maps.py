@@ -12,13 +12,13 @@ from calibration.outcome import Outcome
 from calibration.report.figures import INK, picture
 from calibration.report.html import Picture, decimal
 from calibration.report.surface_map import VIEWS, draw_regions
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.spaces import RegionSpace
 
 Array = NDArray[np.float64]
 Colours = Mapping[str, Sequence[float]]
 
-#: Opacity of a row whose share is just below ``LEAST_SHARE``, and of one that has none of its own.
+#: Opacity of a row whose share is just below ``LEAST_SPECIFICITY``, and of one that has none of its own.
 _MOST_FAINT: Final = 0.6
 _LEAST_FAINT: Final = 0.12
 _SURFACE: Final = 0.8
@@ -60,8 +60,8 @@ def maps_figure(outcome: Outcome, space: RegionSpace) -> Picture:
 
 def opacity_of(share: Array) -> Array:
     """Return how opaque rows with these own shares (n,) are drawn: wholly, if this montage can tell them apart."""
-    faint = _LEAST_FAINT + (_MOST_FAINT - _LEAST_FAINT) * np.clip(share / LEAST_SHARE, 0, 1)
-    return np.asarray(np.where(share >= LEAST_SHARE, 1.0, faint))
+    faint = _LEAST_FAINT + (_MOST_FAINT - _LEAST_FAINT) * np.clip(share / LEAST_SPECIFICITY, 0, 1)
+    return np.asarray(np.where(share >= LEAST_SPECIFICITY, 1.0, faint))
 
 
 def _zone_colours(space: RegionSpace, r: Array, top: float) -> Colours:
@@ -69,7 +69,7 @@ def _zone_colours(space: RegionSpace, r: Array, top: float) -> Colours:
     manifest = space.operator.manifest
     found: dict[str, Sequence[float]] = {}
     for number, zone in enumerate(manifest.zones, start=len(manifest.regions)):
-        colour = _colour(r[number], float(space.own_share[number]), top)
+        colour = _colour(r[number], float(space.specificity[number]), top)
         found |= dict.fromkeys(zone.regions, colour)
     return found
 
@@ -77,7 +77,7 @@ def _zone_colours(space: RegionSpace, r: Array, top: float) -> Colours:
 def _region_colours(space: RegionSpace, r: Array, top: float) -> Colours:
     """Return RGBA of each region by itself."""
     return {
-        name: _colour(r[number], float(space.own_share[number]), top)
+        name: _colour(r[number], float(space.specificity[number]), top)
         for number, name in enumerate(space.operator.manifest.regions)
     }
 
@@ -99,7 +99,7 @@ def _map() -> Any:
 
 def _draw_key(axes: Any, top: float, chance: float | None) -> None:
     """Draw colour by r and opacity by own share as one picture."""
-    shares = np.array([0.0, 0.1, 0.2, 0.29, LEAST_SHARE])
+    shares = np.array([0.0, 0.1, 0.2, 0.29, LEAST_SPECIFICITY])
     colours = _map()(np.linspace(0, 1, 256))[None, :, :3]
     opacity = opacity_of(shares)[:, None, None]
     axes.imshow(

@@ -15,7 +15,7 @@ from calibration.nulls import PValues
 from calibration.outcome import Outcome
 from calibration.ridge import ALPHAS
 from calibration.sweep import AUTO, SetResult
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 
 FORMAT: Final = 1
 #: From this p value on, nothing is claimed.
@@ -190,7 +190,7 @@ def _rows(outcome: Outcome) -> list[Numbers]:
         "chance_phase": result.chance_phase,
         "ceiling_low": outcome.ceiling_low,
         "ceiling_high": outcome.ceiling_high,
-        "own_share": space.own_share,
+        "own_share": space.specificity,
         "alpha": result.fit.alpha,
     }
     return [
@@ -229,7 +229,7 @@ def _choices(outcome: Outcome) -> Numbers:
         "components_asked": prediction.n_components,
         "folds": fit.folds,
         "layer_of_fold": _layer_of_fold(outcome),
-        "least_share": LEAST_SHARE,
+        "least_share": LEAST_SPECIFICITY,
         "interval_level": prediction.interval_level,
     }
 

@@ -25,12 +25,12 @@ from calibration.report.html import (
 )
 from calibration.report.maps import maps_figure
 from calibration.report.numbers import Numbers, has_listeners, report_numbers
-from calibration.report.rows import courses_figures, penalties_figure, rows_figure
+from calibration.report.rows import penalties_figure, rows_figure, time_courses_figures
 from calibration.report.sections import Section, banner, choices, glance
 from calibration.report.sets import controls, feature_sets
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.settings import Settings
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.spaces import RegionSpace
 
 __all__ = ["report_numbers", "write_report"]
@@ -74,7 +74,7 @@ def _sections(outcome: Outcome, numbers: Numbers) -> tuple[list[tuple[str, str]]
         ("Feature sets", feature_sets(outcome, numbers)),
         ("Covariates and elements", controls(outcome, numbers)),
         ("Rows", _rows(outcome, numbers)),
-        ("Predicted against observed", _courses(outcome)),
+        ("Predicted against observed", _time_courses(outcome)),
         ("Choices", choices(outcome, numbers, penalties_figure(outcome))),
         ("What was left out", _left_out(numbers)),
         ("Settings, versions and hashes", _provenance(outcome, numbers)),
@@ -105,8 +105,8 @@ def _rows(outcome: Outcome, numbers: Numbers) -> Section:
         drawn = rows_figure(outcome, larger)
         words = (
             "Held-out r on the inflated cortex of the template. Above, every region has its zone's value; below, its "
-            f"own. Rows of which less than {percent(LEAST_SHARE)} of the estimated power is their own are greyed by "
-            "how little that is: this montage cannot tell them apart from the rest. White, without folds: no value. "
+            f"own. Rows of which less than {percent(LEAST_SPECIFICITY)} of the estimated power is their own are greyed "
+            "by how little that is: this montage cannot tell them apart from the rest. White, without folds: no value. "
             "The surface's shading is no value."
         )
         content, pictures = figure(maps, words) + figure(drawn, f"Zones and groups. {caption}"), [maps, drawn]
@@ -119,7 +119,7 @@ def _worth(outcome: Outcome) -> str:
     space = outcome.bundle.space
     n = len(space.channels)
     if isinstance(space, RegionSpace):
-        own = float(sorted(space.operator.own_share)[len(space.operator.own_share) // 2])
+        own = float(sorted(space.operator.specificity)[len(space.operator.specificity) // 2])
         return (
             f"{len(space.operator.manifest.regions)} regions from {n} channels are not as many independent "
             f"measurements: of a region's estimated power {percent(own)} is its own (median). The mean over rows is "
@@ -164,9 +164,9 @@ def _own(row: Numbers) -> str:
     return percent(row["own_share"]) + ("" if row["resolved"] else " *")
 
 
-def _courses(outcome: Outcome) -> Section:
+def _time_courses(outcome: Outcome) -> Section:
     """Return the courses of every stimulus that was held out."""
-    pictures = courses_figures(outcome)
+    pictures = time_courses_figures(outcome)
     people = has_listeners(outcome)
     caption = (
         f"Mean over {outcome.bundle.space.mean_of} in each stimulus when it was held out. "

@@ -110,7 +110,7 @@ def _rows_key(outcome: Outcome) -> list[Any]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Course:
+class _TimeCourse:
     """The mean over counted rows during one stimulus; arrays are of its steps, low and high NaN where there are none.
 
     ``people_low`` and ``people_high`` are the lowest and highest listener, ``low`` and ``high`` the interval.
@@ -126,25 +126,25 @@ class _Course:
     high: Array
 
 
-def courses_figures(outcome: Outcome) -> list[Picture]:
+def time_courses_figures(outcome: Outcome) -> list[Picture]:
     """Return predicted and observed courses of every stimulus, some stimuli to a figure."""
-    courses = _courses(outcome)
+    time_courses = _time_courses(outcome)
     found = []
-    for number, start in enumerate(range(0, len(courses), _PANELS), start=1):
-        part = courses[start : start + _PANELS]
-        told = ", ".join(f"{c.name} {decimal(c.r)}" for c in part if np.isfinite(c.r))
-        alt = f"Predicted and observed courses of the mean over rows; r of each: {told or 'none'}."
+    for number, start in enumerate(range(0, len(time_courses), _PANELS), start=1):
+        part = time_courses[start : start + _PANELS]
+        message = ", ".join(f"{c.name} {decimal(c.r)}" for c in part if np.isfinite(c.r))
+        alt = f"Predicted and observed courses of the mean over rows; r of each: {message or 'none'}."
         columns = 1 if len(part) == 1 or max(len(c.observed) for c in part) >= _LONG_S else 2
         height = 1.0 + 1.65 * -(-len(part) // columns)
 
-        def draw(figure: Any, part: Sequence[_Course] = part, columns: int = columns) -> None:
-            _draw_courses(figure, outcome, part, columns)
+        def draw(figure: Any, part: Sequence[_TimeCourse] = part, columns: int = columns) -> None:
+            _draw_time_courses(figure, outcome, part, columns)
 
         found.append(picture(f"courses-{number}", alt, height, draw))
     return found
 
 
-def _courses(outcome: Outcome) -> list[_Course]:
+def _time_courses(outcome: Outcome) -> list[_TimeCourse]:
     """Return the courses as they are shown: correlations, or ratings as they are."""
     result, space = outcome.sweep.of(outcome.chosen), outcome.bundle.space
     show = np.tanh if has_listeners(outcome) else np.asarray
@@ -158,7 +158,7 @@ def _courses(outcome: Outcome) -> list[_Course]:
         middle = predicted[i][:, members].mean(axis=1)
         low, high = _range(outcome, i, members)
         found.append(
-            _Course(
+            _TimeCourse(
                 sound.name,
                 float(result.score.each[i, -1]),
                 np.asarray(show(observed[i][:, members].mean(axis=1))),
@@ -182,7 +182,7 @@ def _range(outcome: Outcome, stimulus: int, members: NDArray[np.bool_]) -> tuple
     return np.fmin.reduce(each, axis=0), np.fmax.reduce(each, axis=0)
 
 
-def _draw_courses(figure: Any, outcome: Outcome, part: Sequence[_Course], columns: int) -> None:
+def _draw_time_courses(figure: Any, outcome: Outcome, part: Sequence[_TimeCourse], columns: int) -> None:
     grid = figure.subplots(-(-len(part) // columns), columns, sharey=True, squeeze=False)
     for axes in grid.ravel()[len(part) :]:
         axes.set_axis_off()
@@ -203,10 +203,10 @@ def _draw_courses(figure: Any, outcome: Outcome, part: Sequence[_Course], column
             axes.set_xlabel("time in the stimulus, s")
     measure = "synchrony, r" if has_listeners(outcome) else "rating, in its own unit"
     figure.supylabel(measure, fontsize=9)
-    figure.legend(handles=_courses_key(outcome, part), loc="outside lower center", ncols=4)
+    figure.legend(handles=_time_courses_key(outcome, part), loc="outside lower center", ncols=4)
 
 
-def _courses_key(outcome: Outcome, part: Sequence[_Course]) -> list[Any]:
+def _time_courses_key(outcome: Outcome, part: Sequence[_TimeCourse]) -> list[Any]:
     people, level = has_listeners(outcome), outcome.bundle.manifest.settings.prediction.interval_level
     found = [handle("line", label="observed, mean of listeners" if people else "observed", color=OBSERVED)]
     if people:
@@ -243,5 +243,5 @@ def penalties_figure(outcome: Outcome) -> Picture:
         axes.yaxis.get_major_locator().set_params(integer=True)
         axes.set(xlabel="penalty per training step (shaded: edges of the grid)", ylabel="rows")
 
-    told = ", ".join(f"{n} at {_penalty(a)}" for a, n in zip(ALPHAS, counts, strict=True) if n)
-    return picture("penalties", f"Number of rows with each penalty: {told or 'none'}.", 0.28 * WIDTH, draw)
+    message = ", ".join(f"{n} at {_penalty(a)}" for a, n in zip(ALPHAS, counts, strict=True) if n)
+    return picture("penalties", f"Number of rows with each penalty: {message or 'none'}.", 0.28 * WIDTH, draw)

@@ -118,13 +118,13 @@ def choices(outcome: Outcome, numbers: Numbers, penalties: Picture) -> Section:
     warning = paragraph(f"Warning: {made['at_edge']}.", "warning") if made["at_edge"] else ""
     offered = f", of lags up to {_all(made['longest_lags_s'])} s" if made["longest_lags_s"] else "; no others tried"
     picked = {layer: made["layer_of_fold"].count(layer) for layer in made["layer_of_fold"]}
-    told = [f"{layer} in {count_of(n, 'fold')}" for layer, n in sorted(picked.items(), key=lambda kv: -kv[1])]
+    message = [f"{layer} in {count_of(n, 'fold')}" for layer, n in sorted(picked.items(), key=lambda kv: -kv[1])]
     lines = [
         f"Ages of the features: {_all(made['lags_s'])} s{offered}.",
         f"Principal components: {made['components']} of {made['components_asked']} asked for.",
         f"Outer folds: {made['folds']}" + ("." if len(outcome.measured.sounds) > 1 else ", blocks of the one sound."),
-        *([f"Layer that auto takes: {', '.join(told)}."]
-          if told else []),
+        *([f"Layer that auto takes: {', '.join(message)}."]
+          if message else []),
     ]  # fmt: skip
     caption = f"Penalty of each row's final weights, {numbers['study']['layer']}; chosen by inner folds."
     return figure(penalties, caption) + warning + listing(lines), [penalties]

@@ -66,8 +66,8 @@ class _Seen:
 class _Look:
     """One look at a study; what is found is yielded line by line."""
 
-    def __init__(self, layout: Layout, settings: Settings, told: Callable[[str], None]) -> None:
-        self._layout, self._settings, self._told = layout, settings, told
+    def __init__(self, layout: Layout, settings: Settings, progress: Callable[[str], None]) -> None:
+        self._layout, self._settings, self._progress = layout, settings, progress
         self._seconds: dict[str, int] = {}
         self._seen: list[_Seen] = []
 
@@ -95,7 +95,7 @@ class _Look:
         for sound in self._layout.sounds:
             if not sound.path.exists():
                 continue
-            self._told(f"sound {sound.name}")
+            self._progress(f"sound {sound.name}")
             try:
                 samples, _ = read_sound(sound.path)
             except SoundError as error:
@@ -129,7 +129,7 @@ class _Look:
 
     def _recording(self, file: RecordingFile) -> Iterator[str]:
         label = self._layout.label(file)
-        self._told(f"recording of {label}")
+        self._progress(f"recording of {label}")
         heard = {name: self._seconds[name] for name in file.onset if name in self._seconds}
         try:
             recording = open_recording(file)

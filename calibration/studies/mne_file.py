@@ -99,7 +99,7 @@ class MneFile:
 
     def _read(self, first: int, end: int) -> NDArray[np.float64]:
         """Return samples ``first`` to before ``end`` (n, channels), V."""
-        with _mne_told(self._file.path, self.warnings):
+        with _mne_notes(self._file.path, self.warnings):
             values = self._raw[self._picks, first:end][0].T / self._applied
         volts: NDArray[np.float64] = values * self._plan.scale
         volts[:, self._dead] = np.nan
@@ -174,7 +174,7 @@ class MneFile:
         return tuple(breaks), spans
 
 
-def _read_raw(path: Path, include: Sequence[str] | None, told: list[str]) -> BaseRaw:
+def _read_raw(path: Path, include: Sequence[str] | None, notes: list[str]) -> BaseRaw:
     try:
         import mne
     except ImportError:
@@ -183,12 +183,12 @@ def _read_raw(path: Path, include: Sequence[str] | None, told: list[str]) -> Bas
             "the recording as XDF"
         ) from None
     only = {} if include is None else {"include": list(include)}
-    with _mne_told(path, told):
+    with _mne_notes(path, notes):
         return mne.io.read_raw(path, preload=False, verbose="WARNING", **only)
 
 
 @contextmanager
-def _mne_told(path: Path, told: list[str]) -> Iterator[None]:
+def _mne_notes(path: Path, notes: list[str]) -> Iterator[None]:
     """Keep what mne warns of, one line each, and make one line of what it fails with."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -201,4 +201,4 @@ def _mne_told(path: Path, told: list[str]) -> Iterator[None]:
                 f"{path} cannot be read ({reason}); expected EEG in a format that mne reads: export it again"
             ) from error
     lines = (" ".join(str(each.message).split()) for each in caught)
-    told += [line for line in dict.fromkeys(lines) if line not in told and not any(t in line for t in _IMMATERIAL)]
+    notes += [line for line in dict.fromkeys(lines) if line not in notes and not any(t in line for t in _IMMATERIAL)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.studies.recording import Recording
-from rtaffect.observed.listener import STRONGEST_V, WEAKEST_V
+from rtaffect.observed.participant import STRONGEST_V, WEAKEST_V
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from rtaffect.run.assemble import (
     tell_cost,
 )
 from rtaffect.run.hearing import Programme
-from rtaffect.run.run import Run, Staging, run_session
+from rtaffect.run.run import ProtocolSetup, Run, run_session
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.sources.lsl import LslSource
@@ -86,12 +86,12 @@ class _Scene:
 
     eeg: NDArray[np.float32]
     path: Path
-    staging: Staging
+    setup: ProtocolSetup
 
 
 def _scene(plan: SessionPlan, folder: Path) -> _Scene:
     if plan.protocol.file is None:
-        return _Scene(np.load(folder / "participant.npy"), folder / "sound.wav", Staging())
+        return _Scene(np.load(folder / "participant.npy"), folder / "sound.wav", ProtocolSetup())
     if plan.protocol.file.resolve() != (folder / PROTOCOL).resolve():
         raise SettingsError(
             f"protocol {plan.protocol.file}: the demo's participant was simulated for {folder / PROTOCOL} alone; use "
@@ -99,7 +99,9 @@ def _scene(plan: SessionPlan, folder: Path) -> _Scene:
         )
     protocol = read_protocol(plan.protocol.file)
     arm = choose_arm(protocol, plan.participant, plan.protocol.allocation)
-    return _Scene(np.load(folder / "protocol.npy"), folder / "sound.wav", Staging(protocol, arm, Programme(protocol)))
+    return _Scene(
+        np.load(folder / "protocol.npy"), folder / "sound.wav", ProtocolSetup(protocol, arm, Programme(protocol))
+    )
 
 
 def _straight(eeg: NDArray[np.float32]) -> tuple[Person, float, Clock]:
@@ -134,20 +136,20 @@ def _run(
     recorder: Recorder | None,
     console: Console,
 ) -> None:
-    staging = scene.staging
-    if staging.programme is not None:
-        sound = Sound(staging.programme.source, staging.programme.stimuli, staging.programme.lock)
+    setup = scene.setup
+    if setup.programme is not None:
+        sound = Sound(setup.programme.source, setup.programme.stimuli, setup.programme.lock)
         stimuli = {}
     else:
         file = SoundFileSource.open(scene.path, origin)
         sound, stimuli = Sound.known(file, file.info.source_id, KnownOnset(0.0)), {scene.path: file.info.source_id}
     analysis = AnalysisPlan(featurizer=plan.analysis.featurizer, against="reference" if stimuli else "auto", mains=0.0)
     engine = build_engine([person], origin, sound=sound, model=model, analysis=analysis)
-    ran = describe_session("demo", plan, engine, model, staging.protocol)
+    ran = describe_session("demo", plan, engine, model, setup.protocol)
     ran |= {
-        "sound": {"kind": "protocol" if staging.protocol else "file", "name": sound.source.info.name},
-        "locked_by": "the protocol" if staging.protocol else "playing it",
+        "sound": {"kind": "protocol" if setup.protocol else "file", "name": sound.source.info.name},
+        "locked_by": "the protocol" if setup.protocol else "playing it",
         "eeg": [describe_headset(person)],
     }
-    run = Run(engine, clock, plan, "rtaffect demo", BANNER, ran, staging, recorder, stimuli=stimuli)
+    run = Run(engine, clock, plan, "rtaffect demo", BANNER, ran, setup, recorder, stimuli=stimuli)
     run_session(run, console)

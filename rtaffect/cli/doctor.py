@@ -43,7 +43,7 @@ print(PySide6.__version__, pyqtgraph.__version__)
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Diagnosis:
     """One finding; ``needed`` says whether the demo cannot do without it, ``extra`` that few people want it."""
 
     name: str
@@ -78,7 +78,7 @@ def command() -> None:
     sys.exit(0 if runs else 1)
 
 
-def checks() -> list[Check]:
+def checks() -> list[Diagnosis]:
     """Return all findings; takes some seconds, more where the featurizer is built for the first time."""
     return [
         _python(),
@@ -96,20 +96,20 @@ def checks() -> list[Check]:
     ]
 
 
-def _python() -> Check:
+def _python() -> Diagnosis:
     wanted = ".".join(map(str, OLDEST_PYTHON))
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return Check("Python", sys.version_info >= OLDEST_PYTHON, detail, f"install Python {wanted} or newer")
+    return Diagnosis("Python", sys.version_info >= OLDEST_PYTHON, detail, f"install Python {wanted} or newer")
 
 
-def _lsl() -> list[Check]:
+def _lsl() -> list[Diagnosis]:
     try:
         import pylsl
     except (ImportError, OSError, RuntimeError) as error:
         remedy = "pip install pylsl; where its wheel has no liblsl, install that too (github.com/sccn/liblsl/releases)"
-        return [Check("liblsl", False, _first_line(error), remedy)]
+        return [Diagnosis("liblsl", False, _first_line(error), remedy)]
     version = pylsl.library_version()
-    library = Check("liblsl", True, f"{version // 100}.{version % 100}, pylsl {_version('pylsl')}")
+    library = Diagnosis("liblsl", True, f"{version // 100}.{version % 100}, pylsl {_version('pylsl')}")
     started = time.monotonic()
     try:
         problem = _loop_back(pylsl)
@@ -120,7 +120,7 @@ def _lsl() -> list[Check]:
         "let the firewall pass UDP 16571 and TCP and UDP 16572-16604, also for this computer itself, and see that a "
         "network interface is up"
     )
-    return [library, Check("LSL loopback", not problem, detail, remedy)]
+    return [library, Diagnosis("LSL loopback", not problem, detail, remedy)]
 
 
 def _loop_back(pylsl: Any) -> str:
@@ -142,26 +142,26 @@ def _loop_back(pylsl: Any) -> str:
     return "" if sample == [1.5] else f"the sample 1.5 came back as {sample}"
 
 
-def _portaudio() -> Check:
+def _portaudio() -> Diagnosis:
     try:
         from rtaffect.sources.sound_devices import list_sound_devices, portaudio
 
         version = portaudio().get_portaudio_version()[1].split(",")[0]
         devices = list_sound_devices()
     except SoundError as error:
-        return Check("PortAudio", False, _first_line(error), "see the finding", needed=False)
+        return Diagnosis("PortAudio", False, _first_line(error), "see the finding", needed=False)
     except (ImportError, RuntimeError) as error:
-        return Check("PortAudio", False, _first_line(error), "pip install sounddevice pylsl", needed=False)
+        return Diagnosis("PortAudio", False, _first_line(error), "pip install sounddevice pylsl", needed=False)
     inputs, outputs = sum(d.inputs > 0 for d in devices), sum(d.outputs > 0 for d in devices)
-    return Check("PortAudio", True, f"{version}; {inputs} input and {outputs} output devices", needed=False)
+    return Diagnosis("PortAudio", True, f"{version}; {inputs} input and {outputs} output devices", needed=False)
 
 
-def _onnxruntime() -> Check:
+def _onnxruntime() -> Diagnosis:
     try:
         import onnxruntime
     except ImportError as error:
         remedy = 'pip install "rtaffect[cpu]", or "rtaffect[gpu]" with an NVIDIA GPU'
-        return Check("ONNX Runtime", False, _first_line(error), remedy)
+        return Diagnosis("ONNX Runtime", False, _first_line(error), remedy)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     wanted = [
@@ -172,25 +172,27 @@ def _onnxruntime() -> Check:
     active = session.get_providers()
     detail = f"{onnxruntime.__version__}; active: {', '.join(active)}"
     if out[0] != 1.0:
-        return Check("ONNX Runtime", False, f"{detail}; it returns {out[0]} for 1", "install onnxruntime again")
+        return Diagnosis("ONNX Runtime", False, f"{detail}; it returns {out[0]} for 1", "install onnxruntime again")
     if active[0] != wanted[0]:
         remedy = 'pip install "onnxruntime-gpu[cuda,cudnn]" and update the NVIDIA driver; until then the CPU computes'
-        return Check(
+        return Diagnosis(
             "ONNX Runtime", False, f"{detail}; {wanted[0]} is installed but cannot start", remedy, needed=False
         )
-    return Check("ONNX Runtime", True, detail)
+    return Diagnosis("ONNX Runtime", True, detail)
 
 
-def _onnxruntime_packages() -> Check:
+def _onnxruntime_packages() -> Diagnosis:
     there = [f"{p} {v}" for p in ("onnxruntime", "onnxruntime-gpu") if (v := _version(p))]
     remedy = (
         "both write into the same folder and the GPU may go unused: pip uninstall onnxruntime onnxruntime-gpu, then "
         "install only one of them"
     )
-    return Check("ONNX Runtime packages", len(there) < 2, " and ".join(there) or "none installed", remedy, needed=False)
+    return Diagnosis(
+        "ONNX Runtime packages", len(there) < 2, " and ".join(there) or "none installed", remedy, needed=False
+    )
 
 
-def _qt() -> Check:
+def _qt() -> Diagnosis:
     # In a child process: only the view may import Qt, and a missing system library ends the process.
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
     command_line = [sys.executable, "-c", _QT_CODE]
@@ -199,18 +201,20 @@ def _qt() -> Check:
             command_line, env=environment, capture_output=True, text=True, timeout=QT_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return Check("Qt", False, f"no window system within {QT_TIMEOUT_S:g} s", 'pip install "rtaffect[view]" again')
+        return Diagnosis(
+            "Qt", False, f"no window system within {QT_TIMEOUT_S:g} s", 'pip install "rtaffect[view]" again'
+        )
     if done.returncode == 0:
         qt, pyqtgraph = done.stdout.split()
-        return Check("Qt", True, f"PySide6 {qt}, pyqtgraph {pyqtgraph}, offscreen application runs")
+        return Diagnosis("Qt", True, f"PySide6 {qt}, pyqtgraph {pyqtgraph}, offscreen application runs")
     lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
     remedy = (
         'pip install "rtaffect[view]"; where a system library is missing: apt-get install libegl1 libgl1 libxkbcommon0'
     )
-    return Check("Qt", False, lines[-1], remedy)
+    return Diagnosis("Qt", False, lines[-1], remedy)
 
 
-def _cache_folder() -> Check:
+def _cache_folder() -> Diagnosis:
     from rtaffect.predicted.featurizer import cache_root
 
     folder = cache_root()
@@ -220,11 +224,11 @@ def _cache_folder() -> Check:
             file.write(b"1")
     except OSError as error:
         remedy = "make the folder writable, or name another one in the environment variable RTAFFECT_CACHE"
-        return Check("Cache folder", False, f"{folder}: {error.strerror}", remedy)
-    return Check("Cache folder", True, f"{folder} is writable")
+        return Diagnosis("Cache folder", False, f"{folder}: {error.strerror}", remedy)
+    return Diagnosis("Cache folder", True, f"{folder} is writable")
 
 
-def _disk() -> Check:
+def _disk() -> Diagnosis:
     from rtaffect.predicted.featurizer import cache_root
 
     folder = cache_root()
@@ -232,59 +236,61 @@ def _disk() -> Check:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     remedy = f"free at least {NEEDED_DISK_BYTES / 1e9:g} GB, or name a folder elsewhere in RTAFFECT_CACHE"
-    return Check("Free disk", free >= NEEDED_DISK_BYTES, f"{free / 1e9:.1f} GB at {folder}", remedy)
+    return Diagnosis("Free disk", free >= NEEDED_DISK_BYTES, f"{free / 1e9:.1f} GB at {folder}", remedy)
 
 
-def _featurizer_wheel() -> Check:
+def _featurizer_wheel() -> Diagnosis:
     from rtaffect.predicted.featurizer import embedded_asset
 
     try:
         path: Path = embedded_asset("tiny-en/encoder_model.ort")
     except ArtifactError as error:
         # The wheel is needed only to build the featurizer, which the next check tries.
-        return Check("Default model", False, str(error), 'pip install "rtaffect[embedded]"', needed=False)
-    return Check("Default model", True, f"{path.name} of moonshine-voice {_version('moonshine-voice')}", needed=False)
+        return Diagnosis("Default model", False, str(error), 'pip install "rtaffect[embedded]"', needed=False)
+    return Diagnosis(
+        "Default model", True, f"{path.name} of moonshine-voice {_version('moonshine-voice')}", needed=False
+    )
 
 
-def _featurizer() -> Check:
+def _featurizer() -> Diagnosis:
     from rtaffect.predicted.featurizer import default_featurizer
     from rtaffect.predicted.manifest import SAMPLE_RATE
 
-    told: list[str] = []
+    progress_lines: list[str] = []
     try:
-        featurizer = default_featurizer(progress=told.append)
+        featurizer = default_featurizer(progress=progress_lines.append)
         features = featurizer.stream().step(np.zeros(SAMPLE_RATE, np.float32))
         spent = featurizer.cost_s()
     except (RtaffectError, ImportError, OSError) as error:
-        return Check("Featurizer", False, _first_line(error), 'pip install "rtaffect[cpu,embedded]"')
-    origin = "built now" if told else "from the cache"
+        return Diagnosis("Featurizer", False, _first_line(error), 'pip install "rtaffect[cpu,embedded]"')
+    origin = "built now" if progress_lines else "from the cache"
     detail = f"{featurizer.identity}, {origin}; one step takes {spent * 1e3:.0f} ms on {featurizer.provider}"
-    return Check("Featurizer", bool(np.isfinite(features).all()), detail, "delete it from the cache folder")
+    return Diagnosis("Featurizer", bool(np.isfinite(features).all()), detail, "delete it from the cache folder")
 
 
-def _brainflow() -> Check:
+def _brainflow() -> Diagnosis:
     """Whether boards without LSL can be used; the library itself is loaded."""
     from rtaffect.sources.brainflow_library import INSTALL, brainflow
 
     name, remedy = "BrainFlow (boards)", f"only for headsets without LSL: {INSTALL}"
     if not _version("brainflow"):
-        return Check(name, False, "not installed", remedy, needed=False, extra=True)
+        return Diagnosis(name, False, "not installed", remedy, needed=False, extra=True)
     try:
         brainflow()
     except StreamError as error:
-        return Check(name, False, str(error), remedy, needed=False)
-    return Check(name, True, f"{_version('brainflow')}, its library loads; rtaffect devices --boards", needed=False)
+        return Diagnosis(name, False, str(error), remedy, needed=False)
+    return Diagnosis(name, True, f"{_version('brainflow')}, its library loads; rtaffect devices --boards", needed=False)
 
 
-def _fieldtrip() -> Check:
+def _fieldtrip() -> Diagnosis:
     """Whether FieldTrip buffers can be read; loading it would load mne, so its version is all that is looked at."""
     from rtaffect.sources.fieldtrip_client import INSTALL
 
     name, version = "mne-realtime (FieldTrip)", _version("mne-realtime")
     if not version:
         remedy = f"only for FieldTrip buffers: {INSTALL}"
-        return Check(name, False, "not installed", remedy, needed=False, extra=True)
-    return Check(name, True, f"{version} with mne {_version('mne')}", needed=False)
+        return Diagnosis(name, False, "not installed", remedy, needed=False, extra=True)
+    return Diagnosis(name, True, f"{version} with mne {_version('mne')}", needed=False)
 
 
 def _version(package: str) -> str:

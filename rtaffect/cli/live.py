@@ -34,13 +34,13 @@ from rtaffect.run.assemble import (
     require_reference,
     tell_cost,
 )
-from rtaffect.run.hearing import Ears, Programme, check_sound, device_of
-from rtaffect.run.run import Run, Staging, run_session
+from rtaffect.run.hearing import LiveSound, Programme, check_sound, device_of
+from rtaffect.run.run import ProtocolSetup, Run, run_session
 from rtaffect.sources.boards import open_board, parse_board
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import Network, find_streams
-from rtaffect.sources.selection import ANY_MARKERS, distinct_names
+from rtaffect.sources.selection import ANY_MARKERS, distinct_names, queries_of
 from rtaffect.stream.source import Source
 
 #: From everything being ready to the session's zero, s: the window opens and a sound device starts in it.
@@ -117,14 +117,14 @@ def run_plan(plan: SessionPlan, console: Console) -> None:
 def _live(plan: SessionPlan, console: Console) -> None:
     check_sound(plan.sound)
     plan, clock = _with_folder(plan), LslClock()
-    staging = _staging(plan)
+    setup = _setup(plan)
     with ExitStack() as cleanup:
         with console.status("looking for streams") as status:
             headsets = _headsets(plan.eeg)
-            ears = Ears(plan.sound, plan.eeg.wait_s, cleanup, staging.programme)
+            ears = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme)
             model = load_session_model(ears.source is not None, plan.analysis, status.update)
             markers = _all_markers(ears.markers)
-        _check_references(plan, ears, staging, model, console)
+        _check_references(plan, ears, setup, model, console)
         if model is not None:
             tell_cost(model, console)
         player = _player(plan)
@@ -134,9 +134,9 @@ def _live(plan: SessionPlan, console: Console) -> None:
         origin = clock.now() + _WARNING_S
         people = [h.source for h in headsets]
         engine = build_engine(people, origin, sound=ears.sound(origin), model=model, analysis=plan.analysis)
-        if staging.protocol is not None:
-            check_rows(staging.protocol, engine.space.rows)
-        ran = describe_session("live", plan, engine, model, staging.protocol) | ears.describe()
+        if setup.protocol is not None:
+            check_rows(setup.protocol, engine.space.rows)
+        ran = describe_session("live", plan, engine, model, setup.protocol) | ears.describe()
         ran["eeg"] = [h.describe() for h in headsets]
         if player:
             cleanup.callback(_end, player, origin, console)
@@ -145,10 +145,10 @@ def _live(plan: SessionPlan, console: Console) -> None:
             engine,
             clock,
             plan,
-            staging.protocol.name if staging.protocol else "rtaffect live",
+            setup.protocol.name if setup.protocol else "rtaffect live",
             banner_of(model),
             ran,
-            staging,
+            setup,
             recorder,
             markers,
             {ears.path: ears.file.info.source_id} if ears.path is not None and ears.file is not None else {},
@@ -176,20 +176,20 @@ def _with_folder(plan: SessionPlan) -> SessionPlan:
     return plan.model_copy(update={"results": plan.results.model_copy(update={"out": Path("sessions") / name})})
 
 
-def _staging(plan: SessionPlan) -> Staging:
+def _setup(plan: SessionPlan) -> ProtocolSetup:
     """Read the protocol and choose what the participant is shown."""
     chosen = plan.protocol
     if chosen.file is None:
         if chosen.allocation is not None:
             raise SettingsError("--allocation is of a protocol's arms: give the --protocol, too")
-        return Staging()
+        return ProtocolSetup()
     protocol = read_protocol(chosen.file)
     arm = choose_arm(protocol, plan.participant, chosen.allocation)
     programme = _programme(protocol)
     if programme is None:
-        return Staging(protocol, arm)
+        return ProtocolSetup(protocol, arm)
     player = None if plan.sound.silent else ProgrammePlayer(device_of(plan.sound.speaker), programme.rate)
-    return Staging(protocol, arm, programme, player)
+    return ProtocolSetup(protocol, arm, programme, player)
 
 
 def _programme(protocol: Protocol) -> Programme | None:
@@ -246,17 +246,17 @@ def _start_boards(headsets: Sequence[_Headset], cleanup: ExitStack, console: Con
             headset.source.start()
 
 
-def _check_references(plan: SessionPlan, ears: Ears, staging: Staging, model: Model | None, console: Console) -> None:
+def _check_references(
+    plan: SessionPlan, ears: LiveSound, setup: ProtocolSetup, model: Model | None, console: Console
+) -> None:
     """Refuse a stimulus without a reference, and tell which of a protocol's sounds have none."""
     if plan.sound.stimulus is not None and ears.file is not None:
         bundle = model.bundle if model else None
         require_reference(bundle, ears.file.info.source_id, f"--stimulus {plan.sound.stimulus}")
-    if staging.programme is None or model is None or plan.analysis.against == "group":
+    if setup.programme is None or model is None or plan.analysis.against == "group":
         return
     without = [
-        sound.path.name
-        for sound in staging.programme.sounds.values()
-        if model.bundle.reference_for(sound.sha256) is None
+        sound.path.name for sound in setup.programme.sounds.values() if model.bundle.reference_for(sound.sha256) is None
     ]
     if without:
         console.print(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rtaffect.cli import options
 from rtaffect.common.clock import clock_of
 from rtaffect.common.errors import SettingsError
-from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.plan.session_plan import SessionPlan, parse_speed
 from rtaffect.run.assemble import (
     banner_of,
     build_engine,
@@ -21,7 +21,8 @@ from rtaffect.run.assemble import (
     tell_cost,
 )
 from rtaffect.run.placing import Placed, Placing, own_response
-from rtaffect.run.run import Run, Staging, run_session
+from rtaffect.run.run import ProtocolSetup, Run, run_session
+from rtaffect.sources.selection import queries_of
 from rtaffect.sources.xdf import XdfRecording
 
 _path = click.Path(path_type=Path)
@@ -79,9 +80,7 @@ def _replay(plan: SessionPlan, path: Path, factor: float | None, console: Consol
     with console.status("reading the recording") as status:
         recorded = XdfRecording.open(path)
         eeg = plan.eeg
-        people = recorded.eeg_sources(
-            queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate
-        )
+        people = recorded.eeg_sources(queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
         placed = Placing(plan.sound).place(recorded)
         model = load_session_model(placed.sound is not None, plan.analysis, status.update)
     if plan.sound.stimulus is not None and placed.sound is not None:
@@ -96,7 +95,14 @@ def _replay(plan: SessionPlan, path: Path, factor: float | None, console: Consol
     ran["eeg"] = [describe_headset(person) for person in people]
     clock = clock_of(placed.origin, factor)
     run = Run(
-        engine, clock, plan, f"rtaffect replay: {path.name}", banner_of(model), ran, Staging(), stimuli=_stimuli(placed)
+        engine,
+        clock,
+        plan,
+        f"rtaffect replay: {path.name}",
+        banner_of(model),
+        ran,
+        ProtocolSetup(),
+        stimuli=_stimuli(placed),
     )
     if not run_session(run, console):
         console.print(f"{path} is shorter than one step: nothing to show", style="yellow", highlight=False)

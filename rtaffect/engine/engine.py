@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.engine.feedback import Feedback
-from rtaffect.observed.listener import Listener
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
+from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
@@ -31,7 +31,7 @@ Against = Literal["reference", "group", "nothing"]
 References = Mapping[str, NDArray[np.float32]]
 
 
-class Comparison(NamedTuple):
+class Compared(NamedTuple):
     """An observation, what the people were compared with, and why there is no value."""
 
     observation: Observation
@@ -80,7 +80,7 @@ class Engine:
         self.space, self.origin, self.settings = space, origin, settings
         self.sources = [*people, *([sound] if sound is not None else [])]
         partial = space.kind != "channels"
-        self._listeners = [Listener(p, space.channels, settings, origin, partial=partial) for p in people]
+        self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
         self._references = references
@@ -101,12 +101,12 @@ class Engine:
     @property
     def people(self) -> tuple[str, ...]:
         """Names of the headsets."""
-        return tuple(listener.name for listener in self._listeners)
+        return tuple(participant.name for participant in self._participants)
 
     @property
     def lookahead_s(self) -> float:
         """How much later than a step's end the samples must reach for it to be complete, s."""
-        ahead = [listener.lookahead_s for listener in self._listeners]
+        ahead = [participant.lookahead_s for participant in self._participants]
         return max([*ahead, self._sound_input.lookahead_s if self._sound_input else 0.0])
 
     def end_of(self, step: int) -> float:
@@ -119,7 +119,7 @@ class Engine:
         step = self._step
         spent: dict[str, float] = {}
         with _timed(spent, "eeg"):
-            second = np.stack([self._respond(person, step) for person in range(len(self._listeners))])
+            second = np.stack([self._respond(person, step) for person in range(len(self._participants))])
         with _timed(spent, "features"):
             feature = self._hear(step)
         with _timed(spent, "alignment"):
@@ -127,13 +127,13 @@ class Engine:
         with _timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with _timed(spent, "synchrony"):
-            comparison = self._observe(step, second, alignment)
-        return self._feedback(now, prediction or _no_prediction(len(self.space.rows)), comparison, alignment, spent)
+            compared = self._observe(step, second, alignment)
+        return self._feedback(now, prediction or _no_prediction(len(self.space.rows)), compared, alignment, spent)
 
     def _respond(self, person: int, step: int) -> FloatArray:
-        listener = self._listeners[person]
-        listener.advance(step)
-        return self._responses[person](listener.window(step, STEP_S))
+        participant = self._participants[person]
+        participant.advance(step)
+        return self._responses[person](participant.window(step, STEP_S))
 
     def _hear(self, step: int) -> FloatArray | None:
         if self._sound_input is None:
@@ -146,21 +146,21 @@ class Engine:
             return None
         return self._lock.step(self._sound_input.heard if self._sound_input is not None else ())
 
-    def _observe(self, step: int, second: FloatArray, alignment: Alignment | None) -> Comparison:
+    def _observe(self, step: int, second: FloatArray, alignment: Alignment | None) -> Compared:
         window = self.settings.synchrony.window_s
         reference = self._references.get(self._lock.stimulus) if self._lock is not None else None
         if isinstance(self._observer, ReferenceObserver) and alignment is not None and alignment.state == "locked":
             if reference is None:
                 self._observer(second)
                 return self._nothing("the bundle has no reference for this sound")
-            self._observer.lay(round(alignment.offset_s * self.settings.signal.rate_hz), reference)
+            self._observer.place(round(alignment.offset_s * self.settings.signal.rate_hz), reference)
         observation = self._observer(second) if self._observer is not None else None
         if step < window:
             return self._nothing(f"the first window fills in {window - step} s")
         if withheld := self._withheld(step, alignment):
             return self._nothing(withheld)
         if observation is not None:
-            return Comparison(observation, self._against)
+            return Compared(observation, self._against)
         if self._observer is None:
             return self._nothing("one headset and no reference for this sound: nothing to compare with")
         return self._nothing("the window is not inside the sound that the reference group heard")
@@ -176,21 +176,21 @@ class Engine:
             return ""
         return f"the sound has been aligned for {held:g} s of the {window} s that are compared"
 
-    def _nothing(self, reason: str) -> Comparison:
-        return Comparison(_no_observation(len(self._listeners), len(self.space.rows)), "nothing", reason)
+    def _nothing(self, reason: str) -> Compared:
+        return Compared(_no_observation(len(self._participants), len(self.space.rows)), "nothing", reason)
 
     def _feedback(
         self,
         now: float,
         p: Prediction,
-        comparison: Comparison,
+        compared: Compared,
         alignment: Alignment | None,
         spent: dict[str, float],
     ) -> Feedback:
-        o, step, window_s = comparison.observation, self._step, self.settings.synchrony.window_s
-        quality = np.array([listener.quality(step, window_s) for listener in self._listeners])
-        doubts = [alignment.reason if alignment else "", self._poor(quality)]
-        reasons = [comparison.reason, *doubts, *self._why_not(o, p, comparison.reason)]
+        o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
+        quality = np.array([participant.quality(step, window_s) for participant in self._participants])
+        warnings = [alignment.reason if alignment else "", self._poor(quality)]
+        reasons = [compared.reason, *warnings, *self._why_not(o, p, compared.reason)]
         whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (self._predictor is None))
         return Feedback(
             step=step,
@@ -198,7 +198,7 @@ class Engine:
             lsl_time=self.end_of(step),
             rows=self.space.rows,
             row_kinds=self.space.row_kinds,
-            own_share=self.space.own_share,
+            specificity=self.space.specificity,
             mean_of=self.space.mean_of,
             channels=self.space.channels,
             people=self.people,
@@ -216,8 +216,8 @@ class Engine:
             null_mean_low=o.overall_low,
             null_mean_high=o.overall_high,
             quality=quality,
-            trusted=whole & self.space.resolved & (not any(doubts)),
-            observed_against=comparison.against,
+            trusted=whole & self.space.resolved & (not any(warnings)),
+            observed_against=compared.against,
             reason="; ".join(dict.fromkeys(filter(None, reasons))),
             sources=tuple(s.status(now) for s in self.sources),
             alignment=alignment,
@@ -229,12 +229,12 @@ class Engine:
         if self.space.kind == "channels":
             return ""
         least = self.settings.synchrony.min_good
-        poor = [p.name for p, q in zip(self._listeners, quality, strict=True) if q.mean() < least]
+        poor = [p.name for p, q in zip(self._participants, quality, strict=True) if q.mean() < least]
         return f"{', '.join(poor)}: less than {least:.0%} of the channels are good" if poor else ""
 
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
-        reasons = [listener.doubt for listener in self._listeners]
+        reasons = [participant.unit_warning for participant in self._participants]
         if self._predictor is None:
             reasons.append("no sound to predict from")
         elif np.isnan(prediction.value).all():

@@ -29,7 +29,7 @@ class Feedback:
         Row names.
     row_kinds : tuple of str, length R
         What each row is: channel, zone, region, group (an average of regions) or component.
-    own_share : (R,) float64 in [0, 1]
+    specificity : (R,) float64 in [0, 1]
         How much of a row's estimated power is its own with this montage; 1 where nothing is estimated.
     mean_of : str
         Over what the means over rows are taken, as in '24 channels'.
@@ -70,7 +70,7 @@ class Feedback:
     lsl_time: float
     rows: tuple[str, ...]
     row_kinds: tuple[str, ...]
-    own_share: FloatArray
+    specificity: FloatArray
     mean_of: str
     channels: tuple[str, ...]
     people: tuple[str, ...]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import SynchronySettings
-from rtaffect.observed.seconds import LaidReference, Seconds
+from rtaffect.observed.seconds import PlacedReference, Seconds
 from rtaffect.observed.synchrony import JointSums, Observation, RowLayout, others_mean, pearson, summarise
 
 
@@ -139,9 +139,9 @@ class ReferenceObserver:
         self._next = 0
         self._onset: int | None = None
         if onset is not None:
-            self.lay(onset)
+            self.place(onset)
 
-    def lay(self, onset: int, reference: NDArray[np.floating] | None = None) -> None:
+    def place(self, onset: int, reference: NDArray[np.floating] | None = None) -> None:
         """Let the reference, or another one, start ``onset`` samples after the session's zero, for the whole window.
 
         The seconds of the window are taken in again: what is kept are sums over them, of each lag, so the displaced
@@ -153,10 +153,10 @@ class ReferenceObserver:
             self._reference = reference
         self._onset, first = onset, self._next - len(self._recent)
         reach = self._settings.null_history_s - self._settings.window_s
-        self._laid = LaidReference(self._reference, onset, self._rate, first, reach)
+        self._placed = PlacedReference(self._reference, onset, self._rate, first, reach)
         self._people = Seconds(self._size, self._reference.shape[1], self._rate, 1, first)
         self._observer = Observer(
-            self._people, self._laid.seconds, self._settings, self._layout, (reach, reach), mutual=False
+            self._people, self._placed.seconds, self._settings, self._layout, (reach, reach), mutual=False
         )
         for second in self._recent:
             self._add(second)
@@ -168,10 +168,10 @@ class ReferenceObserver:
         if self._onset is None:
             return None
         at = self._add(second)
-        return self._observer.observe(at) if self._laid.covers(at, self._settings.window_s) else None
+        return self._observer.observe(at) if self._placed.covers(at, self._settings.window_s) else None
 
     def _add(self, second: FloatArray) -> int:
-        at = self._laid.beside(self._people.stop)
+        at = self._placed.beside(self._people.stop)
         self._people.append(second)
         self._observer.add(at)
         return at

@@ -26,7 +26,7 @@ K: Final = 5
 #: Fewer channels than these give no operator.
 LEAST_CHANNELS: Final = 8
 #: A row of which less than this share of the estimated power is its own is not told apart from the rest.
-LEAST_SHARE: Final = 0.3
+LEAST_SPECIFICITY: Final = 0.3
 
 
 class Zone(Frozen):
@@ -95,12 +95,12 @@ class Operator:
     basis: Float32Array
 
     @property
-    def own_share(self) -> Float32Array:
+    def specificity(self) -> Float32Array:
         """Per region (R,): how much of its estimated power is its own."""
         return np.diagonal(self.shares).copy()
 
     @property
-    def local_share(self) -> Float32Array:
+    def local_specificity(self) -> Float32Array:
         """Per region (R,): how much of its estimated power comes from it and its neighbours."""
         near = self.neighbours | np.eye(len(self.shares), dtype=bool)
         return np.asarray((self.shares * near).sum(axis=1), np.float32)
@@ -111,7 +111,7 @@ class Operator:
         return self.members([zone.regions for zone in self.manifest.zones])
 
     @property
-    def zone_own_share(self) -> Float32Array:
+    def zone_specificity(self) -> Float32Array:
         """Per zone (Z,): how much of its regions' estimated power is the zone's own."""
         return self.share_within(self.zone_members)
 
@@ -125,8 +125,8 @@ class Operator:
 
     @property
     def trustworthy(self) -> NDArray[np.bool_]:
-        """Per zone (Z,): whether enough of its estimated power is its own (``LEAST_SHARE``)."""
-        return self.zone_own_share >= LEAST_SHARE
+        """Per zone (Z,): whether enough of its estimated power is its own (``LEAST_SPECIFICITY``)."""
+        return self.zone_specificity >= LEAST_SPECIFICITY
 
     def matrix(self) -> Float32Array:
         """Return all rows (R * k, C) for one product with EEG (C, time)."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
-from rtaffect.observed.course import CourseSignal
-from rtaffect.observed.listener import Listener
+from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import Space
+from rtaffect.observed.time_course import TimeCourseSignal
 from rtaffect.stream.source import Source
 
 #: Steps of a recording that are taken together; well within what a source's buffer keeps.
@@ -36,12 +36,12 @@ class Response:
 
     def __init__(self, space: Space, settings: Settings) -> None:
         self._space = space
-        self._signal = CourseSignal(settings, space.layout.measured, space.layout.k)
+        self._signal = TimeCourseSignal(settings, space.layout.measured, space.layout.k)
         self.layout = replace(space.layout, k=self._signal.k)
 
     def __call__(self, second: FloatArray) -> FloatArray:
         """Take the next second of the space's channels (n, C), V; return the columns (n, M * k), NaN where missing."""
-        return self._signal(self._space.courses(second))
+        return self._signal(self._space.time_courses(second))
 
 
 def clean_channels(
@@ -60,13 +60,13 @@ def clean_channels(
     channels, settings
         Which channels, and how they are cleaned.
     """
-    listener = Listener(source, channels, settings, onset, partial=True)
+    participant = Participant(source, channels, settings, onset, partial=True)
     pieces = []
     for start in range(0, seconds, STRIDE_S):
         stop = min(start + STRIDE_S, seconds)
-        source.advance(onset + stop * STEP_S + listener.lookahead_s)
-        listener.advance(stop)
-        pieces.append(listener.window(stop, stop - start))
+        source.advance(onset + stop * STEP_S + participant.lookahead_s)
+        participant.advance(stop)
+        pieces.append(participant.window(stop, stop - start))
     return np.concatenate(pieces)
 
 

@@ -66,7 +66,7 @@ class Seconds:
         return self._moments[:, :, :, first - self._offset : stop - self._offset]
 
 
-class LaidReference:
+class PlacedReference:
     """A reference that starts at ``onset``, cut into the session's seconds as far as they are needed.
 
     Second 0 is the session's second in which it starts.

@@ -17,7 +17,7 @@ from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import MontageError
 from rtaffect.common.montage import columns_for, common_rows
 from rtaffect.observed.inverse import Reweighting
-from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SHARE, Operator
+from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SPECIFICITY, Operator
 from rtaffect.observed.synchrony import RowLayout
 
 Kind = Literal["channels", "regions", "components", "ratings"]
@@ -39,7 +39,7 @@ class Space(ABC):
         Names of all rows, the measured ones first.
     row_kinds
         What each row is: channel, zone, region, group, component or rating.
-    own_share
+    specificity
         (rows,) How much of a row's estimated power is its own; 1 where nothing is estimated.
     layout
         How courses make rows.
@@ -52,16 +52,16 @@ class Space(ABC):
         channels: Sequence[str],
         rows: Sequence[str],
         row_kinds: Sequence[str],
-        own_share: FloatArray,
+        specificity: FloatArray,
         layout: RowLayout,
     ) -> None:
         self.channels, self.rows, self.row_kinds = tuple(channels), tuple(rows), tuple(row_kinds)
-        self.own_share, self.layout = own_share, layout
+        self.specificity, self.layout = specificity, layout
 
     @property
     def resolved(self) -> BoolArray:
         """Which rows (rows,) this montage can tell apart from the rest: enough of their power is their own."""
-        return self.own_share >= LEAST_SHARE
+        return self.specificity >= LEAST_SPECIFICITY
 
     @property
     def mean_of(self) -> str:
@@ -70,7 +70,7 @@ class Space(ABC):
         return f"{len(kinds)} {kinds[0]}{'s' if len(kinds) > 1 else ''}" if kinds else "no rows"
 
     @abstractmethod
-    def courses(self, second: FloatArray) -> FloatArray:
+    def time_courses(self, second: FloatArray) -> FloatArray:
         """Return the courses (n, M * k) of a second of channels (n, C), V; NaN where too little is there."""
 
     @abstractmethod
@@ -128,7 +128,7 @@ class ChannelSpace(Space):
         super().__init__(channels, channels, ["channel"] * n, np.ones(n), RowLayout.plain(n))
         self._average_reference = average_reference
 
-    def courses(self, second: FloatArray) -> FloatArray:
+    def time_courses(self, second: FloatArray) -> FloatArray:
         """Return each channel that is there, against the mean of the good ones if that is asked for."""
         if not self._average_reference:
             return second
@@ -159,17 +159,19 @@ class RegionSpace(Space):
     kind = "regions"
 
     def __init__(self, operator: Operator, fitted: Operator | None = None) -> None:
-        manifest, told = operator.manifest, fitted or operator
+        manifest, fitted_operator = operator.manifest, fitted or operator
         groups = {name: names for name, names in manifest.groups.items() if name[-3:] not in ("-lh", "-rh")}
         regions, zones = len(manifest.regions), len(manifest.zones)
         averages = operator.members([*(zone.regions for zone in manifest.zones), *groups.values()])
         counted = np.zeros(regions + len(averages), np.bool_)
-        counted[regions : regions + zones] = told.trustworthy if told.trustworthy.any() else True
+        counted[regions : regions + zones] = fitted_operator.trustworthy if fitted_operator.trustworthy.any() else True
         super().__init__(
             channels=manifest.channels,
             rows=(*manifest.regions, *(zone.name for zone in manifest.zones), *groups),
             row_kinds=["region"] * regions + ["zone"] * zones + ["group"] * len(groups),
-            own_share=np.concatenate([told.own_share, told.share_within(averages)]).astype(np.float64),
+            specificity=np.concatenate([fitted_operator.specificity, fitted_operator.share_within(averages)]).astype(
+                np.float64
+            ),
             layout=RowLayout(manifest.k, averages, counted),
         )
         self.operator = operator
@@ -178,7 +180,7 @@ class RegionSpace(Space):
         )
         self._project = _Projection(reweighting.rows, regions * manifest.k, LEAST_CHANNELS)
 
-    def courses(self, second: FloatArray) -> FloatArray:
+    def time_courses(self, second: FloatArray) -> FloatArray:
         """Return each region's components, A m, from the channels that are good throughout."""
         return self._project(second)
 
@@ -215,7 +217,7 @@ class ComponentSpace(Space):
         self.filters, self.covariance, self._least = filters, covariance, least
         self._project = _Projection(self._matrix, rows, least)
 
-    def courses(self, second: FloatArray) -> FloatArray:
+    def time_courses(self, second: FloatArray) -> FloatArray:
         """Return the components, V, from the channels that are good throughout."""
         return self._project(second)
 
@@ -247,7 +249,7 @@ class RatingSpace(Space):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__((), names, ["rating"] * len(names), np.ones(len(names)), RowLayout.plain(len(names)))
 
-    def courses(self, second: FloatArray) -> FloatArray:
+    def time_courses(self, second: FloatArray) -> FloatArray:
         """Return that there are none."""
         return np.full((len(second), self.layout.measured), np.nan)
 

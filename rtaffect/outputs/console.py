@@ -58,7 +58,7 @@ def step_table(f: Feedback) -> Table:
     for column in ("row", "predicted", "observed", "null band", "quality" if scalp else "own share"):
         table.add_column(column, justify="left" if column == "row" else "right")
     for i, row in enumerate(f.rows):
-        worth = f.quality[:, i].mean() if scalp and len(f.quality) else f.own_share[i]
+        worth = f.quality[:, i].mean() if scalp and len(f.quality) else f.specificity[i]
         band, style = f"{number(f.null_low[i])} .. {number(f.null_high[i])}", "" if f.trusted[i] else "dim"
         table.add_row(row, number(f.predicted[i]), number(f.observed[i]), band, f"{100 * worth:.0f} %", style=style)
     return table

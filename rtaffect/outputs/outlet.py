@@ -199,10 +199,10 @@ def _feedback_outlet(of: Rows, about: Mapping[str, str]) -> Any:
     _describe(info, about)
     listed = info.desc().append_child("channels")
     for channel in channels:
-        told = listed.append_child("channel")
+        described = listed.append_child("channel")
         fields = {"unit": channel.unit, "type": channel.quantity, "row": channel.row, "kind": channel.kind}
         for key, value in {"label": channel.label, **fields}.items():
-            told.append_child_value(key, value)
+            described.append_child_value(key, value)
     return pylsl.StreamOutlet(info, max_buffered=_KEPT_HUNDREDS)
 
 
@@ -231,11 +231,11 @@ def _distinct(rows: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:
     taken = {row for row in count if count[row] == 1} | {MEAN_ROW}
     names = []
     for row, kind in zip(rows, kinds, strict=True):
-        name = told = row if count[row] == 1 else f"{row} ({kind})"
+        name = described = row if count[row] == 1 else f"{row} ({kind})"
         number = 1
         while count[row] > 1 and name in taken:
             number += 1
-            name = f"{told} #{number}"
+            name = f"{described} #{number}"
         taken.add(name)
         names.append(name)
     return names

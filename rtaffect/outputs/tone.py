@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import SoundError
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.sources.sound_devices import choose_sound_device, portaudio, supported_rates
 
 Follow = Literal["pitch", "loudness"]
@@ -227,9 +227,9 @@ class Tone:
                 "programs that use it, or choose another device"
             ) from error
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, protocol_step: ProtocolStep) -> None:
         """Follow what the participant is to perceive at this moment."""
-        level = moment.shown.level if moment.phase == "running" else None
+        level = protocol_step.shown.level if protocol_step.phase == "running" else None
         self._played |= level is not None
         self.generator.set_level(level)
 

@@ -133,14 +133,14 @@ def read_plan(path: Path) -> SessionPlan:
 def plan_toml(plan: SessionPlan, folder: Path) -> dict[str, Any]:
     """Return the plan as TOML's types, without what has its default, paths relative to ``folder`` where they can be."""
 
-    def told(path: Path) -> str:
+    def relative(path: Path) -> str:
         try:
             return Path(os.path.relpath(path, folder)).as_posix()
         except ValueError:  # another drive of Windows
             return str(path)
 
     content = plan.model_dump(exclude_defaults=True)
-    plain: dict[str, Any] = _map_paths(content, told)
+    plain: dict[str, Any] = _map_paths(content, relative)
     return {"format": plan.format, "mode": plan.mode, **_without_none(plain)}
 
 

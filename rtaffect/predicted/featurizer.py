@@ -27,7 +27,7 @@ from rtaffect.predicted.featurizer_file import (
     check_signature,
     failures_to_run,
     onnxruntime_or_remedy,
-    open_session,
+    open_inference_session,
     read_manifest,
     sha256_of,
 )
@@ -96,7 +96,7 @@ class Featurizer:
 
     @classmethod
     def _opened(cls, path: Path, sha256: str, threads: int, provider: str) -> Self:
-        session = open_session(path, threads, provider)
+        session = open_inference_session(path, threads, provider)
         manifest = read_manifest(session, path)
         check_signature(session, manifest, path)
         return cls(session, manifest, sha256, threads)

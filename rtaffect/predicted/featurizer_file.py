@@ -46,7 +46,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def open_session(path: Path, threads: int, provider: str) -> Any:
+def open_inference_session(path: Path, threads: int, provider: str) -> Any:
     """Return the onnxruntime session of the file at ``path``, on ``provider`` if that can be, else on the processor."""
     ort = onnxruntime_or_remedy()
     native = ort.capi.onnxruntime_pybind11_state

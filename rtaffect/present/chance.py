@@ -45,9 +45,9 @@ class Running:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shifts:
-    """``courses`` (S, T): a course shifted in a circle, of which ``independent`` are a window apart."""
+    """``time_courses`` (S, T): a course shifted in a circle, of which ``independent`` are a window apart."""
 
-    courses: FloatArray
+    time_courses: FloatArray
     independent: float
 
 
@@ -56,8 +56,8 @@ def shifted(course: FloatArray, window: int) -> Shifts:
     steps = len(course)
     every = max(1, -(-(steps - 2 * window + 1) // _SHIFTS))
     shifts = np.arange(window, steps - window + 1, every)
-    courses = course[(np.arange(steps) - shifts[:, None]) % max(steps, 1)]
-    return Shifts(courses, max(0.0, (steps - 2 * window + 1) / window))
+    time_courses = course[(np.arange(steps) - shifts[:, None]) % max(steps, 1)]
+    return Shifts(time_courses, max(0.0, (steps - 2 * window + 1) / window))
 
 
 def enough(predicted: FloatArray, observed: FloatArray, window: int) -> bool:
@@ -82,7 +82,7 @@ def chance_correlation(predicted: FloatArray, observed: FloatArray, window: int)
     if not enough(predicted, observed, window):
         return None
     shifts = shifted(predicted, window)
-    return _range_of_r(correlations(shifts.courses, observed), shifts.independent)
+    return _range_of_r(correlations(shifts.time_courses, observed), shifts.independent)
 
 
 def chance_distance(predicted: FloatArray, observed: FloatArray, window: int) -> Range | None:
@@ -90,7 +90,7 @@ def chance_distance(predicted: FloatArray, observed: FloatArray, window: int) ->
     if not enough(predicted, observed, window):
         return None
     shifts = shifted(predicted, window)
-    distances = np.abs(observed - shifts.courses)
+    distances = np.abs(observed - shifts.time_courses)
     there = np.isfinite(distances)
     means = np.where(there, distances, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     found = _range(means, shifts.independent)
@@ -104,7 +104,7 @@ def running(predicted: FloatArray, observed: FloatArray, window: int) -> Running
     if not enough(predicted, observed, window):
         return Running(r, steps, None)
     shifts = shifted(predicted, window)
-    by_chance = running_correlations(shifts.courses, observed, steps)
+    by_chance = running_correlations(shifts.time_courses, observed, steps)
     return Running(r, steps, _range_of_r(by_chance.ravel(), shifts.independent))
 
 
@@ -119,8 +119,8 @@ def running_correlations(x: FloatArray, y: FloatArray, steps: int) -> FloatArray
     count, sx, sy, sxx, syy, sxy = (_sums(v, steps) for v in (both.astype(np.float64), x, y, x * x, y * y, x * y))
     n = np.maximum(count, 1.0)
     scale = np.sqrt(np.maximum(sxx - sx * sx / n, 0) * np.maximum(syy - sy * sy / n, 0))
-    told = (count >= LEAST_PRESENT * steps) & (scale > 1e-9)
-    found[:, steps - 1 :] = np.where(told, (sxy - sx * sy / n) / np.where(told, scale, 1.0), np.nan)
+    defined = (count >= LEAST_PRESENT * steps) & (scale > 1e-9)
+    found[:, steps - 1 :] = np.where(defined, (sxy - sx * sy / n) / np.where(defined, scale, 1.0), np.nan)
     return found
 
 

@@ -20,8 +20,8 @@ LITTLE_FREE, TOO_LITTLE_FREE = 5e9, 5e8
 MUCH_PENDING = 5e6
 
 
-class RecordingStatus(Protocol):
-    """What the display asks of a recording (:class:`rtaffect.record.recorder.RecordingStatus` has it)."""
+class RecordingHealth(Protocol):
+    """What the display asks of a recording (:class:`rtaffect.record.recorder.RecordingHealth` has it)."""
 
     @property
     def path(self) -> Path | str:
@@ -59,7 +59,7 @@ class HealthItem:
 
 
 def describe_health(
-    state: ViewState, elapsed_s: float, recording: RecordingStatus | None, ages: Mapping[str, float] | None = None
+    state: ViewState, elapsed_s: float, recording: RecordingHealth | None, ages: Mapping[str, float] | None = None
 ) -> tuple[HealthItem, ...]:
     """Return the health of the session ``elapsed_s`` seconds after the newest step.
 
@@ -120,7 +120,7 @@ def _drift(latest: Feedback) -> HealthItem:
     return HealthItem("drift", f"{known[name]:+.0f} ppm".replace("-", "\N{MINUS SIGN}"), level, hint)
 
 
-def _recording(status: RecordingStatus | None) -> tuple[HealthItem, ...]:
+def _recording(status: RecordingHealth | None) -> tuple[HealthItem, ...]:
     if status is None:
         return (HealthItem("recording", "off", "idle", "nothing is recorded"),)
     free, hint = status.free_bytes, str(status.path)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.regions import GROUPS, REGIONS
 from rtaffect.engine.feedback import Feedback
-from rtaffect.present.courses import signed
 from rtaffect.present.sections import lacking, percent, resolved, row_title
+from rtaffect.present.time_courses import signed
 
 Quantity = Literal["observed", "predicted", "difference"]
 QUANTITIES: tuple[Quantity, ...] = ("observed", "predicted", "difference")
@@ -58,11 +58,11 @@ def resolve_map(latest: Feedback, quantity: Quantity) -> MapState:
     """Return what the head shows of ``latest``."""
     values, marked = _values(latest, quantity)
     # Where nothing is observed, no row is trusted, but what is predicted can still be shown.
-    doubts = quantity != "predicted" or latest.observed_against != "nothing"
-    doubted, told = lacking(latest) & doubts, resolved(latest)
+    may_distrust = quantity != "predicted" or latest.observed_against != "nothing"
+    distrusted, resolved_rows = lacking(latest) & may_distrust, resolved(latest)
     looks = tuple(
-        _look(bool(np.isfinite(value)), bool(doubt), bool(apart))
-        for value, doubt, apart in zip(values, doubted, told, strict=True)
+        _look(bool(np.isfinite(value)), bool(distrust), bool(apart))
+        for value, distrust, apart in zip(values, distrusted, resolved_rows, strict=True)
     )
     return MapState(quantity, values, looks, marked & np.isfinite(values))
 
@@ -77,12 +77,12 @@ def _values(latest: Feedback, quantity: Quantity) -> tuple[FloatArray, NDArray[n
     return latest.observed - latest.predicted, outside
 
 
-def _look(there: bool, doubted: bool, told_apart: bool) -> Look:
+def _look(there: bool, distrusted: bool, resolved: bool) -> Look:
     if not there:
         return "absent"
-    if doubted:
+    if distrusted:
         return "untrusted"
-    return "plain" if told_apart else "unresolved"
+    return "plain" if resolved else "unresolved"
 
 
 def grown_limit(state: MapState, limit: float) -> float:
@@ -134,7 +134,7 @@ def row_words(latest: Feedback, row: int, state: MapState) -> str:
     words.append(f"{LABELS[state.quantity]}: {signed(value)}" if look != "absent" else "no value")
     if look == "unresolved":
         words.append(
-            f"not told apart from its neighbours: {percent(float(latest.own_share[row]))} of its power is its own"
+            f"not told apart from its neighbours: {percent(float(latest.specificity[row]))} of its power is its own"
         )
     if look == "untrusted":
         words.append("not trusted now")

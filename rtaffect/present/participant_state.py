@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 
 Show = Literal["ring", "bar", "tone"]
 
@@ -101,20 +101,20 @@ def fade(text: str, opacity: float, wanted: str, seconds: float) -> tuple[str, f
     return text, min(1.0, opacity + seconds / FADE_S)
 
 
-def target_of(moment: Moment | None, age_s: float = 0.0) -> Target:
+def target_of(protocol_step: ProtocolStep | None, age_s: float = 0.0) -> Target:
     """Return what is to be shown at a moment that is ``age_s`` old.
 
     A level is there only while a block runs and as long as moments come. Where there is none, the moment's instruction
     is read in place of the figure; it does not get old.
     """
-    if moment is None:
+    if protocol_step is None:
         return Target()
-    level = moment.shown.level if moment.phase == "running" else None
+    level = protocol_step.shown.level if protocol_step.phase == "running" else None
     if level is None or not math.isfinite(level):
-        return Target(moment.instruction.strip())
+        return Target(protocol_step.instruction.strip())
     if age_s > STALE_S:
         return Target()
-    return Target("", min(max(level, 0.0), 1.0), moment.shown.success)
+    return Target("", min(max(level, 0.0), 1.0), protocol_step.shown.success)
 
 
 def advance(picture: Picture, target: Target, seconds: float) -> Picture:
@@ -141,14 +141,14 @@ class ParticipantPresenter:
 
     def __init__(self, show: Show = "ring") -> None:
         self.show: Show = show
-        self._newest: Moment | None = None
-        self._taken: Moment | None = None
+        self._newest: ProtocolStep | None = None
+        self._taken: ProtocolStep | None = None
         self._taken_at = self._at = -math.inf
         self._target, self._picture = Target(), Picture()
 
-    def add(self, moment: Moment) -> None:
+    def add(self, protocol_step: ProtocolStep) -> None:
         """Keep the newest moment; called from the engine's thread. Never waits."""
-        self._newest = moment
+        self._newest = protocol_step
 
     def state(self, now: float) -> ParticipantState:
         """Return what to paint at ``now``, s on any clock that runs evenly; called from the display's thread alone.

@@ -1,7 +1,7 @@
 """The protocol as the operator sees it. No Qt.
 
-What the participant is shown depends on the arm, which the operator does not know: ``Moment.shown`` never gets past
-:func:`for_operator`.
+What the participant is shown depends on the arm, which the operator does not know: ``ProtocolStep.shown`` never gets
+past :func:`for_operator`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtaffect.present.courses import signed
 from rtaffect.present.session_state import session_clock
-from rtaffect.protocol.moment import Moment, Phase
+from rtaffect.present.time_courses import signed
+from rtaffect.protocol.protocol_step import Phase, ProtocolStep
 
 #: Letter of each kind of block, in its bar, and the kind in words.
 KINDS = {
@@ -35,7 +35,7 @@ class PlannedBlock:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolState:
-    """What of a Moment may be shown to the operator; see :class:`rtaffect.protocol.moment.Moment` for the fields."""
+    """What of a ProtocolStep may be shown to the operator, whose fields these are."""
 
     step: int
     block: int
@@ -68,25 +68,25 @@ class ProtocolText:
     progress: float | None
 
 
-def for_operator(moment: Moment) -> ProtocolState:
-    """Return what of ``moment`` does not depend on the arm."""
+def for_operator(protocol_step: ProtocolStep) -> ProtocolState:
+    """Return what of ``protocol_step`` does not depend on the arm."""
     return ProtocolState(
-        step=moment.step,
-        block=moment.block,
-        blocks=moment.blocks,
-        kind=moment.kind,
-        name=moment.name,
-        phase=moment.phase,
-        started=moment.started,
-        left_s=moment.left_s,
-        next_name=moment.next_name,
-        instruction=moment.instruction,
-        value=moment.value,
-        low=moment.low,
-        high=moment.high,
-        threshold=moment.threshold,
-        neutral=moment.own.reason,
-        for_operator=moment.for_operator,
+        step=protocol_step.step,
+        block=protocol_step.block,
+        blocks=protocol_step.blocks,
+        kind=protocol_step.kind,
+        name=protocol_step.name,
+        phase=protocol_step.phase,
+        started=protocol_step.started,
+        left_s=protocol_step.left_s,
+        next_name=protocol_step.next_name,
+        instruction=protocol_step.instruction,
+        value=protocol_step.value,
+        low=protocol_step.low,
+        high=protocol_step.high,
+        threshold=protocol_step.threshold,
+        neutral=protocol_step.own.reason,
+        for_operator=protocol_step.for_operator,
     )
 
 

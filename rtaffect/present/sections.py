@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.engine.feedback import Feedback
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 
 #: The sections of the list, in its order: what can be trusted most comes first.
 HEADINGS = {
@@ -48,7 +48,7 @@ def section_hint(kind: str) -> str:
 
 def resolved(latest: Feedback) -> NDArray[np.bool_]:
     """Return which rows (R,) this montage tells apart from the rest; it stays so for the whole session."""
-    return latest.own_share >= LEAST_SHARE
+    return latest.specificity >= LEAST_SPECIFICITY
 
 
 def lacking(latest: Feedback) -> NDArray[np.bool_]:
@@ -64,26 +64,26 @@ def percent(share: float) -> str:
 
 def row_title(latest: Feedback, row: int) -> str:
     """Return what a row is, as in 'Channel Cz' or 'Region insula-lh (12 % own)'."""
-    kind, share = latest.row_kinds[row], float(latest.own_share[row])
+    kind, share = latest.row_kinds[row], float(latest.specificity[row])
     title = f"{kind.capitalize()} {latest.rows[row].removeprefix(f'{kind}-')}"
-    return title if share >= LEAST_SHARE else f"{title} ({percent(share)} own)"
+    return title if share >= LEAST_SPECIFICITY else f"{title} ({percent(share)} own)"
 
 
 def row_remark(latest: Feedback, row: int) -> str:
     """Return why a row's values are to be doubted, in brackets; empty when they are not."""
-    doubts = ["not trusted now"] if lacking(latest)[row] else []
-    doubts += [] if resolved(latest)[row] else ["not told apart"]
-    return f"({', '.join(doubts)})" if doubts else ""
+    warnings = ["not trusted now"] if lacking(latest)[row] else []
+    warnings += [] if resolved(latest)[row] else ["not told apart"]
+    return f"({', '.join(warnings)})" if warnings else ""
 
 
 def row_hint(latest: Feedback, row: int) -> str:
     """Return a row's kind, full name and share in words."""
-    kind, share = latest.row_kinds[row], float(latest.own_share[row])
+    kind, share = latest.row_kinds[row], float(latest.specificity[row])
     title = f"{kind.capitalize()} {latest.rows[row].removeprefix(f'{kind}-')}"
     if share >= 1:
         return title
-    told = "" if share >= LEAST_SHARE else ": not told apart from its neighbours by this montage"
-    return f"{title}\n{percent(share)} of its estimated power is its own{told}"
+    warning = "" if share >= LEAST_SPECIFICITY else ": not told apart from its neighbours by this montage"
+    return f"{title}\n{percent(share)} of its estimated power is its own{warning}"
 
 
 def chosen_channel(latest: Feedback, selected: int) -> int | None:

@@ -10,18 +10,18 @@ import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.feedback import Feedback
-from rtaffect.present.courses import QUANTITIES, Course, resolve_course
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
 from rtaffect.present.sections import list_lines
 from rtaffect.present.session_state import Mark, ViewState
-from rtaffect.protocol.moment import Moment
+from rtaffect.present.time_courses import QUANTITIES, TimeCourse, resolve_time_course
+from rtaffect.protocol.protocol_step import ProtocolStep
 
 #: Events that are kept to be shown.
 KEPT_MARKS = 64
 
 
 class Presenter:
-    """Takes one Feedback a step from the engine's thread, and a Moment where there is a protocol; gives frozen states.
+    """Takes a Feedback a step from the engine's thread, and the protocol's step if there is one; gives frozen states.
 
     ``add`` copies into arrays allocated at the first step, under a lock that is never held for longer than a copy,
     so that a slow or hidden display cannot hold the engine up.
@@ -80,9 +80,9 @@ class Presenter:
             self._longest_step_s = max(self._longest_step_s, sum(feedback.stage_s.values()))
             self._revision += 1
 
-    def add_moment(self, moment: Moment) -> None:
+    def add_protocol_step(self, protocol_step: ProtocolStep) -> None:
         """Keep where the protocol is; called from the engine's thread. What the participant is shown is not kept."""
-        state = for_operator(moment)
+        state = for_operator(protocol_step)
         with self._lock:
             before, self._protocol = self._protocol, state
             self._seen[state.block] = PlannedBlock(state.name, state.kind)
@@ -167,8 +167,8 @@ class Presenter:
             marks=tuple(mark for mark in marks if mark.time >= oldest),
         )
 
-    def _course(self, name: str, time: FloatArray, values: FloatArray) -> Course:
-        return resolve_course(
+    def _course(self, name: str, time: FloatArray, values: FloatArray) -> TimeCourse:
+        return resolve_time_course(
             name, time, values, step_s=self.step_s, smooth_steps=self.smooth_steps, window_s=self.window_s
         )
 

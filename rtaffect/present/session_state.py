@@ -1,6 +1,6 @@
 """What the display shows, resolved by pure functions. No Qt.
 
-Courses over time are in :mod:`rtaffect.present.courses`. Correlations are dimensionless, times are seconds.
+Courses over time are in :mod:`rtaffect.present.time_courses`. Correlations are dimensionless, times are seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.feedback import Feedback
-from rtaffect.present.courses import Course
+from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ class ViewState:
     revision: int
     latest: Feedback | None
     selected: int
-    row: Course
-    mean: Course
+    row: TimeCourse
+    mean: TimeCourse
     fault: str | None
     ended: str | None
     smooth_steps: int

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.protocol.moment import Shown
+from rtaffect.protocol.protocol_step import Shown
 
 
 class Place(NamedTuple):
@@ -23,7 +23,7 @@ class Place(NamedTuple):
     second: int
 
 
-class Course(NamedTuple):
+class DonorLevels(NamedTuple):
     """What was shown in a block: seconds after its start (n,), in order, levels (n,) and whether each was success."""
 
     seconds: NDArray[np.float64]
@@ -68,12 +68,12 @@ class Yoked(ArmSource):
         By the number of the block: all blocks of feedback.
     """
 
-    def __init__(self, courses: Mapping[int, Course]) -> None:
-        self._courses = courses
+    def __init__(self, time_courses: Mapping[int, DonorLevels]) -> None:
+        self._time_courses = time_courses
 
     def show(self, place: Place, own: Shown) -> Shown:
         """Return the other session's level."""
-        return self._courses[place.block].at(place.second)
+        return self._time_courses[place.block].at(place.second)
 
 
 class Delayed(ArmSource):
@@ -91,7 +91,7 @@ class Delayed(ArmSource):
             self._past.clear()
         self._past.append((place.second, own.level, own.success))
         seconds, levels, success = zip(*self._past, strict=True)
-        known = Course(np.array(seconds, np.float64), np.array(levels), np.array(success))
+        known = DonorLevels(np.array(seconds, np.float64), np.array(levels), np.array(success))
         return known.at(place.second - self._delay_s)
 
 

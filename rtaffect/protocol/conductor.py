@@ -1,4 +1,4 @@
-"""Leads a session through its protocol: one Moment for each Feedback."""
+"""Leads a session through its protocol: one ProtocolStep for each Feedback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from rtaffect.engine.feedback import Feedback
 from rtaffect.protocol.arms import ArmSource, Place
 from rtaffect.protocol.model import Block, Protocol
-from rtaffect.protocol.moment import Moment, Shown
+from rtaffect.protocol.protocol_step import ProtocolStep, Shown
 from rtaffect.protocol.reading import check_window
 from rtaffect.protocol.rule import Reading, Rule
 from rtaffect.protocol.timeline import Event, Key, Timeline
@@ -18,8 +18,8 @@ from rtaffect.protocol.timeline import Event, Key, Timeline
 class Conductor:
     """Knows at each step which block it is, what the rule makes of it and what the participant is shown.
 
-    The same Feedbacks, and the same keys at the same steps, give the same Moments. ``step`` belongs to one thread; all
-    else may be called from any.
+    The same Feedbacks, and the same keys at the same steps, give the same steps. ``step`` belongs to one thread;
+    all else may be called from any.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Conductor:
         with self._lock:
             return tuple(self._events[count:])
 
-    def step(self, feedback: Feedback) -> Moment:
+    def step(self, feedback: Feedback) -> ProtocolStep:
         """Take the next step's Feedback and return where the protocol is at its end."""
         if feedback.step != self._step + 1:
             raise ValueError(f"step {feedback.step} follows {self._step}; expected every step once, from 1 on")
@@ -106,10 +106,10 @@ class Conductor:
         if any(event.what == "block-begin" for event in events):
             self._rule.begin(block.kind)
         if self._timeline.phase != "running" or start is None:
-            return self._moment(self._rule.idle(), None)
+            return self._protocol_step(self._rule.idle(), None)
         second = self._step - start
         reading = self._rule.step(feedback, second)
-        return self._moment(reading, second)
+        return self._protocol_step(reading, second)
 
     def _shown(self, own: Shown, second: int) -> Shown:
         """Return what is shown. Whether it is neutral, and why, is decided without the arm."""
@@ -119,13 +119,13 @@ class Conductor:
         wait = self._settle_s - second
         return Shown(None, f"feedback begins in {wait} s") if wait > 0 else shown
 
-    def _moment(self, reading: Reading, second: int | None) -> Moment:
+    def _protocol_step(self, reading: Reading, second: int | None) -> ProtocolStep:
         line, block, scale = self._timeline, self._timeline.block, reading.scale
         running = second is not None
         seconds = math.inf if block.seconds is None else block.seconds
         shown = reading.own if second is None else self._shown(reading.own, second)
         following = line.following
-        return Moment(
+        return ProtocolStep(
             step=self._step,
             block=block.number,
             blocks=len(self.protocol.blocks),

@@ -11,9 +11,9 @@ import numpy as np
 
 from rtaffect.common.errors import RecordingError
 from rtaffect.plan.session_folder import RecordedSession, open_session
-from rtaffect.protocol.arms import AsRecorded, Course, Yoked
+from rtaffect.protocol.arms import AsRecorded, DonorLevels, Yoked
 from rtaffect.protocol.model import Protocol
-from rtaffect.protocol.moment import Shown
+from rtaffect.protocol.protocol_step import Shown
 from rtaffect.protocol.timeline import Ran
 
 #: A donor's block of feedback must have had a level in this share of its seconds.
@@ -37,7 +37,7 @@ def open_donor(protocol: Protocol, folder: Path) -> Yoked:
     lines = running_lines(session)
     if strange := sorted(number for number in lines if not 1 <= number <= len(protocol.blocks)):
         raise _refused(folder, f"it has a block {strange[-1]}, the protocol '{protocol.name}' {len(protocol.blocks)}")
-    courses = {}
+    time_courses = {}
     for block in protocol.blocks:
         ran, what = lines.get(block.number, []), f"block {block.number} '{block.name}'"
         if not ran:
@@ -47,15 +47,15 @@ def open_donor(protocol: Protocol, folder: Path) -> Yoked:
         if len(ran) != block.seconds:
             raise _refused(folder, f"its block {block.number} lasted {len(ran)} s, {what} lasts {block.seconds} s")
         if block.kind == "feedback":
-            courses[block.number] = course_of(ran)
-            if len(courses[block.number].levels) < LEAST_SHOWN * len(ran):
+            time_courses[block.number] = time_course_of(ran)
+            if len(time_courses[block.number].levels) < LEAST_SHOWN * len(ran):
                 raise _refused(
                     folder,
-                    f"it showed a level in only {len(courses[block.number].levels)} of the {len(ran)} s of {what}",
+                    f"it showed a level in only {len(time_courses[block.number].levels)} of the {len(ran)} s of {what}",
                 )
     if not shows_its_own([line for block in lines.values() for line in block]):
         raise _refused(folder, "what it showed is not its own participant's level")
-    return Yoked(courses)
+    return Yoked(time_courses)
 
 
 def open_donors(protocol: Protocol) -> dict[Path, Yoked]:
@@ -75,7 +75,7 @@ def as_recorded(session: RecordedSession) -> AsRecorded:
     Raises
     ------
     RecordingError
-        If its ``moments.tsv`` cannot be read.
+        If its ``protocol_steps.tsv`` cannot be read.
     """
     lines = [line for block in running_lines(session).values() for line in block]
     return AsRecorded(
@@ -106,7 +106,7 @@ def blocks_that_ran(session: RecordedSession) -> tuple[Ran, ...]:
 
 
 def running_lines(session: RecordedSession) -> dict[int, list[Line]]:
-    """Return the lines of ``moments.tsv`` that are inside blocks, by the block's number.
+    """Return the lines of ``protocol_steps.tsv`` that are inside blocks, by the block's number.
 
     Raises
     ------
@@ -128,12 +128,12 @@ def running_lines(session: RecordedSession) -> dict[int, list[Line]]:
     return lines
 
 
-def course_of(lines: Sequence[Line]) -> Course:
+def time_course_of(lines: Sequence[Line]) -> DonorLevels:
     """Return the levels that a block's lines, one a second from its start on, tell of."""
     levels = np.array([_number(line, "level") for line in lines])
     there = np.isfinite(levels)
     success = np.array([_yes(line["success"]) for line in lines])
-    return Course(np.flatnonzero(there).astype(np.float64), levels[there], success[there])
+    return DonorLevels(np.flatnonzero(there).astype(np.float64), levels[there], success[there])
 
 
 def shows_its_own(lines: Sequence[Line]) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AllowInfNan, Field, PrivateAttr, Strict, model_validator
 
 from rtaffect.common.settings import Frozen
-from rtaffect.protocol.moment import BlockKind
+from rtaffect.protocol.protocol_step import BlockKind
 
 #: From the operator's key, or the session's zero, to a block that plays a sound, s: the device is made ready meanwhile.
 LEAD_S: Final = 3

@@ -68,13 +68,13 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
     try:
         protocol = Protocol.model_validate(content)
     except ValidationError as error:
-        problems = [line for detail in error.errors() for line in _told(detail, content)]
+        problems = [line for detail in error.errors() for line in _problem_lines(detail, content)]
         tables = content.get("block")
         blocks: list[Any] = tables if isinstance(tables, list) else []
         sounds = [block.get("stimulus") if isinstance(block, dict) else None for block in blocks]
-        return None, [*problems, *_lay_sounds(sounds, path.parent)[1]]
+        return None, [*problems, *_place_sounds(sounds, path.parent)[1]]
     protocol._path, protocol._sha256 = Path(os.path.abspath(path)), hashlib.sha256(data).hexdigest()
-    lengths, problems = _lay_sounds([block.stimulus for block in protocol.blocks], path.parent)
+    lengths, problems = _place_sounds([block.stimulus for block in protocol.blocks], path.parent)
     for block, found in zip(protocol.blocks, lengths, strict=True):
         if found is not None:
             block._sound, seconds = found
@@ -157,7 +157,7 @@ def one_of(what: str, problems: Sequence[str], where: str) -> SettingsError:
     return SettingsError(f"{what}: {problems[0]}{more}")
 
 
-def _lay_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[Path, int] | None], list[str]]:
+def _place_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[Path, int] | None], list[str]]:
     """Return each block's sound and its length in whole seconds, rounded up, and what is wrong with them."""
     found: list[tuple[Path, int] | None] = []
     problems: list[str] = []
@@ -204,7 +204,7 @@ def sound_seconds(path: Path) -> int:
     return -(-int(info.frames) // int(info.samplerate))
 
 
-def _told(error: ErrorDetails, content: dict[str, Any]) -> list[str]:
+def _problem_lines(error: ErrorDetails, content: dict[str, Any]) -> list[str]:
     """Return the lines in which a mistake is told: where it is, what is there, what was expected."""
     place, field = _place(error["loc"], content)
     kind, given = error["type"], error["input"]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from rtaffect.common.correlation import fisher_mean
 from rtaffect.engine.feedback import Feedback
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.protocol.model import LEAST_VALUES, MEAN, FeedbackRule
-from rtaffect.protocol.moment import BlockKind, Shown
+from rtaffect.protocol.protocol_step import BlockKind, Shown
 
 _NOTHING_SHOWN = {
     "baseline": "nothing is shown in the baseline",
@@ -96,7 +96,7 @@ def rows_that_count(feedback: Feedback, names: tuple[str, ...]) -> NDArray[np.bo
     if names != (MEAN,):
         return np.isin(np.array(feedback.rows), names)
     zones = np.array([kind == "zone" for kind in feedback.row_kinds], np.bool_)
-    return zones & (feedback.own_share >= LEAST_SHARE) if zones.any() else np.ones(len(feedback.rows), np.bool_)
+    return zones & (feedback.specificity >= LEAST_SPECIFICITY) if zones.any() else np.ones(len(feedback.rows), np.bool_)
 
 
 def synchrony_of(feedback: Feedback, names: tuple[str, ...]) -> tuple[float, float]:

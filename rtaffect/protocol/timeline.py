@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.protocol.model import LEAD_S, Block, Protocol
-from rtaffect.protocol.moment import BlockKind, Phase
+from rtaffect.protocol.protocol_step import BlockKind, Phase
 
 Key = Literal["go", "skip"]
 

@@ -20,7 +20,7 @@ UNBLINDED_FILE: Final = "unblinded.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class AllocationCheck:
     """Whether a session used the allocation: its folder and participant, and what is wrong; empty for nothing."""
 
     folder: Path
@@ -28,7 +28,7 @@ class Check:
     problem: str
 
 
-def check_session(folder: Path, allocation: Allocation, sha256: str) -> Check:
+def check_session(folder: Path, allocation: Allocation, sha256: str) -> AllocationCheck:
     """Return whether the session in ``folder`` ran with the allocation of that hash.
 
     Raises
@@ -46,10 +46,10 @@ def check_session(folder: Path, allocation: Allocation, sha256: str) -> Check:
         problem = "its participant is not in the allocation"
     elif ran.get("protocol_sha256") != allocation.protocol_sha256:
         problem = "ran with another protocol"
-    return Check(folder, participant, problem)
+    return AllocationCheck(folder, participant, problem)
 
 
-def note_opening(path: Path, allocation: Allocation, sha256: str, checks: Sequence[Check]) -> Path:
+def note_opening(path: Path, allocation: Allocation, sha256: str, checks: Sequence[AllocationCheck]) -> Path:
     """Note beside a sealed file that it is opened now and which sessions were compared; return the file of notes.
 
     Raises

@@ -23,7 +23,7 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_folder import PROTOCOL_FILE, SESSION_FILE, STIMULI
 from rtaffect.plan.session_plan import SessionPlan, plan_toml
 from rtaffect.protocol.event import SessionEvent
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.table import (
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
@@ -33,8 +33,8 @@ from rtaffect.record.table import (
     Table,
     event_line,
     feedback_lines,
-    moment_line,
     people_lines,
+    protocol_step_line,
     quality_lines,
 )
 
@@ -110,9 +110,9 @@ class SessionWriter:
         self._add("people.tsv", people_lines(feedback))
         self._add("quality.tsv", quality_lines(feedback))
 
-    def moment(self, moment: Moment) -> None:
+    def protocol_step(self, protocol_step: ProtocolStep) -> None:
         """Append one step of the protocol."""
-        self._add("moments.tsv", [moment_line(moment)])
+        self._add("moments.tsv", [protocol_step_line(protocol_step)])
 
     def event(self, event: SessionEvent) -> None:
         """Append an event; from any thread."""

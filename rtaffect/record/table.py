@@ -1,4 +1,4 @@
-"""Tables of a session: what the lines of ``feedback.tsv``, ``moments.tsv``, ``events.tsv`` and others say."""
+"""Tables of a session: what the lines of ``feedback.tsv``, ``protocol_steps.tsv``, ``events.tsv`` and others say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.feedback import MEAN_ROW, Feedback
 from rtaffect.protocol.event import SessionEvent
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 
 FEEDBACK_COLUMNS = (
     "step", "time", "lsl_time", "row", "kind", "predicted", "predicted_low", "predicted_high", "observed", "null_low",
@@ -32,7 +32,7 @@ def feedback_lines(f: Feedback) -> list[tuple[str, ...]]:
     """Return one line of cells per row of the space, and one for the mean over rows."""
     lines = [
         (r, kind, f.predicted[i], f.predicted_low[i], f.predicted_high[i], f.observed[i], f.null_low[i], f.null_high[i],
-         f.own_share[i], bool(f.trusted[i]))
+         f.specificity[i], bool(f.trusted[i]))
         for i, (r, kind) in enumerate(zip(f.rows, f.row_kinds, strict=True))
     ]  # fmt: skip
     lines.append(
@@ -66,7 +66,7 @@ def _lines_by_person(f: Feedback, names: Sequence[str], values: FloatArray) -> l
     ]
 
 
-def moment_line(m: Moment) -> tuple[str, ...]:
+def protocol_step_line(m: ProtocolStep) -> tuple[str, ...]:
     """Return the line of cells of one step of the protocol; the level is what the participant was shown."""
     level = math.nan if m.shown.level is None else m.shown.level
     numbers = (m.value, m.low, m.high, m.threshold, level)

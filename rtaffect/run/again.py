@@ -29,7 +29,7 @@ from rtaffect.run.assemble import (
     tell_cost,
 )
 from rtaffect.run.hearing import Programme
-from rtaffect.run.run import Run, Staging, run_session
+from rtaffect.run.run import ProtocolSetup, Run, run_session
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
@@ -72,11 +72,11 @@ def run_again(plan: SessionPlan, factor: float | None, console: Console) -> None
     ran = describe_session("replay", session.plan, engine, model, protocol)
     ran |= {key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran}
     shown = plan.model_copy(update={"participant": session.plan.participant})
-    staging = _staging(session, protocol, programme)
+    setup = _setup(session, protocol, programme)
     steps = int(session.ran.get("steps", 0)) or None
     title = f"rtaffect replay: {session.path.name}"
     stimuli = {path: sound.sha256} if sound is not None and (path := _stimulus(session)) is not None else {}
-    run = Run(engine, clock, shown, title, banner_of(model), ran, staging, stimuli=stimuli, steps=steps)
+    run = Run(engine, clock, shown, title, banner_of(model), ran, setup, stimuli=stimuli, steps=steps)
     run_session(run, console)
 
 
@@ -171,11 +171,11 @@ def _stimulus(session: RecordedSession) -> Path | None:
     return session.path / str(kept[0]["file"])
 
 
-def _staging(session: RecordedSession, protocol: Protocol | None, programme: Programme | None) -> Staging:
+def _setup(session: RecordedSession, protocol: Protocol | None, programme: Programme | None) -> ProtocolSetup:
     if protocol is None:
-        return Staging()
+        return ProtocolSetup()
     follow = keys_that_gave(protocol, blocks_that_ran(session))
-    return Staging(protocol, as_recorded(session), programme, follow=follow)
+    return ProtocolSetup(protocol, as_recorded(session), programme, follow=follow)
 
 
 def _changes(session: RecordedSession, plan: SessionPlan, model: Model | None) -> list[str]:

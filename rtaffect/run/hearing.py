@@ -79,7 +79,7 @@ class Programme:
         return max(rates, key=rates.count, default=None)
 
 
-class Ears:
+class LiveSound:
     """The sound of a session, and the stimulus if it is known, before the session's zero is.
 
     Parameters
@@ -145,8 +145,8 @@ class Ears:
         if self._aligner is not None:
             return SoundOnset(self._aligner)
         if self.markers is not None and self._plan.onset_marker is not None:
-            laid = file if self.source is file else None
-            return MarkerOnset(self.markers, self._plan.onset_marker, origin, laid)
+            placed = file if self.source is file else None
+            return MarkerOnset(self.markers, self._plan.onset_marker, origin, placed)
         file.onset = origin
         return KnownOnset(0.0)
 

@@ -21,7 +21,7 @@ from rtaffect.outputs.outlet import (
     feedback_values,
 )
 from rtaffect.protocol.event import SessionEvent
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import Recorder, RecordingStatus, Track
 from rtaffect.record.session_writer import SessionWriter
 from rtaffect.run.stage import StageSound
@@ -34,7 +34,7 @@ SHOWN_STREAM: Final = "rtaffect-shown"
 SHOWN_CHANNELS: Final = ("block", "level", "success", "value", "low", "high", "threshold")
 
 
-class Records:
+class SessionRecord:
     """What is written of a session; without a folder nothing is.
 
     Parameters
@@ -49,13 +49,13 @@ class Records:
 
     def __init__(self, run: Run, writer: SessionWriter | None, recorder: Recorder | None) -> None:
         self._run, self._writer, self.recording = run, writer, recorder
-        self._told = False
+        self._stimulus_noted = False
         self._files: dict[Path, str] = {}
         self._stimuli: list[dict[str, str]] = []
         self._feedback, self._shown, self._markers = self._own_tracks(recorder)
 
     @classmethod
-    def open(cls, run: Run, cleanup: ExitStack, console: Console) -> Records:
+    def open(cls, run: Run, cleanup: ExitStack, console: Console) -> SessionRecord:
         """Make the session's folder and begin to record; raises SettingsError if that is impossible."""
         out = run.plan.results.out
         if out is None:
@@ -122,25 +122,23 @@ class Records:
     def _tell_stimulus(self, feedback: Feedback) -> None:
         """Note once when a stimulus that no protocol plays began, as soon as that is known."""
         alignment = feedback.alignment
-        if self._told or alignment is None or alignment.state != "locked":
+        if self._stimulus_noted or alignment is None or alignment.state != "locked":
             return
-        self._told = True
+        self._stimulus_noted = True
         origin, onset = self._run.engine.origin, alignment.offset_s
         for path in self._run.stimuli:
             file = self._files[path]
             self.event(SessionEvent(onset, origin + onset, "stimulus", path.name, stim_file=file))
             self.event(SessionEvent(onset, origin + onset, "marker", f"stimulus/{path.name}/begin"))
 
-    def moment(self, moment: Moment) -> None:
+    def protocol_step(self, step: ProtocolStep) -> None:
         """Write one step of the protocol."""
         if self._writer is not None:
-            self._writer.moment(moment)
+            self._writer.protocol_step(step)
         if self._shown is not None:
-            level = np.nan if moment.shown.level is None else moment.shown.level
-            values = (
-                moment.block, level, moment.shown.success, moment.value, moment.low, moment.high, moment.threshold,
-            )  # fmt: skip
-            when = np.array([self._run.engine.end_of(moment.step)])
+            level = np.nan if step.shown.level is None else step.shown.level
+            values = (step.block, level, step.shown.success, step.value, step.low, step.high, step.threshold)
+            when = np.array([self._run.engine.end_of(step.step)])
             self._shown.samples(when, np.array([values], np.float64))
 
     def event(self, event: SessionEvent) -> None:

@@ -31,18 +31,18 @@ from rtaffect.protocol.arms import ArmSource, Real
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol, open_ended
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.protocol.timeline import Key
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.hearing import Programme
-from rtaffect.run.record import Records
+from rtaffect.run.record import SessionRecord
 from rtaffect.run.stage import Stage
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.view import run_window
 
 
 @dataclass(frozen=True, slots=True)
-class Staging:
+class ProtocolSetup:
     """What a session's protocol needs.
 
     ``follow`` has the keys of a recorded session by step, in place of the operator's; ``player`` lets its sounds be
@@ -70,7 +70,7 @@ class Run:
         Stand in the window.
     ran
         What ``session.toml`` says of the run.
-    staging
+    setup
         The protocol.
     recorder
         Records what sources receive; None for a replay, whose data are recorded already, and where nothing is kept.
@@ -90,7 +90,7 @@ class Run:
     title: str
     banner: str | None = None
     ran: Mapping[str, Any] = field(default_factory=dict)
-    staging: Staging = Staging()
+    setup: ProtocolSetup = ProtocolSetup()
     recorder: Recorder | None = None
     markers: Sequence[LslMarkers] = ()
     stimuli: Mapping[Path, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Run:
     @property
     def protocol_file(self) -> Path | None:
         """The protocol's file."""
-        return self.staging.protocol.path if self.staging.protocol is not None else None
+        return self.setup.protocol.path if self.setup.protocol is not None else None
 
 
 def run_session(run: Run, console: Console) -> int:
@@ -116,42 +116,42 @@ def run_session(run: Run, console: Console) -> int:
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
     if headless:
-        _require_no_operator(run.staging)
+        _require_no_operator(run.setup)
     stop, outcome = threading.Event(), "failed"
     with ExitStack() as cleanup:
-        records = Records.open(run, cleanup, console)
+        record = SessionRecord.open(run, cleanup, console)
         for markers in run.markers:
             cleanup.callback(markers.stop)
             markers.start()
-        room = Room(run, records, stop, cleanup)
+        running = RunningSession(run, record, stop, cleanup)
         try:
             work = _on_terminal if headless else _with_window
-            steps, outcome = work(room, console)
+            steps, outcome = work(running, console)
         finally:
-            records.close(outcome)
+            record.close(outcome)
     return steps
 
 
-def _require_no_operator(staging: Staging) -> None:
+def _require_no_operator(setup: ProtocolSetup) -> None:
     """Refuse blocks that wait for a key where there is no window to press it in."""
-    if staging.protocol is None or staging.follow is not None:
+    if setup.protocol is None or setup.follow is not None:
         return
-    waiting = next((block.name for block in staging.protocol.blocks if block.start == "operator"), None)
+    waiting = next((block.name for block in setup.protocol.blocks if block.start == "operator"), None)
     if waiting is not None:
         raise SettingsError(
-            f"protocol '{staging.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
+            f"protocol '{setup.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
             'no window here; give its blocks start = "auto", or run it on a screen and without --headless'
         )
 
 
-class Room:
+class RunningSession:
     """All that takes part in a session while it runs.
 
     Parameters
     ----------
     run
         What is to run.
-    records
+    record
         What is written of it.
     stop
         Ends it.
@@ -159,33 +159,33 @@ class Room:
         Ends outlets, player and tone.
     """
 
-    def __init__(self, run: Run, records: Records, stop: threading.Event, cleanup: ExitStack) -> None:
-        self.run, self.records, self.stop = run, records, stop
-        staging, engine = run.staging, run.engine
-        protocol = staging.protocol or open_ended()
-        conductor = Conductor(protocol, staging.arm, engine.settings.synchrony.window_s, follow=staging.follow)
-        programme = staging.programme or Programme(protocol)
+    def __init__(self, run: Run, record: SessionRecord, stop: threading.Event, cleanup: ExitStack) -> None:
+        self.run, self.record, self.stop = run, record, stop
+        setup, engine = run.setup, run.engine
+        protocol = setup.protocol or open_ended()
+        conductor = Conductor(protocol, setup.arm, engine.settings.synchrony.window_s, follow=setup.follow)
+        programme = setup.programme or Programme(protocol)
         self.participant = ParticipantPresenter(protocol.feedback.show)
-        on_moment: list[Callable[[Moment], None]] = [records.moment, self.participant.add]
-        on_event: list[Callable[[SessionEvent], None]] = [records.event]
-        self.sinks: list[Sink] = [records.feedback]
+        on_protocol_step: list[Callable[[ProtocolStep], None]] = [record.protocol_step, self.participant.add]
+        on_event: list[Callable[[SessionEvent], None]] = [record.event]
+        self.sinks: list[Sink] = [record.feedback]
         if run.plan.results.outlet and run.plan.mode != "replay":
             self._offer(on_event, cleanup)
         self.tone = self._tone(protocol)
         if self.tone is not None:
             cleanup.callback(self.tone.stop)
-            on_moment.append(self.tone)
-        if staging.player is not None:
-            cleanup.callback(staging.player.stop)
-        self.on_moment = on_moment
+            on_protocol_step.append(self.tone)
+        if setup.player is not None:
+            cleanup.callback(setup.player.stop)
+        self.on_protocol_step = on_protocol_step
         self.stage = Stage(
             conductor,
             engine.origin,
-            sounds=records.with_files(programme.sounds),
+            sounds=record.with_files(programme.sounds),
             programme=programme.source,
             lock=programme.lock,
-            player=staging.player,
-            on_moment=on_moment,
+            player=setup.player,
+            on_protocol_step=on_protocol_step,
             on_event=on_event,
             now=run.clock.now,
             stop=stop,
@@ -231,8 +231,8 @@ class Room:
             min(filter(None, (run.steps, run.plan.results.seconds)), default=None),
             outlast=run.steps is not None,
         )
-        if self.run.staging.player is not None:
-            self.run.staging.player.start(engine.origin)
+        if self.run.setup.player is not None:
+            self.run.setup.player.start(engine.origin)
         if self.tone is not None:
             self.tone.start()
         self.stage.begin()
@@ -242,9 +242,9 @@ class Room:
         return steps, "completed" if over else "stopped by the user"
 
 
-def _on_terminal(room: Room, console: Console) -> tuple[int, str]:
-    with ConsoleSink(console) as shown, _interrupt_sets(room.stop):
-        return room.work(shown)
+def _on_terminal(running: RunningSession, console: Console) -> tuple[int, str]:
+    with ConsoleSink(console) as shown, _interrupt_sets(running.stop):
+        return running.work(shown)
 
 
 @contextmanager
@@ -267,19 +267,19 @@ def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
     return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
 
 
-def _with_window(room: Room, _: Console) -> tuple[int, str]:
+def _with_window(running: RunningSession, _: Console) -> tuple[int, str]:
     """Run the engine on a thread of its own while the window has this one."""
-    run, presenter = room.run, Presenter(window_s=room.run.engine.settings.synchrony.window_s)
-    if run.staging.protocol is not None:
-        blocks = run.staging.protocol.blocks
+    run, presenter = running.run, Presenter(window_s=running.run.engine.settings.synchrony.window_s)
+    if run.setup.protocol is not None:
+        blocks = run.setup.protocol.blocks
         presenter.plan([PlannedBlock(b.name, b.kind, math.nan if b.seconds is None else b.seconds) for b in blocks])
-        room.on_moment.append(presenter.add_moment)
+        running.on_protocol_step.append(presenter.add_protocol_step)
     result: list[tuple[int, str]] = []
     failure: list[BaseException] = []
 
     def work() -> None:
         try:
-            result.append(room.work(presenter.add))
+            result.append(running.work(presenter.add))
             presenter.end("the session has ended")
         except BaseException as error:
             failure.append(error)
@@ -287,28 +287,28 @@ def _with_window(room: Room, _: Console) -> tuple[int, str]:
 
     thread = threading.Thread(target=work, name="engine")
     thread.start()
-    plan, conductor = run.plan, room.stage.conductor
+    plan, conductor = run.plan, running.stage.conductor
     seen = plan.protocol.screen is not None or plan.protocol.preview
     try:
         run_window(
             presenter,
             title=run.title,
             banner=run.banner,
-            on_close=room.stop.set,
+            on_close=running.stop.set,
             now=run.clock.now,
             seconds_after_end=None if run.stay_open and plan.results.seconds is None else 1.0,
             sources=run.engine.sources,
             on_go=conductor.go,
             on_skip=conductor.skip,
-            on_marker=room.stage.mark,
-            recording=room.records.status if room.records.recording else None,
+            on_marker=running.stage.mark,
+            recording=running.record.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
             zones=_zones(run.engine.space),
-            participant=room.participant if seen else None,
+            participant=running.participant if seen else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,
         )
     finally:
-        room.stop.set()
+        running.stop.set()
         thread.join()
     if failure:
         raise failure[0]

@@ -18,7 +18,7 @@ from rtaffect.outputs.sound_player import read_samples
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import EventType, SessionEvent
 from rtaffect.protocol.model import Block
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.sources.programme import ProgrammeSource
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
 from rtaffect.timelock.stimulus import PlannedOnsets
@@ -51,7 +51,7 @@ class StageSound:
 
 
 class Stage:
-    """A sink of Feedback that leads the protocol. Its own sinks get each Moment and each event.
+    """A sink of Feedback that leads the protocol. Its own sinks get each ProtocolStep and each event.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Stage:
     player
         What lets them be heard; None where something else does.
     on_moment, on_event
-        Called with each Moment, on the engine's thread, and with each event, from any.
+        Called with each ProtocolStep, on the engine's thread, and with each event, from any.
     now
         Present time on the LSL clock, s.
     stop
@@ -82,14 +82,14 @@ class Stage:
         programme: ProgrammeSource,
         lock: PlannedOnsets,
         player: ProgrammePlayer | None,
-        on_moment: Sequence[Callable[[Moment], None]],
+        on_protocol_step: Sequence[Callable[[ProtocolStep], None]],
         on_event: Sequence[Callable[[SessionEvent], None]],
         now: Callable[[], float],
         stop: threading.Event,
     ) -> None:
         self.conductor, self._origin, self._sounds = conductor, origin, sounds
         self._programme, self._lock, self._player = programme, lock, player
-        self._on_moment, self._on_event, self._now = on_moment, on_event, now
+        self._on_protocol_step, self._on_event, self._now = on_protocol_step, on_event, now
         self._seen = 0
         self._ready: tuple[int, float] | None = None
         self._playing: tuple[Block, StageSound, float] | None = None
@@ -111,7 +111,7 @@ class Stage:
 
     def __call__(self, feedback: Feedback) -> None:
         """Take one step."""
-        moment = self.conductor.step(feedback)
+        protocol_step = self.conductor.step(feedback)
         for event in self.conductor.events_since(self._seen):
             self._seen += 1
             block = self.conductor.protocol.blocks[event.block - 1]
@@ -126,9 +126,9 @@ class Stage:
         self._sound_may_end(feedback.time)
         self._prepare(feedback.time)
         self._look_at_cues()
-        for sink in self._on_moment:
-            sink(moment)
-        if moment.phase == "done":
+        for sink in self._on_protocol_step:
+            sink(protocol_step)
+        if protocol_step.phase == "done":
             self._stop.set()
 
     def _prepare(self, now_s: float) -> None:

@@ -103,7 +103,7 @@ class NetworkWatch:
     def __init__(self) -> None:
         self.streams: tuple[StreamFacts, ...] = ()
         self._handles: dict[str, FoundStream] = {}
-        self._told: dict[str, StreamFacts] = {}
+        self._described: dict[str, StreamFacts] = {}
         self._ask_at: dict[str, float] = {}
         self._since = time.monotonic()
         self._stopping = threading.Event()
@@ -138,7 +138,7 @@ class NetworkWatch:
                 self._publish(found)
 
     def _publish(self, found: list[FoundStream]) -> None:
-        streams = tuple(self._told.get(stream.uid) or _bare(stream) for stream in found)
+        streams = tuple(self._described.get(stream.uid) or _bare(stream) for stream in found)
         if streams != self.streams:
             self.streams = streams
 
@@ -146,11 +146,11 @@ class NetworkWatch:
         try:
             info = read_info(stream, DESCRIBE_S)
         except StreamError as error:
-            self._told[stream.uid] = _bare(stream, trouble=str(error))
+            self._described[stream.uid] = _bare(stream, trouble=str(error))
             self._ask_at[stream.uid] = time.monotonic() + ASK_AGAIN_S
             return
         labels, types, units = (channel_fields(info, key) for key in ("label", "type", "unit"))
-        self._told[stream.uid] = _bare(stream, labels=labels, types=types, units=units, described=True)
+        self._described[stream.uid] = _bare(stream, labels=labels, types=types, units=units, described=True)
         self._ask_at[stream.uid] = float("inf")
 
 

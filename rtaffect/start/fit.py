@@ -30,7 +30,7 @@ from rtaffect.start.streams import Ready, people
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fit:
+class BundleFit:
     """What the session would show of these headsets.
 
     ``whole`` is the space before it is fitted and ``space`` after, None where that is impossible; ``wrong`` says why,
@@ -53,7 +53,7 @@ def people_of(choices: Choices, found: Found) -> tuple[tuple[Ready, ...], tuple[
     return (*persons, *(board for board in boards if isinstance(board, Ready))), (*wrong, *troubles)
 
 
-def fit_of(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Fit:
+def fit_of(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> BundleFit:
     """Return whether the bundle, or the settings that hold without one, fit the headsets ``persons``."""
     facts = found.bundle(choices)
     if facts is not None and persons:
@@ -61,11 +61,11 @@ def fit_of(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Fit:
     try:
         settings = settings_of(choices, found)
     except RtaffectError as error:
-        return Fit(wrong=(("mains", str(error)),))
+        return BundleFit(wrong=(("mains", str(error)),))
     operator = found.get(ask_head(choices))
     unread = choices.head.strip() and not isinstance(operator, Operator)
     if settings is None or unread or ask_bundle(choices) is not None or not persons:
-        return Fit()
+        return BundleFit()
     return _fit(operator if isinstance(operator, Operator) else None, settings, persons, "streams")
 
 
@@ -87,7 +87,7 @@ def settings_of(choices: Choices, found: Found) -> Settings | None:
 
 
 @functools.lru_cache(maxsize=8)
-def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Ready, ...], blamed: str) -> Fit:
+def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Ready, ...], blamed: str) -> BundleFit:
     montages = {person.name: person.channels for person in people}
     wrong = []
     for rate in dict.fromkeys(person.rate for person in people):
@@ -103,12 +103,12 @@ def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Ready
             whole = RegionSpace(given)
         else:
             whole = ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
-        return Fit(whole, whole.fit_to(montages), settings, tuple(wrong))
+        return BundleFit(whole, whole.fit_to(montages), settings, tuple(wrong))
     except RtaffectError as error:
-        return Fit(whole, None, settings, (*wrong, (blamed, str(error))))
+        return BundleFit(whole, None, settings, (*wrong, (blamed, str(error))))
 
 
-def protocol_misfits(choices: Choices, found: Found, fit: Fit) -> tuple[str, ...]:
+def protocol_misfits(choices: Choices, found: Found, fit: BundleFit) -> tuple[str, ...]:
     """Return what of the protocol these headsets cannot show."""
     protocol = found.protocol(choices)
     if protocol is None or fit.space is None or fit.settings is None:

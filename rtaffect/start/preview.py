@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import RtaffectError, SoundError
 from rtaffect.common.montage import is_eog
-from rtaffect.observed.listener import STRONGEST_V, WEAKEST_V, typical_amplitude
+from rtaffect.observed.participant import STRONGEST_V, WEAKEST_V, typical_amplitude
 from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, portaudio
 from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
@@ -184,7 +184,7 @@ class Traces:
         V, each channel without its mean; NaN where there is nothing.
     spacing : float
         V between neighbouring channels, for all to be seen.
-    doubt : str
+    unit_warning : str
         What seems to be wrong with the unit, '' for nothing.
     """
 
@@ -192,7 +192,7 @@ class Traces:
     time: NDArray[np.float64]
     values: NDArray[np.float64]
     spacing: float
-    doubt: str = ""
+    unit_warning: str = ""
 
 
 def newest(source: Source, seconds: float, now: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -224,7 +224,7 @@ def thinned(
     parts = centred[len(time) - n :].reshape(-1, length, len(names))
     bounds = np.stack([parts.min(axis=1), parts.max(axis=1)], axis=1).reshape(-1, len(names))
     starts = time[len(time) - n :: length]
-    return Traces(names, np.repeat(starts, 2), bounds, _spacing(amplitude), _doubt(amplitude))
+    return Traces(names, np.repeat(starts, 2), bounds, _spacing(amplitude), _unit_warning(amplitude))
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -250,7 +250,7 @@ def _spacing(amplitude: float) -> float:
     return next(decade * step for step in (1, 2, 5, 10) if decade * step >= wanted)
 
 
-def _doubt(amplitude: float) -> str:
+def _unit_warning(amplitude: float) -> str:
     if not amplitude > 0 or WEAKEST_V < amplitude < STRONGEST_V:
         return ""
     return (

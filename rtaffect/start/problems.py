@@ -12,7 +12,7 @@ from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.boards import parse_board
 from rtaffect.start.choices import Choices, plan_of
 from rtaffect.start.fields import rate_in, threads_in
-from rtaffect.start.fit import Fit, fit_of, people_of, reference_troubles
+from rtaffect.start.fit import BundleFit, fit_of, people_of, reference_troubles
 from rtaffect.start.found import (
     DemoFacts,
     FeaturizerFacts,
@@ -143,8 +143,8 @@ def _boards(choices: Choices, found: Found) -> Iterator[Problem]:
             yield Problem("boards", str(error))
             continue
         if text not in found.boards:
-            told = f"Board {text} is opened when its line is selected: whether it answers and fits is not known yet"
-            yield Problem("boards", told, "note")
+            summary = f"Board {text} is opened when its line is selected: whether it answers and fits is not known yet"
+            yield Problem("boards", summary, "note")
 
 
 def _blamed(message: str) -> str:
@@ -159,12 +159,12 @@ def _nobody(choices: Choices, found: Found) -> Iterator[Problem]:
     eeg = [stream for stream in streams if stream.may_be_eeg]
     if choices.mode == "replay":
         if isinstance(found.get(ask_recording(choices)), RecordingFacts):
-            told = "No stream is ticked" if eeg else "The recording has no stream of numbers that may be EEG"
-            yield Problem("streams", f"{told}: {'tick the EEG' if eeg else 'choose another recording'}")
+            summary = "No stream is ticked" if eeg else "The recording has no stream of numbers that may be EEG"
+            yield Problem("streams", f"{summary}: {'tick the EEG' if eeg else 'choose another recording'}")
         return
     if eeg:
-        told = "No EEG stream is ticked" if not queries_of(choices) else "None of the streams is of type EEG"
-        yield Problem("streams", f"{told}: tick the line of each headset that takes part")
+        summary = "No EEG stream is ticked" if not queries_of(choices) else "None of the streams is of type EEG"
+        yield Problem("streams", f"{summary}: tick the line of each headset that takes part")
     elif found.searched_s < NOBODY_S:
         yield Problem("streams", "Streams are being looked for on the network", "wait")
     else:
@@ -175,7 +175,7 @@ def _nobody(choices: Choices, found: Found) -> Iterator[Problem]:
         )
 
 
-def _bundle(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: Fit) -> Iterator[Problem]:
+def _bundle(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: BundleFit) -> Iterator[Problem]:
     try:
         threads_in(choices.threads)
     except RtaffectError as error:

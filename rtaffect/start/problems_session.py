@@ -10,7 +10,7 @@ from rtaffect.plan.session_plan import is_code
 from rtaffect.present.participant_state import choose_screen
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import seconds_in
-from rtaffect.start.fit import Fit, protocol_misfits
+from rtaffect.start.fit import BundleFit, protocol_misfits
 from rtaffect.start.found import (
     FolderFacts,
     Found,
@@ -32,7 +32,7 @@ LEAST_FREE: Final = 200e6
 _BYTES: Final = 6.0
 
 
-def protocol_problems(choices: Choices, found: Found, fit: Fit) -> Iterator[Problem]:
+def protocol_problems(choices: Choices, found: Found, fit: BundleFit) -> Iterator[Problem]:
     """Return what is wrong with the protocol, its allocation, and the participant's view."""
     yield from looked(ask_protocol(choices), found, "protocol", "The protocol is being read")
     facts = found.get(ask_protocol(choices))
@@ -124,8 +124,8 @@ def _folder(choices: Choices, found: Found, facts: FolderFacts, persons: tuple[R
         text = f"Only {size(facts.free)} are free for the results, at least {size(LEAST_FREE)} are needed: make room"
         yield Problem("folder", text)
     elif (room := room_s(facts, persons)) < (needed := needed_s(choices, found)):
-        told = f"{size(facts.free)} are free, enough for {duration(room)} of these streams, but the session may take"
-        yield Problem("folder", f"{told} {duration(needed)}: make room, or choose another disk")
+        message = f"{size(facts.free)} are free, enough for {duration(room)} of these streams, but the session may take"
+        yield Problem("folder", f"{message} {duration(needed)}: make room, or choose another disk")
 
 
 def room_s(facts: FolderFacts, persons: tuple[Ready, ...]) -> float:

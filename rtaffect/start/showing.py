@@ -77,7 +77,7 @@ class Previews:
             return None, in_window(shown.trouble)
         now = local_clock()
         found, health = traces(shown.source, now), status_of(shown, now)
-        return found, in_window(_trouble(health) or found.doubt)
+        return found, in_window(_trouble(health) or found.unit_warning)
 
     def loudness(self) -> tuple[Level | None, str]:
         """Return how loud the chosen sound is now, None where none is listened to, and what is wrong with it."""
@@ -138,7 +138,7 @@ def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Trac
     if values is None or not len(values) or not rate > 0:
         return None, "the recording has no samples of it"
     made = thinned(plan.names, (np.arange(len(values)) - len(values)) / rate, plan.apply(values))
-    return made, in_window(made.doubt)
+    return made, in_window(made.unit_warning)
 
 
 def _trouble(status: SourceStatus | None) -> str:

@@ -14,7 +14,7 @@ from rtaffect.present.participant_state import ScreenInfo
 from rtaffect.sources.boards import parse_board
 from rtaffect.start.background import FileWatch, NetworkWatch
 from rtaffect.start.choices import Choices, plan_of
-from rtaffect.start.fit import Fit, fit_of, forget, people_of
+from rtaffect.start.fit import BundleFit, fit_of, forget, people_of
 from rtaffect.start.found import (
     DemoFacts,
     FolderFacts,
@@ -61,7 +61,7 @@ class StartState:
     rows: tuple[StreamRow, ...]
     selected: int
     people: tuple[Ready, ...]
-    fit: Fit
+    fit: BundleFit
 
     @property
     def may_start(self) -> bool:

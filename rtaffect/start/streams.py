@@ -154,10 +154,10 @@ def _inseparable(stream: StreamFacts, others: Sequence[StreamFacts]) -> str:
     values = {"name": stream.name, "source_id": stream.source_id, "type": stream.type}
     same = next((s for s in others if s.name == stream.name or s.type == stream.type), None)
     other = f" from {same.name!r} ({same.type}) on {same.host}" if same is not None else ""
-    told = ", ".join(f"{field} {value!r}" for field, value in values.items() if value)
+    described = ", ".join(f"{field} {value!r}" for field, value in values.items() if value)
     return (
-        f"stream {stream.name!r} cannot be told apart{other} by {told}: give one of them a name or source_id of its "
-        "own in its program, or switch the other off"
+        f"stream {stream.name!r} cannot be told apart{other} by {described}: give one of them a name or source_id of "
+        "its own in its program, or switch the other off"
     )
 
 

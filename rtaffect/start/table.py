@@ -9,7 +9,7 @@ from typing import Final, Literal
 from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.selection import Query
 from rtaffect.start.choices import Choices
-from rtaffect.start.fit import Fit, reference_troubles
+from rtaffect.start.fit import BundleFit, reference_troubles
 from rtaffect.start.found import (
     AllocationFacts,
     DemoFacts,
@@ -139,7 +139,7 @@ def sound_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def bundle_lines(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: Fit) -> tuple[Line, ...]:
+def bundle_lines(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: BundleFit) -> tuple[Line, ...]:
     """Return the summary of the bundle, and whether it fits."""
     facts = found.bundle(choices)
     if facts is None:
@@ -163,7 +163,7 @@ def _rows(space: str, rows: int, channels: int) -> str:
     return f"{rows} rows ({space}) from {channels} channels"
 
 
-def _fits(fit: Fit, persons: tuple[Ready, ...]) -> Line:
+def _fits(fit: BundleFit, persons: tuple[Ready, ...]) -> Line:
     if not persons:
         return Line("fit: tick a stream to see whether it fits", "idle")
     if fit.wrong or fit.space is None or fit.whole is None:
@@ -184,8 +184,8 @@ def _speed(choices: Choices, found: Found) -> tuple[Line, ...]:
     if math.isnan(fact.cost_s):
         return (Line(fact.text, "idle"),)
     fast = fact.cost_s <= TOO_SLOW_S
-    told = f"featurizer takes {fact.cost_s:.2f} s of each second"
-    return (Line(told if fast else f"{told}: too slow", "good" if fast else "bad"),)
+    message = f"featurizer takes {fact.cost_s:.2f} s of each second"
+    return (Line(message if fast else f"{message}: too slow", "good" if fast else "bad"),)
 
 
 def protocol_lines(choices: Choices, found: Found) -> tuple[Line, ...]:

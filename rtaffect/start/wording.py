@@ -37,9 +37,9 @@ def in_window(message: str) -> str:
     """Return ``message`` on one line, with the window's fields where it names options: '--unit' is the field Unit."""
     parts = _LISTED.sub("", " ".join(message.split())).split("`")
     # Between backticks stands a command to be typed as it is.
-    told = "`".join(_reworded(part) if number % 2 == 0 else part for number, part in enumerate(parts))
+    wording = "`".join(_reworded(part) if number % 2 == 0 else part for number, part in enumerate(parts))
     # A name of a file or stream at the beginning stays as it is.
-    return told[0].upper() + told[1:] if re.match(r"[a-z]+ ", told) else told
+    return wording[0].upper() + wording[1:] if re.match(r"[a-z]+ ", wording) else wording
 
 
 def _reworded(text: str) -> str:

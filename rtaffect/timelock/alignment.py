@@ -112,7 +112,7 @@ class Aligner:
         self._known: OffsetLine | None = None
         # Where the last second was found, to be confirmed by the next.
         self._pending: list[float] = []
-        self._forget_doubts()
+        self._forget_unsure()
         self._confidence = 0.0
 
     def step(self, sound: Float32Array | None, start_s: float) -> Alignment:
@@ -184,7 +184,7 @@ class Aligner:
             return self._nowhere("found in the stimulus; the next second must confirm it")
         self._line = OffsetLine()
         self._line.add(now - len(newest) / 2, found.offset)
-        self._forget_doubts()
+        self._forget_unsure()
         return self._here(self._line, now)
 
     def _places(self, now: int) -> list[float]:
@@ -195,8 +195,8 @@ class Aligner:
             power[at : at + FRAMES_PER_S] = second.power
         offsets = []
         for seconds in _SOUGHT_S:
-            courses = band_courses(power[-seconds * FRAMES_PER_S :])
-            offsets += [now - seconds - frame / FRAMES_PER_S for frame in self._search.find(courses, _PLACES)]
+            time_courses = band_courses(power[-seconds * FRAMES_PER_S :])
+            offsets += [now - seconds - frame / FRAMES_PER_S for frame in self._search.find(time_courses, _PLACES)]
         return offsets
 
     def _compare(self, offsets: list[float], newest: list[_Second]) -> _Found | None:
@@ -231,10 +231,10 @@ class Aligner:
         if second is not None:
             place = round((second.start - line.at(now - 0.5)) * SAMPLE_RATE)
             expected = second.start - place / SAMPLE_RATE
-            self._doubts.append(self._matcher.evidence(second.spectrum, place))
+            self._unsure.append(self._matcher.evidence(second.spectrum, place))
             if (measured := self._confirmed(expected)) is not None:
                 line.add(now - 0.5, measured)
-                self._forget_doubts()
+                self._forget_unsure()
                 return self._here(line, now)
             if self._jumped(expected):
                 return self._lose(line, "the sound jumped against the stimulus")
@@ -244,7 +244,7 @@ class Aligner:
 
     def _confirmed(self, expected: float) -> float | None:
         """Return the offset that the seconds since the last confirmation show together, None if they show none."""
-        peak = peak_of(sum(self._doubts, np.zeros(1)) - len(self._doubts))
+        peak = peak_of(sum(self._unsure, np.zeros(1)) - len(self._unsure))
         alone = peak.second < (1.0 - _KEEP_CONFIDENCE) * peak.value
         if peak.value < _KEEP_EVIDENCE or not alone or abs(peak.lag) > _GATE_S * SAMPLE_RATE:
             return None
@@ -253,7 +253,7 @@ class Aligner:
 
     def _jumped(self, expected: float) -> bool:
         """Return whether the newest two seconds lie at one place, and not where they must."""
-        peak = peak_of(self._doubts[-1])
+        peak = peak_of(self._unsure[-1])
         if peak.value < _LOCK_EVIDENCE or abs(peak.lag) <= _GATE_S * SAMPLE_RATE:
             self._displaced.clear()
             return False
@@ -267,11 +267,11 @@ class Aligner:
         heard = [second for second in self._heard if second.start >= self._next - self._missed]
         self._heard.clear()
         self._heard.extend(heard)
-        self._forget_doubts()
+        self._forget_unsure()
         return self._nowhere(reason)
 
-    def _forget_doubts(self) -> None:
-        self._doubts: deque[Evidence] = deque(maxlen=PATIENCE_STEPS)
+    def _forget_unsure(self) -> None:
+        self._unsure: deque[Evidence] = deque(maxlen=PATIENCE_STEPS)
         self._displaced: list[float] = []
         self._missed = 0
 

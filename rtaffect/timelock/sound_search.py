@@ -92,25 +92,25 @@ class SoundSearch:
     """
 
     def __init__(self, stimulus: Float32Array) -> None:
-        courses = band_courses(band_power(stimulus, np.zeros(FRAME - HOP, np.float32)))
-        self._places = len(courses) + LONGEST
+        time_courses = band_courses(band_power(stimulus, np.zeros(FRAME - HOP, np.float32)))
+        self._places = len(time_courses) + LONGEST
         hop = _BLOCK - LONGEST
         blocks = -(-self._places // hop)
         padded = np.zeros((LONGEST + blocks * hop + LONGEST, BANDS), np.float32)
-        padded[LONGEST : LONGEST + len(courses)] = courses
+        padded[LONGEST : LONGEST + len(time_courses)] = time_courses
         self._energy = np.concatenate([[0.0], np.cumsum(np.square(padded, dtype=np.float64).sum(axis=1))])
         # (frequency, block, band), so that each frequency is one matrix product.
         self._spectra = np.empty((_BLOCK // 2 + 1, blocks, BANDS), np.complex64)
         for block in range(blocks):
             self._spectra[:, block] = rfft(padded[block * hop : block * hop + _BLOCK], axis=0)
 
-    def find(self, courses: Float32Array, most: int) -> list[int]:
-        """Return the stimulus's frame at which ``courses`` (m <= 1000, 16) may begin, best first, ``most`` at most.
+    def find(self, time_courses: Float32Array, most: int) -> list[int]:
+        """Return the stimulus's frame at which ``time_courses`` (m, 16) may begin, best first, at most ``most``.
 
         The frame is negative where the captured stretch begins before the stimulus.
         """
-        frames = len(courses)
-        query = rfft(courses, _BLOCK, axis=0).conj()[:, :, None]
+        frames = len(time_courses)
+        query = rfft(time_courses, _BLOCK, axis=0).conj()[:, :, None]
         product = np.matmul(self._spectra, query)[:, :, 0]
         valid = irfft(np.ascontiguousarray(product.T), _BLOCK, axis=1)[:, : _BLOCK - LONGEST]
         # Place p of the padded stimulus is frame p - LONGEST; there, a stretch of m frames must overlap it.

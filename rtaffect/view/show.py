@@ -91,10 +91,10 @@ def run_window(
         If the participant's screen is not there; no window was shown then.
     """
     application = _application()
-    told: list[Callable[[str], None]] = []
+    listening: list[Callable[[str], None]] = []
 
     def tell(text: str) -> None:
-        for call in told:
+        for call in listening:
             call(text)
 
     # Before the operator's window: if its screen is not there, none is shown.
@@ -102,7 +102,7 @@ def run_window(
     if participant is not None:
         view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None, on_trouble=tell)
     window = SessionWindow(presenter, **options)
-    told.append(window.show_trouble)
+    listening.append(window.show_trouble)
     loop = QEventLoop()
     window.closed.connect(loop.quit)
     with _interrupt_closes(window):

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from calibration.calibrate import calibrate
 from calibration.command import KEPT, QUICK, command
 from calibration.measured import measure
-from calibration.responses import synchrony_courses
+from calibration.responses import synchrony_time_courses
 from calibration.study import FolderStudy
 from rtaffect.cli.replay import command as replay_command
 from rtaffect.common.clock import InstantClock
@@ -88,9 +88,9 @@ def test_a_reference_is_the_mean_of_people_of_unit_variance():
     np.testing.assert_allclose(small_bundle().references[0].mean, scaled.mean(axis=0), atol=1e-5)
 
 
-def test_synchrony_courses_are_each_against_the_others():
+def test_synchrony_time_courses_are_each_against_the_others():
     group = standardise(responses(1))
-    found = synchrony_courses(group, SETTINGS, RowLayout.plain(24))
+    found = synchrony_time_courses(group, SETTINGS, RowLayout.plain(24))
     assert found.shape == (5, 45, 24)
     assert np.isnan(found[:, :9]).all()
     for step, person, row in ((10, 0, 0), (27, 3, 11), (45, 4, 23)):
@@ -105,8 +105,8 @@ def test_what_was_planted_is_what_was_calibrated_on():
     study = small_study()
     found, planted = [], []
     for number, sound in enumerate(study.sounds()):
-        courses = synchrony_courses(standardise(responses(number)), SETTINGS, RowLayout.plain(24))
-        found.append(np.nanmean(np.tanh(courses)))
+        time_courses = synchrony_time_courses(standardise(responses(number)), SETTINGS, RowLayout.plain(24))
+        found.append(np.nanmean(np.tanh(time_courses)))
         expected = study.cohort.expected(sound.sha256, study.features[sound.name], 4, 10)
         planted.append(np.nanmean(expected))
     assert np.mean(found) == pytest.approx(np.mean(planted), abs=0.03)
@@ -386,7 +386,7 @@ def test_who_did_not_hear_a_sound_has_no_part_in_it(written, tmp_path):
     assert note.startswith("listener-01: no onset for soundtrack-02 (left out there: 4 others have one)")
     found = measure(study, SETTINGS, quiet)
     assert np.isnan(found.people[1][0]).all()
-    expected = synchrony_courses(standardise(responses(1)[1:]), SETTINGS, RowLayout.plain(24))
+    expected = synchrony_time_courses(standardise(responses(1)[1:]), SETTINGS, RowLayout.plain(24))
     np.testing.assert_allclose(found.people[1][1:], expected, atol=5e-3)
     assert (found.references[1].count <= 4).all()
     assert found.references[0].count.max() == 5
@@ -405,7 +405,7 @@ def test_a_calibrated_listener_is_left_out_of_the_reference_in_replay(written, t
     observed = np.array([float(r["observed"].replace("n/a", "nan")) for r in rows])
     lead = int(float(rows[-1]["stimulus_offset"]))
     column = CHANNELS.index("Cz")
-    expected = np.tanh(synchrony_courses(standardise(responses(0)), SETTINGS, RowLayout.plain(24))[2, :, column])
+    expected = np.tanh(synchrony_time_courses(standardise(responses(0)), SETTINGS, RowLayout.plain(24))[2, :, column])
     np.testing.assert_allclose(observed[lead : lead + 45], expected, atol=5e-3)
     with_own = running_correlation(responses(0)[2], small_bundle().references[0].mean, 1000, 100, 600)[:, column]
     assert np.nanmean(with_own) > np.nanmean(expected) + 0.1

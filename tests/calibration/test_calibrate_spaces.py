@@ -14,7 +14,7 @@ from scipy.signal import lfilter
 
 from calibration.calibrate import calibrate
 from calibration.command import QUICK, command, describe
-from calibration.responses import component_spaces, group_responses, left_out_courses, synchrony_courses
+from calibration.responses import component_spaces, group_responses, left_out_time_courses, synchrony_time_courses
 from rtaffect.common.clock import InstantClock
 from rtaffect.common.errors import ArtifactError, MontageError, RecordingError, SettingsError
 from rtaffect.common.settings import Settings, SynchronySettings
@@ -69,7 +69,7 @@ def test_a_bundle_comes_back_with_its_space(kind, tmp_path):
     assert found.space.rows == bundle.space.rows == found.manifest.rows
     assert len(found.manifest.scores.r) == len(found.space.rows)
     second = 1e-5 * np.random.default_rng(0).standard_normal((100, len(bundle.space.channels)))
-    np.testing.assert_allclose(found.space.courses(second), bundle.space.courses(second), rtol=1e-6)
+    np.testing.assert_allclose(found.space.time_courses(second), bundle.space.time_courses(second), rtol=1e-6)
     for a, b in zip(found.references, bundle.references, strict=True):
         np.testing.assert_array_equal(a.mean, b.mean)
 
@@ -104,7 +104,7 @@ def test_regions_below_the_least_share_are_never_trusted():
     last = replayed(made("regions"))[-1]
     assert last.rows == made("regions").space.rows
     assert set(last.row_kinds) == {"zone", "region", "group"}
-    assert not last.trusted[last.own_share < 0.3].any()
+    assert not last.trusted[last.specificity < 0.3].any()
     assert last.quality.shape == (1, len(last.channels))
 
 
@@ -130,17 +130,17 @@ def test_synchrony_of_components_is_that_of_the_spaces_without_each():
     study, bundle = small_study(), made("components")
     sound = study.sounds()[0]
     people = [clean_channels(*study.eeg(p, sound), sound.seconds, CHANNELS, SETTINGS) for p in study.listeners]
-    found = left_out_courses(people, [bundle.space] * 5, SETTINGS)
+    found = left_out_time_courses(people, [bundle.space] * 5, SETTINGS)
     group, layout = group_responses(people, bundle.space, SETTINGS)
-    np.testing.assert_allclose(found, synchrony_courses(group, SETTINGS, layout), atol=1e-12)
+    np.testing.assert_allclose(found, synchrony_time_courses(group, SETTINGS, layout), atol=1e-12)
 
 
-def test_pairwise_courses_are_each_ones_mean_over_pairs():
+def test_pairwise_time_courses_are_each_ones_mean_over_pairs():
     study = small_study()
     sound = study.sounds()[1]
     people = [clean_channels(*study.eeg(p, sound), sound.seconds, CHANNELS, PAIRWISE) for p in study.listeners]
     group, layout = group_responses(people, made("channels").space, PAIRWISE)
-    found = synchrony_courses(group, PAIRWISE, layout)
+    found = synchrony_time_courses(group, PAIRWISE, layout)
     window = group[:, 1500:2500, 7]
     r = np.corrcoef(window)
     for person in range(5):

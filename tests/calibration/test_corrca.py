@@ -57,8 +57,8 @@ def alike(one: Components, other: Components) -> np.ndarray:
 
 def held_out_isc(group: np.ndarray, filters: list[np.ndarray]) -> np.ndarray:
     """Correlation (people,) of each person's course with the mean of the others', by that person's filter."""
-    courses = [group @ w for w in filters]
-    return np.array([np.corrcoef(y[i], np.delete(y, i, axis=0).mean(axis=0))[0, 1] for i, y in enumerate(courses)])
+    time_courses = [group @ w for w in filters]
+    return np.array([np.corrcoef(y[i], np.delete(y, i, axis=0).mean(axis=0))[0, 1] for i, y in enumerate(time_courses)])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -88,24 +88,24 @@ def plain(group: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray, np.n
     shrunk = (1 - gamma) * within + gamma * np.linalg.eigvalsh(within).mean() * np.eye(channels)
     values, vectors = eig(np.linalg.inv(shrunk) @ between)
     w = np.real(vectors[:, np.argsort(-np.real(values))])
-    courses = np.concatenate(x) @ w
-    w, courses = w / courses.std(axis=0), courses / courses.std(axis=0)
+    time_courses = np.concatenate(x) @ w
+    w, time_courses = w / time_courses.std(axis=0), time_courses / time_courses.std(axis=0)
     isc = np.diag(w.T @ between @ w) / np.diag(w.T @ within @ w) / (people - 1)
-    return w.T, courses[:, :4], isc, within / people
+    return w.T, time_courses[:, :4], isc, within / people
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5])
 def test_complete_data_give_the_papers_components(gamma):
     group, _, _ = cohort(4, people=5, channels=8, strength=(0.3, 0.2))
     found = fit(moments_of(group), 4, gamma)
-    filters, courses, isc, within = plain(group, gamma)
+    filters, time_courses, isc, within = plain(group, gamma)
     sign = np.sign((found.filters * filters[:4]).sum(axis=1))
     np.testing.assert_allclose(found.filters, filters[:4] * sign[:, None], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.isc, isc[:4], atol=1e-9)
     np.testing.assert_allclose(found.covariance, within, atol=1e-9)
     # The forward model is the regression of the EEG on the courses (Parra et al., 2005).
     scaled = np.concatenate([(p - p.mean(axis=0)) / np.sqrt(p.var(axis=0).mean()) for p in group])
-    forward = np.linalg.lstsq(courses * sign, scaled)[0].T
+    forward = np.linalg.lstsq(time_courses * sign, scaled)[0].T
     np.testing.assert_allclose(found.forward, forward, atol=1e-9)
     assert (np.take_along_axis(forward, np.abs(forward).argmax(axis=0)[None], axis=0) > 0).all()
 
@@ -252,7 +252,7 @@ def test_leaving_one_out_keeps_the_order_and_signs_of_the_whole():
         assert np.array_equal(one.isc, usual.isc[[2, 0, 1]])
 
 
-def test_courses_are_paired_rather_than_filters():
+def test_time_courses_are_paired_rather_than_filters():
     """Two channels that correlate at .95: filters whose product is negative, though their courses correlate at .8."""
     covariance = np.array([[1, 0.95], [0.95, 1]])
     filters = np.linalg.inv(np.linalg.cholesky(covariance))

@@ -14,7 +14,7 @@ from rtaffect.common.errors import ArtifactError, MontageError, SettingsError
 from rtaffect.common.montage import KNOWN, STANDARD
 from rtaffect.common.regions import REGIONS
 from rtaffect.observed.inverse import LAMBDA2, component_rows, eloreta
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.operator_file import load_operator
 from tests.support.head_models import head, needs_head, operator, widest
 
@@ -60,7 +60,7 @@ def test_the_kernel_is_the_one_of_mne_and_leaving_channels_out_gives_it_too(mne)
     order = [names.index(name) for name in fewer.manifest.channels]
     anew = component_rows(theirs[:, order], made.basis, made.source_region, 68)
     np.testing.assert_allclose(fewer.rows, anew, atol=1e-3 * np.abs(anew).max())
-    assert np.median(fewer.own_share) < np.median(made.own_share)
+    assert np.median(fewer.specificity) < np.median(made.specificity)
 
 
 @pytest.mark.parametrize("name", list(STANDARD))
@@ -80,8 +80,8 @@ def test_operators_are_sound(name):
 
 
 def test_more_channels_resolve_more():
-    own = [np.median(operator(name).own_share) for name in STANDARD]
-    local = [np.median(operator(name).local_share) for name in STANDARD]
+    own = [np.median(operator(name).specificity) for name in STANDARD]
+    local = [np.median(operator(name).local_specificity) for name in STANDARD]
     zones = [int(operator(name).trustworthy.sum()) for name in STANDARD]
     assert own == sorted(own)
     assert 0.06 < own[0] < own[2] < 0.2
@@ -90,7 +90,7 @@ def test_more_channels_resolve_more():
     assert zones == sorted(zones)
     assert 6 <= zones[0] < zones[2] <= 10
     for name in STANDARD:
-        assert (operator(name).zone_own_share >= LEAST_SHARE).all()
+        assert (operator(name).zone_specificity >= LEAST_SPECIFICITY).all()
 
 
 def test_planted_patches_are_found_more_often_than_by_the_baselines():
@@ -112,7 +112,7 @@ def test_planted_patches_are_found_more_often_than_by_the_baselines():
     assert found["ours_near"] > max(found["one_near"], found["nearest_near"]) + 0.08
 
 
-def test_source_courses_come_back_with_their_sign_and_scale():
+def test_source_time_courses_come_back_with_their_sign_and_scale():
     """A whole region that is active as one: the sum of squares of its courses is of the order of its mean current."""
     made = operator("1010-64")
     region = REGIONS.index("superiorparietal-lh")

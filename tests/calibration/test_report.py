@@ -30,7 +30,7 @@ from calibration.sweep import Question, SetResult, Sweep, sweep
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.settings import PredictionSettings, Settings
 from rtaffect.engine.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.spaces import ChannelSpace, RatingSpace, RegionSpace, Space
 from rtaffect.simulation.study import StudySound
 from tests.calibration.test_ridge import wander
@@ -53,7 +53,7 @@ def study_of(space: Space, lengths: Sequence[int], people: int = 6, seed: int = 
     rows, mixing = len(space.rows), rng.standard_normal((3, 8))
     gain = np.linspace(1.2, 0.1, rows)
     features: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
-    courses, sounds = [], []
+    time_courses, sounds = [], []
     for number, steps in enumerate(lengths):
         source = wander(rng, steps, 3, keep=0.9)
         for name, noise in zip(NAMES, NOISE, strict=True):
@@ -62,10 +62,10 @@ def study_of(space: Space, lengths: Sequence[int], people: int = 6, seed: int = 
         own = lfilter(kernel, 1, rng.standard_normal((people, steps + 10, rows)), axis=1)[:, 10:]
         course = 0.08 + 0.05 * source[:, :1] * gain + 0.12 * own
         course[:, :9] = np.nan
-        courses.append(course)
+        time_courses.append(course)
         sounds.append(StudySound(f"sound {number + 1}", np.zeros(16_000 * steps, np.float32), fit=True))
     none = tuple(np.zeros((1, 1), np.float32) for _ in lengths)
-    return features, Measured(space, tuple(sounds), tuple(courses), (), none)
+    return features, Measured(space, tuple(sounds), tuple(time_courses), (), none)
 
 
 def outcome_of(
@@ -513,7 +513,7 @@ def test_p_values_are_not_rounded_to_nothing():
 
 
 def test_rows_that_cannot_be_told_apart_are_fainter():
-    opacity = opacity_of(np.array([0.0, 0.1, 0.29, LEAST_SHARE, 0.9]))
+    opacity = opacity_of(np.array([0.0, 0.1, 0.29, LEAST_SPECIFICITY, 0.9]))
     assert (np.diff(opacity[:4]) > 0).all()
     assert opacity[3] == opacity[4] == 1
     assert opacity[2] < 0.7, "a visible step"

@@ -18,7 +18,7 @@ from rtaffect.observed.synchrony import running_correlation
 WINDOW = 10
 
 
-def courses(rng: np.random.Generator, steps: int, rows: int, common: float = 0.5) -> np.ndarray:
+def time_courses(rng: np.random.Generator, steps: int, rows: int, common: float = 0.5) -> np.ndarray:
     """Noise in windows of 10 s, unit variance; rows correlate by ``common``."""
     own, shared = rng.standard_normal((steps + WINDOW, rows)), rng.standard_normal((steps + WINDOW, 1))
     mixed = np.sqrt(1 - common) * own + np.sqrt(common) * shared
@@ -30,7 +30,7 @@ def study(seed: int, lengths: tuple[int, ...], rows: int = 3, signal: float = 0.
     rng = np.random.default_rng(seed)
     predicted, observed = [], []
     for steps in lengths:
-        x, y = courses(rng, steps, rows), courses(rng, steps, rows) + rng.standard_normal(rows)
+        x, y = time_courses(rng, steps, rows), time_courses(rng, steps, rows) + rng.standard_normal(rows)
         y += signal * x
         x[:3], y[:9] = np.nan, np.nan
         predicted.append(x)
@@ -287,7 +287,7 @@ def test_cross_fitted_predictions_need_their_bound_or_a_new_fit():
     found = {"kept": [], "bound": [], "anew": []}
     for seed in range(studies):
         rng = np.random.default_rng(seed)
-        features = [courses(rng, 129, 30, common=0.0) for _ in range(3)]
+        features = [time_courses(rng, 129, 30, common=0.0) for _ in range(3)]
         targets = study(3000 + seed, (129,) * 3, rows=4)[1]
         pairs = pair(cross_fit(features, targets), targets, WINDOW)
         r, kept = score(pairs).r, shift_null(pairs, 199, seed, cross_fitted=False)
@@ -439,7 +439,7 @@ def test_the_ceiling_is_that_of_planted_reliability(people):
 
 def test_halves_are_means_over_those_present():
     rng = np.random.default_rng(0)
-    group = [courses(rng, 80, 2) + 0.5 * rng.standard_normal((5, 80, 2)) + 3 * k for k in range(2)]
+    group = [time_courses(rng, 80, 2) + 0.5 * rng.standard_normal((5, 80, 2)) + 3 * k for k in range(2)]
     group[0][1, :30], group[1][3], group[1][:, 10:15, 0] = np.nan, np.nan, np.nan
     half = half_means(group)
     who = np.array([1, 4])
@@ -474,7 +474,7 @@ def test_the_truth_lies_between_shared_and_disjoint_halves():
     """Synchrony of signals in windows of 10 s; the truth from other groups, who hear the same sound."""
     people, rate, steps, rows = 8, 20, 200, 6
     rng = np.random.default_rng(0)
-    loudness = np.repeat(np.abs(0.2 * (1 + courses(rng, steps, rows, common=0.0))), rate, axis=0)
+    loudness = np.repeat(np.abs(0.2 * (1 + time_courses(rng, steps, rows, common=0.0))), rate, axis=0)
     shared = loudness * rng.standard_normal((steps * rate, rows))
     groups = [shared + rng.standard_normal((people, steps * rate, rows)) for _ in range(6)]
 
@@ -516,7 +516,7 @@ def test_residuals_in_windows_are_covered(steps, most):
     """Neither tail is short; what plain quantiles lack is more than made up for in short studies."""
     covered, plain = [], []
     for seed in range(60):
-        errors = courses(np.random.default_rng(seed), steps, 20, common=0.0)
+        errors = time_courses(np.random.default_rng(seed), steps, 20, common=0.0)
         for into, (low, high) in (
             (covered, residual_quantiles(errors, 0.9, WINDOW)),
             (plain, np.quantile(errors, [0.05, 0.95], axis=0)),

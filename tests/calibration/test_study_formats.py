@@ -14,7 +14,7 @@ from calibration.studies.recording import open_recording
 from calibration.study import FolderStudy
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.settings import Settings
-from rtaffect.observed.listener import Listener
+from rtaffect.observed.participant import Participant
 from tests.support.study_files import (
     CHANNELS,
     ONSETS,
@@ -50,7 +50,7 @@ def cleaned(study: FolderStudy, listener: str, number: int = 0) -> np.ndarray:
     """Return what a live session would see of the listener, (n, channels)."""
     sound = study.sounds()[number]
     source, onset = study.eeg(listener, sound)
-    live = Listener(source, study.channels(), Settings(), onset, partial=True)
+    live = Participant(source, study.channels(), Settings(), onset, partial=True)
     source.advance(onset + sound.seconds + live.lookahead_s)
     live.advance(sound.seconds)
     return live.window(sound.seconds, sound.seconds)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rtaffect.cli import devices, doctor
-from rtaffect.cli.doctor import Check
+from rtaffect.cli.doctor import Diagnosis
 from rtaffect.common.errors import ArtifactError, SoundError
 from rtaffect.predicted.manifest import SAMPLE_RATE
 from rtaffect.sources import boards, serial_ports, sound_devices
@@ -144,7 +144,7 @@ class TestDoctor:
         assert "one step takes 12 ms on CPUExecutionProvider" in found["Featurizer"].detail
 
     def test_every_problem_has_a_remedy_and_a_mark(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        good, bad = Check("Good", True, "fine [1]"), Check("Bad", False, "broken", "mend it")
+        good, bad = Diagnosis("Good", True, "fine [1]"), Diagnosis("Bad", False, "broken", "mend it")
         monkeypatch.setattr(doctor, "checks", lambda: [good, bad])
         result = run(doctor.command)
         assert result.exit_code == 1
@@ -153,7 +153,7 @@ class TestDoctor:
         assert "cannot run" in result.output
 
     def test_what_the_demo_does_not_need_does_not_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(doctor, "checks", lambda: [Check("Card", False, "none", "buy one", needed=False)])
+        monkeypatch.setattr(doctor, "checks", lambda: [Diagnosis("Card", False, "none", "buy one", needed=False)])
         result = run(doctor.command)
         assert result.exit_code == 0
         assert "buy one" in result.output

@@ -14,7 +14,7 @@ from rtaffect.common.settings import PredictionSettings, Settings, SynchronySett
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.session import Session
-from rtaffect.observed.listener import Listener
+from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.observed.synchrony import observe, others_mean, standardise, window_correlation
 from rtaffect.predicted.featurizer import features_of
@@ -53,7 +53,7 @@ def on_grid(eeg: np.ndarray, seconds: int, settings: Settings = SETTINGS) -> np.
     """Each person's whole signal (people, time, rows), as one listener gives it."""
     out = []
     for source in headsets(eeg):
-        listener = Listener(source, source.info.channels, settings, ORIGIN)
+        listener = Participant(source, source.info.channels, settings, ORIGIN)
         pieces = []
         for step in range(1, seconds + 1):
             source.advance(ORIGIN + step + listener.lookahead_s)

@@ -597,22 +597,22 @@ def run(*arguments: str | Path) -> tuple[str, BaseException | None]:
 
 def test_the_command_says_what_it_wrote(tmp_path):
     session = small(tmp_path / "a", arm="real")
-    told, error = run(
+    message, error = run(
         session, "--out", tmp_path / "out", "--task", "tale", "--people", f"{PERSON}=P9", "--author", "A B"
     )
     assert error is None
-    assert f"{PERSON}: sub-P9/ses-01/eeg/sub-P9_ses-01_task-tale_run-01" in told
-    assert "note: " in told
-    assert "1 recording in the dataset" in told
+    assert f"{PERSON}: sub-P9/ses-01/eeg/sub-P9_ses-01_task-tale_run-01" in message
+    assert "note: " in message
+    assert "1 recording in the dataset" in message
     assert json.loads((tmp_path / "out" / "dataset_description.json").read_text())["Authors"] == ["A B"]
 
 
 def test_the_command_lists_problems_and_ends_in_one_line(tmp_path):
-    told, error = run(tmp_path / "x", tmp_path / "y", "--out", tmp_path / "out")
+    message, error = run(tmp_path / "x", tmp_path / "y", "--out", tmp_path / "out")
     assert isinstance(error, RtaffectError)
     assert "2 problems, listed above" in str(error)
     assert "\n" not in str(error)
-    assert len([line for line in told.splitlines() if line.startswith("- ")]) == 2
+    assert len([line for line in message.splitlines() if line.startswith("- ")]) == 2
     for wrong in ("P01", "=P01", "Muse="):
         _, error = run(tmp_path / "x", "--out", tmp_path / "out", "--people", wrong)
         assert isinstance(error, SettingsError)

@@ -23,7 +23,7 @@ from calibration.finished.group import holm, load_group, permutation_test, sign_
 from calibration.finished.report.blocks import blocks_of
 from calibration.finished.report.command import command
 from calibration.finished.report.data import load_session
-from calibration.finished.report.figures import course_figures, course_pages
+from calibration.finished.report.figures import time_course_figures, time_course_pages
 from calibration.finished.report.group import write_group_report
 from calibration.finished.report.group_figures import aligned, between, longest_blocks, values_of
 from calibration.finished.report.numbers import session_numbers
@@ -263,10 +263,10 @@ def test_a_strong_effect_is_told_and_none_is_not(tmp_path):
     strong = write_session(tmp_path / "strong", blocks=with_effects((0, 0.3, 0.3, 0.0)), **LIGHT)
     none = write_session(tmp_path / "none", blocks=with_effects((0, 0, 0, 0)), seed=4, **LIGHT)
     numbers = [session_numbers(load_session(folder), None) for folder in (strong, none)]
-    told = [each["regulation"]["contrasts"][0] for each in numbers]
-    assert told[0]["p"] < 0.001
-    assert told[0]["low"] < 0.3 < told[0]["high"]
-    assert told[1]["p"] > 0.05
+    message = [each["regulation"]["contrasts"][0] for each in numbers]
+    assert message[0]["p"] < 0.001
+    assert message[0]["low"] < 0.3 < message[0]["high"]
+    assert message[1]["p"] > 0.05
     assert headline(numbers[0]).startswith("Regulation: in feedback the value lay above the baseline by .")
     assert "not distinguishable from none" in headline(numbers[1])
 
@@ -327,10 +327,10 @@ def test_a_sealed_arm_is_not_told_until_it_is_opened(tmp_path):
     with pytest.raises(SettingsError, match="there is no record of an opening"):
         write_session_report(sham, tmp_path / "no.html", sealed)
     record = open_on_record(sealed, [real, sham])
-    told = session_numbers(load_session(sham), opened_allocation(record))
-    assert "Unblinded: the participant is in the arm &#x27;sham&#x27;" in banner(told)
-    assert abs(told["regulation"]["shown_against_own"]) < 0.9
-    assert told["regulation"]["blocks"][1]["level"] is not None
+    message = session_numbers(load_session(sham), opened_allocation(record))
+    assert "Unblinded: the participant is in the arm &#x27;sham&#x27;" in banner(message)
+    assert abs(message["regulation"]["shown_against_own"]) < 0.9
+    assert message["regulation"]["blocks"][1]["level"] is not None
     own = session_numbers(load_session(real), opened_allocation(sealed))
     assert own["arm"] == "real"
     assert own["regulation"]["shown_against_own"] == pytest.approx(1.0, abs=1e-3)
@@ -340,7 +340,9 @@ def test_pictures_of_a_blinded_session_have_no_level(tmp_path):
     """Beside the observed values, the level that was shown tells the arm."""
     ((folder,), _) = sealed_pair(tmp_path, {"P01": "sham"})
     data = load_session(folder)
-    heights = [Image.open(io.BytesIO(course_figures(data, [], told)[0].png)).height for told in (False, True)]
+    heights = [
+        Image.open(io.BytesIO(time_course_figures(data, [], message)[0].png)).height for message in (False, True)
+    ]
     assert heights[0] < heights[1], "a panel less"
 
 
@@ -375,9 +377,9 @@ def test_a_killed_session_gives_a_report_that_says_so(session, tmp_path):
     (folder / "session.toml").write_text(text, encoding="utf-8")
     page = reported(folder, tmp_path / "killed.html")
     assert "This session has no recorded end" in page.text
-    told = " ".join(page.numbers["missing"])
+    message = " ".join(page.numbers["missing"])
     for words in ("feedback.tsv: 1 line cut short", "recording.xdf is cut short", "the end of the session"):
-        assert words in told
+        assert words in message
     assert page.numbers["glance"]["seconds"] == page.numbers["quality"]["steps"]["all"] > 100
     ran = page.numbers["regulation"]["blocks"]
     assert [block["ended"] for block in ran] == [True, True, False]
@@ -426,11 +428,11 @@ def overwritten(folder: Path) -> None:
     ],
     ids=["protocol", "values", "everything"],
 )
-def test_what_is_missing_is_told(tmp_path, change, told):
+def test_what_is_missing_is_told(tmp_path, change, message):
     folder = write_session(tmp_path / "s", blocks=SHORT, **LIGHT)
     change(folder)
     page = reported(folder, tmp_path / "s.html")
-    assert told in page.text
+    assert message in page.text
     assert "CRED-nf" in page.text
 
 
@@ -443,11 +445,11 @@ def test_what_is_missing_is_told(tmp_path, change, told):
     ],
     ids=["moments", "feedback", "overwritten"],
 )
-def test_what_is_left_is_used(tmp_path, change, told):
+def test_what_is_left_is_used(tmp_path, change, message):
     folder = write_session(tmp_path / "s", blocks=SHORT, **LIGHT)
     change(folder)
     numbers = session_numbers(load_session(folder), None)
-    assert told in " ".join([*numbers["missing"], *numbers["regulation"]["notes"]])
+    assert message in " ".join([*numbers["missing"], *numbers["regulation"]["notes"]])
     assert [block["name"] for block in numbers["regulation"]["blocks"]] == ["Baseline", "Run 1", "Run 2"]
     assert numbers["regulation"]["contrasts"][0]["difference"] > 0.03, "the planted effect"
 
@@ -485,7 +487,7 @@ def test_a_difference_is_averaged_as_it_is(tmp_path):
 
 def test_long_sessions_are_drawn_on_several_pages(tmp_path):
     data = load_session(write_session(tmp_path / "s", blocks=(FakeBlock("listen", "Film", 1300),), **LIGHT))
-    pages = course_pages(data)
+    pages = time_course_pages(data)
     assert len(pages) == 3
     assert pages[0][0] == 0
     assert pages[-1][1] >= 1300
@@ -541,9 +543,9 @@ def run_command(*arguments: str) -> tuple[str, RtaffectError | None]:
 
 def test_the_command_writes_beside_the_session(tmp_path):
     folder = write_session(tmp_path / "s", blocks=SHORT, **LIGHT)
-    told, error = run_command(str(folder))
+    message, error = run_command(str(folder))
     assert error is None
-    assert f"report {folder / 'report.html'}" in told
+    assert f"report {folder / 'report.html'}" in message
     assert Page(folder / "report.html").numbers["report"] == "rtaffect session"
     check_out(folder / "report.html")  # is a report: may be replaced
     assert not list(folder.glob("*.part"))
@@ -558,9 +560,9 @@ def test_the_command_writes_beside_the_session(tmp_path):
         (("nowhere",), "is not a session's folder"),
     ],
 )
-def test_the_command_says_in_one_line_what_is_wrong(arguments, told):
+def test_the_command_says_in_one_line_what_is_wrong(arguments, message):
     _, error = run_command(*arguments)
-    assert told in str(error)
+    assert message in str(error)
     assert "\n" not in str(error)
 
 
@@ -632,11 +634,11 @@ def test_arms_are_compared_by_permuting_participants(opened):
     assert opened.numbers["arms"] == ["real", "sham"]
 
 
-def test_courses_are_means_between_participants(group):
+def test_time_courses_are_means_between_participants(group):
     members = load_group(group[0], None)
     run = longest_blocks(members)[1]
-    courses = aligned(members, run, values_of)
-    assert courses.shape == (8, 60)
+    time_courses = aligned(members, run, values_of)
+    assert time_courses.shape == (8, 60)
     moments = {f.name: lines(f, "moments.tsv") for f in group[0]}
 
     def at(folder: str, second: int) -> float:
@@ -644,9 +646,9 @@ def test_courses_are_means_between_participants(group):
         return float(np.arctanh(float(row["value"])))
 
     expected = [(at("s0", 30) + at("s8", 30)) / 2, *(at(f"s{i}", 30) for i in range(1, 8))]
-    np.testing.assert_allclose(courses[:, 30], expected, atol=1e-9)
-    assert np.isnan(courses[:, :10]).all(), "windows that reach back before the block"
-    mean, low, high = between(courses)
+    np.testing.assert_allclose(time_courses[:, 30], expected, atol=1e-9)
+    assert np.isnan(time_courses[:, :10]).all(), "windows that reach back before the block"
+    mean, low, high = between(time_courses)
     interval = scipy.stats.t.interval(0.95, 7, np.mean(expected), scipy.stats.sem(expected))
     assert (mean[30], low[30], high[30]) == pytest.approx((np.mean(expected), *interval))
 
@@ -673,8 +675,8 @@ def test_a_group_of_one_and_one_without_values_has_a_report(tmp_path):
     good = write_session(tmp_path / "a", participant="P01", blocks=SHORT, **LIGHT)
     bad = write_session(tmp_path / "b", participant="P02", blocks=SHORT, **LIGHT)
     emptied(bad)
-    told, error = run_command("--group", str(good), str(bad), "--out", str(tmp_path / "group.html"))
-    assert error is None, told
+    message, error = run_command("--group", str(good), str(bad), "--out", str(tmp_path / "group.html"))
+    assert error is None, message
     page = Page(tmp_path / "group.html")
     assert "with fewer than two nothing can be said" in page.text
     assert "b: feedback.tsv: it is empty" in page.text

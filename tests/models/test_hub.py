@@ -102,10 +102,10 @@ class TestHub:
     def test_the_hub_s_own_conversion_is_taken_where_the_commit_has_none(self, install):
         pinned = catalogue.find("wav2vec2-base").revision
         install({pinned: (pinned, PICKLED), "refs/pr/2": (COMMIT, SAFE)}, conversion("SFconvertbot"))
-        told: list[str] = []
-        assert open_checkpoint("wav2vec2-base", progress=told.append).revision == COMMIT
-        assert "refs/pr/2" in told[0]
-        assert COMMIT in told[1]
+        message: list[str] = []
+        assert open_checkpoint("wav2vec2-base", progress=message.append).revision == COMMIT
+        assert "refs/pr/2" in message[0]
+        assert COMMIT in message[1]
 
     def test_a_conversion_by_anyone_else_is_not(self, install):
         pinned = catalogue.find("wav2vec2-base").revision
@@ -131,9 +131,9 @@ class TestHub:
         fake = install({None: (COMMIT, SAFE)})
         open_checkpoint("someone/model", progress=quiet)
         fake.down = OSError("no route")
-        told: list[str] = []
-        assert open_checkpoint("someone/model", progress=told.append).revision == COMMIT
-        assert COMMIT in told[0]
+        message: list[str] = []
+        assert open_checkpoint("someone/model", progress=message.append).revision == COMMIT
+        assert COMMIT in message[0]
         refusal("someone/model", "not on this computer", revision="v1")
 
     @pytest.mark.parametrize(

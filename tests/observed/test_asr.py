@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rtaffect.common.settings import Settings, SignalSettings
 from rtaffect.observed.asr import AHEAD_S, LEAST_CHANNELS, SubspaceReconstruction, calibrate, clean_level, clean_part
-from tests.observed.test_listener import ORIGIN, listen
+from tests.observed.test_participant import ORIGIN, listen
 from tests.support.helpers import RATE, brain_noise, headset
 
 pytestmark = pytest.mark.skipif(
@@ -314,7 +314,7 @@ def test_a_rate_that_is_too_low_is_refused():
 
 def test_neither_asrpy_nor_mne_is_imported_unasked():
     code = (
-        "import sys; import rtaffect.observed.listener; from rtaffect.observed.asr import SubspaceReconstruction as S; "
+        "import sys, rtaffect.observed.participant; from rtaffect.observed.asr import SubspaceReconstruction as S; "
         "from rtaffect.common.settings import SignalSettings; assert 'asrpy' not in sys.modules; "
         "S(SignalSettings(asr_cutoff=20), 8); assert 'asrpy' in sys.modules; assert 'mne' not in sys.modules"
     )

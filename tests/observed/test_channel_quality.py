@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtaffect.common.settings import QualitySettings, Settings, SignalSettings
 from rtaffect.observed.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
-from rtaffect.observed.listener import Listener
+from rtaffect.observed.participant import Participant
 from tests.support.helpers import headset
 
 RATE = 250.0
@@ -35,7 +35,7 @@ def judged(samples: np.ndarray, seconds: int, mains_hz: float = 50.0) -> np.ndar
     """Good or not (seconds, channels), as a session judges."""
     source = headset(samples, channels=CHANNELS[: samples.shape[1]], rate=RATE)
     names = CHANNELS[: samples.shape[1]]
-    listener = Listener(source, names, Settings(signal=SignalSettings(mains_hz=mains_hz)), ORIGIN)
+    listener = Participant(source, names, Settings(signal=SignalSettings(mains_hz=mains_hz)), ORIGIN)
     good = []
     for step in range(1, seconds + 1):
         source.advance(ORIGIN + step + listener.lookahead_s)

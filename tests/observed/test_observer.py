@@ -155,9 +155,9 @@ def test_laid_elsewhere_it_is_a_fresh_observer_of_the_same_seconds(first, then, 
         assert first is not None or found is None
     for second in seconds[moved_at - W : moved_at]:
         fresh(second)
-    moved.lay(then)
+    moved.place(then)
     for k, second in enumerate(seconds[moved_at:], start=moved_at + 1):
-        moved.lay(then)
+        moved.place(then)
         found, expected = moved(second), fresh(second)
         assert (found is None) == (expected is None)
         start = (k - W) * RATE - then
@@ -182,7 +182,7 @@ def test_a_reference_of_hours_is_cut_only_where_it_is_compared():
     observer = ReferenceObserver(1, reference, -3600 * RATE, RATE, SETTINGS, layout=RowLayout.plain(2))
     for second in seconds_of(people_of(1, 30)):
         observer(second)
-    assert observer._laid.seconds._values.nbytes < 1e6
+    assert observer._placed.seconds._values.nbytes < 1e6
 
 
 def test_one_missing_sample_costs_a_tenth_of_a_second():

@@ -25,7 +25,7 @@ def test_rows_do_not_see_the_reference():
     np.testing.assert_allclose(made.matrix() @ (eeg + 7), made.matrix() @ eeg, atol=1e-4 * np.abs(made.rows).max() * 12)
 
 
-def test_squares_of_a_regions_courses_are_its_mean_squared_current():
+def test_squares_of_a_regions_time_courses_are_its_mean_squared_current():
     rng = np.random.default_rng(2)
     kernel, members = rng.standard_normal((60, 12)), np.repeat([0, 1, -1], 20)
     # With as many components as the rank nothing is left out.
@@ -54,8 +54,8 @@ def test_crosstalk_is_the_power_of_independent_sources():
     power = np.zeros((3, 3))
     for region in range(3):
         sources = np.where(regions == region, 1 / np.sqrt((regions == region).sum()), 0)[:, None]
-        courses = rows @ (field @ (sources * rng.standard_normal((90, 20_000))))
-        power[:, region] = np.square(courses).sum(axis=1).mean(axis=1)
+        time_courses = rows @ (field @ (sources * rng.standard_normal((90, 20_000))))
+        power[:, region] = np.square(time_courses).sum(axis=1).mean(axis=1)
     expected = power / power.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(crosstalk(rows, field, regions), expected, atol=0.02)
 
@@ -106,8 +106,8 @@ def test_a_file_gives_back_what_was_saved(tmp_path):
     assert back.manifest == made.manifest
     for name in ("rows", "shares", "neighbours", "lead_field", "source_region", "basis"):
         np.testing.assert_array_equal(getattr(back, name), getattr(made, name))
-    assert back.own_share.shape == (4,)
-    assert (back.local_share >= back.own_share).all()
+    assert back.specificity.shape == (4,)
+    assert (back.local_specificity >= back.specificity).all()
     assert to_bytes(made) == path.read_bytes()
 
 

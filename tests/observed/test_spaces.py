@@ -39,19 +39,19 @@ class TestChannels:
     def test_are_themselves(self):
         x = second(3)
         x[5, 1] = np.nan
-        np.testing.assert_array_equal(ChannelSpace(("Fz", "Cz", "Pz")).courses(x), x)
+        np.testing.assert_array_equal(ChannelSpace(("Fz", "Cz", "Pz")).time_courses(x), x)
 
     def test_average_reference_is_over_the_good_ones(self):
         x = second(4)
         x[:, 3] = np.nan
-        found = ChannelSpace(("Fz", "Cz", "Pz", "Oz"), average_reference=True).courses(x)
+        found = ChannelSpace(("Fz", "Cz", "Pz", "Oz"), average_reference=True).time_courses(x)
         np.testing.assert_allclose(found[:, :3], x[:, :3] - x[:, :3].mean(axis=1, keepdims=True), rtol=1e-12)
         assert np.isnan(found[:, 3]).all()
 
     def test_what_is_common_to_all_channels_is_gone_with_the_average(self):
         x = second(4)
         space = ChannelSpace(("Fz", "Cz", "Pz", "Oz"), average_reference=True)
-        np.testing.assert_allclose(space.courses(x + 1.0), space.courses(x), atol=1e-12)
+        np.testing.assert_allclose(space.time_courses(x + 1.0), space.time_courses(x), atol=1e-12)
 
     def test_fit_to_headsets_keeps_what_all_have(self):
         space = ChannelSpace(("Fz", "Cz", "Pz")).fit_to({"A": ("pz", "EOG", "Fz"), "B": ("Fz", "Cz", "Pz")})
@@ -96,35 +96,35 @@ class TestRegions:
         manifest = space.operator.manifest
         assert space.rows == (*manifest.regions, *(zone.name for zone in manifest.zones), "insula")
         assert space.layout.measured == len(manifest.regions)
-        assert len(set(space.rows)) == len(space.rows) == space.layout.rows == len(space.own_share)
-        assert ((space.own_share > 0) & (space.own_share <= 1)).all()
+        assert len(set(space.rows)) == len(space.rows) == space.layout.rows == len(space.specificity)
+        assert ((space.specificity > 0) & (space.specificity <= 1)).all()
         assert space.mean_of.endswith(("zones", "zone"))
 
-    def test_courses_are_the_operators_product_whatever_the_reference(self):
+    def test_time_courses_are_the_operators_product_whatever_the_reference(self):
         space = RegionSpace(small_operator())
         x = second(len(space.channels))
-        found = space.courses(x)
+        found = space.time_courses(x)
         np.testing.assert_allclose(found, x @ space.operator.matrix().T, atol=1e-5 * np.abs(found).max())
-        np.testing.assert_allclose(space.courses(x + 1e-4), found, atol=1e-7 * np.abs(found).max())
+        np.testing.assert_allclose(space.time_courses(x + 1e-4), found, atol=1e-7 * np.abs(found).max())
 
     def test_a_bad_channel_changes_little_and_too_few_give_nothing(self):
         space = RegionSpace(small_operator())
         field = np.asarray(space.operator.lead_field, np.float64)
         x = second(field.shape[1], seed=3) @ field.T
-        whole = space.courses(x)
+        whole = space.time_courses(x)
         x[:, 2] = np.nan
-        found = space.courses(x)
+        found = space.time_courses(x)
         assert np.isfinite(found).all()
         r = np.corrcoef(found.ravel(), whole.ravel())[0, 1]
         assert r > 0.9
         x[:, 7:] = np.nan
-        assert np.isnan(space.courses(x)).all()
+        assert np.isnan(space.time_courses(x)).all()
 
     def test_a_gap_is_a_gap_in_all_rows(self):
         space = RegionSpace(small_operator())
         x = second(len(space.channels))
         x[30:60] = np.nan
-        found = space.courses(x)
+        found = space.time_courses(x)
         assert np.isnan(found[30:60]).all()
         assert np.isfinite(np.delete(found, np.s_[30:60], axis=0)).all()
 
@@ -136,7 +136,7 @@ class TestRegions:
         assert fitted.channels == names
         fewer = space.fit_to({"A": names[2:]})
         assert fewer.channels == names[2:]
-        assert not np.allclose(fewer.own_share, space.own_share)
+        assert not np.allclose(fewer.specificity, space.specificity)
         with pytest.raises(MontageError, match="at least 8 are needed"):
             space.fit_to({"A": names, "B": names[:7]})
 
@@ -159,7 +159,7 @@ class TestComponents:
 
     def test_are_the_filters_outputs(self):
         space, x = self.space(), second(6)
-        np.testing.assert_allclose(space.courses(x), x @ space.filters.T, rtol=1e-12)
+        np.testing.assert_allclose(space.time_courses(x), x @ space.filters.T, rtol=1e-12)
 
     def test_a_bad_channel_is_filled_in_as_the_others_say(self):
         """As by linear regression on data with that covariance."""
@@ -171,12 +171,12 @@ class TestComponents:
         weights = np.linalg.lstsq(others, data[:, 4], rcond=None)[0]
         filled = data[:100].copy()
         filled[:, 4] = others[:100] @ weights
-        np.testing.assert_allclose(space.courses(x), filled @ space.filters.T, atol=0.1)
+        np.testing.assert_allclose(space.time_courses(x), filled @ space.filters.T, atol=0.1)
 
     def test_too_few_channels(self):
         space, x = self.space(), second(6)
         x[:, 1:5] = np.nan
-        assert np.isnan(space.courses(x)).all()
+        assert np.isnan(space.time_courses(x)).all()
         assert space.fit_to({"A": ("A", "B", "C")}) is space
         with pytest.raises(MontageError, match=r"has 2 of the 6 channels.*at least 3"):
             space.fit_to({"A": ("A", "B", "X")})

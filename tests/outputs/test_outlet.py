@@ -149,8 +149,8 @@ def test_the_stream_describes_itself(outlet: FeedbackOutlet) -> None:
     first = info.desc().child("channels").child("channel")
     assert (first.child_value("row"), first.child_value("kind")) == ("Fz", "channel")
     said = info.desc().child("rtaffect")
-    told = {key: said.child_value(key) for key in (*ABOUT, "version", "session")}
-    assert told == {**{k: str(v) for k, v in ABOUT.items()}, "version": __version__, "session": outlet.session}
+    message = {key: said.child_value(key) for key in (*ABOUT, "version", "session")}
+    assert message == {**{k: str(v) for k, v in ABOUT.items()}, "version": __version__, "session": outlet.session}
 
 
 def test_without_rows_the_stream_appears_with_the_first_step() -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from rtaffect.common.errors import SoundError
 from rtaffect.outputs.tone import FADE_S, STALE_S, VOLUME, Follow, Tone, ToneGenerator
-from rtaffect.protocol.moment import Moment, Phase, Shown
+from rtaffect.protocol.protocol_step import Phase, ProtocolStep, Shown
 from tests.sources.test_sound_card import PulseServer, pulse
 
 __all__ = ["pulse"]
@@ -154,22 +154,22 @@ def test_a_volume_that_cannot_be_is_refused(volume: float) -> None:
         ToneGenerator(RATE, volume=volume)
 
 
-def moment(level: float | None, phase: Phase = "running") -> Moment:
-    return Moment(1, 1, 1, "feedback", "Run", phase, 0.0, 60.0, shown=Shown(level))
+def protocol_step(level: float | None, phase: Phase = "running") -> ProtocolStep:
+    return ProtocolStep(1, 1, 1, "feedback", "Run", phase, 0.0, 60.0, shown=Shown(level))
 
 
 def test_through_a_sound_device_it_is_heard_follows_and_tells_its_loss(pulse: PulseServer) -> None:
     command = [sys.executable, "-W", "error", "-m", "tests.outputs.test_tone", str(pulse.folder)]
     done = subprocess.run(command, env=pulse.env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads((pulse.folder / "tone.json").read_text())
-    assert told["low"] == pytest.approx(220, rel=0.01)
-    assert 410 < told["high"] < 442, "on its way, or there"
-    assert told["silence"] == [0.0, 0.0, 0.0]
-    assert told["well"] == ["", "", ""]
-    assert "is gone, and the participant hears no tone; connect it again" in told["lost"]
-    assert told["after"] == ""
-    assert "'no such thing'; expected one of" in told["unknown"]
+    message = json.loads((pulse.folder / "tone.json").read_text())
+    assert message["low"] == pytest.approx(220, rel=0.01)
+    assert 410 < message["high"] < 442, "on its way, or there"
+    assert message["silence"] == [0.0, 0.0, 0.0]
+    assert message["well"] == ["", "", ""]
+    assert "is gone, and the participant hears no tone; connect it again" in message["lost"]
+    assert message["after"] == ""
+    assert "'no such thing'; expected one of" in message["unknown"]
 
 
 def child(folder: Path) -> dict[str, object]:
@@ -188,12 +188,12 @@ def play(folder: Path, recording: Recording) -> dict[str, object]:
     tone.start()
     silence.append(loudest(recording))
     well = [tone.trouble]
-    tone(moment(0.0))
+    tone(protocol_step(0.0))
     low = heard(recording, after=0.2)
-    tone(moment(1.0))
+    tone(protocol_step(1.0))
     high = heard(recording, after=1.2)
     well.append(tone.trouble)
-    tone(moment(1.0, "done"))
+    tone(protocol_step(1.0, "done"))
     wait_for(lambda: loudest(recording) == 0.0)
     silence.append(loudest(recording))
     tone.stop()
@@ -201,15 +201,15 @@ def play(folder: Path, recording: Recording) -> dict[str, object]:
     well.append(tone.trouble)
     again = Tone()
     again.start()
-    again(moment(0.5))
+    again(protocol_step(0.5))
     wait_for(lambda: loudest(recording) > 0.0)
     os.kill(int((folder / "pulse.pid").read_text()), signal.SIGKILL)
     wait_for(lambda: bool(again.trouble))
     lost = again.trouble
-    again(moment(0.6))
+    again(protocol_step(0.6))
     again.stop()
-    told = {"silence": silence, "low": low, "high": high, "well": well, "lost": lost}
-    return told | {"after": again.trouble, "unknown": refused()}
+    message = {"silence": silence, "low": low, "high": high, "well": well, "lost": lost}
+    return message | {"after": again.trouble, "unknown": refused()}
 
 
 def refused() -> str:

@@ -74,9 +74,9 @@ def test_a_code_is_letters_and_digits(code):
         ("participant = 'P 1'", "participant 'P 1': a code is letters and digits"),
     ],
 )
-def test_mistakes_in_a_plan_are_one_line(tmp_path, text, told):
+def test_mistakes_in_a_plan_are_one_line(tmp_path, text, message):
     (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(SettingsError, match=told) as caught:
+    with pytest.raises(SettingsError, match=message) as caught:
         read_plan(tmp_path / "plan.toml")
     assert "\n" not in str(caught.value)
     assert str(tmp_path / "plan.toml") in str(caught.value)

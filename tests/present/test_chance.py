@@ -40,11 +40,11 @@ def test_correlations_are_numpys_over_the_steps_with_both() -> None:
 
 def test_shifts_are_circles_by_a_window_or_more() -> None:
     found = shifted(np.arange(50.0), WINDOW)
-    assert found.courses.shape == (31, 50)
+    assert found.time_courses.shape == (31, 50)
     assert found.independent == pytest.approx(3.1)
-    np.testing.assert_array_equal(found.courses[0], np.roll(np.arange(50.0), WINDOW))
-    np.testing.assert_array_equal(found.courses[-1], np.roll(np.arange(50.0), -WINDOW))
-    assert len(shifted(np.arange(1000.0), WINDOW).courses) <= 72
+    np.testing.assert_array_equal(found.time_courses[0], np.roll(np.arange(50.0), WINDOW))
+    np.testing.assert_array_equal(found.time_courses[-1], np.roll(np.arange(50.0), -WINDOW))
+    assert len(shifted(np.arange(1000.0), WINDOW).time_courses) <= 72
 
 
 def test_running_correlations_are_numpys_in_each_window() -> None:
@@ -61,7 +61,7 @@ def test_running_correlations_are_numpys_in_each_window() -> None:
 
 
 @pytest.mark.parametrize(("steps", "slow"), [(120, 0.0), (300, 1.0)])
-def test_one_in_twenty_unrelated_courses_lies_outside(steps: int, slow: float) -> None:
+def test_one_in_twenty_unrelated_time_courses_lies_outside(steps: int, slow: float) -> None:
     rng = np.random.default_rng(2)
     outside = np.zeros(3)
     for _ in range(300):
@@ -82,7 +82,7 @@ def test_one_in_twenty_unrelated_courses_lies_outside(steps: int, slow: float) -
     assert share[2] > 0.3, "steps taken for independent would call noise an agreement"
 
 
-def test_courses_that_belong_together_lie_outside() -> None:
+def test_time_courses_that_belong_together_lie_outside() -> None:
     rng = np.random.default_rng(3)
     x = course(300, rng)
     y = x + 0.5 * course(300, rng)

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rtaffect.common.errors import RtaffectError
-from rtaffect.observed.operator import LEAST_SHARE
-from rtaffect.present.courses import agreement, break_at_gaps, running_mean, signed
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.sections import (
     chosen_channel,
     lacking,
@@ -36,6 +35,7 @@ from rtaffect.present.session_state import (
     session_clock,
     short_names,
 )
+from rtaffect.present.time_courses import agreement, break_at_gaps, running_mean, signed
 from rtaffect.stream.status import SourceStatus
 from rtaffect.view import Presenter, run_window
 from tests.support.fake_feedback import (
@@ -45,7 +45,7 @@ from tests.support.fake_feedback import (
     WARM_UP,
     FakeRows,
     component_rows,
-    fake_moment,
+    fake_protocol_step,
     fake_session,
     region_rows,
 )
@@ -178,7 +178,7 @@ def test_moments_are_kept_without_what_the_participant_is_shown() -> None:
     presenter = Presenter()
     assert presenter.state().protocol is None
     for step in range(1, 130):
-        presenter.add_moment(fake_moment(step, level=0.8))
+        presenter.add_protocol_step(fake_protocol_step(step, level=0.8))
     state = presenter.state()
     assert state.protocol is not None
     assert (state.protocol.name, state.protocol.phase, state.protocol.left_s) == ("Run 1", "running", 91.0)
@@ -186,14 +186,14 @@ def test_moments_are_kept_without_what_the_participant_is_shown() -> None:
     assert "shown" not in {field.name for field in dataclasses.fields(state.protocol)}
     other = Presenter()
     for step in range(1, 130):
-        other.add_moment(fake_moment(step, level=None))
+        other.add_protocol_step(fake_protocol_step(step, level=None))
     assert other.state().protocol == state.protocol
 
 
 def test_blocks_are_named_as_far_as_they_are_known() -> None:
     presenter = Presenter()
     for step in (10, 30, 90, 110):
-        presenter.add_moment(fake_moment(step))
+        presenter.add_protocol_step(fake_protocol_step(step))
     assert [block.name for block in presenter.state().blocks] == ["Baseline", "Run 1", "Pause", "", ""]
     presenter.plan(BLOCKS)
     assert presenter.state().blocks == BLOCKS
@@ -325,9 +325,9 @@ def test_sections_are_in_order_and_hold_each_row_once() -> None:
 def test_words_about_rows() -> None:
     feedback = fake_session(40, rows=region_rows())[-1]
     zone, region, group = 0, feedback.rows.index("insula-rh"), feedback.rows.index("prefrontal")
-    shares = feedback.own_share.copy()
+    shares = feedback.specificity.copy()
     shares[[zone, region]] = 0.42, 0.18
-    feedback = dataclasses.replace(feedback, own_share=shares)
+    feedback = dataclasses.replace(feedback, specificity=shares)
     assert row_title(feedback, zone) == "Zone frontal lh"
     assert row_title(feedback, region) == "Region insula-rh (18 % own)"
     assert row_hint(feedback, zone) == "Zone frontal lh\n42 % of its estimated power is its own"
@@ -350,7 +350,7 @@ def test_a_share_never_seems_to_reach_a_limit_that_it_misses() -> None:
 
 def test_bad_data_and_a_montage_too_small_are_two_things() -> None:
     feedback = fake_session(40, rows=region_rows())[-1]
-    np.testing.assert_array_equal(resolved(feedback), feedback.own_share >= LEAST_SHARE)
+    np.testing.assert_array_equal(resolved(feedback), feedback.specificity >= LEAST_SPECIFICITY)
     assert np.flatnonzero(lacking(feedback)).tolist() == [2]
     assert not feedback.trusted[~resolved(feedback)].any()
     observed = np.where(resolved(feedback), feedback.observed, np.nan)

@@ -20,7 +20,7 @@ from rtaffect.protocol.arms import Delayed, Place, Real, Yoked
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran, open_donor
-from rtaffect.protocol.moment import Shown
+from rtaffect.protocol.protocol_step import Shown
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from tests.support.protocol_files import BLOCKS, WINDOW_S, conduct, course, protocol_of, write_donor, write_protocol
@@ -198,12 +198,12 @@ def test_a_donor_that_is_missing_stops_every_participant_alike(tmp_path):
     path, file = tmp_path / "a.sealed", study(tmp_path)
     seal(draw(read_protocol(file), CODES), path)
     shutil.rmtree(tmp_path / "donors/D2")
-    told = set()
+    message = set()
     for code in CODES:
         with pytest.raises(RecordingError) as caught:
             choose_arm(read_protocol(file), code, path)
-        told.add(str(caught.value))
-    assert len(told) == 1
+        message.add(str(caught.value))
+    assert len(message) == 1
 
 
 def refused(folder: Path, *, blocks=BLOCKS, keys=None, arm=None, missing=(), steps=220) -> str:
@@ -233,10 +233,10 @@ def test_a_donor_that_saw_a_sham_itself_is_refused(tmp_path):
 
 
 def test_a_donors_gaps_are_bridged(tmp_path):
-    moments = conduct(protocol_of(), course(1, 220, missing=range(90, 95)))
-    donor = open_donor(protocol_of(), write_donor(tmp_path / "d", moments))
-    by_second = {(m.block, m.step - m.started): m.shown.level for m in moments if m.phase == "running"}
-    start = next(m.started for m in moments if m.block == 2 and m.phase == "running")
+    protocol_steps = conduct(protocol_of(), course(1, 220, missing=range(90, 95)))
+    donor = open_donor(protocol_of(), write_donor(tmp_path / "d", protocol_steps))
+    by_second = {(m.block, m.step - m.started): m.shown.level for m in protocol_steps if m.phase == "running"}
+    start = next(m.started for m in protocol_steps if m.block == 2 and m.phase == "running")
     first, last = int(89 - start), int(95 - start)
     for second in range(WINDOW_S, 60):
         level = donor.show(Place(1, 2, second), Shown(0.5)).level
@@ -271,12 +271,12 @@ def test_a_recorded_session_is_replayed_without_its_allocation(tmp_path):
     protocol = protocol_of(arms=[REAL, LATE])
     steps = course(4, 240)
     first = Conductor(protocol, Delayed(7), WINDOW_S)
-    moments = conduct(protocol, steps, conductor=first)
-    folder = write_donor(tmp_path / "s", moments, first.events_since(0))
+    protocol_steps = conduct(protocol, steps, conductor=first)
+    folder = write_donor(tmp_path / "s", protocol_steps, first.events_since(0))
     session = open_session(folder)
     follow = keys_that_gave(protocol, blocks_that_ran(session))
     again = conduct(protocol, steps, conductor=Conductor(protocol, as_recorded(session), WINDOW_S, follow=follow))
-    for then, now in zip(moments, again, strict=True):
+    for then, now in zip(protocol_steps, again, strict=True):
         assert (then.phase, then.block, then.shown.success, then.shown.reason) == (
             now.phase, now.block, now.shown.success, now.shown.reason,
         )  # fmt: skip
@@ -292,8 +292,8 @@ def test_unblinding_is_told_and_noted(shared, tmp_path):
     path, protocol = tmp_path / "a.sealed", read_protocol(shared)
     sha256 = seal(draw(protocol, CODES, seed=3), path)
     ran = {"allocation_sha256": sha256, "protocol_sha256": protocol.sha256}
-    moments = conduct(protocol_of(), course(1, 20))
-    good = write_donor(tmp_path / "s1", moments, participant="P01", **ran)
+    protocol_steps = conduct(protocol_of(), course(1, 20))
+    good = write_donor(tmp_path / "s1", protocol_steps, participant="P01", **ran)
     result = run(unblind, path, good)
     assert result.exit_code == 0, result.output
     for one in unseal(path)[0].assigned:
@@ -305,10 +305,10 @@ def test_unblinding_is_told_and_noted(shared, tmp_path):
     assert (entry["sha256"], entry["allocation"]) == (sha256, "a.sealed")
     assert entry["session"] == [{"folder": str(good), "participant": "P01", "finding": "fits"}]
     others = [
-        write_donor(tmp_path / "s2", moments, participant="P02", **{**ran, "allocation_sha256": "f" * 64}),
-        write_donor(tmp_path / "s3", moments, participant="P03"),
-        write_donor(tmp_path / "s4", moments, participant="X9", **ran),
-        write_donor(tmp_path / "s5", moments, participant="P04", **{**ran, "protocol_sha256": "f" * 64}),
+        write_donor(tmp_path / "s2", protocol_steps, participant="P02", **{**ran, "allocation_sha256": "f" * 64}),
+        write_donor(tmp_path / "s3", protocol_steps, participant="P03"),
+        write_donor(tmp_path / "s4", protocol_steps, participant="X9", **ran),
+        write_donor(tmp_path / "s5", protocol_steps, participant="P04", **{**ran, "protocol_sha256": "f" * 64}),
     ]
     result = run(unblind, path, good, *others)
     assert result.exit_code == 1

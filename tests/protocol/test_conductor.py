@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.protocol.arms import ArmSource, Course, Delayed, Place, Real, Yoked
+from rtaffect.protocol.arms import ArmSource, Delayed, DonorLevels, Place, Real, Yoked
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.model import LEAD_S, open_ended
-from rtaffect.protocol.moment import Shown
+from rtaffect.protocol.protocol_step import Shown
 from rtaffect.protocol.timeline import Ran, Timeline, keys_that_gave
 from tests.support.protocol_files import BLOCKS, WINDOW_S, conduct, course, protocol_of, step_of
 
@@ -36,66 +36,66 @@ def with_sounds(protocol, *numbers):
     return protocol
 
 
-def spans(moments):
+def spans(protocol_steps):
     """Return of each block that ran its number, start, and the steps at which it was running."""
     found = {}
-    for moment in moments:
-        if moment.phase == "running":
-            found.setdefault((moment.block, moment.started), []).append(moment.step)
+    for protocol_step in protocol_steps:
+        if protocol_step.phase == "running":
+            found.setdefault((protocol_step.block, protocol_step.started), []).append(protocol_step.step)
     return [(block, start, steps) for (block, start), steps in found.items()]
 
 
 def test_timed_blocks_follow_each_other_and_others_wait():
     conductor = Conductor(protocol_of(TIMED), Real(), WINDOW_S)
     assert [(start, block.name) for start, block in conductor.upcoming(0)] == [(3.0, "A"), (8.0, "B")]
-    moments = conduct(conductor.protocol, course(1, 30), keys={15: ("go",)}, conductor=conductor)
-    assert spans(moments) == [
+    protocol_steps = conduct(conductor.protocol, course(1, 30), keys={15: ("go",)}, conductor=conductor)
+    assert spans(protocol_steps) == [
         (1, 3.0, [*range(3, 8)]),
         (2, 8.0, [*range(8, 12)]),
         (3, 15.0, [*range(15, 21)]),
         (4, 21.0, [*range(21, 24)]),
     ]
-    assert [m.left_s for m in moments[2:7]] == [5, 4, 3, 2, 1]
-    assert [m.phase for m in moments[23:]] == ["done"] * 7
+    assert [m.left_s for m in protocol_steps[2:7]] == [5, 4, 3, 2, 1]
+    assert [m.phase for m in protocol_steps[23:]] == ["done"] * 7
     assert conductor.done
     assert conductor.upcoming(30) == ()
-    told = [(e.onset, e.what, e.block) for e in conductor.events_since(0)]
-    assert told == [
+    message = [(e.onset, e.what, e.block) for e in conductor.events_since(0)]
+    assert message == [
         (3, "block-begin", 1), (8, "block-end", 1), (8, "block-begin", 2), (12, "block-end", 2), (15, "go", 3),
         (15, "block-begin", 3), (21, "block-end", 3), (21, "block-begin", 4), (24, "block-end", 4),
     ]  # fmt: skip
-    assert conductor.events_since(len(told) - 1) == conductor.events_since(0)[-1:]
+    assert conductor.events_since(len(message) - 1) == conductor.events_since(0)[-1:]
 
 
 def test_what_the_moments_say_while_waiting_and_running():
     protocol = protocol_of(TIMED)
-    moments = conduct(protocol, course(1, 24), keys={15: ("go",)})
-    first, waiting = moments[0], moments[12]
+    protocol_steps = conduct(protocol, course(1, 24), keys={15: ("go",)})
+    first, waiting = protocol_steps[0], protocol_steps[12]
     assert (first.phase, first.block, first.name, first.next_name) == ("waiting", 1, "A", "B")
     assert math.isnan(first.started)
     assert math.isnan(first.left_s)
     assert first.instruction == "Listen."
     assert first.for_operator == "'A' begins in 2 s."
     assert waiting.for_operator == "Press Space to begin 'C' when the participant is ready."
-    assert moments[-1].for_operator == "The protocol is over."
-    assert moments[-1].next_name == ""
-    assert {m.blocks for m in moments} == {4}
+    assert protocol_steps[-1].for_operator == "The protocol is over."
+    assert protocol_steps[-1].next_name == ""
+    assert {m.blocks for m in protocol_steps} == {4}
 
 
 def test_a_sound_gets_its_three_seconds():
     protocol = with_sounds(protocol_of(TIMED), 2, 3)
     conductor = Conductor(protocol, Real(), WINDOW_S)
-    moments = conduct(protocol, course(1, 20)[:15], keys={15: ("go",)}, conductor=conductor)
-    assert [(b, s) for b, s, _ in spans(moments)] == [(1, 3.0), (2, 8.0)], "a block that is timed needs no lead"
-    assert moments[-1].for_operator == f"'C' begins in {LEAD_S} s."
+    protocol_steps = conduct(protocol, course(1, 20)[:15], keys={15: ("go",)}, conductor=conductor)
+    assert [(b, s) for b, s, _ in spans(protocol_steps)] == [(1, 3.0), (2, 8.0)], "a block that is timed needs no lead"
+    assert protocol_steps[-1].for_operator == f"'C' begins in {LEAD_S} s."
     assert [(start, block.name) for start, block in conductor.upcoming(15)] == [(18.0, "C"), (24.0, "D")]
     assert conductor.step(course(1, 16)[15]).phase == "waiting"
 
 
 def test_skip_ends_a_block_and_passes_over_one_that_is_waited_for():
     protocol = with_sounds(protocol_of(TIMED), 4)
-    moments = conduct(protocol, course(1, 20), keys={5: ("skip",), 10: ("skip",)})
-    assert spans(moments) == [
+    protocol_steps = conduct(protocol, course(1, 20), keys={5: ("skip",), 10: ("skip",)})
+    assert spans(protocol_steps) == [
         (1, 3.0, [3, 4]),
         (2, 5.0, [5, 6, 7, 8]),
         (4, 10.0 + LEAD_S, [13, 14, 15]),
@@ -105,9 +105,9 @@ def test_skip_ends_a_block_and_passes_over_one_that_is_waited_for():
 def test_a_key_in_a_blocks_last_second_does_not_count_for_the_next():
     blocks = [{"kind": "rest", "name": "A", "duration_s": 3}, {"kind": "rest", "name": "B", "duration_s": 3}]
     for key in ("go", "skip"):
-        moments = conduct(protocol_of(blocks), course(1, 12), keys={2: ("go",), 5: (key,)})
-        assert spans(moments) == [(1, 2.0, [2, 3, 4])]
-        assert (moments[-1].block, moments[-1].phase) == (2, "waiting")
+        protocol_steps = conduct(protocol_of(blocks), course(1, 12), keys={2: ("go",), 5: (key,)})
+        assert spans(protocol_steps) == [(1, 2.0, [2, 3, 4])]
+        assert (protocol_steps[-1].block, protocol_steps[-1].phase) == (2, "waiting")
 
 
 @settings(max_examples=60, deadline=None)
@@ -134,15 +134,15 @@ def test_blocks_never_overlap_and_a_followed_run_is_the_same(data):
         st.dictionaries(st.integers(1, 60), st.lists(st.sampled_from(["go", "go", "skip"]), max_size=2), max_size=12)
     )
     conductor = Conductor(protocol, Real(), WINDOW_S)
-    moments = []
+    protocol_steps = []
     steps = course(3, 60)
     for feedback in steps:
         ahead = conductor.upcoming(feedback.step)
         assert all(later[0] >= earlier[0] + 3 for earlier, later in pairwise(ahead))
         for key in pressed.get(feedback.step, ()):
             conductor.go() if key == "go" else conductor.skip()
-        moments.append(conductor.step(feedback))
-    assert {m.step: m.block for m in moments}.keys() == set(range(1, 61))
+        protocol_steps.append(conductor.step(feedback))
+    assert {m.step: m.block for m in protocol_steps}.keys() == set(range(1, 61))
     ran = []
     for event in conductor.events_since(0):
         if event.what == "block-begin":
@@ -155,18 +155,18 @@ def test_blocks_never_overlap_and_a_followed_run_is_the_same(data):
             ran[-1] = ran[-1]._replace(end_s=event.onset)
     for one in ran:
         assert one.start_s == int(one.start_s)
-        inside = [m for m in moments if m.phase == "running" and m.block == one.block]
+        inside = [m for m in protocol_steps if m.phase == "running" and m.block == one.block]
         assert [m.step for m in inside] == list(range(int(one.start_s), int(one.end_s or 61)))
     again = Conductor(protocol, Real(), WINDOW_S, follow=keys_that_gave(protocol, ran))
     followed = [again.step(feedback) for feedback in steps]
     known = (ran[-1].end_s or 61) if ran else 0
-    running = [repr(m) for m in moments if m.phase == "running"]
+    running = [repr(m) for m in protocol_steps if m.phase == "running"]
     assert [repr(m) for m in followed if m.phase == "running" and m.step < known] == running
-    last = moments[-1]
+    last = protocol_steps[-1]
     passed_over = {*range(1, last.block + (last.phase == "done"))} - {one.block for one in ran}
     about_to_begin = last.phase == "waiting" and "begins in" in last.for_operator
     if not passed_over and not about_to_begin:
-        assert repr(followed) == repr(moments)
+        assert repr(followed) == repr(protocol_steps)
 
 
 def test_a_followed_session_gives_equal_moments_whatever_is_pressed():
@@ -174,15 +174,15 @@ def test_a_followed_session_gives_equal_moments_whatever_is_pressed():
     steps = course(5, 260, missing=range(100, 106))
     keys = {7: ("go",), 75: ("go",), 100: ("go",), 150: ("go",), 175: ("skip",), 180: ("skip",)}
     first = Conductor(protocol, Delayed(4), WINDOW_S)
-    moments = conduct(protocol, steps, keys=keys, conductor=first)
+    protocol_steps = conduct(protocol, steps, keys=keys, conductor=first)
     events = first.events_since(0)
     begins = [Ran(e.block, e.onset) for e in events if e.what == "block-begin"]
     ends = {e.block: e.onset for e in events if e.what == "block-end"}
     ran = [one._replace(end_s=ends.get(one.block)) for one in begins]
     again = Conductor(protocol, Delayed(4), WINDOW_S, follow=keys_that_gave(protocol, ran))
-    assert repr(conduct(protocol, steps, keys={20: ("skip",), 21: ("go",)}, conductor=again)) == repr(moments)
+    assert repr(conduct(protocol, steps, keys={20: ("skip",), 21: ("go",)}, conductor=again)) == repr(protocol_steps)
     assert again.events_since(0) == events
-    assert any(m.shown.level is not None for m in moments)
+    assert any(m.shown.level is not None for m in protocol_steps)
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,12 @@ def test_a_block_that_should_have_run_is_missed():
 def test_without_a_protocol_one_block_goes_on_and_has_a_value():
     conductor = Conductor(open_ended(), Real(), WINDOW_S)
     assert conductor.upcoming(-1) == ((0.0, open_ended().blocks[0]),)
-    moments = conduct(conductor.protocol, course(1, 40), keys={}, conductor=conductor)
-    assert {(m.block, m.blocks, m.kind, m.phase, m.started, m.left_s) for m in moments} == {
+    protocol_steps = conduct(conductor.protocol, course(1, 40), keys={}, conductor=conductor)
+    assert {(m.block, m.blocks, m.kind, m.phase, m.started, m.left_s) for m in protocol_steps} == {
         (1, 1, "listen", "running", 0.0, math.inf)
     }
-    assert [math.isfinite(m.value) for m in moments] == [step >= WINDOW_S for step in range(1, 41)]
-    assert all(m.shown == m.own and m.shown.level is None for m in moments)
+    assert [math.isfinite(m.value) for m in protocol_steps] == [step >= WINDOW_S for step in range(1, 41)]
+    assert all(m.shown == m.own and m.shown.level is None for m in protocol_steps)
     assert not conductor.done
     assert [e.what for e in conductor.events_since(0)] == ["block-begin"]
 
@@ -255,13 +255,16 @@ def test_keys_may_come_from_other_threads():
 
 
 def test_a_whole_session_shows_feedback_in_feedback_only():
-    moments = conduct(protocol_of(AUTO), course(4, 200))
-    shown = {kind: [m for m in moments if m.kind == kind and m.phase == "running"] for kind in ("feedback", "transfer")}
-    assert all(m.shown.level is None for m in moments if m not in shown["feedback"])
+    protocol_steps = conduct(protocol_of(AUTO), course(4, 200))
+    shown = {
+        kind: [m for m in protocol_steps if m.kind == kind and m.phase == "running"]
+        for kind in ("feedback", "transfer")
+    }
+    assert all(m.shown.level is None for m in protocol_steps if m not in shown["feedback"])
     assert [m.shown.level is not None for m in shown["feedback"]] == [False] * 10 + [True] * 50 + [False] * 10 + [
         True
     ] * 30
-    assert all(m.shown == m.own for m in moments), "without another arm the own level is shown"
+    assert all(m.shown == m.own for m in protocol_steps), "without another arm the own level is shown"
     values = [m for m in shown["transfer"] if math.isfinite(m.value)]
     assert len(values) == 20
     assert all(m.low < m.threshold < m.high for m in values)
@@ -269,16 +272,16 @@ def test_a_whole_session_shows_feedback_in_feedback_only():
 
 def test_instructions_stay_until_feedback_begins():
     blocks = [{**block, "instruction": block["name"]} for block in AUTO]
-    moments = conduct(protocol_of(blocks), course(4, 200))
-    for moment in moments:
-        second = moment.step - moment.started
-        hidden = moment.phase == "done" or (moment.kind == "feedback" and second >= WINDOW_S)
-        assert moment.instruction == ("" if hidden else moment.name)
+    protocol_steps = conduct(protocol_of(blocks), course(4, 200))
+    for protocol_step in protocol_steps:
+        second = protocol_step.step - protocol_step.started
+        hidden = protocol_step.phase == "done" or (protocol_step.kind == "feedback" and second >= WINDOW_S)
+        assert protocol_step.instruction == ("" if hidden else protocol_step.name)
 
 
 def test_a_baseline_without_values_is_told_to_the_operator():
-    moments = conduct(protocol_of(AUTO), course(4, 130, missing=range(1, 61)))
-    during = [m for m in moments if m.kind == "feedback" and m.phase == "running"]
+    protocol_steps = conduct(protocol_of(AUTO), course(4, 130, missing=range(1, 61)))
+    during = [m for m in protocol_steps if m.kind == "feedback" and m.phase == "running"]
     assert all(m.shown.level is None for m in during)
     assert "the baseline gave" in during[20].for_operator
     assert "mend the electrodes" in during[20].shown.reason
@@ -308,28 +311,31 @@ def test_all_arms_are_neutral_at_the_same_steps_for_the_same_reason(missing, del
     steps = course(seed, 200, missing)
     rng = np.random.default_rng(seed)
     other = {
-        number: Course(np.array([20.0, 25.0, 39.0]), rng.uniform(0, 1, 3), rng.uniform(0, 1, 3) > 0.5)
+        number: DonorLevels(np.array([20.0, 25.0, 39.0]), rng.uniform(0, 1, 3), rng.uniform(0, 1, 3) > 0.5)
         for number in (2, 4)
     }
     runs = [conduct(protocol, steps, arm) for arm in (Real(), Delayed(delay_s), Yoked(other))]
-    for moments in zip(*runs, strict=True):
-        shown = [m.shown for m in moments]
+    for protocol_steps in zip(*runs, strict=True):
+        shown = [m.shown for m in protocol_steps]
         assert len({s.level is None for s in shown}) == 1
         assert len({s.reason for s in shown}) == 1
         assert all(s.level is None or (0 <= s.level <= 1 and not s.reason) for s in shown)
-        assert len({(m.instruction, m.for_operator, m.phase, repr(m.own)) for m in moments}) == 1
-        if moments[0].kind == "feedback" and moments[0].step - moments[0].started < WINDOW_S + delay_s:
+        assert len({(m.instruction, m.for_operator, m.phase, repr(m.own)) for m in protocol_steps}) == 1
+        if (
+            protocol_steps[0].kind == "feedback"
+            and protocol_steps[0].step - protocol_steps[0].started < WINDOW_S + delay_s
+        ):
             assert shown[0].level is None
 
 
 def test_the_delayed_level_is_the_own_one_of_then():
     protocol = protocol_of(AUTO, rule=FIXED, arms=[{"name": "late", "feedback": "delayed", "delay_s": 6}])
-    moments = {m.step: m for m in conduct(protocol, course(2, 200), Delayed(6))}
+    protocol_steps = {m.step: m for m in conduct(protocol, course(2, 200), Delayed(6))}
     compared = 0
-    for moment in moments.values():
-        if moment.shown.level is not None:
-            then = moments[moment.step - 6]
-            assert (then.block, moment.shown) == (moment.block, then.own)
+    for protocol_step in protocol_steps.values():
+        if protocol_step.shown.level is not None:
+            then = protocol_steps[protocol_step.step - 6]
+            assert (then.block, protocol_step.shown) == (protocol_step.block, then.own)
             compared += 1
     assert compared == (60 - 16) + (40 - 16)
 
@@ -347,7 +353,9 @@ def test_a_delayed_level_bridges_gaps_with_what_is_known():
 
 
 def test_a_yoked_level_is_the_donors_at_the_same_second():
-    arm = Yoked({2: Course(np.array([10.0, 12.0, 13.0]), np.array([0.2, 0.4, 1.0]), np.array([False, True, True]))})
+    arm = Yoked(
+        {2: DonorLevels(np.array([10.0, 12.0, 13.0]), np.array([0.2, 0.4, 1.0]), np.array([False, True, True]))}
+    )
     assert [arm.show(Place(1, 2, s), Shown(0.5)).level for s in (3, 10, 11, 12, 13, 30)] == pytest.approx(
         [0.2, 0.2, 0.3, 0.4, 1.0, 1.0]
     )

@@ -199,10 +199,10 @@ def test_rows_are_compared_when_the_session_knows_them():
 def test_the_shipped_protocols_run(path):
     protocol = read_protocol(path)
     steps = protocol.seconds + 20
-    moments = conduct(protocol, course(1, steps))
-    assert moments[-1].phase == "done"
-    assert any(m.shown.level is not None for m in moments)
-    assert {m.block for m in moments} == set(range(1, len(protocol.blocks) + 1))
+    protocol_steps = conduct(protocol, course(1, steps))
+    assert protocol_steps[-1].phase == "done"
+    assert any(m.shown.level is not None for m in protocol_steps)
+    assert {m.block for m in protocol_steps} == set(range(1, len(protocol.blocks) + 1))
 
 
 def test_the_examples_are_the_three_that_are_named():

@@ -134,7 +134,7 @@ def test_without_a_prediction_there_is_no_value(value):
 ROWS = {
     "rows": ("insula-lh", "frontal", "occipital", "frontal"),
     "kinds": ("region", "zone", "zone", "group"),
-    "own_share": (0.1, 0.6, 0.2, 0.5),
+    "specificity": (0.1, 0.6, 0.2, 0.5),
 }
 
 

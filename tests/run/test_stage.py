@@ -21,7 +21,7 @@ from rtaffect.protocol.arms import Real
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import Key, Ran, keys_that_gave
 from rtaffect.run.hearing import Programme
@@ -74,7 +74,7 @@ class Ran60:
         follow: Mapping[int, Sequence[Key]] | None = None,
     ) -> None:
         self.feedback: list[Feedback] = []
-        self.moments: list[Moment] = []
+        self.protocol_steps: list[ProtocolStep] = []
         self.events: list[SessionEvent] = []
         programme, stop = Programme(protocol), threading.Event()
         conductor = Conductor(protocol, Real(), 10, follow=follow)
@@ -96,7 +96,8 @@ class Ran60:
 
         stage = Stage(
             conductor, ORIGIN, sounds=programme.sounds, programme=programme.source, lock=programme.lock, player=None,
-            on_moment=[self.moments.append], on_event=[self.events.append], now=lambda: ORIGIN + 7.5, stop=stop,
+            on_protocol_step=[self.protocol_steps.append], on_event=[self.events.append], now=lambda: ORIGIN + 7.5,
+            stop=stop,
         )  # fmt: skip
         stage.begin()
         stage.mark("yawn")
@@ -128,8 +129,8 @@ def test_keys_begin_and_cut_sounds(protocol: Protocol) -> None:
 
 def test_events_tell_it_in_order(protocol: Protocol) -> None:
     ran = Ran60(protocol, {4: "go", 30: "skip"})
-    told = [(e.type, e.name, e.onset) for e in ran.events if e.type != "marker"]
-    assert told == [
+    message = [(e.type, e.name, e.onset) for e in ran.events if e.type != "marker"]
+    assert message == [
         ("key", "yawn", 7.5),
         ("key", "go", 4.0),
         ("block", "First", 7.0),
@@ -155,13 +156,13 @@ def test_without_a_key_it_waits(protocol: Protocol) -> None:
     ran = Ran60(protocol)
     assert ran.steps == 60
     assert not ran.heard
-    assert {m.phase for m in ran.moments} == {"waiting"}
-    assert "Press Space" in ran.moments[-1].for_operator
+    assert {m.phase for m in ran.protocol_steps} == {"waiting"}
+    assert "Press Space" in ran.protocol_steps[-1].for_operator
 
 
 def test_what_ran_is_followed_in_a_replay(protocol: Protocol) -> None:
     live = Ran60(protocol, {4: "go", 30: "skip"})
     again = Ran60(protocol, follow=keys_that_gave(protocol, live.blocks()))
-    assert repr(again.moments) == repr(live.moments)
+    assert repr(again.protocol_steps) == repr(live.protocol_steps)
     assert again.feedback == live.feedback
     assert [(e.type, e.name, e.onset) for e in again.events] == [(e.type, e.name, e.onset) for e in live.events]

@@ -48,10 +48,10 @@ def test_every_kind_of_block_ran_and_is_told(session: Path) -> None:
     assert len(stimuli) == 4
     assert all((session / e["stim_file"]).is_file() for e in stimuli)
     assert {Path(s["file"]).name for s in found.ran["stimuli"]} == {Path(e["stim_file"]).name for e in stimuli}
-    moments = found.table("moments.tsv")
-    shown = [int(m["step"]) for m in moments if m["level"] != "n/a"]
+    protocol_steps = found.table("moments.tsv")
+    shown = [int(m["step"]) for m in protocol_steps if m["level"] != "n/a"]
     assert shown == list(range(98, 148)), "a level from the first window inside the block of feedback to its end"
-    levels = np.array([float(m["level"]) for m in moments if m["level"] != "n/a"])
+    levels = np.array([float(m["level"]) for m in protocol_steps if m["level"] != "n/a"])
     assert levels.min() >= 0
     assert levels.max() <= 1
     assert levels.std() > 0.1

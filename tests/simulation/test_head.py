@@ -113,7 +113,7 @@ class TestRegionHead:
 
 class TestPlanted:
     @functools.cached_property
-    def courses(self) -> np.ndarray:
+    def time_courses(self) -> np.ndarray:
         """Correlation of noiseless sources in windows of 10 s, (10, 4)."""
         made = regions_cohort(strength=0.1, rate_hz=100.0)
         return pairwise(np.stack([made.activity(SOUND, features(), i) for i in range(PEOPLE)]), 1000)
@@ -123,12 +123,12 @@ class TestPlanted:
         truth = regions_cohort(strength=0.1, rate_hz=100.0).patch_truth(SOUND, features())
         assert truth.shape == (STEPS, 4)
         assert truth.std(axis=0).min() > 0.01
-        np.testing.assert_allclose(self.courses.mean(axis=0), truth.mean(axis=0), atol=0.012)
+        np.testing.assert_allclose(self.time_courses.mean(axis=0), truth.mean(axis=0), atol=0.012)
 
-    def test_and_its_course(self):
+    def test_and_its_time_course(self):
         truth = regions_cohort(strength=0.1, rate_hz=100.0).patch_truth(SOUND, features())
         for region, course in enumerate(truth.reshape(10, 10, 4).mean(axis=1).T):
-            assert np.corrcoef(self.courses[:, region], course)[0, 1] > 0.8
+            assert np.corrcoef(self.time_courses[:, region], course)[0, 1] > 0.8
 
     def test_eeg_is_what_the_sources_give_at_the_electrodes(self):
         made = regions_cohort(sensor_noise=0.0, mains_v=0.0, drift_v=0.0)

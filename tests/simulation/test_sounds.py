@@ -19,7 +19,7 @@ def speech() -> np.ndarray:
 
 
 @functools.cache
-def principal_courses(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def principal_time_courses(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Courses of the principal components of a soundtrack's features, (steps, k), and their shares of the variance."""
     features = features_of(compose(seed, 120.0, speech=speech()), default_featurizer(lambda _: None, threads=2))
     left, singular, _ = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)
@@ -71,12 +71,12 @@ def test_speech_is_heard_in_some_sections_only():
 
 
 def test_features_follow_the_sections():
-    courses, share = principal_courses(0)
+    time_courses, share = principal_time_courses(0)
     assert share[0] > 0.3
     assert share[:12].sum() > 0.8
     for k in range(3):
-        assert autocorrelation(courses[:, k], 1) > 0.4
-        assert autocorrelation(courses[:, k], 15) < 0.4
+        assert autocorrelation(time_courses[:, k], 1) > 0.4
+        assert autocorrelation(time_courses[:, k], 15) < 0.4
 
 
 def test_impossible_requests_raise():

@@ -164,8 +164,8 @@ def test_a_replay_leaves_to_the_session_what_is_not_chosen():
         (Choices(participant="P 7"), "participant 'P 7': a code is letters and digits"),
     ],
 )
-def test_choices_that_make_no_plan_say_why(choices, told):
-    with pytest.raises(SettingsError, match=told):
+def test_choices_that_make_no_plan_say_why(choices, message):
+    with pytest.raises(SettingsError, match=message):
         plan_of(choices)
 
 
@@ -203,12 +203,12 @@ class TestMemory:
             (b"\xff\xfe", "cannot be read"),
         ],
     )
-    def test_a_damaged_memory_is_passed_over_with_a_note(self, content, told):
+    def test_a_damaged_memory_is_passed_over_with_a_note(self, content, message):
         memory_file().parent.mkdir()
         memory_file().write_bytes(content)
         choices, note = recall()
         assert choices == first_choices()
-        assert told in note
+        assert message in note
         assert "\n" not in note
 
     def test_a_folder_that_cannot_be_written_is_told(self, tmp_path):
@@ -245,8 +245,8 @@ class TestMemory:
         ("", ""),
     ],
 )  # fmt: skip
-def test_options_become_fields(said, told):
-    assert in_window(said) == told
+def test_options_become_fields(said, message):
+    assert in_window(said) == message
 
 
 def test_numbers_in_words():

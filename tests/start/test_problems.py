@@ -210,12 +210,12 @@ LIVE = {
 @pytest.mark.parametrize("case", LIVE)
 def test_what_prevents_a_live_session_is_told_with_the_field_that_mends_it(lab, case):
     changes, streams, where, words = LIVE[case]
-    told = {key: value.format(**lab) if isinstance(value, str) else value for key, value in changes.items()}
-    choices = ready(lab, **told)
-    told = stops(choices, found(choices, *streams))
-    assert [text for place, text in told if place == where and words in text], told
+    message = {key: value.format(**lab) if isinstance(value, str) else value for key, value in changes.items()}
+    choices = ready(lab, **message)
+    message = stops(choices, found(choices, *streams))
+    assert [text for place, text in message if place == where and words in text], message
     # Options are told only in commands to be typed.
-    assert all("\n" not in text and " --" not in re.sub("`.*?`", "", text) for _, text in told)
+    assert all("\n" not in text and " --" not in re.sub("`.*?`", "", text) for _, text in message)
     assert not resolve(choices, found(choices, *streams)).may_start
 
 
@@ -252,8 +252,8 @@ def test_what_prevents_a_live_session_is_told_with_the_field_that_mends_it(lab, 
     ],
 )
 def test_what_prevents_a_replay_is_told(lab, changes, where, words):
-    told = {key: value.format(**lab) if isinstance(value, str) else value for key, value in changes.items()}
-    choices = ready(lab, **({"mode": "replay", "recording": lab["recording"], "sound": "none"} | told))
+    message = {key: value.format(**lab) if isinstance(value, str) else value for key, value in changes.items()}
+    choices = ready(lab, **({"mode": "replay", "recording": lab["recording"], "sound": "none"} | message))
     assert [text for place, text in stops(choices, found(choices)) if place == where and words in text]
 
 
@@ -267,8 +267,8 @@ def test_a_replay_that_fits_can_be_started(lab):
 
 
 @pytest.mark.parametrize("told", [{"sound_start": "2.5"}, {"onset_marker": "story"}, {"in_reference": True}, {}])
-def test_a_replay_knows_when_its_file_began(lab, told):
-    choices = ready(lab, mode="replay", recording=lab["recording"], sound="file", **told)
+def test_a_replay_knows_when_its_file_began(lab, message):
+    choices = ready(lab, mode="replay", recording=lab["recording"], sound="file", **message)
     assert problems(choices, found(choices)) == []
 
 
@@ -313,20 +313,20 @@ class TestBundle:
         assert "'Channel names'" in text
         assert "calibrated on this montage" in text
         state = resolve(choices, known)
-        told = bundle_lines(choices, known, state.people, state.fit)
-        assert any("does not fit" in line.text and line.mark == "bad" for line in told)
+        message = bundle_lines(choices, known, state.people, state.fit)
+        assert any("does not fit" in line.text and line.mark == "bad" for line in message)
 
     def test_part_of_the_rows_is_told(self, lab):
         choices = ready(lab, bundle=lab["film"])
         state = resolve(choices, found(choices, stream()))
-        told = bundle_lines(choices, state.found, state.people, state.fit)
-        assert ("fits in part: 2 of 3 rows", "warn") in [(line.text, line.mark) for line in told]
+        message = bundle_lines(choices, state.found, state.people, state.fit)
+        assert ("fits in part: 2 of 3 rows", "warn") in [(line.text, line.mark) for line in message]
 
     def test_the_featurizer_is_timed(self, lab):
         choices = ready(lab)
-        told = bundle_lines(choices, found(choices, stream()), (), resolve(choices, found(choices)).fit)
-        assert told[-1].text.startswith("featurizer takes 0.0")
-        assert told[-1].mark == "good"
+        message = bundle_lines(choices, found(choices, stream()), (), resolve(choices, found(choices)).fit)
+        assert message[-1].text.startswith("featurizer takes 0.0")
+        assert message[-1].mark == "good"
 
     def test_another_featurizer_is_refused(self, lab, tmp_path):
         choices = ready(lab, featurizer=str(tmp_path / "absent.onnx"))
@@ -375,19 +375,19 @@ class TestProtocol:
         text = PROTOCOL.replace('"rest"', '"pause"').replace("duration_s = 120", 'stimulus = "gone.wav"')
         path.write_text(text, encoding="utf-8")
         choices = ready(lab, protocol=str(path))
-        told = [text for where, text in stops(choices, found(choices, stream())) if where == "protocol"]
-        assert len(told) == 2
-        assert "block 3 'Pause': kind = 'pause' is not known" in told[0]
-        assert "gone.wav is not there" in told[1]
+        message = [text for where, text in stops(choices, found(choices, stream())) if where == "protocol"]
+        assert len(message) == 2
+        assert "block 3 'Pause': kind = 'pause' is not known" in message[0]
+        assert "gone.wav is not there" in message[1]
         assert protocol_lines(choices, found(choices)) == ()
 
     def test_rows_and_lengths_that_do_not_fit_the_bundle(self, lab, tmp_path):
         path = tmp_path / "p.toml"
         path.write_text(PROTOCOL.replace('["mean"]', '["Q9"]').replace("= 120", "= 12"), encoding="utf-8")
         choices = ready(lab, protocol=str(path))
-        told = " ".join(text for where, text in stops(choices, found(choices, stream())) if where == "protocol")
-        assert "feedback.rows names Q9, which this session does not have" in told
-        assert "gives at most 2 values, its scale needs 30" in told
+        message = " ".join(text for where, text in stops(choices, found(choices, stream())) if where == "protocol")
+        assert "feedback.rows names Q9, which this session does not have" in message
+        assert "gives at most 2 values, its scale needs 30" in message
 
     def test_who_plays_the_sounds_is_told_apart(self, lab):
         both = ready(lab, protocol=lab["playing"])
@@ -421,8 +421,8 @@ class TestProtocol:
         ],
     )
     def test_the_allocation_is_checked_without_being_shown(self, lab, changes, where, words):
-        told = {key: value.format(**lab) for key, value in changes.items()}
-        choices = ready(lab, **({"protocol": lab["arms"], "allocation": lab["sealed"]} | told))
+        message = {key: value.format(**lab) for key, value in changes.items()}
+        choices = ready(lab, **({"protocol": lab["arms"], "allocation": lab["sealed"]} | message))
         known = found(choices, stream())
         assert [place for place, _ in stops(choices, known)] == ([where] if where else [])
         assert words in "".join(text for _, text in stops(choices, known))
@@ -486,9 +486,9 @@ def test_a_plan_without_a_window_has_nobody_to_press_a_key(lab):
 
 def test_notes_do_not_prevent_the_start(lab):
     choices = ready(lab, participant="", preview=True, screen=7, headless=True, boards=("brainflow:synthetic",))
-    told = {line.where: line.text for line in notes(choices, found(choices, stream()))}
-    assert set(told) == {"participant", "screen", "mode", "boards"}
-    assert "whose they are" in told["participant"]
+    message = {line.where: line.text for line in notes(choices, found(choices, stream()))}
+    assert set(message) == {"participant", "screen", "mode", "boards"}
+    assert "whose they are" in message["participant"]
     assert problems(choices, found(choices, stream())) == []
     board = Trouble("no such board; buy one")
     assert stops(choices, found(choices, stream(), boards={"brainflow:synthetic": board})) == [
@@ -597,10 +597,10 @@ def test_a_session_that_cannot_be_replayed_as_it_ran_is_told(lab, tmp_path):
     ran = f'[protocol]\nfile = "p.toml"\n[ran]\nprotocol_sha256 = "{"0" * 64}"\n[[ran.eeg]]\nsource_id = "gone"\n'
     (tmp_path / "session.toml").write_text(f"format = 1\n{ran}", encoding="utf-8")
     choices = ready(lab, mode="replay", recording=str(tmp_path))
-    told = stops(choices, found(choices))
-    assert [where for where, _ in told] == ["recording", "streams"]
-    assert "p.toml has changed since the session ran: put the file back" in told[0][1]
-    assert "source id 'gone' is not in the recording" in told[1][1]
+    message = stops(choices, found(choices))
+    assert [where for where, _ in message] == ["recording", "streams"]
+    assert "p.toml has changed since the session ran: put the file back" in message[0][1]
+    assert "source id 'gone' is not in the recording" in message[1][1]
     replayed = 'format = 1\nmode = "replay"\nrecording = "first"\n[ran]\n'
     (tmp_path / "session.toml").write_text(replayed, encoding="utf-8")
     assert "is the folder of a replay" in stops(choices, found(choices))[0][1]

@@ -317,13 +317,13 @@ class TestTraces:
         assert np.nanmax(found.values[:, 0]) == pytest.approx(9e-5, rel=0.01)
         assert 0.08 < np.isnan(found.values[:, 1]).mean() < 0.12
         assert found.spacing in (5e-5, 1e-4)
-        assert found.doubt == ""
+        assert found.unit_warning == ""
 
     def test_offset_and_drift_are_not_taken_for_amplitude(self):
         time_s = np.arange(1000) / 250 - 4
         values = 0.2 + 5e-3 * time_s[:, None] + 1e-5 * np.sin(2 * np.pi * 7 * time_s)[:, None]
-        assert thinned(("Fz",), time_s, values).doubt == ""
-        assert "name the right one under Unit" in thinned(("Fz",), time_s, values * 1e6).doubt
+        assert thinned(("Fz",), time_s, values).unit_warning == ""
+        assert "name the right one under Unit" in thinned(("Fz",), time_s, values * 1e6).unit_warning
 
     def test_nothing_is_nothing(self):
         assert len(thinned(("Fz",), np.empty(0), np.empty((0, 1))).time) == 0

@@ -12,9 +12,9 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.montage import STANDARD
 from rtaffect.common.regions import GROUPS, REGIONS, lobe_of
 from rtaffect.engine.feedback import Feedback
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.protocol_state import PlannedBlock
-from rtaffect.protocol.moment import Moment, Shown
+from rtaffect.protocol.protocol_step import ProtocolStep, Shown
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.source import StreamInfo
 from rtaffect.stream.status import SourceStatus
@@ -37,7 +37,7 @@ class FakeRows:
 
     rows: tuple[str, ...]
     kinds: tuple[str, ...]
-    own_share: FloatArray
+    specificity: FloatArray
     channels: tuple[str, ...]
     mean_of: str
 
@@ -58,12 +58,14 @@ def region_rows(channels: int = 64, seed: int = 3) -> FakeRows:
     """Return the rows of a session in regions, for 32 or 64 channels: 8 zones, 68 regions, 10 groups, in that order."""
     rng = np.random.default_rng(seed)
     kinds = ("zone",) * len(ZONES) + ("region",) * len(REGIONS) + ("group",) * len(GROUPS)
-    zones, groups = rng.uniform(LEAST_SHARE, 0.7, len(ZONES)), rng.uniform(LEAST_SHARE, 0.8, len(GROUPS))
-    groups[:2] *= 0.85 * LEAST_SHARE / groups[:2].max()
+    zones, groups = rng.uniform(LEAST_SPECIFICITY, 0.7, len(ZONES)), rng.uniform(LEAST_SPECIFICITY, 0.8, len(GROUPS))
+    groups[:2] *= 0.85 * LEAST_SPECIFICITY / groups[:2].max()
     # A square makes the small shares the common ones, as they are.
-    regions = 0.02 + 0.9 * LEAST_SHARE * (channels / 64) * rng.uniform(0, 1, len(REGIONS)) ** 2
-    own_share = np.concatenate([zones, regions, groups])
-    return FakeRows((*ZONES, *REGIONS, *GROUPS), kinds, own_share, STANDARD[f"1010-{channels}"], f"{len(ZONES)} zones")
+    regions = 0.02 + 0.9 * LEAST_SPECIFICITY * (channels / 64) * rng.uniform(0, 1, len(REGIONS)) ** 2
+    specificity = np.concatenate([zones, regions, groups])
+    return FakeRows(
+        (*ZONES, *REGIONS, *GROUPS), kinds, specificity, STANDARD[f"1010-{channels}"], f"{len(ZONES)} zones"
+    )
 
 
 def _sources(people: tuple[str, ...], rng: np.random.Generator, lost: str | None) -> tuple[SourceStatus, ...]:
@@ -93,7 +95,7 @@ def fake_session(
     rng = np.random.default_rng(seed)
     fake = rows if isinstance(rows, FakeRows) else channel_rows(rows)
     R, P, C = len(fake.rows), len(people), len(fake.channels)
-    resolved, zones = fake.own_share >= LEAST_SHARE, np.array([kind == "zone" for kind in fake.kinds])
+    resolved, zones = fake.specificity >= LEAST_SPECIFICITY, np.array([kind == "zone" for kind in fake.kinds])
     counted = zones if zones.any() else np.ones(R, np.bool_)
     seconds = np.arange(1, steps + 1)
     slow = 0.05 * np.sin(seconds / 17) + 0.03 * np.sin(seconds / 41 + 1)
@@ -129,7 +131,7 @@ def fake_session(
                 lsl_time=1000.0 + float(second),
                 rows=fake.rows,
                 row_kinds=fake.kinds,
-                own_share=fake.own_share,
+                specificity=fake.specificity,
                 mean_of=fake.mean_of,
                 channels=fake.channels,
                 people=people,
@@ -232,7 +234,7 @@ BLOCKS = (
 )
 
 
-def fake_moment(step: int, *, waits: int = 20, level: float | None = 0.6) -> Moment:
+def fake_protocol_step(step: int, *, waits: int = 20, level: float | None = 0.6) -> ProtocolStep:
     """Return the protocol at ``step``: ``BLOCKS`` one after the other, each waited for by ``waits`` steps."""
     begins, at = [], 0.0
     for block in BLOCKS:
@@ -243,11 +245,11 @@ def fake_moment(step: int, *, waits: int = 20, level: float | None = 0.6) -> Mom
     )
     if number is None:
         last = BLOCKS[-1]
-        return Moment(step, len(BLOCKS), len(BLOCKS), last.kind, last.name, "done", math.nan, math.nan)  # type: ignore[arg-type]
+        return ProtocolStep(step, len(BLOCKS), len(BLOCKS), last.kind, last.name, "done", math.nan, math.nan)  # type: ignore[arg-type]
     block, begin = BLOCKS[number], begins[number]
     running = step >= begin
     feedback = running and block.kind == "feedback"
-    return Moment(
+    return ProtocolStep(
         step=step,
         block=number + 1,
         blocks=len(BLOCKS),

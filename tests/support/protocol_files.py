@@ -13,7 +13,7 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.protocol.arms import ArmSource, Real
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.model import Protocol
-from rtaffect.protocol.moment import Moment
+from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.protocol.timeline import Event, Key
 
 WINDOW_S = 10
@@ -73,19 +73,19 @@ def step_of(
     *,
     trusted: bool | Sequence[bool] = True,
     kinds: Sequence[str] = ("channel", "channel"),
-    own_share: Sequence[float] = (1.0, 1.0),
+    specificity: Sequence[float] = (1.0, 1.0),
     rows: Sequence[str] = ("Fz", "Cz"),
     reason: str = "",
 ) -> Feedback:
     """Return one step's Feedback: a number holds for all rows."""
     R = len(rows)
-    seen, told = np.broadcast_to(observed, R).astype(float), np.broadcast_to(predicted, R).astype(float)
+    seen, message = np.broadcast_to(observed, R).astype(float), np.broadcast_to(predicted, R).astype(float)
     return Feedback(
         step=step, time=float(step), lsl_time=1000.0 + step, rows=tuple(rows), row_kinds=tuple(kinds),
-        own_share=np.array(own_share, float), mean_of=f"{R} rows", channels=("Fz",), people=("A",),
-        predicted=told, predicted_low=told - 0.1, predicted_high=told + 0.1,
+        specificity=np.array(specificity, float), mean_of=f"{R} rows", channels=("Fz",), people=("A",),
+        predicted=message, predicted_low=message - 0.1, predicted_high=message + 0.1,
         observed=seen, observed_each=seen[None], null_low=np.full(R, -0.1), null_high=np.full(R, 0.1),
-        predicted_mean=float(told.mean()), predicted_mean_low=math.nan, predicted_mean_high=math.nan,
+        predicted_mean=float(message.mean()), predicted_mean_low=math.nan, predicted_mean_high=math.nan,
         observed_mean=float(seen.mean()), null_mean_low=math.nan, null_mean_high=math.nan,
         quality=np.ones((1, 1)), trusted=np.isfinite(seen) & np.broadcast_to(trusted, R),
         observed_against="reference", reason=reason, sources=(),
@@ -112,20 +112,22 @@ def conduct(
     *,
     keys: Mapping[int, Sequence[Key]] | None = None,
     conductor: Conductor | None = None,
-) -> list[Moment]:
-    """Return all Moments; by default the operator's key comes at once whenever a block waits for it."""
+) -> list[ProtocolStep]:
+    """Return all ProtocolSteps; by default the operator's key comes at once whenever a block waits for it."""
     conductor = conductor or Conductor(protocol, arm or Real(), WINDOW_S)
-    moments: list[Moment] = []
+    protocol_steps: list[ProtocolStep] = []
     for feedback in steps:
         pressed = keys.get(feedback.step, ()) if keys is not None else ("go",)
-        waits = keys is not None or not moments or moments[-1].phase == "waiting"
+        waits = keys is not None or not protocol_steps or protocol_steps[-1].phase == "waiting"
         for key in pressed if waits else ():
             conductor.go() if key == "go" else conductor.skip()
-        moments.append(conductor.step(feedback))
-    return moments
+        protocol_steps.append(conductor.step(feedback))
+    return protocol_steps
 
 
-def write_donor(folder: Path, moments: Sequence[Moment], events: Sequence[Event] = (), **ran: object) -> Path:
+def write_donor(
+    folder: Path, protocol_steps: Sequence[ProtocolStep], events: Sequence[Event] = (), **ran: object
+) -> Path:
     """Write what a session's folder holds of its protocol, and return the folder."""
     folder.mkdir(parents=True)
     (folder / "session.toml").write_text(
@@ -138,15 +140,15 @@ def write_donor(folder: Path, moments: Sequence[Moment], events: Sequence[Event]
             cell(math.nan if m.shown.level is None else m.shown.level), str(m.shown.success).lower(),
             m.shown.reason or "n/a",
         )
-        for m in moments
+        for m in protocol_steps
     ]  # fmt: skip
     _table(folder / "moments.tsv", _MOMENTS, lines)
     kinds = {"block-begin": "block", "block-end": "block-end", "go": "key", "skip": "key"}
-    told = [
+    message = [
         (cell(e.onset), "n/a", kinds[e.what], e.name if "block" in e.what else e.what, str(e.block), e.kind, "n/a", "0")
         for e in events
     ]
-    _table(folder / "events.tsv", _EVENTS, told)
+    _table(folder / "events.tsv", _EVENTS, message)
     return folder
 
 

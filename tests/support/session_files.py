@@ -29,7 +29,7 @@ from rtaffect.plan.session_plan import (
     plan_toml,
 )
 from rtaffect.protocol.allocation import Allocation, Assigned, allocation_sha256, seal
-from rtaffect.protocol.arms import ArmSource, Course, Real, Yoked
+from rtaffect.protocol.arms import ArmSource, Real, TimeCourse, Yoked
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
@@ -41,8 +41,8 @@ from rtaffect.record.table import (
     QUALITY_COLUMNS,
     event_line,
     feedback_lines,
-    moment_line,
     people_lines,
+    protocol_step_line,
     quality_lines,
 )
 from rtaffect.stream.status import SourceStatus
@@ -151,7 +151,7 @@ def _step(
     reason = "the null band waits for more data" if empty else f"{people[0]}: {rows.channels[0]} is bad" if poor else ""
     return Feedback(
         step=i + 1, time=float(i + 1), lsl_time=ORIGIN + i + 1, rows=rows.rows, row_kinds=rows.kinds,
-        own_share=rows.own_share, mean_of=rows.mean_of, channels=rows.channels, people=people, predicted=predicted,
+        specificity=rows.specificity, mean_of=rows.mean_of, channels=rows.channels, people=people, predicted=predicted,
         predicted_low=predicted - 0.05, predicted_high=predicted + 0.05, observed=observed, observed_each=each,
         null_low=np.full(R, nan if empty else -0.12), null_high=np.full(R, nan if empty else 0.12),
         predicted_mean=nan if empty else float(np.tanh(course.mean())),
@@ -159,7 +159,7 @@ def _step(
         predicted_mean_high=nan if empty else float(np.tanh(course.mean())) + 0.04,
         observed_mean=float(np.tanh(np.arctanh(observed[has]).mean())) if has.any() else nan,
         null_mean_low=nan if empty else -0.07, null_mean_high=nan if empty else 0.07, quality=quality,
-        trusted=has & (rows.own_share >= 0.3), observed_against="nothing" if empty else "reference", reason=reason,
+        trusted=has & (rows.specificity >= 0.3), observed_against="nothing" if empty else "reference", reason=reason,
         sources=tuple(SourceStatus(p, "eeg", "ok", 0.05, 250 * (i + 1), gaps, 0, 0, 5.0) for p in people),
     )  # fmt: skip
 
@@ -167,14 +167,14 @@ def _step(
 def moment_lines(
     session: FakeSession, blocks: Sequence[FakeBlock], protocol: Protocol, arm: ArmSource
 ) -> list[tuple[str, ...]]:
-    """Return the lines of ``moments.tsv``, as the protocol's own code makes the moments."""
+    """Return the lines of ``protocol_steps.tsv``, as the protocol's own code makes the moments."""
     conductor = Conductor(protocol, arm, WINDOW_S)
     starts = set(session.onsets)
     lines = []
     for f in session.feedback:
         if f.step in starts:
             conductor.go()
-        lines.append(moment_line(conductor.step(f)))
+        lines.append(protocol_step_line(conductor.step(f)))
     return lines
 
 
@@ -186,7 +186,7 @@ def arm_source(arm: str | None, session: FakeSession, blocks: Sequence[FakeBlock
     levels = np.clip(0.5 + 0.4 * other, 0, 1)
     return Yoked(
         {
-            number: Course(np.arange(float(each.seconds)), levels[: each.seconds], levels[: each.seconds] >= 0.5)
+            number: TimeCourse(np.arange(float(each.seconds)), levels[: each.seconds], levels[: each.seconds] >= 0.5)
             for number, each in enumerate(blocks, start=1)
         }
     )
@@ -237,7 +237,7 @@ def marker_text(event: SessionEvent) -> str | None:
 
 def recording(
     session: FakeSession, rows: FakeRows, people: tuple[str, ...], events: Sequence[SessionEvent],
-    moments: Sequence[tuple[str, ...]], rate: float, seed: int,
+    protocol_steps: Sequence[tuple[str, ...]], rate: float, seed: int,
 ) -> bytes:  # fmt: skip
     """Return ``recording.xdf``: 1/f EEG in microvolts with 50 Hz, a gap of .2 s, markers, feedback, what was shown."""
     rng = np.random.default_rng(seed + 1)
@@ -269,8 +269,8 @@ def recording(
     feedback = FakeStream(np.array(values), stamps, "rtaffect-feedback", "Feedback", 0.0, "double64", labels)
     shown = ("block", "level", "success", "value", "low", "high", "threshold")
     columns = [MOMENT_COLUMNS.index(name) for name in shown]
-    told = np.array([[_number(line[c]) for c in columns] for line in moments])
-    screen = FakeStream(told, stamps, "rtaffect-shown", "Shown", 0.0, "double64", shown)
+    message = np.array([[_number(line[c]) for c in columns] for line in protocol_steps])
+    screen = FakeStream(message, stamps, "rtaffect-shown", "Shown", 0.0, "double64", shown)
     for stream in (feedback, screen):
         stream.unit, stream.offsets = "", offsets
     return image([*streams, feedback, screen], per_chunk=max(25, round(rate))).data
@@ -374,15 +374,17 @@ def write_session(
     (folder / "stimuli").mkdir(exist_ok=True)
     content = protocol_content(blocks, protocol or "No protocol", value, arm is not None, study)
     events = session_events(session, blocks, staged)
-    moments = moment_lines(session, blocks, Protocol.model_validate(content), arm_source(arm, session, blocks, seed))
+    protocol_steps = moment_lines(
+        session, blocks, Protocol.model_validate(content), arm_source(arm, session, blocks, seed)
+    )
     _table(folder / "feedback.tsv", FEEDBACK_COLUMNS, (line for f in session.feedback for line in feedback_lines(f)))
     _table(folder / "people.tsv", PEOPLE_COLUMNS, (line for f in session.feedback for line in people_lines(f)))
     _table(folder / "quality.tsv", QUALITY_COLUMNS, (line for f in session.feedback for line in quality_lines(f)))
-    _table(folder / "moments.tsv", MOMENT_COLUMNS, moments)
+    _table(folder / "moments.tsv", MOMENT_COLUMNS, protocol_steps)
     _table(folder / "events.tsv", EVENT_COLUMNS, map(event_line, events))
     hashes = _sounds(folder / "stimuli", blocks) if with_sounds else {}
     if with_recording:
-        (folder / "recording.xdf").write_bytes(recording(session, fake, people, events, moments, rate, seed))
+        (folder / "recording.xdf").write_bytes(recording(session, fake, people, events, protocol_steps, rate, seed))
     file = None
     if protocol is not None:
         file = folder.parent / f"{protocol.lower().replace(' ', '-').replace(',', '')}.toml"

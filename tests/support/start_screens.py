@@ -104,9 +104,9 @@ def start_pictures(out: Path) -> None:
 
 
 def _others(out: Path, base: Choices, recording: str, other: str, wrong: str) -> None:
-    told = replace(base, mode="replay", recording=recording, sound="none", against="auto")
-    shoot(out, "replay-ready", told, ready)
-    shoot(out, "replay-problems", replace(told, bundle=other, speed="fast", protocol=wrong, sound="stimulus"), still)
+    message = replace(base, mode="replay", recording=recording, sound="none", against="auto")
+    shoot(out, "replay-ready", message, ready)
+    shoot(out, "replay-problems", replace(message, bundle=other, speed="fast", protocol=wrong, sound="stimulus"), still)
     shoot(out, "demo-ready", replace(base, mode="demo"), ready)
     shoot(
         out, "demo-problems", replace(base, mode="demo", protocol=wrong, participant="P 7", speed="0", screen=3), still
@@ -121,12 +121,12 @@ def _live(out: Path, base: Choices, other: str, wrong: str) -> None:
     failed = "stream 'ANT Neuro' on lab-2 was found but cannot be opened; restart the device's LSL output"
     bad = replace(heard, streams=None, bundle=other, protocol=wrong, participant="P 7", sound="file", screen=2)
 
-    def told(window: StartWindow) -> bool:
+    def message(window: StartWindow) -> bool:
         there = window.eeg.signal.view.traces
         shown = there is not None and len(there.time) > 1500
         return still(window) and shown and len(window.eeg.table.rows) > 1
 
-    shoot(out, "live-problems", bad, told, failed)
+    shoot(out, "live-problems", bad, message, failed)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from rtaffect.view import Presenter
 from rtaffect.view.show import SessionWindow
-from tests.support.fake_feedback import fake_moment, fake_session
+from tests.support.fake_feedback import fake_protocol_step, fake_session
 
 Make = Callable[..., SessionWindow]
 
@@ -48,7 +48,7 @@ def windows(qtbot: QtBot) -> Iterator[Make]:
         for feedback in fake_session(steps, **fake):  # type: ignore[arg-type]
             presenter.add(feedback)
             if protocol:
-                presenter.add_moment(fake_moment(feedback.step))
+                presenter.add_protocol_step(fake_protocol_step(feedback.step))
         defaults = {"title": "a test", "on_close": lambda: None, "now": lambda: 1000.0 + steps + late_s}
         window = SessionWindow(presenter, **(defaults | options))  # type: ignore[arg-type]
         made.append(window)

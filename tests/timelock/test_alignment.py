@@ -240,10 +240,10 @@ def test_missing_seconds_are_bridged_or_lose_the_lock():
 
 def test_seconds_left_out_are_missing_seconds():
     sound = captured(piece(BEGIN, BEGIN + 30)).reshape(-1, RATE)
-    told, untold = Aligner(soundtrack()), Aligner(soundtrack())
+    message, untold = Aligner(soundtrack()), Aligner(soundtrack())
     for k, second in enumerate(sound):
         gone = k in (3, 14, 15)
-        by_none = told.step(None if gone else second, float(k))
+        by_none = message.step(None if gone else second, float(k))
         if not gone:
             assert untold.step(second, float(k)) == by_none
 
@@ -295,11 +295,11 @@ def test_wrong_seconds_are_refused_and_change_nothing():
 def test_the_search_is_the_normalised_correlation_at_all_places():
     """numpy's sum over every place, one after the other."""
     sound = soundtrack()[: 100 * RATE]
-    courses = band_courses(band_power(sound, np.zeros(FRAME - HOP, np.float32)))
+    time_courses = band_courses(band_power(sound, np.zeros(FRAME - HOP, np.float32)))
     heard = captured(piece(42.1, 48.1), pink_db=5)
     query = band_courses(band_power(heard, np.zeros(FRAME - HOP, np.float32)))
-    padded = np.concatenate([np.zeros_like(query), courses, np.zeros_like(query)]).astype(np.float64)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, len(query), axis=0)[: len(courses) + len(query)]
+    padded = np.concatenate([np.zeros_like(query), time_courses, np.zeros_like(query)]).astype(np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(query), axis=0)[: len(time_courses) + len(query)]
     energy = (windows**2).sum(axis=(1, 2))
     likeness = np.einsum("pbt,tb->p", windows, query) / np.sqrt(energy + 0.25 * energy.mean())
     found = SoundSearch(sound).find(query, 3)

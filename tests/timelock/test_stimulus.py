@@ -17,7 +17,7 @@ from rtaffect.common.settings import PredictionSettings, Settings
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.session import Session
-from rtaffect.observed.listener import Listener
+from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.predicted.featurizer import features_of
 from rtaffect.predicted.prediction import Predictor, components_of, lagged_design
@@ -56,7 +56,7 @@ def group_response() -> np.ndarray:
 def reference() -> np.ndarray:
     """The group's response as a session that began with the stimulus would have it."""
     source = headset(group_response(), onset=ORIGIN - LEAD)
-    listener = Listener(source, SPACE.channels, SETTINGS, ORIGIN)
+    listener = Participant(source, SPACE.channels, SETTINGS, ORIGIN)
     pieces = []
     for step in range(1, round(STIMULUS_S)):
         source.advance(ORIGIN + step + listener.lookahead_s)
@@ -161,8 +161,8 @@ def test_a_stimulus_that_is_heard_gives_what_a_known_onset_gives(ppm):
             assert f.alignment.offset_s == pytest.approx(offset, abs=1e-3)
             assert_same_values(f, e, atol=1e-2)
             assert (f.observed > f.null_high).all()
-    laid = {round(offset * RATE) for offset in truth[first + 8 :]}
-    assert laid == ({430} if ppm == 0 else {430, 431})
+    placed = {round(offset * RATE) for offset in truth[first + 8 :]}
+    assert placed == ({430} if ppm == 0 else {430, 431})
     assert np.mean([f.observed for f in found[first + 8 :]]) == pytest.approx(math.sqrt(0.5), abs=0.05)
     assert all(f.stage_s["alignment"] > 0 for f in found)
 

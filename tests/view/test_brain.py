@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from rtaffect.common.montage import KNOWN
 from rtaffect.common.regions import REGIONS
 from rtaffect.engine.feedback import Feedback
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.colours import colour_numbers, diverging, hexadecimal, sequential
 from rtaffect.present.head_asset import FILE, electrode_places, head_asset
 from rtaffect.present.maps import areas, grown_limit, regions_of, resolve_map, row_words
@@ -63,8 +63,8 @@ def regions_step() -> Feedback:
     """Return a step in regions, of which half are told apart."""
     latest = fake_session(40, rows=region_rows())[-1]
     is_region = np.array([kind == "region" for kind in latest.row_kinds])
-    share = np.where(is_region & (np.arange(86) % 2 == 0), 0.5, latest.own_share)
-    return dataclasses.replace(latest, own_share=share, trusted=latest.trusted | (share == 0.5))
+    share = np.where(is_region & (np.arange(86) % 2 == 0), 0.5, latest.specificity)
+    return dataclasses.replace(latest, specificity=share, trusted=latest.trusted | (share == 0.5))
 
 
 def test_every_region_can_be_seen_on_its_own_side() -> None:
@@ -146,18 +146,18 @@ def test_colours_run_from_end_to_end() -> None:
 
 def test_looks_of_rows() -> None:
     latest = regions_step()
-    told, bad = np.flatnonzero(latest.own_share == 0.5)[[3, 7]]
+    message, bad = np.flatnonzero(latest.specificity == 0.5)[[3, 7]]
     trusted, observed = latest.trusted.copy(), latest.observed.copy()
-    trusted[bad], observed[told] = False, 0.5
+    trusted[bad], observed[message] = False, 0.5
     latest = dataclasses.replace(latest, trusted=trusted, observed=observed)
     state = resolve_map(latest, "observed")
-    assert (state.looks[told], state.looks[bad], state.looks[2]) == ("plain", "untrusted", "absent")
-    low = next(row for row, share in enumerate(latest.own_share) if share < LEAST_SHARE)
+    assert (state.looks[message], state.looks[bad], state.looks[2]) == ("plain", "untrusted", "absent")
+    low = next(row for row, share in enumerate(latest.specificity) if share < LEAST_SPECIFICITY)
     assert state.looks[low] == "unresolved"
-    assert state.marked[told]
+    assert state.marked[message]
     assert not state.marked[2]
     np.testing.assert_array_equal(state.values, latest.observed)
-    assert "outside its null band" in row_words(latest, int(told), state)
+    assert "outside its null band" in row_words(latest, int(message), state)
     assert "not trusted now" in row_words(latest, int(bad), state)
     assert "not told apart" in row_words(latest, low, state)
     assert "no value" in row_words(latest, 2, state)

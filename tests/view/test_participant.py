@@ -40,7 +40,7 @@ from rtaffect.present.participant_state import (
     glide,
     target_of,
 )
-from rtaffect.protocol.moment import BlockKind, Moment, Phase, Shown
+from rtaffect.protocol.protocol_step import BlockKind, Phase, ProtocolStep, Shown
 from rtaffect.view.participant.figures import BACKGROUND, LEVEL, NEUTRAL, SUCCESS, TRACK
 from rtaffect.view.participant.window import REPAINT_MS, ParticipantWindow, list_screens
 
@@ -48,44 +48,44 @@ Make = Callable[..., ParticipantWindow]
 SIZES = ((1280, 720), (1920, 1080))
 
 
-def moment(
+def protocol_step(
     level: float | None = None,
     *,
     phase: Phase = "running",
     kind: BlockKind = "feedback",
     instruction: str = "",
     success: bool = False,
-) -> Moment:
+) -> ProtocolStep:
     shown = Shown(level, success=success)
-    return Moment(1, 2, 3, kind, "Run", phase, 0.0, 60.0, instruction=instruction, shown=shown)
+    return ProtocolStep(1, 2, 3, kind, "Run", phase, 0.0, 60.0, instruction=instruction, shown=shown)
 
 
 @pytest.mark.parametrize(
     ("given", "target"),
     [
         (None, Target()),
-        (moment(0.4, success=True), Target("", 0.4, True)),
-        (moment(1.7), Target("", 1.0)),
-        (moment(-0.2), Target("", 0.0)),
-        (moment(math.nan), Target()),
-        (moment(None), Target()),
-        (moment(0.4, phase="waiting", instruction=" Sit still. "), Target("Sit still.")),
-        (moment(0.4, phase="done", instruction="Thank you."), Target("Thank you.")),
-        (moment(0.4, phase="done"), Target()),
-        (moment(kind="rest", instruction="Close your eyes."), Target("Close your eyes.")),
-        (moment(0.4, instruction="Let the ring grow."), Target("", 0.4)),
-        (moment(kind="baseline", instruction="Listen."), Target("Listen.")),
-        (moment(kind="transfer"), Target()),
+        (protocol_step(0.4, success=True), Target("", 0.4, True)),
+        (protocol_step(1.7), Target("", 1.0)),
+        (protocol_step(-0.2), Target("", 0.0)),
+        (protocol_step(math.nan), Target()),
+        (protocol_step(None), Target()),
+        (protocol_step(0.4, phase="waiting", instruction=" Sit still. "), Target("Sit still.")),
+        (protocol_step(0.4, phase="done", instruction="Thank you."), Target("Thank you.")),
+        (protocol_step(0.4, phase="done"), Target()),
+        (protocol_step(kind="rest", instruction="Close your eyes."), Target("Close your eyes.")),
+        (protocol_step(0.4, instruction="Let the ring grow."), Target("", 0.4)),
+        (protocol_step(kind="baseline", instruction="Listen."), Target("Listen.")),
+        (protocol_step(kind="transfer"), Target()),
     ],
 )
-def test_what_is_shown_when(given: Moment | None, target: Target) -> None:
+def test_what_is_shown_when(given: ProtocolStep | None, target: Target) -> None:
     assert target_of(given) == target
 
 
 def test_an_old_level_is_not_shown_and_an_old_instruction_is() -> None:
-    assert target_of(moment(0.4), STALE_S).level == 0.4
-    assert target_of(moment(0.4), STALE_S + 0.01) == Target()
-    assert target_of(moment(phase="waiting", instruction="Sit still."), 600.0).text == "Sit still."
+    assert target_of(protocol_step(0.4), STALE_S).level == 0.4
+    assert target_of(protocol_step(0.4), STALE_S + 0.01) == Target()
+    assert target_of(protocol_step(phase="waiting", instruction="Sit still."), 600.0).text == "Sit still."
 
 
 levels = st.floats(0, 1)
@@ -132,7 +132,7 @@ class Watch:
     def __init__(self, show: Show = "ring") -> None:
         self.presenter, self.time = ParticipantPresenter(show), 100.0
 
-    def see(self, seconds: float, shown: Moment | None = None) -> list[ParticipantState]:
+    def see(self, seconds: float, shown: ProtocolStep | None = None) -> list[ParticipantState]:
         if shown is not None:
             self.presenter.add(shown)
         seen = []
@@ -149,12 +149,12 @@ def test_before_the_first_moment_all_is_neutral() -> None:
 def test_the_first_level_appears_where_it_is_and_the_next_is_reached_smoothly() -> None:
     watch = Watch()
     watch.see(1.0)
-    first = watch.see(1.0, moment(0.6))
+    first = watch.see(1.0, protocol_step(0.6))
     assert {state.level for state in first} == {0.6}
     assert first[0].presence == 0.0
     assert (np.diff([state.presence for state in first]) >= 0).all()
     for _ in range(3):
-        second = watch.see(1.0, moment(0.2))
+        second = watch.see(1.0, protocol_step(0.2))
     course = [state.level for state in second]
     assert course[-1] == pytest.approx(0.2, abs=0.01)
     assert second[-1].presence == pytest.approx(1.0, abs=0.01)
@@ -165,32 +165,32 @@ def test_the_first_level_appears_where_it_is_and_the_next_is_reached_smoothly() 
 def test_a_level_never_jumps_while_levels_come() -> None:
     watch, seen = Watch(), []
     for level in (0.1, 0.9, 0.0, 1.0, 1.0, 0.3):
-        seen += watch.see(1.0, moment(level))
+        seen += watch.see(1.0, protocol_step(level))
     assert np.abs(np.diff([state.level for state in seen])).max() < 0.025
 
 
 def test_the_neutral_state_keeps_the_level_while_it_fades_and_then_forgets_it() -> None:
     watch = Watch()
     for _ in range(4):
-        watch.see(1.0, moment(0.8, success=True))
-    fading = watch.see(4.0, moment(None))
+        watch.see(1.0, protocol_step(0.8, success=True))
+    fading = watch.see(4.0, protocol_step(None))
     assert {state.level for state in fading} == {0.8}
     assert (fading[-1].presence, fading[-1].success) == (pytest.approx(0, abs=0.01), pytest.approx(0, abs=0.01))
-    assert {state.level for state in watch.see(0.5, moment(0.1))} == {0.1}
+    assert {state.level for state in watch.see(0.5, protocol_step(0.1))} == {0.1}
 
 
 def test_when_moments_stop_the_view_becomes_neutral() -> None:
     watch = Watch()
-    watch.see(STALE_S, moment(0.8))
+    watch.see(STALE_S, protocol_step(0.8))
     assert watch.see(0.1)[0].presence > 0.9
     assert watch.see(4.0)[-1].presence < 0.01
-    assert watch.see(3.0, moment(0.8))[-1].presence > 0.9
+    assert watch.see(3.0, protocol_step(0.8))[-1].presence > 0.9
 
 
 def test_an_instruction_replaces_the_figure_after_it_has_faded() -> None:
     watch = Watch()
-    watch.see(1.0, moment(0.5))
-    seen = watch.see(1.0, moment(phase="waiting", instruction="Sit still."))
+    watch.see(1.0, protocol_step(0.5))
+    seen = watch.see(1.0, protocol_step(phase="waiting", instruction="Sit still."))
     texts = [state.text for state in seen]
     change = texts.index("Sit still.")
     assert set(texts[:change]) == {""}
@@ -198,14 +198,14 @@ def test_an_instruction_replaces_the_figure_after_it_has_faded() -> None:
     assert change == pytest.approx(FADE_S * 50, abs=1)
     assert seen[change].opacity < 0.1
     assert seen[-1].opacity == 1.0
-    other = watch.see(1.0, moment(phase="waiting", instruction="Begin."))
+    other = watch.see(1.0, protocol_step(phase="waiting", instruction="Begin."))
     assert [text for text, _ in itertools.groupby(state.text for state in other)] == ["Sit still.", "Begin."]
 
 
 def test_a_state_that_stands_still_is_equal_to_itself() -> None:
     watch = Watch()
     for _ in range(12):
-        seen = watch.see(1.0, moment(0.5))
+        seen = watch.see(1.0, protocol_step(0.5))
     assert len(set(seen)) == 1
 
 
@@ -356,10 +356,10 @@ def test_it_follows_the_presenter_and_rests_when_nothing_moves(make: Make, qtbot
     window = make()
     assert window.timer.interval() == REPAINT_MS
     presenter = window._presenter
-    presenter.add(moment(0.7))
+    presenter.add(protocol_step(0.7))
     qtbot.waitUntil(lambda: window.frames >= 10 and window.state.presence > 0.3)
     assert window.state.level == 0.7
-    presenter.add(moment(phase="waiting", instruction="Sit still."))
+    presenter.add(protocol_step(phase="waiting", instruction="Sit still."))
     qtbot.waitUntil(lambda: window.state.text == "Sit still." and window.state.opacity == 1.0)
 
 
@@ -370,7 +370,7 @@ def test_no_repaint_without_a_change(qtbot: QtBot) -> None:
     for _ in range(100):
         window.tick()
     assert window.frames == 0
-    window._presenter.add(moment(0.5))
+    window._presenter.add(protocol_step(0.5))
     for _ in range(100):
         window.tick()
     assert window.frames > 60
@@ -419,20 +419,20 @@ def test_on_two_screens_it_fills_its_own_and_comes_back_with_it(tmp_path: Path) 
     command = [sys.executable, "-W", "error", "-m", "tests.view.test_participant"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    message = json.loads(done.stdout)
     home = [1280, 0, 1920, 1080]
-    assert told["opened"] == [home, True, True]
-    assert told["asked by the desktop to close"] == told["opened"]
-    assert told["without its screen"][1] is False
-    assert told["another screen"][1] is False
-    assert told["back"] == told["opened"]
-    assert told["cursor"] == "BlankCursor"
-    assert told["flags"] == [True, True, True]
-    gone, back = told["troubles"]
+    assert message["opened"] == [home, True, True]
+    assert message["asked by the desktop to close"] == message["opened"]
+    assert message["without its screen"][1] is False
+    assert message["another screen"][1] is False
+    assert message["back"] == message["opened"]
+    assert message["cursor"] == "BlankCursor"
+    assert message["flags"] == [True, True, True]
+    gone, back = message["troubles"]
     assert "screen (1: Participant (1920 x 1080)) is gone" in gone
     assert "comes back by itself" in gone
     assert back == ""
-    assert told["closed"] == [False, False]
+    assert message["closed"] == [False, False]
 
 
 class Asked(QCloseEvent):
@@ -455,26 +455,26 @@ def child() -> dict[str, object]:
         return [[place.x(), place.y(), place.width(), place.height()], window.isVisible(), window.isFullScreen()]
 
     window.start()
-    told: dict[str, object] = {"opened": now()}
+    message: dict[str, object] = {"opened": now()}
     asked = Asked()
     window.closeEvent(asked)
     assert not asked.isAccepted()
-    told["asked by the desktop to close"] = now()
+    message["asked by the desktop to close"] = now()
     application.screenRemoved.emit(other)
     assert not troubles
     application.screenRemoved.emit(own)
-    told["without its screen"] = now()
+    message["without its screen"] = now()
     application.screenAdded.emit(other)
-    told["another screen"] = now()
+    message["another screen"] = now()
     application.screenAdded.emit(own)
-    told["back"] = now()
-    told["cursor"] = window.cursor().shape().name
+    message["back"] = now()
+    message["cursor"] = window.cursor().shape().name
     wanted = (Qt.WindowType.FramelessWindowHint, Qt.WindowType.WindowStaysOnTopHint)
-    told["flags"] = [bool(window.windowFlags() & flag) for flag in (*wanted, Qt.WindowType.WindowDoesNotAcceptFocus)]
+    message["flags"] = [bool(window.windowFlags() & flag) for flag in (*wanted, Qt.WindowType.WindowDoesNotAcceptFocus)]
     window.close()
     window.close()
     application.screenRemoved.emit(own)
-    return told | {"troubles": troubles, "closed": [window.isVisible(), window.timer.isActive()]}
+    return message | {"troubles": troubles, "closed": [window.isVisible(), window.timer.isActive()]}
 
 
 if __name__ == "__main__":

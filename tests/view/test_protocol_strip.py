@@ -13,10 +13,10 @@ from pytestqt.qtbot import QtBot
 
 from rtaffect.present.keys import BINDINGS, shown_keys
 from rtaffect.present.protocol_state import PlannedBlock, describe_protocol, for_operator
-from rtaffect.protocol.moment import Moment, Shown
+from rtaffect.protocol.protocol_step import ProtocolStep, Shown
 from rtaffect.view import Presenter
 from rtaffect.view.operator.session_window import SessionWindow
-from tests.support.fake_feedback import BLOCKS, fake_moment, fake_session
+from tests.support.fake_feedback import BLOCKS, fake_protocol_step, fake_session
 from tests.support.view_windows import Make, activate, check_nothing_left, windows
 
 
@@ -61,31 +61,31 @@ class Operator:
 
 
 def test_the_protocol_in_words() -> None:
-    waiting = describe_protocol(for_operator(fake_moment(10)), 0.4)
+    waiting = describe_protocol(for_operator(fake_protocol_step(10)), 0.4)
     assert waiting.block == "waiting for 1 of 5: Baseline"
     assert (waiting.left, waiting.progress, waiting.waiting) == ("", 0.0, True)
     assert waiting.instruction == "Press Space to begin 'Baseline' when the participant is ready."
-    running = describe_protocol(for_operator(fake_moment(130)), 0.4)
+    running = describe_protocol(for_operator(fake_protocol_step(130)), 0.4)
     assert (running.block, running.left, running.next) == ("2 of 5: Run 1 (feedback)", "1:30", "Pause")
     assert running.progress == pytest.approx((30 + 0.4) / 120)
     assert running.rule == "0.13 (success from 0.18, scale 0.05 to 0.25)"
-    assert describe_protocol(for_operator(fake_moment(130)), 1.2).left == "1:29"
-    assert describe_protocol(for_operator(fake_moment(30)), 0.0).rule == "n/a (no feedback in this block)"
-    done = describe_protocol(for_operator(fake_moment(999)), 0.0)
+    assert describe_protocol(for_operator(fake_protocol_step(130)), 1.2).left == "1:29"
+    assert describe_protocol(for_operator(fake_protocol_step(30)), 0.0).rule == "n/a (no feedback in this block)"
+    done = describe_protocol(for_operator(fake_protocol_step(999)), 0.0)
     assert (done.block, done.progress, done.next) == ("all blocks are done", 1.0, "")
-    endless = dataclasses.replace(fake_moment(250), left_s=math.inf)
+    endless = dataclasses.replace(fake_protocol_step(250), left_s=math.inf)
     assert describe_protocol(for_operator(endless), 0.0).left == "no end set"
     assert describe_protocol(for_operator(endless), 0.0).progress is None
 
 
 def test_what_the_participant_is_shown_is_not_told(make: Make, qtbot: QtBot) -> None:
-    fields = {field.name for field in dataclasses.fields(for_operator(fake_moment(130)))}
+    fields = {field.name for field in dataclasses.fields(for_operator(fake_protocol_step(130)))}
     assert not {"shown", "own", "level"} & fields
     pictures = []
     for shown in (Shown(0.95, success=True), Shown(0.1), Shown(None, "feedback of another session")):
         presenter = Presenter()
         window = make(130, presenter=presenter, blinded=True, on_go=print, on_skip=print)
-        presenter.add_moment(dataclasses.replace(fake_moment(130), shown=shown))
+        presenter.add_protocol_step(dataclasses.replace(fake_protocol_step(130), shown=shown))
         window.tick()
         pictures.append(window.protocol.grab().toImage())
         assert window.protocol.sealed.text() == "arm sealed"
@@ -110,7 +110,7 @@ def test_space_goes_on_where_a_block_waits(make: Make, qtbot: QtBot) -> None:
     assert operator.calls == ["go"]
     for step in range(91, 105):
         operator.presenter.add(fake_session(step)[-1])
-        operator.presenter.add_moment(fake_moment(step))
+        operator.presenter.add_protocol_step(fake_protocol_step(step))
     operator.window.tick()
     assert not operator.window.protocol.go_button.isEnabled()
     qtbot.keyClick(operator.window, Qt.Key.Key_Space)
@@ -224,7 +224,7 @@ def test_a_session_that_is_over_stands_still(make: Make, qtbot: QtBot) -> None:
 def test_moments_before_the_first_step(make: Make, qtbot: QtBot) -> None:
     presenter = Presenter()
     window = make(0, presenter=presenter, on_go=print)
-    presenter.add_moment(Moment(0, 1, 2, "rest", "Rest", "waiting", math.nan, math.nan, "Run"))
+    presenter.add_protocol_step(ProtocolStep(0, 1, 2, "rest", "Rest", "waiting", math.nan, math.nan, "Run"))
     window.tick()
     assert window.protocol.isVisible()
     assert window.protocol.block.text() == "waiting for 1 of 2: Rest"

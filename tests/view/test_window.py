@@ -23,10 +23,10 @@ from pytestqt.qtbot import QtBot
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.engine.feedback import Feedback
-from rtaffect.observed.operator import LEAST_SHARE
-from rtaffect.present.courses import compare
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.sections import percent
+from rtaffect.present.time_courses import compare
 from rtaffect.stream.status import SourceStatus
 from rtaffect.view import Presenter, run_window
 from rtaffect.view import show as window_module
@@ -346,7 +346,7 @@ def test_the_chosen_line_survives_other_rows(make: Make) -> None:
     presenter.select(wide.rows.index("insula"))
     window.tick()
     assert listed(window)[window.rows.list.currentRow()] == "insula"
-    turned = FakeRows(wide.rows[::-1], wide.kinds[::-1], wide.own_share[::-1], wide.channels, wide.mean_of)
+    turned = FakeRows(wide.rows[::-1], wide.kinds[::-1], wide.specificity[::-1], wide.channels, wide.mean_of)
     for feedback in fake_session(12, rows=turned):
         presenter.add(feedback)
     window.tick()
@@ -377,7 +377,7 @@ def test_rows_that_are_not_told_apart_are_marked_and_keyed(make: Make, monkeypat
     window = make(40, rows=region_rows())
     assert window.rows.key.unresolved
     assert [text for *_, text in window.rows.key.entries][-2:] == [
-        *("grey: not trusted now", f"own share below {percent(LEAST_SHARE)}: not told apart")
+        *("grey: not trusted now", f"own share below {percent(LEAST_SPECIFICITY)}: not told apart")
     ]
     hatched: list[float] = []
     crossed: list[float] = []
@@ -391,7 +391,7 @@ def test_rows_that_are_not_told_apart_are_marked_and_keyed(make: Make, monkeypat
 
     latest = fake_session(40, rows=region_rows())[-1]
     shown = names(list(range(rows.viewport().height())))
-    low = {name for name, share in zip(latest.rows, latest.own_share, strict=True) if share < LEAST_SHARE}
+    low = {name for name, share in zip(latest.rows, latest.specificity, strict=True) if share < LEAST_SPECIFICITY}
     assert names(hatched) == low & shown
     assert 20 < len(shown) < 40
     assert {"prefrontal", "bankssts-lh"} <= names(hatched)
@@ -403,7 +403,7 @@ def test_the_marks_of_doubt_look_different(make: Make) -> None:
     rows, latest = window.rows.list, fake_session(40, rows=region_rows())[-1]
     trusted = latest.trusted.copy()
     trusted[1] = False
-    own_share = np.where(np.arange(86) == 1, LEAST_SHARE - 0.01, latest.own_share)
+    specificity = np.where(np.arange(86) == 1, LEAST_SPECIFICITY - 0.01, latest.specificity)
 
     def track(feedback: Feedback) -> QImage:
         window.rows.delegate.show_step(feedback)
@@ -414,7 +414,7 @@ def test_the_marks_of_doubt_look_different(make: Make) -> None:
     looks = [
         track(latest),
         track(dataclasses.replace(latest, trusted=trusted)),
-        track(dataclasses.replace(latest, trusted=trusted, own_share=own_share)),
+        track(dataclasses.replace(latest, trusted=trusted, specificity=specificity)),
     ]
     assert all(a != b for i, a in enumerate(looks) for b in looks[:i])
 
@@ -424,12 +424,12 @@ def test_a_row_says_what_it_is(make: Make) -> None:
     window = make(40, presenter=presenter, rows=region_rows())
     presenter.select(region_rows().rows.index("insula-rh"))
     window.tick()
-    share = percent(float(region_rows().own_share[region_rows().rows.index("insula-rh")]))
+    share = percent(float(region_rows().specificity[region_rows().rows.index("insula-rh")]))
     assert window.curves.row_plot.heading.text() == f"Region insula-rh ({share} own)"
     assert window.curves.row_plot.remark.words == "(not told apart)"
     hint = window.rows.list.currentItem().toolTip()
-    told = "of its estimated power is its own: not told apart from its neighbours by this montage"
-    assert hint == f"Region insula-rh\n{share} {told}"
+    message = "of its estimated power is its own: not told apart from its neighbours by this montage"
+    assert hint == f"Region insula-rh\n{share} {message}"
     assert window.curves.row_plot.heading.toolTip() == hint
     assert "average" in window.rows.list.item(9).toolTip()
 
@@ -481,7 +481,7 @@ def test_agreement_page_shows_what_was_resolved(make: Make) -> None:
     assert early.chance.path().isEmpty()
 
 
-def test_events_stand_in_the_courses(make: Make) -> None:
+def test_events_stand_in_the_time_courses(make: Make) -> None:
     presenter = Presenter()
     window = make(130, presenter=presenter, protocol=True)
     presenter.mark(60.0, "a {brace}")

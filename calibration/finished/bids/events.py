@@ -31,7 +31,7 @@ _LEVELS = {
 }
 
 
-class Told(NamedTuple):
+class Disclosure(NamedTuple):
     """What is told of the events and what is kept back.
 
     ``stimuli`` are the names in the dataset's ``stimuli/`` by the session's own (``stimuli/story.wav``), ``words`` what
@@ -50,7 +50,9 @@ def stimulus_files(session: RecordedSession) -> tuple[str, ...]:
     return tuple(dict.fromkeys(file for file in files if file != ABSENT))
 
 
-def event_rows(session: RecordedSession, grid: Grid, told: Told, absent: Iterable[tuple[int, int]]) -> list[list[str]]:
+def event_rows(
+    session: RecordedSession, grid: Grid, disclosed: Disclosure, absent: Iterable[tuple[int, int]]
+) -> list[list[str]]:
     """Return the lines of ``*_events.tsv`` (:data:`COLUMNS`), by onset.
 
     Parameters
@@ -70,7 +72,7 @@ def event_rows(session: RecordedSession, grid: Grid, told: Told, absent: Iterabl
     for when, row in timed:
         if row.get("trial_type") == "block-end":
             ends.setdefault(row.get("block", ABSENT), when)
-    lines = [_line(row, when, ends, grid, told) for when, row in timed]
+    lines = [_line(row, when, ends, grid, disclosed) for when, row in timed]
     lines += [_span(*span, SKIPPED, grid) for span in grid.gaps]
     lines += [_span(*span, MISSING, grid) for span in absent]
     return sorted(lines, key=lambda line: float(line[0]))
@@ -110,19 +112,21 @@ def events_json(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 def _when(row: Mapping[str, str], origin: float) -> float:
     """Return an event's LSL time, s; NaN if it says none."""
-    told = number(row.get("lsl_time", ABSENT))
-    return told if math.isfinite(told) else origin + number(row.get("onset", ABSENT))
+    disclosed = number(row.get("lsl_time", ABSENT))
+    return disclosed if math.isfinite(disclosed) else origin + number(row.get("onset", ABSENT))
 
 
-def _line(row: Mapping[str, str], when: float, ends: Mapping[str, float], grid: Grid, told: Told) -> list[str]:
+def _line(
+    row: Mapping[str, str], when: float, ends: Mapping[str, float], grid: Grid, disclosed: Disclosure
+) -> list[str]:
     kind, name = row.get("trial_type", ABSENT), row.get("name", ABSENT)
     duration, onset = number(row.get("duration", ABSENT)), grid.onset(when)
     if kind == "block" and math.isnan(duration):
         duration = ends.get(row.get("block", ABSENT), math.nan) - when
     if kind in _FREE:
-        name = _without(name, told.words) if kind != "note" or told.notes else ABSENT
+        name = _without(name, disclosed.words) if kind != "note" or disclosed.notes else ABSENT
     # A block names its sound, too, which begins a little later.
-    stimulus = told.stimuli.get(row.get("stim_file", ABSENT), ABSENT) if kind == "stimulus" else ABSENT
+    stimulus = disclosed.stimuli.get(row.get("stim_file", ABSENT), ABSENT) if kind == "stimulus" else ABSENT
     where = (row.get("block", ABSENT), row.get("kind", ABSENT))
     return [cell(onset), cell(duration), kind, name, stimulus, *where, str(round(onset * grid.rate))]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from calibration.finished.bids.dataset import STIMULI, Dataset, Scan, Stimuli, move_in, write_tables, write_texts
 from calibration.finished.bids.eeg import Entities, need, write_eeg
-from calibration.finished.bids.events import COLUMNS, Told, event_rows, events_json, stimulus_files
-from calibration.finished.bids.feedback import course_of, write_course
+from calibration.finished.bids.events import COLUMNS, Disclosure, event_rows, events_json, stimulus_files
+from calibration.finished.bids.feedback import time_course_of, write_time_course
 from calibration.finished.bids.plan import Choices, Planned, plan_export
 from calibration.finished.bids.recording import Headset, NotRecordedError, SessionRecording
 from calibration.finished.bids.tables import write_json, write_tsv
@@ -124,9 +124,9 @@ class _Export:
         stem = self._part / entities.folder / entities.name
         files = {file: self._stimuli.add(session.path / file) for file in stimulus_files(session)}
         people = {name: f"sub-{code}" for name, code in planned.codes.items()}
-        told = Told(files, dict.fromkeys(identities, "...") | people, self._choices.notes)
+        disclosed = Disclosure(files, dict.fromkeys(identities, "...") | people, self._choices.notes)
         write_eeg(self._part, entities, headset, session, _about(planned))
-        rows = event_rows(session, headset.grid, told, headset.absent)
+        rows = event_rows(session, headset.grid, disclosed, headset.absent)
         write_tsv(stem.with_name(f"{stem.name}_events.tsv"), COLUMNS, rows)
         write_json(stem.with_name(f"{stem.name}_events.json"), events_json(rows))
         self._write_feedback(planned, headset, stem)
@@ -139,14 +139,14 @@ class _Export:
     def _write_feedback(self, planned: Planned, headset: Headset, stem: Path) -> None:
         blinded = planned.session.ran.get("arm") == "sealed" and not self._choices.shown
         try:
-            course = course_of(planned.session, headset.name, shown=not blinded)
+            course = time_course_of(planned.session, headset.name, shown=not blinded)
         except RecordingError as error:
             self._note(planned, f"without feedback: {error}")
             return
         if course is None:
             self._note(planned, "without feedback: it has no step")
             return
-        write_course(stem, course, headset.grid, planned.task_name)
+        write_time_course(stem, course, headset.grid, planned.task_name)
         if blinded:
             self._note(planned, "it is blinded: what was shown is left out, since it tells the arm (--shown adds it)")
 

@@ -29,7 +29,7 @@ _FOUND = {
     "trusted": "Whether predicted, observed and null band are there and the row can be told from others",
 }
 #: Columns of ``moments.tsv``, and what they are; those of what was shown are kept back while a session is blinded.
-_MOMENT = {
+_PROTOCOL_STEP = {
     "block": ("Number of the block that runs or is waited for, from 1", None),
     "value": ("Value of the feedback's rule, smoothed", "1"),
     "low": ("Value that is level 0", "1"),
@@ -38,12 +38,12 @@ _MOMENT = {
     "level": ("Level that the participant was shown, from 0 to 1; n/a: neutral, or no feedback in this block", "1"),
     "success": ("Whether the level shown was one of success", None),
 }
-_SHOWN = frozenset(_MOMENT) - {"block"}
+_SHOWN = frozenset(_PROTOCOL_STEP) - {"block"}
 _BOOLEAN = {"true": "1", "false": "0"}
 _YES_NO = {"1": "yes", "0": "no"}
 
 
-class Course(NamedTuple):
+class StepTable(NamedTuple):
     """The steps of a session: ``columns`` with what each is, ``rows`` of cells, a row every ``step_s`` from ``start``.
 
     ``start`` is the LSL time of the first step, s.
@@ -55,7 +55,7 @@ class Course(NamedTuple):
     step_s: float
 
 
-def course_of(session: RecordedSession, person: str, *, shown: bool) -> Course | None:
+def time_course_of(session: RecordedSession, person: str, *, shown: bool) -> StepTable | None:
     """Return what a session found, step by step; None if it has no step.
 
     Parameters
@@ -83,12 +83,12 @@ def course_of(session: RecordedSession, person: str, *, shown: bool) -> Course |
     table = _Table(steps)
     _add_found(table, lines)
     _add_own(table, session, person)
-    _add_moments(table, session, shown)
+    _add_protocol_steps(table, session, shown)
     step_s = (last - start) / (steps[-1] - steps[0]) if len(steps) > 1 else 1.0
-    return Course(table.about, table.rows(), start, round(step_s, 6))
+    return StepTable(table.about, table.rows(), start, round(step_s, 6))
 
 
-def write_course(stem: Path, course: Course, grid: Grid, task: str) -> None:
+def write_time_course(stem: Path, course: StepTable, grid: Grid, task: str) -> None:
     """Write the table and the sidecar of a course beside a recording.
 
     ``stem`` is what the recording's names begin with, ``grid`` where times lie in it, ``task`` the task's name.
@@ -169,13 +169,13 @@ def _add_own(table: _Table, session: RecordedSession, person: str) -> None:
         table.fill("own", row, about, ((line["step"], line["observed"]) for line in mine))
 
 
-def _add_moments(table: _Table, session: RecordedSession, shown: bool) -> None:
+def _add_protocol_steps(table: _Table, session: RecordedSession, shown: bool) -> None:
     """Add where in the protocol a step was and, if ``shown``, what the participant saw."""
     try:
-        lines = lines_of(session, "moments.tsv", ("step", *_MOMENT))
+        lines = lines_of(session, "moments.tsv", ("step", *_PROTOCOL_STEP))
     except RecordingError:
         return
-    for kind, (what, units) in _MOMENT.items():
+    for kind, (what, units) in _PROTOCOL_STEP.items():
         if kind in _SHOWN and not shown:
             continue
         about = {"Description": what} | ({"Units": units} if units else {})

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.finished.report.data import Course, SessionData
+from calibration.finished.report.data import FeedbackTable, SessionData
 from calibration.nulls import p_values, shift_null
 from calibration.report.numbers import LEVEL
 from calibration.statistics import LEAST_GAPS, fisher_z, pair, score
@@ -60,7 +60,7 @@ def agreement_numbers(data: SessionData) -> Numbers:
     return found
 
 
-def _parts(data: SessionData, course: Course) -> list[NDArray[np.bool_]]:
+def _parts(data: SessionData, course: FeedbackTable) -> list[NDArray[np.bool_]]:
     """Return which steps are in each block; all where no blocks are known."""
     if not data.blocks:
         return [np.ones(len(course.time), np.bool_)]
@@ -71,7 +71,7 @@ def _name(data: SessionData, number: int) -> str:
     return f"{data.blocks[number].number} {data.blocks[number].name}" if data.blocks else "the session"
 
 
-def _sides(course: Course) -> tuple[Array, Array]:
+def _sides(course: FeedbackTable) -> tuple[Array, Array]:
     """Return predicted and observed (steps, R + 1), Fisher z, the mean over rows last; NaN where not to be trusted."""
     sides = []
     for each, mean in ((course.predicted, "predicted"), (course.observed, "observed")):

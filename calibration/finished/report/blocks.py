@@ -19,8 +19,8 @@ LEAST_HEARD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
-    """``moments.tsv``: S steps. ``block`` is the number from 1; ``level`` what was shown, NaN where neutral."""
+class ProtocolSteps:
+    """``protocol_steps.tsv``: S steps. ``block`` is the number from 1; ``level`` what was shown, NaN where neutral."""
 
     step: NDArray[np.intp]
     time: Array
@@ -53,14 +53,14 @@ class BlockRun:
     stimuli: tuple[tuple[str, float, float], ...] = ()
 
 
-def moments_of(columns: Columns, missing: list[str]) -> Moments | None:
-    """Return what ``moments.tsv`` holds, None where it holds nothing."""
+def protocol_steps_of(columns: Columns, missing: list[str]) -> ProtocolSteps | None:
+    """Return what ``protocol_steps.tsv`` holds, None where it holds nothing."""
     wanted = ("step", "time", "block", "kind", "name", "phase", "value", "low", "high", "threshold", "level", "success")
     if not has_columns(columns, wanted, "moments.tsv", missing):
         return None
     reasons = columns.get("neutral_reason", ["n/a"] * len(columns["step"]))
     found = {name: numbers(columns[name]) for name in ("value", "low", "high", "threshold", "level")}
-    return Moments(
+    return ProtocolSteps(
         step=whole_numbers(columns["step"]),
         time=numbers(columns["time"]),
         block=whole_numbers(columns["block"]),
@@ -73,20 +73,27 @@ def moments_of(columns: Columns, missing: list[str]) -> Moments | None:
     )
 
 
-def blocks_of(moments: Moments | None, events: Sequence[dict[str, str]], until: float) -> tuple[BlockRun, ...]:
+def blocks_of(
+    protocol_steps: ProtocolSteps | None, events: Sequence[dict[str, str]], until: float
+) -> tuple[BlockRun, ...]:
     """Return the blocks that ran: by the events, and where these are missing by the moments.
 
     One of which neither tells the end goes on ``until``, s.
     """
     found: dict[int, BlockRun] = {}
-    if moments is not None:
-        for block in np.unique(moments.block[moments.running]):
-            inside = np.flatnonzero(moments.running & (moments.block == block))
-            start, end = moments.time[inside[0]], moments.time[inside[-1]]
-            after = bool((moments.step > moments.step[inside[-1]]).any())
+    if protocol_steps is not None:
+        for block in np.unique(protocol_steps.block[protocol_steps.running]):
+            inside = np.flatnonzero(protocol_steps.running & (protocol_steps.block == block))
+            start, end = protocol_steps.time[inside[0]], protocol_steps.time[inside[-1]]
+            after = bool((protocol_steps.step > protocol_steps.step[inside[-1]]).any())
             end += 1.0 if after else 0.0
             found[int(block)] = BlockRun(
-                int(block), moments.kind[inside[0]], moments.name[inside[0]], float(start), float(end), after
+                int(block),
+                protocol_steps.kind[inside[0]],
+                protocol_steps.name[inside[0]],
+                float(start),
+                float(end),
+                after,
             )
     begun: dict[int, tuple[dict[str, str], float]] = {}
     for event in events:

@@ -29,8 +29,8 @@ def _control(data: SessionData, _: Numbers) -> str:
     kinds = sorted({run.kind for run in data.blocks})
     if not arms and not kinds:
         return ""
-    told = f"Arms of the protocol: {', '.join(arms)}. " if arms else "The protocol has no arms. "
-    return told + f"Conditions within the session: {', '.join(kinds)}." if kinds else told
+    message = f"Arms of the protocol: {', '.join(arms)}. " if arms else "The protocol has no arms. "
+    return message + f"Conditions within the session: {', '.join(kinds)}." if kinds else message
 
 
 @_fills("2b")
@@ -57,18 +57,18 @@ def _blind_analysis(data: SessionData, numbers: Numbers) -> str:
 
 @_fills("3b")
 def _strategy(data: SessionData, _: Numbers) -> str:
-    told = [
+    message = [
         f"{block.get('name')}: \N{LEFT DOUBLE QUOTATION MARK}{block['instruction']}\N{RIGHT DOUBLE QUOTATION MARK}"
         for block in data.protocol.get("block", [])
         if block.get("kind") in ("feedback", "transfer") and block.get("instruction")
     ]
-    return f"Instructions on the screen. {' '.join(told)}" if told else ""
+    return f"Instructions on the screen. {' '.join(message)}" if message else ""
 
 
 @_fills("3c")
 def _strategies_used(data: SessionData, _: Numbers) -> str:
-    told = [event.get("name", "") for event in data.events if event.get("trial_type") == "note"]
-    notes = [name for name in told if not name.startswith("session/")]
+    message = [event.get("name", "") for event in data.events if event.get("trial_type") == "note"]
+    notes = [name for name in message if not name.startswith("session/")]
     return f"Notes of the session: {'; '.join(notes)}." if notes else ""
 
 
@@ -96,8 +96,8 @@ def _processing(data: SessionData, _: Numbers) -> str:
 @_fills("3e")
 def _artifact_effects(_: SessionData, numbers: Numbers) -> str:
     kinds = numbers["quality"].get("kinds", [])
-    told = [f"{each['kind']} {percent(each['trusted'])}" for each in kinds if each["trusted"] is not None]
-    return f"Share of seconds with a trusted value, by condition: {', '.join(told)}." if told else ""
+    message = [f"{each['kind']} {percent(each['trusted'])}" for each in kinds if each["trusted"] is not None]
+    return f"Share of seconds with a trusted value, by condition: {', '.join(message)}." if message else ""
 
 
 @_fills("4a")
@@ -147,7 +147,7 @@ def _modality(data: SessionData, _: Numbers) -> str:
 
 @_fills("4d")
 def _displayed(data: SessionData, _: Numbers) -> str:
-    if data.moments is None:
+    if data.protocol_steps is None:
         return ""
     return (
         "moments.tsv has each second's value, scale, threshold and the level that was shown; recording.xdf has them "
@@ -170,16 +170,16 @@ def _hardware(data: SessionData, _: Numbers) -> str:
 @_fills("5a")
 def _regulation(_: SessionData, numbers: Numbers) -> str:
     found = numbers["regulation"]
-    told = [f"{c['name']} {decimal(c['difference'], 3)} ({_how_sure(c)})" for c in found["contrasts"]]
+    message = [f"{c['name']} {decimal(c['difference'], 3)} ({_how_sure(c)})" for c in found["contrasts"]]
     rates = [
         f"{block['name']} {percent(block['success_rate'])}"
         for block in found["blocks"]
         if block["kind"] == "feedback" and block["success_rate"] is not None
     ]
-    if not told and not rates:
+    if not message and not rates:
         return ""
     success = f"Share of seconds that were success: {', '.join(rates)}." if rates else ""
-    return " ".join([*([f"{'; '.join(told)} ({found['unit']})."] if told else []), success]).strip()
+    return " ".join([*([f"{'; '.join(message)} ({found['unit']})."] if message else []), success]).strip()
 
 
 def _how_sure(contrast: Numbers) -> str:
@@ -189,5 +189,5 @@ def _how_sure(contrast: Numbers) -> str:
 
 
 @_fills("5b")
-def _courses(data: SessionData, _: Numbers) -> str:
+def _time_courses(data: SessionData, _: Numbers) -> str:
     return "Within the session: the curves and the means by block in this report." if data.course is not None else ""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.finished.report.blocks import BlockRun, Moments, blocks_of, moments_of
+from calibration.finished.report.blocks import BlockRun, ProtocolSteps, blocks_of, protocol_steps_of
 from calibration.finished.report.protocol import protocol_of
 from calibration.finished.report.recording import StreamFacts, stream_facts
 from calibration.finished.report.tables import (
@@ -37,7 +37,7 @@ _TABLES: Final = ("feedback.tsv", "moments.tsv", "events.tsv", "quality.tsv")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Course:
+class FeedbackTable:
     """``feedback.tsv``: S steps, R rows. Values are correlations, NaN where absent.
 
     ``mean`` has the columns of the mean over rows, each (S,); ``predicted``, ``observed`` and ``trusted`` are (S, R),
@@ -50,7 +50,7 @@ class Course:
     lsl_time: Array
     rows: tuple[str, ...]
     kinds: tuple[str, ...]
-    own_share: Array
+    specificity: Array
     predicted: Array
     observed: Array
     trusted: Mask
@@ -77,8 +77,8 @@ class SessionData:
     path: Path
     plan: SessionPlan
     ran: dict[str, Any]
-    course: Course | None
-    moments: Moments | None
+    course: FeedbackTable | None
+    protocol_steps: ProtocolSteps | None
     blocks: tuple[BlockRun, ...]
     events: tuple[dict[str, str], ...]
     quality: Quality | None
@@ -135,22 +135,22 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
     tables = {name: read_columns(path / name, missing) for name in _TABLES}
     missing += [] if (path / "people.tsv").exists() else ["people.tsv: there is no such file"]
     events = lines_of(tables["events.tsv"])
-    course, moments = _course(tables["feedback.tsv"], missing), moments_of(tables["moments.tsv"], missing)
+    course, protocol_steps = _course(tables["feedback.tsv"], missing), protocol_steps_of(tables["moments.tsv"], missing)
     streams, markers = (
         _recording(session.recording, missing, replay=session.plan.mode == "replay") if recording else ((), ())
     )
     protocol, notes = protocol_of(session)
     if "ended" not in session.ran or session.ran.get("outcome") == "running":
         missing.append("the end of the session: it was cut off, or still runs")
-    blocks = blocks_of(moments, events, float(course.time[-1]) if course is not None else 0.0)
+    blocks = blocks_of(protocol_steps, events, float(course.time[-1]) if course is not None else 0.0)
     return SessionData(
-        path, session.plan, session.ran, course, moments, blocks, events,
+        path, session.plan, session.ran, course, protocol_steps, blocks, events,
         _quality(tables["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
         _log(path / "session.log", missing), protocol, (*missing, *notes),
     )  # fmt: skip
 
 
-def _course(columns: Columns, missing: list[str]) -> Course | None:
+def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
     wanted = ("step", "time", "lsl_time", "row", "kind", *_VALUES, "own_share", "trusted", "reason")
     if not has_columns(columns, wanted, "feedback.tsv", missing):
         return None
@@ -173,7 +173,7 @@ def _course(columns: Columns, missing: list[str]) -> Course | None:
     first[place[::-1]] = np.arange(len(place))[::-1]
     reasons = [columns["reason"][i] for i in first]
     over = {name: _placed(values[name][mean], place[mean], S) for name in _VALUES}
-    return Course(
+    return FeedbackTable(
         steps, numbers(columns["time"])[first], numbers(columns["lsl_time"])[first],
         tuple(str(name) for name, _ in keys), tuple(kind for _, kind in keys), own, grids["predicted"],
         grids["observed"], sure, over, _placed(trusted[mean].astype(np.float64), place[mean], S) > 0,

@@ -24,7 +24,7 @@ SHAPES: Final = {"baseline": "o", "rest": "D", "listen": "v", "feedback": "s", "
 PAGE_S: Final = 600.0
 
 
-def course_pages(data: SessionData) -> list[tuple[float, float]]:
+def time_course_pages(data: SessionData) -> list[tuple[float, float]]:
     """Return from when to when, s, each picture of the courses goes: alike, and no longer than ``PAGE_S``."""
     end = max([float(data.course.time[-1]) if data.course is not None else 0.0, *(run.end for run in data.blocks)])
     count = max(1, int(np.ceil(end / PAGE_S)))
@@ -32,17 +32,17 @@ def course_pages(data: SessionData) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in pairwise(edges)]
 
 
-def course_figures(data: SessionData, events: Sequence[Numbers], told: bool) -> list[Picture]:
+def time_course_figures(data: SessionData, events: Sequence[Numbers], disclosed: bool) -> list[Picture]:
     """Return the courses: predicted, observed, the rule's value and, if it may be told, the level that was shown."""
-    pages = course_pages(data)
-    return [_course_figure(data, events, told, page, number) for number, page in enumerate(pages, start=1)]
+    pages = time_course_pages(data)
+    return [_time_course_figure(data, events, disclosed, page, number) for number, page in enumerate(pages, start=1)]
 
 
-def _course_figure(
-    data: SessionData, events: Sequence[Numbers], told: bool, page: tuple[float, float], number: int
+def _time_course_figure(
+    data: SessionData, events: Sequence[Numbers], disclosed: bool, page: tuple[float, float], number: int
 ) -> Picture:
-    has_level = told and data.moments is not None and bool(np.isfinite(data.moments.level).any())
-    has_value = data.moments is not None and bool(np.isfinite(data.moments.value).any())
+    has_level = disclosed and data.protocol_steps is not None and bool(np.isfinite(data.protocol_steps.level).any())
+    has_value = data.protocol_steps is not None and bool(np.isfinite(data.protocol_steps.value).any())
     panels = ["strip", "course", *(["value"] if has_value else []), *(["level"] if has_level else [])]
     heights = {"strip": 0.85, "course": 2.3, "value": 1.4, "level": 0.9}
     limits = _limits(data)
@@ -76,8 +76,12 @@ def _limits(data: SessionData) -> list[tuple[float, float]]:
     values = [
         mean[name] for name in ("predicted_low", "predicted_high", "observed", "null_low", "null_high") if name in mean
     ]
-    moments = [] if data.moments is None else [data.moments.value, data.moments.low, data.moments.high]
-    for sides in (values, moments):
+    protocol_steps = (
+        []
+        if data.protocol_steps is None
+        else [data.protocol_steps.value, data.protocol_steps.low, data.protocol_steps.high]
+    )
+    for sides in (values, protocol_steps):
         all_values = np.concatenate(sides) if sides else np.empty(0)
         there = all_values[np.isfinite(all_values)]
         low, high = (float(there.min()), float(there.max())) if len(there) else (-0.1, 0.1)
@@ -96,15 +100,15 @@ def _curves(axes: Any, data: SessionData, limits: tuple[float, float]) -> None:
         )
         axes.plot(c.time, m["predicted"], color=PREDICTED, linewidth=1.3, zorder=3)
         axes.plot(c.time, np.where(c.mean_trusted, m["observed"], np.nan), color=OBSERVED, linewidth=1.3, zorder=4)
-        doubtful = np.where(c.mean_trusted, np.nan, m["observed"])
-        axes.plot(c.time, doubtful, color=OBSERVED, linewidth=0, marker=".", markersize=2.5, alpha=0.6, zorder=3.5)
+        untrusted = np.where(c.mean_trusted, np.nan, m["observed"])
+        axes.plot(c.time, untrusted, color=OBSERVED, linewidth=0, marker=".", markersize=2.5, alpha=0.6, zorder=3.5)
     axes.set_ylim(*limits)
     axes.set_ylabel("synchrony, r")
     format_axis(axes.yaxis)
 
 
 def _value(axes: Any, data: SessionData, limits: tuple[float, float]) -> None:
-    m = data.moments
+    m = data.protocol_steps
     if m is None:
         return
     judged = np.isin(np.array(m.kind), ("feedback", "transfer")) & m.running
@@ -123,7 +127,7 @@ def value_colour(data: SessionData) -> str:
 
 
 def _level(axes: Any, data: SessionData) -> None:
-    m = data.moments
+    m = data.protocol_steps
     if m is None:
         return
     axes.plot(m.time, m.level, color=INK, linewidth=1.3, zorder=3)
@@ -190,8 +194,8 @@ def means_figure(blocks: Sequence[Numbers], label: str) -> Picture | None:
             key.append(handle("line", label="the baseline's mean", color=ROW, linestyle="--", linewidth=0.9))
         figure.legend(handles=key, loc="outside lower center", ncols=5)
 
-    told = ", ".join(f"{block['name']} {decimal(block['mean'])}" for block in some)
-    return picture("means", f"{label.capitalize()} by block: {told}.", 2.9, draw)
+    disclosed = ", ".join(f"{block['name']} {decimal(block['mean'])}" for block in some)
+    return picture("means", f"{label.capitalize()} by block: {disclosed}.", 2.9, draw)
 
 
 def good_figure(data: SessionData) -> Picture | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calibration.finished.group import Member, group_numbers, load_group
-from calibration.finished.report.group_figures import blocks_figure, group_courses_figure, success_figure
+from calibration.finished.report.group_figures import blocks_figure, group_time_courses_figure, success_figure
 from calibration.finished.report.page import check_out, write_report
 from calibration.finished.report.protocol import opened_allocation
 from calibration.finished.report.sections import Section
@@ -63,7 +63,7 @@ def write_group_report(
     numbers = group_numbers(members)
     made: list[tuple[str, Section]] = [
         ("The group at a glance", _glance(numbers)),
-        ("Courses by block", _courses(members, numbers)),
+        ("Courses by block", _time_courses(members, numbers)),
         ("Success of regulation", _success(numbers)),
         ("Learning", _learning(members, numbers)),
         ("Sessions", _sessions(numbers)),
@@ -119,16 +119,16 @@ def _result(numbers: Numbers) -> str:
     if whole["value"] is None:
         return "Regulation: no session can compare feedback with a baseline."
     over = count_of(whole["participants"][0], "participant")
-    told = f"{name} is {decimal(whole['value'], 3)} {numbers['unit']} over {over}"
+    message = f"{name} is {decimal(whole['value'], 3)} {numbers['unit']} over {over}"
     if whole["p"] is None:
-        return f"Regulation: {told}; with fewer than two nothing can be said of how sure that is."
+        return f"Regulation: {message}; with fewer than two nothing can be said of how sure that is."
     sure = f"95 % interval {decimal(whole['low'], 3)} to {decimal(whole['high'], 3)}, {p_is(whole['p'])}"
-    return f"Regulation: {told} ({sure})" + ("." if whole["p"] < LEVEL else ", not distinguishable from none.")
+    return f"Regulation: {message} ({sure})" + ("." if whole["p"] < LEVEL else ", not distinguishable from none.")
 
 
-def _courses(members: Sequence[Member], numbers: Numbers) -> Section:
+def _time_courses(members: Sequence[Member], numbers: Numbers) -> Section:
     back = np.tanh if numbers["unit"] == "Fisher z" else np.asarray
-    drawn = group_courses_figure(members, numbers["arms"], numbers["value"], back)
+    drawn = group_time_courses_figure(members, numbers["arms"], numbers["value"], back)
     if drawn is None:
         return paragraph("No block ran."), []
     caption = (

@@ -36,7 +36,7 @@ def look_of(arms: Sequence[str], arm: str) -> tuple[str, str]:
 
 def values_of(data: SessionData) -> tuple[Array, Array]:
     """Return times and the rule's values inside blocks, as they are averaged."""
-    m = data.moments
+    m = data.protocol_steps
     if m is None:
         return np.empty(0), np.empty(0)
     is_r = data.rule.get("value", "observed") != "difference"
@@ -79,27 +79,27 @@ def aligned(members: Sequence[Member], run: BlockRun, values: Values) -> Array:
                 inside = (at >= 0) & (at < seconds) & (times < own.end - 1e-6)
                 course[at[inside]] = found[inside]
         people.setdefault(member.participant, []).append(course)
-    return np.stack([_mean(np.stack(courses)) for courses in people.values()])
+    return np.stack([_mean(np.stack(time_courses)) for time_courses in people.values()])
 
 
-def _mean(courses: Array) -> Array:
-    there = np.isfinite(courses)
+def _mean(time_courses: Array) -> Array:
+    there = np.isfinite(time_courses)
     count = there.sum(axis=0)
-    return np.asarray(np.where(count > 0, np.where(there, courses, 0).sum(axis=0) / np.maximum(count, 1), np.nan))
+    return np.asarray(np.where(count > 0, np.where(there, time_courses, 0).sum(axis=0) / np.maximum(count, 1), np.nan))
 
 
-def between(courses: Array) -> tuple[Array, Array, Array]:
+def between(time_courses: Array) -> tuple[Array, Array, Array]:
     """Return mean, low and high (seconds,) between participants; the interval is Student's 95 %, from two on."""
-    there = np.isfinite(courses)
+    there = np.isfinite(time_courses)
     n = there.sum(axis=0)
-    mean = _mean(courses)
-    squares = np.where(there, (courses - mean) ** 2, 0).sum(axis=0)
+    mean = _mean(time_courses)
+    squares = np.where(there, (time_courses - mean) ** 2, 0).sum(axis=0)
     error = np.sqrt(squares / np.maximum(n - 1, 1) / np.maximum(n, 1))
     reach = np.where(n > 1, student_t.ppf(0.975, np.maximum(n - 1, 1)) * error, np.nan)
     return mean, mean - reach, mean + reach
 
 
-def group_courses_figure(members: Sequence[Member], arms: Sequence[str], label: str, back: Any) -> Picture | None:
+def group_time_courses_figure(members: Sequence[Member], arms: Sequence[str], label: str, back: Any) -> Picture | None:
     """Return mean courses by block, aligned by block and second; None where there is nothing to draw."""
     runs = longest_blocks(members)
     if not runs:

@@ -37,7 +37,7 @@ def session_numbers(data: SessionData, opened: Opened | None) -> Numbers:
         If the allocation is not the session's.
     """
     arm = opened.arm_of(data.ran, data.path) if opened is not None else None
-    told = arm is not None or not data.sealed
+    disclosed = arm is not None or not data.sealed
     numbers: Numbers = {
         "report": SESSION_REPORT,
         "made_by": __version__,
@@ -45,9 +45,9 @@ def session_numbers(data: SessionData, opened: Opened | None) -> Numbers:
         "glance": glance_numbers(data),
         "sealed": data.sealed,
         "arm": arm,
-        "shown_is_told": told,
+        "shown_is_told": disclosed,
         "missing": list(data.missing),
-        "regulation": regulation_numbers(data, told),
+        "regulation": regulation_numbers(data, disclosed),
         "agreement": agreement_numbers(data),
         "quality": quality_numbers(data),
         "events": _events(data),
@@ -97,10 +97,12 @@ def _seconds(started: Any, ended: Any, steps: int) -> float:
 
 def _events(data: SessionData) -> list[Numbers]:
     """Return markers, keys, notes and faults, numbered as the curves show them; not what the blocks tell already."""
-    told = [e for e in data.events if e.get("trial_type") in ("key", "note", "fault", "marker")]
+    disclosed = [e for e in data.events if e.get("trial_type") in ("key", "note", "fault", "marker")]
     own = ("block/", "stimulus/", "session/")
     some = [
-        e for e in told if not e.get("name", "").startswith(own) and (e["trial_type"], e.get("name")) != ("key", "go")
+        e
+        for e in disclosed
+        if not e.get("name", "").startswith(own) and (e["trial_type"], e.get("name")) != ("key", "go")
     ]
     return [
         {"number": i, "onset": _number(e.get("onset")), "type": e["trial_type"], "text": e.get("name", "")}

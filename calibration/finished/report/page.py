@@ -11,7 +11,7 @@ from calibration.finished.report.data import load_session
 from calibration.finished.report.numbers import GROUP_REPORT, SESSION_REPORT, session_numbers
 from calibration.finished.report.protocol import opened_allocation
 from calibration.finished.report.record import checklist, quality, record
-from calibration.finished.report.sections import Section, agreement, banner, courses, glance, regulation
+from calibration.finished.report.sections import Section, agreement, banner, glance, regulation, time_courses
 from calibration.report.html import Picture, page
 from rtaffect.common.errors import SettingsError
 
@@ -44,7 +44,7 @@ def write_session_report(folder: Path, out: Path, unblinded: Path | None = None)
     numbers = session_numbers(data, opened_allocation(unblinded) if unblinded is not None else None)
     made: list[tuple[str, Section]] = [
         ("The session at a glance", glance(numbers)),
-        ("Courses by block", courses(data, numbers)),
+        ("Courses by block", time_courses(data, numbers)),
         ("Success of regulation", regulation(numbers)),
         ("Agreement of predicted and observed", agreement(numbers)),
         ("Quality", quality(data, numbers)),
@@ -66,10 +66,10 @@ def write_report(out: Path, text: str, numbers: Numbers) -> None:
     SettingsError
         If they cannot be written.
     """
-    told = json.dumps(numbers, indent=1, ensure_ascii=False) + "\n"
+    message = json.dumps(numbers, indent=1, ensure_ascii=False) + "\n"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        for path, content in ((out.with_suffix(".json"), told), (out, text)):
+        for path, content in ((out.with_suffix(".json"), message), (out, text)):
             part = path.with_name(path.name + ".part")
             part.write_text(content, encoding="utf-8", newline="\n")
             os.replace(part, path)

@@ -80,9 +80,9 @@ def _reasons(texts: list[str]) -> list[Numbers]:
 
 def _neutral(data: SessionData) -> list[Numbers]:
     """Return why nothing was shown in blocks of feedback."""
-    if data.moments is None:
+    if data.protocol_steps is None:
         return []
-    m = data.moments
+    m = data.protocol_steps
     kinds = np.array(m.kind)
     silent = m.running & (kinds == "feedback") & ~np.isfinite(m.level)
     return _reasons([m.reason[i].replace(";", ",") or "no reason given" for i in np.flatnonzero(silent)])
@@ -123,15 +123,15 @@ def _latencies(data: SessionData) -> list[Numbers]:
         found.append(
             _spread("the sound's place in a block by the time lock, less its median", np.concatenate([[], *drifts]))
         )
-    told = [e for e in data.events if e.get("trial_type") in ("marker", "key", "note")]
+    message = [e for e in data.events if e.get("trial_type") in ("marker", "key", "note")]
     sent: dict[str, list[float]] = {}
     for text, stamp in data.markers:
         sent.setdefault(text, []).append(stamp)
-    names = [e.get("name", "") for e in told]
+    names = [e.get("name", "") for e in message]
     texts = [name if name in sent else f"key/{name}" for name in names]
     differences = [
         min((stamp - number(e["lsl_time"]) for stamp in sent[text]), key=abs)
-        for e, text in zip(told, texts, strict=True)
+        for e, text in zip(message, texts, strict=True)
         if text in sent and np.isfinite(number(e.get("lsl_time", "")))
     ]
     found.append(_spread("a marker in the recording less the same in events.tsv", np.array(differences)))

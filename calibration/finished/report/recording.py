@@ -75,10 +75,10 @@ def facts_of(stream: RecordedStream) -> StreamFacts:
     lost = steps[gap] - 1 / stream.rate if regular else np.empty(0)
     seconds = float(stamps.max() - stamps.min()) if len(stamps) else 0.0
     rate = _rate(stamps, gap) if regular else None
-    told = rate is not None and seconds >= _LEAST_DRIFT_S
+    measured = rate is not None and seconds >= _LEAST_DRIFT_S
     return StreamFacts(
         stream.name, stream.type, stream.channels, len(stamps), seconds, stream.rate, rate,
-        1e6 * (rate / stream.rate - 1) if told and rate is not None else None,
+        1e6 * (rate / stream.rate - 1) if measured and rate is not None else None,
         int(gap.sum()), float(lost.sum()), float(lost.max(initial=0.0)), int((steps < 0).sum()),
         None if stream.segments is None else len(stream.segments), len(stream.clock_values), *_offsets(stream),
     )  # fmt: skip

@@ -59,8 +59,8 @@ def rule_values(data: SessionData) -> RuleValues:
     smoothing = round(float(rule.get("smoothing_s", 5)))
     rows = [str(row) for row in rule.get("rows", ["mean"])]
     over = data.course.mean_of if data.course is not None and rows == ["mean"] else ", ".join(rows)
-    if data.moments is not None:
-        m = data.moments
+    if data.protocol_steps is not None:
+        m = data.protocol_steps
         times, values, threshold, inside = m.time, m.value, m.threshold, m.running
     elif data.course is not None:
         notes.append("moments.tsv is missing: values are the observed mean over rows at each step, not the rule's.")
@@ -181,9 +181,9 @@ def _block(data: SessionData, rule: RuleValues, fit: _Fit | None, place: int, op
 def _shown(data: SessionData, run: BlockRun, opened: bool) -> Numbers:
     """Return for how many seconds of feedback something was shown, and if that may be told, how much."""
     nothing: Numbers = {"shown_s": None, "level": None, "shown_success": None}
-    if data.moments is None or run.kind != "feedback":
+    if data.protocol_steps is None or run.kind != "feedback":
         return nothing
-    m = data.moments
+    m = data.protocol_steps
     shown = m.running & (m.block == run.number) & np.isfinite(m.level)
     if not opened or not shown.any():
         return nothing | {"shown_s": int(shown.sum())}
@@ -247,7 +247,7 @@ def _baseline_success(rule: RuleValues) -> float | None:
 
 def own_level(data: SessionData) -> Array:
     """Return what the session's own values would have shown in blocks of feedback (steps,), NaN elsewhere."""
-    m = data.moments
+    m = data.protocol_steps
     if m is None:
         return np.empty(0)
     gain = float(data.rule.get("gain", 1.0))
@@ -259,9 +259,9 @@ def own_level(data: SessionData) -> Array:
 
 def _shown_against_own(data: SessionData) -> float | None:
     """Return Pearson's r of own and shown level within blocks of feedback; None where it means nothing."""
-    if data.moments is None or not data.has_arm:
+    if data.protocol_steps is None or not data.has_arm:
         return None
-    m, own = data.moments, own_level(data)
+    m, own = data.protocol_steps, own_level(data)
     pairs = []
     for run in data.blocks:
         inside = (m.block == run.number) & np.isfinite(own + m.level)
@@ -276,7 +276,7 @@ def _shown_against_own(data: SessionData) -> float | None:
 
 
 def _why_nothing(data: SessionData) -> str:
-    if data.course is None and data.moments is None:
+    if data.course is None and data.protocol_steps is None:
         return "There are no steps, so that there is nothing to say of regulation."
     if not data.blocks:
         return "No block ran, so that there is nothing to say of regulation."

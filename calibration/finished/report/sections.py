@@ -7,7 +7,7 @@ from typing import Any
 
 from calibration.finished.regulation import LEAST_WINDOWS
 from calibration.finished.report.data import SessionData
-from calibration.finished.report.figures import course_figures, course_pages, means_figure
+from calibration.finished.report.figures import means_figure, time_course_figures, time_course_pages
 from calibration.finished.report.strip import clock
 from calibration.report.html import (
     NONE,
@@ -111,25 +111,25 @@ def headline(numbers: Numbers) -> str:
     first = contrasts.get("feedback less baseline")
     if first is None:
         return "Regulation: nothing can be compared with a baseline."
-    told = f"{decimal(first['difference'], 3)} {numbers['regulation']['unit']}"
+    disclosed = f"{decimal(first['difference'], 3)} {numbers['regulation']['unit']}"
     if not first["enough"]:
         return (
-            f"Regulation: feedback less baseline is {told}, but one side is worth {decimal(first['windows'], 1)} "
+            f"Regulation: feedback less baseline is {disclosed}, but one side is worth {decimal(first['windows'], 1)} "
             f"windows that share no data, and with fewer than {LEAST_WINDOWS:g} nothing can be said of how sure that "
             "is."
         )
     sure = f"95 % interval {decimal(first['low'], 3)} to {decimal(first['high'], 3)}, {p_is(first['p'])}"
     if first["p"] >= LEVEL:
-        return f"Regulation: feedback less baseline is {told}, not distinguishable from none ({sure})."
+        return f"Regulation: feedback less baseline is {disclosed}, not distinguishable from none ({sure})."
     way = "above" if first["difference"] > 0 else "below"
-    return f"Regulation: in feedback the value lay {way} the baseline by {told.lstrip(chr(0x2212))} ({sure})."
+    return f"Regulation: in feedback the value lay {way} the baseline by {disclosed.lstrip(chr(0x2212))} ({sure})."
 
 
-def courses(data: SessionData, numbers: Numbers) -> Section:
+def time_courses(data: SessionData, numbers: Numbers) -> Section:
     """Return the curves by block."""
-    if data.course is None and data.moments is None:
+    if data.course is None and data.protocol_steps is None:
         return paragraph("There are no steps to draw."), []
-    pictures = course_figures(data, numbers["events"], numbers["shown_is_told"])
+    pictures = time_course_figures(data, numbers["events"], numbers["shown_is_told"])
     caption = (
         "Mean over rows by second; a value is of the window that ends then. Tints: blocks, named above. Triangles: "
         "markers and keys, numbered as in the list below. The rule's value is absent until its window lies inside "
@@ -137,7 +137,7 @@ def courses(data: SessionData, numbers: Numbers) -> Section:
     )
     if not numbers["shown_is_told"]:
         caption += " The level that was shown is left out: the arm is sealed."
-    pages = course_pages(data)
+    pages = time_course_pages(data)
     body = "".join(
         figure(p, caption if i == 0 else f"{clock(pages[i][0])} to {clock(pages[i][1])}, as above.")
         for i, p in enumerate(pictures)
@@ -204,7 +204,7 @@ def _interval(estimate: Numbers) -> str:
 
 
 def _blocks_table(numbers: Numbers) -> str:
-    told = numbers["shown_is_told"]
+    disclosed = numbers["shown_is_told"]
     head = ("block", "kind", "length", "values", "windows", "mean", "95 % interval", "success", "shown")
     rows = []
     for b in numbers["regulation"]["blocks"]:
@@ -213,13 +213,13 @@ def _blocks_table(numbers: Numbers) -> str:
             f"{b['number']} {b['name']}", b["kind"], seconds_of(b["seconds"]) + ("" if b["ended"] else ", cut off"),
             str(b["values"]), decimal(b["windows"], 1), decimal(b["mean"], 3), between, percent(b["success_rate"]),
             NONE if b["shown_s"] is None else seconds_of(b["shown_s"])
-            + (f" at {decimal(b['level'])}" if told and b["level"] is not None else ""),
+            + (f" at {decimal(b['level'])}" if disclosed and b["level"] is not None else ""),
         ]  # fmt: skip
         rows.append(row)
     caption = (
         "Blocks. Values: seconds with one. Windows: how many that share no data these are worth. Success: share of "
         "values at or above the threshold of their second. Shown: seconds in which the participant was shown a "
-        f"level{', and its mean' if told else ''}."
+        f"level{', and its mean' if disclosed else ''}."
     )
     return table(head, rows, caption, texts=2)
 

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.present.chance import Range
-from rtaffect.present.courses import Comparison, Course, compare
 from rtaffect.present.sections import row_title
 from rtaffect.present.session_state import ViewState, correlation_limits
+from rtaffect.present.time_courses import AgreementCurves, TimeCourse, compare
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.plot_key import Key, agreement_key
 from rtaffect.view.parts.time_plot import TimePlot, band, band_path, line
@@ -36,7 +36,7 @@ class RunningPlot(TimePlot):
         self.add_items(self.chance, self.zero, self.r)
         self.show_limits(-1.0, 1.0)
 
-    def show_comparison(self, name: str, course: Course, found: Comparison) -> None:
+    def show_comparison(self, name: str, course: TimeCourse, found: AgreementCurves) -> None:
         """Draw the running correlation."""
         theme.set_text(self.heading, name)
         theme.set_text(self.note, course.agreement.text)
@@ -59,7 +59,7 @@ class DifferencePlot(TimePlot):
         self.smoothed = line(theme.OBSERVED, 3)
         self.add_items(self.noise, self.expected, self.zero, self.each, self.smoothed)
 
-    def show_comparison(self, course: Course, found: Comparison) -> None:
+    def show_comparison(self, course: TimeCourse, found: AgreementCurves) -> None:
         """Draw the difference."""
         theme.set_text(self.heading, "Observed \N{MINUS SIGN} predicted")
         theme.set_text(self.note, course.agreement.distance_text)

@@ -212,7 +212,7 @@ class BrainMap(QWidget):
                     largest[patch.view] = patch
             for patch in largest.values():
                 if state.looks[row] == "untrusted":
-                    paint_doubt(painter, patch.centre)
+                    paint_distrust(painter, patch.centre)
                 elif state.marked[row] and state.looks[row] == "plain":
                     paint_dot(painter, patch.centre)
 
@@ -252,7 +252,7 @@ def paint_dot(painter: QPainter, centre: QPointF) -> None:
     painter.drawEllipse(centre, 3.5, 3.5)
 
 
-def paint_doubt(painter: QPainter, centre: QPointF) -> None:
+def paint_distrust(painter: QPainter, centre: QPointF) -> None:
     """Draw the mark of a row that is not trusted now."""
     painter.setPen(theme.pen(theme.TEXT, 1.5))
     for slope in (1, -1):

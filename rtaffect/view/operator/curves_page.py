@@ -10,8 +10,8 @@ from rtaffect.present.session_state import ViewState
 from rtaffect.view.operator.quality import QualityPanel
 from rtaffect.view.operator.status import SourcePanel
 from rtaffect.view.parts import theme
-from rtaffect.view.parts.plot_key import Key, course_key
-from rtaffect.view.parts.plots import CoursePlot
+from rtaffect.view.parts.plot_key import Key, time_course_key
+from rtaffect.view.parts.plots import TimeCoursePlot
 
 #: Between the parts, px.
 SPACING = 8
@@ -32,8 +32,8 @@ class CurvesPage(QWidget):
 
     def __init__(self, smooth_steps: int) -> None:
         super().__init__()
-        self.key = Key(course_key(smooth_steps), NULL_HINT)
-        self.mean_plot, self.row_plot = CoursePlot("Mean over rows"), CoursePlot("Chosen row")
+        self.key = Key(time_course_key(smooth_steps), NULL_HINT)
+        self.mean_plot, self.row_plot = TimeCoursePlot("Mean over rows"), TimeCoursePlot("Chosen row")
         self.quality, self.sources = QualityPanel(), SourcePanel()
         self._people, self._sources = 4, 5
         self.lower_panels = QWidget()
@@ -53,14 +53,14 @@ class CurvesPage(QWidget):
             plot.setMinimumHeight(124)
 
     @property
-    def plots(self) -> tuple[CoursePlot, CoursePlot]:
+    def plots(self) -> tuple[TimeCoursePlot, TimeCoursePlot]:
         """Return both plots."""
         return self.mean_plot, self.row_plot
 
     def show_state(self, state: ViewState) -> None:
         """Draw the shown time and the newest step."""
         for plot, course in zip(self.plots, (state.mean, state.row), strict=True):
-            plot.show_course(course)
+            plot.show_time_course(course)
             plot.show_marks(state.marks)
         if state.latest is None:
             return

@@ -9,12 +9,12 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.colours import diverging
-from rtaffect.present.courses import signed
 from rtaffect.present.maps import LABELS, LEAST_LIMIT, MARKS, Place, Quantity
 from rtaffect.present.sections import percent
-from rtaffect.view.operator.brain import paint_dot, paint_doubt
+from rtaffect.present.time_courses import signed
+from rtaffect.view.operator.brain import paint_distrust, paint_dot
 from rtaffect.view.operator.row_lines import paint_hatching
 from rtaffect.view.parts import theme
 
@@ -106,10 +106,10 @@ class MapKey(QWidget):
         found: list[tuple[Callable[[QPainter, QRectF], None], str]] = []
         if place == "brain":
             found += [(_dot, marks)] if marks else []
-            found.append((_hatched, f"own share below {percent(LEAST_SHARE)}: not told apart"))
+            found.append((_hatched, f"own share below {percent(LEAST_SPECIFICITY)}: not told apart"))
         elif marks:
             found += [(_full, marks), (_hollow, "inside it" if quantity == "observed" else "inside the interval")]
-        found += [(_doubted, "not trusted now"), (_empty, "no value"), (_chosen, "chosen row")]
+        found += [(_distrusted, "not trusted now"), (_empty, "no value"), (_chosen, "chosen row")]
         if place == "brain" or quantity == "observed":
             found += [(_bracket, "on the scale: null band, median of the rows")] if quantity == "observed" else []
         found.append((_pointer, "on the scale: the chosen row"))
@@ -154,9 +154,9 @@ def _hatched(painter: QPainter, box: QRectF) -> None:
     paint_hatching(painter, box)
 
 
-def _doubted(painter: QPainter, box: QRectF) -> None:
+def _distrusted(painter: QPainter, box: QRectF) -> None:
     painter.fillRect(box, theme.colour(theme.UNTRUSTED))
-    paint_doubt(painter, box.center())
+    paint_distrust(painter, box.center())
 
 
 def _empty(painter: QPainter, box: QRectF) -> None:

@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from rtaffect.engine.feedback import Feedback
-from rtaffect.present.courses import signed
 from rtaffect.present.maps import (
     LEAST_LIMIT,
     LEVELS,
@@ -27,6 +26,7 @@ from rtaffect.present.maps import (
 )
 from rtaffect.present.sections import row_hint, row_remark, row_title
 from rtaffect.present.session_state import ViewState
+from rtaffect.present.time_courses import signed
 from rtaffect.view.operator.brain import BrainMap
 from rtaffect.view.operator.map_key import Band, ColourBar, MapKey
 from rtaffect.view.operator.scalp import ScalpMap

@@ -32,7 +32,7 @@ class Scale:
         """Make room for ``latest`` and for its row names and shares."""
         shown = (latest.predicted_low, latest.predicted_high, latest.observed, latest.null_low, latest.null_high)
         self.low, self.high = correlation_limits(*shown, floor=self.low, ceiling=self.high)
-        self.shares_width = SHARES if (latest.own_share < 1).any() else 0.0
+        self.shares_width = SHARES if (latest.specificity < 1).any() else 0.0
         widest = max((metrics.horizontalAdvance(name) for name in latest.rows), default=0)
         self.names_width = min(widest + 20.0, NAMES_BESIDE_SHARES + self.wider if self.shares_width else NAMES)
 
@@ -97,10 +97,10 @@ class RowDelegate(QStyledItemDelegate):
         grey = theme.FAINT if self._lacking[row] else theme.MUTED
         painter.setPen(theme.pen(theme.TEXT if latest.trusted[row] else grey))
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)
-        if latest.own_share[row] < 1:
+        if latest.specificity[row] < 1:
             room = QRectF(rect.left() + self.scale.names_width, rect.top(), self.scale.shares_width, rect.height())
             alignment = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-            painter.drawText(room, alignment, percent(float(latest.own_share[row])))
+            painter.drawText(room, alignment, percent(float(latest.specificity[row])))
 
     def _paint_ground(self, painter: QPainter, rect: QRectF, latest: Feedback, row: int) -> None:
         """Paint what lies under the marks: the null band, zero, and why the row is to be doubted."""

@@ -8,7 +8,7 @@ from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from rtaffect.engine.feedback import Feedback
-from rtaffect.observed.operator import LEAST_SHARE
+from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.sections import HEADINGS, list_lines, percent, resolved, row_hint, section_hint
 from rtaffect.present.session_state import correlation_text
 from rtaffect.view.operator.row_lines import ROW, RowDelegate, Scale, diamond, paint_cross, paint_hatching
@@ -65,7 +65,7 @@ class RowKey(QWidget):
         """Explain the marks that the rows of ``latest`` can have."""
         self.unresolved = not resolved(latest).all()
         self.setFixedHeight(51 if self.unresolved else 34)
-        self.setToolTip(SHARE_HINT if (latest.own_share < 1).any() else "")
+        self.setToolTip(SHARE_HINT if (latest.specificity < 1).any() else "")
 
     @property
     def entries(self) -> tuple[tuple[float, float, str], ...]:
@@ -77,7 +77,7 @@ class RowKey(QWidget):
             (28.0, 18.0, "null band"),
             (116.0, 18.0, "grey: not trusted now"),
         )
-        hatched = (28.0, 35.0, f"own share below {percent(LEAST_SHARE)}: not told apart")
+        hatched = (28.0, 35.0, f"own share below {percent(LEAST_SPECIFICITY)}: not told apart")
         return (*always, hatched) if self.unresolved else always
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.maps import MapState, row_words
-from rtaffect.view.operator.brain import fill_of, paint_doubt
+from rtaffect.view.operator.brain import fill_of, paint_distrust
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.head_plan import NAMED_FROM, HeadPlan, at, paint_head, paint_name, plan
 
@@ -96,7 +96,7 @@ class ScalpMap(QWidget):
             painter.setBrush(theme.brush(colour))
             painter.drawEllipse(centre, disc, disc)
         if look == "untrusted" and disc < NAMED_FROM:
-            paint_doubt(painter, centre)
+            paint_distrust(painter, centre)
 
     @staticmethod
     def _hollow(state: MapState, row: int) -> bool:
@@ -109,8 +109,8 @@ class ScalpMap(QWidget):
         state, name = self._state, self._latest.rows[row]
         coloured = state.looks[row] == "plain" and not self._hollow(state, row)
         bright = coloured and abs(float(state.values[row])) > BRIGHT * self._limit
-        doubted = f"{name} \N{MULTIPLICATION SIGN}" if state.looks[row] == "untrusted" else name
-        paint_name(painter, centre, disc, doubted, theme.BACKGROUND if bright else theme.TEXT)
+        distrusted = f"{name} \N{MULTIPLICATION SIGN}" if state.looks[row] == "untrusted" else name
+        paint_name(painter, centre, disc, distrusted, theme.BACKGROUND if bright else theme.TEXT)
 
     def _paint_beside(self, painter: QPainter, latest: Feedback, state: MapState, lines: dict[int, QRectF]) -> None:
         painter.setFont(theme.font(11))

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
-from rtaffect.present.health import RecordingStatus, describe_health
+from rtaffect.present.health import RecordingHealth, describe_health
 from rtaffect.present.keys import BINDINGS, MARKER_KEYS
 from rtaffect.present.maps import QUANTITIES, Quantity
 from rtaffect.present.session_presenter import Presenter
@@ -85,7 +85,7 @@ class SessionWindow(QMainWindow):
         on_go: Callable[[], None] | None = None,
         on_skip: Callable[[], None] | None = None,
         on_marker: Callable[[str], None] | None = None,
-        recording: Callable[[], RecordingStatus] | None = None,
+        recording: Callable[[], RecordingHealth] | None = None,
         blinded: bool = False,
         zones: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -100,7 +100,7 @@ class SessionWindow(QMainWindow):
         self._ended_at: float | None = None
         self._state: ViewState = presenter.state()
         self._drawn: dict[int, int] = {}
-        self._recorded: RecordingStatus | None = None
+        self._recorded: RecordingHealth | None = None
         self._elsewhere = ""
         self._asked_at = self._said_at = float("-inf")
         self.frames = self.data_updates = 0

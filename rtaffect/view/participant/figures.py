@@ -138,7 +138,7 @@ def _paint_text(painter: QPainter, area: QRectF, text: str) -> None:
     """Write the instruction in the middle, smaller where it would not fit."""
     pixels = max(round(min(area.width(), area.height()) * LETTER), LEAST_LETTER_PX)
     while True:
-        layouts, height = _lay(text, pixels, area.width() * TEXT_WIDTH)
+        layouts, height = _place(text, pixels, area.width() * TEXT_WIDTH)
         if height <= 0.86 * area.height() or pixels <= LEAST_LETTER_PX:
             break
         pixels = max(int(pixels * 0.9), LEAST_LETTER_PX)
@@ -148,7 +148,7 @@ def _paint_text(painter: QPainter, area: QRectF, text: str) -> None:
         layout.draw(painter, corner)
 
 
-def _lay(text: str, pixels: int, width: float) -> tuple[list[QTextLayout], float]:
+def _place(text: str, pixels: int, width: float) -> tuple[list[QTextLayout], float]:
     """Return the paragraphs, laid in lines of at most ``width``, each below the one before, and their height."""
     option = QTextOption(Qt.AlignmentFlag.AlignHCenter)
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)

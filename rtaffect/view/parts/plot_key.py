@@ -17,7 +17,7 @@ Sample = Callable[[QPainter, QRectF], None]
 Entry = tuple[Sample, str]
 
 
-def course_key(smooth_steps: int) -> list[Entry]:
+def time_course_key(smooth_steps: int) -> list[Entry]:
     """Return the key to the courses."""
     return [
         (_line(theme.PREDICTED, 2), "predicted"),

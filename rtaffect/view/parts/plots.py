@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 
-from rtaffect.present.courses import Course
 from rtaffect.present.session_state import correlation_limits
+from rtaffect.present.time_courses import TimeCourse
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.time_plot import TimePlot, band, band_path, line
 
 
-class CoursePlot(TimePlot):
+class TimeCoursePlot(TimePlot):
     """Predicted and observed synchrony of one course over session time."""
 
     def __init__(self, heading: str) -> None:
@@ -27,7 +27,7 @@ class CoursePlot(TimePlot):
             self.null_band, self.interval, self.zero, self.inside, self.outside, self.predicted, self.smoothed
         )
 
-    def show_course(self, course: Course) -> None:
+    def show_time_course(self, course: TimeCourse) -> None:
         """Draw ``course``; called when the data have changed."""
         self.null_band.setPath(band_path(course.time, course.null_low, course.null_high))
         self.interval.setPath(band_path(course.time, course.predicted_low, course.predicted_high))

@@ -12,11 +12,11 @@ from rtaffect.view.parts import theme
 from rtaffect.view.start.widgets import (
     Bound,
     Card,
-    Check,
     Choose,
     PathText,
     Pick,
     Text,
+    TickBox,
     Words,
     button,
     for_file,
@@ -119,10 +119,10 @@ class ProtocolCard(Card):
             choose, "protocol", "none: one block without an end", [(_MORE, "Choose a protocol", toml)]
         )
         self.words, self.sealed, self.note = Words(), Words(), Words()
-        self.short = Check(choose, "with_protocol", "with its short protocol: every kind of block")
+        self.short = TickBox(choose, "with_protocol", "with its short protocol: every kind of block")
         self.allocation = PathText(choose, "allocation", "none", [(_MORE, "Choose the allocation", sealed)])
         self.view_on, self.tone = ScreenPick(choose, "screen"), Pick(choose, "tone_device")
-        self.preview = Check(choose, "preview", "as a small window, to look at it")
+        self.preview = TickBox(choose, "preview", "as a small window, to look at it")
         self._live: list[QWidget] = [self.add("&Protocol", self.protocol), self.protocol]
         self.add_wide(self.short)
         self.add_wide(self.note)
@@ -174,7 +174,7 @@ class ResultsCard(Card):
         self.folder = PathText(choose, "folder", "nothing is kept", [(_MORE, "Choose a folder", ask)])
         self.name = Text(choose, "name", "name of the new folder")
         self.seconds = Text(choose, "seconds", "with the sound, protocol or window")
-        self.outlet = Check(choose, "outlet", "offer the feedback to other programs (LSL)")
+        self.outlet = TickBox(choose, "outlet", "offer the feedback to other programs (LSL)")
         self.words = Words()
         self.add("Part&icipant", self.participant)
         self.add("&Folder", self.folder)

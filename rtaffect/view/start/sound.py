@@ -18,7 +18,7 @@ from rtaffect.start.streams import StreamFacts, queries_of
 from rtaffect.start.table import sound_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.start.signal import LevelMeter
-from rtaffect.view.start.widgets import Bound, Card, Check, Choose, PathText, Pick, Text, Words, button, for_file
+from rtaffect.view.start.widgets import Bound, Card, Choose, PathText, Pick, Text, TickBox, Words, button, for_file
 
 KINDS: dict[SoundKind, str] = {
     "file": "a file, played by rtaffect",
@@ -46,7 +46,7 @@ class SoundCard(Card):
         browse = for_file("Sound that people hear", SOUNDS)
         more = "\N{HORIZONTAL ELLIPSIS}"
         self.file = PathText(choose, "sound_file", "sound file", [(more, "Choose a sound file", browse)])
-        self.silent = Check(choose, "silent", "do not play it: it is started elsewhere")
+        self.silent = TickBox(choose, "silent", "do not play it: it is started elsewhere")
         self.speaker = Pick(choose, "speaker")
         self.stimulus = PathText(choose, "stimulus", "sound file", [(more, "Choose the stimulus", browse)])
         self.heard_by = Pick(choose, "heard_by", HEARD_BY)
@@ -54,7 +54,7 @@ class SoundCard(Card):
         self.marker = Text(choose, "onset_marker", "text that is sent once")
         self.marker_stream = Pick(choose, "marker_stream")
         self.begun = Text(choose, "sound_start", "s after the recording's start")
-        self.in_reference = Check(choose, "in_reference", "the person is in the reference: leave them out")
+        self.in_reference = TickBox(choose, "in_reference", "the person is in the reference: leave them out")
         self.meter, self.words = LevelMeter(), Words()
         self.trouble = theme.label("", 12, theme.NOTICE)
         self.trouble.setWordWrap(True)
@@ -140,8 +140,8 @@ def _shown(choices: Choices, protocol_plays: bool) -> set[str]:
 
 def _devices(devices: tuple[SoundDevice, ...], direction: Direction) -> list[tuple[Any, str]]:
     default = next((d.name for d in devices if (d.default_input if direction == "input" else d.default_output)), "")
-    told = f"the system's: {default}" if default else "the system's"
-    return [("", told)] + [
+    describe = f"the system's: {default}" if default else "the system's"
+    return [("", describe)] + [
         (text_for(devices, device, direction), f"{device.name} ({device.host_api})")
         for device in devices
         if device.channels(direction)
@@ -162,14 +162,14 @@ def _markers(choices: Choices, found: Found) -> list[tuple[Any, str]]:
     ]
 
 
-def _offered(streams: list[StreamFacts], held: str, told: Callable[[StreamFacts], str]) -> list[tuple[Any, str]]:
+def _offered(streams: list[StreamFacts], held: str, describe: Callable[[StreamFacts], str]) -> list[tuple[Any, str]]:
     """Return a query for each stream, and what is said of it; a query that is chosen and means it stays."""
     queries = queries_of(Choices(streams=(held,)))
     meant = [stream for stream in streams if stream.meets(queries)]
     offered = []
     for stream in streams:
         own = f"source_id={stream.source_id}" if stream.source_id else f"name={stream.name}"
-        offered.append((held if meant == [stream] else own, told(stream)))
+        offered.append((held if meant == [stream] else own, describe(stream)))
     return offered
 
 

@@ -61,10 +61,10 @@ class Card(QFrame):
             self.grid.setColumnMinimumWidth(0, 72)
             self.grid.setRowStretch(99, 1)
         self._rows = 0
-        self.told = theme.label("", 12, theme.MUTED)
-        self.told.setWordWrap(True)
-        self.told.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self.told.setVisible(False)
+        self.message = theme.label("", 12, theme.MUTED)
+        self.message.setWordWrap(True)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.message.setVisible(False)
         top = QHBoxLayout()
         top.setSpacing(10)
         top.addWidget(self.title)
@@ -77,7 +77,7 @@ class Card(QFrame):
         layout.setContentsMargins(10, 6, 10, 8)
         layout.setSpacing(5)
         layout.addLayout(top)
-        layout.addWidget(self.told, 1)
+        layout.addWidget(self.message, 1)
         layout.addWidget(self.body, 1)
         self.top = top
 
@@ -97,8 +97,8 @@ class Card(QFrame):
 
     def tell(self, text: str) -> None:
         """Show ``text`` instead of the fields; '' shows the fields."""
-        theme.set_text(self.told, text)
-        self.told.setVisible(bool(text))
+        theme.set_text(self.message, text)
+        self.message.setVisible(bool(text))
         self.body.setVisible(not text)
 
 
@@ -253,7 +253,7 @@ class Pick(QComboBox):
             event.ignore()
 
 
-class Check(QCheckBox):
+class TickBox(QCheckBox):
     """A box that is the choice ``field``."""
 
     def __init__(self, choose: Choose, field: str, text: str) -> None:

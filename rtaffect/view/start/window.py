@@ -190,14 +190,14 @@ class StartWindow(QMainWindow):
     def _show(self, state: StartState) -> None:
         mode = state.choices.mode
         self.modes.button(MODES.index(mode)).setChecked(True)
-        told = demo_lines(state.choices, state.found) if mode == "demo" else ("", "", "")
+        summaries = demo_lines(state.choices, state.found) if mode == "demo" else ("", "", "")
         if session := session_lines(state.choices, state.found):
-            told = ("", *session, "")
-        for card, text in zip((self.eeg, self.sound, self.bundle), told, strict=True):
+            summaries = ("", *session, "")
+        for card, text in zip((self.eeg, self.sound, self.bundle), summaries, strict=True):
             card.tell(text)
         for part in (self.eeg.count, self.sound.kind, self.bundle.more):
             part.setVisible(mode != "demo")
-        self.sound.kind.setVisible(not told[1])
+        self.sound.kind.setVisible(not summaries[1])
         self.demo_speed.setVisible(mode == "demo")
         self.eeg.speed.set_options(SPEEDS)
         self.demo_speed.show_choice(state.choices)

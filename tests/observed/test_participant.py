@@ -10,7 +10,7 @@ import pytest
 from rtaffect.common.errors import MontageError, SettingsError
 from rtaffect.common.montage import columns_for, common_rows
 from rtaffect.common.settings import Settings, SignalSettings, SynchronySettings
-from rtaffect.observed.listener import Listener
+from rtaffect.observed.participant import Participant
 from rtaffect.observed.signal_path import SignalPath
 from tests.support.helpers import brain_noise, headset
 
@@ -23,8 +23,8 @@ def eeg(seconds: float, channels: int = 4, rate: float = 250.0, seed: int = 0) -
     return 20e-6 * np.random.default_rng(seed).standard_normal((round(seconds * rate), channels))
 
 
-def listen(source, rows, steps: int, settings: Settings = SETTINGS, origin: float = ORIGIN) -> Listener:
-    listener = Listener(source, rows, settings, origin)
+def listen(source, rows, steps: int, settings: Settings = SETTINGS, origin: float = ORIGIN) -> Participant:
+    listener = Participant(source, rows, settings, origin)
     for step in range(1, steps + 1):
         source.advance(origin + step + listener.lookahead_s)
         listener.advance(step)
@@ -82,7 +82,7 @@ def test_the_window_at_a_step_is_exactly_its_grid_rows():
     (first, whole), *_ = SignalPath(SETTINGS.signal, 250, 4)(samples.astype(np.float32), np.arange(len(samples)) / 250)
     assert first == 0
     source = headset(samples)
-    listener = Listener(source, source.info.channels, SETTINGS, ORIGIN)
+    listener = Participant(source, source.info.channels, SETTINGS, ORIGIN)
     for step in range(1, 14):
         source.advance(ORIGIN + step + listener.lookahead_s)
         listener.advance(step)
@@ -174,9 +174,9 @@ def test_eye_channels_clean_the_others_and_are_no_rows():
 def test_channels_that_a_headset_lacks_stay_missing_if_that_is_allowed():
     samples = eeg(6)
     with pytest.raises(MontageError, match="has no channel Oz"):
-        Listener(headset(samples), ("C1", "Oz"), SETTINGS, ORIGIN)
+        Participant(headset(samples), ("C1", "Oz"), SETTINGS, ORIGIN)
     source = headset(samples)
-    listener = Listener(source, ("C1", "Oz"), SETTINGS, ORIGIN, partial=True)
+    listener = Participant(source, ("C1", "Oz"), SETTINGS, ORIGIN, partial=True)
     source.advance(ORIGIN + 5 + listener.lookahead_s)
     listener.advance(5)
     assert np.isnan(listener.window(5, 3)[:, 1]).all()
@@ -188,11 +188,11 @@ def test_subspace_reconstruction_without_its_package_tells_the_remedy(monkeypatc
     monkeypatch.setitem(sys.modules, "asrpy", None)
     source = headset(eeg(6))
     assert (
-        Listener(source, source.info.channels, SETTINGS, ORIGIN).lookahead_s
+        Participant(source, source.info.channels, SETTINGS, ORIGIN).lookahead_s
         == SignalPath(SETTINGS.signal, 250, 4).lookahead_s
     ), "off: neither needed nor waited for"
     with pytest.raises(SettingsError) as caught:
-        Listener(source, source.info.channels, Settings(signal=SignalSettings(asr_cutoff=20)), ORIGIN)
+        Participant(source, source.info.channels, Settings(signal=SignalSettings(asr_cutoff=20)), ORIGIN)
     assert "signal.asr_cutoff = 20 needs" in str(caught.value)
     assert 'pip install "rtaffect[asr]"' in str(caught.value)
     assert "\n" not in str(caught.value)

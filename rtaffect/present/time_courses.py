@@ -55,7 +55,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Course:
+class TimeCourse:
     """The shown time course of one row or of the mean over rows; every array is (T,) float64, absent values NaN.
 
     ``time`` is session time, s; ``smoothed`` is the causal running mean of ``observed`` (Fisher z).
@@ -152,13 +152,13 @@ def break_at_gaps(time: FloatArray, values: FloatArray, step_s: float) -> tuple[
     return np.insert(time, after, time[after - 1] + step_s), np.insert(values, after, np.nan, axis=0)
 
 
-def resolve_course(
+def resolve_time_course(
     name: str, time: FloatArray, values: FloatArray, *, step_s: float, smooth_steps: int, window_s: float = 10.0
-) -> Course:
+) -> TimeCourse:
     """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s."""
     time, values = break_at_gaps(time, values, step_s)
     predicted, low, high, observed, null_low, null_high = values.T
-    return Course(
+    return TimeCourse(
         name=name,
         time=time,
         predicted=predicted,
@@ -173,7 +173,7 @@ def resolve_course(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class AgreementCurves:
     """How predicted and observed of one course go together over time; every array is (T,) float64, NaN where absent.
 
     ``difference`` is observed - predicted and ``smoothed`` its causal mean. It lies in ``expected_low`` to
@@ -191,9 +191,9 @@ class Comparison:
     noise_high: FloatArray
 
 
-def compare(course: Course, *, step_s: float, smooth_steps: int, window_s: float) -> Comparison:
+def compare(course: TimeCourse, *, step_s: float, smooth_steps: int, window_s: float) -> AgreementCurves:
     """Return what the agreement page shows of a course."""
-    return Comparison(
+    return AgreementCurves(
         time=course.time,
         running=running(course.predicted, course.observed, round(window_s / step_s)),
         difference=course.difference,

@@ -30,7 +30,7 @@ def typical_amplitude(second: FloatArray) -> float:
     return float(np.median(np.sqrt((there**2).mean(axis=0)))) if there.size else math.nan
 
 
-class Listener:
+class Participant:
     """Brings one headset's samples onto the grid, once a step, and judges each second.
 
     Parameters
@@ -98,7 +98,7 @@ class Listener:
         return np.asarray(np.isfinite(self.window(step, seconds)).mean(axis=0))
 
     @property
-    def doubt(self) -> str:
+    def unit_warning(self) -> str:
         """What is wrong with the unit of the EEG, '' if nothing seems to be."""
         if not self._typical > 0 or WEAKEST_V < self._typical < STRONGEST_V:
             return ""

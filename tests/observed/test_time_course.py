@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from scipy.signal import butter, lfilter, sosfilt, sosfreqz
 
 from rtaffect.common.settings import BANDS_HZ, Settings, SignalSettings, SynchronySettings
-from rtaffect.observed.course import CourseSignal, differential_entropy, settling_s, smoother
+from rtaffect.observed.time_course import TimeCourseSignal, differential_entropy, settling_s, smoother
 from tests.support.helpers import RATE
 
 KINDS = ("broadband", "difference", "envelope", "entropy")
@@ -25,7 +25,7 @@ def chosen(kind: str, band: str = "alpha", *, signal: SignalSettings = WIDE, **m
     return Settings(signal=signal, synchrony=SynchronySettings(signal=kind, band=band, **more))
 
 
-def through(course: CourseSignal, samples: np.ndarray, cuts: list[int] | None = None) -> np.ndarray:
+def through(course: TimeCourseSignal, samples: np.ndarray, cuts: list[int] | None = None) -> np.ndarray:
     """Feed a course in the chunks that ``cuts`` make, by default second by second."""
     cuts = list(range(RATE, len(samples), RATE)) if cuts is None else cuts
     return np.concatenate([course(samples[a:b]) for a, b in pairwise([0, *cuts, len(samples)])])
@@ -51,9 +51,9 @@ def settling(settings: Settings) -> int:
     return round(RATE * max(settings.signal.settle_s, sum(settling_s(sos, RATE) for sos in filters)))
 
 
-def test_by_default_the_course_itself_is_the_signal():
+def test_by_default_the_time_course_itself_is_the_signal():
     samples = messy(3, 2)
-    course = CourseSignal(Settings(), 3, 2)
+    course = TimeCourseSignal(Settings(), 3, 2)
     assert course.k == 2
     assert course(samples) is samples
 
@@ -61,7 +61,7 @@ def test_by_default_the_course_itself_is_the_signal():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("k", [1, 3])
 def test_components_per_row(kind, k):
-    course = CourseSignal(chosen(kind), 4, k)
+    course = TimeCourseSignal(chosen(kind), 4, k)
     assert course.k == (k if kind in ("broadband", "difference") else 1)
     assert course(noise(RATE, 4 * k)).shape == (RATE, 4 * course.k)
     assert course(noise(0, 4 * k)).shape == (0, 4 * course.k)
@@ -73,23 +73,23 @@ def test_components_per_row(kind, k):
 @given(cuts=st.lists(st.integers(0, N), max_size=30).map(sorted))
 def test_any_chunking_gives_the_same_bits(kind, k, cuts):
     samples = messy(3, k)
-    whole = through(CourseSignal(chosen(kind), 3, k), samples, [])
+    whole = through(TimeCourseSignal(chosen(kind), 3, k), samples, [])
     assert np.isfinite(whole).any(axis=0).all()
-    np.testing.assert_array_equal(through(CourseSignal(chosen(kind), 3, k), samples, cuts), whole)
+    np.testing.assert_array_equal(through(TimeCourseSignal(chosen(kind), 3, k), samples, cuts), whole)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_single_samples_give_the_same_bits(kind):
     samples = messy(3, 2)
-    whole = through(CourseSignal(chosen(kind), 3, 2), samples, [])
-    np.testing.assert_array_equal(through(CourseSignal(chosen(kind), 3, 2), samples, list(range(1, N))), whole)
+    whole = through(TimeCourseSignal(chosen(kind), 3, 2), samples, [])
+    np.testing.assert_array_equal(through(TimeCourseSignal(chosen(kind), 3, 2), samples, list(range(1, N))), whole)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_causal_and_does_not_depend_on_its_input_staying(kind):
     samples = messy(2, 2)
-    whole = through(CourseSignal(chosen(kind), 2, 2), samples, [])
-    course, buffer, parts = CourseSignal(chosen(kind), 2, 2), np.empty((RATE, 4)), []
+    whole = through(TimeCourseSignal(chosen(kind), 2, 2), samples, [])
+    course, buffer, parts = TimeCourseSignal(chosen(kind), 2, 2), np.empty((RATE, 4)), []
     for start in range(0, N - RATE, RATE):
         buffer[:] = samples[start : start + RATE]
         parts.append(course(buffer).copy())
@@ -99,7 +99,7 @@ def test_it_is_causal_and_does_not_depend_on_its_input_staying(kind):
 
 def test_difference_is_that_of_numpy():
     samples = messy(3, 2)
-    found = through(CourseSignal(chosen("difference"), 3, 2), samples)
+    found = through(TimeCourseSignal(chosen("difference"), 3, 2), samples)
     assert np.isnan(found[0]).all()
     np.testing.assert_array_equal(found[1:], np.diff(samples, axis=0))
     assert np.isnan(found[[600, 601], -1]).all(), "the missing sample and the one after it"
@@ -119,7 +119,7 @@ def test_the_envelope_of_a_modulated_sine_is_its_modulation(band, carrier):
     t = np.arange(40 * RATE) / RATE
     modulation = 1 + 0.4 * np.sin(2 * np.pi * 0.21 * t) + 0.3 * np.sin(2 * np.pi * 0.33 * t + 1)
     samples = (1e-5 * modulation * np.sin(2 * np.pi * carrier * t))[:, None]
-    found = through(CourseSignal(chosen("envelope", band), 1, 1), samples)[:, 0]
+    found = through(TimeCourseSignal(chosen("envelope", band), 1, 1), samples)[:, 0]
     correlation, lag = best_match(found, modulation)
     assert correlation > 0.99
     assert 5 <= lag <= 40, "delayed by the filters, not ahead of the sound"
@@ -129,7 +129,7 @@ def test_the_envelope_of_a_modulated_sine_is_its_modulation(band, carrier):
 
 def ripple(samples: np.ndarray, k: int) -> float:
     """Return the spread over the mean of the envelope of one row (n, k) once it is steady."""
-    found = through(CourseSignal(chosen("envelope"), 1, k), samples)[1000:, 0]
+    found = through(TimeCourseSignal(chosen("envelope"), 1, k), samples)[1000:, 0]
     return float(found.std() / found.mean())
 
 
@@ -145,7 +145,7 @@ def test_power_is_that_of_scipy():
     """Alone and from the same rest: band-pass, squares, sum, two one-pole low-passes."""
     samples = noise(3000, 3)
     samples[:500] = 0.0
-    found = through(CourseSignal(chosen("envelope", "beta"), 1, 3), samples)[500:, 0]
+    found = through(TimeCourseSignal(chosen("envelope", "beta"), 1, 3), samples)[500:, 0]
     banded = sosfilt(butter(4, BANDS_HZ["beta"], "bandpass", fs=RATE, output="sos"), samples, axis=0)
     (gain, _, _, _, minus_pole, _), _ = smoother(2.0, RATE)
     power = (banded**2).sum(axis=1)
@@ -157,7 +157,7 @@ def test_power_is_that_of_scipy():
 @pytest.mark.parametrize(("band", "k"), [("alpha", 1), ("beta", 1), ("beta", 3)])
 def test_entropy_of_white_noise_is_that_of_its_power_in_the_band(band, k):
     # Long smoothing, so that the logarithm of the power is near that of its mean.
-    found = through(CourseSignal(chosen("entropy", band, envelope_hz=0.05), 1, k), noise(40_000, k, seed=7))
+    found = through(TimeCourseSignal(chosen("entropy", band, envelope_hz=0.05), 1, k), noise(40_000, k, seed=7))
     _, response = sosfreqz(butter(4, BANDS_HZ[band], "bandpass", fs=RATE, output="sos"), 16384)
     power = k * 1e-10 * (np.abs(response) ** 2).mean()
     assert np.nanmean(found) == pytest.approx(0.5 * math.log(2 * math.pi * math.e * power), abs=0.03)
@@ -167,7 +167,7 @@ def test_entropy_of_no_power_is_no_value():
     found = differential_entropy(np.array([0.0, np.nan, 1.0]))
     np.testing.assert_array_equal(np.isnan(found), [True, True, False])
     assert found[2] == pytest.approx(1.418938533)
-    assert np.isnan(through(CourseSignal(chosen("entropy"), 1, 1), np.zeros((N, 1)))).all()
+    assert np.isnan(through(TimeCourseSignal(chosen("entropy"), 1, 1), np.zeros((N, 1)))).all()
 
 
 @settings(max_examples=25, deadline=None)
@@ -179,10 +179,10 @@ def test_entropy_of_no_power_is_no_value():
 def test_an_envelope_is_not_negative_and_scales_with_the_signal(values, band, power_of_two):
     samples = np.tile(values, 800 // len(values))[:, None]
     quick = chosen("envelope", band, signal=WIDE.model_copy(update={"settle_s": 0.0}))
-    found = through(CourseSignal(quick, 1, 1), samples)
+    found = through(TimeCourseSignal(quick, 1, 1), samples)
     assert not (found < 0).any()
-    assert np.array_equal(np.isnan(found), np.isnan(through(CourseSignal(quick, 1, 1), 2 * samples)))
-    scaled = through(CourseSignal(quick, 1, 1), 2.0**power_of_two * samples)
+    assert np.array_equal(np.isnan(found), np.isnan(through(TimeCourseSignal(quick, 1, 1), 2 * samples)))
+    scaled = through(TimeCourseSignal(quick, 1, 1), 2.0**power_of_two * samples)
     np.testing.assert_allclose(scaled, 2.0**power_of_two * found, rtol=1e-9, atol=1e-100)
 
 
@@ -215,7 +215,7 @@ def test_a_missing_sample_withholds_its_row_alone_and_long_enough(kind, band, se
     clean = noise(2400, 6)
     holed = clean.copy()
     holed[1000:1050, 3] = np.nan
-    whole, found = (through(CourseSignal(settings_, 3, 2), samples) for samples in (clean, holed))
+    whole, found = (through(TimeCourseSignal(settings_, 3, 2), samples) for samples in (clean, holed))
     np.testing.assert_array_equal(found[:, [0, 2]], whole[:, [0, 2]])
     np.testing.assert_array_equal(found[:1000, 1], whole[:1000, 1])
     hole = 1000 + np.flatnonzero(np.isnan(found[1000:, 1]))
@@ -231,7 +231,7 @@ def test_after_a_gap_the_envelope_is_as_if_there_had_been_none(band):
     clean = 1e-2 + noise(2000, 2)
     holed = clean.copy()
     holed[1000:1050] = np.nan
-    whole, found = (through(CourseSignal(chosen("envelope", band), 1, 2), samples) for samples in (clean, holed))
+    whole, found = (through(TimeCourseSignal(chosen("envelope", band), 1, 2), samples) for samples in (clean, holed))
     back = found[1050:]
     assert np.nanmax(np.abs(back - whole[1050:]) / np.nanmean(whole)) < 0.1
     np.testing.assert_allclose(back[-300:], whole[-300:], rtol=1e-3)
@@ -250,7 +250,7 @@ def test_a_band_that_the_filters_cut_off_is_refused(kind):
 
 def test_a_band_that_is_not_used_may_be_any():
     for kind in ("broadband", "difference"):
-        through(CourseSignal(chosen(kind, "gamma", signal=SignalSettings()), 1, 1), noise(300, 1))
+        through(TimeCourseSignal(chosen(kind, "gamma", signal=SignalSettings()), 1, 1), noise(300, 1))
 
 
 def test_smoothing_that_cannot_work_is_refused():

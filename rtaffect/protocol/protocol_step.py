@@ -31,7 +31,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ProtocolStep:
     """The protocol at one step. Times are seconds on the session's clock (0 at its zero).
 
     Attributes

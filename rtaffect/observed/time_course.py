@@ -87,7 +87,7 @@ class BandPower:
         return self._smooth((banded**2).sum(axis=2))
 
 
-class CourseSignal:
+class TimeCourseSignal:
     """The signal of ``settings.synchrony.signal`` from the course of every row; any chunking gives the same output.
 
     The filters delay it. That is not made up for: the delay is the same for everybody, live and in the reference, so
