@@ -1,18 +1,25 @@
-"""Correlations: Fisher's z and Pearson's r."""
+"""Correlations: Fisher's z, and Pearson's r of two series."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 
-#: Correlations are kept this far from +-1 before Fisher z, so that identical signals stay finite.
-_CLIP = 1.0 - 1e-12
+#: Correlations are kept this far from +-1 before Fisher's z, so that identical signals stay finite.
+_CLIP: Final = 1.0 - 1e-12
+
+
+def fisher_z(correlations: FloatArray) -> FloatArray:
+    """Return arctanh of correlations of any shape, finite even where they are +-1; NaN stays NaN."""
+    return np.asarray(np.arctanh(np.clip(correlations, -_CLIP, _CLIP)))
 
 
 def fisher_mean(correlations: FloatArray, axis: int | None = None) -> FloatArray:
     """Return the mean of correlations by Fisher z along ``axis``, ignoring NaN; NaN where there is none."""
-    z = np.arctanh(np.clip(correlations, -_CLIP, _CLIP))
+    z = fisher_z(correlations)
     present = np.isfinite(z)
     count = present.sum(axis=axis)
     total = np.where(present, z, 0.0).sum(axis=axis)

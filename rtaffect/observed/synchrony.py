@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import _CLIP, fisher_mean
+from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.settings import SynchronySettings
 
 
@@ -299,7 +299,7 @@ def _null_band(values: FloatArray, settings: SynchronySettings, widening: float)
 
     The prediction interval of one more normal draw in Fisher z: mean and spread of few draws are uncertain themselves.
     """
-    z = np.arctanh(np.clip(values, -_CLIP, _CLIP))
+    z = fisher_z(values)
     present = np.isfinite(z)
     count = present.sum(axis=0)
     safe = np.maximum(count, 2)
