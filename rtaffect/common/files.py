@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,11 +24,9 @@ def replacing(path: Path) -> Iterator[Path]:
     OSError
         If it cannot be made or moved.
     """
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=f".part{path.suffix}")
-    os.close(number)
-    part = Path(name)
+    part = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.part{path.suffix}")
+    part.open("xb").close()
     try:
-        part.chmod(0o666 & ~_umask())
         yield part
         os.replace(part, path)
     except BaseException:
@@ -52,10 +50,3 @@ def sha256_of(content: bytes | str | Path) -> str:
                 digest.update(block)
         return digest.hexdigest()
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-
-
-def _umask() -> int:
-    """Return the mode that new files lack; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
