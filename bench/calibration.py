@@ -46,9 +46,8 @@ from rtaffect.predicted.featurizer import all_layers_for, default_featurizer, fe
 from rtaffect.predicted.prediction import lagged_design
 from rtaffect.simulation.cohort import leaky
 from rtaffect.simulation.sounds import compose
-from rtaffect.simulation.study import StudySound
 from rtaffect.sources.recorded import ArraySource
-from rtaffect.stream.audio import SAMPLE_RATE
+from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 from rtaffect.stream.source import StreamInfo
 
 Array = NDArray[np.float64]

@@ -26,7 +26,7 @@ from rtaffect.engine.bundle import Bundle
 from rtaffect.observed.spaces import Space
 from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer
-from rtaffect.simulation.study import StudySound
+from rtaffect.stream.audio import StudySound
 
 Array = NDArray[np.float64]
 

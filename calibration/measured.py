@@ -26,7 +26,7 @@ from rtaffect.observed.reference import Reference
 from rtaffect.observed.response import clean_channels
 from rtaffect.observed.spaces import ChannelSpace, RatingSpace, Space
 from rtaffect.observed.synchrony import RowLayout
-from rtaffect.simulation.study import StudySound
+from rtaffect.stream.audio import StudySound
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], None]

@@ -14,8 +14,7 @@ from calibration.studies.recording import Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in, ratings_in
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import common_rows
-from rtaffect.simulation.study import StudySound
-from rtaffect.stream.audio import read_sound
+from rtaffect.stream.audio import StudySound, read_sound
 from rtaffect.stream.source import Source
 
 #: So many of a study's problems are named when it is refused; ``check`` names all.

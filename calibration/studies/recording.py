@@ -10,8 +10,8 @@ import numpy as np
 from calibration.studies.layout import RecordingFile
 from calibration.studies.mne_file import PIECE_S, MneFile, Piece
 from rtaffect.common.errors import RecordingError, StreamError
-from rtaffect.simulation.study import StudySound
 from rtaffect.sources.xdf import XdfRecording, XdfSource
+from rtaffect.stream.audio import StudySound
 from rtaffect.stream.source import Source
 
 #: EEG that is taken in before a sound starts, so that the filters have settled, s.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.screen import has_screen
+from rtaffect.view import run_window
 
 if TYPE_CHECKING:
     from rtaffect.start.choices import Choices
@@ -60,12 +60,12 @@ def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started |
 def _run(started: Started, console: Console) -> str:
     """Write the plan where it was saved, run it, and return why the session failed, '' if it did not."""
     from rtaffect.plan.session_plan import write_plan
+    from rtaffect.run.recipe import run_plan
 
-    live = importlib.import_module("rtaffect.cli.live")
     try:
         if started.plan_file is not None:
             write_plan(started.plan, started.plan_file)
-        live.run_plan(started.plan, console)
+        run_plan(started.plan, console, run_window)
     except RtaffectError as error:
         return str(error)
     return ""

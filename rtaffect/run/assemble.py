@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.montage import common_rows
@@ -23,7 +22,6 @@ from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
 from rtaffect.predicted.featurizer import (
     ALL_CORES,
     DEFAULT_MODEL,
-    TOO_SLOW_S,
     Featurizer,
     cache_root,
     default_featurizer,
@@ -100,12 +98,6 @@ def load_session_model(has_sound: bool, analysis: AnalysisPlan, progress: Progre
     if not has_sound and analysis.bundle is None:
         return None
     return load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
-
-
-def tell_cost(model: Model, console: Console) -> None:
-    """Say before a session what its featurizer will take of each second."""
-    style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
-    console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
 
 
 def banner_of(model: Model | None) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive
 from rtaffect.simulation.head import SimulatedHead, sphere_head
 from rtaffect.simulation.sounds import compose, speech_from_wheel
 from rtaffect.sources.recorded import ArraySource
-from rtaffect.stream.audio import SAMPLE_RATE, sound_sha256
+from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 from rtaffect.stream.source import StreamInfo
 
 Progress = Callable[[str], None]
@@ -44,25 +43,6 @@ class StudySettings(Frozen):
 
 #: Small enough to be simulated, or calibrated, in well under half a minute on two cores.
 QUICK = StudySettings(listeners=8, sounds=4, sound_s=75.0, spare_s=60.0)
-
-
-@dataclass(frozen=True, slots=True)
-class StudySound:
-    """One sound of a study: ``samples`` (n,) float32, mono at 16 kHz; ``fit`` whether weights may be fitted on it."""
-
-    name: str
-    samples: NDArray[np.float32]
-    fit: bool
-
-    @property
-    def sha256(self) -> str:
-        """What identifies the sound."""
-        return sound_sha256(self.samples)
-
-    @property
-    def seconds(self) -> int:
-        """Whole seconds."""
-        return len(self.samples) // SAMPLE_RATE
 
 
 def compose_sounds(settings: StudySettings) -> tuple[StudySound, ...]:

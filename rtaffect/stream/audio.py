@@ -9,6 +9,7 @@ for bit, for every chunking of the input.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
 
 SAMPLE_RATE: Final = 16_000
@@ -24,8 +26,6 @@ SAMPLE_RATE: Final = 16_000
 _QUALITY: Final = "HQ"
 _BLOCK_FRAMES: Final = 1 << 16
 _FULL_SCALE: Final = 32_767
-
-Float32Array = NDArray[np.float32]
 
 
 class SoundResampler:
@@ -150,3 +150,22 @@ def sound_sha256(sound: Float32Array) -> str:
     """
     quantised = np.rint(np.clip(sound, -1.0, 1.0) * np.float32(_FULL_SCALE)).astype("<i2")
     return hashlib.sha256(quantised.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StudySound:
+    """One sound of a study: ``samples`` (n,) float32, mono at 16 kHz; ``fit`` whether weights may be fitted on it."""
+
+    name: str
+    samples: Float32Array
+    fit: bool
+
+    @property
+    def sha256(self) -> str:
+        """What identifies the sound."""
+        return sound_sha256(self.samples)
+
+    @property
+    def seconds(self) -> int:
+        """Whole seconds."""
+        return len(self.samples) // SAMPLE_RATE

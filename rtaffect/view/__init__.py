@@ -9,7 +9,7 @@ from rtaffect.common.errors import RtaffectError
 from rtaffect.common.screen import has_screen
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.session_presenter import Presenter
-from rtaffect.view.operator.options import WindowOptions
+from rtaffect.present.window_options import WindowOptions
 
 __all__ = ["Presenter", "has_screen", "run_window"]
 

@@ -32,7 +32,7 @@ from rtaffect.common.settings import PredictionSettings, Settings
 from rtaffect.engine.bundle import Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.spaces import ChannelSpace, RatingSpace, RegionSpace, Space
-from rtaffect.simulation.study import StudySound
+from rtaffect.stream.audio import StudySound
 from tests.calibration.test_ridge import wander
 from tests.support.head_models import needs_head, operator, small_operator
 from tests.support.helpers import quiet

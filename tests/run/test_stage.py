@@ -24,7 +24,7 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import Key, Ran, keys_that_gave
-from rtaffect.run.hearing import Programme
+from rtaffect.run.programme import Programme
 from rtaffect.run.stage import Stage
 from rtaffect.sources.sound_file import SoundFileSource
 from tests.support.helpers import BandFeaturizer, brain_noise, headset

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from rich.console import Console
@@ -24,11 +24,9 @@ from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import Recorder, RecordingStatus, Track
 from rtaffect.record.session_writer import SessionWriter
+from rtaffect.run.prepared import Run
 from rtaffect.run.stage import StageSound
 from rtaffect.stream.source import StreamHeader
-
-if TYPE_CHECKING:
-    from rtaffect.run.run import Run
 
 SHOWN_STREAM: Final = "rtaffect-shown"
 SHOWN_CHANNELS: Final = ("block", "level", "success", "value", "low", "high", "threshold")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 
@@ -14,22 +14,15 @@ from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError
 from rtaffect.engine.bundle import bundle_sha256
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
-from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan, parse_speed
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
-from rtaffect.run.assemble import (
-    Model,
-    Sound,
-    banner_of,
-    build_engine,
-    describe_session,
-    load_session_model,
-    tell_cost,
-)
-from rtaffect.run.hearing import Programme
-from rtaffect.run.run import ProtocolSetup, Run, run_session
+from rtaffect.run.assemble import Model, Sound
+from rtaffect.run.prepared import ProtocolSetup
+from rtaffect.run.programme import Programme
+from rtaffect.run.session_sources import Beginning, Progress, SessionSources
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
@@ -39,45 +32,73 @@ from rtaffect.timelock.alignment import Aligner
 from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, SoundOnset
 
 
-def run_again(plan: SessionPlan, factor: float | None, console: Console) -> None:
-    """Replay the folder ``plan.recording``; what the plan says of the analysis replaces what the session had.
+@dataclass(kw_only=True)
+class SessionReplay(SessionSources):
+    """What a session ran with: the same sources, zero, sounds, protocol and keys."""
 
-    Raises
-    ------
-    RtaffectError
-        If the folder is no session's, or lacks what it ran with.
-    """
-    assert plan.recording is not None
-    session = open_session(plan.recording)
-    if session.plan.mode == "replay":
-        raise RecordingError(
-            f"{session.path} is the folder of a replay, which has no recording of its own; replay "
-            f"{session.plan.recording}"
-        )
-    with console.status("reading the session") as status:
+    session: RecordedSession
+    origin: float
+    clock: Clock
+    sound: Sound | None
+
+    @classmethod
+    def open(cls, plan: SessionPlan, progress: Progress) -> Self:
+        """Read the session's folder; what the plan says of the analysis replaces what the session had.
+
+        Raises
+        ------
+        RtaffectError
+            If the folder is no session's, or lacks what it ran with.
+        """
+        assert plan.recording is not None
+        factor, session = parse_speed(plan.speed), open_session(plan.recording)
+        if session.plan.mode == "replay":
+            raise RecordingError(
+                f"{session.path} is the folder of a replay, which has no recording of its own; replay "
+                f"{session.plan.recording}"
+            )
+        progress("reading the session")
         recorded = XdfRecording.open(session.recording)
         people = _people(session, recorded)
-        analysis = _analysis(plan.analysis, session)
         protocol = _protocol(session)
-        programme = Programme(protocol) if protocol and any(b.sound for b in protocol.blocks) else None
+        programme = Programme.of(protocol) if protocol is not None else None
         origin = float(_said(session, "origin"))
         clock = clock_of(origin, factor)
         sound = _sound(session, recorded, programme, origin, clock)
-        model = load_session_model(sound is not None, analysis, status.update)
-    for warning in (*recorded.warnings, *_changes(session, plan, model)):
-        console.print(f"note: {warning}", style="yellow", highlight=False)
-    if model is not None:
-        tell_cost(model, console)
-    engine = build_engine(people, origin, sound=sound, model=model, analysis=analysis)
-    ran = describe_session("replay", session.plan, engine, model, protocol)
-    ran |= {key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran}
-    shown = plan.model_copy(update={"participant": session.plan.participant})
-    setup = _setup(session, protocol, programme)
-    steps = int(session.ran.get("steps", 0)) or None
-    title = f"rtaffect replay: {session.path.name}"
-    stimuli = {path: sound.sha256} if sound is not None and (path := _stimulus(session)) is not None else {}
-    run = Run(engine, clock, shown, title, banner_of(model), ran, setup, stimuli=stimuli, steps=steps)
-    run_session(run, console)
+        path = _stimulus(session)
+        return cls(
+            plan=plan.model_copy(update={"participant": session.plan.participant}),
+            described=session.plan,
+            analysis=_analysis(plan.analysis, session),
+            title=f"rtaffect replay: {session.path.name}",
+            people=people,
+            hears=sound is not None,
+            setup=_setup(session, protocol, programme),
+            notes=recorded.warnings,
+            stimuli={path: sound.sha256} if sound is not None and path is not None else {},
+            steps=int(session.ran.get("steps", 0)) or None,
+            session=session,
+            origin=origin,
+            clock=clock,
+            sound=sound,
+        )
+
+    def check(self, model: Model | None) -> Sequence[str]:
+        """Return whether the bundle is another one than when the session ran."""
+        before = self.session.ran.get("bundle_sha256")
+        if model is None or before is None or "bundle" in self.plan.analysis.model_fields_set:
+            return ()
+        with suppress(OSError):
+            if bundle_sha256(model.folder) == before:
+                return ()
+        return (f"bundle {model.folder} has changed since the session ran: its results will differ",)
+
+    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+        """Begin where the session began."""
+        about: dict[str, object] = {
+            key: self.session.ran[key] for key in ("sound", "locked_by", "eeg") if key in self.session.ran
+        }
+        return Beginning(self.origin, self.clock, self.sound, about)
 
 
 def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
@@ -132,7 +153,7 @@ def _sound(
     kind, plan = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound
     captured = recorded.audio_source() if kind in ("device", "stream") else None
     if programme is not None:
-        return Sound(captured or programme.source, programme.stimuli, programme.lock)
+        return replace(programme.sound, source=captured or programme.source)
     path = _stimulus(session)
     if path is None:
         return Sound(captured) if captured is not None else None
@@ -176,17 +197,6 @@ def _setup(session: RecordedSession, protocol: Protocol | None, programme: Progr
         return ProtocolSetup()
     follow = keys_that_gave(protocol, blocks_that_ran(session))
     return ProtocolSetup(protocol, as_recorded(session), programme, follow=follow)
-
-
-def _changes(session: RecordedSession, plan: SessionPlan, model: Model | None) -> list[str]:
-    """Return what is not as it was when the session ran."""
-    before = session.ran.get("bundle_sha256")
-    if model is None or before is None or "bundle" in plan.analysis.model_fields_set:
-        return []
-    with suppress(OSError):
-        if bundle_sha256(model.folder) == before:
-            return []
-    return [f"bundle {model.folder} has changed since the session ran: its results will differ"]
 
 
 def _said(session: RecordedSession, key: str) -> Any:

@@ -5,105 +5,49 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Protocol, Unpack
 
 from rich.console import Console
 
-from rtaffect.common.clock import Clock
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.screen import has_screen
-from rtaffect.engine.engine import Engine
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.console import ConsoleSink
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
-from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.tone import Tone
-from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.present.session_presenter import Presenter
-from rtaffect.protocol.arms import ArmSource, Real
+from rtaffect.present.window_options import WindowOptions
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
-from rtaffect.protocol.model import Protocol, open_ended
+from rtaffect.protocol.model import Protocol as SessionProtocol
+from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
-from rtaffect.protocol.timeline import Key
-from rtaffect.record.recorder import Recorder
-from rtaffect.run.hearing import Programme
-from rtaffect.run.record import SessionRecord
+from rtaffect.run.prepared import ProtocolSetup, Run
+from rtaffect.run.programme import Programme
+from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.stage import Stage
-from rtaffect.sources.lsl_markers import LslMarkers
-from rtaffect.view import run_window
 
 
-@dataclass(frozen=True, slots=True)
-class ProtocolSetup:
-    """What a session's protocol needs.
+class WindowRunner(Protocol):
+    """Shows a session until its window is closed, as :func:`rtaffect.view.run_window` does."""
 
-    ``follow`` has the keys of a recorded session by step, in place of the operator's; ``player`` lets its sounds be
-    heard, None where something else does, or nobody listens.
-    """
-
-    protocol: Protocol | None = None
-    arm: ArmSource = field(default_factory=Real)
-    programme: Programme | None = None
-    player: ProgrammePlayer | None = None
-    follow: Mapping[int, Sequence[Key]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A session that is ready to run.
-
-    Attributes
-    ----------
-    engine, clock
-        Make the steps, and the time.
-    plan
-        What was asked for.
-    title, banner
-        Stand in the window.
-    ran
-        What ``session.toml`` says of the run.
-    setup
-        The protocol.
-    recorder
-        Records what sources receive; None for a replay, whose data are recorded already, and where nothing is kept.
-    markers
-        Streams of markers that are listened to; they are started with the session.
-    stimuli
-        Sound files of known stimuli beside the protocol's, and their hashes; they are copied into the session's folder.
-    steps
-        How many there are, whatever becomes of the sources; None where that is not known.
-    stay_open
-        Whether the window stays open at the end.
-    """
-
-    engine: Engine
-    clock: Clock
-    plan: SessionPlan
-    title: str
-    banner: str | None = None
-    ran: Mapping[str, Any] = field(default_factory=dict)
-    setup: ProtocolSetup = ProtocolSetup()
-    recorder: Recorder | None = None
-    markers: Sequence[LslMarkers] = ()
-    stimuli: Mapping[Path, str] = field(default_factory=dict)
-    steps: int | None = None
-    stay_open: bool = True
-
-    @property
-    def protocol_file(self) -> Path | None:
-        """The protocol's file."""
-        return self.setup.protocol.path if self.setup.protocol is not None else None
+    def __call__(
+        self,
+        presenter: Presenter,
+        *,
+        participant: ParticipantPresenter | None = None,
+        screen: int | None = None,
+        **options: Unpack[WindowOptions],
+    ) -> None:
+        """Return when it is closed; raises RtaffectError if there can be no window."""
 
 
-def run_session(run: Run, console: Console) -> int:
+def run_session(run: Run, console: Console, show: WindowRunner) -> int:
     """Run to the end, or until the window is closed or Ctrl-C is pressed; return the number of steps.
 
     Raises
@@ -125,8 +69,7 @@ def run_session(run: Run, console: Console) -> int:
             markers.start()
         running = RunningSession(run, record, stop, cleanup)
         try:
-            work = _on_terminal if headless else _with_window
-            steps, outcome = work(running, console)
+            steps, outcome = _on_terminal(running, console) if headless else _with_window(running, show)
         finally:
             record.close(outcome)
     return steps
@@ -212,7 +155,7 @@ class RunningSession:
 
         on_event.append(send)
 
-    def _tone(self, protocol: Protocol) -> Tone | None:
+    def _tone(self, protocol: SessionProtocol) -> Tone | None:
         """Return the tone, where that is the feedback; a replay is silent."""
         if protocol.feedback.show != "tone" or self.run.plan.mode == "replay":
             return None
@@ -267,7 +210,7 @@ def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
     return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
 
 
-def _with_window(running: RunningSession, _: Console) -> tuple[int, str]:
+def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]:
     """Run the engine on a thread of its own while the window has this one."""
     run, presenter = running.run, Presenter(window_s=running.run.engine.settings.synchrony.window_s)
     if run.setup.protocol is not None:
@@ -290,7 +233,7 @@ def _with_window(running: RunningSession, _: Console) -> tuple[int, str]:
     plan, conductor = run.plan, running.stage.conductor
     seen = plan.protocol.screen is not None or plan.protocol.preview
     try:
-        run_window(
+        show(
             presenter,
             title=run.title,
             banner=run.banner,

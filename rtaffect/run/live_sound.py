@@ -7,20 +7,18 @@ from pathlib import Path
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.plan.session_plan import SoundPlan
-from rtaffect.protocol.model import Protocol
 from rtaffect.run.assemble import Sound
-from rtaffect.run.stage import StageSound
+from rtaffect.run.programme import Programme
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
-from rtaffect.sources.programme import ProgrammeSource
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.stream.markers import onset_so_far
 from rtaffect.stream.source import Source
 from rtaffect.timelock.alignment import Aligner
-from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, PlannedOnsets, SoundOnset, TimeLock
+from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, SoundOnset, TimeLock
 
 
 def check_sound(sound: SoundPlan) -> None:
@@ -51,32 +49,6 @@ def check_sound(sound: SoundPlan) -> None:
             "--stimulus FILE is played by another program: say how to tell when, by --onset-marker TEXT, or by "
             "--mic or --audio-stream, in which it is found"
         )
-
-
-class Programme:
-    """The sounds that a protocol plays: what brings them to the engine, and what tells where in them the session is.
-
-    Raises
-    ------
-    SoundError
-        If one cannot be read.
-    """
-
-    def __init__(self, protocol: Protocol) -> None:
-        paths = dict.fromkeys(block.sound for block in protocol.blocks if block.sound is not None)
-        self.sounds = {path: StageSound.read(path) for path in paths}
-        self.source, self.lock = ProgrammeSource(), PlannedOnsets()
-
-    @property
-    def stimuli(self) -> dict[str, str]:
-        """The sounds' hashes, by the names that the lock gives them."""
-        return {sound.sha256: sound.sha256 for sound in self.sounds.values()}
-
-    @property
-    def rate(self) -> float | None:
-        """The rate of most of the files, Hz; None without any."""
-        rates = [sound.rate for sound in self.sounds.values()]
-        return max(rates, key=rates.count, default=None)
 
 
 class LiveSound:

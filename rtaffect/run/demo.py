@@ -1,0 +1,132 @@
+"""The demo: a whole session with a synthetic participant, over LSL in real time, or at once."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+from rich.console import Console
+
+from rtaffect.common.arrays import Float32Array
+from rtaffect.common.clock import Clock, InstantClock, LslClock
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_folder import RECORDING_FILE
+from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.protocol.choice import choose_arm
+from rtaffect.protocol.reading import read_protocol
+from rtaffect.record.recorder import Recorder
+from rtaffect.run.assemble import Sound, demo_folder, describe_headset
+from rtaffect.run.prepared import ProtocolSetup
+from rtaffect.run.programme import Programme
+from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.simulation.cohort import CohortSettings
+from rtaffect.simulation.head import CHANNELS
+from rtaffect.simulation.headset import SimulatedHeadset
+from rtaffect.sources.lsl import LslSource
+from rtaffect.sources.lsl_streams import find_stream
+from rtaffect.sources.recorded import ArraySource
+from rtaffect.sources.selection import Query
+from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.stream.source import StreamInfo
+from rtaffect.timelock.stimulus import KnownOnset
+
+BANNER: Final = "synthetic participant, bundle from a synthetic cohort: a demonstration, not a person"
+#: The demo's own protocol, in its folder.
+PROTOCOL: Final = "protocol.toml"
+#: The participant's own activity before the session's zero, s (calibration.demo writes it so).
+LEAD_S: Final = 3.0
+#: When the participant's EEG starts where nobody waits for it, s.
+_ONSET_S: Final = 100.0
+
+
+@dataclass(kw_only=True)
+class DemoSources(SessionSources):
+    """What the demo is made of: the participant's EEG (n, 24), V, and the sound where no protocol plays it."""
+
+    eeg: Float32Array
+    file: SoundFileSource | None
+
+    @classmethod
+    def open(cls, plan: SessionPlan, progress: Progress) -> Self:
+        """Make the demo's material if it is not there."""
+        if plan.speed not in ("1", "max"):
+            raise SettingsError(f"--speed {plan.speed}: a demo runs at 1, in real time, or at max")
+        folder = demo_folder(plan.analysis.featurizer, progress)
+        setup = _setup(plan, folder)
+        eeg: Float32Array = np.load(folder / ("participant.npy" if setup.protocol is None else "protocol.npy"))
+        path = folder / "sound.wav"
+        file = SoundFileSource.open(path) if setup.programme is None else None
+        chosen = plan.analysis
+        analysis = AnalysisPlan(
+            featurizer=chosen.featurizer, threads=chosen.threads, against="reference" if file else "auto", mains=0.0
+        )
+        return cls(
+            plan=plan,
+            analysis=analysis,
+            title="rtaffect demo",
+            banner=BANNER,
+            people=[],
+            hears=True,
+            setup=setup,
+            recorder=Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None,
+            stimuli={path: file.info.source_id} if file is not None else {},
+            eeg=eeg,
+            file=file,
+        )
+
+    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+        """Let the participant begin; the session does ``LEAD_S`` after the first sample."""
+        person, onset, clock = _straight(self.eeg) if self.plan.speed == "max" else _over_lsl(self.eeg, cleanup)
+        self.people = [person]
+        if self.recorder is not None:
+            self.recorder.record(person)
+        origin, file = onset + LEAD_S, self.file
+        if file is not None:
+            file.onset = origin
+            sound = Sound.known(file, file.info.source_id, KnownOnset(0.0))
+        else:
+            assert self.setup.programme is not None
+            sound = self.setup.programme.sound
+        about: dict[str, object] = {
+            "sound": {"kind": "protocol" if file is None else "file", "name": sound.source.info.name},
+            "locked_by": "the protocol" if file is None else "playing it",
+            "eeg": [describe_headset(person)],
+        }
+        return Beginning(origin, clock, sound, about)
+
+
+def with_own_protocol(plan: SessionPlan) -> SessionPlan:
+    """Return the plan with the demo's own protocol, which is made if it is not there."""
+    file = demo_folder(plan.analysis.featurizer, lambda _: None) / PROTOCOL
+    return plan.model_copy(update={"protocol": plan.protocol.model_copy(update={"file": file})})
+
+
+def _setup(plan: SessionPlan, folder: Path) -> ProtocolSetup:
+    if plan.protocol.file is None:
+        return ProtocolSetup()
+    if plan.protocol.file.resolve() != (folder / PROTOCOL).resolve():
+        raise SettingsError(
+            f"protocol {plan.protocol.file}: the demo's participant was simulated for {folder / PROTOCOL} alone; use "
+            "`rtaffect demo --protocol`, or run yours live"
+        )
+    protocol = read_protocol(plan.protocol.file)
+    arm = choose_arm(protocol, plan.participant, plan.protocol.allocation)
+    return ProtocolSetup(protocol, arm, Programme(protocol))
+
+
+def _straight(eeg: Float32Array) -> tuple[ArraySource, float, Clock]:
+    """Return the participant without LSL and without waiting, when its EEG starts (s), and a clock that jumps."""
+    info = StreamInfo("participant", "eeg", CohortSettings().rate_hz, CHANNELS, "simulated", "rtaffect-demo")
+    return ArraySource(info, eeg, _ONSET_S), _ONSET_S, InstantClock(_ONSET_S)
+
+
+def _over_lsl(eeg: Float32Array, cleanup: ExitStack) -> tuple[LslSource, float, Clock]:
+    """Return the participant as a real LSL stream from a child process, when its EEG starts, and the LSL clock."""
+    clock, source_id = LslClock(), f"rtaffect-demo-{uuid.uuid4().hex[:8]}"
+    headset = SimulatedHeadset("participant", source_id, eeg, CohortSettings().rate_hz, CHANNELS)
+    cleanup.enter_context(headset)
+    return LslSource(find_stream(Query("source_id", source_id))), headset.onset, clock

@@ -1,0 +1,193 @@
+"""A live session: headsets on the network, and what is heard in the room."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Self
+
+from rich.console import Console
+
+from rtaffect.common.clock import LslClock
+from rtaffect.common.errors import SettingsError, StreamError
+from rtaffect.outputs.programme_player import ProgrammePlayer
+from rtaffect.outputs.sound_player import SoundPlayer
+from rtaffect.plan.session_folder import RECORDING_FILE
+from rtaffect.plan.session_plan import EegPlan, SessionPlan
+from rtaffect.protocol.choice import choose_arm
+from rtaffect.protocol.reading import read_protocol
+from rtaffect.record.recorder import Recorder
+from rtaffect.run.assemble import Model, describe_headset, require_reference
+from rtaffect.run.live_sound import LiveSound, check_sound, device_of
+from rtaffect.run.prepared import ProtocolSetup
+from rtaffect.run.programme import Programme
+from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.sources.boards import open_board, parse_board
+from rtaffect.sources.lsl import LslSource
+from rtaffect.sources.lsl_markers import LslMarkers
+from rtaffect.sources.lsl_streams import Network, find_streams
+from rtaffect.sources.selection import ANY_MARKERS, distinct_names, queries_of
+from rtaffect.stream.source import Source
+
+#: From everything being ready to the session's zero, s: the window opens and a sound device starts in it.
+_WARNING_S: Final = 2.0
+#: Streams of markers have this long to answer, s.
+_MARKERS_S: Final = 1.0
+#: A sound that begins this far from the session's zero is mentioned, s.
+_LATE_S: Final = 0.01
+_OWN: Final = "rtaffect-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Headset:
+    """A headset, and what its stream or board is called."""
+
+    source: Source
+    stream: str
+    kind: str
+
+
+@dataclass(kw_only=True)
+class LiveSources(SessionSources):
+    """What a live session is made of."""
+
+    headsets: Sequence[_Headset]
+    heard: LiveSound
+    player: SoundPlayer | None = None
+
+    @classmethod
+    def open(cls, plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> Self:
+        """Find headsets, sound and markers; raises RtaffectError if something is missing or does not go together."""
+        check_sound(plan.sound)
+        plan = _with_folder(plan)
+        setup = _setup(plan)
+        progress("looking for streams")
+        headsets = _headsets(plan.eeg)
+        heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme)
+        markers = _all_markers(heard.markers)
+        recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
+        if recorder is not None:
+            for source in (*(h.source for h in headsets), heard.captured, *markers):
+                if source is not None:
+                    recorder.record(source)  # type: ignore[arg-type]  # every live source has a header and a tap
+        known = heard.path is not None and heard.file is not None
+        return cls(
+            plan=plan,
+            analysis=plan.analysis,
+            title=setup.protocol.name if setup.protocol else "rtaffect live",
+            people=[h.source for h in headsets],
+            hears=heard.source is not None,
+            setup=setup,
+            recorder=recorder,
+            markers=markers,
+            stimuli={heard.path: heard.file.info.source_id} if known and heard.path and heard.file else {},
+            headsets=headsets,
+            heard=heard,
+        )
+
+    def check(self, model: Model | None) -> Sequence[str]:
+        """Refuse a stimulus without a reference, and say which of a protocol's sounds have none."""
+        sound, programme = self.plan.sound, self.setup.programme
+        if sound.stimulus is not None and self.heard.file is not None:
+            bundle = model.bundle if model else None
+            require_reference(bundle, self.heard.file.info.source_id, f"--stimulus {sound.stimulus}")
+        if programme is None or model is None or self.analysis.against == "group":
+            return ()
+        files = programme.sounds.values()
+        without = [file.path.name for file in files if model.bundle.reference_for(file.sha256) is None]
+        if not without:
+            return ()
+        return (
+            f"the bundle has no reference for {', '.join(without)}: nothing is observed while it is played, unless "
+            "people are compared with each other",
+        )
+
+    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+        """Open boards and the sound file, which takes time; the session begins soon after."""
+        if any(person.info.origin != "lsl" for person in self.people):
+            with console.status("opening boards"):
+                for person in self.people:
+                    cleanup.callback(person.stop)
+                    # Starting twice does nothing.
+                    person.start()
+        sound = self.plan.sound
+        if sound.file is not None and not sound.silent:
+            self.player = SoundPlayer.open(sound.file, device_of(sound.speaker))
+        clock = LslClock()
+        origin = clock.now() + _WARNING_S
+        eeg = [describe_headset(h.source, h.stream, h.kind) for h in self.headsets]
+        return Beginning(origin, clock, self.heard.sound(origin), self.heard.describe() | {"eeg": eeg})
+
+    def play(self, origin: float, cleanup: ExitStack, console: Console) -> None:
+        """Play the sound file from the session's zero on, unless another program does."""
+        if self.player is not None:
+            cleanup.callback(_end, self.player, origin, console)
+            self.player.start(origin)
+
+
+def _end(player: SoundPlayer, origin: float, console: Console) -> None:
+    player.stop()
+    late = player.actual_onset - origin
+    if abs(late) > _LATE_S:
+        console.print(f"note: the sound began {late:+.3f} s from the session's zero", style="yellow")
+
+
+def _with_folder(plan: SessionPlan) -> SessionPlan:
+    """Return the plan with a folder for the session: what is recorded is never thrown away."""
+    if plan.results.out is not None:
+        return plan
+    name = "-".join(filter(None, [datetime.now().strftime("%Y%m%d-%H%M%S"), plan.participant]))
+    return plan.model_copy(update={"results": plan.results.model_copy(update={"out": Path("sessions") / name})})
+
+
+def _setup(plan: SessionPlan) -> ProtocolSetup:
+    """Read the protocol and choose what the participant is shown."""
+    chosen = plan.protocol
+    if chosen.file is None:
+        if chosen.allocation is not None:
+            raise SettingsError("--allocation is of a protocol's arms: give the --protocol, too")
+        return ProtocolSetup()
+    protocol = read_protocol(chosen.file)
+    arm = choose_arm(protocol, plan.participant, chosen.allocation)
+    programme = Programme.of(protocol)
+    silent = programme is None or plan.sound.silent
+    player = None if silent else ProgrammePlayer(device_of(plan.sound.speaker), programme.rate if programme else None)
+    return ProtocolSetup(protocol, arm, programme, player)
+
+
+def _headsets(eeg: EegPlan) -> list[_Headset]:
+    """Find the streams and boards that are asked for; boards are not open yet."""
+    addresses = [parse_board(text) for text in eeg.boards]
+    wanted = bool(eeg.streams) or not addresses
+    found = find_streams(queries_of(eeg), timeout=eeg.wait_s) if wanted else []
+    names = distinct_names([(s.name, s.source_id) for s in found] + [(a.name, a.text) for a in addresses])
+    channels = eeg.channels or None
+    streams = [
+        _Headset(LslSource(s, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), s.name, s.type)
+        for s, name in zip(found, names, strict=False)
+    ]
+    boards = [
+        _Headset(open_board(a, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
+        for a, name in zip(addresses, names[len(found) :], strict=True)
+    ]
+    return [*streams, *boards]
+
+
+def _all_markers(chosen: LslMarkers | None) -> list[LslMarkers]:
+    """Return every stream of markers on the network, so that all of them are recorded: first the chosen one."""
+    network, found = Network(), [chosen] if chosen is not None else []
+    time.sleep(_MARKERS_S)
+    known = {markers.uid for markers in found}
+    for stream in network.streams():
+        if stream.uid in known or stream.name.startswith(_OWN):
+            continue
+        if ANY_MARKERS.matches(stream.name, stream.type, stream.source_id):
+            try:
+                found.append(LslMarkers(stream))
+            except StreamError:
+                continue
+    return found

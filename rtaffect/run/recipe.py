@@ -1,0 +1,78 @@
+"""The one recipe from a plan to a session that ran: sources, model, its cost, engine, run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from rich.console import Console
+
+from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.predicted.featurizer import TOO_SLOW_S
+from rtaffect.protocol.reading import check_rows
+from rtaffect.run.assemble import banner_of, build_engine, describe_session, load_session_model
+from rtaffect.run.prepared import Run
+from rtaffect.run.running import WindowRunner, run_session
+from rtaffect.run.session_sources import Progress, SessionSources
+
+
+def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
+    """Run the session that a plan describes, whatever its mode; ``show`` shows it in a window.
+
+    Raises
+    ------
+    RtaffectError
+        If it cannot run, or could not go on; the message says why and what to do.
+    """
+    with ExitStack() as cleanup:
+        with console.status("getting ready") as status:
+            sources = _open(plan, cleanup, status.update)
+            model = load_session_model(sources.hears, sources.analysis, status.update)
+        for note in (*sources.notes, *sources.check(model)):
+            console.print(f"note: {note}", style="yellow", highlight=False)
+        if model is not None:
+            style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
+            console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
+        own = sources.own_response(model)
+        begun = sources.begin(cleanup, console)
+        engine = build_engine(
+            sources.people, begun.origin, sound=begun.sound, model=model, analysis=sources.analysis, own=own
+        )
+        protocol = sources.setup.protocol
+        if protocol is not None:
+            check_rows(protocol, engine.space.rows)
+        ran = describe_session(plan.mode, sources.described or sources.plan, engine, model, protocol) | begun.about
+        sources.play(begun.origin, cleanup, console)
+        run = Run(
+            engine,
+            begun.clock,
+            sources.plan,
+            sources.title,
+            sources.banner or banner_of(model),
+            ran,
+            sources.setup,
+            sources.recorder,
+            sources.markers,
+            sources.stimuli,
+            sources.steps,
+        )
+        sources.ended(run_session(run, console, show), console)
+
+
+def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:
+    """Return the sources of a plan's mode; each mode is imported only where it is used."""
+    if plan.mode == "live":
+        from rtaffect.run.live import LiveSources
+
+        return LiveSources.open(plan, cleanup, progress)
+    if plan.mode == "demo":
+        from rtaffect.run.demo import DemoSources
+
+        return DemoSources.open(plan, progress)
+    assert plan.recording is not None
+    if plan.recording.is_dir():
+        from rtaffect.run.session_replay import SessionReplay
+
+        return SessionReplay.open(plan, progress)
+    from rtaffect.run.replay import RecordingReplay
+
+    return RecordingReplay.open(plan, plan.recording, progress)

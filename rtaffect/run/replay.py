@@ -1,0 +1,80 @@
+"""A recording (XDF) as a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console
+
+from rtaffect.common.clock import clock_of
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.session_plan import SessionPlan, parse_speed
+from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
+from rtaffect.run.placing import Placed, Placing, own_response
+from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.sources.selection import queries_of
+from rtaffect.sources.xdf import XdfRecording
+
+
+@dataclass(kw_only=True)
+class RecordingReplay(SessionSources):
+    """What the replay of a recording is made of."""
+
+    path: Path
+    recorded: XdfRecording
+    placed: Placed
+    factor: float | None
+
+    @classmethod
+    def open(cls, plan: SessionPlan, path: Path, progress: Progress) -> Self:
+        """Read the recording and place the session in it; raises RtaffectError if that is impossible."""
+        factor, eeg = parse_speed(plan.speed), plan.eeg
+        if plan.protocol.file is not None:
+            raise SettingsError("a protocol is replayed with its session: give the session's folder as RECORDING")
+        progress("reading the recording")
+        recorded = XdfRecording.open(path)
+        people = recorded.eeg_sources(queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
+        placed = Placing(plan.sound).place(recorded)
+        known = placed.path is not None and placed.sound is not None
+        return cls(
+            plan=plan,
+            analysis=plan.analysis,
+            title=f"rtaffect replay: {path.name}",
+            people=people,
+            hears=placed.sound is not None,
+            notes=recorded.warnings,
+            stimuli={placed.path: placed.sound.sha256} if known and placed.path and placed.sound else {},
+            path=path,
+            recorded=recorded,
+            placed=placed,
+            factor=factor,
+        )
+
+    def check(self, model: Model | None) -> Sequence[str]:
+        """Refuse a stimulus that the bundle has no reference for."""
+        stimulus, sound = self.plan.sound.stimulus, self.placed.sound
+        if stimulus is not None and sound is not None:
+            require_reference(model.bundle if model else None, sound.sha256, f"--stimulus {stimulus}")
+        return ()
+
+    def own_response(self, model: Model | None) -> OwnResponse | None:
+        """Return what gives the one person's response, where that person is part of the reference."""
+        if not self.plan.sound.in_reference:
+            return None
+        return own_response(self.recorded, self.plan.eeg, len(self.people), self.placed, model)
+
+    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+        """Begin where the session was placed."""
+        placed = self.placed
+        about = placed.about | {"recording_start": self.recorded.start}
+        about["eeg"] = [describe_headset(person) for person in self.people]
+        return Beginning(placed.origin, clock_of(placed.origin, self.factor), placed.sound, about)
+
+    def ended(self, steps: int, console: Console) -> None:
+        """Say that a recording had no step."""
+        if not steps:
+            console.print(f"{self.path} is shorter than one step: nothing to show", style="yellow", highlight=False)

@@ -1,0 +1,97 @@
+"""What a mode of session adds to the recipe: who wears headsets, what is heard, and what was said of both."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from rtaffect.common.clock import Clock
+from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.record.recorder import Recorder
+from rtaffect.run.assemble import Model, OwnResponse, Sound
+from rtaffect.run.prepared import ProtocolSetup
+from rtaffect.sources.lsl_markers import LslMarkers
+from rtaffect.stream.source import Source
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """When a session begins and what it hears then.
+
+    ``origin`` is its zero, s on the LSL clock; ``about`` is what ``session.toml`` says of headsets and sound.
+    """
+
+    origin: float
+    clock: Clock
+    sound: Sound | None
+    about: dict[str, object]
+
+
+@dataclass(kw_only=True)
+class SessionSources(ABC):
+    """Everything that a session is made of beside its model and engine.
+
+    Attributes
+    ----------
+    plan
+        As the session's folder keeps it; a replay of a session keeps ``described`` apart, which the session was.
+    analysis
+        What is predicted with and compared against.
+    title, banner
+        Stand in the window; without a banner the model's is there.
+    people
+        The headsets; at the latest when the session begins.
+    hears
+        Whether there is a sound to predict from.
+    setup
+        The protocol.
+    notes
+        What the operator should know, in words.
+    recorder
+        Records what sources receive; None for a replay, and where nothing is kept.
+    markers
+        Streams of markers that are listened to.
+    stimuli
+        Files of known stimuli beside the protocol's, and their hashes; they are copied into the session's folder.
+    steps
+        How many there are, whatever becomes of the sources; None where that is not known.
+    """
+
+    plan: SessionPlan
+    analysis: AnalysisPlan
+    title: str
+    people: Sequence[Source]
+    hears: bool
+    described: SessionPlan | None = None
+    banner: str | None = None
+    setup: ProtocolSetup = field(default_factory=ProtocolSetup)
+    notes: Sequence[str] = ()
+    recorder: Recorder | None = None
+    markers: Sequence[LslMarkers] = ()
+    stimuli: Mapping[Path, str] = field(default_factory=dict)
+    steps: int | None = None
+
+    def check(self, model: Model | None) -> Sequence[str]:
+        """Refuse what does not fit the model (SettingsError), and return what should be known of how it fits."""
+        return ()
+
+    def own_response(self, model: Model | None) -> OwnResponse | None:
+        """Return what gives the response of the one person who is part of the reference; None: nobody is."""
+        return None
+
+    @abstractmethod
+    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+        """Open what takes time to open, and say when the session begins."""
+
+    def play(self, origin: float, cleanup: ExitStack, console: Console) -> None:  # noqa: B027 - most modes play nothing
+        """Let be heard what this mode plays beside the protocol, from ``origin`` (s, LSL clock) on."""
+
+    def ended(self, steps: int, console: Console) -> None:  # noqa: B027 - most modes have nothing to add
+        """Say what is to be said after a session of so many steps."""
