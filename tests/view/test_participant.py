@@ -42,7 +42,8 @@ from rtaffect.present.participant_state import (
 )
 from rtaffect.protocol.protocol_step import BlockKind, Phase, ProtocolStep, Shown
 from rtaffect.view.participant.figures import BACKGROUND, LEVEL, NEUTRAL, SUCCESS, TRACK
-from rtaffect.view.participant.window import REPAINT_MS, ParticipantWindow, list_screens
+from rtaffect.view.participant.window import REPAINT_MS, ParticipantWindow
+from rtaffect.view.parts.screens import list_screens
 
 Make = Callable[..., ParticipantWindow]
 SIZES = ((1280, 720), (1920, 1080))

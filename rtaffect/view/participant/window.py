@@ -11,14 +11,10 @@ from PySide6.QtWidgets import QWidget
 
 from rtaffect.present.participant_state import ParticipantPresenter, ScreenInfo, choose_screen
 from rtaffect.view.participant.figures import BACKGROUND, figure_area, paint
+from rtaffect.view.parts.screens import list_screens, screen_info
 
 #: Milliseconds between repaints: 60 a second, so that 40 remain when the machine is busy.
 REPAINT_MS = 16
-
-
-def list_screens() -> tuple[ScreenInfo, ...]:
-    """Return the screens of this computer, in the order in which they are numbered."""
-    return tuple(_info(index, screen) for index, screen in enumerate(QGuiApplication.screens()))
 
 
 class ParticipantWindow(QWidget):
@@ -145,7 +141,7 @@ class ParticipantWindow(QWidget):
         self.show()
 
     def _lose(self, screen: QScreen) -> None:
-        if self._home is None or self._missing or not _info(self._home.index, screen).same_as(self._home):
+        if self._home is None or self._missing or not screen_info(self._home.index, screen).same_as(self._home):
             return
         self._missing = True
         self.hide()
@@ -155,7 +151,7 @@ class ParticipantWindow(QWidget):
         )
 
     def _find(self, screen: QScreen) -> None:
-        found = _info(0, screen)
+        found = screen_info(0, screen)
         if self._missing and not any(found.same_as(other) for other in self._others):
             self._missing = False
             self._fill(screen)
@@ -165,15 +161,3 @@ class ParticipantWindow(QWidget):
         self.trouble = text
         if self._on_trouble is not None:
             self._on_trouble(text)
-
-
-def _info(index: int, screen: QScreen) -> ScreenInfo:
-    size = screen.size()
-    return ScreenInfo(
-        index=index,
-        name=screen.name(),
-        width=size.width(),
-        height=size.height(),
-        primary=screen is QGuiApplication.primaryScreen() or screen == QGuiApplication.primaryScreen(),
-        serial=screen.serialNumber(),
-    )

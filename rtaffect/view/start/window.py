@@ -24,8 +24,8 @@ from rtaffect.start.choices import MODES, Choices, choices_of
 from rtaffect.start.memory import remember
 from rtaffect.start.start_presenter import StartPresenter, StartState
 from rtaffect.start.table import demo_lines, session_lines
-from rtaffect.view.participant.window import list_screens
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.screens import list_screens
 from rtaffect.view.start.cards import BundleCard, ProtocolCard, ResultsCard
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
 from rtaffect.view.start.problems import Verdict
