@@ -87,12 +87,19 @@ def command(
         raise SettingsError("--norm-audio gives frozen statistics; leave --statistics running away")
     frozen = frozen_statistics(norm_audio) if norm_audio or statistics == "frozen" else None
     design = Design(mode or "causal", layer, context or 10, lookahead, precision, frozen)
+    sound = fidelity_audio or next(iter(norm_audio), None)
+    _export(checkpoint, design, out, fidelity, sound, console)
+
+
+def _export(
+    checkpoint: Checkpoint, design: Design, out: Path, fidelity: str, sound: Path | None, console: Console
+) -> None:
+    """Write a featurizer with the figures of how near it comes to the whole clip, if these are asked for."""
     check_design(checkpoint, design)
     if checkpoint.untrained:
         console.log("these weights look untrained (random): neither features nor fidelity figures mean anything")
     report = None
     if fidelity != "none":
-        sound = fidelity_audio or (norm_audio[0] if norm_audio else None)
         report = _fidelity(checkpoint, design, sound, fidelity == "all", console)
         _plot(checkpoint, design, report, out.with_suffix(".fidelity.png"))
     export(checkpoint, design, out, report, console.log)

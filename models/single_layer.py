@@ -95,15 +95,8 @@ def _cut(model: onnx.ModelProto, manifest: FeaturizerManifest, layer: int, sourc
     """Leave of the graph what ``layer`` needs, and return the names of the parts of the state that are left."""
     helper, graph = require_onnx().helper, model.graph
     row = _row(model, manifest, layer, source)
-    names = [part.name for part in manifest.state]
-    kept: set[str] = set()
-    while True:
-        # What is carried to the next call is needed where that call needs it.
-        nodes = needed_nodes(graph.node, [row, *(f"new.{name}" for name in kept)])
-        used = {value for node in nodes for value in node.input}
-        if kept == (found := {name for name in names if f"state.{name}" in used}):
-            break
-        kept = found
+    nodes, kept = _needed(model, row, [part.name for part in manifest.state])
+    used = {value for node in nodes for value in node.input}
     axis = helper.make_tensor("single/axis", 7, [1], [0])
     nodes.append(helper.make_node("Squeeze", [row, axis.name], ["features"], name="single/features"))
     features = helper.make_tensor_value_info("features", 1, [manifest.hidden_size])
@@ -112,6 +105,18 @@ def _cut(model: onnx.ModelProto, manifest: FeaturizerManifest, layer: int, sourc
     weights = [axis, *(weight for weight in graph.initializer if weight.name in used)]
     model.graph.CopyFrom(helper.make_graph(nodes, graph.name, inputs, [features, *outputs], weights))
     return kept
+
+
+def _needed(model: onnx.ModelProto, row: str, names: list[str]) -> tuple[list[onnx.NodeProto], set[str]]:
+    """Return the nodes that give ``row``, and of the state's parts those that they need."""
+    kept: set[str] = set()
+    while True:
+        # What is carried to the next call is needed where that call needs it.
+        nodes = needed_nodes(model.graph.node, [row, *(f"new.{name}" for name in kept)])
+        used = {value for node in nodes for value in node.input}
+        if kept == (found := {name for name in names if f"state.{name}" in used}):
+            return nodes, kept
+        kept = found
 
 
 def _row(model: onnx.ModelProto, manifest: FeaturizerManifest, layer: int, source: Path) -> str:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.engine import Engine
 from rtaffect.observed.operator_file import load_operator
-from rtaffect.observed.reference import Reference
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
 from rtaffect.predicted.featurizer import (
@@ -223,28 +223,25 @@ def build_engine(
     whole = bundle.space if bundle else _space(analysis, montages, settings)
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
-    references: dict[str, NDArray[np.float32]] = {}
     if against == "reference":
         require_reference(bundle, sound.sha256 if sound else "", "--against reference")
-    # A group's mean is no partner where people are compared with each of the others.
-    if bundle and sound and sound.lock and against != "group" and settings.synchrony.method != "pairwise":
-        measured = rows[rows < whole.layout.measured]
-        for name, sha256 in sound.stimuli.items():
-            if (found := bundle.reference_for(sha256)) is not None:
-                references[name] = _reference(found.of_rows(measured), space, own)
     if against == "group" and len(people) < 2:
         raise SettingsError(f"--against group needs at least 2 headsets, but there is {len(people)}; connect another")
-    predicts = model is not None and sound is not None
+    if sound is None:
+        return Engine(people, space, settings, origin)
+    # A group's mean is no partner where people are compared with each of the others.
+    compares = against != "group" and settings.synchrony.method != "pairwise"
+    measured = rows[rows < whole.layout.measured]
     return Engine(
         people,
         space,
         settings,
         origin,
-        sound=sound.source if sound else None,
-        sound_input=SoundInput(sound.source, model.featurizer, origin) if predicts and model and sound else None,
-        predictor=Predictor(bundle.weights, rows, space.layout.counted) if predicts and bundle else None,
-        lock=sound.lock if sound else None,
-        references=references,
+        sound=sound.source,
+        sound_input=SoundInput(sound.source, model.featurizer, origin) if model else None,
+        predictor=Predictor(bundle.weights, rows, space.layout.counted) if bundle else None,
+        lock=sound.lock,
+        references=_references(bundle, sound, measured, space, own) if bundle and sound.lock and compares else {},
     )
 
 
@@ -255,8 +252,13 @@ def _space(analysis: AnalysisPlan, montages: Mapping[str, Sequence[str]], settin
     return ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
 
 
-def _reference(found: Reference, space: Space, own: OwnResponse | None) -> NDArray[np.float32]:
-    """Return what people are compared with (time, M * k): the reference's mean, or that of all but one of them."""
-    if own is None:
-        return found.mean
-    return found.without(own(space, len(found.mean)))
+def _references(
+    bundle: Bundle, sound: Sound, measured: NDArray[np.intp], space: Space, own: OwnResponse | None
+) -> dict[str, Float32Array]:
+    """Return what people are compared with (time, M * k) in each stimulus of the sound that the bundle knows.
+
+    That is the reference's mean, or the mean of all but one of its people.
+    """
+    known = {name: bundle.reference_for(sha256) for name, sha256 in sound.stimuli.items()}
+    found = {name: reference.of_rows(measured) for name, reference in known.items() if reference is not None}
+    return {name: ref.mean if own is None else ref.without(own(space, len(ref.mean))) for name, ref in found.items()}

@@ -113,7 +113,11 @@ def run_window(
             window.activateWindow()
         loop.exec()
     for each in (window,) if view is None else (view, window):
-        each.close()
-        each.deleteLater()
-        # Outside an event loop Qt keeps deferred deletions back unless it is asked for them.
-        application.sendPostedEvents(each, QEvent.Type.DeferredDelete.value)
+        _discard(application, each)
+
+
+def _discard(application: QApplication, window: QWidget) -> None:
+    window.close()
+    window.deleteLater()
+    # Outside an event loop Qt keeps deferred deletions back unless it is asked for them.
+    application.sendPostedEvents(window, QEvent.Type.DeferredDelete.value)
