@@ -48,6 +48,10 @@ def contracts() -> list[str]:
     ]
 
 
+def layers() -> list[list[str]]:
+    return [[name.strip() for name in layer.split("|")] for layer in import_linter()["contracts"][0]["layers"]]
+
+
 def copied(to: Path) -> Path:
     for package in ("rtaffect", "calibration", "models"):
         shutil.copytree(ROOT / package, to / package, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
@@ -109,8 +113,17 @@ def test_every_module_has_one_room_and_every_room_says_its_rule():
     for room in rooms:
         text = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8")))
         assert text, f"{room.name} does not say what it is for"
-    layers = import_linter()["contracts"][0]["layers"]
-    assert sorted(name.strip() for layer in layers for name in layer.split("|")) == [room.name for room in rooms]
+    assert sorted(name for layer in layers() for name in layer) == [room.name for room in rooms]
+
+
+def test_the_pictures_show_every_room_in_its_layer():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    picture = next(block for block in readme.split("```") if block.lstrip().startswith("cli "))
+    beside = [re.match(r" (\w+)(?: +\| +(\w+))?", line).groups() for line in picture.strip("\n").splitlines()]
+    assert [[name for name in names if name] for names in beside] == layers()
+    table = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8").split("## Rooms")[1].split("## ")[0]
+    names = [re.sub(r"\(.*\)", "", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `")]
+    assert [re.findall(r"`(\w+)`", cell) for cell in names] == layers()
 
 
 @pytest.mark.parametrize("arguments", [("mypy",), ("ruff", "check", "."), ("ruff", "format", "--check", ".")])
