@@ -64,7 +64,7 @@ def test_a_code_is_letters_and_digits(code):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("mode = live", "cannot be read .*expected TOML"),
         ("format = 2", "format"),

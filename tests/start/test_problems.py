@@ -266,7 +266,7 @@ def test_a_replay_that_fits_can_be_started(lab):
     assert [line.where for line in notes(choices, known)] == ["folder"]
 
 
-@pytest.mark.parametrize("told", [{"sound_start": "2.5"}, {"onset_marker": "story"}, {"in_reference": True}, {}])
+@pytest.mark.parametrize("message", [{"sound_start": "2.5"}, {"onset_marker": "story"}, {"in_reference": True}, {}])
 def test_a_replay_knows_when_its_file_began(lab, message):
     choices = ready(lab, mode="replay", recording=lab["recording"], sound="file", **message)
     assert problems(choices, found(choices)) == []
