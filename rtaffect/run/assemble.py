@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
@@ -78,8 +78,8 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
     if wanted.sha256 != featurizer.sha256:
         raise ArtifactError(
             f"bundle {folder} was calibrated with featurizer {wanted.identity} (sha256 {wanted.sha256[:12]}...), but "
-            f"{featurizer.identity} ({featurizer.sha256[:12]}...) is loaded; pass the right one with --featurizer, or "
-            "calibrate anew"
+            f"{featurizer.identity} ({featurizer.sha256[:12]}...) is loaded; pass the right one "
+            f"{under('featurizer')}, or calibrate anew"
         )
     return Model(bundle, featurizer, folder, featurizer.cost_s())
 
@@ -190,7 +190,9 @@ def require_reference(bundle: Bundle | None, sha256: str, option: str) -> None:
         If it has none; ``option`` is what asked for it.
     """
     if bundle is None:
-        raise SettingsError(f"{option}: there is no bundle, so no reference for this sound; give one with --bundle")
+        raise SettingsError(
+            f"{option}: there is no bundle, so no reference for this sound", remedy=f"give one {under('bundle')}"
+        )
     manifest = bundle.manifest
     if manifest.settings.synchrony.method == "pairwise":
         raise SettingsError(
@@ -233,7 +235,7 @@ def build_engine(
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     references: dict[str, NDArray[np.float32]] = {}
     if against == "reference":
-        require_reference(bundle, sound.sha256 if sound else "", "--against reference")
+        require_reference(bundle, sound.sha256 if sound else "", setting("against", "reference"))
     # A group's mean is no partner where people are compared with each of the others.
     if bundle and sound and sound.lock and against != "group" and settings.synchrony.method != "pairwise":
         measured = rows[rows < whole.layout.measured]
@@ -241,7 +243,10 @@ def build_engine(
             if (found := bundle.reference_for(sha256)) is not None:
                 references[name] = _reference(found.of_rows(measured), space, own)
     if against == "group" and len(people) < 2:
-        raise SettingsError(f"--against group needs at least 2 headsets, but there is {len(people)}; connect another")
+        raise SettingsError(
+            f"{setting('against', 'group')} needs at least 2 headsets, but there is {len(people)}",
+            remedy="connect another",
+        )
     predicts = model is not None and sound is not None
     return Engine(
         people,

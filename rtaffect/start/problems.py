@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -28,7 +27,7 @@ from rtaffect.start.found import (
     ask_sound,
     in_effect,
 )
-from rtaffect.start.problem import Problem, looked
+from rtaffect.start.problem import Problem, looked, refused
 from rtaffect.start.problems_session import protocol_problems, results_problems
 from rtaffect.start.problems_sound import sound_problems
 from rtaffect.start.streams import Ready, missing, queries_of, ticked, twins
@@ -83,7 +82,7 @@ def _recording(choices: Choices, found: Found) -> Iterator[Problem]:
         if choices.mode == "demo" and factor not in (None, 1.0):
             yield Problem("speed", f"Speed {choices.speed!r} is not possible for the demo; choose 1 or max")
     except RtaffectError as error:
-        yield Problem("speed", str(error))
+        yield refused(error, "speed")
     if choices.mode == "demo":
         return
     if not choices.recording.strip():
@@ -107,13 +106,13 @@ def _as_it_ran(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem("recording", text)
 
 
-def _streams(choices: Choices, found: Found, wrong: tuple[str, ...]) -> Iterator[Problem]:
+def _streams(choices: Choices, found: Found, wrong: tuple[Trouble, ...]) -> Iterator[Problem]:
     streams = found.streams_for(choices)
     chosen = ticked(choices, streams)
     try:
         rate_in(choices.rate)
     except RtaffectError as error:
-        yield Problem("rate", str(error))
+        yield refused(error, "rate")
         wrong = ()
     for query in missing(choices, streams):
         where = "is not in the recording" if choices.mode == "replay" else "does not answer now"
@@ -127,8 +126,8 @@ def _streams(choices: Choices, found: Found, wrong: tuple[str, ...]) -> Iterator
             yield Problem("streams", stream.trouble)
         elif not stream.described and stream.format != "string":
             yield Problem("streams", f"Stream {stream.name!r} is being asked for its channels", "wait")
-    for line in wrong:
-        yield Problem(_blamed(line), line)
+    for trouble in wrong:
+        yield refused(trouble, "streams")
     if choices.mode == "live":
         yield from _boards(choices, found)
     if not chosen and not choices.boards and not missing(choices, streams):
@@ -140,17 +139,11 @@ def _boards(choices: Choices, found: Found) -> Iterator[Problem]:
         try:
             parse_board(text)
         except RtaffectError as error:
-            yield Problem("boards", str(error))
+            yield Problem("boards", in_window(error))
             continue
         if text not in found.boards:
             summary = f"Board {text} is opened when its line is selected: whether it answers and fits is not known yet"
             yield Problem("boards", summary, "note")
-
-
-def _blamed(message: str) -> str:
-    """Return the field that mends what a session said of a stream."""
-    option = re.search(r"--(channels|unit|rate)\b", message)
-    return option[1] if option else "streams"
 
 
 def _nobody(choices: Choices, found: Found) -> Iterator[Problem]:
@@ -179,7 +172,7 @@ def _bundle(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: Bun
     try:
         threads_in(choices.threads)
     except RtaffectError as error:
-        yield Problem("threads", str(error))
+        yield refused(error, "threads")
     if choices.mode == "demo":
         yield from _demo(choices, found)
         return
@@ -246,5 +239,5 @@ def _plan(choices: Choices) -> list[Problem]:
     try:
         plan_of(choices)
     except RtaffectError as error:
-        return [Problem("mode", in_window(str(error)))]
+        return [refused(error, "mode")]
     return []

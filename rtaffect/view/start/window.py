@@ -226,7 +226,7 @@ class StartWindow(QMainWindow):
         try:
             plan = self.presenter.plan_now()
         except RtaffectError as error:
-            self.presenter.say(str(error))
+            self.presenter.say(error)
             return
         self.started = Started(plan, state.choices, self._saved)
         self.close()
@@ -241,7 +241,7 @@ class StartWindow(QMainWindow):
         try:
             self.presenter.take(choices_of(read_plan(path)))
         except RtaffectError as error:
-            self.presenter.say(str(error))
+            self.presenter.say(error)
             return
         self._saved = None
         self._name(path)
@@ -256,7 +256,7 @@ class StartWindow(QMainWindow):
         try:
             write_plan(self.presenter.plan_now(), path)
         except RtaffectError as error:
-            self.presenter.say(f"The plan is not saved: {error}")
+            self.presenter.say(f"The plan is not saved: {error.message}")
             return
         self._saved = path
         self._name(path)
