@@ -17,8 +17,13 @@ from rtaffect.plan.setting import DefinedSetting, Mode
 
 Command = Callable[..., Any]
 
-#: Between the parts of a setting's path, in the name of what a command is passed.
-_PART: Final = "__"
+
+def _name(defined: DefinedSetting) -> str:
+    return "__".join(defined.path)
+
+
+#: The settings by the names of what a command is passed.
+_BY_NAME: Final = {_name(each): each for each in SETTINGS}
 
 
 def option_of(defined: DefinedSetting, mode: Mode) -> Callable[[Command], Command]:
@@ -35,7 +40,7 @@ def option_of(defined: DefinedSetting, mode: Mode) -> Callable[[Command], Comman
         about |= {"type": _click_type(defined)} | (
             {} if default is None else {"default": default, "show_default": True}
         )
-    return click.option(f"--{mark.option}", _PART.join(defined.path), **about)
+    return click.option(f"--{mark.option}", _name(defined), **about)
 
 
 def _click_type(defined: DefinedSetting) -> Any:
@@ -58,9 +63,10 @@ def planned(mode: Mode) -> Callable[[Command], Command]:
         def wrapped(**given: Any) -> Any:
             context = click.get_current_context()
             base: Path | None = given.pop("session", None)
-            names = [name for name in given if _PART in name or name in SessionPlan.model_fields]
-            values = {name: given.pop(name) for name in names}
-            said = {n: v for n, v in values.items() if context.get_parameter_source(n) != ParameterSource.DEFAULT}
+            chosen = {name: given.pop(name) for name in list(given) if name in _BY_NAME}
+            said = {n: v for n, v in chosen.items() if context.get_parameter_source(n) != ParameterSource.DEFAULT}
+            if mode == "replay":
+                said["recording"] = given.pop("recording")
             return command(plan=_plan(mode, base, said), **given)
 
         made: Command = wrapped
@@ -80,11 +86,11 @@ def _plan(mode: Mode, base: Path | None, said: dict[str, Any]) -> SessionPlan:
         )
     content: dict[str, Any] = plan.model_dump(exclude_unset=True) if plan is not None else {"mode": mode}
     for name, value in said.items():
-        *parts, field = name.split(_PART)
-        target = content
-        for part in parts:
-            target = target.setdefault(part, {})
-        target[field] = tuple(c.strip() for c in value.split(",")) if name == "eeg__channels" else value
+        if name == "recording":
+            content[name] = value
+        else:
+            whole = isinstance(value, str) and get_origin(_BY_NAME[name].type) is tuple
+            _BY_NAME[name].put(content, tuple(part.strip() for part in value.split(",")) if whole else value)
     try:
         return SessionPlan.model_validate(content)
     except ValidationError as error:

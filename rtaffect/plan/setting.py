@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 Mode = Literal["live", "replay", "demo"]
@@ -89,6 +90,22 @@ class DefinedSetting:
     def least(self) -> Any:
         """The lowest value that is allowed, None if that is not said."""
         return next((each.ge for each in self.field.metadata if hasattr(each, "ge")), None)
+
+    def checked(self, value: object) -> Any:
+        """Return a value as the field's type; pydantic's ValidationError, a ValueError, if the field cannot have it."""
+        kind: Any = Annotated[(self.field.annotation, *self.field.metadata)]
+        return TypeAdapter[Any](kind).validate_python(value)
+
+    def value_in(self, plan: BaseModel) -> Any:
+        """Return the setting's value in a whole plan."""
+        return functools.reduce(getattr, self.path, plan)
+
+    def put(self, content: dict[str, Any], value: object) -> None:
+        """Put a value where the setting stands in the content of a plan."""
+        *parts, name = self.path
+        for part in parts:
+            content = content.setdefault(part, {})
+        content[name] = value
 
     def help(self, mode: Mode) -> str:
         """Return what it is, in a mode."""

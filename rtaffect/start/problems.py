@@ -30,7 +30,7 @@ from rtaffect.start.found import (
 from rtaffect.start.problem import Problem, looked, refused
 from rtaffect.start.problems_session import protocol_problems, results_problems
 from rtaffect.start.problems_sound import sound_problems
-from rtaffect.start.streams import Ready, missing, queries_of, ticked, twins
+from rtaffect.start.streams import Ready, StreamFacts, missing, queries_of, ticked, twins
 from rtaffect.start.wording import in_window
 
 #: Without any stream for this long, none is to be expected, s.
@@ -119,19 +119,22 @@ def _streams(choices: Choices, found: Found, wrong: tuple[Trouble, ...]) -> Iter
         remedy = "untick its line" if choices.mode == "replay" else "switch its device on, or untick its line"
         yield Problem("streams", f"The stream with {query.describe()} {where}: {remedy}")
     if choices.mode == "live":
-        for line in twins(chosen):
-            yield Problem("streams", line)
-    for stream in chosen:
-        if stream.trouble:
-            yield Problem("streams", stream.trouble)
-        elif not stream.described and stream.format != "string":
-            yield Problem("streams", f"Stream {stream.name!r} is being asked for its channels", "wait")
-    for trouble in wrong:
-        yield refused(trouble, "streams")
+        yield from (Problem("streams", line) for line in twins(chosen))
+    yield from filter(None, map(_undescribed, chosen))
+    yield from (refused(trouble, "streams") for trouble in wrong)
     if choices.mode == "live":
         yield from _boards(choices, found)
     if not chosen and not choices.boards and not missing(choices, streams):
         yield from _nobody(choices, found)
+
+
+def _undescribed(stream: StreamFacts) -> Problem | None:
+    """Say why a stream has not said what its channels are; None if it has."""
+    if stream.trouble:
+        return Problem("streams", stream.trouble)
+    if not stream.described and stream.format != "string":
+        return Problem("streams", f"Stream {stream.name!r} is being asked for its channels", "wait")
+    return None
 
 
 def _boards(choices: Choices, found: Found) -> Iterator[Problem]:
@@ -211,27 +214,31 @@ def _featurizer(choices: Choices, found: Found) -> Iterator[Problem]:
 def _compared(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
     """Say with whom people are compared, where that is impossible or may not be meant."""
     alone, against = len(persons) == 1, choices.against
-    without = reference_troubles(choices, found)
     if against == "group" and alone:
         yield Problem(
             "against",
             "One headset alone has no others to be compared with: tick another, or compare with the reference",
         )
     elif against == "reference" or choices.sound_kind == "stimulus":
-        for line in without:
+        for line in reference_troubles(choices, found):
             yield Problem("against" if against == "reference" else "stimulus", line)
         if against == "reference" and not choices.bundle.strip() and choices.sound_kind == "none":
             yield Problem("bundle", "No bundle is chosen, so there is no reference to compare with: choose one")
     elif alone and against == "auto":
-        known = ask_sound(choices) is not None or choices.sound_kind == "protocol"
-        if without:
-            yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
-        elif not known and choices.mode == "live":
-            text = (
-                "Nothing will be observed: one headset is compared with a bundle's reference to a known sound, or with "
-                "another headset"
-            )
-            yield Problem("sound", text, "note")
+        yield from _observed(choices, found)
+
+
+def _observed(choices: Choices, found: Found) -> Iterator[Problem]:
+    """Say why nothing will be observed with one headset."""
+    known = ask_sound(choices) is not None or choices.sound_kind == "protocol"
+    if without := reference_troubles(choices, found):
+        yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
+    elif not known and choices.mode == "live":
+        text = (
+            "Nothing will be observed: one headset is compared with a bundle's reference to a known sound, or with "
+            "another headset"
+        )
+        yield Problem("sound", text, "note")
 
 
 def _plan(choices: Choices) -> list[Problem]:

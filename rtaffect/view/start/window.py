@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
-from rtaffect.start.choices import MODES, Choices, choices_of
+from rtaffect.plan.setting import MODES
+from rtaffect.start.choices import Choices, choices_of
 from rtaffect.start.memory import remember
 from rtaffect.start.start_presenter import StartPresenter, StartState
 from rtaffect.start.table import demo_lines, session_lines
