@@ -13,14 +13,8 @@ from rtaffect.view import run_window
 
 
 @click.command()
-@options.planned("demo")
-@options.shared("results", "room")
-@options.featurizer_option
-@options.threads_option
-@click.option(
-    "--speed", default="1", show_default=True, help="1: real time, over LSL; max: straight from the simulator."
-)
 @click.option("--protocol", "with_protocol", is_flag=True, help="With a short protocol that has every kind of block.")
+@options.planned("demo")
 def command(plan: SessionPlan, with_protocol: bool) -> None:
     """Run a whole session with a synthetic participant who listens to a sound that the bundle was not fitted on."""
     if with_protocol:

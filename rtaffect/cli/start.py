@@ -67,5 +67,5 @@ def _run(started: Started, console: Console) -> str:
             write_plan(started.plan, started.plan_file)
         run_plan(started.plan, console, run_window)
     except RtaffectError as error:
-        return str(error)
+        return error.message
     return ""

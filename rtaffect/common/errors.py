@@ -2,13 +2,107 @@
 
 Every error that a user can cause is a :class:`RtaffectError`: one message that names the value, what was expected
 and the remedy. The command line prints it as one line and exits with status 2; anything else is a defect of ours.
+
+A message refers to a setting of the session by :func:`setting`, :func:`under` or :func:`such_as`, which are options at
+the command line and fields in the start window.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+#: Around a reference in a message, and between its words at the command line, those of the window, and its setting:
+#: code points that no text has.
+_MARK: Final = "\ufdd0"
+_BETWEEN: Final = "\ufdd1"
+
+
+def either(terminal: str, window: str = "", name: str = "") -> str:
+    """Return words of a message that differ at the command line and in the window.
+
+    ``{}`` in the window's is the label of the setting whose option is ``name``.
+    """
+    return f"{_MARK}{terminal}{_BETWEEN}{window}{_BETWEEN}{name}{_MARK}"
+
+
+def setting(name: str, value: object = "", *, metavar: str = "") -> str:
+    """Return a reference to a setting by its option's ``name``: '--unit' or "'Unit'".
+
+    With a value it is '--unit V' or 'Unit V'; ``metavar`` stands for the value at the command line, where any is meant.
+    """
+    value = str(value)
+    terminal = " ".join(filter(None, (f"--{name}", value or metavar)))
+    return either(terminal, f"{{}} {value}" if value else "'{}'", name)
+
+
+def under(name: str, *, metavar: str = "") -> str:
+    """Return where a setting is given: 'with --unit' or "under 'Unit'"."""
+    return either(f"with --{name}{metavar and ' '}{metavar}", "under '{}'", name)
+
+
+def such_as(name: str, value: str) -> str:
+    """Return an example of what is to be given: 'as in --unit V' or "under 'Unit', as in V"."""
+    return either(f"as in --{name} {value}", f"under '{{}}', as in {value}", name)
+
+
+def _pieces(message: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what stands at the command line, what in the window, and the setting that it refers to, '' for none."""
+    for part in message.split(_MARK):
+        terminal, *rest = part.split(_BETWEEN)
+        yield (terminal, rest[0], rest[1]) if len(rest) == 2 else (part, part, "")
+
+
+def at_terminal(message: str) -> str:
+    """Return a message as the command line has it."""
+    return "".join(terminal for terminal, _, _ in _pieces(message))
+
+
+def with_labels(message: str, labels: Mapping[str, str]) -> str:
+    """Return a message as the window has it, given the labels of its fields by the names of the options.
+
+    What has no field there is an option even so.
+    """
+    return "".join(
+        window if not name else window.replace("{}", labels[name], 1) if name in labels else terminal
+        for terminal, window, name in _pieces(message)
+    )
+
+
+def field_of(message: str) -> str:
+    """Return the first setting that a message refers to, '' for none."""
+    return next((name for _, _, name in _pieces(message) if name), "")
+
 
 class RtaffectError(Exception):
-    """Base of every error that names its own remedy."""
+    """Base of every error that names its own remedy.
+
+    Parameters
+    ----------
+    wrong : str
+        What is wrong, with the value; or the whole message.
+    expected : str
+        What was expected instead.
+    remedy : str
+        What to do.
+    field : str
+        Option, without the dashes, of the setting that mends it; default: the first that the message refers to.
+    """
+
+    def __init__(self, wrong: str, expected: str = "", remedy: str = "", field: str = "") -> None:
+        super().__init__(wrong, expected, remedy, field)
+        self.wrong, self.expected, self.remedy = wrong, expected, remedy
+        self.field = field or field_of(self.message)
+
+    @property
+    def message(self) -> str:
+        """The whole message, references in it, for :func:`at_terminal` and :func:`with_labels`."""
+        expected = f"; expected {self.expected}" if self.expected else ""
+        remedy = f"{': ' if expected else '; '}{self.remedy}" if self.remedy else ""
+        return f"{self.wrong}{expected}{remedy}"
+
+    def __str__(self) -> str:
+        return at_terminal(self.message)
 
 
 class SettingsError(RtaffectError):

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.errors import MontageError
+from rtaffect.common.errors import MontageError, under
 
 _NAMES: Final = """
 Fp1 Fpz Fp2 AF9 AF7 AF5 AF3 AF1 AFz AF2 AF4 AF6 AF8 AF10 F9 F7 F5 F3 F1 Fz F2 F4 F6 F8 F10 FT9 FT7 FC5 FC3
@@ -135,7 +135,7 @@ def columns_for(wanted: Sequence[str], channels: Sequence[str], who: str, partia
     if missing and not partial:
         raise MontageError(
             f"{who} has no channel {', '.join(missing)}; it has {', '.join(channels)}: "
-            "choose another headset or bundle, or name the channels with --channels"
+            f"choose another headset or bundle, or name the channels {under('channels')}"
         )
     return np.array(found, np.intp)
 
@@ -156,7 +156,7 @@ def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | N
         each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
         whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
         raise MontageError(
-            f"no channel name is shared with {whom} ({each}); name the channels with --channels, "
+            f"no channel name is shared with {whom} ({each}); name the channels {under('channels')}, "
             "or use a bundle calibrated on this montage"
         )
     return rows

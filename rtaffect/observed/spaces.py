@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rtaffect.common.arrays import BoolArray, FloatArray
-from rtaffect.common.errors import MontageError
+from rtaffect.common.errors import MontageError, under
 from rtaffect.common.montage import columns_for, common_rows
 from rtaffect.observed.inverse import Reweighting
 from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SPECIFICITY, Operator
@@ -229,7 +229,7 @@ class ComponentSpace(Space):
                 raise MontageError(
                     f"headset {who!r} has {has} of the {len(self.channels)} channels that the components are of; at "
                     f"least {self._least} are needed ({', '.join(self.channels)}): use another headset, name the "
-                    "channels with --channels, or calibrate on this montage"
+                    f"channels {under('channels')}, or calibrate on this montage"
                 )
         return self
 

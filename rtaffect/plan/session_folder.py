@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rtaffect.common.errors import RecordingError
+from rtaffect.common.errors import RecordingError, under
 from rtaffect.plan.session_plan import SessionPlan, read_plan
 
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
@@ -65,7 +65,7 @@ def open_session(path: Path) -> RecordedSession:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecordingError(
             f"{path} is not a session's folder ({file.name}: {error}); expected one that live, demo or replay wrote "
-            "with --out"
+            f"{under('out')}"
         ) from None
     if not isinstance(ran, dict):
         raise RecordingError(f"{file} is a plan only: no session has run; expected the folder of one that has")

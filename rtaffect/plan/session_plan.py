@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.settings import first_problem
+from rtaffect.plan.setting import MODES, DefinedSetting, Mode, Setting, settings_of
 
 
 def is_code(text: str) -> bool:
@@ -26,62 +27,165 @@ class _Frozen(BaseModel):
 class EegPlan(_Frozen):
     """Which headsets, and what replaces their own description."""
 
-    streams: tuple[str, ...] = Field(
-        (), description="Headsets: a stream's exact name, or name=, type= or source_id= and a value; default: all EEG"
+    streams: Annotated[tuple[str, ...], Setting("eeg", "&EEG streams", metavar="QUERY", multiple=True)] = Field(
+        (),
+        description="Headset: a stream's exact name, or name=, type= or source_id= and a value; may be given several "
+        "times. Default: every stream of type EEG",
     )
-    boards: tuple[str, ...] = Field((), description="Headsets without LSL, as in brainflow:cyton?serial_port=COM3")
-    channels: tuple[str, ...] = Field((), description="Channel names in order, instead of the stream's own")
-    unit: str | None = Field(None, description="Unit of the EEG (V, mV, uV), instead of the stream's own")
-    rate: float | None = Field(None, gt=0, description="Rate of the EEG in Hz, instead of the declared one")
-    wait_s: float = Field(5.0, gt=0, description="How long to look for streams, s")
+    boards: Annotated[tuple[str, ...], Setting("board", "Board", modes=("live",), metavar="TEXT", multiple=True)] = (
+        Field(
+            (),
+            description="Headset without LSL, as in brainflow:muse_2, brainflow:cyton?serial_port=COM3 or "
+            "fieldtrip:localhost:1972; may be given several times. LSL streams are then taken only where "
+            f"{setting('eeg')} asks for them",
+        )
+    )
+    channels: Annotated[tuple[str, ...], Setting("channels", "Channel &names", metavar="A,B,...")] = Field(
+        (), description="Channel names in order, instead of the stream's own"
+    )
+    unit: Annotated[str | None, Setting("unit", "&Unit")] = Field(
+        None, description="Unit of the EEG (V, mV, uV), instead of the stream's own"
+    )
+    rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
+        Field(None, gt=0, description="Rate of the EEG in Hz, instead of the declared one")
+    )
+    wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
+        5.0, gt=0, description="How long to look for streams, s"
+    )
 
 
 class SoundPlan(_Frozen):
     """What people hear. At most one of ``file``, ``device`` and ``stream``; a protocol brings its own files."""
 
-    file: Path | None = Field(None, description="Sound file that rtaffect plays and listens to")
-    speaker: str | None = Field(None, description="Sound device to play on: index or part of its name")
-    start: float | None = Field(
-        None, allow_inf_nan=False, description="For a replay: when the file began, s from its start"
+    file: Annotated[
+        Path | None,
+        Setting(
+            "audio",
+            "File",
+            "sound_file",
+            other_help={"replay": "Sound file that was heard, if the recording has none"},
+        ),
+    ] = Field(None, description="Sound file that rtaffect plays and listens to")
+    speaker: Annotated[str | None, Setting("speaker", "Plays on", modes=("live",))] = Field(
+        None, description="Sound device to play on: index or part of its name"
     )
-    in_reference: bool = Field(False, description="For a replay: the person is part of the reference, and is left out")
-    silent: bool = Field(False, description="Do not play the file: it is started elsewhere at the session's zero")
-    device: str | None = Field(None, description="Listen to a sound device: index or part of its name, '' the default")
-    stream: str | None = Field(None, description="Listen to an LSL stream of sound")
-    stimulus: Path | None = Field(None, description="Sound file that another program plays")
-    onset_marker: str | None = Field(None, description="LSL marker that is sent once, when the stimulus begins")
-    markers: str | None = Field(None, description="Stream of that marker; default: the one of type Markers")
+    start: Annotated[
+        float | None,
+        Setting(
+            "audio-start",
+            "Began at",
+            "sound_start",
+            expected="seconds after the recording's start, as in 12.5",
+            modes=("replay",),
+        ),
+    ] = Field(
+        None,
+        allow_inf_nan=False,
+        description=f"When {setting('audio')} began, s after the recording's start [default: 0]",
+    )
+    in_reference: Annotated[
+        bool, Setting("in-reference", "the person is in the reference: leave them out", modes=("replay",))
+    ] = Field(False, description="The person is one of those that the bundle was calibrated on: leave them out")
+    silent: Annotated[bool, Setting("silent", "do not play it: it is started elsewhere", modes=("live",))] = Field(
+        False, description="Do not play: the sound is started elsewhere at the session's zero"
+    )
+    device: Annotated[str | None, Setting("mic", "Device", modes=("live",), bare="")] = Field(
+        None, description="Listen to a sound device: index or part of its name"
+    )
+    stream: Annotated[
+        str | None, Setting("audio-stream", "Stream", "sound_stream", modes=("live",), metavar="QUERY")
+    ] = Field(None, description="Listen to an LSL stream of sound")
+    stimulus: Annotated[
+        Path | None,
+        Setting("stimulus", "Stimulus", other_help={"replay": "Sound file to be found in the recorded sound"}),
+    ] = Field(
+        None,
+        description="Sound file that another program plays, to compare with the bundle's reference: where in it people "
+        f"are is told by {setting('onset-marker')}, or heard by {setting('mic')} or {setting('audio-stream')}",
+    )
+    onset_marker: Annotated[
+        str | None,
+        Setting(
+            "onset-marker",
+            "Marker",
+            metavar="TEXT",
+            other_help={"replay": f"Marker that says when {setting('audio')} began"},
+        ),
+    ] = Field(None, description=f"LSL marker sent once, when {setting('stimulus')} begins")
+    markers: Annotated[str | None, Setting("markers", "of stream", "marker_stream", metavar="QUERY")] = Field(
+        None, description="Stream of that marker; default: the one of type Markers"
+    )
 
 
 class AnalysisPlan(_Frozen):
     """What is predicted with and compared against."""
 
-    bundle: Path | None = Field(None, description="Bundle; default with sound: the demo's, which is synthetic")
-    featurizer: Path | None = Field(None, description="ONNX featurizer; default: the bundle's")
-    threads: int = Field(1, ge=1, description="Processor threads of the featurizer")
-    against: Literal["auto", "reference", "group"] = Field("auto", description="What people are compared with")
-    mains: float | None = Field(None, ge=0, description="Mains frequency, Hz; 0: none. A bundle brings its own")
-    settings: Path | None = Field(None, description="TOML with settings. A bundle brings its own")
-    head: Path | None = Field(None, description="Space operator (of headmodel). A bundle brings its own space")
+    bundle: Annotated[Path | None, Setting("bundle", "&Bundle")] = Field(
+        None,
+        description="Bundle to predict with and compare against; default with sound: the demo's, which is synthetic",
+    )
+    featurizer: Annotated[Path | None, Setting("featurizer", "Featuri&zer", modes=MODES)] = Field(
+        None, description="ONNX featurizer; default: the embedded one"
+    )
+    threads: Annotated[
+        int, Setting("threads", "Threads", expected="a whole number of processor threads, as in 1", modes=MODES)
+    ] = Field(1, ge=1, description="Processor threads of the featurizer; leave cores for the rest")
+    against: Annotated[Literal["auto", "reference", "group"], Setting("against", "&Compare with")] = Field(
+        "auto", description="Compare people with the bundle's reference group, or with each other"
+    )
+    mains: Annotated[float | None, Setting("mains", "&Mains", expected="50 or 60 (Hz), or 0 for no notch")] = Field(
+        None, ge=0, description="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own"
+    )
+    settings: Annotated[Path | None, Setting("settings", "Settings")] = Field(
+        None, description="TOML with settings that are not to have their default. A bundle brings its own"
+    )
+    head: Annotated[Path | None, Setting("head", "Operator")] = Field(
+        None, description="Space operator (of headmodel): rows are brain regions. A bundle brings its own space"
+    )
 
 
 class ProtocolPlan(_Frozen):
     """The protocol, and whose feedback the participant gets."""
 
-    file: Path | None = Field(None, description="Protocol (TOML); without one: one block without an end")
-    allocation: Path | None = Field(None, description="Sealed allocation of participants to arms")
-    screen: int | None = Field(None, ge=0, description="Screen of the participant's view; none: no such view")
-    preview: bool = Field(False, description="The participant's view as a small window, to look at it on one screen")
-    tone_device: str | None = Field(None, description="Sound device of the feedback tone")
+    file: Annotated[Path | None, Setting("protocol", "&Protocol", "protocol", modes=("live",))] = Field(
+        None, description="Protocol of the session (TOML); without one: one block without an end"
+    )
+    allocation: Annotated[Path | None, Setting("allocation", "&Allocation", modes=("live",))] = Field(
+        None, description="Sealed allocation of participants to arms"
+    )
+    screen: Annotated[int | None, Setting("screen", "Sho&wn on", modes=("live", "demo"))] = Field(
+        None, ge=0, description="Screen of the participant's view, counted from 0; without it there is none"
+    )
+    preview: Annotated[bool, Setting("preview", "as a small window, to look at it", modes=("live", "demo"))] = Field(
+        False, description="The participant's view as a small window"
+    )
+    tone_device: Annotated[str | None, Setting("tone-device", "Tone on", modes=("live", "demo"))] = Field(
+        None, description="Sound device of a protocol's feedback tone"
+    )
 
 
 class ResultsPlan(_Frozen):
     """Where the results go and when the session ends."""
 
-    out: Path | None = Field(None, description="New folder for all that is recorded and found")
-    seconds: int | None = Field(None, ge=1, description="End after so many seconds")
-    headless: bool = Field(False, description="No window: one line a step, or a table on a terminal")
-    outlet: bool = Field(True, description="Offer the feedback to other programs over LSL")
+    out: Annotated[Path | None, Setting("out", "&Folder", "folder", modes=MODES)] = Field(
+        None, description="New folder for what is recorded and found"
+    )
+    seconds: Annotated[
+        int | None,
+        Setting("seconds", "Ends after", unit="s", expected="a whole number of seconds, as in 600", modes=MODES),
+    ] = Field(None, ge=1, description="End after so many seconds")
+    headless: Annotated[bool, Setting("headless", modes=MODES)] = Field(
+        False, description="No window: a line a step, or a table"
+    )
+    outlet: Annotated[
+        bool,
+        Setting(
+            "no-outlet",
+            "offer the feedback to other programs (LSL)",
+            modes=("live",),
+            other_help={"live": "Offer no LSL streams to others"},
+        ),
+    ] = Field(True, description="Offer the feedback to other programs over LSL")
 
 
 class SessionPlan(_Frozen):
@@ -91,10 +195,20 @@ class SessionPlan(_Frozen):
     """
 
     format: Literal[1] = 1
-    mode: Literal["live", "replay", "demo"] = "live"
-    participant: str | None = Field(None, description="Code of the participant: letters and digits")
+    mode: Mode = "live"
+    participant: Annotated[str | None, Setting("participant", "Part&icipant", modes=("live", "demo"))] = Field(
+        None, description="Code of the participant: letters and digits"
+    )
     recording: Path | None = Field(None, description="For a replay: XDF file or session folder")
-    speed: str = Field("1", description="For a replay or demo: 1, N times as fast, or max")
+    speed: Annotated[
+        str,
+        Setting(
+            "speed",
+            "Speed",
+            modes=("replay", "demo"),
+            other_help={"demo": "1: real time, over LSL; max: straight from the simulator"},
+        ),
+    ] = Field("1", description="1: as recorded, N: N times as fast, max: no waiting")
     eeg: EegPlan = EegPlan()
     sound: SoundPlan = SoundPlan()
     analysis: AnalysisPlan = AnalysisPlan()
@@ -109,6 +223,10 @@ class SessionPlan(_Frozen):
         if (self.mode == "replay") != (self.recording is not None):
             raise ValueError("recording is what mode = 'replay' replays: give both, or neither")
         return self
+
+
+#: All settings of a session.
+SETTINGS: Final[tuple[DefinedSetting, ...]] = tuple(settings_of(SessionPlan))
 
 
 def read_plan(path: Path) -> SessionPlan:
@@ -187,5 +305,7 @@ def parse_speed(text: str) -> float | None:
     except ValueError:
         speed = 0.0
     if not 0 < speed < float("inf"):
-        raise SettingsError(f"--speed {text!r} is not a speed; expected a positive number, as in 1 or 8, or 'max'")
+        raise SettingsError(
+            f"{setting('speed', repr(text))} is not a speed", "a positive number, as in 1 or 8, or 'max'"
+        )
     return speed

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.errors import at_terminal
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
@@ -166,7 +167,7 @@ def describe_source(source: SourceStatus, elapsed_s: float) -> SourceText:
         clock_jumps=str(source.clock_jumps),
         overruns=str(source.overruns),
         drift=f"{source.drift_ppm:+.0f} ppm" if np.isfinite(source.drift_ppm) else "\N{EN DASH}",
-        message=source.message,
+        message=at_terminal(source.message),
     )
 
 
@@ -181,7 +182,7 @@ def describe_notices(latest: Feedback | None) -> str:
     """Return why values are absent and what the sources report, in words; empty when there is nothing to say."""
     if latest is None:
         return ""
-    notices = [f"{s.name}: {s.message}" for s in latest.sources if s.message]
+    notices = [f"{s.name}: {at_terminal(s.message)}" for s in latest.sources if s.message]
     return "   \N{MIDDLE DOT}   ".join(([latest.reason] if latest.reason else []) + notices)
 
 

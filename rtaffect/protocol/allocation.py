@@ -194,7 +194,8 @@ def arm_of(allocation: Path, participant: str, protocol: Protocol) -> Assigned:
     codes = [assigned.participant for assigned in held.assigned]
     raise SettingsError(
         f"participant {participant} is not in the allocation {allocation}, which has {len(codes)} from {codes[0]} to "
-        f"{codes[-1]}: correct the code"
+        f"{codes[-1]}: correct the code",
+        field="participant",
     )
 
 

@@ -32,7 +32,7 @@ def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | N
     if not protocol.arms:
         return Real()
     if participant is None:
-        raise SettingsError(f"protocol '{protocol.name}' has arms: name the participant's code")
+        raise SettingsError(f"protocol '{protocol.name}' has arms: name the participant's code", field="participant")
     if allocation is not None:
         assigned = arm_of(allocation, participant, protocol)
     elif len(protocol.arms) == 1:

@@ -18,7 +18,7 @@ from typing import Any, Final
 import tomli_w
 
 from rtaffect import __version__
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, setting
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_folder import PROTOCOL_FILE, SESSION_FILE, STIMULI
 from rtaffect.plan.session_plan import SessionPlan, plan_toml
@@ -92,10 +92,12 @@ class SessionWriter:
             self._write_plan()
         except FileExistsError:
             raise SettingsError(
-                f"--out {folder} already holds a session; name a new folder, nothing is overwritten"
+                f"{setting('out', folder)} already holds a session", remedy="name a new folder, nothing is overwritten"
             ) from None
         except OSError as error:
-            raise SettingsError(f"--out {folder} cannot be written ({error.strerror}); name another folder") from None
+            raise SettingsError(
+                f"{setting('out', folder)} cannot be written ({error.strerror})", remedy="name another folder"
+            ) from None
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self._log.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is told by `trouble`
         self._logger = logging.getLogger("rtaffect")

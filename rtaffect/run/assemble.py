@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import Float32Array
-from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
@@ -76,8 +76,8 @@ def load_model(folder: Path | None, featurizer_path: Path | None, progress: Prog
     if wanted.sha256 != featurizer.sha256:
         raise ArtifactError(
             f"bundle {folder} was calibrated with featurizer {wanted.identity} (sha256 {wanted.sha256[:12]}...), but "
-            f"{featurizer.identity} ({featurizer.sha256[:12]}...) is loaded; pass the right one with --featurizer, or "
-            "calibrate anew"
+            f"{featurizer.identity} ({featurizer.sha256[:12]}...) is loaded; pass the right one "
+            f"{under('featurizer')}, or calibrate anew"
         )
     return Model(bundle, featurizer, folder, featurizer.cost_s())
 
@@ -182,7 +182,9 @@ def require_reference(bundle: Bundle | None, sha256: str, option: str) -> None:
         If it has none; ``option`` is what asked for it.
     """
     if bundle is None:
-        raise SettingsError(f"{option}: there is no bundle, so no reference for this sound; give one with --bundle")
+        raise SettingsError(
+            f"{option}: there is no bundle, so no reference for this sound", remedy=f"give one {under('bundle')}"
+        )
     manifest = bundle.manifest
     if manifest.settings.synchrony.method == "pairwise":
         raise SettingsError(
@@ -224,9 +226,12 @@ def build_engine(
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     if against == "reference":
-        require_reference(bundle, sound.sha256 if sound else "", "--against reference")
+        require_reference(bundle, sound.sha256 if sound else "", setting("against", "reference"))
     if against == "group" and len(people) < 2:
-        raise SettingsError(f"--against group needs at least 2 headsets, but there is {len(people)}; connect another")
+        raise SettingsError(
+            f"{setting('against', 'group')} needs at least 2 headsets, but there is {len(people)}",
+            remedy="connect another",
+        )
     if sound is None:
         return Engine(people, space, settings, origin)
     # A group's mean is no partner where people are compared with each of the others.

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.clock import Clock, InstantClock, LslClock
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
 from rtaffect.protocol.choice import choose_arm
@@ -54,7 +54,7 @@ class DemoSources(SessionSources):
     def open(cls, plan: SessionPlan, progress: Progress) -> Self:
         """Make the demo's material if it is not there."""
         if plan.speed not in ("1", "max"):
-            raise SettingsError(f"--speed {plan.speed}: a demo runs at 1, in real time, or at max")
+            raise SettingsError(f"{setting('speed', plan.speed)}: a demo runs at 1, in real time, or at max")
         folder = demo_folder(plan.analysis.featurizer, progress)
         setup = _setup(plan, folder)
         eeg: Float32Array = np.load(folder / ("participant.npy" if setup.protocol is None else "protocol.npy"))

@@ -13,7 +13,7 @@ from typing import Final, Self
 from rich.console import Console
 
 from rtaffect.common.clock import LslClock
-from rtaffect.common.errors import SettingsError, StreamError
+from rtaffect.common.errors import SettingsError, StreamError, setting
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import SoundPlayer
 from rtaffect.plan.session_folder import RECORDING_FILE
@@ -94,7 +94,7 @@ class LiveSources(SessionSources):
         sound, programme = self.plan.sound, self.setup.programme
         if sound.stimulus is not None and self.heard.file is not None:
             bundle = model.bundle if model else None
-            require_reference(bundle, self.heard.file.info.source_id, f"--stimulus {sound.stimulus}")
+            require_reference(bundle, self.heard.file.info.source_id, setting("stimulus", sound.stimulus))
         if programme is None or model is None or self.analysis.against == "group":
             return ()
         files = programme.sounds.values()
@@ -149,7 +149,10 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
     chosen = plan.protocol
     if chosen.file is None:
         if chosen.allocation is not None:
-            raise SettingsError("--allocation is of a protocol's arms: give the --protocol, too")
+            raise SettingsError(
+                f"{setting('allocation')} is of a protocol's arms: give the {setting('protocol')}, too",
+                field="protocol",
+            )
         return ProtocolSetup()
     protocol = read_protocol(chosen.file)
     arm = choose_arm(protocol, plan.participant, chosen.allocation)

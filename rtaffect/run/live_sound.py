@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SoundPlan
 from rtaffect.run.assemble import Sound
 from rtaffect.run.programme import Programme
@@ -20,6 +20,9 @@ from rtaffect.stream.source import Source
 from rtaffect.timelock.alignment import Aligner
 from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, SoundOnset, TimeLock
 
+_AUDIO, _MIC, _STREAM = setting("audio"), setting("mic"), setting("audio-stream")
+_STIMULUS, _MARKER = setting("stimulus", metavar="FILE"), setting("onset-marker", metavar="TEXT")
+
 
 def check_sound(sound: SoundPlan) -> None:
     """Refuse what people hear where its parts do not go together.
@@ -32,22 +35,31 @@ def check_sound(sound: SoundPlan) -> None:
         If the marker has no name.
     """
     if sum(given is not None for given in (sound.file, sound.device, sound.stream)) > 1:
-        raise SettingsError("--audio, --mic and --audio-stream exclude each other; give the one that people hear")
+        raise SettingsError(
+            f"{_AUDIO}, {_MIC} and {_STREAM} exclude each other", remedy="give the one that people hear"
+        )
     if sound.stimulus is not None and sound.file is not None:
         raise SettingsError(
-            "--stimulus and --audio exclude each other: --audio FILE is played by rtaffect, --stimulus FILE by "
-            "another program"
+            f"{setting('stimulus')} and {_AUDIO} exclude each other: {setting('audio', metavar='FILE')} is played by "
+            f"rtaffect, {_STIMULUS} by another program"
         )
     if sound.onset_marker is not None:
         onset_so_far([], sound.onset_marker)
         if sound.stimulus is None:
-            raise SettingsError("--onset-marker says when --stimulus FILE begins; give that file, too")
+            raise SettingsError(
+                f"{setting('onset-marker')} says when {_STIMULUS} begins",
+                remedy="give that file, too",
+                field="stimulus",
+            )
     elif sound.markers is not None:
-        raise SettingsError("--markers is where --onset-marker TEXT comes from; give that text, too")
+        raise SettingsError(
+            f"{setting('markers')} is where {_MARKER} comes from", remedy="give that text, too", field="onset-marker"
+        )
     elif sound.stimulus is not None and sound.device is None and sound.stream is None:
         raise SettingsError(
-            "--stimulus FILE is played by another program: say how to tell when, by --onset-marker TEXT, or by "
-            "--mic or --audio-stream, in which it is found"
+            f"{_STIMULUS} is played by another program: say how to tell when, by {_MARKER}, or by {_MIC} or {_STREAM}, "
+            "in which it is found",
+            field="onset-marker",
         )
 
 

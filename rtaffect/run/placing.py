@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, at_terminal, setting, under
 from rtaffect.observed.response import Response, clean_channels, whole_response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import standardise
@@ -22,6 +22,9 @@ from rtaffect.stream.audio import SAMPLE_RATE
 from rtaffect.stream.markers import onset_from
 from rtaffect.timelock.alignment import Aligner
 from rtaffect.timelock.stimulus import KnownOnset, SoundOnset
+
+_AUDIO, _START = setting("audio"), setting("audio-start")
+_STIMULUS, _MARKER = setting("stimulus"), setting("onset-marker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +51,26 @@ class Placing:
     """
 
     def __init__(self, said: SoundPlan) -> None:
+        audio, marker = setting("audio", metavar="FILE"), setting("onset-marker", metavar="TEXT")
         if said.in_reference and said.file is None:
             raise SettingsError(
-                "--in-reference leaves the person out of the reference for --audio FILE; give that file, too"
+                f"{setting('in-reference')} leaves the person out of the reference for {audio}",
+                remedy="give that file, too",
+                field="audio",
             )
         if said.stimulus is not None and said.file is not None:
             raise SettingsError(
-                "--stimulus and --audio exclude each other: give --audio where it is known when the file began, "
-                "--stimulus where it is to be found in the recorded sound"
+                f"{_STIMULUS} and {_AUDIO} exclude each other: give {_AUDIO} where it is known when the file began, "
+                f"{_STIMULUS} where it is to be found in the recorded sound"
             )
         if said.onset_marker is not None and (said.file is None or said.start is not None):
             raise SettingsError(
-                "--onset-marker says when --audio FILE began: give that file, too, and no --audio-start"
+                f"{_MARKER} says when {audio} began: give that file, too, and no {_START}", field="audio"
             )
         if said.onset_marker is None and said.markers is not None:
-            raise SettingsError("--markers is where --onset-marker TEXT comes from; give that text, too")
+            raise SettingsError(
+                f"{setting('markers')} is where {marker} comes from", remedy="give that text, too", field="onset-marker"
+            )
         self._said = said
 
     def place(self, recorded: XdfRecording) -> Placed:
@@ -76,8 +84,8 @@ class Placing:
             return Placed(start, Sound(source), {"sound": {"kind": "stream", "name": source.info.name}})
         if source is None:
             raise SettingsError(
-                f"--stimulus {stimulus} is to be found in the recorded sound, but the recording has none; give it as "
-                "--audio, with --audio-start or --onset-marker"
+                f"{setting('stimulus', stimulus)} is to be found in the recorded sound, but the recording has none; "
+                f"give it as {_AUDIO}, with {_START} or {_MARKER}"
             )
         file = SoundFileSource.open(stimulus)
         sound = Sound.known(source, file.info.source_id, SoundOnset(Aligner(file.sound)))
@@ -100,7 +108,7 @@ class Placing:
             )
         about: dict[str, object] = {
             "sound": {"kind": "file", "name": audio.name, "start": begun},
-            "locked_by": self._said_by,
+            "locked_by": at_terminal(self._said_by),
         }
         sound = Sound.known(file, file.info.source_id, KnownOnset(float(lead)))
         return Placed(start + begun - lead, sound, about, start + begun, audio)
@@ -116,7 +124,7 @@ class Placing:
     @property
     def _said_by(self) -> str:
         """What says when the file began, in words."""
-        return "--audio-start" if self._said.onset_marker is None else f"marker {self._said.onset_marker!r}"
+        return _START if self._said.onset_marker is None else f"marker {self._said.onset_marker!r}"
 
 
 def own_response(recorded: XdfRecording, eeg: EegPlan, people: int, placed: Placed, model: Model | None) -> OwnResponse:
@@ -128,10 +136,13 @@ def own_response(recorded: XdfRecording, eeg: EegPlan, people: int, placed: Plac
         If there is more than one person, or the bundle has no reference for the sound.
     """
     if people != 1:
-        raise SettingsError(f"--in-reference is for one person, but {people} are replayed; choose one with --eeg")
+        raise SettingsError(
+            f"{setting('in-reference')} is for one person, but {people} are replayed",
+            remedy=f"choose one {under('eeg')}",
+        )
     if model is None or placed.sound is None or model.bundle.reference_for(placed.sound.sha256) is None:
         raise SettingsError(
-            "--in-reference: the bundle has no reference for this sound, so no one is in it; leave it out"
+            f"{setting('in-reference')}: the bundle has no reference for this sound, so no one is in it; leave it out"
         )
     settings = model.bundle.manifest.settings
 

@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 
 from rtaffect.common.clock import clock_of
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SessionPlan, parse_speed
 from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
 from rtaffect.run.placing import Placed, Placing, own_response
@@ -58,7 +58,7 @@ class RecordingReplay(SessionSources):
         """Refuse a stimulus that the bundle has no reference for."""
         stimulus, sound = self.plan.sound.stimulus, self.placed.sound
         if stimulus is not None and sound is not None:
-            require_reference(model.bundle if model else None, sound.sha256, f"--stimulus {stimulus}")
+            require_reference(model.bundle if model else None, sound.sha256, setting("stimulus", stimulus))
         return ()
 
     def own_response(self, model: Model | None) -> OwnResponse | None:

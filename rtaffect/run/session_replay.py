@@ -11,7 +11,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from rtaffect.common.clock import Clock, clock_of
-from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan, parse_speed
@@ -116,7 +116,7 @@ def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]
         if len(chosen) != 1:
             raise RecordingError(
                 f"{session.recording} has {len(chosen)} streams of {query.describe()} (type {kind}), expected the one "
-                "that the session used; replay the file with --eeg"
+                f"that the session used; replay the file {under('eeg')}"
             )
         chosen[0].info = replace(chosen[0].info, name=str(described["name"]))
         found.append(chosen[0])

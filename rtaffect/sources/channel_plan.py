@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.errors import StreamError
+from rtaffect.common.errors import StreamError, setting, such_as, under
 from rtaffect.common.montage import is_eog
 from rtaffect.stream.source import match_channels, volts_per
 
@@ -58,7 +58,8 @@ def check_rate(stream: str, kind: Literal["eeg", "audio"], declared: float, over
     rate = declared if override is None else override
     if not (np.isfinite(rate) and rate > 0):
         raise StreamError(
-            f"stream {stream!r} has rate {rate:g} Hz (irregular), expected a regular one; name it with --rate HZ"
+            f"stream {stream!r} has rate {rate:g} Hz (irregular), expected a regular one",
+            remedy=f"name it {under('rate', metavar='HZ')}",
         )
     if kind == "audio" and rate < MIN_AUDIO_RATE:
         raise StreamError(
@@ -73,7 +74,7 @@ def check_format(stream: str, sent: str) -> np.dtype[Any]:
     if sent not in DTYPES:
         raise StreamError(
             f"stream {stream!r} sends values of format {sent!r}, expected numbers ({', '.join(DTYPES)}); "
-            "choose another stream with --eeg or --audio"
+            f"choose another stream {under('eeg')} or {setting('audio')}"
         )
     return DTYPES[sent]
 
@@ -118,7 +119,7 @@ def plan_eeg(  # noqa: PLR0917 - what the description says, then what replaces i
     columns = tuple(i for i, each in enumerate(types) if each.strip().lower() in {"", "eeg"})
     if not columns:
         found = ", ".join(sorted({repr(t) for t in types}))
-        raise StreamError(f"stream {stream!r} has no channel of type EEG, only {found}; choose another with --eeg")
+        raise StreamError(f"stream {stream!r} has no channel of type EEG, only {found}; choose another {under('eeg')}")
     eyes = tuple(i for i, each in enumerate(types) if each.strip().lower() == "eog")
     if channels and len(channels) == len(labels):
         named = dict(enumerate(match_channels(labels, channels, stream)))
@@ -141,11 +142,11 @@ def _volts(stream: str, unit: str) -> float:
     if not unit.strip():
         raise StreamError(
             f"stream {stream!r} does not say in which unit its EEG is; expected V, mV, uV or nV: name the right one, "
-            "as in --unit microvolts"
+            f"{such_as('unit', 'microvolts')}"
         )
     if unit.strip() in {"0", "-3", "-6", "-9"}:
         return float(10.0 ** int(unit))
     try:
         return volts_per(unit)
     except StreamError as error:
-        raise StreamError(f"stream {stream!r}: {error}") from error
+        raise StreamError(f"stream {stream!r}: {error.message}") from error

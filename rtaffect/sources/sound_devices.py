@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from rtaffect.common.errors import SoundError
+from rtaffect.common.errors import SoundError, either
 
 Direction = Literal["input", "output"]
 
@@ -97,7 +97,7 @@ def choose_sound_device(wanted: int | str | None, direction: Direction) -> Sound
     if not devices:
         raise SoundError(
             f"no sound {direction} device was found; expected at least one: connect one or start the sound server, "
-            "see that other programs can use it, then start again (rtaffect devices lists what is there)"
+            f"see that other programs can use it, then start again{either(' (rtaffect devices lists what is there)')}"
         )
     found = matching(devices, wanted, direction)
     if len(found) == 1:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from rtaffect.common.errors import RecordingError
+from rtaffect.common.errors import RecordingError, under
 from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names, matches_any
@@ -177,13 +177,13 @@ class XdfRecording:
             found = ", ".join(self.streams[i].describe() for i in chosen)
             raise RecordingError(
                 f"recording {self.path} has {len(chosen)} streams of {query.describe()}: {found}; expected one. Name "
-                "it with --markers"
+                f"it {under('markers')}"
             )
         stream, (recorded, corrected) = self.streams[chosen[0]], self._streams[chosen[0]]
         if stream.format != "string" or stream.channels != 1:
             raise RecordingError(
                 f"stream {stream.name!r} of {self.path} carries {stream.channels} channels of {stream.format}; markers "
-                "are one channel of string: name the stream of markers with --markers"
+                f"are one channel of string: name the stream of markers {under('markers')}"
             )
         return tuple(Marker(text, float(time)) for text, time in zip(recorded.texts, corrected.stamps, strict=True))
 
@@ -221,7 +221,7 @@ class XdfRecording:
         if not (math.isfinite(used) and used > 0):
             raise RecordingError(
                 f"stream {stream.name!r} of {self.path} has no regular rate ({used:g} Hz); expected one above 0. "
-                "Give it with --rate if its samples are in truth evenly spaced."
+                f"Give it {under('rate')} if its samples are in truth evenly spaced."
             )
         return used
 

@@ -12,6 +12,7 @@ from rtaffect.sources.lsl_streams import FoundStream, Network, channel_fields, r
 from rtaffect.start.found import Ask, Fact, Trouble
 from rtaffect.start.look import look_at, stamp_of
 from rtaffect.start.streams import StreamFacts
+from rtaffect.start.wording import in_window
 
 #: Files are looked at again this often, s: one may have changed.
 AGAIN_S: Final = 1.0
@@ -146,7 +147,7 @@ class NetworkWatch:
         try:
             info = read_info(stream, DESCRIBE_S)
         except StreamError as error:
-            self._described[stream.uid] = _bare(stream, trouble=str(error))
+            self._described[stream.uid] = _bare(stream, trouble=in_window(error))
             self._ask_at[stream.uid] = time.monotonic() + ASK_AGAIN_S
             return
         labels, types, units = (channel_fields(info, key) for key in ("label", "type", "unit"))

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import first_problem
-from rtaffect.plan.session_plan import AnalysisPlan, EegPlan, ProtocolPlan, ResultsPlan, SessionPlan, SoundPlan
-from rtaffect.start.fields import mains_in, path_of, rate_in, seconds_in, start_in, threads_in
+from rtaffect.plan.session_plan import SETTINGS, SessionPlan
+from rtaffect.plan.setting import DefinedSetting, Mode
+from rtaffect.start.fields import channels_in, path_of, text_of, value_of
 
-Mode = Literal["live", "replay", "demo"]
 SoundKind = Literal["file", "protocol", "device", "stream", "stimulus", "none"]
 HeardBy = Literal["", "device", "stream"]
 Against = Literal["auto", "reference", "group"]
 
-MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 #: The kinds of sound that each mode has.
 SOUND_KINDS: Final[dict[Mode, tuple[SoundKind, ...]]] = {
     "live": ("file", "protocol", "device", "stream", "stimulus", "none"),
@@ -111,8 +110,7 @@ class Choices:
     @property
     def channel_names(self) -> tuple[str, ...] | None:
         """The names that replace those of the streams; None where none are given."""
-        names = tuple(name.strip() for name in self.channels.replace(";", ",").split(","))
-        return names if any(names) else None
+        return channels_in(self.channels) or None
 
     @property
     def listens_by(self) -> HeardBy:
@@ -144,6 +142,27 @@ class Choices:
         return path_of(self.folder) / self.name.strip()
 
 
+#: These hold in the plans of all modes, whichever commands have an option for them.
+_EVERYWHERE: Final = {"participant", "wait", "protocol", "screen", "preview", "tone-device", "no-outlet"}
+
+
+def _holds(choices: Choices, defined: DefinedSetting) -> bool:
+    """Return whether a setting belongs to the plan of these choices: other modes and other kinds of sound have more."""
+    option, kind, listens = defined.setting.option, choices.sound_kind, choices.listens_by
+    if defined.path[0] == "sound":
+        marked = kind == ("stimulus" if choices.mode == "live" else "file")
+        return choices.mode in defined.setting.modes and {
+            "speaker": choices.plays,
+            "silent": choices.may_play,
+            "mic": listens == "device",
+            "audio-stream": listens == "stream",
+            "stimulus": kind == "stimulus",
+            "onset-marker": marked,
+            "markers": marked and bool(choices.onset_marker.strip()),
+        }.get(option, kind == "file")
+    return choices.mode in defined.setting.modes or option in _EVERYWHERE
+
+
 def plan_of(choices: Choices) -> SessionPlan:
     """Return the plan of a session with these choices.
 
@@ -156,142 +175,48 @@ def plan_of(choices: Choices) -> SessionPlan:
     """
     mode = choices.mode
     if mode == "replay" and not choices.recording.strip():
-        raise SettingsError("a replay needs a recording: choose an XDF file or a session's folder")
+        raise SettingsError("a replay needs a recording", remedy="choose an XDF file or a session's folder")
+    if mode != "demo" and choices.streams == () and not choices.boards:
+        raise SettingsError("no EEG stream is ticked: tick the line of each headset that takes part", field="eeg")
+    if mode == "demo" and choices.with_protocol and not choices.demo_protocol:
+        raise SettingsError("the demo is not made yet, so its protocol is not there: wait until it is, or leave it out")
+    content: dict[str, Any] = {"mode": mode}
+    if mode == "replay":
+        content["recording"] = path_of(choices.recording)
+    composed = {"out": choices.out, "protocol": choices.protocol_file}
+    for defined in SETTINGS:
+        if _holds(choices, defined):
+            value = value_of(defined, composed.get(defined.setting.option, getattr(choices, defined.choice)))
+            if value != defined.field.default:
+                defined.put(content, value)
     try:
-        return SessionPlan(
-            mode=mode,
-            participant=choices.participant.strip() or None,
-            recording=path_of(choices.recording) if mode == "replay" else None,
-            speed=choices.speed.strip() or "1" if mode != "live" else "1",
-            eeg=_eeg(choices) if mode != "demo" else EegPlan(),
-            sound=_sound(choices) if mode != "demo" else SoundPlan(),
-            analysis=_analysis(choices),
-            protocol=_protocol(choices),
-            results=ResultsPlan(
-                out=choices.out, seconds=seconds_in(choices.seconds), headless=choices.headless, outlet=choices.outlet
-            ),
-        )
+        return SessionPlan.model_validate(content)
     except ValidationError as error:
         raise SettingsError(f"{first_problem(error)}; correct it in the window") from None
 
 
-def _eeg(choices: Choices) -> EegPlan:
-    if choices.streams == () and not choices.boards:
-        raise SettingsError("no EEG stream is ticked: tick the line of each headset that takes part")
-    return EegPlan(
-        streams=choices.streams or (),
-        boards=choices.boards if choices.mode == "live" else (),
-        channels=choices.channel_names or (),
-        unit=choices.unit.strip() or None,
-        rate=rate_in(choices.rate),
-        wait_s=choices.wait_s,
-    )
-
-
-def _sound(choices: Choices) -> SoundPlan:
-    kind, listens, live = choices.sound_kind, choices.listens_by, choices.mode == "live"
-    marked = kind == ("stimulus" if live else "file")
-    marker = (choices.onset_marker.strip() or None) if marked else None
-    replayed = kind == "file" and not live
-    return SoundPlan(
-        file=_path(choices.sound_file) if kind == "file" else None,
-        speaker=(choices.speaker.strip() or None) if choices.plays else None,
-        start=start_in(choices.sound_start) if replayed else None,
-        in_reference=choices.in_reference and replayed,
-        silent=choices.silent and choices.may_play,
-        device=choices.device.strip() if listens == "device" else None,
-        stream=(choices.sound_stream.strip() or None) if listens == "stream" else None,
-        stimulus=_path(choices.stimulus) if kind == "stimulus" else None,
-        onset_marker=marker,
-        markers=(choices.marker_stream.strip() or None) if marker else None,
-    )
-
-
-def _analysis(choices: Choices) -> AnalysisPlan:
-    everywhere = {"featurizer": _path(choices.featurizer), "threads": threads_in(choices.threads)}
-    if choices.mode == "demo":
-        return _without_defaults(everywhere)
-    return _without_defaults(
-        everywhere
-        | {
-            "bundle": _path(choices.bundle),
-            "against": choices.against,
-            "mains": mains_in(choices.mains),
-            "settings": _path(choices.settings),
-            "head": _path(choices.head),
-        }
-    )
-
-
-def _without_defaults(values: dict[str, Any]) -> AnalysisPlan:
-    defaults = AnalysisPlan()
-    return AnalysisPlan(**{name: value for name, value in values.items() if value != getattr(defaults, name)})
-
-
-def _protocol(choices: Choices) -> ProtocolPlan:
-    if choices.mode == "demo" and choices.with_protocol and not choices.demo_protocol:
-        raise SettingsError("the demo is not made yet, so its protocol is not there: wait until it is, or leave it out")
-    return ProtocolPlan(
-        file=_path(choices.protocol_file),
-        allocation=_path(choices.allocation) if choices.mode == "live" else None,
-        screen=choices.screen,
-        preview=choices.preview,
-        tone_device=choices.tone_device.strip() or None,
-    )
-
-
-def _path(text: str) -> Path | None:
-    return path_of(text) if text.strip() else None
-
-
 def choices_of(plan: SessionPlan) -> Choices:
     """Return the choices that make ``plan``."""
-    eeg, sound, analysis, protocol, results = plan.eeg, plan.sound, plan.analysis, plan.protocol, plan.results
-    # Boards alone mean that no LSL stream takes part.
-    streams = eeg.streams or (() if eeg.boards else None)
-    return Choices(
-        mode=plan.mode,
-        participant=plan.participant or "",
-        recording=_text(plan.recording),
-        speed=plan.speed,
-        streams=streams,
-        boards=eeg.boards,
-        channels=", ".join(eeg.channels),
-        unit=eeg.unit or "",
-        rate=_number(eeg.rate),
-        sound=_kind_of(plan),
-        sound_file=_text(sound.file),
-        sound_start="" if sound.start is None else _number(sound.start),
-        in_reference=sound.in_reference,
-        silent=sound.silent,
-        speaker=sound.speaker or "",
-        device=sound.device or "",
-        sound_stream=sound.stream or "",
-        stimulus=_text(sound.stimulus),
-        heard_by="device" if sound.device is not None else "stream" if sound.stream is not None else "",
-        onset_marker=sound.onset_marker or "",
-        marker_stream=sound.markers or "",
-        bundle=_text(analysis.bundle),
-        featurizer=_text(analysis.featurizer),
-        threads=str(analysis.threads),
-        against=analysis.against,
-        mains=_number(analysis.mains),
-        settings=_text(analysis.settings),
-        head=_text(analysis.head),
-        protocol=_text(protocol.file) if plan.mode != "demo" else "",
-        allocation=_text(protocol.allocation),
-        with_protocol=plan.mode == "demo" and protocol.file is not None,
-        demo_protocol=_text(protocol.file) if plan.mode == "demo" else "",
-        screen=protocol.screen,
-        preview=protocol.preview,
-        tone_device=protocol.tone_device or "",
-        folder=_text(results.out.parent) if results.out else "",
-        name=results.out.name if results.out else "",
-        seconds="" if results.seconds is None else str(results.seconds),
-        outlet=results.outlet,
-        wait_s=eeg.wait_s,
-        headless=results.headless,
-    )
+    held: dict[str, Any] = {}
+    blank = Choices()
+    for defined in SETTINGS:
+        value = defined.value_in(plan)
+        held[defined.choice] = text_of(value) if isinstance(getattr(blank, defined.choice), str) else value
+    sound, out, demo = plan.sound, plan.results.out, plan.mode == "demo"
+    held |= {
+        "mode": plan.mode,
+        "recording": text_of(plan.recording),
+        # Boards alone mean that no LSL stream takes part.
+        "streams": plan.eeg.streams or (() if plan.eeg.boards else None),
+        "sound": _kind_of(plan),
+        "heard_by": "device" if sound.device is not None else "stream" if sound.stream is not None else "",
+        "protocol": "" if demo else held["protocol"],
+        "with_protocol": demo and plan.protocol.file is not None,
+        "demo_protocol": held["protocol"] if demo else "",
+        "folder": text_of(out.parent) if out else "",
+        "name": out.name if out else "",
+    }
+    return Choices(**held)
 
 
 def _kind_of(plan: SessionPlan) -> SoundKind:
@@ -305,11 +230,3 @@ def _kind_of(plan: SessionPlan) -> SoundKind:
     if sound.stream is not None:
         return "stream"
     return "protocol" if plan.mode == "live" and plan.protocol.file is not None else "none"
-
-
-def _text(path: Path | None) -> str:
-    return "" if path is None else str(path)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else repr(value).removesuffix(".0")

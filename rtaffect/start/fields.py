@@ -1,12 +1,31 @@
-"""What the texts of single fields mean."""
+"""What a field of the window is by the setting that it is for: its caption and help, and what its text means."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, Final, get_origin
 
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, setting
+from rtaffect.plan.session_plan import SETTINGS
+from rtaffect.plan.setting import DefinedSetting
+from rtaffect.start.wording import in_window
+
+_BY_OPTION: Final = {each.setting.option: each for each in SETTINGS}
+_BY_CHOICE: Final = {each.choice: each for each in SETTINGS}
+
+
+def caption_of(choice: str) -> str:
+    """Return the caption of the field that is the choice ``choice``."""
+    return _BY_CHOICE[choice].setting.caption
+
+
+def help_of(choice: str) -> str:
+    """Return what a choice is, '' where it is no setting of its own."""
+    return in_window(_BY_CHOICE[choice].field.description or "") if choice in _BY_CHOICE else ""
 
 
 def path_of(text: str) -> Path:
@@ -17,54 +36,53 @@ def path_of(text: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(text.strip().strip('"'))))
 
 
-def number_of(text: str, what: str, expected: str, *, least: float = -math.inf, above: float = -math.inf) -> float:
-    """Return the number that a field means.
+def value_of(defined: DefinedSetting, held: Any) -> Any:
+    """Return the value of a setting whose field holds a text, or the value itself; without any, its default.
 
     Raises
     ------
     SettingsError
-        If it is none, or below ``least``, or not above ``above``; ``expected`` says what it has to be.
+        If a number is none, or not a possible one.
     """
+    if not isinstance(held, str):
+        return defined.field.default if held is None else held
+    text, kind = held.strip(), defined.type
+    if not text:
+        return defined.field.default if defined.setting.bare is None else defined.setting.bare
+    if get_origin(kind) is tuple:
+        names = tuple(name.strip() for name in text.replace(";", ",").split(","))
+        return names if any(names) else ()
+    if kind is Path:
+        return path_of(text)
+    return _number(defined, text) if kind in {int, float} else text
+
+
+def _number(defined: DefinedSetting, text: str) -> Any:
     try:
-        value = float(text.strip().replace(",", "."))
+        value = float(text.replace(",", "."))
+        if not math.isfinite(value):
+            raise ValueError
+        return defined.checked(value)
     except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= least and value > above):
-        raise SettingsError(f"{what} {text.strip()!r} is not possible; expected {expected}")
-    return value
+        wrong = f"{setting(defined.setting.option, repr(text))} is not possible"
+        raise SettingsError(wrong, defined.setting.expected) from None
 
 
-def rate_in(text: str) -> float | None:
-    """Return the rate that replaces the declared one, Hz, or None; SettingsError if it is no rate."""
-    if not text.strip():
-        return None
-    return number_of(text, "Rate", "a number of Hz above 0, as in 250", above=0.0)
+def text_of(value: Any) -> str:
+    """Return the text that a field holds for a value."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return "" if value is None else repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
-def start_in(text: str) -> float | None:
-    """Return when a sound file began, s after the recording's start, or None; SettingsError if it is no time."""
-    return number_of(text, "Began at", "seconds after the recording's start, as in 12.5") if text.strip() else None
+def _value_in(option: str, text: str) -> Any:
+    return value_of(_BY_OPTION[option], text)
 
 
-def mains_in(text: str) -> float | None:
-    """Return the mains frequency, Hz, or None for the default; SettingsError if it is none."""
-    if not text.strip():
-        return None
-    return number_of(text, "Mains", "50 or 60 (Hz), or 0 for no notch", least=0.0)
-
-
-def seconds_in(text: str) -> int | None:
-    """Return after how many seconds the session ends, or None; SettingsError if that is no whole number above 0."""
-    return _whole(text, "End after", "a whole number of seconds, as in 600") if text.strip() else None
-
-
-def threads_in(text: str) -> int:
-    """Return the processor threads of the featurizer; SettingsError if that is no whole number above 0."""
-    return _whole(text or "1", "Threads", "a whole number of processor threads, as in 1")
-
-
-def _whole(text: str, what: str, expected: str) -> int:
-    value = number_of(text, what, expected, least=1.0)
-    if value != int(value):
-        raise SettingsError(f"{what} {text.strip()!r} is not possible; expected {expected}")
-    return int(value)
+# What the texts of single fields mean, None without any (but for threads); SettingsError if it is not possible.
+channels_in: Callable[[str], tuple[str, ...]] = partial(_value_in, "channels")
+rate_in: Callable[[str], float | None] = partial(_value_in, "rate")
+start_in: Callable[[str], float | None] = partial(_value_in, "audio-start")
+mains_in: Callable[[str], float | None] = partial(_value_in, "mains")
+seconds_in: Callable[[str], int | None] = partial(_value_in, "seconds")
+threads_in: Callable[[str], int] = partial(_value_in, "threads")

@@ -25,8 +25,10 @@ from rtaffect.start.found import (
     ask_settings,
     ask_sound,
     asks_of_protocol,
+    trouble_of,
 )
 from rtaffect.start.streams import Ready, people
+from rtaffect.start.wording import in_window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,13 +45,14 @@ class BundleFit:
     wrong: tuple[tuple[str, str], ...] = ()
 
 
-def people_of(choices: Choices, found: Found) -> tuple[tuple[Ready, ...], tuple[str, ...]]:
+def people_of(choices: Choices, found: Found) -> tuple[tuple[Ready, ...], tuple[Trouble, ...]]:
     """Return what the session would use of the ticked streams and boards, and what is wrong with the others."""
-    persons, wrong = people(choices, found.streams_for(choices))
+    persons, errors = people(choices, found.streams_for(choices))
+    wrong = tuple(map(trouble_of, errors))
     if choices.mode != "live":
         return persons, wrong
     boards = [found.boards.get(text) for text in choices.boards]
-    troubles = [board.text for board in boards if isinstance(board, Trouble)]
+    troubles = [board for board in boards if isinstance(board, Trouble)]
     return (*persons, *(board for board in boards if isinstance(board, Ready))), (*wrong, *troubles)
 
 
@@ -61,7 +64,7 @@ def fit_of(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Bundle
     try:
         settings = settings_of(choices, found)
     except RtaffectError as error:
-        return BundleFit(wrong=(("mains", str(error)),))
+        return BundleFit(wrong=(("mains", in_window(error)),))
     operator = found.get(ask_head(choices))
     unread = choices.head.strip() and not isinstance(operator, Operator)
     if settings is None or unread or ask_bundle(choices) is not None or not persons:
@@ -94,7 +97,7 @@ def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Ready
         try:
             design_filter(settings.signal, rate)
         except RtaffectError as error:
-            wrong.append((blamed, str(error)))
+            wrong.append((blamed, in_window(error)))
     whole: Space | None = None
     try:
         if isinstance(given, Space):
@@ -105,7 +108,7 @@ def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Ready
             whole = ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
         return BundleFit(whole, whole.fit_to(montages), settings, tuple(wrong))
     except RtaffectError as error:
-        return BundleFit(whole, None, settings, (*wrong, (blamed, str(error))))
+        return BundleFit(whole, None, settings, (*wrong, (blamed, in_window(error))))
 
 
 def protocol_misfits(choices: Choices, found: Found, fit: BundleFit) -> tuple[str, ...]:
@@ -117,7 +120,7 @@ def protocol_misfits(choices: Choices, found: Found, fit: BundleFit) -> tuple[st
     try:
         check_rows(protocol, fit.space.rows)
     except RtaffectError as error:
-        said.append(str(error))
+        said.append(in_window(error))
     return tuple(said)
 
 
@@ -138,7 +141,7 @@ def _reference_trouble(facts: BundleFacts, sound: SoundFacts) -> str:
     try:
         require_reference(facts.bundle, sound.sha256, sound.name)
     except RtaffectError as error:
-        return str(error)
+        return in_window(error)
     return ""
 
 

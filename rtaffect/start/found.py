@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
 
+from rtaffect.common.errors import RtaffectError
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import Bundle
 from rtaffect.observed.operator import Operator
@@ -19,6 +20,7 @@ from rtaffect.sources.sound_devices import SoundDevice
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import path_of
 from rtaffect.start.streams import Ready, StreamFacts
+from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker
 
 AskKind = Literal[
@@ -36,9 +38,15 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why something cannot be used, with the remedy."""
+    """Why something cannot be used, with the remedy, in the window's words; ``field`` is the option that mends it."""
 
     text: str
+    field: str = ""
+
+
+def trouble_of(error: RtaffectError) -> Trouble:
+    """Return what an error says, in the window's words."""
+    return Trouble(in_window(error), error.field)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

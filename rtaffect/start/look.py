@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
+from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError, under
 from rtaffect.common.settings import read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, load_bundle
 from rtaffect.observed.operator_file import load_operator
@@ -36,6 +36,7 @@ from rtaffect.start.found import (
     RecordingFacts,
     SoundFacts,
     Trouble,
+    trouble_of,
 )
 from rtaffect.start.streams import StreamFacts
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
@@ -53,7 +54,7 @@ def look_at(ask: Ask) -> Fact | Trouble:
     try:
         return _LOOKS[ask.kind](ask)
     except RtaffectError as error:
-        return Trouble(str(error))
+        return trouble_of(error)
     except (OSError, ValueError, MemoryError) as error:
         return Trouble(f"{ask.path} cannot be read ({error}); choose another, or copy it again")
 
@@ -108,7 +109,7 @@ def _featurizer(ask: Ask) -> FeaturizerFacts:
         if model != DEFAULT_MODEL:
             raise ArtifactError(
                 f"bundle {folder} was calibrated with featurizer {wanted}, which is not in its folder: choose its file "
-                "with --featurizer, or copy it there"
+                f"{under('featurizer')}, or copy it there"
             )
         if not (cache_root() / "featurizers" / f"{DEFAULT_MODEL}-{layer}.onnx").is_file():
             return FeaturizerFacts("its featurizer is made when the session starts: some seconds, once", float("nan"))

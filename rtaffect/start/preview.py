@@ -16,6 +16,7 @@ from rtaffect.common.errors import RtaffectError, SoundError
 from rtaffect.common.montage import is_eog
 from rtaffect.observed.participant import STRONGEST_V, WEAKEST_V, typical_amplitude
 from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, portaudio
+from rtaffect.start.wording import in_window
 from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
 
@@ -119,7 +120,7 @@ def _opened(key: object, opener: Opener) -> Shown:
     except RtaffectError as error:
         if source is not None:
             source.stop()
-        return Shown(key, None, str(error))
+        return Shown(key, None, error.message)
     return Shown(key, source)
 
 
@@ -149,7 +150,7 @@ class SoundRoom:
         try:
             self.devices, self.trouble = list_sound_devices(), ""
         except SoundError as error:
-            self.devices, self.trouble = (), str(error)
+            self.devices, self.trouble = (), in_window(error)
 
     def _list_anew(self) -> None:
         try:
@@ -157,7 +158,7 @@ class SoundRoom:
             sd._terminate()
             sd._initialize()
         except SoundError as error:
-            self.devices, self.trouble = (), str(error)
+            self.devices, self.trouble = (), in_window(error)
             return
         self._list()
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from rtaffect.start.found import Ask, Found, Trouble
+from rtaffect.common.errors import RtaffectError
+from rtaffect.start.found import Ask, Found, Trouble, trouble_of
+from rtaffect.start.wording import choice_of
 
 Kind = Literal["stop", "wait", "note"]
 
@@ -21,6 +23,12 @@ class Problem:
     where: str
     text: str
     kind: Kind = "stop"
+
+
+def refused(by: RtaffectError | Trouble, where: str) -> Problem:
+    """Return what a session refuses, of the field that mends it; ``where`` if it does not say which."""
+    trouble = trouble_of(by) if isinstance(by, RtaffectError) else by
+    return Problem(choice_of(trouble.field, where), trouble.text)
 
 
 def looked(ask: Ask | None, found: Found, where: str, waiting: str) -> Iterator[Problem]:

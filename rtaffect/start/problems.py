@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -28,10 +27,10 @@ from rtaffect.start.found import (
     ask_sound,
     in_effect,
 )
-from rtaffect.start.problem import Problem, looked
+from rtaffect.start.problem import Problem, looked, refused
 from rtaffect.start.problems_session import protocol_problems, results_problems
 from rtaffect.start.problems_sound import sound_problems
-from rtaffect.start.streams import Ready, missing, queries_of, ticked, twins
+from rtaffect.start.streams import Ready, StreamFacts, missing, queries_of, ticked, twins
 from rtaffect.start.wording import in_window
 
 #: Without any stream for this long, none is to be expected, s.
@@ -83,7 +82,7 @@ def _recording(choices: Choices, found: Found) -> Iterator[Problem]:
         if choices.mode == "demo" and factor not in (None, 1.0):
             yield Problem("speed", f"Speed {choices.speed!r} is not possible for the demo; choose 1 or max")
     except RtaffectError as error:
-        yield Problem("speed", str(error))
+        yield refused(error, "speed")
     if choices.mode == "demo":
         return
     if not choices.recording.strip():
@@ -107,32 +106,35 @@ def _as_it_ran(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem("recording", text)
 
 
-def _streams(choices: Choices, found: Found, wrong: tuple[str, ...]) -> Iterator[Problem]:
+def _streams(choices: Choices, found: Found, wrong: tuple[Trouble, ...]) -> Iterator[Problem]:
     streams = found.streams_for(choices)
     chosen = ticked(choices, streams)
     try:
         rate_in(choices.rate)
     except RtaffectError as error:
-        yield Problem("rate", str(error))
+        yield refused(error, "rate")
         wrong = ()
     for query in missing(choices, streams):
         where = "is not in the recording" if choices.mode == "replay" else "does not answer now"
         remedy = "untick its line" if choices.mode == "replay" else "switch its device on, or untick its line"
         yield Problem("streams", f"The stream with {query.describe()} {where}: {remedy}")
     if choices.mode == "live":
-        for line in twins(chosen):
-            yield Problem("streams", line)
-    for stream in chosen:
-        if stream.trouble:
-            yield Problem("streams", stream.trouble)
-        elif not stream.described and stream.format != "string":
-            yield Problem("streams", f"Stream {stream.name!r} is being asked for its channels", "wait")
-    for line in wrong:
-        yield Problem(_blamed(line), line)
+        yield from (Problem("streams", line) for line in twins(chosen))
+    yield from filter(None, map(_undescribed, chosen))
+    yield from (refused(trouble, "streams") for trouble in wrong)
     if choices.mode == "live":
         yield from _boards(choices, found)
     if not chosen and not choices.boards and not missing(choices, streams):
         yield from _nobody(choices, found)
+
+
+def _undescribed(stream: StreamFacts) -> Problem | None:
+    """Say why a stream has not said what its channels are; None if it has."""
+    if stream.trouble:
+        return Problem("streams", stream.trouble)
+    if not stream.described and stream.format != "string":
+        return Problem("streams", f"Stream {stream.name!r} is being asked for its channels", "wait")
+    return None
 
 
 def _boards(choices: Choices, found: Found) -> Iterator[Problem]:
@@ -140,17 +142,11 @@ def _boards(choices: Choices, found: Found) -> Iterator[Problem]:
         try:
             parse_board(text)
         except RtaffectError as error:
-            yield Problem("boards", str(error))
+            yield Problem("boards", in_window(error))
             continue
         if text not in found.boards:
             summary = f"Board {text} is opened when its line is selected: whether it answers and fits is not known yet"
             yield Problem("boards", summary, "note")
-
-
-def _blamed(message: str) -> str:
-    """Return the field that mends what a session said of a stream."""
-    option = re.search(r"--(channels|unit|rate)\b", message)
-    return option[1] if option else "streams"
 
 
 def _nobody(choices: Choices, found: Found) -> Iterator[Problem]:
@@ -179,7 +175,7 @@ def _bundle(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: Bun
     try:
         threads_in(choices.threads)
     except RtaffectError as error:
-        yield Problem("threads", str(error))
+        yield refused(error, "threads")
     if choices.mode == "demo":
         yield from _demo(choices, found)
         return
@@ -218,27 +214,31 @@ def _featurizer(choices: Choices, found: Found) -> Iterator[Problem]:
 def _compared(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
     """Say with whom people are compared, where that is impossible or may not be meant."""
     alone, against = len(persons) == 1, choices.against
-    without = reference_troubles(choices, found)
     if against == "group" and alone:
         yield Problem(
             "against",
             "One headset alone has no others to be compared with: tick another, or compare with the reference",
         )
     elif against == "reference" or choices.sound_kind == "stimulus":
-        for line in without:
+        for line in reference_troubles(choices, found):
             yield Problem("against" if against == "reference" else "stimulus", line)
         if against == "reference" and not choices.bundle.strip() and choices.sound_kind == "none":
             yield Problem("bundle", "No bundle is chosen, so there is no reference to compare with: choose one")
     elif alone and against == "auto":
-        known = ask_sound(choices) is not None or choices.sound_kind == "protocol"
-        if without:
-            yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
-        elif not known and choices.mode == "live":
-            text = (
-                "Nothing will be observed: one headset is compared with a bundle's reference to a known sound, or with "
-                "another headset"
-            )
-            yield Problem("sound", text, "note")
+        yield from _observed(choices, found)
+
+
+def _observed(choices: Choices, found: Found) -> Iterator[Problem]:
+    """Say why nothing will be observed with one headset."""
+    known = ask_sound(choices) is not None or choices.sound_kind == "protocol"
+    if without := reference_troubles(choices, found):
+        yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
+    elif not known and choices.mode == "live":
+        text = (
+            "Nothing will be observed: one headset is compared with a bundle's reference to a known sound, or with "
+            "another headset"
+        )
+        yield Problem("sound", text, "note")
 
 
 def _plan(choices: Choices) -> list[Problem]:
@@ -246,5 +246,5 @@ def _plan(choices: Choices) -> list[Problem]:
     try:
         plan_of(choices)
     except RtaffectError as error:
-        return [Problem("mode", in_window(str(error)))]
+        return [refused(error, "mode")]
     return []

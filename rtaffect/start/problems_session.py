@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.words import duration, size
 from rtaffect.plan.session_plan import is_code
 from rtaffect.present.participant_state import choose_screen
 from rtaffect.start.choices import Choices
@@ -22,9 +23,9 @@ from rtaffect.start.found import (
     ask_out,
     ask_protocol,
 )
-from rtaffect.start.problem import Kind, Problem, looked
+from rtaffect.start.problem import Kind, Problem, looked, refused
 from rtaffect.start.streams import Ready
-from rtaffect.start.wording import duration, size
+from rtaffect.start.wording import in_window
 
 #: Less free space than this is no place for a session, bytes.
 LEAST_FREE: Final = 200e6
@@ -63,8 +64,7 @@ def _arm(choices: Choices, found: Found) -> Iterator[Problem]:
     if ask is not None and fact is None:
         yield Problem("allocation", "The participant's arm is being looked up", "wait")
     elif isinstance(fact, Trouble):
-        of_code = not choices.participant.strip() or fact.text.startswith("participant ")
-        yield Problem("participant" if of_code else "allocation", fact.text)
+        yield refused(fact, "allocation")
 
 
 def _screen(choices: Choices, found: Found) -> Iterator[Problem]:
@@ -72,7 +72,7 @@ def _screen(choices: Choices, found: Found) -> Iterator[Problem]:
         try:
             choose_screen(choices.screen, found.screens)
         except RtaffectError as error:
-            yield Problem("screen", str(error))
+            yield Problem("screen", in_window(error))
     seen = choices.screen is not None or choices.preview
     if seen and not choices.protocol_file.strip():
         yield Problem("screen", "Without a protocol the participant's view stays neutral", "note")
@@ -89,7 +89,7 @@ def results_problems(choices: Choices, found: Found, persons: tuple[Ready, ...])
     try:
         seconds_in(choices.seconds)
     except RtaffectError as error:
-        yield Problem("seconds", str(error))
+        yield Problem("seconds", in_window(error))
     if choices.headless:
         yield from _headless(choices, found)
     if not choices.folder.strip():

@@ -15,6 +15,7 @@ from rtaffect.start.fit import reference_troubles
 from rtaffect.start.found import Found, RecordingFacts, SoundFacts, Trouble, ask_recording, ask_sound
 from rtaffect.start.problem import Problem
 from rtaffect.start.streams import Ready, StreamFacts, ticked
+from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker, onset_from
 
 
@@ -85,7 +86,7 @@ def _placed(choices: Choices, found: Found, facts: RecordingFacts) -> Iterator[P
         if marker:
             begun = onset_from(_recorded_markers(choices, facts), marker) - start
     except RtaffectError as error:
-        yield Problem(where, str(error))
+        yield Problem(where, in_window(error))
         return
     length = max(stream.last for stream in people) - start
     if isinstance(sound, SoundFacts) and not -sound.seconds < begun < length:
@@ -131,7 +132,7 @@ def _markers(choices: Choices, found: Found) -> Iterator[Problem]:
     try:
         query = Query.parse(choices.marker_stream) if choices.marker_stream.strip() else ANY_MARKERS
     except SettingsError as error:
-        yield Problem("marker_stream", str(error))
+        yield Problem("marker_stream", in_window(error))
         return
     senders = [stream for stream in found.streams if stream.meets([query])]
     if not senders:
@@ -164,7 +165,7 @@ def _device(found: Found, wanted: str, direction: Direction, where: str) -> Iter
         try:
             choose(found.devices, wanted, direction)
         except RtaffectError as error:
-            yield Problem(where, str(error))
+            yield Problem(where, in_window(error))
 
 
 def _stream(choices: Choices, found: Found) -> Iterator[Problem]:
@@ -178,7 +179,7 @@ def _stream(choices: Choices, found: Found) -> Iterator[Problem]:
         for stream in senders:
             _usable_sound(stream)
     except RtaffectError as error:
-        yield Problem(where, str(error))
+        yield Problem(where, in_window(error))
         return
     if not senders:
         yield Problem(where, f"No stream of sound with {query.describe()} answers: start the program that sends it")

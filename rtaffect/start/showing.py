@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from pylsl import local_clock
 
-from rtaffect.common.errors import RtaffectError, StreamError
+from rtaffect.common.errors import RtaffectError, StreamError, field_of
 from rtaffect.sources.boards import open_board
 from rtaffect.sources.channel_plan import plan_eeg
 from rtaffect.sources.lsl import LslSource
@@ -60,7 +60,9 @@ class Previews:
         shown = self.eeg.shown
         if row is None or row.key[0] != "board" or not isinstance(shown.key, tuple) or shown.key[0] != row.key:
             return self._boards
-        found: Ready | Trouble | None = Trouble(shown.trouble) if shown.trouble else None
+        found: Ready | Trouble | None = (
+            Trouble(in_window(shown.trouble), field_of(shown.trouble)) if shown.trouble else None
+        )
         if shown.source is not None:
             info = shown.source.info
             found = Ready(info.name, info.channels, info.rate)
@@ -134,7 +136,7 @@ def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Trac
         rate, unit = rate_in(choices.rate) or stream.rate, choices.unit.strip() or None
         plan = plan_eeg(stream.name, stream.labels, stream.types, stream.units, choices.channel_names, unit)
     except RtaffectError as error:
-        return None, in_window(str(error))
+        return None, in_window(error)
     if values is None or not len(values) or not rate > 0:
         return None, "the recording has no samples of it"
     made = thinned(plan.names, (np.arange(len(values)) - len(values)) / rate, plan.apply(values))

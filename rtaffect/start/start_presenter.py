@@ -148,7 +148,7 @@ class StartPresenter:
         base = suggested_name(choices.participant, self._today(), frozenset())
         return bool(choices.name.strip()) and not re.fullmatch(rf"{re.escape(base)}(-\d+)?", choices.name)
 
-    def say(self, message: str) -> None:
+    def say(self, message: RtaffectError | str) -> None:
         """Show ``message`` until something is chosen."""
         self.said = in_window(message)
 
@@ -239,7 +239,7 @@ class StartPresenter:
         try:
             parse_board(text)
         except RtaffectError as error:
-            self.say(str(error))
+            self.say(error)
             return False
         self.choose(boards=tuple(dict.fromkeys((*self.choices.boards, text.strip()))))
         self.select(("board", text.strip()))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rtaffect.common.errors import SettingsError, StreamError
+from rtaffect.common.errors import RtaffectError, SettingsError, StreamError
 from rtaffect.common.montage import is_eog
 from rtaffect.sources.channel_plan import DTYPES, check_format, check_rate, plan_eeg
 from rtaffect.sources.lsl_streams import FoundStream, twins_message
@@ -187,19 +187,20 @@ def ready(choices: Choices, stream: StreamFacts, name: str) -> Ready:
     return Ready(name, plan.names, rate)
 
 
-def people(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[tuple[Ready, ...], tuple[str, ...]]:
+def people(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[tuple[Ready, ...], tuple[RtaffectError, ...]]:
     """Return what the session would make of the ticked streams that can be used, and what is wrong with the others.
 
     Streams that have not been described yet are in neither.
     """
     chosen = ticked(choices, streams)
     names = distinct_names([(stream.name, stream.source_id) for stream in chosen])
-    usable, wrong = [], []
+    usable: list[Ready] = []
+    wrong: list[RtaffectError] = []
     for stream, name in zip(chosen, names, strict=True):
         if stream.format in DTYPES and not stream.described:
             continue
         try:
             usable.append(ready(choices, stream, name))
         except (SettingsError, StreamError) as error:
-            wrong.append(str(error))
-    return tuple(usable), tuple(dict.fromkeys(wrong))
+            wrong.append(error)
+    return tuple(usable), tuple(wrong)

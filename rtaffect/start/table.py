@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from rtaffect.common.words import duration, listed, size
 from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.selection import Query
 from rtaffect.start.choices import Choices
@@ -31,7 +32,6 @@ from rtaffect.start.found import (
 )
 from rtaffect.start.problems_session import room_s
 from rtaffect.start.streams import Ready, StreamFacts, missing, ticked
-from rtaffect.start.wording import duration, listed, size
 
 Mark = Literal["good", "idle", "warn", "bad"]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.errors import setting
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.status import SourceStatus, StreamState
 from rtaffect.stream.timebase import JUMP_S, Timebase
@@ -150,7 +151,8 @@ class SampleBuffer:
         if state == "ok" and abs(measured / self.rate - 1.0) > RATE_TOLERANCE:
             state = "wrong-rate"
             message = (
-                f"declares {self.rate:g} Hz but delivers {measured:.4g} Hz; correct the device's setting or pass --rate"
+                f"declares {self.rate:g} Hz but delivers {measured:.4g} Hz; correct the device's setting or pass "
+                f"{setting('rate')}"
             )
         return SourceStatus(
             name=name,

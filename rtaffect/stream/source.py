@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.errors import StreamError
+from rtaffect.common.errors import StreamError, such_as, under
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.status import SourceStatus
 
@@ -34,7 +34,7 @@ def volts_per(unit: str) -> float:
     if key not in VOLTS_PER_UNIT:
         raise StreamError(
             f"EEG unit {unit!r} is not known; expected one of V, mV, uV, nV (or microvolts, ...). "
-            "Name the right one with --unit."
+            f"Name the right one {under('unit')}."
         )
     return VOLTS_PER_UNIT[key]
 
@@ -128,20 +128,20 @@ def match_channels(names: Sequence[str], override: Sequence[str] | None, stream:
         If there are no names, their number is wrong, or one stands twice; the message says how to name them.
     """
     chosen = tuple(override) if override else tuple(names)
-    example = "--channels TP9,AF7,AF8,TP10"
+    example = such_as("channels", "TP9,AF7,AF8,TP10")
     if not override and not all(n.strip() for n in chosen):
         raise StreamError(
-            f"stream {stream!r} does not name its {len(chosen)} channels; name them in order, as in {example}"
+            f"stream {stream!r} does not name its {len(chosen)} channels", remedy=f"name them in order, {example}"
         )
     if len(chosen) != len(names):
         raise StreamError(
-            f"stream {stream!r} has {len(names)} channels but {len(chosen)} names were given ({', '.join(chosen)}); "
-            f"give exactly {len(names)}, as in {example}"
+            f"stream {stream!r} has {len(names)} channels but {len(chosen)} names were given ({', '.join(chosen)})",
+            remedy=f"give exactly {len(names)}, {example}",
         )
     twice = sorted({n for n in chosen if chosen.count(n) > 1})
     if twice:
         raise StreamError(
             f"stream {stream!r} names {', '.join(map(repr, twice))} more than once; give distinct names "
-            f"with --channels ({len(names)} of them)"
+            f"{under('channels')} ({len(names)} of them)"
         )
     return chosen

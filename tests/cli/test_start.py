@@ -17,7 +17,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from rtaffect.cli.start import command
-from rtaffect.common.errors import RtaffectError, StreamError
+from rtaffect.common.errors import RtaffectError, StreamError, under
 from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
 from rtaffect.run import recipe
 from rtaffect.start.memory import memory_file, recall
@@ -58,7 +58,7 @@ def test_a_session_that_fails_comes_back_to_the_window(qapp, tmp_path, monkeypat
     def run_plan(plan: SessionPlan, console: object, show: object) -> None:
         ran.append((plan, [w for w in QApplication.topLevelWidgets() if w.isVisible()]))
         if len(ran) == 1:
-            raise StreamError("no LSL stream answered; name it with --eeg")
+            raise StreamError(f"no LSL stream answered; name it {under('eeg')}")
 
     # The session itself is tested elsewhere: here it only fails, then succeeds.
     monkeypatch.setattr(recipe, "run_plan", run_plan)

@@ -203,7 +203,7 @@ LIVE = {
     "no folder": ({"folder": ""}, (stream(),), "folder", "Nothing would be kept: choose a folder"),
     "no name": ({"name": " "}, (stream(),), "name", "The new folder of this session has no name"),
     "odd name": ({"name": "a/b"}, (stream(),), "name", "'a/b' cannot be the name of a folder"),
-    "never ends": ({"seconds": "soon"}, (stream(),), "seconds", "End after 'soon' is not possible"),
+    "never ends": ({"seconds": "soon"}, (stream(),), "seconds", "Ends after 'soon' is not possible"),
 }  # fmt: skip
 
 

@@ -17,18 +17,24 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
+from rtaffect.common.errors import SettingsError, setting, under
+from rtaffect.plan.session_plan import SETTINGS, SessionPlan, read_plan, write_plan
+from rtaffect.plan.setting import settings_of
 from rtaffect.sources.sound_devices import SoundDevice
+from rtaffect.start import fields, wording
 from rtaffect.start.choices import Choices, plan_of
 from rtaffect.start.memory import recall
 from rtaffect.start.preview import Level
+from rtaffect.start.problem import Problem, refused
 from rtaffect.start.start_presenter import StartPresenter
 from rtaffect.view.start import style as start_style
 from rtaffect.view.start.run import run_start
+from rtaffect.view.start.widgets import Card
 from rtaffect.view.start.window import StartWindow
+from tests.plan.test_setting import LampPlan
 from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, headset, microphone, recording_in, story_in
 
 Make = Callable[..., StartWindow]
@@ -434,3 +440,30 @@ def test_a_plan_of_another_kind_of_headset_is_shown_as_it_is(make, tmp_path):
     assert window.eeg.table.item(0, 1).text() == "brainflow:synthetic"
     assert window.sound.stream.currentText() == "name=X (not there now)"
     assert window.sound.kind.currentText() == "an LSL stream of sound"
+
+
+def test_a_new_setting_has_its_field_from_its_definition(qtbot, monkeypatch):
+    (lamp,) = settings_of(LampPlan)
+    monkeypatch.setitem(fields._BY_CHOICE, "lamp", lamp)
+    monkeypatch.setitem(wording._LABELS, "lamp", lamp.setting.name)
+    monkeypatch.setitem(wording._CHOICES, "lamp", lamp.choice)
+    card, field = Card("Room"), QLineEdit()
+    qtbot.addWidget(card)
+    caption = card.add("lamp", field)
+    assert (caption.text(), caption.toolTip(), caption.buddy()) == ("&Lamp", "Lamp that the feedback dims", field)
+    assert fields.value_of(lamp, " desk ") == "desk"
+    error = SettingsError(f"{setting('lamp', 'desk')} is not there", remedy=f"name another {under('lamp')}")
+    assert str(error) == "--lamp desk is not there; name another with --lamp"
+    assert refused(error, "mode") == Problem("lamp", "Lamp desk is not there; name another under 'Lamp'")
+
+
+def test_every_setting_is_a_choice_and_what_has_a_label_is_shown(make):
+    window = make(Choices())
+    captions = {label.text() for label in window.findChildren(QLabel)} | {
+        box.text() for box in window.findChildren(QCheckBox)
+    }
+    for each in SETTINGS:
+        assert hasattr(Choices(), each.choice)
+        if each.setting.label and each.setting.option != "board":
+            assert each.setting.caption in captions
+            assert each.choice in window.fields() or each.type is bool

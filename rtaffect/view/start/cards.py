@@ -58,18 +58,18 @@ class BundleCard(Card):
         self._turn(False)
 
     def _build(self) -> None:
-        first: tuple[tuple[str, QWidget], ...] = (("&Bundle", self.bundle), ("&Compare with", self.against))
-        for text, field in first:
-            self._first += [self.add(text, field), field]
-        self._mains = [self.add("&Mains", self.mains), self.mains]
+        first: tuple[tuple[str, QWidget], ...] = (("bundle", self.bundle), ("against", self.against))
+        for choice, field in first:
+            self._first += [self.add(choice, field), field]
+        self._mains = [self.add("mains", self.mains), self.mains]
         self.add_wide(self.words)
-        second: tuple[tuple[str, QWidget], ...] = (("Featuri&zer", self.featurizer), ("Threads", self.threads))
-        for text, field in second:
-            self._second += [self.add(text, field), field]
+        second: tuple[tuple[str, QWidget], ...] = (("featurizer", self.featurizer), ("threads", self.threads))
+        for choice, field in second:
+            self._second += [self.add(choice, field), field]
         self.add_wide(self.note)
         self._second.append(self.note)
-        for text, field in (("Settings", self.settings), ("Operator", self.head)):
-            self._second += [self.add(text, field), field]
+        for choice, field in (("settings", self.settings), ("head", self.head)):
+            self._second += [self.add(choice, field), field]
 
     def _turn(self, on: bool) -> None:
         for part in self._first:
@@ -122,16 +122,16 @@ class ProtocolCard(Card):
         self.short = TickBox(choose, "with_protocol", "with its short protocol: every kind of block")
         self.allocation = PathText(choose, "allocation", "none", [(_MORE, "Choose the allocation", sealed)])
         self.view_on, self.tone = ScreenPick(choose, "screen"), Pick(choose, "tone_device")
-        self.preview = TickBox(choose, "preview", "as a small window, to look at it")
-        self._live: list[QWidget] = [self.add("&Protocol", self.protocol), self.protocol]
+        self.preview = TickBox(choose, "preview")
+        self._live: list[QWidget] = [self.add("protocol", self.protocol), self.protocol]
         self.add_wide(self.short)
         self.add_wide(self.note)
         self.add_wide(self.words)
-        self._live += [self.add("&Allocation", self.allocation), self.allocation]
+        self._live += [self.add("allocation", self.allocation), self.allocation]
         self.add_wide(self.sealed)
-        self.add("Sho&wn on", self.view_on)
+        self.add("screen", self.view_on)
         self.add_wide(self.preview)
-        self._tone = (self.add("Tone on", self.tone), self.tone)
+        self._tone = (self.add("tone_device", self.tone), self.tone)
 
     def show_state(self, state: StartState) -> None:
         """Show the protocol's blocks, the allocation's hash and nothing else of it, and the screens there are."""
@@ -174,13 +174,13 @@ class ResultsCard(Card):
         self.folder = PathText(choose, "folder", "nothing is kept", [(_MORE, "Choose a folder", ask)])
         self.name = Text(choose, "name", "name of the new folder")
         self.seconds = Text(choose, "seconds", "with the sound, protocol or window")
-        self.outlet = TickBox(choose, "outlet", "offer the feedback to other programs (LSL)")
+        self.outlet = TickBox(choose, "outlet")
         self.words = Words()
-        self.add("Part&icipant", self.participant)
-        self.add("&Folder", self.folder)
-        self.add("New folder", self.name)
+        self.add("participant", self.participant)
+        self.add("folder", self.folder)
+        self.add("name", self.name, "New folder")
         self.add_wide(self.words)
-        self.add("Ends after (s)", self.seconds)
+        self.add("seconds", self.seconds)
         self.add_wide(self.outlet)
 
     def show_state(self, state: StartState) -> None:

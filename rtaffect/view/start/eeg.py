@@ -17,12 +17,24 @@ from PySide6.QtWidgets import (
 )
 
 from rtaffect.sources.boards import EXAMPLES
+from rtaffect.start.fields import caption_of
 from rtaffect.start.preview import Traces
 from rtaffect.start.start_presenter import StartState
 from rtaffect.start.table import COLUMNS, StreamRow, recording_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.start.signal import SignalPanel
-from rtaffect.view.start.widgets import Card, Choose, PathText, Pick, Text, Words, button, caption, for_file, for_folder
+from rtaffect.view.start.widgets import (
+    Card,
+    Choose,
+    PathText,
+    Pick,
+    Text,
+    Words,
+    button,
+    caption_for,
+    for_file,
+    for_folder,
+)
 
 UNITS = (("", "as declared"), ("V", "V"), ("mV", "mV"), ("uV", "\N{MICRO SIGN}V"), ("nV", "nV"))
 SPEEDS = (("1", "as recorded"), ("2", "2 times"), ("4", "4 times"), ("8", "8 times"), ("max", "no waiting"))
@@ -128,7 +140,7 @@ class EegCard(Card):
         select: Callable[[tuple[str, ...]], None],
         add_board: Callable[[str], bool],
     ) -> None:
-        super().__init__("&EEG streams", fills=True)
+        super().__init__(caption_of("streams"), fills=True)
         self.count = theme.label("", 12, theme.MUTED)
         self.board = QLineEdit()
         self.board.setFont(theme.font(12))
@@ -169,11 +181,9 @@ class EegCard(Card):
         self.grid.setColumnStretch(0, 56)
         self.grid.setColumnStretch(1, 44)
         self.recorded, self.instead = QWidget(), QWidget()
-        above = _row(self.recorded, [("Recordin&g", self.recording, 1), ("Speed", self.speed, 0)])
+        above = _row(self.recorded, [("recording", self.recording, 1), ("speed", self.speed, 0)])
         above.addWidget(self.about, 1)
-        _row(
-            self.instead, [("Channel &names", self.channels, 1), ("&Unit", self.unit, 0), ("Rate (&Hz)", self.rate, 0)]
-        )
+        _row(self.instead, [("channels", self.channels, 1), ("unit", self.unit, 0), ("rate", self.rate, 0)])
         self.grid.addWidget(self.recorded, 0, 0, 1, 2)
         self.grid.addWidget(self.table, 1, 0)
         self.grid.addWidget(self.signal, 1, 1)
@@ -215,10 +225,8 @@ def _row(parent: QWidget, fields: list[tuple[str, QWidget, int]]) -> QHBoxLayout
     layout = QHBoxLayout(parent)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(6)
-    for text, field, stretch in fields:
-        label = caption(text)
-        label.setBuddy(field)
-        layout.addWidget(label)
+    for choice, field, stretch in fields:
+        layout.addWidget(caption_for(choice, field, "Recordin&g" if choice == "recording" else ""))
         layout.addWidget(field, stretch)
         layout.addSpacing(8)
     return layout

@@ -8,8 +8,9 @@ from typing import Any
 
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from rtaffect.plan.setting import Mode
 from rtaffect.sources.sound_devices import Direction, SoundDevice
-from rtaffect.start.choices import SOUND_KINDS, Choices, Mode, SoundKind
+from rtaffect.start.choices import SOUND_KINDS, Choices, SoundKind
 from rtaffect.start.devices import text_for
 from rtaffect.start.found import Found
 from rtaffect.start.preview import Level
@@ -46,7 +47,7 @@ class SoundCard(Card):
         browse = for_file("Sound that people hear", SOUNDS)
         more = "\N{HORIZONTAL ELLIPSIS}"
         self.file = PathText(choose, "sound_file", "sound file", [(more, "Choose a sound file", browse)])
-        self.silent = TickBox(choose, "silent", "do not play it: it is started elsewhere")
+        self.silent = TickBox(choose, "silent")
         self.speaker = Pick(choose, "speaker")
         self.stimulus = PathText(choose, "stimulus", "sound file", [(more, "Choose the stimulus", browse)])
         self.heard_by = Pick(choose, "heard_by", HEARD_BY)
@@ -54,7 +55,7 @@ class SoundCard(Card):
         self.marker = Text(choose, "onset_marker", "text that is sent once")
         self.marker_stream = Pick(choose, "marker_stream")
         self.begun = Text(choose, "sound_start", "s after the recording's start")
-        self.in_reference = TickBox(choose, "in_reference", "the person is in the reference: leave them out")
+        self.in_reference = TickBox(choose, "in_reference")
         self.meter, self.words = LevelMeter(), Words()
         self.trouble = theme.label("", 12, theme.NOTICE)
         self.trouble.setWordWrap(True)
@@ -65,20 +66,22 @@ class SoundCard(Card):
         self._build()
 
     def _build(self) -> None:
-        captions: list[tuple[str, str, QWidget]] = [
-            ("file", "File", self.file),
-            ("stimulus", "Stimulus", self.stimulus),
-            ("speaker", "Plays on", _beside(self.speaker, self.again[0])),
-            ("heard_by", "Heard by", self.heard_by),
-            ("device", "Device", _beside(self.device, self.again[1])),
-            ("stream", "Stream", self.stream),
-            ("begun", "Began at", self.begun),
-            ("marker", "Marker", self.marker),
-            ("markers", "of stream", self.marker_stream),
-            ("level", "Level", self.meter),
+        rows: list[tuple[str, QWidget]] = [
+            ("sound_file", self.file),
+            ("stimulus", self.stimulus),
+            ("speaker", _beside(self.speaker, self.again[0])),
+            ("heard_by", self.heard_by),
+            ("device", _beside(self.device, self.again[1])),
+            ("sound_stream", self.stream),
+            ("sound_start", self.begun),
+            ("onset_marker", self.marker),
+            ("marker_stream", self.marker_stream),
+            ("level", self.meter),
         ]
-        for name, text, field in captions:
-            self.rows[name] = (self.add(text, field), field)
+        # What is no setting of its own.
+        texts = {"heard_by": "Heard by", "level": "Level"}
+        for name, field in rows:
+            self.rows[name] = (self.add(name, field, texts.get(name, "")), field)
         self.add_wide(self.silent)
         self.add_wide(self.in_reference)
         self.rows |= {"silent": (self.silent,), "in_reference": (self.in_reference,)}
@@ -128,14 +131,15 @@ def _as_held(choices: Choices) -> Choices:
 def _shown(choices: Choices, protocol_plays: bool) -> set[str]:
     kind, listens = choices.sound_kind, choices.listens_by
     if choices.mode == "replay":
-        names = {"file": {"file", "begun", "marker", "in_reference"}, "stimulus": {"stimulus"}}.get(kind, set())
+        file = {"sound_file", "sound_start", "onset_marker", "in_reference"}
+        names = {"file": file, "stimulus": {"stimulus"}}.get(kind, set())
     else:
-        names = {"file": {"file"}, "stimulus": {"stimulus", "marker", "heard_by"}}.get(kind, set())
+        names = {"file": {"sound_file"}, "stimulus": {"stimulus", "onset_marker", "heard_by"}}.get(kind, set())
         plays = kind in ("file", "protocol") or (choices.may_play and protocol_plays)
         names |= {"silent"} if plays else set()
         names |= {"speaker"} if plays and not choices.silent else set()
-        names |= {listens, "level"} if listens else set()
-    return names | ({"markers"} if "marker" in names and choices.onset_marker.strip() else set())
+        names |= {"sound_stream" if listens == "stream" else listens, "level"} if listens else set()
+    return names | ({"marker_stream"} if "onset_marker" in names and choices.onset_marker.strip() else set())
 
 
 def _devices(devices: tuple[SoundDevice, ...], direction: Direction) -> list[tuple[Any, str]]:

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from rtaffect.start.choices import Choices
+from rtaffect.start.fields import caption_of, help_of
 from rtaffect.start.table import Line
 from rtaffect.view.parts import theme
 
@@ -81,10 +82,9 @@ class Card(QFrame):
         layout.addWidget(self.body, 1)
         self.top = top
 
-    def add(self, text: str, field: QWidget) -> QLabel:
-        """Add a row and return its caption."""
-        label = caption(text)
-        label.setBuddy(field)
+    def add(self, choice: str, field: QWidget, text: str = "") -> QLabel:
+        """Add a row for a choice and return its caption: that of the choice's setting, or ``text``."""
+        label = caption_for(choice, field, text)
         self.grid.addWidget(label, self._rows, 0)
         self.grid.addWidget(field, self._rows, 1)
         self._rows += 1
@@ -105,6 +105,14 @@ class Card(QFrame):
 def caption(text: str, pixels: int = 12, *, bold: bool = False) -> QLabel:
     """Return the caption of a field; a letter after '&' goes to it with Alt."""
     return theme.label(text, pixels, theme.TEXT if bold else theme.MUTED, bold=bold)
+
+
+def caption_for(choice: str, field: QWidget, text: str = "") -> QLabel:
+    """Return the caption of the field for a choice, with what the choice is as its tool tip."""
+    label = caption(text or caption_of(choice))
+    label.setToolTip(help_of(choice))
+    label.setBuddy(field)
+    return label
 
 
 class Text(QLineEdit):
@@ -254,11 +262,12 @@ class Pick(QComboBox):
 
 
 class TickBox(QCheckBox):
-    """A box that is the choice ``field``."""
+    """A box that is the choice ``field``; ``text`` where that is no setting of its own."""
 
-    def __init__(self, choose: Choose, field: str, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, choose: Choose, field: str, text: str = "") -> None:
+        super().__init__(text or caption_of(field))
         self._field = field
+        self.setToolTip(help_of(field))
         self.setFont(theme.font(12))
         self.toggled.connect(lambda on: choose(**{field: on}))
 

@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
-from rtaffect.start.choices import MODES, Choices, choices_of
+from rtaffect.plan.setting import MODES
+from rtaffect.start.choices import Choices, choices_of
 from rtaffect.start.memory import remember
 from rtaffect.start.start_presenter import StartPresenter, StartState
 from rtaffect.start.table import demo_lines, session_lines
@@ -226,7 +227,7 @@ class StartWindow(QMainWindow):
         try:
             plan = self.presenter.plan_now()
         except RtaffectError as error:
-            self.presenter.say(str(error))
+            self.presenter.say(error)
             return
         self.started = Started(plan, state.choices, self._saved)
         self.close()
@@ -241,7 +242,7 @@ class StartWindow(QMainWindow):
         try:
             self.presenter.take(choices_of(read_plan(path)))
         except RtaffectError as error:
-            self.presenter.say(str(error))
+            self.presenter.say(error)
             return
         self._saved = None
         self._name(path)
@@ -256,7 +257,7 @@ class StartWindow(QMainWindow):
         try:
             write_plan(self.presenter.plan_now(), path)
         except RtaffectError as error:
-            self.presenter.say(f"The plan is not saved: {error}")
+            self.presenter.say(f"The plan is not saved: {error.message}")
             return
         self._saved = path
         self._name(path)
