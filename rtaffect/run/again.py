@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import (
     Model,
+    Progress,
     Sound,
     banner_of,
     build_engine,
@@ -47,6 +48,25 @@ def run_again(plan: SessionPlan, factor: float | None, console: Console) -> None
     RtaffectError
         If the folder is no session's, or lacks what it ran with.
     """
+    with console.status("reading the session") as status:
+        run, model = prepare_again(
+            plan,
+            factor,
+            status.update,
+            lambda note: console.print(f"note: {note}", style="yellow", highlight=False),
+        )
+    if model is not None:
+        tell_cost(model, console)
+    run_session(run, console)
+
+
+def prepare_again(
+    plan: SessionPlan, factor: float | None, progress: Progress, note: Callable[[str], None]
+) -> tuple[Run, Model | None]:
+    """Return the session in the folder ``plan.recording``, ready to run again, and what predicts in it.
+
+    ``note`` is told what is wrong with the recording, or not as it was. Raises as :func:`run_again`.
+    """
     assert plan.recording is not None
     session = open_session(plan.recording)
     if session.plan.mode == "replay":
@@ -54,20 +74,17 @@ def run_again(plan: SessionPlan, factor: float | None, console: Console) -> None
             f"{session.path} is the folder of a replay, which has no recording of its own; replay "
             f"{session.plan.recording}"
         )
-    with console.status("reading the session") as status:
-        recorded = XdfRecording.open(session.recording)
-        people = _people(session, recorded)
-        analysis = _analysis(plan.analysis, session)
-        protocol = _protocol(session)
-        programme = Programme(protocol) if protocol and any(b.sound for b in protocol.blocks) else None
-        origin = float(_said(session, "origin"))
-        clock = clock_of(origin, factor)
-        sound = _sound(session, recorded, programme, origin, clock)
-        model = load_session_model(sound is not None, analysis, status.update)
+    recorded = XdfRecording.open(session.recording)
+    people = _people(session, recorded)
+    analysis = _analysis(plan.analysis, session)
+    protocol = _protocol(session)
+    programme = Programme(protocol) if protocol and any(b.sound for b in protocol.blocks) else None
+    origin = float(_said(session, "origin"))
+    clock = clock_of(origin, factor)
+    sound = _sound(session, recorded, programme, origin, clock)
+    model = load_session_model(sound is not None, analysis, progress)
     for warning in (*recorded.warnings, *_changes(session, plan, model)):
-        console.print(f"note: {warning}", style="yellow", highlight=False)
-    if model is not None:
-        tell_cost(model, console)
+        note(warning)
     engine = build_engine(people, origin, sound=sound, model=model, analysis=analysis)
     ran = describe_session("replay", session.plan, engine, model, protocol)
     ran |= {key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran}
@@ -76,8 +93,7 @@ def run_again(plan: SessionPlan, factor: float | None, console: Console) -> None
     steps = int(session.ran.get("steps", 0)) or None
     title = f"rtaffect replay: {session.path.name}"
     stimuli = {path: sound.sha256} if sound is not None and (path := _stimulus(session)) is not None else {}
-    run = Run(engine, clock, shown, title, banner_of(model), ran, setup, stimuli=stimuli, steps=steps)
-    run_session(run, console)
+    return Run(engine, clock, shown, title, banner_of(model), ran, setup, stimuli=stimuli, steps=steps), model
 
 
 def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
