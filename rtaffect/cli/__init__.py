@@ -9,6 +9,7 @@ import click
 
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.offline import offline_module
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
 COMMANDS = {
@@ -43,7 +44,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name or "command")
+        load = importlib.import_module if module.startswith("rtaffect.") else offline_module
+        command: click.Command = getattr(load(module), name or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

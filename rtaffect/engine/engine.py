@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.stream.source import Source
 from rtaffect.timelock.alignment import Alignment
 from rtaffect.timelock.stimulus import TimeLock
+
+#: Why a session without a sound predicts nothing, in words.
+NO_SOUND: Final = "no sound to predict from"
 
 Against = Literal["reference", "group", "nothing"]
 #: Mean responses (time, M * k) by stimulus.
@@ -236,7 +239,7 @@ class Engine:
         """Return in words why values are missing that the observation itself gave no reason for."""
         reasons = [participant.unit_warning for participant in self._participants]
         if self._predictor is None:
-            reasons.append("no sound to predict from")
+            reasons.append(NO_SOUND)
         elif np.isnan(prediction.value).all():
             reasons.append("prediction waits for enough sound without a gap")
         elif self._sound_input is not None and self._sound_input.warming_up:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -49,6 +49,10 @@ class Session:
 
     def run(self) -> int:
         """Run to the end and return the number of steps; the sources are started before and stopped after."""
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Feedback]:
+        """Run as far as each Feedback is asked for, after the sinks had it."""
         sources = self.engine.sources
         with ExitStack() as cleanup:
             for source in sources:
@@ -67,7 +71,7 @@ class Session:
                 feedback = self.engine.step(self.clock.now())
                 for sink in self.sinks:
                     sink(feedback)
-        return step
+                yield feedback
 
     def _wait_for_late(self, sources: Sequence[Source], due: float) -> None:
         """Give live samples stamped before ``due`` (s) the time to arrive."""

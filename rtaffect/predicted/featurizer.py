@@ -8,7 +8,6 @@ so that their features cannot differ.
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import os
 import time
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.offline import offline_module
 from rtaffect.predicted.feature_stream import FeatureStream
 from rtaffect.predicted.featurizer_file import (
     CPU,
@@ -200,7 +200,7 @@ def default_featurizer(progress: Progress = print, threads: int = 1, layer: int 
         except ArtifactError as error:
             progress(f"The cached featurizer is replaced: {error}")
     # Named by a string because rtaffect does not import the exporters: only the first use needs them.
-    builder = importlib.import_module(_DEFAULT_BUILDER)
+    builder = offline_module(_DEFAULT_BUILDER)
     builder.build(path, layer=layer, progress=progress)
     return Featurizer.load(path, threads, progress)
 

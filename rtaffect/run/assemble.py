@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
+from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.engine import Engine
@@ -146,7 +146,7 @@ def describe_headset(source: Source, stream: str = "", kind: str = "", unit: str
 def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
     """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache."""
     # By name: the live side does not import the offline side, except to make what is missing.
-    demo = importlib.import_module("calibration.demo")
+    demo = offline_module("calibration.demo")
     folder: Path = demo.ensure(cache_root() / "demo", featurizer_for(featurizer_path, ALL_CORES, progress), progress)
     return folder
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
-from rich.console import Console
 
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.clock import Clock, InstantClock, LslClock
@@ -78,7 +77,7 @@ class DemoSources(SessionSources):
             file=file,
         )
 
-    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+    def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Let the participant begin; the session does ``LEAD_S`` after the first sample."""
         person, onset, clock = _straight(self.eeg) if self.plan.speed == "max" else _over_lsl(self.eeg, cleanup)
         self.people = [person]

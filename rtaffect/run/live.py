@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
-
-from rich.console import Console
 
 from rtaffect.common.clock import LslClock
 from rtaffect.common.errors import SettingsError, StreamError, setting
@@ -106,14 +104,14 @@ class LiveSources(SessionSources):
             "people are compared with each other",
         )
 
-    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+    def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Open boards and the sound file, which takes time; the session begins soon after."""
         if any(person.info.origin != "lsl" for person in self.people):
-            with console.status("opening boards"):
-                for person in self.people:
-                    cleanup.callback(person.stop)
-                    # Starting twice does nothing.
-                    person.start()
+            progress("opening boards")
+            for person in self.people:
+                cleanup.callback(person.stop)
+                # Starting twice does nothing.
+                person.start()
         sound = self.plan.sound
         if sound.file is not None and not sound.silent:
             self.player = SoundPlayer.open(sound.file, device_of(sound.speaker))
@@ -122,18 +120,18 @@ class LiveSources(SessionSources):
         eeg = [describe_headset(h.source, h.stream, h.kind) for h in self.headsets]
         return Beginning(origin, clock, self.heard.sound(origin), self.heard.describe() | {"eeg": eeg})
 
-    def play(self, origin: float, cleanup: ExitStack, console: Console) -> None:
+    def play(self, origin: float, cleanup: ExitStack, note: Callable[[str], None]) -> None:
         """Play the sound file from the session's zero on, unless another program does."""
         if self.player is not None:
-            cleanup.callback(_end, self.player, origin, console)
+            cleanup.callback(_end, self.player, origin, note)
             self.player.start(origin)
 
 
-def _end(player: SoundPlayer, origin: float, console: Console) -> None:
+def _end(player: SoundPlayer, origin: float, note: Callable[[str], None]) -> None:
     player.stop()
     late = player.actual_onset - origin
     if abs(late) > _LATE_S:
-        console.print(f"note: the sound began {late:+.3f} s from the session's zero", style="yellow")
+        note(f"the sound began {late:+.3f} s from the session's zero")
 
 
 def _with_folder(plan: SessionPlan) -> SessionPlan:

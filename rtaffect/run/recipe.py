@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.console import Console
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.protocol.reading import check_rows
-from rtaffect.run.assemble import banner_of, build_engine, describe_session, load_session_model
+from rtaffect.run.assemble import Model, banner_of, build_engine, describe_session, load_session_model
 from rtaffect.run.prepared import Run
 from rtaffect.run.running import WindowRunner, run_session
 from rtaffect.run.session_sources import Progress, SessionSources
@@ -23,39 +24,78 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
     RtaffectError
         If it cannot run, or could not go on; the message says why and what to do.
     """
+
+    def note(text: str) -> None:
+        console.print(f"note: {text}", style="yellow", highlight=False)
+
+    def cost(model: Model) -> None:
+        style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
+        console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
+
     with ExitStack() as cleanup:
         with console.status("getting ready") as status:
-            sources = _open(plan, cleanup, status.update)
-            model = load_session_model(sources.hears, sources.analysis, status.update)
-        for note in (*sources.notes, *sources.check(model)):
-            console.print(f"note: {note}", style="yellow", highlight=False)
-        if model is not None:
-            style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
-            console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
-        own = sources.own_response(model)
-        begun = sources.begin(cleanup, console)
-        engine = build_engine(
-            sources.people, begun.origin, sound=begun.sound, model=model, analysis=sources.analysis, own=own
-        )
-        protocol = sources.setup.protocol
-        if protocol is not None:
-            check_rows(protocol, engine.space.rows)
-        ran = describe_session(plan.mode, sources.described or sources.plan, engine, model, protocol) | begun.about
-        sources.play(begun.origin, cleanup, console)
-        run = Run(
-            engine,
-            begun.clock,
-            sources.plan,
-            sources.title,
-            sources.banner or banner_of(model),
-            ran,
-            sources.setup,
-            sources.recorder,
-            sources.markers,
-            sources.stimuli,
-            sources.steps,
-        )
-        sources.ended(run_session(run, console, show), console)
+            run, sources = prepare(plan, cleanup, status.update, note, cost)
+        sources.play(run.engine.origin, cleanup, note)
+        if said := sources.ended(run_session(run, console, show)):
+            console.print(said, style="yellow", highlight=False)
+
+
+def prepare(
+    plan: SessionPlan,
+    cleanup: ExitStack,
+    progress: Progress,
+    note: Callable[[str], None],
+    cost: Callable[[Model], None] = lambda _: None,
+) -> tuple[Run, SessionSources]:
+    """Return a session that is ready to run, and what it is made of.
+
+    Parameters
+    ----------
+    plan
+        What was asked for.
+    cleanup
+        Lets go of what was opened.
+    progress
+        Told what is being done.
+    note
+        Told what the operator should know.
+    cost
+        Given the model, whose cost is measured.
+
+    Raises
+    ------
+    RtaffectError
+        If it cannot run.
+    """
+    sources = _open(plan, cleanup, progress)
+    model = load_session_model(sources.hears, sources.analysis, progress)
+    for text in (*sources.notes, *sources.check(model)):
+        note(text)
+    if model is not None:
+        cost(model)
+    own = sources.own_response(model)
+    begun = sources.begin(cleanup, progress)
+    engine = build_engine(
+        sources.people, begun.origin, sound=begun.sound, model=model, analysis=sources.analysis, own=own
+    )
+    protocol = sources.setup.protocol
+    if protocol is not None:
+        check_rows(protocol, engine.space.rows)
+    ran = describe_session(plan.mode, sources.described or sources.plan, engine, model, protocol)
+    run = Run(
+        engine,
+        begun.clock,
+        sources.plan,
+        sources.title,
+        sources.banner or banner_of(model),
+        ran | begun.about,
+        sources.setup,
+        sources.recorder,
+        sources.markers,
+        sources.stimuli,
+        sources.steps,
+    )
+    return run, sources
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

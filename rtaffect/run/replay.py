@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from rich.console import Console
-
 from rtaffect.common.clock import clock_of
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SessionPlan, parse_speed
@@ -67,14 +65,13 @@ class RecordingReplay(SessionSources):
             return None
         return own_response(self.recorded, self.plan.eeg, len(self.people), self.placed, model)
 
-    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+    def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Begin where the session was placed."""
         placed = self.placed
         about = placed.about | {"recording_start": self.recorded.start}
         about["eeg"] = [describe_headset(person) for person in self.people]
         return Beginning(placed.origin, clock_of(placed.origin, self.factor), placed.sound, about)
 
-    def ended(self, steps: int, console: Console) -> None:
-        """Say that a recording had no step."""
-        if not steps:
-            console.print(f"{self.path} is shorter than one step: nothing to show", style="yellow", highlight=False)
+    def ended(self, steps: int) -> str:
+        """Return that a recording had no step."""
+        return "" if steps else f"{self.path} is shorter than one step: nothing to show"

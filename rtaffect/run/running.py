@@ -163,17 +163,22 @@ class RunningSession:
             return None
         return Tone(self.run.plan.protocol.tone_device)
 
-    def work(self, *shown: Sink) -> tuple[int, str]:
-        """Run to the end and return the number of steps and how it ended."""
-        run, engine = self.run, self.run.engine
-        session = Session(
-            engine,
+    def session(self, *shown: Sink) -> Session:
+        """Return what turns the engine."""
+        run = self.run
+        return Session(
+            run.engine,
             run.clock,
             [*self.sinks, *shown, self.stage],
             self.stop,
             min(filter(None, (run.steps, run.plan.results.seconds)), default=None),
             outlast=run.steps is not None,
         )
+
+    def work(self, *shown: Sink) -> tuple[int, str]:
+        """Run to the end and return the number of steps and how it ended."""
+        run, engine = self.run, self.run.engine
+        session = self.session(*shown)
         if self.run.setup.player is not None:
             self.run.setup.player.start(engine.origin)
         if self.tone is not None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from rich.console import Console
-
 from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
@@ -93,7 +91,7 @@ class SessionReplay(SessionSources):
                 return ()
         return (f"bundle {model.folder} has changed since the session ran: its results will differ",)
 
-    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+    def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Begin where the session began."""
         about: dict[str, object] = {
             key: self.session.ran[key] for key in ("sound", "locked_by", "eeg") if key in self.session.ran

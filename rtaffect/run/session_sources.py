@@ -8,8 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from rtaffect.common.clock import Clock
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
 from rtaffect.record.recorder import Recorder
@@ -87,11 +85,12 @@ class SessionSources(ABC):
         return None
 
     @abstractmethod
-    def begin(self, cleanup: ExitStack, console: Console) -> Beginning:
+    def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Open what takes time to open, and say when the session begins."""
 
-    def play(self, origin: float, cleanup: ExitStack, console: Console) -> None:  # noqa: B027 - most modes play nothing
+    def play(self, origin: float, cleanup: ExitStack, note: Callable[[str], None]) -> None:  # noqa: B027 - most modes play nothing
         """Let be heard what this mode plays beside the protocol, from ``origin`` (s, LSL clock) on."""
 
-    def ended(self, steps: int, console: Console) -> None:  # noqa: B027 - most modes have nothing to add
-        """Say what is to be said after a session of so many steps."""
+    def ended(self, steps: int) -> str:
+        """Return what is to be said after a session of so many steps, '' for nothing."""
+        return ""

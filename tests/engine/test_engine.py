@@ -325,6 +325,17 @@ def test_a_session_ends_after_its_steps_and_reports_their_number():
     assert len(found) == 4
 
 
+def test_a_session_can_be_read_step_by_step():
+    found = []
+    session = Session(group_engine(group_eeg(2, 15, 0.5)), InstantClock(ORIGIN), [found.append], threading.Event())
+    for number, feedback in enumerate(session, start=1):
+        assert found[number - 1] is feedback
+        assert len(found) == number
+        if number == 3:
+            break
+    assert len(found) == 3
+
+
 def test_stop_ends_a_session_after_the_present_step():
     stop, found = threading.Event(), []
 
