@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.regulation import own_level
-from calibration.finished.report.strip import LETTER_PX, PLOT_PX, clock, draw_strip, shade, time_axis
+from calibration.finished.report.strip import LETTER_PX, PLOT_PX, draw_strip, shade, time_axis
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
 from calibration.report.html import Picture, count_of, decimal
+from rtaffect.common.words import minutes
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Any]
@@ -64,7 +65,7 @@ def _time_course_figure(
         time_axis(all_axes[-1], page[1] - page[0])
         figure.legend(handles=_key(data, has_value, has_level), loc="outside lower center", ncols=4)
 
-    alt = f"Courses from {clock(page[0])} to {clock(page[1])} of the session."
+    alt = f"Courses from {minutes(page[0])} to {minutes(page[1])} of the session."
     height = 1.1 + sum(heights[panel] for panel in panels) * 1.12
     return picture(f"course-{number}", alt, height, draw)
 

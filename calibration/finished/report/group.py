@@ -13,7 +13,6 @@ from calibration.finished.report.group_figures import blocks_figure, group_time_
 from calibration.finished.report.page import check_out, write_report
 from calibration.finished.report.protocol import opened_allocation
 from calibration.finished.report.sections import Section
-from calibration.finished.report.strip import clock
 from calibration.report.html import (
     NONE,
     Picture,
@@ -31,6 +30,7 @@ from calibration.report.html import (
     terms,
 )
 from calibration.report.numbers import LEVEL
+from rtaffect.common.words import minutes
 
 Numbers = dict[str, Any]
 
@@ -224,7 +224,7 @@ def _learning(members: Sequence[Member], numbers: Numbers) -> Section:
 def _sessions(numbers: Numbers) -> Section:
     rows = [
         [s["folder"], s["participant"], s["arm"] or NONE, (s["started"] or NONE)[:16].replace("T", " "),
-         clock(s["seconds"]), s["outcome"] or NONE, percent(s["trusted"]), decimal(s["feedback less baseline"], 3),
+         minutes(s["seconds"]), s["outcome"] or NONE, percent(s["trusted"]), decimal(s["feedback less baseline"], 3),
          decimal(s["transfer less baseline"], 3)]
         for s in numbers["sessions"]
     ]  # fmt: skip

@@ -13,10 +13,11 @@ from calibration.finished.group import Member, mean_interval
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.figures import SHAPES
-from calibration.finished.report.strip import LETTER_PX, PLOT_PX, TINTS, clock
+from calibration.finished.report.strip import LETTER_PX, PLOT_PX, TINTS
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
 from calibration.report.html import Picture, count_of
 from calibration.statistics import fisher_z
+from rtaffect.common.words import minutes
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Any]
@@ -166,7 +167,7 @@ def _times_in_blocks(axes: Any, runs: Sequence[BlockRun], starts: Array) -> None
         for second in np.arange(0.0, max(length - 0.4 * least, 1.0), every):
             if not places or start + second - places[-1] >= 0.8 * least:
                 places.append(float(start + second))
-                texts.append(clock(float(second)))
+                texts.append(minutes(float(second)))
     axes.set_xticks(places, texts)
     axes.set_xlim(-2.0, whole - _APART_S + 2.0)
     axes.set_xlabel("time since the block began, min:s")

@@ -8,7 +8,6 @@ from typing import Any
 from calibration.finished.regulation import LEAST_WINDOWS
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.figures import means_figure, time_course_figures, time_course_pages
-from calibration.finished.report.strip import clock
 from calibration.report.html import (
     NONE,
     Picture,
@@ -26,6 +25,7 @@ from calibration.report.html import (
     terms,
 )
 from calibration.report.numbers import LEVEL
+from rtaffect.common.words import minutes
 
 Numbers = dict[str, Any]
 Section = tuple[str, list[Picture]]
@@ -78,7 +78,7 @@ def glance(numbers: Numbers) -> Section:
     pairs = [
         ("participant", g["participant"] or "no code"),
         ("started", _when(g["started"])),
-        ("lasted", seconds_of(g["seconds"]) + (f" ({clock(g['seconds'])} min)" if g["seconds"] >= 60 else "")),
+        ("lasted", seconds_of(g["seconds"]) + (f" ({minutes(g['seconds'])} min)" if g["seconds"] >= 60 else "")),
         ("ended", g["outcome"] or "unknown" if g["finished"] else f"no end is recorded (last state: {g['outcome']})"),
         ("protocol", with_hash(g["protocol"], "protocol") if g["protocol"] else "none"),
         ("blocks that ran", blocks),
@@ -139,7 +139,7 @@ def time_courses(data: SessionData, numbers: Numbers) -> Section:
         caption += " The level that was shown is left out: the arm is sealed."
     pages = time_course_pages(data)
     body = "".join(
-        figure(p, caption if i == 0 else f"{clock(pages[i][0])} to {clock(pages[i][1])}, as above.")
+        figure(p, caption if i == 0 else f"{minutes(pages[i][0])} to {minutes(pages[i][1])}, as above.")
         for i, p in enumerate(pictures)
     )
     return body + _events(numbers["events"]), pictures
@@ -148,7 +148,7 @@ def time_courses(data: SessionData, numbers: Numbers) -> Section:
 def _events(events: Sequence[Numbers]) -> str:
     if not events:
         return ""
-    times = [NONE if e["onset"] is None else f"{clock(e['onset'])} ({e['onset']:.1f} s)" for e in events]
+    times = [NONE if e["onset"] is None else f"{minutes(e['onset'])} ({e['onset']:.1f} s)" for e in events]
     rows = [[str(e["number"]), time, e["type"], e["text"]] for e, time in zip(events, times, strict=True)]
     content = table(("number", "time", "type", "text"), rows, "Markers, keys, notes and faults.", texts=4)
     return folded(f"{count_of(len(rows), 'marker')}, keys, notes and faults", content) if len(rows) > 12 else content

@@ -8,6 +8,7 @@ from typing import Any, Final
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
 from calibration.report.figures import INK, MUTED, short
+from rtaffect.common.words import minutes
 
 Numbers = dict[str, Any]
 
@@ -23,17 +24,11 @@ TINTS: Final = {
 PLOT_PX, LETTER_PX = 770.0, 6.2
 
 
-def clock(seconds: float) -> str:
-    """Return a time as minutes and seconds."""
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"
-
-
 def time_axis(axes: Any, span: float) -> None:
     """Print session time below axes that show ``span`` seconds: at most a dozen round times."""
     every = next((step for step in (5, 10, 30, 60, 120, 300, 600, 1800) if span / step <= 12), 3600)
     axes.xaxis.set_major_locator(_multiples(every))
-    axes.xaxis.set_major_formatter(lambda x, _: clock(x))
+    axes.xaxis.set_major_formatter(lambda x, _: minutes(x))
     axes.set_xlabel("session time, min:s")
 
 
