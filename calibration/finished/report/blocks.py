@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.finished.report.tables import Columns, has_columns, number, numbers, whole_numbers
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from rtaffect.common.arrays import BoolArray, FloatArray
 
 #: A sound that was heard for less of a block is not told of it, s.
 LEAST_HEARD_S = 0.5
@@ -23,17 +21,17 @@ class ProtocolSteps:
     """``protocol_steps.tsv``: S steps. ``block`` is the number from 1; ``level`` what was shown, NaN where neutral."""
 
     step: NDArray[np.intp]
-    time: Array
+    time: FloatArray
     block: NDArray[np.intp]
     kind: tuple[str, ...]
     name: tuple[str, ...]
-    running: Mask
-    value: Array
-    low: Array
-    high: Array
-    threshold: Array
-    level: Array
-    success: Mask
+    running: BoolArray
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    threshold: FloatArray
+    level: FloatArray
+    success: BoolArray
     reason: tuple[str, ...]
 
 
