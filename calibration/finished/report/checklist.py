@@ -9,7 +9,7 @@ from typing import Final
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.quality import Quality
 from calibration.finished.report.regulation import Difference, Regulation
-from calibration.report.html import count_of, decimal, p_is, percent
+from calibration.pages import count_of, decimal, p_is, percent
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,8 @@ from calibration.finished.report.recording import StreamFacts, stream_facts
 from calibration.finished.report.tables import (
     Columns,
     has_columns,
-    lines_of,
     numbers,
-    read_columns,
+    read_table,
     whole_numbers,
     why_not,
 )
@@ -129,10 +128,12 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
     """
     session = open_session(path)
     missing: list[str] = []
-    tables = {name: read_columns(path / name, missing) for name in _TABLES}
+    tables = {name: read_table(path / name, missing) for name in _TABLES}
     missing += [] if (path / "people.tsv").exists() else ["people.tsv: there is no such file"]
-    events = lines_of(tables["events.tsv"])
-    course, protocol_steps = _course(tables["feedback.tsv"], missing), protocol_steps_of(tables["moments.tsv"], missing)
+    columns = {name: table.columns for name, table in tables.items()}
+    events = tuple(tables["events.tsv"].lines)
+    course = _course(columns["feedback.tsv"], missing)
+    protocol_steps = protocol_steps_of(columns["moments.tsv"], missing)
     streams, markers = (
         _recording(session.recording, missing, replay=session.plan.mode == "replay") if recording else ((), ())
     )
@@ -142,7 +143,7 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
     blocks = blocks_of(protocol_steps, events, float(course.time[-1]) if course is not None else 0.0)
     return SessionData(
         path, session.plan, session.ran, course, protocol_steps, blocks, events,
-        _quality(tables["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
+        _quality(columns["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
         _log(path / "session.log", missing), protocol, (*missing, *notes),
     )  # fmt: skip
 

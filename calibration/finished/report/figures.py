@@ -12,8 +12,8 @@ from calibration.finished.report.data import SessionData
 from calibration.finished.report.numbers import ListedEvent
 from calibration.finished.report.regulation import BlockValues, own_level
 from calibration.finished.report.strip import LETTER_PX, PLOT_PX, draw_strip, shade, time_axis
+from calibration.pages import Picture, count_of, decimal
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
-from calibration.report.html import Picture, count_of, decimal
 from rtaffect.common.words import minutes
 
 #: Shapes of the means by kind of block.

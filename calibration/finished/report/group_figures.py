@@ -13,8 +13,8 @@ from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.figures import SHAPES
 from calibration.finished.report.strip import LETTER_PX, PLOT_PX, TINTS
+from calibration.pages import Picture, count_of
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
-from calibration.report.html import Picture, count_of
 from calibration.statistics import fisher_z
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.words import minutes

@@ -14,8 +14,8 @@ from calibration.finished.report.data import SessionData
 from calibration.finished.report.protocol import Opened
 from calibration.finished.report.quality import Quality, quality_of
 from calibration.finished.report.regulation import Regulation, regulation_of
-from calibration.finished.report.tables import number
 from rtaffect import __version__
+from rtaffect.plan.session_folder import cell_number
 
 #: What ``report.json`` of a session, and of a group, says of itself.
 SESSION_REPORT, GROUP_REPORT = "rtaffect session", "rtaffect group"
@@ -169,7 +169,7 @@ def _events(data: SessionData) -> tuple[ListedEvent, ...]:
     ]
     found = []
     for i, event in enumerate(some, start=1):
-        onset = number(event.get("onset", ""))
+        onset = cell_number(event.get("onset", ""))
         shown = onset if math.isfinite(onset) else None
         found.append(ListedEvent(i, shown, event["trial_type"], event.get("name", "")))
     return tuple(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.files import sha256_of
 from rtaffect.plan.session_folder import RecordedSession, open_session
 from rtaffect.protocol.allocation import Allocation, unseal
 from rtaffect.protocol.unblinding import UNBLINDED_FILE
@@ -110,7 +110,7 @@ def protocol_of(session: RecordedSession) -> tuple[dict[str, Any], list[str]]:
             data = path.read_bytes()
         except OSError:
             continue
-        if hashlib.sha256(data).hexdigest() == sha256:
+        if sha256_of(data) == sha256:
             try:
                 return tomllib.loads(data.decode("utf-8")), []
             except (UnicodeDecodeError, tomllib.TOMLDecodeError):

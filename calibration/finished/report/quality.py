@@ -13,8 +13,8 @@ import numpy as np
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.recording import StreamFacts
-from calibration.finished.report.tables import number
 from rtaffect.common.arrays import FloatArray
+from rtaffect.plan.session_folder import cell_number
 
 #: Numbers that stand alone, so that '3 s to go' and '2 s to go' are one reason.
 _NUMBER: Final = re.compile(r"(?<![\w.:-])\d+(?:\.\d+)?(?![\w:-])")
@@ -200,7 +200,7 @@ def _marker_lateness(data: SessionData) -> list[float]:
         sent.setdefault(text, []).append(stamp)
     found = []
     for event in data.events:
-        name, noted = event.get("name", ""), number(event.get("lsl_time", ""))
+        name, noted = event.get("name", ""), cell_number(event.get("lsl_time", ""))
         stamps = sent.get(name, sent.get(f"key/{name}", []))
         if event.get("trial_type") in ("marker", "key", "note") and stamps and np.isfinite(noted):
             found.append(min((stamp - noted for stamp in stamps), key=abs))
