@@ -20,7 +20,7 @@ from scipy.stats import t as student_t
 
 from calibration.finished.report.as_json import INLINE
 from calibration.finished.report.data import SessionData, load_session
-from calibration.finished.report.numbers import GROUP_REPORT, Glance, glance_of
+from calibration.finished.report.numbers import GROUP_REPORT, Glance, glance_of, text_of
 from calibration.finished.report.protocol import Opened
 from calibration.finished.report.quality import Quality, quality_of
 from calibration.finished.report.regulation import Regulation, regulation_of
@@ -193,32 +193,36 @@ def _check_protocols(sessions: Sequence[SessionData]) -> None:
         )
 
 
+def by_participant(members: Sequence[Member]) -> dict[str, list[Member]]:
+    """Return each participant's sessions, in order."""
+    found: dict[str, list[Member]] = {}
+    for member in members:
+        found.setdefault(member.participant, []).append(member)
+    return found
+
+
 def group_report(members: Sequence[Member]) -> GroupReport:
     """Return what is told of a group; absent values are None."""
-    arms = tuple(sorted({member.arm for member in members if member.arm}))
-    people = {
-        person: [member for member in members if member.participant == person]
-        for person in dict.fromkeys(member.participant for member in members)
-    }
+    arms = tuple(sorted({member.arm for member in members} - {""}))
+    people = by_participant(members)
     table = {name: np.array([_mean_measure(mine, name) for mine in people.values()]) for name in MEASURES}
     in_arm = {arm: np.array([mine[-1].arm == arm for mine in people.values()]) for arm in arms}
     by_arm, comparisons = _by_arm(table, in_arm)
-    first, glance, sha256 = members[0].regulation, members[0].glance, members[0].data.ran.get("protocol_sha256")
+    over_all = [(name, _there(values)) for name, values in table.items() if name != "trusted"]
+    first = members[0]
     return GroupReport(
         report=GROUP_REPORT,
         made_by=__version__,
-        protocol=glance.protocol,
-        protocol_sha256=None if sha256 is None else str(sha256),
+        protocol=first.glance.protocol,
+        protocol_sha256=text_of(first.data.ran.get("protocol_sha256")),
         sealed=any(member.data.sealed for member in members),
         synthetic=any(member.glance.synthetic for member in members),
         arms=arms,
-        unit=first.unit,
-        value=first.value,
+        unit=first.regulation.unit,
+        value=first.regulation.value,
         participants=tuple(_participant(person, mine) for person, mine in people.items()),
         sessions=tuple(_session(member) for member in members),
-        all=tuple(
-            OfAll(MEASURES[name], sign_flip_test(_there(values))) for name, values in table.items() if name != "trusted"
-        ),
+        all=tuple(OfAll(MEASURES[name], sign_flip_test(values)) for name, values in over_all),
         by_arm=by_arm,
         comparisons=comparisons,
         missing=tuple(f"{member.data.path.name}: {text}" for member in members for text in member.data.missing),

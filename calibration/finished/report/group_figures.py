@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import t as student_t
 
-from calibration.finished.group import GroupReport, Member, mean_interval
+from calibration.finished.group import GroupReport, Member, by_participant, mean_interval
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.figures import SHAPES
@@ -19,6 +19,8 @@ from calibration.statistics import fisher_z
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.words import minutes
 
+#: From the scale on which values are averaged to that on which they are drawn.
+Back = Callable[[FloatArray], FloatArray]
 #: Of a session the course (steps,) of something, with the times of its steps.
 Values = Callable[[SessionData], tuple[FloatArray, FloatArray]]
 
@@ -98,7 +100,7 @@ def between(time_courses: FloatArray) -> tuple[FloatArray, FloatArray, FloatArra
     return mean, mean - reach, mean + reach
 
 
-def group_time_courses_figure(members: Sequence[Member], arms: Sequence[str], label: str, back: Any) -> Picture | None:
+def group_time_courses_figure(members: Sequence[Member], arms: Sequence[str], label: str, back: Back) -> Picture | None:
     """Return mean courses by block, aligned by block and second; None where there is nothing to draw."""
     runs = longest_blocks(members)
     if not runs:
@@ -132,7 +134,7 @@ def group_time_courses_figure(members: Sequence[Member], arms: Sequence[str], la
 
 def _draw_group(
     axes: Any, members: Sequence[Member], places: Sequence[tuple[BlockRun, float]], look: tuple[str, str], *,
-    values: Values, back: Any,
+    values: Values, back: Back,
 ) -> None:  # fmt: skip
     colour, line = look
     for run, start in places:
@@ -188,9 +190,7 @@ def _key(members: Sequence[Member], groups: dict[str, list[Member]], arms: Seque
 
 def blocks_figure(members: Sequence[Member], arms: Sequence[str]) -> Picture | None:
     """Return each participant's mean of the rule's value by block, and the means of arms; None where there is none."""
-    people: dict[str, list[Member]] = {}
-    for member in members:
-        people.setdefault(member.participant, []).append(member)
+    people = by_participant(members)
     runs = [run for run in longest_blocks(members) if np.isfinite(_block_mean(members, run.number))]
     means = {person: np.array([_block_mean(mine, run.number) for run in runs]) for person, mine in people.items()}
     if not runs:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from calibration.finished.cred_nf import Answer, checklist, other_texts
 from calibration.finished.report.agreement import Agreement, agreement_of
@@ -121,21 +120,21 @@ def session_report(data: SessionData, opened: Opened | None) -> SessionReport:
 def glance_of(data: SessionData) -> Glance:
     """Return what a session was, in short."""
     ran, course = data.ran, data.course
-    outcome = _text(ran.get("outcome"))
+    started, ended, outcome = (text_of(ran.get(name)) for name in ("started", "ended", "outcome"))
     return Glance(
-        participant=_text(ran.get("participant", data.plan.participant)),
-        started=_text(ran.get("started")),
-        ended=_text(ran.get("ended")),
-        seconds=_seconds(ran.get("started"), ran.get("ended"), int(course.step[-1]) if course is not None else 0),
+        participant=text_of(ran.get("participant", data.plan.participant)),
+        started=started,
+        ended=ended,
+        seconds=_seconds(started, ended, int(course.step[-1]) if course is not None else 0),
         outcome=outcome,
-        finished=bool(ran.get("ended")) and outcome not in (None, "running"),
+        finished=bool(ended) and outcome not in (None, "running"),
         command=str(ran.get("command", data.plan.mode)),
-        title=_text(ran.get("title")),
-        protocol=_text(ran.get("protocol")),
-        bundle=_text(ran.get("bundle")),
+        title=text_of(ran.get("title")),
+        protocol=text_of(ran.get("protocol")),
+        bundle=text_of(ran.get("bundle")),
         synthetic=bool(ran.get("synthetic_bundle")),
         people=tuple(str(each.get("name", "?")) for each in ran.get("eeg", [])),
-        sound=_text(ran.get("sound", {}).get("kind")),
+        sound=text_of(ran.get("sound", {}).get("kind")),
         rows=len(course.rows) if course is not None else 0,
         mean_of=course.mean_of if course is not None else None,
         blocks_planned=len(data.protocol.get("block", [])) or None,
@@ -143,16 +142,17 @@ def glance_of(data: SessionData) -> Glance:
     )
 
 
-def _text(said: object) -> str | None:
+def text_of(said: object) -> str | None:
+    """Return what a file says as text; None where it says nothing."""
     return None if said is None else str(said)
 
 
-def _seconds(started: Any, ended: Any, steps: int) -> float:
+def _seconds(started: str | None, ended: str | None, steps: int) -> float:
     """Return how long it lasted by its steps, else by the clock (which a replay or demo may outrun)."""
     if steps:
         return float(steps)
     try:
-        return (datetime.fromisoformat(str(ended)) - datetime.fromisoformat(str(started))).total_seconds()
+        return (datetime.fromisoformat(ended or "") - datetime.fromisoformat(started or "")).total_seconds()
     except (ValueError, TypeError):
         return 0.0
 
