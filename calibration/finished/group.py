@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import t as student_t
 
-from calibration.finished.report.as_json import INLINE
+from calibration.finished.report.as_json import INLINE, known
 from calibration.finished.report.data import SessionData, load_session
 from calibration.finished.report.numbers import GROUP_REPORT, Glance, glance_of, text_of
 from calibration.finished.report.protocol import Opened
@@ -248,10 +248,6 @@ def _there(values: FloatArray) -> FloatArray:
     return values[np.isfinite(values)]
 
 
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _session(member: Member) -> SessionLine:
     glance, steps = member.glance, member.quality.steps
     return SessionLine(
@@ -264,7 +260,7 @@ def _session(member: Member) -> SessionLine:
         finished=glance.finished,
         steps=steps.all,
         trusted=steps.trusted / steps.all if steps.all else None,
-        measures={name: _known(_measure(member, name)) for name in MEASURES if name != "trusted"},
+        measures={name: known(_measure(member, name)) for name in MEASURES if name != "trusted"},
     )
 
 
@@ -280,8 +276,8 @@ def _participant(person: str, mine: Sequence[Member]) -> ParticipantLine:
         participant=person,
         arm=mine[-1].arm or None,
         sessions=len(mine),
-        measures={name: _known(_mean_measure(mine, name)) for name in MEASURES},
-        each=tuple(_known(float(value)) for value in each),
+        measures={name: known(_mean_measure(mine, name)) for name in MEASURES},
+        each=tuple(known(value) for value in each),
         change_per_session=slope,
         blocks=tuple(
             BlockLine(i, f"{block.number} {block.name}", block.kind, block.mean, block.success_rate)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.finished.report.as_json import known
 from calibration.finished.report.data import FeedbackTable, SessionData
 from calibration.nulls import p_values, shift_null
 from calibration.report.numbers import LEVEL
@@ -85,9 +86,7 @@ def agreement_of(data: SessionData) -> Agreement:
         chance = float(np.percentile(null[:, -1], 100 * (1 - LEVEL)))
         whole = MeanAgreement(float(true.r[-1]), float(mean.single[0]), int(true.steps[-1]), chance)
     each = [
-        RowAgreement(
-            name, kind, _number(true.r[i]), _number(rows.single[i]), _number(rows.family[i]), int(true.steps[i])
-        )
+        RowAgreement(name, kind, known(true.r[i]), known(rows.single[i]), known(rows.family[i]), int(true.steps[i]))
         for i, (name, kind) in enumerate(zip(data.course.rows, data.course.kinds, strict=True))
     ]
     return Agreement(gap, least, whole, tuple(each), tuple(_name(data, number) for number in pairs.stimuli))
@@ -112,7 +111,3 @@ def _sides(course: FeedbackTable) -> tuple[FloatArray, FloatArray]:
         whole = np.where(course.mean_trusted, course.mean[mean], np.nan)
         sides.append(fisher_z(np.column_stack([rows, whole])))
     return sides[0], sides[1]
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -35,7 +35,12 @@ def as_json(value: object) -> Json:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return known(value)
     if value is None or isinstance(value, str | int):
         return value
     raise TypeError(f"a report holds a {type(value).__name__}; expected what JSON has, or a dataclass")
+
+
+def known(value: float) -> float | None:
+    """Return a number as JSON has it: None for NaN and infinity."""
+    return float(value) if math.isfinite(value) else None

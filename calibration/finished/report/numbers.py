@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 
 from calibration.finished.cred_nf import Answer, checklist, other_texts
 from calibration.finished.report.agreement import Agreement, agreement_of
+from calibration.finished.report.as_json import known
 from calibration.finished.report.checklist import Findings
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.protocol import Opened
@@ -167,12 +167,10 @@ def _events(data: SessionData) -> tuple[ListedEvent, ...]:
         and not e.get("name", "").startswith(own)
         and (e["trial_type"], e.get("name")) != ("key", "go")
     ]
-    found = []
-    for i, event in enumerate(some, start=1):
-        onset = cell_number(event.get("onset", ""))
-        shown = onset if math.isfinite(onset) else None
-        found.append(ListedEvent(i, shown, event["trial_type"], event.get("name", "")))
-    return tuple(found)
+    return tuple(
+        ListedEvent(i, known(cell_number(event.get("onset", ""))), event["trial_type"], event.get("name", ""))
+        for i, event in enumerate(some, start=1)
+    )
 
 
 def _hashes(data: SessionData) -> dict[str, str]:
