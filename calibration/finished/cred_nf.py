@@ -9,12 +9,10 @@ published version; 2c, which the tool asks as two questions, is put into one her
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from calibration.finished.report.checklist import FILL
+from calibration.finished.report.checklist import FILL, Findings
 from calibration.finished.report.data import SessionData
-
-Numbers = dict[str, Any]
 
 RECORDED, STUDY, PARTLY, BY_HAND = "recorded", "from the protocol's [study]", "in part", "to be added by hand"
 
@@ -27,6 +25,19 @@ class Item:
     domain: str
     wording: str
     keys: tuple[str, ...]
+    left: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One item as a session answers it: what is recorded, what the protocol's ``[study]`` says, what is left to add."""
+
+    number: str
+    domain: str
+    item: str
+    state: str
+    recorded: str
+    study: str
     left: str
 
 
@@ -82,27 +93,17 @@ ITEMS: Final = (
 )  # fmt: skip
 
 
-def checklist(data: SessionData, numbers: Numbers) -> list[Numbers]:
-    """Return every item with what is recorded, what the protocol's ``[study]`` says, and what is left to add.
-
-    Parameters
-    ----------
-    data
-        The session.
-    numbers
-        Of the report, as far as they are: ``regulation``, ``agreement``, ``quality``, ``opened``.
-    """
+def checklist(data: SessionData, found: Findings) -> tuple[Answer, ...]:
+    """Return every item with what is recorded, what the protocol's ``[study]`` says, and what is left to add."""
     study = {str(key): str(value) for key, value in dict(data.protocol.get("study", {})).items()}
-    found = []
+    answers = []
     for item in ITEMS:
-        recorded = FILL[item.number](data, numbers) if item.number in FILL else ""
+        recorded = FILL[item.number](data, found) if item.number in FILL else ""
         message = "; ".join(study[key] for key in (*item.keys, item.number) if study.get(key))
         state = STUDY if message else BY_HAND if not recorded else PARTLY if item.left else RECORDED
-        found.append(
-            {"number": item.number, "domain": item.domain, "item": item.wording, "state": state, "recorded": recorded,
-             "study": message, "left": "" if message else item.left}
-        )  # fmt: skip
-    return found
+        left = "" if message else item.left
+        answers.append(Answer(item.number, item.domain, item.wording, state, recorded, message, left))
+    return tuple(answers)
 
 
 def other_texts(data: SessionData) -> dict[str, str]:

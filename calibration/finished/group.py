@@ -9,26 +9,24 @@ J. Stat.* 6, 1979). Intervals are Student's over participants.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
+from calibration.finished.report.as_json import INLINE, known
 from calibration.finished.report.data import SessionData, load_session
-from calibration.finished.report.numbers import GROUP_REPORT, glance_numbers, plain
+from calibration.finished.report.numbers import GROUP_REPORT, Glance, glance_of, text_of
 from calibration.finished.report.protocol import Opened
-from calibration.finished.report.quality import quality_numbers
-from calibration.finished.report.regulation import regulation_numbers
+from calibration.finished.report.quality import Quality, quality_of
+from calibration.finished.report.regulation import Regulation, regulation_of
 from rtaffect import __version__
+from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import SettingsError
-
-Array = NDArray[np.float64]
-Numbers = dict[str, Any]
 
 #: Up to so many ways all are taken, beyond them random ones.
 EXACT_WAYS: Final = 20_000
@@ -44,24 +42,114 @@ MEASURES: Final = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """One session of a group: who, in which arm (empty: sealed or none), and its numbers."""
+    """One session of a group: who, in which arm (empty: sealed or none), and what it tells."""
 
     participant: str
     arm: str
     data: SessionData
-    numbers: Numbers
+    glance: Glance
+    regulation: Regulation
+    quality: Quality
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A mean or a difference of means over participants; ``p`` two-sided, None where nothing can be told."""
+    """A mean or a difference of means over ``participants``, of each side; ``p`` two-sided; None: nothing to tell."""
 
-    value: float
+    value: float | None
     low: float | None
     high: float | None
     p: float | None
     exact: bool
-    counts: tuple[int, ...]
+    participants: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfAll:
+    """A measure over all participants, held against 0."""
+
+    name: str
+    test: Test = field(metadata=INLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class OfArm:
+    """The mean of a measure over the participants of an arm."""
+
+    name: str
+    arm: str
+    test: Test = field(metadata=INLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A measure compared between two arms; ``p_holm`` is for all pairs of arms of that measure."""
+
+    name: str
+    arms: tuple[str, str]
+    test: Test = field(metadata=INLINE)
+    p_holm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """A session of a group; ``measures`` by name, ``trusted`` is the share of its ``steps``."""
+
+    folder: str
+    participant: str
+    arm: str | None
+    started: str | None
+    seconds: float
+    outcome: str | None
+    finished: bool
+    steps: int
+    trusted: float | None
+    measures: dict[str, float | None] = field(metadata=INLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLine:
+    """The rule's mean and the rate of success in a block of a participant's ``session``, from 1."""
+
+    session: int
+    block: str
+    kind: str
+    mean: float | None
+    success_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLine:
+    """A participant: means of ``measures`` over sessions, and ``each`` session's feedback less baseline in order."""
+
+    participant: str
+    arm: str | None
+    sessions: int
+    measures: dict[str, float | None] = field(metadata=INLINE)
+    each: tuple[float | None, ...]
+    change_per_session: float | None
+    blocks: tuple[BlockLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReport:
+    """All that is told of a group of sessions; ``arms`` are those of an opened allocation."""
+
+    report: str
+    made_by: str
+    protocol: str | None
+    protocol_sha256: str | None
+    sealed: bool
+    synthetic: bool
+    arms: tuple[str, ...]
+    unit: str
+    value: str
+    participants: tuple[ParticipantLine, ...]
+    sessions: tuple[SessionLine, ...]
+    all: tuple[OfAll, ...]
+    by_arm: tuple[OfArm, ...]
+    comparisons: tuple[Comparison, ...]
+    missing: tuple[str, ...]
 
 
 def load_group(folders: Sequence[Path], opened: Opened | None) -> list[Member]:
@@ -82,15 +170,10 @@ def load_group(folders: Sequence[Path], opened: Opened | None) -> list[Member]:
     found = []
     for data in sessions:
         arm = opened.arm_of(data.ran, data.path) if opened is not None else ""
-        glance = glance_numbers(data)
-        disclosed = bool(arm) or not data.sealed
-        numbers = {
-            "glance": glance,
-            "regulation": regulation_numbers(data, disclosed),
-            "quality": quality_numbers(data),
-        }
-        found.append(Member(str(glance["participant"] or f"({data.path.resolve().name})"), arm, data, numbers))
-    return sorted(found, key=lambda member: str(member.numbers["glance"]["started"] or ""))
+        glance, regulation = glance_of(data), regulation_of(data, bool(arm) or not data.sealed)
+        participant = glance.participant or f"({data.path.resolve().name})"
+        found.append(Member(participant, arm, data, glance, regulation, quality_of(data)))
+    return sorted(found, key=lambda member: member.glance.started or "")
 
 
 def _check_protocols(sessions: Sequence[SessionData]) -> None:
@@ -110,129 +193,120 @@ def _check_protocols(sessions: Sequence[SessionData]) -> None:
         )
 
 
-def group_numbers(members: Sequence[Member]) -> Numbers:
-    """Return the numbers of a group's report; absent ones are None."""
-    arms = sorted({member.arm for member in members if member.arm})
-    people = list(dict.fromkeys(member.participant for member in members))
-    table = {name: _by_participant(members, people, name) for name in MEASURES}
-    arm_of = {member.participant: member.arm for member in members}
-    numbers: Numbers = {
-        "report": GROUP_REPORT,
-        "made_by": __version__,
-        "protocol": members[0].data.ran.get("protocol"),
-        "protocol_sha256": members[0].data.ran.get("protocol_sha256"),
-        "sealed": any(member.data.sealed for member in members),
-        "synthetic": any(member.numbers["glance"]["synthetic"] for member in members),
-        "arms": arms,
-        "unit": members[0].numbers["regulation"]["unit"],
-        "value": members[0].numbers["regulation"]["value"],
-        "participants": [_participant(members, person, arm_of[person]) for person in people],
-        "sessions": [_session(member) for member in members],
-        "all": [
-            {"name": MEASURES[name], **_test(sign_flip_test(table[name][np.isfinite(table[name])]))}
-            for name in MEASURES
-            if name != "trusted"
-        ],
-        "by_arm": _by_arm(people, arm_of, arms, table),
-        "comparisons": _compare(people, arm_of, arms, table),
-        "missing": [f"{member.data.path.name}: {text}" for member in members for text in member.data.missing],
-    }
-    found: Numbers = plain(numbers)
+def by_participant(members: Sequence[Member]) -> dict[str, list[Member]]:
+    """Return each participant's sessions, in order."""
+    found: dict[str, list[Member]] = {}
+    for member in members:
+        found.setdefault(member.participant, []).append(member)
     return found
+
+
+def group_report(members: Sequence[Member]) -> GroupReport:
+    """Return what is told of a group; absent values are None."""
+    arms = tuple(sorted({member.arm for member in members} - {""}))
+    people = by_participant(members)
+    table = {name: np.array([_mean_measure(mine, name) for mine in people.values()]) for name in MEASURES}
+    in_arm = {arm: np.array([mine[-1].arm == arm for mine in people.values()]) for arm in arms}
+    by_arm, comparisons = _by_arm(table, in_arm)
+    over_all = [(name, _there(values)) for name, values in table.items() if name != "trusted"]
+    first = members[0]
+    return GroupReport(
+        report=GROUP_REPORT,
+        made_by=__version__,
+        protocol=first.glance.protocol,
+        protocol_sha256=text_of(first.data.ran.get("protocol_sha256")),
+        sealed=any(member.data.sealed for member in members),
+        synthetic=any(member.glance.synthetic for member in members),
+        arms=arms,
+        unit=first.regulation.unit,
+        value=first.regulation.value,
+        participants=tuple(_participant(person, mine) for person, mine in people.items()),
+        sessions=tuple(_session(member) for member in members),
+        all=tuple(OfAll(MEASURES[name], sign_flip_test(values)) for name, values in over_all),
+        by_arm=by_arm,
+        comparisons=comparisons,
+        missing=tuple(f"{member.data.path.name}: {text}" for member in members for text in member.data.missing),
+    )
 
 
 def _measure(member: Member, name: str) -> float:
     """Return one session's number, NaN where it has none."""
     if name == "trusted":
-        kinds = [k["trusted"] for k in member.numbers["quality"]["kinds"] if k["kind"] == "feedback"]
-        return math.nan if not kinds or kinds[0] is None else float(kinds[0])
-    regulation = member.numbers["regulation"]
-    found = [*regulation["contrasts"], *([regulation["slope"]] if regulation["slope"] else [])]
-    return next((float(each["difference"]) for each in found if each["name"] == name), math.nan)
+        share = next((kind.trusted for kind in member.quality.kinds if kind.kind == "feedback"), None)
+        return math.nan if share is None else share
+    found = member.regulation.difference(name)
+    return math.nan if found is None else found.difference
 
 
-def _by_participant(members: Sequence[Member], people: Sequence[str], name: str) -> Array:
-    """Return the mean over each participant's sessions (people,), NaN where none has it."""
-    found = []
-    for person in people:
-        values = np.array([_measure(member, name) for member in members if member.participant == person])
-        there = values[np.isfinite(values)]
-        found.append(float(there.mean()) if len(there) else math.nan)
-    return np.array(found)
+def _mean_measure(mine: Sequence[Member], name: str) -> float:
+    """Return the mean over a participant's sessions, NaN where none has it."""
+    there = _there(np.array([_measure(member, name) for member in mine]))
+    return float(there.mean()) if len(there) else math.nan
 
 
-def _session(member: Member) -> Numbers:
-    glance, steps = member.numbers["glance"], member.numbers["quality"]["steps"]
-    return {
-        "folder": member.data.path.name, "participant": member.participant, "arm": member.arm or None,
-        "started": glance["started"], "seconds": glance["seconds"], "outcome": glance["outcome"],
-        "finished": glance["finished"], "steps": steps["all"],
-        "trusted": steps["trusted"] / steps["all"] if steps["all"] else None,
-        **{name: _measure(member, name) for name in MEASURES if name != "trusted"},
-    }  # fmt: skip
+def _there(values: FloatArray) -> FloatArray:
+    return values[np.isfinite(values)]
 
 
-def _participant(members: Sequence[Member], person: str, arm: str) -> Numbers:
+def _session(member: Member) -> SessionLine:
+    glance, steps = member.glance, member.quality.steps
+    return SessionLine(
+        folder=member.data.path.name,
+        participant=member.participant,
+        arm=member.arm or None,
+        started=glance.started,
+        seconds=glance.seconds,
+        outcome=glance.outcome,
+        finished=glance.finished,
+        steps=steps.all,
+        trusted=steps.trusted / steps.all if steps.all else None,
+        measures={name: known(_measure(member, name)) for name in MEASURES if name != "trusted"},
+    )
+
+
+def _participant(person: str, mine: Sequence[Member]) -> ParticipantLine:
     """Return a participant's numbers: each session's in order, their mean, and the change from session to session."""
-    mine = [member for member in members if member.participant == person]
-    time_courses = np.array([_measure(member, "feedback less baseline") for member in mine])
-    there = np.flatnonzero(np.isfinite(time_courses))
-    slope = math.nan
+    each = np.array([_measure(member, "feedback less baseline") for member in mine])
+    there = np.flatnonzero(np.isfinite(each))
+    slope = None
     if len(there) > 1:
         at = there - there.mean()
-        slope = float(at @ time_courses[there] / (at @ at))
-    blocks = [
-        {"session": i, "block": f"{block['number']} {block['name']}", "kind": block["kind"], "mean": block["mean"],
-         "success_rate": block["success_rate"]}
-        for i, member in enumerate(mine, start=1)
-        for block in member.numbers["regulation"]["blocks"]
-    ]  # fmt: skip
-    return {
-        "participant": person, "arm": arm or None, "sessions": len(mine),
-        **{name: float(_by_participant(mine, [person], name)[0]) for name in MEASURES},
-        "each": time_courses.tolist(), "change_per_session": slope, "blocks": blocks,
-    }  # fmt: skip
+        slope = float(at @ each[there] / (at @ at))
+    return ParticipantLine(
+        participant=person,
+        arm=mine[-1].arm or None,
+        sessions=len(mine),
+        measures={name: known(_mean_measure(mine, name)) for name in MEASURES},
+        each=tuple(known(value) for value in each),
+        change_per_session=slope,
+        blocks=tuple(
+            BlockLine(i, f"{block.number} {block.name}", block.kind, block.mean, block.success_rate)
+            for i, member in enumerate(mine, start=1)
+            for block in member.regulation.blocks
+        ),
+    )
 
 
 def _by_arm(
-    people: Sequence[str], arm_of: dict[str, str], arms: Sequence[str], table: dict[str, Array]
-) -> list[Numbers]:
-    found = []
+    table: Mapping[str, FloatArray], in_arm: Mapping[str, BoolArray]
+) -> tuple[tuple[OfArm, ...], tuple[Comparison, ...]]:
+    """Return means by arm, and every two arms compared by permutation, with Holm's p over pairs of the same measure."""
+    means, comparisons = list[OfArm](), list[Comparison]()
+    pairs = list(combinations(in_arm, 2))
     for name, values in table.items():
-        for arm in arms:
-            mine = values[[arm_of[person] == arm for person in people]]
-            found.append({"name": MEASURES[name], "arm": arm, **_test(mean_interval(mine[np.isfinite(mine)]))})
-    return found
+        of_arm = {arm: _there(values[mine]) for arm, mine in in_arm.items()}
+        means += [OfArm(MEASURES[name], arm, mean_interval(mine)) for arm, mine in of_arm.items()]
+        tests = [permutation_test(of_arm[a], of_arm[b]) for a, b in pairs]
+        adjusted = holm([test.p for test in tests])
+        comparisons += [Comparison(MEASURES[name], *each) for each in zip(pairs, tests, adjusted, strict=True)]
+    return tuple(means), tuple(comparisons)
 
 
-def _compare(
-    people: Sequence[str], arm_of: dict[str, str], arms: Sequence[str], table: dict[str, Array]
-) -> list[Numbers]:
-    """Compare every two arms by permutation, with Holm's p over pairs of the same measure."""
-    found = []
-    for name, values in table.items():
-        group = {arm: values[[arm_of[p] == arm for p in people] & np.isfinite(values)] for arm in arms}
-        rows = [
-            {"name": MEASURES[name], "arms": [a, b], **_test(permutation_test(group[a], group[b]))}
-            for a, b in combinations(arms, 2)
-        ]
-        adjusted = holm([row["p"] for row in rows])
-        found += [row | {"p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
-    return found
-
-
-def _test(test: Test) -> Numbers:
-    return {
-        "value": test.value, "low": test.low, "high": test.high, "p": test.p, "exact": test.exact,
-        "participants": list(test.counts),
-    }  # fmt: skip
-
-
-def mean_interval(values: Array) -> Test:
+def mean_interval(values: FloatArray) -> Test:
     """Return the mean of participants' values (n,) with its 95 % interval; without one for fewer than two."""
     n = len(values)
     if not n:
-        return Test(math.nan, None, None, None, False, (0,))
+        return Test(None, None, None, None, False, (0,))
     mean = float(values.mean())
     if n < 2:
         return Test(mean, None, None, None, False, (n,))
@@ -240,7 +314,7 @@ def mean_interval(values: Array) -> Test:
     return Test(mean, mean - reach, mean + reach, None, False, (n,))
 
 
-def sign_flip_test(values: Array, seed: int = 0) -> Test:
+def sign_flip_test(values: FloatArray, seed: int = 0) -> Test:
     """Test the mean of participants' values (n,) against 0 by flipping signs; with fewer than two there is no p."""
     found, n = mean_interval(values), len(values)
     if n < 2:
@@ -255,13 +329,15 @@ def sign_flip_test(values: Array, seed: int = 0) -> Test:
     return Test(found.value, found.low, found.high, p, exact, (n,))
 
 
-def permutation_test(first: Array, second: Array, seed: int = 0) -> Test:
+def permutation_test(first: FloatArray, second: FloatArray, seed: int = 0) -> Test:
     """Test whether the means of two groups of participants (n,), (m,) differ by permuting who is in which.
 
     The interval is Welch's; neither it nor p is given for fewer than two participants in a group.
     """
     n, m = len(first), len(second)
-    difference = float(first.mean() - second.mean()) if n and m else math.nan
+    if not n or not m:
+        return Test(None, None, None, None, False, (n, m))
+    difference = float(first.mean() - second.mean())
     if n < 2 or m < 2:
         return Test(difference, None, None, None, False, (n, m))
     values = np.concatenate([first, second])

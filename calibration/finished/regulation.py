@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
-Array = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
+
 Index = NDArray[np.intp]
 
 #: How much of one second's noise leads on to the next, as far as it is looked for.
@@ -55,7 +56,7 @@ class Estimate:
     windows: float
 
 
-def value_correlation(distances: int, window: int, smoothing: int, drift: float) -> Array:
+def value_correlation(distances: int, window: int, smoothing: int, drift: float) -> FloatArray:
     """Return the correlation (distances,) of values 0, 1, ... steps apart.
 
     ``window`` and ``smoothing`` are the lengths of the two moving averages in steps; ``drift`` in [0, 1) is the
@@ -94,14 +95,14 @@ class Blocks:
         How many values that share no data each mean is worth, by the overlap alone.
     """
 
-    means: Array
+    means: FloatArray
     counts: Index
-    weights: Array
-    spread: Array
-    freedom: Array
-    windows: Array
+    weights: FloatArray
+    spread: FloatArray
+    freedom: FloatArray
+    windows: FloatArray
 
-    def estimate(self, contrast: Array) -> Estimate:
+    def estimate(self, contrast: FloatArray) -> Estimate:
         """Return the sum of the means weighted by ``contrast`` (blocks,): one side above 0, the other below."""
         value = float(contrast @ self.means)
         sides = [contrast * (contrast > 0), -contrast * (contrast < 0)]
@@ -119,13 +120,13 @@ class Blocks:
         reach = brentq(lambda limit: above(limit) - tail, 0.0, max(far, 1e-12))
         return Estimate(value, value - reach, value + reach, p, windows)
 
-    def _windows_of(self, side: Array) -> float:
+    def _windows_of(self, side: FloatArray) -> float:
         share = side / side.sum()
         used = share > 0
         return float(1 / (share[used] ** 2 / self.windows[used]).sum())
 
 
-def fit_blocks(values: Array, times: Array, blocks: Index, *, window: int, smoothing: int) -> Blocks:
+def fit_blocks(values: FloatArray, times: FloatArray, blocks: Index, *, window: int, smoothing: int) -> Blocks:
     """Fit a mean to each block's values.
 
     Parameters
@@ -161,7 +162,7 @@ def fit_blocks(values: Array, times: Array, blocks: Index, *, window: int, smoot
     )
 
 
-def slope_contrast(blocks: Sequence[int], count: int) -> Array:
+def slope_contrast(blocks: Sequence[int], count: int) -> FloatArray:
     """Return the contrast (count,) of the least-squares slope per block over two or more ``blocks`` in order."""
     contrast = np.zeros(count)
     place = np.arange(len(blocks)) - (len(blocks) - 1) / 2
@@ -169,14 +170,14 @@ def slope_contrast(blocks: Sequence[int], count: int) -> Array:
     return contrast
 
 
-def mean_contrast(blocks: Sequence[int], counts: Index) -> Array:
+def mean_contrast(blocks: Sequence[int], counts: Index) -> FloatArray:
     """Return the contrast (count,) of the mean of all values of ``blocks``."""
     contrast = np.zeros(len(counts))
     contrast[list(blocks)] = counts[list(blocks)] / counts[list(blocks)].sum()
     return contrast
 
 
-def _under(R: Array, z: Array, which: Index, some: Index) -> tuple[float, Array, float]:
+def _under(R: FloatArray, z: FloatArray, which: Index, some: Index) -> tuple[float, FloatArray, float]:
     """Return the restricted log-likelihood, the covariance of the means, and their degrees of freedom under R."""
     design = np.eye(which.max() + 1)[which]
     average = design / design.sum(axis=0)
@@ -188,7 +189,7 @@ def _under(R: Array, z: Array, which: Index, some: Index) -> tuple[float, Array,
     return _likelihood(z[some], design[some], R[np.ix_(some, some)]), variance * (average.T @ R @ average), freedom
 
 
-def _likelihood(z: Array, design: Array, R: Array) -> float:
+def _likelihood(z: FloatArray, design: FloatArray, R: FloatArray) -> float:
     """Return the restricted log-likelihood of correlations ``R``, the variance taken out, less a constant."""
     free = len(z) - design.shape[1]
     if free < 1:
@@ -213,6 +214,6 @@ def _spacing(times: Index) -> int:
     return max(1, int(np.median(np.diff(times)))) if len(times) > 1 else 1
 
 
-def _worth(times: Index, correlation: Array) -> float:
+def _worth(times: Index, correlation: FloatArray) -> float:
     """Return how many uncorrelated values the mean of those at ``times`` is worth."""
     return float(len(times) ** 2 / correlation[np.abs(times[:, None] - times)].sum())

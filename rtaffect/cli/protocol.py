@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.settings import SynchronySettings
+from rtaffect.common.words import minutes
 from rtaffect.protocol.allocation import draw, seal, unseal
 from rtaffect.protocol.donors import open_donor
 from rtaffect.protocol.model import LEAD_S, Protocol
@@ -92,13 +93,13 @@ def _show(console: Console, found: Protocol) -> None:
         seconds = block.seconds or 0
         start = "key" if block.start == "operator" else "by itself"
         sound = "" if block.sound is None else block.sound.name
-        cells = (str(block.number), clock(begins), clock(seconds), block.kind, block.name, start, sound)
+        cells = (str(block.number), minutes(begins), minutes(seconds), block.kind, block.name, start, sound)
         table.add_row(*(Text(cell) for cell in cells))
         begins += seconds
     console.print(table)
     rule = found.feedback
     lines = [
-        f"{clock(found.seconds or 0)} in all, without waiting for the operator; SHA-256 {found.sha256}",
+        f"{minutes(found.seconds or 0)} in all, without waiting for the operator; SHA-256 {found.sha256}",
         f"Feedback: {rule.value} synchrony of {', '.join(rule.rows)} over {rule.smoothing_s} s, scale {rule.scale}, as "
         f"{rule.show}",
         *(f"Arm {arm.name}: {_arm_in_words(arm.feedback, len(arm.donors), arm.delay_s)}" for arm in found.arms),
@@ -111,11 +112,6 @@ def _arm_in_words(feedback: str, donors: int, delay_s: int | None) -> str:
     if feedback == "yoked":
         return f"another session's feedback, of {donors}"
     return "own feedback" if delay_s is None else f"own feedback, {delay_s} s late"
-
-
-def clock(seconds: int) -> str:
-    """Return seconds as minutes and seconds, 1:05."""
-    return f"{seconds // 60}:{seconds % 60:02d}"
 
 
 @protocol.command("examples")

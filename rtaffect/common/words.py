@@ -15,10 +15,10 @@ def duration(seconds: float) -> str:
     """Return a duration in words: 45 s, 12 min, 3 h 20 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes < 2880 else f"{minutes / 1440:.0f} days"
+    whole = round(seconds / 60)
+    if whole < 90:
+        return f"{whole} min"
+    return f"{whole // 60} h {whole % 60} min" if whole < 2880 else f"{whole / 1440:.0f} days"
 
 
 def size(count: float) -> str:
@@ -26,3 +26,9 @@ def size(count: float) -> str:
     if count < 1e9:
         return f"{count / 1e6:.0f} MB"
     return f"{count / 1e9:.1f} GB" if count < 1e11 else f"{count / 1e9:.0f} GB"
+
+
+def minutes(seconds: float) -> str:
+    """Return a time as minutes and seconds, to the nearest second: 1:05, and 75:00 beyond an hour."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,40 @@ from rtaffect.common.errors import RecordingError, under
 from rtaffect.plan.session_plan import SessionPlan, read_plan
 
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTable:
+    """A table's cells as text, by column; ``lost`` lines were cut short or damaged, as a loss of power leaves them."""
+
+    columns: dict[str, list[str]]
+    lost: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> SessionTable:
+        """Return the table that is in a file's ``text``; of a line that is not complete nothing."""
+        first, *lines = text.split("\n")
+        # What follows the last line's end is a line whose end, and perhaps more, is missing.
+        rest = lines.pop() if lines else ""
+        names = first.rstrip("\r").split("\t")
+        cells = [line.rstrip("\r").split("\t") for line in lines]
+        whole = [row for row in cells if len(row) == len(names)]
+        lost = len(cells) - len(whole) + bool(rest.strip("\0"))
+        return cls({name: [row[i] for row in whole] for i, name in enumerate(names)}, lost)
+
+    @property
+    def lines(self) -> list[dict[str, str]]:
+        """The lines: cells by column."""
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
+
+
+def cell_number(text: str) -> float:
+    """Return the number that a table's cell holds; NaN for ``n/a`` and what is no finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +73,11 @@ class RecordedSession:
         """
         path = self.path / name
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+            return SessionTable.parse(path.read_text(encoding="utf-8")).lines
         except (OSError, UnicodeDecodeError) as error:
             raise RecordingError(
                 f"session {self.path} has no readable {name} ({error}); copy the whole folder"
             ) from None
-        columns = rows[0] if rows else []
-        return [dict(zip(columns, row, strict=True)) for row in rows[1:] if len(row) == len(columns)]
 
 
 def open_session(path: Path) -> RecordedSession:

@@ -14,6 +14,7 @@ import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import at_terminal
+from rtaffect.common.words import minutes
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
@@ -188,9 +189,8 @@ def describe_notices(latest: Feedback | None) -> str:
 
 def session_clock(seconds: float) -> str:
     """Return ``seconds`` as min:s or h:min:s."""
-    whole = int(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}:{minutes(rest):0>5}" if hours else minutes(rest)
 
 
 def correlation_text(value: float) -> str:

@@ -20,16 +20,16 @@ from PIL import Image
 
 from calibration.finished.cred_nf import BY_HAND, ITEMS, PARTLY, RECORDED, STUDY
 from calibration.finished.group import holm, load_group, permutation_test, sign_flip_test
+from calibration.finished.report.as_json import as_json
 from calibration.finished.report.blocks import blocks_of
 from calibration.finished.report.command import command
 from calibration.finished.report.data import load_session
 from calibration.finished.report.figures import time_course_figures, time_course_pages
 from calibration.finished.report.group import write_group_report
 from calibration.finished.report.group_figures import aligned, between, longest_blocks, values_of
-from calibration.finished.report.numbers import session_numbers
-from calibration.finished.report.page import check_out, write_session_report
+from calibration.finished.report.numbers import session_report
+from calibration.finished.report.page import check_out, session_page, write_session_report
 from calibration.finished.report.protocol import opened_allocation
-from calibration.finished.report.sections import agreement, banner, headline, regulation
 from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
 from rtaffect.protocol.allocation import unseal
 from rtaffect.protocol.unblinding import check_session, note_opening
@@ -76,15 +76,26 @@ class _Texts(HTMLParser):
 
 
 class Page:
-    """A written report: its text, its tables' rows, its numbers."""
+    """A report: its text, its tables' rows, and its numbers as JSON has them."""
 
-    def __init__(self, path: Path) -> None:
-        self.html = path.read_text(encoding="utf-8")
+    def __init__(self, html: str, numbers: dict) -> None:
+        self.html, self.numbers = html, numbers
         parsed = _Texts()
         parsed.feed(self.html)
         self.text = " ".join("".join(parsed.words).replace("\N{NO-BREAK SPACE}", " ").split())
         self.rows, self.sources = parsed.rows, parsed.sources
-        self.numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+
+    @classmethod
+    def at(cls, path: Path) -> Page:
+        numbers = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return cls(path.read_text(encoding="utf-8"), numbers)
+
+    @classmethod
+    def of(cls, folder: Path) -> Page:
+        """The report of a session, not written."""
+        data = load_session(folder)
+        report = session_report(data, None)
+        return cls(session_page(data, report), as_json(report))
 
     def row(self, first: str) -> list[str]:
         return next(row for row in self.rows if row and row[0] == first)
@@ -103,12 +114,12 @@ def session(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def page(session) -> Page:
     write_session_report(session, session / "report.html")
-    return Page(session / "report.html")
+    return Page.at(session / "report.html")
 
 
-def reported(folder: Path, out: Path) -> Page:
-    write_session_report(folder, out)
-    return Page(out)
+def reported(folder: Path, out: Path, unblinded: Path | None = None) -> Page:
+    write_session_report(folder, out, unblinded)
+    return Page.at(out)
 
 
 def test_the_page_needs_nothing_else(page):
@@ -117,6 +128,35 @@ def test_the_page_needs_nothing_else(page):
         assert source.startswith("data:image/png;base64,")
         assert base64.b64decode(source.split(",", 1)[1]).startswith(b"\x89PNG")
     assert not re.search(r'(src|href)="(?!data:|#)', page.html)
+
+
+def test_texts_of_files_and_streams_are_shown_as_they_are(session, tmp_path):
+    """Whatever a note, a stream or a block is called, it is text and no HTML."""
+    odd = "<b>R&D"
+    folder = write_session(
+        tmp_path / "odd", blocks=(FakeBlock("baseline", f"Run {odd}", 40),), people=(odd,),
+        study={"control": f"Sham {odd}", "else": odd}, protocol=f"Protocol {odd}", staged=True,
+    )  # fmt: skip
+    events = folder / "events.tsv"
+    events.write_text(
+        events.read_text(encoding="utf-8").replace("the door was opened", f"Note {odd}"), encoding="utf-8"
+    )
+    page = reported(folder, tmp_path / "odd.html")
+    assert "<b>" not in page.html
+    assert "&amp;amp;" not in page.html
+    for text in (f"1 Run {odd}", f"Sham {odd}", f"else: {odd}", f"Protocol {odd}", f"Note {odd}"):
+        assert text in page.text
+    assert page.row(odd)[1] == "EEG"
+    write_group_report([folder], tmp_path / "group.html")
+    group = Page.at(tmp_path / "group.html")
+    assert "<b>" not in group.html
+    assert f"Group report: Protocol {odd}" in group.text
+
+
+def test_what_json_has_not_is_refused():
+    assert as_json((np.float32(1.5), np.nan, {"a": [None, True]})) == [1.5, None, {"a": [None, True]}]
+    with pytest.raises(TypeError, match="expected what JSON has"):
+        as_json(Path("here"))
 
 
 def test_the_glance_says_what_ran(page, session):
@@ -239,15 +279,15 @@ def test_texts_of_the_study_answer_items_and_the_rest_is_kept(tmp_path):
         "3a": "Mood, before and after",
         "funding": "none",
     }
-    found = session_numbers(load_session(write_session(tmp_path / "a", study=study, blocks=SHORT, **LIGHT)), None)
-    items = {item["number"]: item for item in found["checklist"]}
-    assert [items[n]["study"] for n in ("1b", "6a", "3a", "1a")] == [
+    found = session_report(load_session(write_session(tmp_path / "a", study=study, blocks=SHORT, **LIGHT)), None)
+    answers = {answer.number: answer for answer in found.checklist}
+    assert [answers[n].study for n in ("1b", "6a", "3a", "1a")] == [
         "24 & more",
         "Transfer",
         "Mood, before and after",
         "",
     ]
-    assert found["other_texts"] == {"funding": "none"}
+    assert found.other_texts == {"funding": "none"}
 
 
 def test_settings_versions_and_hashes_are_in_full(page, session):
@@ -262,31 +302,30 @@ def test_settings_versions_and_hashes_are_in_full(page, session):
 def test_a_strong_effect_is_told_and_none_is_not(tmp_path):
     strong = write_session(tmp_path / "strong", blocks=with_effects((0, 0.3, 0.3, 0.0)), **LIGHT)
     none = write_session(tmp_path / "none", blocks=with_effects((0, 0, 0, 0)), seed=4, **LIGHT)
-    numbers = [session_numbers(load_session(folder), None) for folder in (strong, none)]
-    message = [each["regulation"]["contrasts"][0] for each in numbers]
+    pages = [Page.of(folder) for folder in (strong, none)]
+    message = [page.numbers["regulation"]["contrasts"][0] for page in pages]
     assert message[0]["p"] < 0.001
     assert message[0]["low"] < 0.3 < message[0]["high"]
     assert message[1]["p"] > 0.05
-    assert headline(numbers[0]).startswith("Regulation: in feedback the value lay above the baseline by .")
-    assert "not distinguishable from none" in headline(numbers[1])
+    assert "Regulation: in feedback the value lay above the baseline by ." in pages[0].text
+    assert "not distinguishable from none" in pages[1].text
 
 
 def test_short_blocks_are_told_in_words(tmp_path):
     blocks = (FakeBlock("baseline", "Baseline", 60), FakeBlock("feedback", "Run 1", 25, "tale.wav"))
-    numbers = session_numbers(load_session(write_session(tmp_path / "a", blocks=blocks, **LIGHT)), None)
-    assert "with fewer than 3 nothing can be said of how sure that is" in headline(numbers)
-    text = regulation(numbers)[0]
-    assert "Too few windows" in text
-    assert "too few windows</td>" in text
-    assert "There is one block of feedback with values" in text
-    assert "fewer cannot tell agreement from chance" in agreement(numbers)[0]
+    page = Page.of(write_session(tmp_path / "a", blocks=blocks, **LIGHT))
+    assert "with fewer than 3 nothing can be said of how sure that is" in page.text
+    assert "Too few windows" in page.text
+    assert page.row("feedback less baseline")[2] == "too few windows"
+    assert "There is one block of feedback with values" in page.text
+    assert "fewer cannot tell agreement from chance" in page.text
 
 
 def test_synthetic_bundles_and_sessions_without_an_end_are_told_first(tmp_path):
     folder = write_session(tmp_path / "a", blocks=SHORT, synthetic=True, outcome="running", **LIGHT)
-    text = banner(session_numbers(load_session(folder), None))
-    assert "Synthetic bundle" in text
-    assert "no recorded end" in text
+    banner = Page.of(folder).html.split("<nav>", maxsplit=1)[0]
+    assert "Synthetic bundle" in banner
+    assert "no recorded end" in banner
 
 
 MILD = (
@@ -327,13 +366,13 @@ def test_a_sealed_arm_is_not_told_until_it_is_opened(tmp_path):
     with pytest.raises(SettingsError, match="there is no record of an opening"):
         write_session_report(sham, tmp_path / "no.html", sealed)
     record = open_on_record(sealed, [real, sham])
-    message = session_numbers(load_session(sham), opened_allocation(record))
-    assert "Unblinded: the participant is in the arm &#x27;sham&#x27;" in banner(message)
-    assert abs(message["regulation"]["shown_against_own"]) < 0.9
-    assert message["regulation"]["blocks"][1]["level"] is not None
-    own = session_numbers(load_session(real), opened_allocation(sealed))
-    assert own["arm"] == "real"
-    assert own["regulation"]["shown_against_own"] == pytest.approx(1.0, abs=1e-3)
+    disclosed = reported(sham, tmp_path / "open.html", record)
+    assert "Unblinded: the participant is in the arm 'sham'" in disclosed.text
+    assert abs(disclosed.numbers["regulation"]["shown_against_own"]) < 0.9
+    assert disclosed.numbers["regulation"]["blocks"][1]["level"] is not None
+    own = session_report(load_session(real), opened_allocation(sealed))
+    assert own.arm == "real"
+    assert own.regulation.shown_against_own == pytest.approx(1.0, abs=1e-3)
 
 
 def test_pictures_of_a_blinded_session_have_no_level(tmp_path):
@@ -448,10 +487,12 @@ def test_what_is_missing_is_told(tmp_path, change, message):
 def test_what_is_left_is_used(tmp_path, change, message):
     folder = write_session(tmp_path / "s", blocks=SHORT, **LIGHT)
     change(folder)
-    numbers = session_numbers(load_session(folder), None)
-    assert message in " ".join([*numbers["missing"], *numbers["regulation"]["notes"]])
-    assert [block["name"] for block in numbers["regulation"]["blocks"]] == ["Baseline", "Run 1", "Run 2"]
-    assert numbers["regulation"]["contrasts"][0]["difference"] > 0.03, "the planted effect"
+    report = session_report(load_session(folder), None)
+    assert message in " ".join([*report.missing, *report.regulation.notes])
+    assert [block.name for block in report.regulation.blocks] == ["Baseline", "Run 1", "Run 2"]
+    found = report.regulation.difference("feedback less baseline")
+    assert found is not None
+    assert found.difference > 0.03, "the planted effect"
 
 
 def test_a_changed_protocol_is_not_taken_for_the_sessions(tmp_path):
@@ -474,15 +515,15 @@ def test_a_session_without_a_protocol_or_a_code_has_a_report(tmp_path):
 
 def test_a_predicted_value_is_not_called_regulation(tmp_path):
     data = load_session(write_session(tmp_path / "s", blocks=SHORT, value="predicted", **LIGHT))
-    assert any("nothing here is regulation" in note for note in session_numbers(data, None)["regulation"]["notes"])
+    assert any("nothing here is regulation" in note for note in session_report(data, None).regulation.notes)
 
 
 def test_a_difference_is_averaged_as_it_is(tmp_path):
     folder = write_session(tmp_path / "s", blocks=SHORT, value="difference", **LIGHT)
-    found = session_numbers(load_session(folder), None)["regulation"]
+    found = session_report(load_session(folder), None).regulation
     values = [float(m["value"]) for m in lines(folder, "moments.tsv") if m["block"] == "2" and m["value"] != "n/a"]
-    assert found["unit"] == "difference of correlations"
-    assert found["blocks"][1]["mean"] == pytest.approx(np.mean(values))
+    assert found.unit == "difference of correlations"
+    assert found.blocks[1].mean == pytest.approx(np.mean(values))
 
 
 def test_long_sessions_are_drawn_on_several_pages(tmp_path):
@@ -546,9 +587,9 @@ def test_the_command_writes_beside_the_session(tmp_path):
     message, error = run_command(str(folder))
     assert error is None
     assert f"report {folder / 'report.html'}" in message
-    assert Page(folder / "report.html").numbers["report"] == "rtaffect session"
+    assert Page.at(folder / "report.html").numbers["report"] == "rtaffect session"
     check_out(folder / "report.html")  # is a report: may be replaced
-    assert not list(folder.glob("*.part"))
+    assert not [path for path in folder.iterdir() if ".part" in path.name]
 
 
 @pytest.mark.parametrize(
@@ -600,11 +641,11 @@ def group(tmp_path_factory) -> tuple[list[Path], Path]:
 def opened(group, tmp_path_factory) -> Page:
     out = tmp_path_factory.mktemp("out") / "group.html"
     write_group_report(group[0], out, group[1])
-    return Page(out)
+    return Page.at(out)
 
 
 def test_participants_are_the_unit(opened, group):
-    single = [session_numbers(load_session(f), None)["regulation"]["contrasts"][0]["difference"] for f in group[0]]
+    single = [session_report(load_session(f), None).regulation.contrasts[0].estimate.difference for f in group[0]]
     people = {p["participant"]: p for p in opened.numbers["participants"]}
     assert len(people) == 8
     assert people["P01"]["sessions"] == 2
@@ -654,12 +695,12 @@ def test_time_courses_are_means_between_participants(group):
 
 
 def test_a_blinded_group_tells_no_arm(group, tmp_path):
-    numbers, _ = write_group_report(group[0][:3], tmp_path / "group.html")
-    page = Page(tmp_path / "group.html")
+    report = write_group_report(group[0][:3], tmp_path / "group.html")
+    page = Page.at(tmp_path / "group.html")
     assert "Blinded: arms are sealed and are not compared" in page.text
     assert "sham" not in page.html
-    assert numbers["arms"] == numbers["comparisons"] == numbers["by_arm"] == []
-    assert numbers["all"][0]["participants"] == [3]
+    assert report.arms == report.comparisons == report.by_arm == ()
+    assert report.all[0].test.participants == (3,)
 
 
 def test_different_protocols_are_not_mixed(tmp_path):
@@ -677,7 +718,7 @@ def test_a_group_of_one_and_one_without_values_has_a_report(tmp_path):
     emptied(bad)
     message, error = run_command("--group", str(good), str(bad), "--out", str(tmp_path / "group.html"))
     assert error is None, message
-    page = Page(tmp_path / "group.html")
+    page = Page.at(tmp_path / "group.html")
     assert "with fewer than two nothing can be said" in page.text
     assert "b: feedback.tsv: it is empty" in page.text
     assert page.numbers["participants"][1]["feedback less baseline"] is None

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from calibration.finished.bids.eeg import Entities
-from calibration.finished.bids.recording import sha256_of
 from calibration.finished.bids.tables import ABSENT, write_json, write_tsv
 from calibration.finished.bids.texts import PARTICIPANTS_JSON, README, SCANS_JSON
 from calibration.studies.tables import read_table
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.files import sha256_of
 
 DESCRIPTION, PARTICIPANTS, STIMULI = "dataset_description.json", "participants.tsv", "stimuli"
 #: Column of ``*_scans.tsv`` that tells which recording a file was made of.

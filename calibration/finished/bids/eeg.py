@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calibration.finished.bids.recording import Headset
-from calibration.finished.bids.tables import ABSENT, cell, lines_of, number, write_json, write_tsv
+from calibration.finished.bids.tables import ABSENT, cell, lines_of, write_json, write_tsv
 from rtaffect.common.errors import ArtifactError, RecordingError
 from rtaffect.common.montage import known_name, place_of
-from rtaffect.plan.session_folder import RecordedSession
+from rtaffect.plan.session_folder import RecordedSession, cell_number
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -110,7 +110,7 @@ def bad_channels(session: RecordedSession, headset: Headset) -> dict[str, str]:
         lines = []
     shares: dict[str, list[float]] = {}
     for line in lines:
-        share = number(line["quality"]) if line["person"] == headset.name else float("nan")
+        share = cell_number(line["quality"]) if line["person"] == headset.name else float("nan")
         if share >= 0:
             shares.setdefault(place_of(line["channel"]), []).append(share)
     for name in headset.channels:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from calibration.finished.bids.grid import Grid
-from calibration.finished.bids.tables import ABSENT, cell, number
+from calibration.finished.bids.tables import ABSENT, cell
 from rtaffect import __version__
-from rtaffect.plan.session_folder import RecordedSession
+from rtaffect.plan.session_folder import RecordedSession, cell_number
 
 EVENTS_FILE = "events.tsv"
 COLUMNS = ("onset", "duration", "trial_type", "value", "stim_file", "block", "block_kind", "sample")
@@ -112,15 +112,15 @@ def events_json(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 def _when(row: Mapping[str, str], origin: float) -> float:
     """Return an event's LSL time, s; NaN if it says none."""
-    disclosed = number(row.get("lsl_time", ABSENT))
-    return disclosed if math.isfinite(disclosed) else origin + number(row.get("onset", ABSENT))
+    disclosed = cell_number(row.get("lsl_time", ABSENT))
+    return disclosed if math.isfinite(disclosed) else origin + cell_number(row.get("onset", ABSENT))
 
 
 def _line(
     row: Mapping[str, str], when: float, ends: Mapping[str, float], grid: Grid, disclosed: Disclosure
 ) -> list[str]:
     kind, name = row.get("trial_type", ABSENT), row.get("name", ABSENT)
-    duration, onset = number(row.get("duration", ABSENT)), grid.onset(when)
+    duration, onset = cell_number(row.get("duration", ABSENT)), grid.onset(when)
     if kind == "block" and math.isnan(duration):
         duration = ends.get(row.get("block", ABSENT), math.nan) - when
     if kind in _FREE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tomllib
@@ -21,6 +20,7 @@ from calibration.finished.bids.recording import Headset, NotRecordedError, Sessi
 from calibration.finished.bids.tables import write_json, write_tsv
 from calibration.finished.bids.texts import description
 from rtaffect.common.errors import RecordingError, RtaffectError
+from rtaffect.common.files import sha256_of
 
 __all__ = ["Choices", "ExportError", "Exported", "export"]
 
@@ -160,7 +160,7 @@ def _about(planned: Planned) -> dict[str, Any]:
     file = session.plan.protocol.file
     try:
         content = file.read_bytes() if file is not None else b""
-        if hashlib.sha256(content).hexdigest() == session.ran.get("protocol_sha256"):
+        if sha256_of(content) == session.ran.get("protocol_sha256"):
             protocol = tomllib.loads(content.decode())
             texts = [block.get("instruction", "") for block in protocol.get("block", ())]
             said = {

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibration.finished.bids.grid import Grid
-from calibration.finished.bids.tables import ABSENT, cell, lines_of, number, write_json
+from calibration.finished.bids.tables import ABSENT, cell, lines_of, write_json
 from rtaffect.common.errors import RecordingError
-from rtaffect.plan.session_folder import RecordedSession
+from rtaffect.plan.session_folder import RecordedSession, cell_number
 
 #: Columns of ``feedback.tsv`` that are told for each row, and what they are.
 _FOUND = {
@@ -73,7 +73,7 @@ def time_course_of(session: RecordedSession, person: str, *, shown: bool) -> Ste
         If there is no readable ``feedback.tsv``, or it says no times.
     """
     lines = lines_of(session, "feedback.tsv", ("step", "lsl_time", "row", "kind", *_FOUND))
-    timed = {int(line["step"]): number(line["lsl_time"]) for line in lines if line["step"].isdigit()}
+    timed = {int(line["step"]): cell_number(line["lsl_time"]) for line in lines if line["step"].isdigit()}
     if not timed:
         return None
     steps = sorted(timed)
@@ -133,7 +133,7 @@ class _Table:
         for step, text in found:
             at = int(step) - self._first if step.isdigit() else -1
             if 0 <= at < self._count:
-                cells[at] = _BOOLEAN.get(text, cell(number(text)))
+                cells[at] = _BOOLEAN.get(text, cell(cell_number(text)))
 
     def rows(self) -> list[list[str]]:
         """Return all cells, a list a step."""

@@ -18,8 +18,9 @@ from typing import Any
 from calibration.finished.bids.dataset import Dataset
 from calibration.finished.bids.eeg import Entities
 from calibration.finished.bids.events import stimulus_files
-from calibration.finished.bids.recording import headsets_of, sha256_of
+from calibration.finished.bids.recording import headsets_of
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.files import sha256_of
 from rtaffect.plan.session_folder import RecordedSession, open_session
 
 #: A folder that began within this time of the one before belongs to the same visit.
@@ -197,15 +198,7 @@ def _call(planned: Sequence[Planned], dataset: Dataset, choices: Choices, proble
         problems.append(
             f"{dataset.root}: recordings of sub-{', sub-'.join(without)} are in no session (ses-); export elsewhere"
         )
-    # Of those in the dataset it is not known when they were.
-    visits: dict[str, tuple[int, datetime | None]] = {}
-    for each in dataset.recordings:
-        if each.ses.isdigit():
-            visits[each.sub] = max(int(each.ses), visits.get(each.sub, (0, None))[0]), None
-    runs = Counter[tuple[str, str, str]]()
-    for each in dataset.recordings:
-        key = (each.sub, each.ses, each.task)
-        runs[key] = max(runs[key], int(each.run) if each.run.isdigit() else 1)
+    visits, runs = _counted(dataset)
     for p in planned:
         task = choices.task or task_label(p.task_name)
         for headset, code in p.codes.items():
@@ -216,3 +209,16 @@ def _call(planned: Sequence[Planned], dataset: Dataset, choices: Choices, proble
             ses = choices.session or f"{number:02d}"
             runs[code, ses, task] += 1
             p.called[headset] = Entities(code, ses, task, f"{runs[code, ses, task]:02d}")
+
+
+def _counted(dataset: Dataset) -> tuple[dict[str, tuple[int, datetime | None]], Counter[tuple[str, str, str]]]:
+    """Return of what is in the dataset each participant's last session, by number, and the runs of each task in it."""
+    visits: dict[str, tuple[int, datetime | None]] = {}
+    runs = Counter[tuple[str, str, str]]()
+    for each in dataset.recordings:
+        # It is not known when they were.
+        if each.ses.isdigit():
+            visits[each.sub] = max(int(each.ses), visits.get(each.sub, (0, None))[0]), None
+        key = (each.sub, each.ses, each.task)
+        runs[key] = max(runs[key], int(each.run) if each.run.isdigit() else 1)
+    return visits, runs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,12 +177,6 @@ def headsets_of(session: RecordedSession) -> list[dict[str, Any]]:
     """Return what ``session.toml`` says of each headset, in order."""
     said = session.ran.get("eeg")
     return [each for each in said if isinstance(each, dict) and each.get("name")] if isinstance(said, list) else []
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _on_grid(

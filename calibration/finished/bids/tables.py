@@ -23,15 +23,6 @@ def cell(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def number(text: str) -> float:
-    """Return the number that a cell holds; NaN if none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
 def lines_of(session: RecordedSession, name: str, columns: Sequence[str]) -> list[dict[str, str]]:
     """Return the lines of a session's table, which must have ``columns``.
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.finished.report.tables import Columns, has_columns, number, numbers, whole_numbers
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from calibration.finished.report.tables import Columns, has_columns, numbers, whole_numbers
+from rtaffect.common.arrays import BoolArray, FloatArray
+from rtaffect.plan.session_folder import cell_number
 
 #: A sound that was heard for less of a block is not told of it, s.
 LEAST_HEARD_S = 0.5
@@ -23,17 +22,17 @@ class ProtocolSteps:
     """``protocol_steps.tsv``: S steps. ``block`` is the number from 1; ``level`` what was shown, NaN where neutral."""
 
     step: NDArray[np.intp]
-    time: Array
+    time: FloatArray
     block: NDArray[np.intp]
     kind: tuple[str, ...]
     name: tuple[str, ...]
-    running: Mask
-    value: Array
-    low: Array
-    high: Array
-    threshold: Array
-    level: Array
-    success: Mask
+    running: BoolArray
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    threshold: FloatArray
+    level: FloatArray
+    success: BoolArray
     reason: tuple[str, ...]
 
 
@@ -97,7 +96,8 @@ def blocks_of(
             )
     begun: dict[int, tuple[dict[str, str], float]] = {}
     for event in events:
-        block, what, onset = number(event.get("block", "")), event.get("trial_type"), number(event.get("onset", ""))
+        block, onset = cell_number(event.get("block", "")), cell_number(event.get("onset", ""))
+        what = event.get("trial_type")
         if math.isnan(block) or math.isnan(onset):
             continue
         if what == "block":
@@ -113,7 +113,7 @@ def blocks_of(
 
 
 def _with_stimuli(run: BlockRun, events: Sequence[dict[str, str]]) -> BlockRun:
-    played = [(event, number(event.get("onset", ""))) for event in events if event.get("trial_type") == "stimulus"]
+    played = [(event, cell_number(event.get("onset", ""))) for event in events if event.get("trial_type") == "stimulus"]
     found = []
     for i, (event, onset) in enumerate(played):
         begin = max(onset, run.start)
@@ -129,8 +129,8 @@ def _heard_until(
     """Return when a sound ended: as it was noted, as it was planned, or when the next began."""
     for other in events:
         if other.get("trial_type") == "stimulus-end" and other.get("name") == event.get("name"):
-            end = number(other.get("onset", ""))
+            end = cell_number(other.get("onset", ""))
             if end >= onset:
                 return end
-    duration = number(event.get("duration", ""))
+    duration = cell_number(event.get("duration", ""))
     return onset + duration if math.isfinite(duration) else min(later, default=math.inf)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from calibration.finished.report.data import SessionData
-from calibration.report.html import count_of, decimal, p_is, percent
-
-Numbers = dict[str, Any]
-Fill = Callable[[SessionData, Numbers], str]
-
-#: What fills an item, by its number; an empty text where nothing was recorded.
-FILL: Final[dict[str, Fill]] = {}
+from calibration.finished.report.quality import Quality
+from calibration.finished.report.regulation import Difference, Regulation
+from calibration.pages import count_of, decimal, p_is, percent
 
 
-def _fills(number: str) -> Callable[[Fill], Fill]:
-    def keep(function: Fill) -> Fill:
-        FILL[number] = function
-        return function
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What of a report the checklist tells of; ``arm`` is that of an opened allocation."""
 
-    return keep
+    arm: str | None
+    regulation: Regulation
+    quality: Quality
 
 
-@_fills("2a")
-def _control(data: SessionData, _: Numbers) -> str:
+def _control(data: SessionData, _: Findings) -> str:
     arms = [f"{arm.get('name')} ({arm.get('feedback')})" for arm in data.protocol.get("arm", [])]
     kinds = sorted({run.kind for run in data.blocks})
     if not arms and not kinds:
@@ -33,8 +30,7 @@ def _control(data: SessionData, _: Numbers) -> str:
     return message + f"Conditions within the session: {', '.join(kinds)}." if kinds else message
 
 
-@_fills("2b")
-def _double_blind(data: SessionData, _: Numbers) -> str:
+def _double_blind(data: SessionData, _: Findings) -> str:
     if not data.sealed:
         return ""
     sha256 = str(data.ran.get("allocation_sha256", ""))
@@ -44,19 +40,17 @@ def _double_blind(data: SessionData, _: Numbers) -> str:
     )
 
 
-@_fills("2c")
-def _blind_analysis(data: SessionData, numbers: Numbers) -> str:
+def _blind_analysis(data: SessionData, found: Findings) -> str:
     if not data.sealed:
         return ""
     return (
         "This report was made with the opened allocation."
-        if numbers.get("arm")
+        if found.arm
         else "This report was made without opening the allocation."
     )
 
 
-@_fills("3b")
-def _strategy(data: SessionData, _: Numbers) -> str:
+def _strategy(data: SessionData, _: Findings) -> str:
     message = [
         f"{block.get('name')}: \N{LEFT DOUBLE QUOTATION MARK}{block['instruction']}\N{RIGHT DOUBLE QUOTATION MARK}"
         for block in data.protocol.get("block", [])
@@ -65,15 +59,13 @@ def _strategy(data: SessionData, _: Numbers) -> str:
     return f"Instructions on the screen. {' '.join(message)}" if message else ""
 
 
-@_fills("3c")
-def _strategies_used(data: SessionData, _: Numbers) -> str:
+def _strategies_used(data: SessionData, _: Findings) -> str:
     message = [event.get("name", "") for event in data.events if event.get("trial_type") == "note"]
     notes = [name for name in message if not name.startswith("session/")]
     return f"Notes of the session: {'; '.join(notes)}." if notes else ""
 
 
-@_fills("3d")
-def _processing(data: SessionData, _: Numbers) -> str:
+def _processing(data: SessionData, _: Findings) -> str:
     signal = data.ran.get("settings", {}).get("signal", {})
     if not signal:
         return ""
@@ -93,29 +85,25 @@ def _processing(data: SessionData, _: Numbers) -> str:
     )
 
 
-@_fills("3e")
-def _artifact_effects(_: SessionData, numbers: Numbers) -> str:
-    kinds = numbers["quality"].get("kinds", [])
-    message = [f"{each['kind']} {percent(each['trusted'])}" for each in kinds if each["trusted"] is not None]
+def _artifact_effects(_: SessionData, found: Findings) -> str:
+    message = [f"{each.kind} {percent(each.trusted)}" for each in found.quality.kinds if each.trusted is not None]
     return f"Share of seconds with a trusted value, by condition: {', '.join(message)}." if message else ""
 
 
-@_fills("4a")
-def _feature(data: SessionData, numbers: Numbers) -> str:
+def _feature(data: SessionData, found: Findings) -> str:
     synchrony = data.ran.get("settings", {}).get("synchrony", {})
     if not synchrony:
         return ""
     bundle = f" Bundle {data.ran['bundle']}, featurizer {data.ran.get('featurizer')}." if data.ran.get("bundle") else ""
     against = "the stored mean of a reference group, or the other people of the session"
     return (
-        f"Value of the rule: {numbers['regulation']['value']}. Observed synchrony: correlation of the "
+        f"Value of the rule: {found.regulation.value}. Observed synchrony: correlation of the "
         f"{synchrony.get('signal', 'broadband')} signal with {against}, in windows of {data.window_s} s that move "
         f"on by 1 s. Predicted synchrony: ridge regression from the sound's features.{bundle}"
     )
 
 
-@_fills("4b")
-def _reinforcement(data: SessionData, _: Numbers) -> str:
+def _reinforcement(data: SessionData, _: Findings) -> str:
     rule = data.rule
     if not rule:
         return ""
@@ -132,8 +120,7 @@ def _reinforcement(data: SessionData, _: Numbers) -> str:
     return f"Level 0 and 1 at the {ends} of the baseline's values, success from {threshold} on{gain}."
 
 
-@_fills("4c")
-def _modality(data: SessionData, _: Numbers) -> str:
+def _modality(data: SessionData, _: Findings) -> str:
     names = {
         "ring": "a ring that fills (visual)",
         "bar": "a bar that rises (visual)",
@@ -145,8 +132,7 @@ def _modality(data: SessionData, _: Numbers) -> str:
     return f"{names.get(show, show).capitalize()}; neutral while there is no trusted value."
 
 
-@_fills("4d")
-def _displayed(data: SessionData, _: Numbers) -> str:
+def _displayed(data: SessionData, _: Findings) -> str:
     if data.protocol_steps is None:
         return ""
     return (
@@ -155,8 +141,7 @@ def _displayed(data: SessionData, _: Numbers) -> str:
     )
 
 
-@_fills("4e")
-def _hardware(data: SessionData, _: Numbers) -> str:
+def _hardware(data: SessionData, _: Findings) -> str:
     eeg = [
         f"{e.get('name')} ({count_of(len(e.get('channels', [])), 'channel')} at {e.get('rate', 0):g} Hz, by "
         f"{'LSL' if e.get('stream') else 'its driver'})"
@@ -167,27 +152,42 @@ def _hardware(data: SessionData, _: Numbers) -> str:
     return "; ".join([*([f"EEG: {', '.join(eeg)}"] if eeg else []), software, *([str(system)] if system else [])]) + "."
 
 
-@_fills("5a")
-def _regulation(_: SessionData, numbers: Numbers) -> str:
-    found = numbers["regulation"]
-    message = [f"{c['name']} {decimal(c['difference'], 3)} ({_how_sure(c)})" for c in found["contrasts"]]
+def _regulation(_: SessionData, found: Findings) -> str:
+    regulation = found.regulation
+    message = [f"{c.name} {decimal(c.estimate.difference, 3)} ({_how_sure(c.estimate)})" for c in regulation.contrasts]
     rates = [
-        f"{block['name']} {percent(block['success_rate'])}"
-        for block in found["blocks"]
-        if block["kind"] == "feedback" and block["success_rate"] is not None
+        f"{block.name} {percent(block.success_rate)}"
+        for block in regulation.blocks
+        if block.kind == "feedback" and block.success_rate is not None
     ]
-    if not message and not rates:
-        return ""
     success = f"Share of seconds that were success: {', '.join(rates)}." if rates else ""
-    return " ".join([*([f"{'; '.join(message)} ({found['unit']})."] if message else []), success]).strip()
+    return " ".join([*([f"{'; '.join(message)} ({regulation.unit})."] if message else []), success]).strip()
 
 
-def _how_sure(contrast: Numbers) -> str:
-    if not contrast["enough"]:
+def _how_sure(found: Difference) -> str:
+    if not found.enough:
         return "too few windows to tell how sure that is"
-    return f"95 % interval {decimal(contrast['low'], 3)} to {decimal(contrast['high'], 3)}, {p_is(contrast['p'])}"
+    return f"95 % interval {decimal(found.low, 3)} to {decimal(found.high, 3)}, {p_is(found.p)}"
 
 
-@_fills("5b")
-def _time_courses(data: SessionData, _: Numbers) -> str:
+def _time_courses(data: SessionData, _: Findings) -> str:
     return "Within the session: the curves and the means by block in this report." if data.course is not None else ""
+
+
+#: What fills an item, by its number; an empty text where nothing was recorded.
+FILL: Final[dict[str, Callable[[SessionData, Findings], str]]] = {
+    "2a": _control,
+    "2b": _double_blind,
+    "2c": _blind_analysis,
+    "3b": _strategy,
+    "3c": _strategies_used,
+    "3d": _processing,
+    "3e": _artifact_effects,
+    "4a": _feature,
+    "4b": _reinforcement,
+    "4c": _modality,
+    "4d": _displayed,
+    "4e": _hardware,
+    "5a": _regulation,
+    "5b": _time_courses,
+}

@@ -56,6 +56,6 @@ def need_parts() -> None:
     ArtifactError
         If it is not installed.
     """
-    lacking = [name for name in ("matplotlib", "joblib", "sklearn") if importlib.util.find_spec(name) is None]
+    lacking = [name for name in ("jinja2", "joblib", "matplotlib", "sklearn") if importlib.util.find_spec(name) is None]
     if lacking:
         raise ArtifactError(f'the report needs {", ".join(lacking)}; pip install "rtaffect[calibration]"')

@@ -16,19 +16,16 @@ from calibration.finished.report.recording import StreamFacts, stream_facts
 from calibration.finished.report.tables import (
     Columns,
     has_columns,
-    lines_of,
     numbers,
-    read_columns,
+    read_table,
     whole_numbers,
     why_not,
 )
+from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import RtaffectError
 from rtaffect.engine.feedback import MEAN_ROW
 from rtaffect.plan.session_folder import open_session
 from rtaffect.plan.session_plan import SessionPlan
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 #: Columns of ``feedback.tsv`` that hold numbers.
 _VALUES: Final = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
@@ -46,28 +43,27 @@ class FeedbackTable:
     """
 
     step: NDArray[np.intp]
-    time: Array
-    lsl_time: Array
+    time: FloatArray
+    lsl_time: FloatArray
     rows: tuple[str, ...]
     kinds: tuple[str, ...]
-    specificity: Array
-    predicted: Array
-    observed: Array
-    trusted: Mask
-    mean: dict[str, Array]
-    mean_trusted: Mask
+    predicted: FloatArray
+    observed: FloatArray
+    trusted: BoolArray
+    mean: dict[str, FloatArray]
+    mean_trusted: BoolArray
     mean_of: str
     reasons: tuple[str, ...]
-    stimulus_offset: Array
+    stimulus_offset: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Quality:
+class QualityTable:
     """``quality.tsv``: share of each window (0 to 1) that was good, ``good`` (P, C, S), NaN where absent."""
 
     people: tuple[str, ...]
     channels: tuple[str, ...]
-    good: Array
+    good: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +77,7 @@ class SessionData:
     protocol_steps: ProtocolSteps | None
     blocks: tuple[BlockRun, ...]
     events: tuple[dict[str, str], ...]
-    quality: Quality | None
+    quality: QualityTable | None
     streams: tuple[StreamFacts, ...]
     markers: tuple[tuple[str, float], ...]
     environment: dict[str, Any]
@@ -132,10 +128,12 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
     """
     session = open_session(path)
     missing: list[str] = []
-    tables = {name: read_columns(path / name, missing) for name in _TABLES}
+    tables = {name: read_table(path / name, missing) for name in _TABLES}
     missing += [] if (path / "people.tsv").exists() else ["people.tsv: there is no such file"]
-    events = lines_of(tables["events.tsv"])
-    course, protocol_steps = _course(tables["feedback.tsv"], missing), protocol_steps_of(tables["moments.tsv"], missing)
+    columns = {name: table.columns for name, table in tables.items()}
+    events = tuple(tables["events.tsv"].lines)
+    course = _course(columns["feedback.tsv"], missing)
+    protocol_steps = protocol_steps_of(columns["moments.tsv"], missing)
     streams, markers = (
         _recording(session.recording, missing, replay=session.plan.mode == "replay") if recording else ((), ())
     )
@@ -145,7 +143,7 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
     blocks = blocks_of(protocol_steps, events, float(course.time[-1]) if course is not None else 0.0)
     return SessionData(
         path, session.plan, session.ran, course, protocol_steps, blocks, events,
-        _quality(tables["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
+        _quality(columns["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
         _log(path / "session.log", missing), protocol, (*missing, *notes),
     )  # fmt: skip
 
@@ -154,42 +152,45 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
     wanted = ("step", "time", "lsl_time", "row", "kind", *_VALUES, "own_share", "trusted", "reason")
     if not has_columns(columns, wanted, "feedback.tsv", missing):
         return None
-    steps, place = np.unique(whole_numbers(columns["step"]), return_inverse=True)
-    names = np.array(columns["row"])
-    mean, S = names == MEAN_ROW, len(steps)
+    steps, first, place = np.unique(whole_numbers(columns["step"]), return_index=True, return_inverse=True)
     # A space may give two rows the same name, as a zone and a group: the kind tells them apart.
-    keys = list(dict.fromkeys(k for k, m in zip(zip(names, columns["kind"], strict=True), mean, strict=True) if not m))
+    lines = list(zip(columns["row"], columns["kind"], strict=True))
+    keys = list(dict.fromkeys(key for key in lines if key[0] != MEAN_ROW))
+    mean_of = next((kind for name, kind in lines if name == MEAN_ROW), f"{len(keys)} rows")
     row_of = {key: i for i, key in enumerate(keys)}
-    at = np.array([row_of.get(key, -1) for key in zip(names, columns["kind"], strict=True)], np.intp)
-    trusted = np.array([text == "true" for text in columns["trusted"]], np.bool_)
+    at = np.array([row_of.get(key, -1) for key in lines], np.intp)
+    mean, rows = at < 0, at >= 0
     values = {name: numbers(columns[name]) for name in _VALUES}
-    grids = {name: np.full((S, len(keys)), np.nan) for name in ("predicted", "observed")}
-    for name, grid in grids.items():
-        grid[place[~mean], at[~mean]] = values[name][~mean]
-    sure, own = np.zeros((S, len(keys)), np.bool_), np.full(len(keys), np.nan)
-    sure[place[~mean], at[~mean]] = trusted[~mean]
-    own[at[~mean]] = numbers(columns["own_share"])[~mean]
-    first = np.zeros(S, np.intp)
-    first[place[::-1]] = np.arange(len(place))[::-1]
-    reasons = [columns["reason"][i] for i in first]
-    over = {name: _placed(values[name][mean], place[mean], S) for name in _VALUES}
+    trusted = np.array([text == "true" for text in columns["trusted"]], np.bool_)
+
+    def by_row(found: FloatArray) -> FloatArray:
+        out = np.full((len(steps), len(keys)), np.nan)
+        out[place[rows], at[rows]] = found[rows]
+        return out
+
+    def of_mean(found: FloatArray) -> FloatArray:
+        out = np.full(len(steps), np.nan)
+        out[place[mean]] = found[mean]
+        return out
+
     return FeedbackTable(
-        steps, numbers(columns["time"])[first], numbers(columns["lsl_time"])[first],
-        tuple(str(name) for name, _ in keys), tuple(kind for _, kind in keys), own, grids["predicted"],
-        grids["observed"], sure, over, _placed(trusted[mean].astype(np.float64), place[mean], S) > 0,
-        next((k for k, m in zip(columns["kind"], mean, strict=True) if m), f"{len(keys)} rows"),
-        tuple("" if reason == "n/a" else reason for reason in reasons),
-        numbers(columns.get("stimulus_offset", ["n/a"] * len(names)))[first],
-    )  # fmt: skip
+        step=steps,
+        time=numbers(columns["time"])[first],
+        lsl_time=numbers(columns["lsl_time"])[first],
+        rows=tuple(name for name, _ in keys),
+        kinds=tuple(kind for _, kind in keys),
+        predicted=by_row(values["predicted"]),
+        observed=by_row(values["observed"]),
+        trusted=by_row(trusted.astype(np.float64)) > 0,
+        mean={name: of_mean(found) for name, found in values.items()},
+        mean_trusted=of_mean(trusted.astype(np.float64)) > 0,
+        mean_of=mean_of,
+        reasons=tuple("" if columns["reason"][i] == "n/a" else columns["reason"][i] for i in first),
+        stimulus_offset=numbers(columns.get("stimulus_offset", ["n/a"] * len(lines)))[first],
+    )
 
 
-def _placed(values: Array, place: NDArray[np.intp], steps: int) -> Array:
-    out = np.full(steps, np.nan)
-    out[place] = values
-    return out
-
-
-def _quality(columns: Columns) -> Quality | None:
+def _quality(columns: Columns) -> QualityTable | None:
     if not all(columns.get(name) for name in ("step", "person", "channel", "quality")):
         return None
     names = ("person", "channel", "step")
@@ -198,7 +199,7 @@ def _quality(columns: Columns) -> Quality | None:
     place = [[of[key] for key in columns[name]] for of, name in zip(index, names, strict=True)]
     good = np.full([len(axis) for axis in axes], np.nan)
     good[tuple(np.array(each) for each in place)] = numbers(columns["quality"])
-    return Quality(tuple(axes[0]), tuple(axes[1]), good)
+    return QualityTable(tuple(axes[0]), tuple(axes[1]), good)
 
 
 def _recording(

@@ -7,16 +7,14 @@ from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.finished.report.data import SessionData
-from calibration.finished.report.regulation import own_level
-from calibration.finished.report.strip import LETTER_PX, PLOT_PX, clock, draw_strip, shade, time_axis
+from calibration.finished.report.numbers import ListedEvent
+from calibration.finished.report.regulation import BlockValues, own_level
+from calibration.finished.report.strip import LETTER_PX, PLOT_PX, draw_strip, shade, time_axis
+from calibration.pages import Picture, count_of, decimal
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
-from calibration.report.html import Picture, count_of, decimal
-
-Array = NDArray[np.float64]
-Numbers = dict[str, Any]
+from rtaffect.common.words import minutes
 
 #: Shapes of the means by kind of block.
 SHAPES: Final = {"baseline": "o", "rest": "D", "listen": "v", "feedback": "s", "transfer": "^"}
@@ -32,14 +30,14 @@ def time_course_pages(data: SessionData) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in pairwise(edges)]
 
 
-def time_course_figures(data: SessionData, events: Sequence[Numbers], disclosed: bool) -> list[Picture]:
+def time_course_figures(data: SessionData, events: Sequence[ListedEvent], disclosed: bool) -> list[Picture]:
     """Return the courses: predicted, observed, the rule's value and, if it may be told, the level that was shown."""
     pages = time_course_pages(data)
     return [_time_course_figure(data, events, disclosed, page, number) for number, page in enumerate(pages, start=1)]
 
 
 def _time_course_figure(
-    data: SessionData, events: Sequence[Numbers], disclosed: bool, page: tuple[float, float], number: int
+    data: SessionData, events: Sequence[ListedEvent], disclosed: bool, page: tuple[float, float], number: int
 ) -> Picture:
     has_level = disclosed and data.protocol_steps is not None and bool(np.isfinite(data.protocol_steps.level).any())
     has_value = data.protocol_steps is not None and bool(np.isfinite(data.protocol_steps.value).any())
@@ -64,7 +62,7 @@ def _time_course_figure(
         time_axis(all_axes[-1], page[1] - page[0])
         figure.legend(handles=_key(data, has_value, has_level), loc="outside lower center", ncols=4)
 
-    alt = f"Courses from {clock(page[0])} to {clock(page[1])} of the session."
+    alt = f"Courses from {minutes(page[0])} to {minutes(page[1])} of the session."
     height = 1.1 + sum(heights[panel] for panel in panels) * 1.12
     return picture(f"course-{number}", alt, height, draw)
 
@@ -162,39 +160,39 @@ def _key(data: SessionData, has_value: bool, has_level: bool) -> list[Any]:
     return found
 
 
-def means_figure(blocks: Sequence[Numbers], label: str) -> Picture | None:
+def means_figure(blocks: Sequence[BlockValues], label: str) -> Picture | None:
     """Return the rule's mean in each block with its interval; None where no block has one."""
-    some = [block for block in blocks if block["mean"] is not None]
+    some = [block for block in blocks if block.mean is not None]
     if not some:
         return None
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        baseline = [block["mean"] for block in some if block["kind"] == "baseline"]
+        baseline = [block.mean for block in some if block.kind == "baseline"]
         if len(baseline) == 1:
             axes.axhline(baseline[0], color=ROW, linewidth=0.9, linestyle="--", zorder=1)
         for x, block in enumerate(some):
-            if block["low"] is not None:
-                axes.plot([x, x], [block["low"], block["high"]], color=OBSERVED, linewidth=1.6, zorder=2)
-            shape = SHAPES.get(block["kind"], "o")
-            face = OBSERVED if block["low"] is not None else "white"
-            axes.plot(x, block["mean"], marker=shape, markersize=7, color=OBSERVED, markerfacecolor=face, zorder=3)
+            if block.low is not None:
+                axes.plot([x, x], [block.low, block.high], color=OBSERVED, linewidth=1.6, zorder=2)
+            shape = SHAPES.get(block.kind, "o")
+            face = OBSERVED if block.low is not None else "white"
+            axes.plot(x, block.mean, marker=shape, markersize=7, color=OBSERVED, markerfacecolor=face, zorder=3)
         letters = max(4, int(PLOT_PX / len(some) / LETTER_PX) - 2)
-        axes.set_xticks(range(len(some)), [short(f"{b['number']} {b['name']}", letters) for b in some])
+        axes.set_xticks(range(len(some)), [short(f"{b.number} {b.name}", letters) for b in some])
         axes.set_xlim(-0.6, len(some) - 0.4)
         axes.set_xlabel("block")
         axes.set_ylabel("mean of the rule's value")
         format_axis(axes.yaxis)
-        kinds = dict.fromkeys(block["kind"] for block in some)
+        kinds = dict.fromkeys(block.kind for block in some)
         look = {"color": OBSERVED, "linestyle": "", "markersize": 7}
         key = [handle("line", label=kind, marker=SHAPES.get(kind, "o"), **look) for kind in kinds]
-        if any(block["low"] is None for block in some):
+        if any(block.low is None for block in some):
             key.append(handle("line", label="open: no interval", marker="o", **look | {"markerfacecolor": "white"}))
         if len(baseline) == 1:
             key.append(handle("line", label="the baseline's mean", color=ROW, linestyle="--", linewidth=0.9))
         figure.legend(handles=key, loc="outside lower center", ncols=5)
 
-    disclosed = ", ".join(f"{block['name']} {decimal(block['mean'])}" for block in some)
+    disclosed = ", ".join(f"{block.name} {decimal(block.mean)}" for block in some)
     return picture("means", f"{label.capitalize()} by block: {disclosed}.", 2.9, draw)
 
 

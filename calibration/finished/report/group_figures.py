@@ -6,22 +6,23 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from calibration.finished.group import Member, mean_interval
+from calibration.finished.group import GroupReport, Member, by_participant, mean_interval
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.figures import SHAPES
-from calibration.finished.report.strip import LETTER_PX, PLOT_PX, TINTS, clock
+from calibration.finished.report.strip import LETTER_PX, PLOT_PX, TINTS
+from calibration.pages import Picture, count_of
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
-from calibration.report.html import Picture, count_of
 from calibration.statistics import fisher_z
+from rtaffect.common.arrays import FloatArray
+from rtaffect.common.words import minutes
 
-Array = NDArray[np.float64]
-Numbers = dict[str, Any]
+#: From the scale on which values are averaged to that on which they are drawn.
+Back = Callable[[FloatArray], FloatArray]
 #: Of a session the course (steps,) of something, with the times of its steps.
-Values = Callable[[SessionData], tuple[Array, Array]]
+Values = Callable[[SessionData], tuple[FloatArray, FloatArray]]
 
 #: Colours and lines of arms, told apart without colour too, after Okabe and Ito (2008); not those of synchrony.
 LOOKS: Final = (("#1c2126", "-"), ("#009e73", "--"), ("#cc79a7", ":"), ("#b08a00", "-."))
@@ -34,7 +35,7 @@ def look_of(arms: Sequence[str], arm: str) -> tuple[str, str]:
     return LOOKS[arms.index(arm) % len(LOOKS)] if arm in arms else (INK, "-")
 
 
-def values_of(data: SessionData) -> tuple[Array, Array]:
+def values_of(data: SessionData) -> tuple[FloatArray, FloatArray]:
     """Return times and the rule's values inside blocks, as they are averaged."""
     m = data.protocol_steps
     if m is None:
@@ -47,7 +48,7 @@ def values_of(data: SessionData) -> tuple[Array, Array]:
 def mean_of(name: str) -> Values:
     """Return what gives predicted or observed synchrony (mean over rows, Fisher z) where it is trusted."""
 
-    def values(data: SessionData) -> tuple[Array, Array]:
+    def values(data: SessionData) -> tuple[FloatArray, FloatArray]:
         c = data.course
         if c is None:
             return np.empty(0), np.empty(0)
@@ -66,10 +67,10 @@ def longest_blocks(members: Sequence[Member]) -> list[BlockRun]:
     return [found[number] for number in sorted(found)]
 
 
-def aligned(members: Sequence[Member], run: BlockRun, values: Values) -> Array:
+def aligned(members: Sequence[Member], run: BlockRun, values: Values) -> FloatArray:
     """Return courses (participants, seconds) of one block, by second after its start; sessions of one averaged."""
     seconds = round(run.end - run.start)
-    people: dict[str, list[Array]] = {}
+    people: dict[str, list[FloatArray]] = {}
     for member in members:
         course = np.full(seconds, np.nan)
         for own in member.data.blocks:
@@ -82,13 +83,13 @@ def aligned(members: Sequence[Member], run: BlockRun, values: Values) -> Array:
     return np.stack([_mean(np.stack(time_courses)) for time_courses in people.values()])
 
 
-def _mean(time_courses: Array) -> Array:
+def _mean(time_courses: FloatArray) -> FloatArray:
     there = np.isfinite(time_courses)
     count = there.sum(axis=0)
     return np.asarray(np.where(count > 0, np.where(there, time_courses, 0).sum(axis=0) / np.maximum(count, 1), np.nan))
 
 
-def between(time_courses: Array) -> tuple[Array, Array, Array]:
+def between(time_courses: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return mean, low and high (seconds,) between participants; the interval is Student's 95 %, from two on."""
     there = np.isfinite(time_courses)
     n = there.sum(axis=0)
@@ -99,7 +100,7 @@ def between(time_courses: Array) -> tuple[Array, Array, Array]:
     return mean, mean - reach, mean + reach
 
 
-def group_time_courses_figure(members: Sequence[Member], arms: Sequence[str], label: str, back: Any) -> Picture | None:
+def group_time_courses_figure(members: Sequence[Member], arms: Sequence[str], label: str, back: Back) -> Picture | None:
     """Return mean courses by block, aligned by block and second; None where there is nothing to draw."""
     runs = longest_blocks(members)
     if not runs:
@@ -133,7 +134,7 @@ def group_time_courses_figure(members: Sequence[Member], arms: Sequence[str], la
 
 def _draw_group(
     axes: Any, members: Sequence[Member], places: Sequence[tuple[BlockRun, float]], look: tuple[str, str], *,
-    values: Values, back: Any,
+    values: Values, back: Back,
 ) -> None:  # fmt: skip
     colour, line = look
     for run, start in places:
@@ -143,7 +144,7 @@ def _draw_group(
         axes.plot(x, mean, color=colour, linestyle=line, linewidth=1.3, zorder=3)
 
 
-def _name_blocks(axes: Any, runs: Sequence[BlockRun], starts: Array) -> None:
+def _name_blocks(axes: Any, runs: Sequence[BlockRun], starts: FloatArray) -> None:
     whole = float(starts[-1])
     for run, start in zip(runs, starts, strict=False):
         letters = int((run.end - run.start) / whole * PLOT_PX / LETTER_PX) - 1
@@ -154,7 +155,7 @@ def _name_blocks(axes: Any, runs: Sequence[BlockRun], starts: Array) -> None:
         )  # fmt: skip
 
 
-def _times_in_blocks(axes: Any, runs: Sequence[BlockRun], starts: Array) -> None:
+def _times_in_blocks(axes: Any, runs: Sequence[BlockRun], starts: FloatArray) -> None:
     """Print the time since each block's start."""
     whole = float(starts[-1])
     least = 48.0 / PLOT_PX * whole
@@ -166,7 +167,7 @@ def _times_in_blocks(axes: Any, runs: Sequence[BlockRun], starts: Array) -> None
         for second in np.arange(0.0, max(length - 0.4 * least, 1.0), every):
             if not places or start + second - places[-1] >= 0.8 * least:
                 places.append(float(start + second))
-                texts.append(clock(float(second)))
+                texts.append(minutes(float(second)))
     axes.set_xticks(places, texts)
     axes.set_xlim(-2.0, whole - _APART_S + 2.0)
     axes.set_xlabel("time since the block began, min:s")
@@ -189,9 +190,7 @@ def _key(members: Sequence[Member], groups: dict[str, list[Member]], arms: Seque
 
 def blocks_figure(members: Sequence[Member], arms: Sequence[str]) -> Picture | None:
     """Return each participant's mean of the rule's value by block, and the means of arms; None where there is none."""
-    people: dict[str, list[Member]] = {}
-    for member in members:
-        people.setdefault(member.participant, []).append(member)
+    people = by_participant(members)
     runs = [run for run in longest_blocks(members) if np.isfinite(_block_mean(members, run.number))]
     means = {person: np.array([_block_mean(mine, run.number) for run in runs]) for person, mine in people.items()}
     if not runs:
@@ -211,7 +210,9 @@ def blocks_figure(members: Sequence[Member], arms: Sequence[str]) -> Picture | N
                 test = mean_interval(mine_of[np.isfinite(mine_of[:, x]), x])
                 if test.low is not None:
                     axes.plot([x + place] * 2, [test.low, test.high], color=colour, linewidth=2, zorder=3)
-                axes.plot(x + place, test.value, marker=SHAPES.get(run.kind, "o"), markersize=7, color=colour, zorder=4)
+                if test.value is not None:
+                    shape = SHAPES.get(run.kind, "o")
+                    axes.plot(x + place, test.value, marker=shape, markersize=7, color=colour, zorder=4)
         letters = max(4, int(PLOT_PX / len(runs) / LETTER_PX) - 2)
         axes.set_xticks(range(len(runs)), [short(f"{r.number} {r.name}", letters) for r in runs])
         axes.set_xlim(-0.5, len(runs) - 0.5)
@@ -235,22 +236,22 @@ def _blocks_key(runs: Sequence[BlockRun], arms: Sequence[str]) -> list[Any]:
 
 def _block_mean(members: Sequence[Member], number: int) -> float:
     found = [
-        block["mean"]
+        block.mean
         for member in members
-        for block in member.numbers["regulation"]["blocks"]
-        if block["number"] == number and block["mean"] is not None
+        for block in member.regulation.blocks
+        if block.number == number and block.mean is not None
     ]
     return float(np.mean(found)) if found else float("nan")
 
 
-def success_figure(numbers: Numbers) -> Picture | None:
+def success_figure(report: GroupReport) -> Picture | None:
     """Return each participant's feedback and transfer less baseline, by arm, with means; None where there is none."""
     measures = [
         name
         for name in ("feedback less baseline", "transfer less baseline")
-        if any(person[name] is not None for person in numbers["participants"])
+        if any(person.measures[name] is not None for person in report.participants)
     ]
-    arms = numbers["arms"]
+    arms = report.arms
     if not measures:
         return None
 
@@ -260,7 +261,7 @@ def success_figure(numbers: Numbers) -> Picture | None:
             plot.axhline(0, color=ROW, linewidth=0.8, zorder=0)
             for x, arm in enumerate(arms or [""]):
                 values = np.array(
-                    [p[name] for p in numbers["participants"] if p["arm"] == (arm or None) and p[name] is not None]
+                    [v for p in report.participants if p.arm == (arm or None) and (v := p.measures[name]) is not None]
                 )
                 colour, _ = look_of(arms, arm)
                 side = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else np.zeros(len(values))
@@ -268,13 +269,14 @@ def success_figure(numbers: Numbers) -> Picture | None:
                 test = mean_interval(values)
                 if test.low is not None:
                     plot.plot([x + 0.2] * 2, [test.low, test.high], color=colour, linewidth=2, zorder=3)
-                plot.plot(x + 0.2, test.value, "D", color=colour, markersize=6, zorder=4)
+                if test.value is not None:
+                    plot.plot(x + 0.2, test.value, "D", color=colour, markersize=6, zorder=4)
             plot.set_xticks(range(len(arms or [""])), arms or ["all"])
             plot.set_xlim(-0.6, len(arms or [""]) - 0.4)
             plot.set_title(name)
             plot.set_xlabel("arm" if arms else "participants")
             format_axis(plot.yaxis)
-        axes[0].set_ylabel(f"difference, {numbers['unit']}")
+        axes[0].set_ylabel(f"difference, {report.unit}")
         key = [
             handle("line", label="a participant", marker="o", linestyle="", color=INK, alpha=0.5, markersize=4),
             handle("line", label="mean with 95 % interval", marker="D", color=INK, markersize=6),

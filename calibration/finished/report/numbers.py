@@ -1,28 +1,86 @@
-"""All numbers of a session's report: the page prints these, and ``report.json`` holds them."""
+"""What the report of a session tells: the page prints it, and ``report.json`` holds it."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import numpy as np
-
-from calibration.finished.cred_nf import checklist, other_texts
-from calibration.finished.report.agreement import agreement_numbers
+from calibration.finished.cred_nf import Answer, checklist, other_texts
+from calibration.finished.report.agreement import Agreement, agreement_of
+from calibration.finished.report.as_json import known
+from calibration.finished.report.checklist import Findings
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.protocol import Opened
-from calibration.finished.report.quality import quality_numbers
-from calibration.finished.report.regulation import regulation_numbers
+from calibration.finished.report.quality import Quality, quality_of
+from calibration.finished.report.regulation import Regulation, regulation_of
 from rtaffect import __version__
+from rtaffect.plan.session_folder import cell_number
 
-Numbers = dict[str, Any]
 #: What ``report.json`` of a session, and of a group, says of itself.
 SESSION_REPORT, GROUP_REPORT = "rtaffect session", "rtaffect group"
 
 
-def session_numbers(data: SessionData, opened: Opened | None) -> Numbers:
-    """Return the numbers of a session; absent ones are None.
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a session was, in short; None where it does not say."""
+
+    participant: str | None
+    started: str | None
+    ended: str | None
+    seconds: float
+    outcome: str | None
+    finished: bool
+    command: str
+    title: str | None
+    protocol: str | None
+    bundle: str | None
+    synthetic: bool
+    people: tuple[str, ...]
+    sound: str | None
+    rows: int
+    mean_of: str | None
+    blocks_planned: int | None
+    blocks_ran: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEvent:
+    """A marker, key, note or fault, with the number that the curves show it by; ``onset`` in s of the session."""
+
+    number: int
+    onset: float | None
+    type: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """All that is told of a session; ``arm`` is that of an opened allocation.
+
+    ``shown_is_told`` is whether what the participant was shown may be told: beside the session's own values it tells
+    the arm.
+    """
+
+    report: str
+    made_by: str
+    folder: str
+    glance: Glance
+    sealed: bool
+    arm: str | None
+    shown_is_told: bool
+    missing: tuple[str, ...]
+    regulation: Regulation
+    agreement: Agreement
+    quality: Quality
+    events: tuple[ListedEvent, ...]
+    checklist: tuple[Answer, ...]
+    other_texts: dict[str, str]
+    hashes: dict[str, str]
+    versions: dict[str, str]
+
+
+def session_report(data: SessionData, opened: Opened | None) -> SessionReport:
+    """Return what is told of a session.
 
     Parameters
     ----------
@@ -38,90 +96,87 @@ def session_numbers(data: SessionData, opened: Opened | None) -> Numbers:
     """
     arm = opened.arm_of(data.ran, data.path) if opened is not None else None
     disclosed = arm is not None or not data.sealed
-    numbers: Numbers = {
-        "report": SESSION_REPORT,
-        "made_by": __version__,
-        "folder": str(data.path),
-        "glance": glance_numbers(data),
-        "sealed": data.sealed,
-        "arm": arm,
-        "shown_is_told": disclosed,
-        "missing": list(data.missing),
-        "regulation": regulation_numbers(data, disclosed),
-        "agreement": agreement_numbers(data),
-        "quality": quality_numbers(data),
-        "events": _events(data),
-    }
-    numbers["checklist"] = checklist(data, numbers)
-    numbers["other_texts"] = other_texts(data)
-    numbers["hashes"] = _hashes(data)
-    numbers["versions"] = _versions(data)
-    found: Numbers = plain(numbers)
-    return found
+    regulation, quality = regulation_of(data, disclosed), quality_of(data)
+    return SessionReport(
+        report=SESSION_REPORT,
+        made_by=__version__,
+        folder=str(data.path),
+        glance=glance_of(data),
+        sealed=data.sealed,
+        arm=arm,
+        shown_is_told=disclosed,
+        missing=data.missing,
+        regulation=regulation,
+        agreement=agreement_of(data),
+        quality=quality,
+        events=_events(data),
+        checklist=checklist(data, Findings(arm, regulation, quality)),
+        other_texts=other_texts(data),
+        hashes=_hashes(data),
+        versions=_versions(data),
+    )
 
 
-def glance_numbers(data: SessionData) -> Numbers:
+def glance_of(data: SessionData) -> Glance:
     """Return what a session was, in short."""
-    ran = data.ran
-    steps = int(data.course.step[-1]) if data.course is not None else 0
-    return {
-        "participant": ran.get("participant", data.plan.participant),
-        "started": ran.get("started"),
-        "ended": ran.get("ended"),
-        "seconds": _seconds(ran.get("started"), ran.get("ended"), steps),
-        "outcome": ran.get("outcome"),
-        "finished": bool(ran.get("ended")) and ran.get("outcome") not in (None, "running"),
-        "command": ran.get("command", data.plan.mode),
-        "title": ran.get("title"),
-        "protocol": ran.get("protocol"),
-        "bundle": ran.get("bundle"),
-        "synthetic": bool(ran.get("synthetic_bundle")),
-        "people": [str(each.get("name", "?")) for each in ran.get("eeg", [])],
-        "sound": ran.get("sound", {}).get("kind"),
-        "rows": len(data.course.rows) if data.course is not None else 0,
-        "mean_of": data.course.mean_of if data.course is not None else None,
-        "blocks_planned": len(data.protocol.get("block", [])) or None,
-        "blocks_ran": len(data.blocks),
-    }
+    ran, course = data.ran, data.course
+    started, ended, outcome = (text_of(ran.get(name)) for name in ("started", "ended", "outcome"))
+    return Glance(
+        participant=text_of(ran.get("participant", data.plan.participant)),
+        started=started,
+        ended=ended,
+        seconds=_seconds(started, ended, int(course.step[-1]) if course is not None else 0),
+        outcome=outcome,
+        finished=bool(ended) and outcome not in (None, "running"),
+        command=str(ran.get("command", data.plan.mode)),
+        title=text_of(ran.get("title")),
+        protocol=text_of(ran.get("protocol")),
+        bundle=text_of(ran.get("bundle")),
+        synthetic=bool(ran.get("synthetic_bundle")),
+        people=tuple(str(each.get("name", "?")) for each in ran.get("eeg", [])),
+        sound=text_of(ran.get("sound", {}).get("kind")),
+        rows=len(course.rows) if course is not None else 0,
+        mean_of=course.mean_of if course is not None else None,
+        blocks_planned=len(data.protocol.get("block", [])) or None,
+        blocks_ran=len(data.blocks),
+    )
 
 
-def _seconds(started: Any, ended: Any, steps: int) -> float:
+def text_of(said: object) -> str | None:
+    """Return what a file says as text; None where it says nothing."""
+    return None if said is None else str(said)
+
+
+def _seconds(started: str | None, ended: str | None, steps: int) -> float:
     """Return how long it lasted by its steps, else by the clock (which a replay or demo may outrun)."""
     if steps:
         return float(steps)
     try:
-        return (datetime.fromisoformat(str(ended)) - datetime.fromisoformat(str(started))).total_seconds()
+        return (datetime.fromisoformat(ended or "") - datetime.fromisoformat(started or "")).total_seconds()
     except (ValueError, TypeError):
         return 0.0
 
 
-def _events(data: SessionData) -> list[Numbers]:
+def _events(data: SessionData) -> tuple[ListedEvent, ...]:
     """Return markers, keys, notes and faults, numbered as the curves show them; not what the blocks tell already."""
-    disclosed = [e for e in data.events if e.get("trial_type") in ("key", "note", "fault", "marker")]
     own = ("block/", "stimulus/", "session/")
     some = [
         e
-        for e in disclosed
-        if not e.get("name", "").startswith(own) and (e["trial_type"], e.get("name")) != ("key", "go")
+        for e in data.events
+        if e.get("trial_type") in ("key", "note", "fault", "marker")
+        and not e.get("name", "").startswith(own)
+        and (e["trial_type"], e.get("name")) != ("key", "go")
     ]
-    return [
-        {"number": i, "onset": _number(e.get("onset")), "type": e["trial_type"], "text": e.get("name", "")}
-        for i, e in enumerate(some, start=1)
-    ]
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
+    return tuple(
+        ListedEvent(i, known(cell_number(event.get("onset", ""))), event["trial_type"], event.get("name", ""))
+        for i, event in enumerate(some, start=1)
+    )
 
 
 def _hashes(data: SessionData) -> dict[str, str]:
     ran = data.ran
-    names = {"protocol": "protocol_sha256", "allocation": "allocation_sha256", "bundle": "bundle_sha256",
-             "featurizer": "featurizer_sha256"}  # fmt: skip
-    found = {name: str(ran[key]) for name, key in names.items() if ran.get(key)}
+    kinds = ("protocol", "allocation", "bundle", "featurizer")
+    found = {kind: str(ran[f"{kind}_sha256"]) for kind in kinds if ran.get(f"{kind}_sha256")}
     return found | {str(each.get("file")): str(each.get("sha256")) for each in ran.get("stimuli", [])}
 
 
@@ -132,14 +187,3 @@ def _versions(data: SessionData) -> dict[str, str]:
         if name in data.environment:
             found[name] = str(data.environment[name])
     return found | {str(name): str(version) for name, version in dict(packages).items()}
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it: numpy's numbers as Python's, NaN and infinity as None."""
-    if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

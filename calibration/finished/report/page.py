@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 from pathlib import Path
-from typing import Any
 
-from calibration.finished.report.data import load_session
-from calibration.finished.report.numbers import GROUP_REPORT, SESSION_REPORT, session_numbers
+import tomli_w
+
+from calibration.finished.cred_nf import BY_HAND, PARTLY
+from calibration.finished.report.as_json import Json, as_json
+from calibration.finished.report.data import SessionData, load_session
+from calibration.finished.report.figures import good_figure, means_figure, time_course_figures, time_course_pages
+from calibration.finished.report.numbers import GROUP_REPORT, SESSION_REPORT, SessionReport, session_report
 from calibration.finished.report.protocol import opened_allocation
-from calibration.finished.report.record import checklist, quality, record
-from calibration.finished.report.sections import Section, agreement, banner, glance, regulation, time_courses
-from calibration.report.html import Picture, page
+from calibration.pages import NONE, render
+from calibration.report.numbers import LEVEL
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.files import write_whole
+from rtaffect.common.words import minutes
 
-Numbers = dict[str, Any]
 
-
-def write_session_report(folder: Path, out: Path, unblinded: Path | None = None) -> tuple[Numbers, list[Picture]]:
-    """Write the report of one session, and return its numbers and figures.
+def write_session_report(folder: Path, out: Path, unblinded: Path | None = None) -> SessionReport:
+    """Write the report of one session, and return what it tells.
 
     Parameters
     ----------
@@ -37,28 +40,46 @@ def write_session_report(folder: Path, out: Path, unblinded: Path | None = None)
     SettingsError
         If ``out`` cannot be written or is no report, or ``unblinded`` does not fit the session.
     ArtifactError
-        If the allocation is damaged, or matplotlib is missing.
+        If the allocation is damaged, or matplotlib or Jinja2 is missing.
     """
     check_out(out)
     data = load_session(folder)
-    numbers = session_numbers(data, opened_allocation(unblinded) if unblinded is not None else None)
-    made: list[tuple[str, Section]] = [
-        ("The session at a glance", glance(numbers)),
-        ("Courses by block", time_courses(data, numbers)),
-        ("Success of regulation", regulation(numbers)),
-        ("Agreement of predicted and observed", agreement(numbers)),
-        ("Quality", quality(data, numbers)),
-        ("CRED-nf checklist", checklist(numbers)),
-        ("Settings, versions and hashes", record(data, numbers)),
-    ]
-    who = numbers["glance"]["participant"] or folder.resolve().name
-    day = f", {numbers['glance']['started'][:10]}" if numbers["glance"]["started"] else ""
-    text = page(f"Session report: {who}{day}", banner(numbers), [(title, content) for title, (content, _) in made])
-    write_report(out, text, numbers)
-    return numbers, [picture for _, (_, pictures) in made for picture in pictures]
+    report = session_report(data, opened_allocation(unblinded) if unblinded is not None else None)
+    write_report(out, session_page(data, report), as_json(report))
+    return report
 
 
-def write_report(out: Path, text: str, numbers: Numbers) -> None:
+def session_page(data: SessionData, report: SessionReport) -> str:
+    """Return the report as HTML; raises ArtifactError if matplotlib or Jinja2 is missing."""
+    drawn = data.course is not None or data.protocol_steps is not None
+    pictures = time_course_figures(data, report.events, report.shown_is_told) if drawn else []
+    return render(
+        "session.html",
+        report=report,
+        data=data,
+        ran={name: value for name, value in data.ran.items() if name != "settings"},
+        courses=list(zip(pictures, time_course_pages(data), strict=True)) if drawn else [],
+        means=means_figure(report.regulation.blocks, report.regulation.value),
+        good=good_figure(data),
+        level=LEVEL,
+        by_hand=BY_HAND,
+        partly=PARTLY,
+        minutes=minutes,
+        signed=signed,
+        toml=lambda content: tomli_w.dumps(content).strip(),
+    )
+
+
+def signed(value: float | None, digits: int, unit: str = "") -> str:
+    """Return a number with the zero before its point, as times are printed."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = f"{abs(value):.{digits}f}"
+    minus = "\N{MINUS SIGN}" if value < 0 and text.strip("0.") else ""
+    return f"{minus}{text}{unit}"
+
+
+def write_report(out: Path, text: str, numbers: Json) -> None:
     """Write the page and its numbers, each whole or not at all.
 
     Raises
@@ -69,10 +90,8 @@ def write_report(out: Path, text: str, numbers: Numbers) -> None:
     message = json.dumps(numbers, indent=1, ensure_ascii=False) + "\n"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        for path, content in ((out.with_suffix(".json"), message), (out, text)):
-            part = path.with_name(path.name + ".part")
-            part.write_text(content, encoding="utf-8", newline="\n")
-            os.replace(part, path)
+        write_whole(out.with_suffix(".json"), message)
+        write_whole(out, text)
     except OSError as error:
         raise SettingsError(f"--out {out} cannot be written ({error.strerror}); name another file") from None
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rtaffect.common.errors import RtaffectError, SettingsError
-from rtaffect.plan.session_folder import RecordedSession, open_session
+from rtaffect.common.files import sha256_of
+from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.protocol.allocation import Allocation, unseal
 from rtaffect.protocol.unblinding import UNBLINDED_FILE
-
-#: Where a session may keep its protocol.
-_COPY: Final = "protocol.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +100,14 @@ def protocol_of(session: RecordedSession) -> tuple[dict[str, Any], list[str]]:
     sha256 = session.ran.get("protocol_sha256")
     if sha256 is None:
         return {}, []
-    tried = [session.path / _COPY, *_named(session)]
+    tried = [session.path / PROTOCOL_FILE, *_named(session)]
     changed = []
     for path in tried:
         try:
             data = path.read_bytes()
         except OSError:
             continue
-        if hashlib.sha256(data).hexdigest() == sha256:
+        if sha256_of(data) == sha256:
             try:
                 return tomllib.loads(data.decode("utf-8")), []
             except (UnicodeDecodeError, tomllib.TOMLDecodeError):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import asdict
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
-from calibration.finished.report.tables import number
+from calibration.finished.report.recording import StreamFacts
+from rtaffect.common.arrays import FloatArray
+from rtaffect.plan.session_folder import cell_number
 
-Array = NDArray[np.float64]
-Numbers = dict[str, Any]
 #: Numbers that stand alone, so that '3 s to go' and '2 s to go' are one reason.
 _NUMBER: Final = re.compile(r"(?<![\w.:-])\d+(?:\.\d+)?(?![\w:-])")
 #: Levels of the log that are told.
@@ -23,36 +23,110 @@ _TROUBLE: Final = ("WARNING", "ERROR", "CRITICAL")
 _MOST_LINES: Final = 40
 
 
-def quality_numbers(data: SessionData) -> Numbers:
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How many steps there were, how many had a value of the mean over rows, and how many are missing."""
+
+    all: int = 0
+    observed: int = 0
+    predicted: int = 0
+    trusted: int = 0
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KindTrust:
+    """Seconds of a kind of block, and which share of them has a trusted mean over rows."""
+
+    kind: str
+    seconds: int
+    trusted: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason, and the seconds for which it stood."""
+
+    reason: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTrust:
+    """Mean good share of a channel's window, and the seconds with too little of it, of as many as there are steps."""
+
+    person: str
+    channel: str
+    good: float
+    poor_s: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSummary:
+    """Lines of the log, counts by level, and the first lines with trouble; ``more`` further ones."""
+
+    lines: int
+    counts: dict[str, int]
+    trouble: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Median and largest of a recorded lateness, ms, of so many."""
+
+    name: str
+    count: int
+    median_ms: float
+    largest_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is said of quality; a channel has a value where at least ``least_good`` of its window is good."""
+
+    steps: Steps
+    kinds: tuple[KindTrust, ...]
+    reasons: tuple[Reason, ...]
+    neutral: tuple[Reason, ...]
+    channels: tuple[ChannelTrust, ...]
+    least_good: float
+    streams: tuple[StreamFacts, ...]
+    log: LogSummary
+    latencies: tuple[Latency, ...]
+
+
+def quality_of(data: SessionData) -> Quality:
     """Return steps and seconds with values, reasons, good time of channels, streams, log and latencies."""
-    return {
-        "steps": _steps(data),
-        "kinds": _kinds(data),
-        "reasons": _reasons(list(data.course.reasons) if data.course is not None else []),
-        "neutral": _neutral(data),
-        "channels": _channels(data),
-        "least_good": data.setting("synchrony", "min_good", 0.6),
-        "streams": [asdict(stream) for stream in data.streams],
-        "log": _log(data),
-        "latencies": _latencies(data),
-    }
+    least_good = data.setting("synchrony", "min_good", 0.6)
+    return Quality(
+        steps=_steps(data),
+        kinds=_kinds(data),
+        reasons=_reasons(data.course.reasons if data.course is not None else ()),
+        neutral=_neutral(data),
+        channels=_channels(data, least_good),
+        least_good=least_good,
+        streams=data.streams,
+        log=_log(data),
+        latencies=tuple(each for each in _latencies(data) if each is not None),
+    )
 
 
-def _steps(data: SessionData) -> Numbers:
+def _steps(data: SessionData) -> Steps:
     if data.course is None:
-        return {"all": 0, "observed": 0, "predicted": 0, "trusted": 0, "missing": 0}
+        return Steps()
     course = data.course
-    return {
-        "all": len(course.step),
-        "observed": int(np.isfinite(course.mean["observed"]).sum()),
-        "predicted": int(np.isfinite(course.mean["predicted"]).sum()),
-        "trusted": int(course.mean_trusted.sum()),
-        "missing": int(course.step[-1] - course.step[0] + 1 - len(course.step)),
-    }
+    return Steps(
+        all=len(course.step),
+        observed=int(np.isfinite(course.mean["observed"]).sum()),
+        predicted=int(np.isfinite(course.mean["predicted"]).sum()),
+        trusted=int(course.mean_trusted.sum()),
+        missing=int(course.step[-1] - course.step[0] + 1 - len(course.step)),
+    )
 
 
-def _kinds(data: SessionData) -> list[Numbers]:
-    """Return for each kind of block its seconds and which share of them has a trusted mean over rows."""
+def _kinds(data: SessionData) -> tuple[KindTrust, ...]:
     found: dict[str, list[int]] = {}
     for run in data.blocks:
         if data.course is not None:
@@ -60,10 +134,10 @@ def _kinds(data: SessionData) -> list[Numbers]:
             counts = found.setdefault(run.kind, [0, 0])
             counts[0] += int(inside.sum())
             counts[1] += int(data.course.mean_trusted[inside].sum())
-    return [{"kind": k, "seconds": n, "trusted": good / n if n else None} for k, (n, good) in found.items()]
+    return tuple(KindTrust(kind, n, good / n if n else None) for kind, (n, good) in found.items())
 
 
-def _reasons(texts: list[str]) -> list[Numbers]:
+def _reasons(texts: Sequence[str]) -> tuple[Reason, ...]:
     """Return each reason with the seconds for which it stood; a step may have several."""
     counts: Counter[str] = Counter()
     example: dict[str, set[str]] = {}
@@ -72,85 +146,75 @@ def _reasons(texts: list[str]) -> list[Numbers]:
             key = _NUMBER.sub("\N{HORIZONTAL ELLIPSIS}", reason)
             counts[key] += 1
             example.setdefault(key, set()).add(reason)
-    return [
-        {"reason": next(iter(example[key])) if len(example[key]) == 1 else key, "seconds": seconds}
+    return tuple(
+        Reason(next(iter(example[key])) if len(example[key]) == 1 else key, seconds)
         for key, seconds in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    ]
+    )
 
 
-def _neutral(data: SessionData) -> list[Numbers]:
+def _neutral(data: SessionData) -> tuple[Reason, ...]:
     """Return why nothing was shown in blocks of feedback."""
     if data.protocol_steps is None:
-        return []
+        return ()
     m = data.protocol_steps
-    kinds = np.array(m.kind)
-    silent = m.running & (kinds == "feedback") & ~np.isfinite(m.level)
+    silent = m.running & (np.array(m.kind) == "feedback") & ~np.isfinite(m.level)
     return _reasons([m.reason[i].replace(";", ",") or "no reason given" for i in np.flatnonzero(silent)])
 
 
-def _channels(data: SessionData) -> list[Numbers]:
+def _channels(data: SessionData, least_good: float) -> tuple[ChannelTrust, ...]:
     if data.quality is None:
-        return []
-    least = data.setting("synchrony", "min_good", 0.6)
+        return ()
     found = []
     for p, person in enumerate(data.quality.people):
         for c, channel in enumerate(data.quality.channels):
             good = data.quality.good[p, c]
-            there = np.isfinite(good)
-            if there.any():
-                found.append(
-                    {"person": person, "channel": channel, "good": float(good[there].mean()),
-                     "poor_s": int((good[there] < least).sum()), "steps": int(there.sum())}
-                )  # fmt: skip
-    return found
+            there = good[np.isfinite(good)]
+            if len(there):
+                poor = int((there < least_good).sum())
+                found.append(ChannelTrust(person, channel, float(there.mean()), poor, len(there)))
+    return tuple(found)
 
 
-def _log(data: SessionData) -> Numbers:
+def _log(data: SessionData) -> LogSummary:
     lines = [line for line in data.log if any(f" {level} " in line or f"{level}:" in line for level in _TROUBLE)]
     counts = {level: sum(level in line for line in lines) for level in _TROUBLE}
-    return {"lines": len(data.log), "counts": counts, "trouble": lines[:_MOST_LINES], "more": len(lines[_MOST_LINES:])}
+    return LogSummary(len(data.log), counts, tuple(lines[:_MOST_LINES]), len(lines[_MOST_LINES:]))
 
 
-def _latencies(data: SessionData) -> list[Numbers]:
-    """Return what of lateness was recorded: largest and median, ms, and of how many."""
-    found = []
+def _latencies(data: SessionData) -> Iterator[Latency | None]:
+    """Yield what of lateness was recorded."""
     origin = data.ran.get("origin")
-    if data.course is not None and isinstance(origin, (int, float)):
+    if data.course is not None and isinstance(origin, int | float):
         late = data.course.lsl_time - data.course.time - float(origin)
-        found.append(_spread("a step's LSL time less the session's zero and its time", late))
+        yield _spread("a step's LSL time less the session's zero and its time", late)
     if data.course is not None:
         drifts = [_drift(data.course.stimulus_offset, data.course.time, run) for run in data.blocks]
-        found.append(
-            _spread("the sound's place in a block by the time lock, less its median", np.concatenate([[], *drifts]))
-        )
-    message = [e for e in data.events if e.get("trial_type") in ("marker", "key", "note")]
+        yield _spread("the sound's place in a block by the time lock, less its median", np.concatenate([[], *drifts]))
+    yield _spread("a marker in the recording less the same in events.tsv", np.array(_marker_lateness(data)))
+
+
+def _marker_lateness(data: SessionData) -> list[float]:
+    """Return how much later, s, the recording has each marker, key and note than the table of events."""
     sent: dict[str, list[float]] = {}
     for text, stamp in data.markers:
         sent.setdefault(text, []).append(stamp)
-    names = [e.get("name", "") for e in message]
-    texts = [name if name in sent else f"key/{name}" for name in names]
-    differences = [
-        min((stamp - number(e["lsl_time"]) for stamp in sent[text]), key=abs)
-        for e, text in zip(message, texts, strict=True)
-        if text in sent and np.isfinite(number(e.get("lsl_time", "")))
-    ]
-    found.append(_spread("a marker in the recording less the same in events.tsv", np.array(differences)))
-    return [each for each in found if each["count"]]
+    found = []
+    for event in data.events:
+        name, noted = event.get("name", ""), cell_number(event.get("lsl_time", ""))
+        stamps = sent.get(name, sent.get(f"key/{name}", []))
+        if event.get("trial_type") in ("marker", "key", "note") and stamps and np.isfinite(noted):
+            found.append(min((stamp - noted for stamp in stamps), key=abs))
+    return found
 
 
-def _drift(offset: Array, time: Array, run: BlockRun) -> Array:
+def _drift(offset: FloatArray, time: FloatArray, run: BlockRun) -> FloatArray:
     # The step at the block's start still tells of the sound before it.
     inside = offset[(time > run.start) & (time < run.end) & np.isfinite(offset)]
     return inside - np.median(inside) if len(inside) else inside
 
 
-def _spread(name: str, seconds: Array) -> Numbers:
-    there = 1e3 * seconds[np.isfinite(seconds)] if len(seconds) else np.empty(0)
+def _spread(name: str, seconds: FloatArray) -> Latency | None:
+    there = 1e3 * seconds[np.isfinite(seconds)]
     if not len(there):
-        return {"name": name, "count": 0, "median_ms": None, "largest_ms": None}
-    return {
-        "name": name,
-        "count": len(there),
-        "median_ms": float(np.median(there)),
-        "largest_ms": float(there[np.abs(there).argmax()]),
-    }
+        return None
+    return Latency(name, len(there), float(np.median(there)), float(there[np.abs(there).argmax()]))

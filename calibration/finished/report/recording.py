@@ -9,9 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
-
-Array = NDArray[np.float64]
 
 MARKERS: Final = "rtaffect-markers"
 #: A pause is a gap if it is longer than this many intervals and this long, s.
@@ -84,7 +83,7 @@ def facts_of(stream: RecordedStream) -> StreamFacts:
     )  # fmt: skip
 
 
-def _rate(stamps: Array, gap: NDArray[np.bool_]) -> float | None:
+def _rate(stamps: FloatArray, gap: NDArray[np.bool_]) -> float | None:
     """Return the rate by least squares within the stretches between gaps and jumps, pooled."""
     ends = np.flatnonzero(gap | (np.diff(stamps) < 0)) + 1
     top = bottom = 0.0

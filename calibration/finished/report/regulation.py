@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +18,25 @@ from calibration.finished.regulation import (
     mean_contrast,
     slope_contrast,
 )
+from calibration.finished.report.as_json import INLINE
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
 from calibration.statistics import fisher_z
+from rtaffect.common.arrays import FloatArray
 from rtaffect.protocol.rule import Scale, level_of
-
-Array = NDArray[np.float64]
-Numbers = dict[str, Any]
 
 #: What is held against the baseline.
 _AGAINST_BASELINE: Final = ("feedback", "transfer")
 #: With fewer values a correlation of levels says nothing.
 _LEAST_LEVELS: Final = 30
+_PREDICTED: Final = (
+    "The rule's value is predicted from the sound alone: what differs between blocks are the sounds, and nothing here "
+    "is regulation."
+)
+_ADAPTIVE: Final = (
+    "The threshold followed the values, so that the success rate is near what the protocol asks for, whatever the "
+    "participant does: compare values, not success."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,11 +49,11 @@ class RuleValues:
 
     runs: tuple[BlockRun, ...]
     label: str
-    times: Array
-    values: Array
-    z: Array
+    times: FloatArray
+    values: FloatArray
+    z: FloatArray
     block: NDArray[np.intp]
-    threshold: Array
+    threshold: FloatArray
     smoothing: int
     back: Callable[[float], float]
     notes: tuple[str, ...] = ()
@@ -84,8 +91,100 @@ def rule_values(data: SessionData) -> RuleValues:
     )  # fmt: skip
 
 
-def regulation_numbers(data: SessionData, opened: bool) -> Numbers:
-    """Return the numbers of regulation.
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An estimate of a difference; ``enough`` tells whether its ``windows`` suffice to judge it, ``least_windows``."""
+
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    windows: float
+    enough: bool
+    least_windows: float
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> Difference:
+        """Return what a report says of an estimate."""
+        enough = estimate.p is not None
+        return cls(estimate.value, estimate.low, estimate.high, estimate.p, estimate.windows, enough, LEAST_WINDOWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The mean of one kind of block less that of the baseline."""
+
+    name: str
+    estimate: Difference = field(metadata=INLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """How the mean changed from one of the ``blocks`` of feedback to the next."""
+
+    name: str
+    blocks: int
+    estimate: Difference = field(metadata=INLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockValues:
+    """The rule's values in a block: how many, what they are worth, their mean with its interval, and success.
+
+    None where there is nothing to say. ``mean_z`` is the mean as it was averaged; ``judged`` values had a threshold,
+    ``success`` of them reached it. ``shown_s`` are the seconds in which the participant was shown a level, ``level``
+    its mean and ``shown_success`` the share of success, where these may be told.
+    """
+
+    number: int
+    kind: str
+    name: str
+    start: float
+    seconds: float
+    ended: bool
+    stimuli: tuple[str, ...]
+    values: int
+    windows: float | None
+    mean_z: float | None
+    mean: float | None
+    low: float | None
+    high: float | None
+    judged: int
+    success: int | None
+    success_rate: float | None
+    shown_s: int | None
+    level: float | None
+    shown_success: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Regulation:
+    """What is said of regulation: ``value`` is the rule's value in words, ``unit`` that of differences."""
+
+    value: str
+    unit: str
+    window_s: int
+    smoothing_s: int
+    scale: str | None
+    blocks: tuple[BlockValues, ...]
+    contrasts: tuple[Contrast, ...]
+    slope: Slope | None
+    baseline_success: float | None
+    shown_against_own: float | None
+    notes: tuple[str, ...]
+
+    @property
+    def compared(self) -> tuple[Contrast | Slope, ...]:
+        """All differences."""
+        return (*self.contrasts, *([self.slope] if self.slope is not None else []))
+
+    def difference(self, name: str) -> Difference | None:
+        """Return the difference that is called so; None where nothing could be compared."""
+        return next((each.estimate for each in self.compared if each.name == name), None)
+
+
+def regulation_of(data: SessionData, opened: bool) -> Regulation:
+    """Return what a session tells of regulation.
 
     Parameters
     ----------
@@ -97,37 +196,30 @@ def regulation_numbers(data: SessionData, opened: bool) -> Numbers:
     rule = rule_values(data)
     notes = list(rule.notes)
     fitted = _fit(rule, data.window_s)
-    found: Numbers = {
-        "value": rule.label,
-        "unit": "Fisher z" if rule.back is math.tanh else "difference of correlations",
-        "window_s": data.window_s,
-        "smoothing_s": rule.smoothing,
-        "scale": data.rule.get("scale"),
-        "blocks": [_block(data, rule, fitted, place, opened) for place in range(len(rule.runs))],
-        "contrasts": [],
-        "slope": None,
-        "baseline_success": _baseline_success(rule),
-        "shown_against_own": _shown_against_own(data) if opened else None,
-    }
+    contrasts, slope = list[Contrast](), None
     if fitted is None:
         notes.append(_why_nothing(data))
     else:
-        found["contrasts"] = [
-            c for kind in _AGAINST_BASELINE if (c := _contrast(rule, fitted, kind, notes)) is not None
-        ]
-        found["slope"] = _slope(rule, fitted, notes)
+        contrasts = [c for kind in _AGAINST_BASELINE if (c := _contrast(rule, fitted, kind, notes)) is not None]
+        slope = _slope(rule, fitted, notes)
     if data.rule.get("value") == "predicted":
-        notes.append(
-            "The rule's value is predicted from the sound alone: what differs between blocks are the sounds, and "
-            "nothing here is regulation."
-        )
+        notes.append(_PREDICTED)
     if data.rule.get("scale") == "adaptive":
-        notes.append(
-            "The threshold followed the values, so that the success rate is near what the protocol asks for, whatever "
-            "the participant does: compare values, not success."
-        )
-    found["notes"] = notes
-    return found
+        notes.append(_ADAPTIVE)
+    scale = data.rule.get("scale")
+    return Regulation(
+        value=rule.label,
+        unit="Fisher z" if rule.back is math.tanh else "difference of correlations",
+        window_s=data.window_s,
+        smoothing_s=rule.smoothing,
+        scale=None if scale is None else str(scale),
+        blocks=tuple(_block(data, rule, fitted, place, opened) for place in range(len(rule.runs))),
+        contrasts=tuple(contrasts),
+        slope=slope,
+        baseline_success=_baseline_success(rule),
+        shown_against_own=_shown_against_own(data) if opened else None,
+        notes=tuple(notes),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,52 +241,53 @@ def _fit(rule: RuleValues, window: int) -> _Fit | None:
     return _Fit(fitted, [int(place) for place in places])
 
 
-def _block(data: SessionData, rule: RuleValues, fit: _Fit | None, place: int, opened: bool) -> Numbers:
+def _block(data: SessionData, rule: RuleValues, fit: _Fit | None, place: int, opened: bool) -> BlockValues:
     run, mine = rule.runs[place], rule.block == place
-    estimate = None
+    windows: float | None = None
+    mean_z: float | None = None
+    mean = low = high = mean_z
     if fit is not None and place in fit.places:
-        estimate = fit.blocks.estimate(np.eye(len(fit.places))[fit.places.index(place)])
+        found = fit.blocks.estimate(np.eye(len(fit.places))[fit.places.index(place)])
+        windows, mean_z = found.windows, found.value
+        mean, low, high = (v if v is None else rule.back(v) for v in (found.value, found.low, found.high))
     judged = mine & np.isfinite(rule.threshold)
-    success = int((rule.values[judged] >= rule.threshold[judged]).sum())
-    known = estimate is not None and estimate.low is not None and estimate.high is not None
-    return {
-        "number": run.number,
-        "kind": run.kind,
-        "name": run.name,
-        "start": run.start,
-        "seconds": run.end - run.start,
-        "ended": run.ended,
-        "stimuli": [name for name, _, _ in run.stimuli],
-        "values": int(mine.sum()),
-        "windows": None if estimate is None else estimate.windows,
-        "mean_z": None if estimate is None else estimate.value,
-        "mean": None if estimate is None else rule.back(estimate.value),
-        "low": rule.back(estimate.low) if known and estimate and estimate.low is not None else None,
-        "high": rule.back(estimate.high) if known and estimate and estimate.high is not None else None,
-        "judged": int(judged.sum()),
-        "success": success if judged.any() else None,
-        "success_rate": success / int(judged.sum()) if judged.any() else None,
-        **_shown(data, run, opened),
-    }
+    count, success = int(judged.sum()), int((rule.values[judged] >= rule.threshold[judged]).sum())
+    shown_s, level, shown_success = _shown(data, run, opened)
+    return BlockValues(
+        number=run.number,
+        kind=run.kind,
+        name=run.name,
+        start=run.start,
+        seconds=run.end - run.start,
+        ended=run.ended,
+        stimuli=tuple(name for name, _, _ in run.stimuli),
+        values=int(mine.sum()),
+        windows=windows,
+        mean_z=mean_z,
+        mean=mean,
+        low=low,
+        high=high,
+        judged=count,
+        success=success if count else None,
+        success_rate=success / count if count else None,
+        shown_s=shown_s,
+        level=level,
+        shown_success=shown_success,
+    )
 
 
-def _shown(data: SessionData, run: BlockRun, opened: bool) -> Numbers:
-    """Return for how many seconds of feedback something was shown, and if that may be told, how much."""
-    nothing: Numbers = {"shown_s": None, "level": None, "shown_success": None}
+def _shown(data: SessionData, run: BlockRun, opened: bool) -> tuple[int | None, float | None, float | None]:
+    """Return for how many seconds of feedback a level was shown and, if they may be told, its mean and success."""
     if data.protocol_steps is None or run.kind != "feedback":
-        return nothing
+        return None, None, None
     m = data.protocol_steps
     shown = m.running & (m.block == run.number) & np.isfinite(m.level)
     if not opened or not shown.any():
-        return nothing | {"shown_s": int(shown.sum())}
-    return {
-        "shown_s": int(shown.sum()),
-        "level": float(m.level[shown].mean()),
-        "shown_success": float(m.success[shown].mean()),
-    }
+        return int(shown.sum()), None, None
+    return int(shown.sum()), float(m.level[shown].mean()), float(m.success[shown].mean())
 
 
-def _contrast(rule: RuleValues, fit: _Fit, kind: str, notes: list[str]) -> Numbers | None:
+def _contrast(rule: RuleValues, fit: _Fit, kind: str, notes: list[str]) -> Contrast | None:
     baseline, other = fit.of_kind(rule, "baseline"), fit.of_kind(rule, kind)
     if not other:
         return None
@@ -210,10 +303,10 @@ def _contrast(rule: RuleValues, fit: _Fit, kind: str, notes: list[str]) -> Numbe
             f"In {kind} other sounds were heard than in the baseline ({', '.join(sorted(heard)) or 'none'}; "
             f"{', '.join(sorted(before)) or 'none'}): the difference is one of sounds as much as of regulation."
         )
-    return {"name": f"{kind} less baseline", **estimate_numbers(estimate)}
+    return Contrast(f"{kind} less baseline", Difference.of(estimate))
 
 
-def _slope(rule: RuleValues, fit: _Fit, notes: list[str]) -> Numbers | None:
+def _slope(rule: RuleValues, fit: _Fit, notes: list[str]) -> Slope | None:
     blocks = fit.of_kind(rule, "feedback")
     if len(blocks) < 2:
         if blocks:
@@ -222,15 +315,7 @@ def _slope(rule: RuleValues, fit: _Fit, notes: list[str]) -> Numbers | None:
             )
         return None
     estimate = fit.blocks.estimate(slope_contrast(blocks, len(fit.places)))
-    return {"name": "change per block of feedback", "blocks": len(blocks), **estimate_numbers(estimate)}
-
-
-def estimate_numbers(estimate: Estimate) -> Numbers:
-    """Return an estimate as numbers, and whether there is enough to judge it by."""
-    return {
-        "difference": estimate.value, "low": estimate.low, "high": estimate.high, "p": estimate.p,
-        "windows": estimate.windows, "enough": estimate.p is not None, "least_windows": LEAST_WINDOWS,
-    }  # fmt: skip
+    return Slope("change per block of feedback", len(blocks), Difference.of(estimate))
 
 
 def _baseline_success(rule: RuleValues) -> float | None:
@@ -245,7 +330,7 @@ def _baseline_success(rule: RuleValues) -> float | None:
     return float((rule.values[baseline] >= rule.threshold[later][0]).mean())
 
 
-def own_level(data: SessionData) -> Array:
+def own_level(data: SessionData) -> FloatArray:
     """Return what the session's own values would have shown in blocks of feedback (steps,), NaN elsewhere."""
     m = data.protocol_steps
     if m is None:

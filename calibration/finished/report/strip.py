@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
+from calibration.finished.report.numbers import ListedEvent
 from calibration.report.figures import INK, MUTED, short
-
-Numbers = dict[str, Any]
+from rtaffect.common.words import minutes
 
 #: Tints behind blocks, light enough for curves; each block also bears its name.
 TINTS: Final = {
@@ -23,17 +23,11 @@ TINTS: Final = {
 PLOT_PX, LETTER_PX = 770.0, 6.2
 
 
-def clock(seconds: float) -> str:
-    """Return a time as minutes and seconds."""
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"
-
-
 def time_axis(axes: Any, span: float) -> None:
     """Print session time below axes that show ``span`` seconds: at most a dozen round times."""
     every = next((step for step in (5, 10, 30, 60, 120, 300, 600, 1800) if span / step <= 12), 3600)
     axes.xaxis.set_major_locator(_multiples(every))
-    axes.xaxis.set_major_formatter(lambda x, _: clock(x))
+    axes.xaxis.set_major_formatter(lambda x, _: minutes(x))
     axes.set_xlabel("session time, min:s")
 
 
@@ -50,7 +44,7 @@ def shade(axes: Any, blocks: Sequence[BlockRun], page: tuple[float, float]) -> N
             axes.axvspan(run.start, run.end, color=TINTS.get(run.kind, "#f1f1f1"), linewidth=0, zorder=0)
 
 
-def draw_strip(axes: Any, data: SessionData, events: Sequence[Numbers], page: tuple[float, float]) -> None:
+def draw_strip(axes: Any, data: SessionData, events: Sequence[ListedEvent], page: tuple[float, float]) -> None:
     """Draw which block ran when, what was heard, and where markers are."""
     axes.set_ylim(0, 3)
     axes.set_yticks([2.5, 1.5, 0.5], ["block", "sound", "marker"])
@@ -77,19 +71,20 @@ def _box(axes: Any, span: tuple[float, float], row: int, text: str, page: tuple[
         axes.text((start + end) / 2, row + 0.48, words, ha="center", va="center", fontsize=8, clip_on=True)
 
 
-def _marks(axes: Any, events: Sequence[Numbers], page: tuple[float, float]) -> None:
+def _marks(axes: Any, events: Sequence[ListedEvent], page: tuple[float, float]) -> None:
     """Draw markers with the numbers of the list; those too near to each other as a range of numbers."""
     near = 26.0 / PLOT_PX * (page[1] - page[0])
-    groups: list[list[Numbers]] = []
+    groups: list[list[tuple[float, int]]] = []
     for event in events:
-        if event["onset"] is None or not page[0] <= event["onset"] <= page[1]:
+        if event.onset is None or not page[0] <= event.onset <= page[1]:
             continue
-        if groups and event["onset"] - groups[-1][0]["onset"] < near:
-            groups[-1].append(event)
+        if groups and event.onset - groups[-1][0][0] < near:
+            groups[-1].append((event.onset, event.number))
         else:
-            groups.append([event])
+            groups.append([(event.onset, event.number)])
     for group in groups:
-        axes.plot([e["onset"] for e in group], [0.78] * len(group), marker="v", markersize=4, color=INK, linestyle="")
-        first, last = group[0]["number"], group[-1]["number"]
+        onsets = [onset for onset, _ in group]
+        axes.plot(onsets, [0.78] * len(group), marker="v", markersize=4, color=INK, linestyle="")
+        first, last = group[0][1], group[-1][1]
         text = f"{first}" if first == last else f"{first}\N{EN DASH}{last}"
-        axes.text(group[0]["onset"], 0.3, text, ha="center", va="center", fontsize=7.5, color=MUTED)
+        axes.text(onsets[0], 0.3, text, ha="center", va="center", fontsize=7.5, color=MUTED)

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from rtaffect.common.arrays import FloatArray
+from rtaffect.plan.session_folder import SessionTable, cell_number
+
 #: A table's cells as text, by column.
 Columns = dict[str, list[str]]
 
 
-def read_columns(path: Path, missing: list[str]) -> Columns:
-    """Return a table's columns; of a line that is not complete nothing."""
+def read_table(path: Path, missing: list[str]) -> SessionTable:
+    """Return a table as far as it can be read; what is lost is added to ``missing``."""
     try:
         text = path.read_bytes().decode("utf-8", errors="replace")
     except OSError as error:
         missing.append(why_not(path, error))
-        return {}
+        return SessionTable({})
     if not text.strip("\0\r\n"):
         missing.append(f"{path.name}: it is empty")
-        return {}
-    *lines, rest = text.split("\n")
-    columns = lines[0].rstrip("\r").split("\t") if lines else []
-    cells = [line.rstrip("\r").split("\t") for line in lines[1:]]
-    whole = [row for row in cells if len(row) == len(columns)]
-    lost = len(cells) - len(whole) + bool(rest.strip("\0"))
-    if lost:
-        missing.append(f"{path.name}: {lost} line{'s' if lost > 1 else ''} cut short or damaged, left out")
-    return {name: [row[i] for row in whole] for i, name in enumerate(columns)}
+        return SessionTable({})
+    table = SessionTable.parse(text)
+    if table.lost:
+        missing.append(f"{path.name}: {table.lost} line{'s' if table.lost > 1 else ''} cut short or damaged, left out")
+    return table
 
 
 def why_not(path: Path, error: Exception) -> str:
@@ -41,22 +38,9 @@ def why_not(path: Path, error: Exception) -> str:
     return f"{path.name}: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
 
 
-def lines_of(columns: Columns) -> tuple[dict[str, str], ...]:
-    """Return a table's lines, cells by column."""
-    return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-
-
-def number(text: str) -> float:
-    """Return a cell's number, NaN for 'n/a' and what is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def numbers(texts: Sequence[str]) -> Array:
+def numbers(texts: Sequence[str]) -> FloatArray:
     """Return cells' numbers (n,), NaN for 'n/a' and what is none."""
-    return np.array([math.nan if text == "n/a" else number(text) for text in texts], np.float64)
+    return np.array([cell_number(text) for text in texts], np.float64)
 
 
 def whole_numbers(texts: Sequence[str]) -> NDArray[np.intp]:
