@@ -6,7 +6,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -112,7 +112,7 @@ def command(
         progress.total = 2 * len(loaded.sounds()) + len(loaded.listeners) + 3
         outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
         progress("report")
-        reported = outcome.bundle.manifest.model_copy(update={"report": report_numbers(outcome)})
+        reported = outcome.bundle.manifest.model_copy(update={"report": asdict(report_numbers(outcome))})
         manifest = save_bundle(replace(outcome.bundle, manifest=reported), out)
         outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
         write_report(outcome, out / "report.html")
