@@ -97,7 +97,7 @@ def _page(outcome: Outcome, figures: Figures) -> str:
     numbers, manifest = report_numbers(outcome), outcome.bundle.manifest
     sets = [*numbers.sets, *([] if numbers.auto is None else [numbers.auto])]
     return render(
-        "calibration/page.html",
+        "calibration.html",
         report=numbers,
         figures=figures,
         sets=sets,

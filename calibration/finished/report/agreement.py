@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from calibration.finished.report.data import FeedbackTable, SessionData
 from calibration.nulls import p_values, shift_null
 from calibration.report.numbers import LEVEL
-from calibration.statistics import LEAST_GAPS, fisher_z, pair, score
+from calibration.statistics import LEAST_GAPS, pair, score
+from rtaffect.common.correlation import fisher_z
 from rtaffect.common.errors import SettingsError
 
 Array = NDArray[np.float64]

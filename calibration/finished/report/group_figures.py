@@ -16,7 +16,7 @@ from calibration.finished.report.figures import SHAPES
 from calibration.finished.report.strip import LETTER_PX, PLOT_PX, TINTS, clock
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
 from calibration.report.html import Picture, count_of
-from calibration.statistics import fisher_z
+from rtaffect.common.correlation import fisher_z
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Any]

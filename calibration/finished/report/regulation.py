@@ -20,7 +20,7 @@ from calibration.finished.regulation import (
 )
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
-from calibration.statistics import fisher_z
+from rtaffect.common.correlation import fisher_z
 from rtaffect.protocol.rule import Scale, level_of
 
 Array = NDArray[np.float64]
