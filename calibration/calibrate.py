@@ -131,43 +131,40 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     with watch("features"):
         features = _features(study, featurizer, compared, progress)
     with watch("observed synchrony"):
-        measured = (
-            rated(study)
-            if plan.ratings
-            else measure(
-                study,
-                settings,
-                progress,
-                space=plan.space,
-                components=plan.components,
-                splits=plan.splits,
-                keep=plan.keep,
-            )
-        )
+        measured = rated(study) if plan.ratings else _measured(study, settings, plan, progress)
     names, covariates = _covariates(study, measured.sounds)
     people = [target[None] for target in measured.rated] or measured.people
     question = Question(measured.targets, people, measured.space.layout.counted, covariates)
     with watch("feature sets and chance"):
         found = sweep(features, question, settings, progress, draws=plan.draws)
-    chosen, how = (found.best, "inner folds") if wanted == AUTO else (wanted, "the user")
-    if wanted == AUTO and len(compared) == 1:
-        how = "there being no other"
+    chosen, how = _chosen(wanted, found, compared)
     with watch("noise ceiling"):
         high, low = _ceilings(measured)
     result = found.of(AUTO if wanted == AUTO and found.auto else chosen).fit
     bundle = bundle_of(study, measured, result, settings, Reader(featurizer, chosen), plan.name)
+    notes = (*_study_notes(study), *_notes(found, chosen, measured))
     return Outcome(
-        bundle=bundle,
-        measured=measured,
-        sweep=found,
-        chosen=chosen,
-        chosen_by=how,
-        ceiling_high=high,
-        ceiling_low=low,
-        covariates=names,
-        notes=(*_study_notes(study), *_notes(found, chosen, measured)),
-        seconds=watch.seconds,
+        bundle, measured, found, chosen, how, high, low, covariates=names, notes=notes, seconds=watch.seconds
     )
+
+
+def _measured(study: Study, settings: Settings, plan: Plan, progress: Progress) -> Measured:
+    return measure(
+        study,
+        settings,
+        progress,
+        space=plan.space,
+        components=plan.components,
+        splits=plan.splits,
+        keep=plan.keep,
+    )
+
+
+def _chosen(wanted: str, found: Sweep, compared: Sequence[str]) -> tuple[str, str]:
+    """Return the feature set of the bundle, and in words who chose it."""
+    if wanted != AUTO:
+        return wanted, "the user"
+    return found.best, "inner folds" if len(compared) > 1 else "there being no other"
 
 
 def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> str:

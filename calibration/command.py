@@ -6,7 +6,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,12 +18,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
 from calibration.head.command import operator_for
+from calibration.outcome import Outcome
 from calibration.report.page import report_numbers, write_report
 from calibration.studies.check import check
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
-from rtaffect.common.settings import PredictionSettings, read_settings
+from rtaffect.common.settings import PredictionSettings, Settings, read_settings
 from rtaffect.engine.bundle import Bundle, save_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import RegionSpace, Space
@@ -92,9 +93,7 @@ def command(
         raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
     if head and space != "regions":
         raise SettingsError(f"--head {head} is for --space regions, but the space is {space}; leave one of them out")
-    chosen = read_settings(settings, mains)
-    if quick:
-        chosen = chosen.model_copy(update={"prediction": QUICK})
+    chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study)
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
@@ -112,15 +111,31 @@ def command(
         progress.total = 2 * len(loaded.sounds()) + len(loaded.listeners) + 3
         outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
         progress("report")
-        reported = outcome.bundle.manifest.model_copy(update={"report": report_numbers(outcome)})
-        manifest = save_bundle(replace(outcome.bundle, manifest=reported), out)
-        outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
-        write_report(outcome, out / "report.html")
-        shutil.rmtree(out / KEPT, ignore_errors=True)
-    console.print(f"bundle {out} in {time.perf_counter() - begin:.1f} s: {describe(outcome.bundle)}")
+        outcome = _written(outcome, out)
+    _tell(outcome, out, time.perf_counter() - begin, console)
+
+
+def _settings_for(path: Path | None, mains: float | None, quick: bool) -> Settings:
+    found = read_settings(path, mains)
+    return found.model_copy(update={"prediction": QUICK}) if quick else found
+
+
+def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None:
+    console.print(f"bundle {out} in {seconds:.1f} s: {describe(outcome.bundle)}")
     for note in outcome.notes:
         console.print(f"note: {note}", style="yellow", highlight=False)
-    console.print(f"report {out / 'report.html'}; tensors sha256 {manifest.tensors_sha256}", style="dim")
+    tensors = outcome.bundle.manifest.tensors_sha256
+    console.print(f"report {out / 'report.html'}; tensors sha256 {tensors}", style="dim")
+
+
+def _written(outcome: Outcome, out: Path) -> Outcome:
+    """Write bundle and report into the folder ``out``, and return the outcome with the bundle as it was saved."""
+    reported = outcome.bundle.manifest.model_copy(update={"report": asdict(report_numbers(outcome))})
+    manifest = save_bundle(replace(outcome.bundle, manifest=reported), out)
+    outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
+    write_report(outcome, out / "report.html")
+    shutil.rmtree(out / KEPT, ignore_errors=True)
+    return outcome
 
 
 class Steps:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,9 @@ from calibration.responses import (
 )
 from calibration.study import FolderStudy, Study, TabledStudy, ratings_of
 from rtaffect import __version__
-from rtaffect.common.correlation import fisher_mean
+from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.files import replacing, sha256_of
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.response import clean_channels
@@ -62,7 +61,7 @@ class Measured:
 
 def mean_time_course(people: Array) -> Array:
     """Return the mean (steps, R) over listeners (P, steps, R), Fisher z; NaN where nobody has a value."""
-    return np.asarray(np.arctanh(fisher_mean(np.tanh(people), axis=0)))
+    return fisher_z(fisher_mean(np.tanh(people), axis=0))
 
 
 def measure(
@@ -97,28 +96,46 @@ def measure(
     RecordingError, SettingsError, MontageError
         If the study cannot be used.
     """
-    sounds = study.sounds()
-    fitted = tuple(s for s in sounds if s.fit)
-    if not fitted:
-        raise RecordingError(f"study {study.name!r} has no sound with fit = true; mark those to fit weights on")
-    space = space or ChannelSpace(study.channels(), settings.signal.average_reference)
-    space.fit_to({f"study {study.name}": study.channels()})
+    fitted = _fitted_sounds(study)
+    space = _fitting(space, study, settings)
     heard = _listen(study, space.channels, settings, progress, keep)
-    each: Sequence[Space] = [space] * len(study.listeners)
+    each: Sequence[Space] = ()
     if components:
         progress("correlated components")
         space, each = component_spaces([heard[s.name] for s in fitted], space.channels, settings)
     people, halves, references = [], [], []
-    for sound in sounds:
+    for sound in study.sounds():
         progress(f"synchrony of {sound.name}")
         channels = heard.pop(sound.name)
         group, layout = group_responses(channels, space, settings)
         references.append(Reference.of(group, layout.k))
         if sound.fit:
-            left_out = left_out_time_courses(channels, each, settings) if components else None
-            people.append(synchrony_time_courses(group, settings, layout) if left_out is None else left_out)
+            people.append(_each_time_course(channels, group, each, settings, layout))
             halves.append(half_time_courses(group, settings, layout, splits))
     return Measured(space, fitted, tuple(people), tuple(halves), tuple(references))
+
+
+def _fitted_sounds(study: Study) -> tuple[StudySound, ...]:
+    found = tuple(sound for sound in study.sounds() if sound.fit)
+    if not found:
+        raise RecordingError(f"study {study.name!r} has no sound with fit = true; mark those to fit weights on")
+    return found
+
+
+def _fitting(space: Space | None, study: Study, settings: Settings) -> Space:
+    """Return ``space``, or that of the channels that all listeners have, which the study's channels fit."""
+    space = space or ChannelSpace(study.channels(), settings.signal.average_reference)
+    space.fit_to({f"study {study.name}": study.channels()})
+    return space
+
+
+def _each_time_course(
+    channels: Sequence[Array], group: Array, left_out: Sequence[Space], settings: Settings, layout: RowLayout
+) -> Array:
+    """Return each listener's synchrony (P, steps, R), Fisher z, by the spaces without them where there are such."""
+    if left_out:
+        return left_out_time_courses(channels, left_out, settings)
+    return synchrony_time_courses(group, settings, layout)
 
 
 def rated(study: Study) -> Measured:
@@ -189,7 +206,7 @@ def _kept(  # noqa: PLR0917 - all that the clean channels follow from
         return None
     about = [__version__, stamp, sound.sha256, *channels, settings.signal.model_dump_json()]
     about.append(settings.quality.model_dump_json())
-    return keep / f"{hashlib.sha256(chr(0).join(about).encode()).hexdigest()[:32]}.npy"
+    return keep / f"{sha256_of(chr(0).join(about))[:32]}.npy"
 
 
 def _read(path: Path | None) -> Array | None:
@@ -203,7 +220,5 @@ def _write(path: Path | None, channels: Array) -> None:
     """Write the whole file or nothing."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.save(file, channels)
-        os.replace(part, path)
+        with replacing(path) as part:
+            np.save(part, channels)

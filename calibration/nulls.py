@@ -16,7 +16,7 @@ to 4 % with a nested one, where the best of 90 rows had a family-wise one in 7 t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.stats import false_discovery_control
 
-from calibration.statistics import Pairs, centred, correlation_of, fisher_z, pair, score
+from calibration.statistics import Pairs, centred, correlation_of
+from rtaffect.common.correlation import fisher_z
 
 Array = NDArray[np.float64]
 
@@ -77,37 +78,6 @@ def phase_null(pairs: Pairs, draws: int = 1000, seed: int = 0, *, cross_fitted: 
             phases[:, -1] = np.pi * (phases[:, -1] > np.pi)
         total += _surrogate_moments(x, y, phases)
     return _null(total, pairs, cross_fitted)
-
-
-def refit_null(
-    predict: Callable[[list[Array]], Sequence[Array]],
-    observed: Sequence[Array],
-    gap: int,
-    draws: int = 199,
-    *,
-    seed: int = 0,
-    averages: NDArray[np.bool_] | None = None,
-) -> Array:
-    """Return r (draws, R + A) with all targets turned round and everything fitted to them anew.
-
-    The reference for predictions that are cross-fitted, for who can wait.
-
-    Parameters
-    ----------
-    predict
-        Gives held-out predictions, for each stimulus (steps, R), from targets like ``observed``: the whole nested
-        cross-validation, with every choice that is made from targets.
-    observed, gap, averages
-        As for :func:`calibration.statistics.pair`.
-    draws, seed
-        How many, and of what random numbers.
-    """
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(draws):
-        turned = [_turned(y, rng) for y in observed]
-        found.append(score(pair(predict(turned), turned, gap, averages=averages)).r)
-    return np.stack(found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,16 +165,6 @@ def _bridged(course: Array) -> Array:
     for row, there in enumerate(np.isfinite(course).T):
         if there.any():
             out[:, row] = np.interp(steps, steps[there], course[there, row])
-    return out
-
-
-def _turned(y: Array, rng: np.random.Generator) -> Array:
-    """Return y (steps, R) turned round by any number of steps between its first value and its last."""
-    there = np.flatnonzero(np.isfinite(y).any(axis=1))
-    out = y.copy()
-    if len(there):
-        inside = slice(there[0], there[-1] + 1)
-        out[inside] = np.roll(y[inside], rng.integers(inside.stop - inside.start), axis=0)
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.corrca import Moments, fit, leave_one_out
-from rtaffect.common.correlation import fisher_mean
+from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.response import Response, whole_response
 from rtaffect.observed.spaces import ComponentSpace, Space
@@ -50,7 +50,7 @@ def _course(person: Array, partners: Array, settings: Settings, layout: RowLayou
     window = synchrony.window_s * rate
     least = int(np.ceil(synchrony.min_good * window))
     r = [running_correlation(person, p, window, STEP_S * rate, least, k=layout.k) for p in partners]
-    return np.arctanh(layout.complete(fisher_mean(np.stack(r), axis=0)))
+    return fisher_z(layout.complete(fisher_mean(np.stack(r), axis=0)))
 
 
 def component_spaces(

@@ -17,6 +17,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.correlation import fisher_z
 from rtaffect.common.errors import RecordingError, SettingsError
 
 Array = NDArray[np.float64]
@@ -28,8 +29,6 @@ LEAST_GAPS = 3
 EXACT_UNITS = 12
 #: Variance that is a smaller share of the power is rounding: the course is flat.
 _FLAT = 1e-20
-#: Correlations are kept this far from +-1 before Fisher z.
-_CLIP = 1.0 - 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,14 +126,9 @@ def pair(
     means = _means_of_others(observed) if baseline is None else baseline
     kept: list[tuple[Array, Array, Array, int]] = []
     for number, parts in enumerate(zip(predicted, observed, means, strict=True)):
-        counts = _enough(parts[0], parts[1], gap)
-        x, y, base = (_with_averages(part, counts, averages) for part in parts)
-        counts = _enough(x, y, gap)
-        x, y = np.where(counts, x, np.nan), np.where(counts, y, np.nan)
-        joint = np.flatnonzero(np.isfinite(x + y).any(axis=1))
-        if len(joint):
-            inside = slice(joint[0], joint[-1] + 1)
-            kept.append((x[inside], y[inside], base, number))
+        x, y, base = _judged(*parts, gap, averages)
+        if len(x):
+            kept.append((x, y, base, number))
     if not kept:
         raise SettingsError(
             f"no stimulus has {LEAST_GAPS} x {gap} steps of predicted and observed synchrony, so chance cannot be "
@@ -142,6 +136,17 @@ def pair(
         )
     x_all, y_all, bases, numbers = zip(*kept, strict=True)
     return Pairs(x_all, y_all, bases, numbers, len(observed))
+
+
+def _judged(x: Array, y: Array, base: Array, gap: int, averages: Mask | None) -> tuple[Array, Array, Array]:
+    """Return both sides and the baseline of one stimulus with averages, from its first joint step to its last."""
+    counts = _enough(x, y, gap)
+    x, y, base = (_with_averages(part, counts, averages) for part in (x, y, base))
+    counts = _enough(x, y, gap)
+    x, y = np.where(counts, x, np.nan), np.where(counts, y, np.nan)
+    joint = np.flatnonzero(np.isfinite(x + y).any(axis=1))
+    inside = slice(joint[0], joint[-1] + 1) if len(joint) else slice(0)
+    return x[inside], y[inside], base
 
 
 def score(pairs: Pairs) -> Score:
@@ -217,25 +222,22 @@ def compare(
         raise RecordingError(f"feature sets are compared over units, but only {units} has them all; give more stimuli")
     difference = np.stack([z[a] - z[b] for a, b in sets], axis=1)
     exact = units <= EXACT_UNITS
-    if exact:
-        signs = 1.0 - 2.0 * (np.arange(2**units)[:, None] >> np.arange(units) & 1)
-    else:
-        signs = np.random.default_rng(seed).choice([-1.0, 1.0], (draws, units))
+    signs = _all_flips(units) if exact else np.random.default_rng(seed).choice([-1.0, 1.0], (draws, units))
     scale = np.sqrt((difference**2).sum(axis=0))
     scale[scale == 0] = 1.0
     chance, true = (np.abs(total) / scale for total in (signs @ difference, difference.sum(axis=0)))
     # Flips that give the true value again must count as reaching it, whatever the rounding.
     bar = true / (np.sqrt(2.0) if cross_fitted else 1.0) - 1e-9
-    single, family = ((c >= bar).sum(axis=0) for c in (chance, chance.max(axis=1)[:, None]))
     one = 0 if exact else 1
-    return LayerComparison(
-        sets,
-        difference.mean(axis=0),
-        (one + single) / (one + len(signs)),
-        (one + family) / (one + len(signs)),
-        units,
-        exact,
+    single, family = (
+        (one + (c >= bar).sum(axis=0)) / (one + len(signs)) for c in (chance, chance.max(axis=1)[:, None])
     )
+    return LayerComparison(sets, difference.mean(axis=0), single, family, units, exact)
+
+
+def _all_flips(units: int) -> Array:
+    """Return all signs (2**units, units) that units can have, the true ones first."""
+    return np.asarray(1.0 - 2.0 * (np.arange(2**units)[:, None] >> np.arange(units) & 1))
 
 
 def centred(course: Array, present: Mask) -> Array:
@@ -257,11 +259,6 @@ def correlation_of(moments: Array) -> Array:
     xy, xx, yy = moments
     scale = np.sqrt(xx * yy)
     return np.asarray(np.clip(np.where(scale > 0, xy / np.where(scale > 0, scale, 1.0), 0.0), -1.0, 1.0))
-
-
-def fisher_z(r: Array) -> Array:
-    """Return arctanh of r, finite even where that is +-1."""
-    return np.asarray(np.arctanh(np.clip(r, -_CLIP, _CLIP)))
 
 
 def _means_of_others(observed: Sequence[Array]) -> list[Array]:

@@ -43,7 +43,7 @@ class Study(Protocol):
 
 @runtime_checkable
 class TabledStudy(Study, Protocol):
-    """A study that may have more of each sound than its samples; see :func:`ratings_of` and :func:`covariates_of`."""
+    """A study that may have more of each sound than its samples; see :func:`ratings_of`."""
 
     rating_names: tuple[str, ...]
 
@@ -130,8 +130,3 @@ class FolderStudy:
 def ratings_of(study: Study, sound: StudySound) -> NDArray[np.float64] | None:
     """Return the ratings of a sound (steps, columns), NaN where missing; None if the study has none."""
     return study.ratings(sound) if isinstance(study, TabledStudy) else None
-
-
-def covariates_of(study: Study, sound: StudySound) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
-    """Return names and values (steps, columns) of a sound's covariates; None if the study has none."""
-    return study.covariates(sound) if isinstance(study, TabledStudy) else None

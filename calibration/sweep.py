@@ -121,15 +121,18 @@ def sweep(
     plain, controlled_results = results[: len(names)], results[len(names) :]
     layers = tuple(name for name in names if name != "lld")
     chosen = [r for r in plain if r.name in layers]
-    auto = None
+    auto, comparison = None, None
     if len(layers) > 1:
-        picked = choose_inside([r.fit for r in chosen], question, settings)
-        auto = judge(AUTO, picked, question, settings, draws)
+        auto = judge(AUTO, choose_inside([r.fit for r in chosen], question, settings), question, settings, draws)
+        comparison = _compared(chosen, draws)
     best = min(chosen, key=lambda r: r.fit.inner_whole).name if chosen else names[0]
-    comparison = None
-    if len(layers) > 1 and len(question.targets) > 1:
-        comparison = compare(np.stack([r.score.each[:, -1] for r in chosen]), draws=9 * draws + draws - 1)
     return Sweep(tuple(plain), tuple(controlled_results), auto, best, layers, comparison)
+
+
+def _compared(layers: Sequence[SetResult], draws: int) -> LayerComparison | None:
+    """Return each pair of layers compared over stimuli; None for a single stimulus."""
+    each = np.stack([result.score.each[:, -1] for result in layers])
+    return compare(each, draws=9 * draws + draws - 1) if each.shape[1] > 1 else None
 
 
 def _fit_one(features: Sequence[Array], question: Question, settings: Settings, controlled: bool) -> RidgeFit:

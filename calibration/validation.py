@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calibration.intervals import residual_quantiles
 from calibration.model import RidgeSynchrony
 from calibration.ridge import ALPHAS, folds
+from rtaffect.common.correlation import pearson_r
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.predicted.prediction import Weights
@@ -43,9 +44,9 @@ class RidgeFit:
         """Return the held-out Pearson r of each row (R,) and of the mean over rows."""
         use = np.isfinite(self.held_out).all(axis=1) & np.isfinite(self.target).all(axis=1)
         predicted, observed = self.held_out[use], self.target[use]
-        rows = [_pearson(p, o) for p, o in zip(predicted.T, observed.T, strict=True)]
+        rows = [_r_or_none(p, o) for p, o in zip(predicted.T, observed.T, strict=True)]
         means = (course[:, self.counted].mean(axis=1) for course in (predicted, observed))
-        return np.array(rows), _pearson(*means)
+        return np.array(rows), _r_or_none(*means)
 
     @property
     def at_edge(self) -> str:
@@ -100,12 +101,11 @@ def fit(
     SettingsError
         If there are too few steps for the folds.
     """
-    lengths = [len(t) for t in targets]
     gap = settings.synchrony.window_s + settings.prediction.lags_s[-1]
     x, groups, target = _together(features, targets, covariates)
     model = model_for(settings, 0 if covariates is None else covariates[0].shape[1])
     predicted = np.full(target.shape, np.nan)
-    outer, inner = list(folds(lengths, gap)), []
+    outer, inner = list(folds([len(t) for t in targets], gap)), []
     for train, test in outer:
         _check_size(len(train), features[0].shape[1], settings)
         model.fit(x[train], target[train], _runs(groups, train))
@@ -115,17 +115,9 @@ def fit(
     shown = np.concatenate(people, axis=1) if people is not None else target[None]
     counted = np.ones(target.shape[1], np.bool_) if counted is None else counted
     weights = with_interval(model.weights_, predicted, shown, counted, settings)
-    return RidgeFit(
-        weights,
-        predicted,
-        target,
-        model.alpha_,
-        len(outer),
-        counted,
-        np.array(inner),
-        model.inner_error_,
-        tuple(test for _, test in outer),
-    )
+    tested = tuple(test for _, test in outer)
+    errors = np.array(inner), model.inner_error_
+    return RidgeFit(weights, predicted, target, model.alpha_, len(outer), counted, *errors, tested)
 
 
 def held_out(
@@ -226,5 +218,7 @@ def with_interval(
     return replace(weights, residual_low=low, residual_high=high)
 
 
-def _pearson(a: Array, b: Array) -> float:
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
+def _r_or_none(predicted: Array, observed: Array) -> float:
+    """Return Pearson's r, and 0 where a side does not vary: what is flat predicts nothing."""
+    r = pearson_r(predicted, observed)
+    return 0.0 if np.isnan(r) else r

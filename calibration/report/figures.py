@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.outcome import Outcome
-from calibration.report.html import Picture, decimal
+from calibration.pages import Picture, decimal
 from calibration.report.numbers import LEVEL, base_of
 from calibration.sweep import AUTO, SetResult
 from rtaffect.common.errors import ArtifactError

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.outcome import Outcome
+from calibration.pages import Picture, decimal
 from calibration.report.figures import INK, picture
-from calibration.report.html import Picture, decimal
 from calibration.report.surface_map import VIEWS, draw_regions
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.spaces import RegionSpace

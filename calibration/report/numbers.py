@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -25,35 +25,217 @@ ELEMENTS: Final = ("mix", "voice", "background")
 #: Packages whose versions matter, by the names that they are installed under.
 _PACKAGES: Final = ("rtaffect", "numpy", "scipy", "scikit-learn", "onnxruntime", "onnxruntime-gpu", "mne")
 
-Numbers = dict[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class StudyNumbers:
+    """The study, and what was made of it.
+
+    ``listeners`` is the most of one sound, ``ratings`` whether these were predicted in place of synchrony, ``rows``
+    how many there are of each kind, ``layer`` the feature set of the bundle's weights, which ``chosen`` may be too.
+    """
+
+    name: str
+    bundle: str
+    synthetic: bool
+    listeners: int
+    ratings: bool
+    space: str
+    channels: tuple[str, ...]
+    rows: dict[str, int]
+    mean_of: str
+    featurizer: str
+    feature_size: int
+    chosen: str
+    chosen_by: str
+    layer: str
+    provenance: dict[str, str]
 
 
-def report_numbers(outcome: Outcome) -> Numbers:
-    """Return what a calibration found as JSON-able data; None stands where there is no value."""
+@dataclass(frozen=True, slots=True)
+class SetNumbers:
+    """Scores of a feature set: of the mean over rows, and how many of the rows that count are above chance.
+
+    ``exact`` says whether p values are from draws that were fitted anew, ``chance`` and ``chance_phase`` what 95 % of
+    draws stay below; ``steps`` and ``stimuli`` counted; of ``rows`` that were judged, with median ``rows_r``, the last
+    three counts have p below ``LEVEL`` alone, family-wise, and by false discovery rate.
+    """
+
+    name: str
+    r: float | None
+    pooled: float | None
+    r2: float | None
+    p: float | None
+    exact: bool
+    chance: float | None
+    chance_phase: float | None
+    steps: int
+    stimuli: int
+    rows: int
+    rows_r: float | None
+    rows_single: int
+    rows_family: int
+    rows_discovery: int
+    inner_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultNumbers(SetNumbers):
+    """The held-out result beside what could be reached, the noise ceiling."""
+
+    ceiling_low: float | None
+    ceiling_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPair:
+    """Layer ``a`` less layer ``b``: mean difference of Fisher z over stimuli, p alone and family-wise."""
+
+    a: str
+    b: str
+    difference: float | None
+    p: float | None
+    p_family: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonNumbers:
+    """Every two layers compared over ``units`` stimuli, ``exact`` if by all flips of signs."""
+
+    layers: tuple[str, ...]
+    best: str
+    units: int
+    exact: bool
+    pairs: tuple[LayerPair, ...]
+
+    def of_best(self) -> list[LayerPair]:
+        """Return the best layer less each other one."""
+        found = []
+        for pair in self.pairs:
+            if pair.a == self.best:
+                found.append(pair)
+            elif pair.b == self.best:
+                difference = None if pair.difference is None else -pair.difference
+                found.append(replace(pair, a=pair.b, b=pair.a, difference=difference))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RowNumbers:
+    """What a row is and how well the chosen feature set predicts it.
+
+    ``p``, ``p_family`` and ``q`` are as exact as is known, see :func:`row_p`; ``own_share`` is how much of a region's
+    estimated power is its own, and ``resolved`` whether that is enough to tell it apart.
+    """
+
+    name: str
+    kind: str
+    counted: bool
+    resolved: bool
+    steps: int
+    r: float | None
+    r2: float | None
+    pooled: float | None
+    p: float | None
+    p_family: float | None
+    q: float | None
+    p_bound: float | None
+    p_family_bound: float | None
+    p_phase: float | None
+    chance: float | None
+    chance_phase: float | None
+    ceiling_low: float | None
+    ceiling_high: float | None
+    own_share: float | None
+    alpha: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StimulusNumbers:
+    """A sound, how many heard it, and r of the mean over rows when it was held out."""
+
+    name: str
+    seconds: float | None
+    people: int
+    fitted: bool
+    r: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesNumbers:
+    """What inner folds chose, and from what: penalties of the grid, ``alpha`` of each row, layers of each fold."""
+
+    penalties: tuple[float | None, ...]
+    alpha: tuple[float | None, ...]
+    at_edge: str
+    lags_s: tuple[int, ...]
+    longest_lags_s: tuple[int, ...]
+    components: int
+    components_asked: int
+    folds: int
+    layer_of_fold: tuple[str, ...]
+    least_share: float
+    interval_level: float
+
+
+@dataclass(frozen=True, slots=True)
+class HashNumbers:
+    """SHA-256 of the featurizer, and of each sound by its name."""
+
+    featurizer: str
+    stimuli: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportNumbers:
+    """All numbers of a calibration's report; None stands where there is no value.
+
+    ``elements`` has the scores from each element of the sound, None where they were not computed; ``seconds`` how long
+    each stage took.
+    """
+
+    format: int
+    study: StudyNumbers
+    result: ResultNumbers
+    sets: tuple[SetNumbers, ...]
+    controlled: tuple[SetNumbers, ...]
+    auto: SetNumbers | None
+    comparison: ComparisonNumbers | None
+    elements: dict[str, SetNumbers | None]
+    rows: tuple[RowNumbers, ...]
+    stimuli: tuple[StimulusNumbers, ...]
+    choices: ChoicesNumbers
+    covariates: tuple[str, ...]
+    notes: tuple[str, ...]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    hashes: HashNumbers
+    seconds: dict[str, float]
+    created: str
+
+
+def report_numbers(outcome: Outcome) -> ReportNumbers:
+    """Return what a calibration found."""
     sweep, manifest = outcome.sweep, outcome.bundle.manifest
-    return {
-        "format": FORMAT,
-        "study": _study(outcome),
-        "result": _result(outcome),
-        "sets": [_set(result) for result in sweep.sets],
-        "controlled": [_set(result) for result in sweep.controlled],
-        "auto": None if sweep.auto is None else _set(sweep.auto),
-        "comparison": _comparison(outcome),
-        "elements": {element: _element(outcome, element) for element in ELEMENTS},
-        "rows": _rows(outcome),
-        "stimuli": _stimuli(outcome),
-        "choices": _choices(outcome),
-        "covariates": list(outcome.covariates),
-        "notes": list(outcome.notes),
-        "settings": manifest.settings.model_dump(mode="json"),
-        "versions": _versions(),
-        "hashes": {
-            "featurizer": manifest.featurizer.sha256,
-            "stimuli": {stimulus.name: stimulus.sha256 for stimulus in manifest.stimuli},
-        },
-        "seconds": {stage: float(seconds) for stage, seconds in outcome.seconds.items()},
-        "created": manifest.created,
-    }
+    return ReportNumbers(
+        format=FORMAT,
+        study=_study(outcome),
+        result=_result(outcome),
+        sets=tuple(map(_set, sweep.sets)),
+        controlled=tuple(map(_set, sweep.controlled)),
+        auto=None if sweep.auto is None else _set(sweep.auto),
+        comparison=_comparison(outcome),
+        elements={element: _element(outcome, element) for element in ELEMENTS},
+        rows=_rows(outcome),
+        stimuli=_stimuli(outcome),
+        choices=_choices(outcome),
+        covariates=outcome.covariates,
+        notes=outcome.notes,
+        settings=manifest.settings.model_dump(mode="json"),
+        versions=_versions(),
+        hashes=HashNumbers(manifest.featurizer.sha256, {s.name: s.sha256 for s in manifest.stimuli}),
+        seconds={stage: float(seconds) for stage, seconds in outcome.seconds.items()},
+        created=manifest.created,
+    )
 
 
 def has_listeners(outcome: Outcome) -> bool:
@@ -93,154 +275,143 @@ def base_of(outcome: Outcome) -> str:
     return outcome.sweep.best if outcome.chosen == AUTO else outcome.chosen
 
 
-def number(value: Any) -> float | None:
+def number(value: float) -> float | None:
     """Return a float, or None for NaN and infinity, which JSON lacks."""
     value = float(value)
     return value if math.isfinite(value) else None
 
 
-def _study(outcome: Outcome) -> Numbers:
+def _study(outcome: Outcome) -> StudyNumbers:
     manifest, space = outcome.bundle.manifest, outcome.bundle.space
-    return {
-        "name": manifest.provenance.get("study", manifest.name),
-        "bundle": manifest.name,
-        "synthetic": manifest.synthetic,
-        "listeners": max((stimulus.people for stimulus in manifest.stimuli), default=0),
-        "ratings": not has_listeners(outcome),
-        "space": space.kind,
-        "channels": list(space.channels),
-        "rows": {kind: space.row_kinds.count(kind) for kind in dict.fromkeys(space.row_kinds)},
-        "mean_of": space.mean_of,
-        "featurizer": manifest.featurizer.identity,
-        "feature_size": manifest.featurizer.size,
-        "chosen": outcome.chosen,
-        "chosen_by": outcome.chosen_by,
-        "layer": base_of(outcome),
-        "provenance": dict(manifest.provenance),
-    }
+    return StudyNumbers(
+        name=manifest.provenance.get("study", manifest.name),
+        bundle=manifest.name,
+        synthetic=manifest.synthetic,
+        listeners=max((stimulus.people for stimulus in manifest.stimuli), default=0),
+        ratings=not has_listeners(outcome),
+        space=space.kind,
+        channels=space.channels,
+        rows={kind: space.row_kinds.count(kind) for kind in dict.fromkeys(space.row_kinds)},
+        mean_of=space.mean_of,
+        featurizer=manifest.featurizer.identity,
+        feature_size=manifest.featurizer.size,
+        chosen=outcome.chosen,
+        chosen_by=outcome.chosen_by,
+        layer=base_of(outcome),
+        provenance=dict(manifest.provenance),
+    )
 
 
-def _result(outcome: Outcome) -> Numbers:
-    """Return the held-out result, of the mean over the rows that count, beside what could be reached."""
-    ends = [number(ceiling[-1]) for ceiling in (outcome.ceiling_low, outcome.ceiling_high)]
-    return _set(headline_of(outcome)) | {"ceiling_low": ends[0], "ceiling_high": ends[1]}
+def _result(outcome: Outcome) -> ResultNumbers:
+    low, high = (number(ceiling[-1]) for ceiling in (outcome.ceiling_low, outcome.ceiling_high))
+    return ResultNumbers(**asdict(_set(headline_of(outcome))), ceiling_low=low, ceiling_high=high)
 
 
-def _set(result: SetResult) -> Numbers:
-    """Return the scores of a feature set: of the mean over rows, and how many of the rows that count are above chance.
-
-    ``exact`` says whether their p values are from draws that were fitted anew.
-    """
+def _set(result: SetResult) -> SetNumbers:
     score, p = result.score, result.p_counted
     judged = np.isfinite(p.single)
     counted = np.flatnonzero(result.fit.counted)[judged]
-    return {
-        "name": result.name,
-        "r": number(score.r[-1]),
-        "pooled": number(score.pooled[-1]),
-        "r2": number(score.r2[-1]),
-        "p": number(result.p_mean),
-        "exact": result.exact,
-        "chance": number(result.chance[-1]),
-        "chance_phase": number(result.chance_phase[-1]),
-        "steps": int(score.steps[-1]),
-        "stimuli": int(score.stimuli[-1]),
-        "rows": int(judged.sum()),
-        "rows_r": number(np.median(score.r[counted])) if len(counted) else None,
-        "rows_single": int((p.single[judged] < LEVEL).sum()),
-        "rows_family": int((p.family[judged] < LEVEL).sum()),
-        "rows_discovery": int((p.discovery[judged] < LEVEL).sum()),
-        "inner_error": number(result.fit.inner_whole),
-    }
+    return SetNumbers(
+        name=result.name,
+        r=number(score.r[-1]),
+        pooled=number(score.pooled[-1]),
+        r2=number(score.r2[-1]),
+        p=number(result.p_mean),
+        exact=result.exact,
+        chance=number(result.chance[-1]),
+        chance_phase=number(result.chance_phase[-1]),
+        steps=int(score.steps[-1]),
+        stimuli=int(score.stimuli[-1]),
+        rows=int(judged.sum()),
+        rows_r=number(np.median(score.r[counted])) if len(counted) else None,
+        rows_single=int((p.single[judged] < LEVEL).sum()),
+        rows_family=int((p.family[judged] < LEVEL).sum()),
+        rows_discovery=int((p.discovery[judged] < LEVEL).sum()),
+        inner_error=number(result.fit.inner_whole),
+    )
 
 
-def _comparison(outcome: Outcome) -> Numbers | None:
+def _comparison(outcome: Outcome) -> ComparisonNumbers | None:
     found, layers = outcome.sweep.comparison, outcome.sweep.layers
     if found is None:
         return None
-    pairs = [
-        {"a": layers[a], "b": layers[b], "difference": number(d), "p": number(single), "p_family": number(family)}
-        for (a, b), d, single, family in zip(found.sets, found.difference, found.single, found.family, strict=True)
-    ]
-    return {"layers": list(layers), "best": outcome.sweep.best, "units": found.units, "exact": found.exact,
-            "pairs": pairs}  # fmt: skip
+    pairs = tuple(
+        LayerPair(layers[a], layers[b], number(difference), number(single), number(family))
+        for (a, b), difference, single, family in zip(
+            found.sets, found.difference, found.single, found.family, strict=True
+        )
+    )
+    return ComparisonNumbers(layers, outcome.sweep.best, found.units, found.exact, pairs)
 
 
-def _element(outcome: Outcome, element: str) -> Numbers | None:
-    """Return the scores from one element of the sound; None where it was not computed."""
+def _element(outcome: Outcome, element: str) -> SetNumbers | None:
     name = base_of(outcome) if element == "mix" else f"{base_of(outcome)}/{element}"
     return next((_set(result) for result in outcome.sweep.sets if result.name == name), None)
 
 
-def _rows(outcome: Outcome) -> list[Numbers]:
-    """Return for each row what it is and how well the chosen feature set predicts it."""
+def _rows(outcome: Outcome) -> tuple[RowNumbers, ...]:
     space, result = outcome.bundle.space, outcome.sweep.of(outcome.chosen)
     best = row_p(result, space.layout.counted)
-    arrays = {
-        "r": result.score.r,
-        "r2": result.score.r2,
-        "pooled": result.score.pooled,
-        "p": best.single,
-        "p_family": best.family,
-        "q": best.discovery,
-        "p_bound": result.p.single,
-        "p_family_bound": result.p.family,
-        "p_phase": result.p_phase.single,
-        "chance": result.chance,
-        "chance_phase": result.chance_phase,
-        "ceiling_low": outcome.ceiling_low,
-        "ceiling_high": outcome.ceiling_high,
-        "own_share": space.specificity,
-        "alpha": result.fit.alpha,
-    }
-    return [
-        {"name": name, "kind": kind, "counted": bool(space.layout.counted[i]), "resolved": bool(space.resolved[i])}
-        | {"steps": int(result.score.steps[i])}
-        | {key: number(values[i]) for key, values in arrays.items()}
+    return tuple(
+        RowNumbers(
+            name=name,
+            kind=kind,
+            counted=bool(space.layout.counted[i]),
+            resolved=bool(space.resolved[i]),
+            steps=int(result.score.steps[i]),
+            r=number(result.score.r[i]),
+            r2=number(result.score.r2[i]),
+            pooled=number(result.score.pooled[i]),
+            p=number(best.single[i]),
+            p_family=number(best.family[i]),
+            q=number(best.discovery[i]),
+            p_bound=number(result.p.single[i]),
+            p_family_bound=number(result.p.family[i]),
+            p_phase=number(result.p_phase.single[i]),
+            chance=number(result.chance[i]),
+            chance_phase=number(result.chance_phase[i]),
+            ceiling_low=number(outcome.ceiling_low[i]),
+            ceiling_high=number(outcome.ceiling_high[i]),
+            own_share=number(space.specificity[i]),
+            alpha=number(result.fit.alpha[i]),
+        )
         for i, (name, kind) in enumerate(zip(space.rows, space.row_kinds, strict=True))
-    ]
+    )
 
 
-def _stimuli(outcome: Outcome) -> list[Numbers]:
-    """Return every sound; of those fitted on also r of the mean over rows when it was held out."""
+def _stimuli(outcome: Outcome) -> tuple[StimulusNumbers, ...]:
     result = outcome.sweep.of(outcome.chosen)
     each = dict(zip((s.name for s in outcome.measured.sounds), result.score.each[:, -1], strict=True))
-    return [
-        {
-            "name": stimulus.name,
-            "seconds": number(stimulus.seconds),
-            "people": stimulus.people,
-            "fitted": stimulus.fitted,
-            "r": number(each.get(stimulus.name, math.nan)),
-        }
-        for stimulus in outcome.bundle.manifest.stimuli
-    ]
+    return tuple(
+        StimulusNumbers(s.name, number(s.seconds), s.people, s.fitted, number(each.get(s.name, math.nan)))
+        for s in outcome.bundle.manifest.stimuli
+    )
 
 
-def _choices(outcome: Outcome) -> Numbers:
+def _choices(outcome: Outcome) -> ChoicesNumbers:
     fit, prediction = outcome.sweep.of(outcome.chosen).fit, outcome.bundle.manifest.settings.prediction
-    return {
-        "penalties": [number(alpha) for alpha in ALPHAS],
-        "alpha": [number(alpha) for alpha in fit.alpha],
-        "at_edge": fit.at_edge,
-        "lags_s": list(fit.weights.lags_s),
-        "longest_lags_s": list(prediction.longest_lags_s),
-        "components": len(fit.weights.scaler_mean),
-        "components_asked": prediction.n_components,
-        "folds": fit.folds,
-        "layer_of_fold": _layer_of_fold(outcome),
-        "least_share": LEAST_SPECIFICITY,
-        "interval_level": prediction.interval_level,
-    }
+    return ChoicesNumbers(
+        penalties=tuple(map(number, ALPHAS)),
+        alpha=tuple(map(number, fit.alpha)),
+        at_edge=fit.at_edge,
+        lags_s=fit.weights.lags_s,
+        longest_lags_s=prediction.longest_lags_s,
+        components=len(fit.weights.scaler_mean),
+        components_asked=prediction.n_components,
+        folds=fit.folds,
+        layer_of_fold=_layer_of_fold(outcome),
+        least_share=LEAST_SPECIFICITY,
+        interval_level=prediction.interval_level,
+    )
 
 
-def _layer_of_fold(outcome: Outcome) -> list[str]:
+def _layer_of_fold(outcome: Outcome) -> tuple[str, ...]:
     """Return the layer that 'auto' takes in each outer fold; empty without."""
     if outcome.sweep.auto is None:
-        return []
+        return ()
     layers = outcome.sweep.layers
-    inner: Sequence[Any] = [outcome.sweep.of(name).fit.inner for name in layers]
-    return [layers[choice] for choice in np.stack(inner).argmin(axis=0)]
+    inner = [outcome.sweep.of(name).fit.inner for name in layers]
+    return tuple(layers[choice] for choice in np.stack(inner).argmin(axis=0))
 
 
 def _p_arrays(p: PValues) -> tuple[NDArray[np.float64], ...]:

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from calibration.outcome import Outcome
-from calibration.report.html import (
-    Picture,
-    code,
-    decimal,
-    figure,
-    folded,
-    listing,
-    p_of,
-    page,
-    paragraph,
-    percent,
-    seconds_of,
-    table,
-)
+from calibration.pages import Picture, render
+from calibration.report.figures import comparison_figure, covariates_figure, scores_figure
 from calibration.report.maps import maps_figure
-from calibration.report.numbers import Numbers, has_listeners, report_numbers
+from calibration.report.numbers import LEVEL, report_numbers
 from calibration.report.rows import penalties_figure, rows_figure, time_courses_figures
-from calibration.report.sections import Section, banner, choices, glance
-from calibration.report.sets import controls, feature_sets
+from calibration.report.sentences import about_chance, families, measures_of_result, result_sentence, worth_of_rows
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.files import write_whole
 from rtaffect.common.settings import Settings
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.spaces import RegionSpace
 
 __all__ = ["report_numbers", "write_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The report's figures, None where there is nothing to draw; ``no_maps`` says why regions are not on maps."""
+
+    scores: Picture
+    comparison: Picture | None
+    covariates: Picture | None
+    maps: Picture | None
+    no_maps: str
+    rows: Picture
+    time_courses: tuple[Picture, ...]
+    penalties: Picture
+
+    def all(self) -> list[Picture]:
+        """Return those that there are."""
+        single = (self.scores, self.comparison, self.covariates, self.maps, self.rows, *self.time_courses)
+        return [picture for picture in (*single, self.penalties) if picture is not None]
 
 
 def write_report(outcome: Outcome, path: Path) -> None:
@@ -51,154 +57,63 @@ def write_report(outcome: Outcome, path: Path) -> None:
     SettingsError
         If the name does not end in .html.
     ArtifactError
-        If matplotlib is missing.
+        If matplotlib or Jinja2 is missing.
     """
     if path.suffix != ".html":
         raise SettingsError(f"report {path}: expected a name that ends in .html, such as {path.name}.html")
-    numbers = report_numbers(outcome)
-    sections, pictures = _sections(outcome, numbers)
+    figures = _figures(outcome)
+    text = _page(outcome, figures)
     folder = path.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    for picture in pictures:
-        (folder / f"{picture.name}.png").write_bytes(picture.png)
-    text = page(f"Calibration report: {numbers['study']['name']}", banner(numbers), sections)
-    part = path.with_suffix(".html.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
+    for picture in figures.all():
+        write_whole(folder / f"{picture.name}.png", picture.png)
+    write_whole(path, text)
 
 
-def _sections(outcome: Outcome, numbers: Numbers) -> tuple[list[tuple[str, str]], list[Picture]]:
-    """Return title and HTML of each section, and all figures."""
-    made: list[tuple[str, Section]] = [
-        ("The study at a glance", glance(outcome, numbers)),
-        ("Feature sets", feature_sets(outcome, numbers)),
-        ("Covariates and elements", controls(outcome, numbers)),
-        ("Rows", _rows(outcome, numbers)),
-        ("Predicted against observed", _time_courses(outcome)),
-        ("Choices", choices(outcome, numbers, penalties_figure(outcome))),
-        ("What was left out", _left_out(numbers)),
-        ("Settings, versions and hashes", _provenance(outcome, numbers)),
-    ]
-    return [(title, content) for title, (content, _) in made], [p for _, (_, drawn) in made for p in drawn]
-
-
-def _rows(outcome: Outcome, numbers: Numbers) -> Section:
-    """Return how well each row is predicted: for regions maps, else the dot plot alone."""
-    space, rows = outcome.bundle.space, numbers["rows"]
-    everything: Sequence[int] = range(len(rows))
-    head, families = paragraph(_worth(outcome)), _families(outcome)
-    caption = (
-        f"Held-out r of each row, {numbers['study']['chosen']}, sorted. Grey: what 95 % of displaced courses of this "
-        f"row stay below, by the bound. {families}"
-    )
-    if not isinstance(space, RegionSpace):
-        drawn = rows_figure(outcome, everything)
-        return head + figure(drawn, caption) + folded("All rows as a table", _rows_table(rows, families)), [drawn]
-    larger = [i for i in everything if rows[i]["kind"] != "region"]
-    try:
-        maps = maps_figure(outcome, space)
-    except ArtifactError as error:
-        drawn = rows_figure(outcome, everything)
-        note = paragraph(f"Dots in place of maps: {error}.", "note")
-        content, pictures = note + figure(drawn, caption), [drawn]
-    else:
-        drawn = rows_figure(outcome, larger)
-        words = (
-            "Held-out r on the inflated cortex of the template. Above, every region has its zone's value; below, its "
-            f"own. Rows of which less than {percent(LEAST_SPECIFICITY)} of the estimated power is their own are greyed "
-            "by how little that is: this montage cannot tell them apart from the rest. White, without folds: no value. "
-            "The surface's shading is no value."
-        )
-        content, pictures = figure(maps, words) + figure(drawn, f"Zones and groups. {caption}"), [maps, drawn]
-    content += _rows_table([rows[i] for i in larger], families)
-    return head + content + folded("All rows as a table", _rows_table(rows, families)), pictures
-
-
-def _worth(outcome: Outcome) -> str:
-    """Return what many rows of one montage are worth."""
+def _figures(outcome: Outcome) -> Figures:
+    """Draw all figures; of regions maps where these can be drawn, and dots of larger rows alone beside them."""
     space = outcome.bundle.space
-    n = len(space.channels)
+    maps, no_maps, rows = None, "", range(len(space.rows))
+    drawn: list[int] = list(rows)
     if isinstance(space, RegionSpace):
-        own = float(sorted(space.operator.specificity)[len(space.operator.specificity) // 2])
-        return (
-            f"{len(space.operator.manifest.regions)} regions from {n} channels are not as many independent "
-            f"measurements: of a region's estimated power {percent(own)} is its own (median). The mean over rows is "
-            f"over {space.mean_of}."
-        )
-    if space.kind == "components":
-        return "Correlated components are filters under which the group's responses are most alike."
-    if not has_listeners(outcome):
-        return f"Rows are what was rated: {', '.join(space.rows)}."
-    return f"Neighbouring channels see the same sources: {n} channels are not {n} independent measurements."
-
-
-def _families(outcome: Outcome) -> str:
-    """Return how the p values of rows are made, and among which they are family-wise."""
-    how = "every draw fitted anew" if outcome.sweep.of(outcome.chosen).exact else "by the bound"
-    if outcome.bundle.space.layout.counted.all():
-        return f"p: {how}, family-wise among all rows."
-    return (
-        f"p of the rows that the mean is over: {how}, family-wise among these; of the others: by the bound, among all "
-        "rows."
+        try:
+            maps = maps_figure(outcome, space)
+            drawn = [i for i in rows if space.row_kinds[i] != "region"]
+        except ArtifactError as error:
+            no_maps = str(error)
+    return Figures(
+        scores=scores_figure(outcome),
+        comparison=comparison_figure(outcome),
+        covariates=covariates_figure(outcome) if outcome.sweep.controlled else None,
+        maps=maps,
+        no_maps=no_maps,
+        rows=rows_figure(outcome, drawn),
+        time_courses=tuple(time_courses_figures(outcome)),
+        penalties=penalties_figure(outcome),
     )
 
 
-def _rows_table(rows: Sequence[Numbers], families: str) -> str:
-    body = [
-        [row["name"], row["kind"], decimal(row["r"]), decimal(row["chance"]), decimal(row["r2"]), p_of(row["p"]),
-         p_of(row["p_family"]), p_of(row["q"]), _ceiling(row), _own(row)]
-        for row in rows
-    ]  # fmt: skip
-    head = ("row", "kind", "r", "chance", "R\N{SUPERSCRIPT TWO}", "p", "p family-wise", "FDR", "ceiling", "own share")
-    caption = f"Rows: p alone, family-wise, and false discovery rate. {families} * not told apart by this montage."
-    return table(head, body, caption, texts=2)
-
-
-def _ceiling(row: Numbers) -> str:
-    ends = [row["ceiling_low"], row["ceiling_high"]]
-    known = [decimal(end) for end in ends if end is not None]
-    return " to ".join(known) if known else decimal(None)
-
-
-def _own(row: Numbers) -> str:
-    return percent(row["own_share"]) + ("" if row["resolved"] else " *")
-
-
-def _time_courses(outcome: Outcome) -> Section:
-    """Return the courses of every stimulus that was held out."""
-    pictures = time_courses_figures(outcome)
-    people = has_listeners(outcome)
-    caption = (
-        f"Mean over {outcome.bundle.space.mean_of} in each stimulus when it was held out. "
-        + ("Light: from the lowest to the highest listener. " if people else "")
-        + "Dashed: the interval that a session shows with the prediction. A value is of the window that ends at that "
-        "time."
+def _page(outcome: Outcome, figures: Figures) -> str:
+    numbers, manifest = report_numbers(outcome), outcome.bundle.manifest
+    sets = [*numbers.sets, *([] if numbers.auto is None else [numbers.auto])]
+    return render(
+        "calibration.html",
+        report=numbers,
+        figures=figures,
+        sets=sets,
+        result=result_sentence(numbers),
+        measures=measures_of_result(numbers),
+        about_chance=about_chance(sets, manifest.settings.synchrony.window_s),
+        several_layers=len(outcome.sweep.layers) > 1,
+        worth=worth_of_rows(outcome),
+        families=families(outcome),
+        level=LEVEL,
+        least_specificity=LEAST_SPECIFICITY,
+        one_sound=len(outcome.measured.sounds) == 1,
+        folds_of_layer=Counter(numbers.choices.layer_of_fold).most_common(),
+        settings=settings_text(manifest.settings),
+        tensors_sha256=manifest.tensors_sha256,
     )
-    return "".join(figure(p, caption if p is pictures[0] else "As above.") for p in pictures), pictures
-
-
-def _left_out(numbers: Numbers) -> Section:
-    notes = numbers["notes"]
-    return (listing(notes) if notes else paragraph("Nothing.")), []
-
-
-def _provenance(outcome: Outcome, numbers: Numbers) -> Section:
-    """Return all that someone needs who would do it again."""
-    hashes = numbers["hashes"]
-    sums = [
-        ["featurizer", hashes["featurizer"]],
-        ["tensors of the bundle", outcome.bundle.manifest.tensors_sha256 or "in bundle.json"],
-        *([name, sha256] for name, sha256 in hashes["stimuli"].items()),
-    ]
-    times = [[stage, seconds_of(round(taken, 1))] for stage, taken in numbers["seconds"].items()]
-    content = "<h3>Settings</h3>\n" + paragraph("A remark tells the default where a setting has another value.", "note")
-    content += code(settings_text(outcome.bundle.manifest.settings))
-    content += table(("package", "version"), list(numbers["versions"].items()), "Versions.", texts=2)
-    content += f'<div class="hash">{table(("of", "sha256"), sums, "Hashes.", texts=2)}</div>\n'
-    content += table(("stage", "time"), times, "Times.") if times else paragraph("Times were not taken.")
-    about = [[key, value] for key, value in numbers["study"]["provenance"].items()]
-    content += table(("key", "value"), about, "Provenance in the bundle.", texts=2) if about else ""
-    return content + paragraph(f"Made {numbers['created']}."), []
 
 
 def settings_text(settings: Settings) -> str:
@@ -215,6 +130,6 @@ def settings_text(settings: Settings) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     """Return a setting as TOML writes it, which is as JSON for all kinds that there are."""
     return json.dumps(value, ensure_ascii=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.outcome import Outcome
+from calibration.pages import Picture, decimal
 from calibration.report.figures import (
     CEILING,
     CHANCE,
@@ -24,7 +25,6 @@ from calibration.report.figures import (
     picture,
     short,
 )
-from calibration.report.html import Picture, decimal
 from calibration.report.numbers import LEVEL, has_listeners, lengths_of, row_p
 from calibration.ridge import ALPHAS
 from rtaffect.common.correlation import fisher_mean

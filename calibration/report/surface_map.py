@@ -1,4 +1,9 @@
-"""Values of brain regions on the template's surface: lateral and medial views of both sides, as matplotlib axes."""
+"""Values of brain regions on the template's surface: lateral and medial views of both sides, as matplotlib axes.
+
+nilearn's ``plot_surf_roi`` was tried in its place: it draws one colour map without an opacity of each region, so that
+regions which a montage cannot tell apart look as sure as others, and it draws smaller, without shading, in twice the
+time, and imports pyplot.
+"""
 
 from __future__ import annotations
 

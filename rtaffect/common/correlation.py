@@ -26,3 +26,12 @@ def fisher_mean(correlations: FloatArray, axis: int | None = None) -> FloatArray
     mean: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     averaged: FloatArray = np.tanh(mean)
     return averaged
+
+
+def pearson_r(x: FloatArray, y: FloatArray) -> float:
+    """Return Pearson's r of two series (n,) where both are finite; NaN where one does not vary."""
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = x[both], y[both]
+    if len(x) < 2 or x.std() == 0 or y.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])

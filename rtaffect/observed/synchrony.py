@@ -69,14 +69,6 @@ class RowLayout:
         return fisher_mean(values[..., self.counted], axis=-1)
 
 
-def window_correlation(x: FloatArray, y: FloatArray, least: int = 3) -> FloatArray:
-    """Return the Pearson correlation (rows,) of ``x`` and ``y`` (time, rows) over instants where both are finite.
-
-    NaN where fewer than ``least`` such instants exist or one side does not vary.
-    """
-    return np.asarray(lagged_correlation(x, y, np.zeros(1, np.int64), least)[0])
-
-
 def lagged_correlation(
     x: FloatArray, y: FloatArray, starts: NDArray[np.int64], least: int = 3, k: int = 1
 ) -> FloatArray:
@@ -114,7 +106,7 @@ def running_correlation(
     """Return the correlation (turns, rows) of ``x`` and ``y`` (time, rows * k) in each window of ``window`` instants.
 
     Windows end at instants stride, 2 stride, ...; they are a whole number of strides long, and those that reach before
-    the first instant are NaN. The same numbers as :func:`window_correlation` of each window, from running sums.
+    the first instant are NaN. The same numbers as :func:`lagged_correlation` gives for each window, from running sums.
     """
     turns, columns, span = len(x) // stride, x.shape[1], window // stride
     if window % stride:

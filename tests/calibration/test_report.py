@@ -10,7 +10,7 @@ import struct
 import sys
 import tomllib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,11 +21,11 @@ from scipy.signal import lfilter
 
 from calibration.measured import Measured
 from calibration.outcome import Outcome
+from calibration.pages import NONE, decimal, p_of
 from calibration.report.figures import format_axis
-from calibration.report.html import NONE, decimal, p_of
 from calibration.report.maps import opacity_of
 from calibration.report.page import report_numbers, write_report
-from calibration.report.sections import glance, result_sentence
+from calibration.report.sentences import measures_of_result, result_sentence
 from calibration.sweep import Question, SetResult, Sweep, sweep
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.settings import PredictionSettings, Settings
@@ -267,7 +267,7 @@ def test_the_settings_on_the_page_are_the_settings(folder):
 
 def test_the_numbers_are_the_outcomes():
     outcome = usual()
-    numbers = json.loads(json.dumps(report_numbers(outcome), allow_nan=False))
+    numbers = json.loads(json.dumps(asdict(report_numbers(outcome)), allow_nan=False))
     auto, result = outcome.sweep.auto, outcome.sweep.of(outcome.chosen)
     assert auto is not None
     assert numbers["result"]["name"] == "auto"
@@ -292,15 +292,15 @@ def test_the_layer_of_each_fold_is_that_which_auto_took():
     outcome = usual()
     auto = outcome.sweep.auto
     assert auto is not None
-    for layer, test in zip(report_numbers(outcome)["choices"]["layer_of_fold"], auto.fit.tested, strict=True):
+    for layer, test in zip(report_numbers(outcome).choices.layer_of_fold, auto.fit.tested, strict=True):
         np.testing.assert_array_equal(auto.fit.held_out[test], outcome.sweep.of(layer).fit.held_out[test])
 
 
 def test_a_layer_of_the_users_is_told_before_auto():
     outcome = replace(usual(), chosen="layer-0", chosen_by="the user")
     numbers = report_numbers(outcome)
-    assert numbers["result"]["r"] == outcome.sweep.of("layer-0").score.r[-1]
-    assert "r would be" in glance(outcome, numbers)[0]
+    assert numbers.result.r == outcome.sweep.of("layer-0").score.r[-1]
+    assert "r would be" in " ".join(measures_of_result(numbers))
 
 
 def with_p(outcome: Outcome, p: float) -> Outcome:
@@ -386,9 +386,9 @@ def test_a_row_without_a_value_is_told_as_such(tmp_path, row):
     page = written(outcome, tmp_path)
     assert page.row("Cz", "channel")[2:7] == [NONE] * 5
     numbers = report_numbers(outcome)
-    json.dumps(numbers, allow_nan=False)
-    assert numbers["rows"][1]["r"] is None
-    assert numbers["sets"][0]["rows"] == (3 if row == 1 else 0)
+    json.dumps(asdict(numbers), allow_nan=False)
+    assert numbers.rows[1].r is None
+    assert numbers.sets[0].rows == (3 if row == 1 else 0)
     if row != 1:
         assert "There is no held-out result" in page.text
         assert page.row("layer-2")[1:6] == [NONE] * 5
@@ -412,7 +412,7 @@ def test_one_sound_and_one_feature_set(tmp_path):
 def test_only_descriptors(tmp_path):
     outcome = replace(outcome_of(ChannelSpace(CHANNELS), TWO, sets=("lld",)), notes=(), seconds={})
     page = written(outcome, tmp_path)
-    assert report_numbers(outcome)["study"]["layer"] == "lld"
+    assert report_numbers(outcome).study.layer == "lld"
     assert "Nothing." in page.text
     assert "Times were not taken." in page.text
 

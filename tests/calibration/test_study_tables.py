@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.study import FolderStudy, TabledStudy, covariates_of, ratings_of
+from calibration.study import FolderStudy, TabledStudy, ratings_of
 from rtaffect.common.errors import RecordingError
 from tests.support.helpers import small_study
 from tests.support.study_files import SOUND_S, edit, write_sounds, write_study, write_table
@@ -51,7 +51,6 @@ def test_covariates_come_by_sound_and_name(tmp_path):
         names, values = study.covariates(sound)
         assert names == ("flow", "faces")
         np.testing.assert_allclose(values, np.column_stack(list(columns(number).values())))
-        assert covariates_of(study, sound)[1] is values
     assert study.rating_names == ()
     assert ratings_of(study, study.sounds()[0]) is None
     assert isinstance(study, TabledStudy)
@@ -62,7 +61,6 @@ def test_a_study_without_tables_has_none(tmp_path):
     assert study.covariates(study.sounds()[0]) is None
     assert study.ratings(study.sounds()[0]) is None
     synthetic = small_study()
-    assert covariates_of(synthetic, synthetic.sounds()[0]) is None
     assert ratings_of(synthetic, synthetic.sounds()[0]) is None
 
 

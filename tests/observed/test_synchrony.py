@@ -19,9 +19,8 @@ from rtaffect.observed.synchrony import (
     others_mean,
     running_correlation,
     standardise,
-    window_correlation,
 )
-from tests.support.helpers import RATE, brain_noise, people_with
+from tests.support.helpers import RATE, brain_noise, people_with, window_correlation
 
 SETTINGS = SynchronySettings()
 WINDOW = SETTINGS.window_s * RATE

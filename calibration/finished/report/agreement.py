@@ -12,8 +12,9 @@ from calibration.finished.report.as_json import known
 from calibration.finished.report.data import FeedbackTable, SessionData
 from calibration.nulls import p_values, shift_null
 from calibration.report.numbers import LEVEL
-from calibration.statistics import LEAST_GAPS, fisher_z, pair, score
+from calibration.statistics import LEAST_GAPS, pair, score
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.correlation import fisher_z
 from rtaffect.common.errors import SettingsError
 
 #: Draws of the null.

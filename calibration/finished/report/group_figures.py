@@ -15,8 +15,8 @@ from calibration.finished.report.figures import SHAPES
 from calibration.finished.report.strip import LETTER_PX, PLOT_PX, TINTS
 from calibration.pages import Picture, count_of
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
-from calibration.statistics import fisher_z
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.correlation import fisher_z
 from rtaffect.common.words import minutes
 
 #: From the scale on which values are averaged to that on which they are drawn.

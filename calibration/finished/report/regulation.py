@@ -21,8 +21,8 @@ from calibration.finished.regulation import (
 from calibration.finished.report.as_json import INLINE
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
-from calibration.statistics import fisher_z
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.correlation import fisher_z
 from rtaffect.protocol.rule import Scale, level_of
 
 #: What is held against the baseline.
