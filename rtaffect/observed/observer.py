@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import fisher_mean
+from rtaffect.common.correlation import JointSums, fisher_mean, pearson
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.seconds import PlacedReference, Seconds
-from rtaffect.observed.synchrony import JointSums, Observation, RowLayout, others_mean, pearson, summarise
+from rtaffect.observed.synchrony import Observation, RowLayout, others_mean, summarise
 
 
 class Observer:

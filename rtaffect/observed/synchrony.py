@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import fisher_mean, fisher_z
+from rtaffect.common.correlation import JointSums, fisher_mean, fisher_z, pearson
 from rtaffect.common.settings import SynchronySettings
 
 
@@ -147,34 +147,6 @@ def _moments(series: FloatArray) -> FloatArray:
     """Return presence, value and square (n, 3) of a centred series, zero where it is missing."""
     value = _centred(series)
     return np.stack([np.isfinite(series), value, value * value], axis=1)
-
-
-class JointSums(NamedTuple):
-    """Sums over the instants at which both x and y are present; arrays of one shape."""
-
-    n: FloatArray
-    x: FloatArray
-    y: FloatArray
-    xx: FloatArray
-    xy: FloatArray
-    yy: FloatArray
-
-
-def pearson(sums: JointSums, least: int, k: int = 1) -> FloatArray:
-    """Return the correlations that the sums (..., rows * k, n) give: (..., rows, n), see :class:`RowLayout`.
-
-    NaN where ``least`` is not reached or one side does not vary.
-    """
-    parts = JointSums(*(field.reshape(*field.shape[:-2], -1, k, field.shape[-1]) for field in sums))
-    safe = np.maximum(parts.n, 1.0)
-    var_x = (parts.xx - parts.x**2 / safe).sum(axis=-2)
-    var_y = (parts.yy - parts.y**2 / safe).sum(axis=-2)
-    covariance = (parts.xy - parts.x * parts.y / safe).sum(axis=-2)
-    tiny = 1e-12
-    varies = (var_x > tiny * parts.xx.sum(axis=-2)) & (var_y > tiny * parts.yy.sum(axis=-2))
-    valid = varies & (parts.n.min(axis=-2) >= least)
-    scale = np.sqrt(np.where(valid, var_x * var_y, 1.0))
-    return np.asarray(np.where(valid, np.clip(covariance / scale, -1.0, 1.0), np.nan))
 
 
 def standardise(people: FloatArray, k: int = 1) -> FloatArray:

@@ -2,62 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.finished.report.data import FeedbackTable, SessionData
-from calibration.nulls import p_values, shift_null
-from calibration.report.numbers import LEVEL
-from calibration.statistics import LEAST_GAPS, fisher_z, pair, score
-from rtaffect.common.errors import SettingsError
+from calibration.statistics import LEAST_GAPS
+from rtaffect.common.chance import LEAST_WINDOWS, CorrelationByChance, correlation_by_chance
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Any]
-#: Draws of the null.
-DRAWS: Final = 1999
 
 
 def agreement_numbers(data: SessionData) -> Numbers:
-    """Return r of predicted and observed synchrony, of the mean over rows and of each row, with circular shifts.
+    """Return r of predicted and observed synchrony, of the mean over rows and of each row, and what chance would give.
 
-    Each block is turned by itself; courses are held about their own means in each block. The prediction was fitted to
-    other people, so that it is taken as it is.
+    Blocks are held about their own means. Chance is that of the operator's window, :mod:`rtaffect.common.chance`.
     """
     lags = data.ran.get("settings", {}).get("prediction", {}).get("lags_s", [])
-    gap = data.window_s + max([int(lag) for lag in lags], default=0)
-    found: Numbers = {"gap_s": gap, "least_s": LEAST_GAPS * gap, "mean": None, "rows": [], "blocks": [], "note": ""}
+    window, gap = data.window_s, data.window_s + max([int(lag) for lag in lags], default=0)
+    least = LEAST_GAPS * gap
+    found: Numbers = {"gap_s": gap, "least_s": least, "mean": None, "rows": [], "blocks": [], "note": ""}
     if data.course is None:
         return found | {"note": "There are no steps."}
-    parts = _parts(data, data.course)
-    predicted, observed = ([side[inside] for inside in parts] for side in _sides(data.course))
-    try:
-        pairs = pair(predicted, observed, gap)
-    except SettingsError:
-        longest = max(
-            (int(np.isfinite(x + y).sum(axis=0).max()) for x, y in zip(predicted, observed, strict=True)), default=0
-        )
+    predicted, observed = _sides(data.course)
+    both = np.isfinite(predicted + observed)
+    parts = {number: part for number, part in enumerate(_parts(data, data.course)) if _seconds(both[part]) >= least}
+    used = np.concatenate([np.flatnonzero(part) for part in parts.values()]) if parts else np.empty(0, np.intp)
+    seconds, needed = both[used].sum(axis=0), LEAST_WINDOWS * window
+    if _seconds(both[used]) < needed:
         words = (
-            f"No block has {LEAST_GAPS * gap} s with both values (the longest has {longest}), and fewer cannot tell "
-            f"agreement from chance: {LEAST_GAPS} windows of {data.window_s} s with the longest lag."
+            f"Blocks with {least} s or more of both values have {_seconds(both[used])} s of them, where {needed} are "
+            f"needed: {LEAST_WINDOWS} windows of {window} s; fewer cannot tell agreement from chance."
         )
         return found | {"note": words}
-    true, null = score(pairs), shift_null(pairs, DRAWS, cross_fitted=False)
-    mean = p_values(true.r[-1:], null[:, -1:])
-    rows = p_values(true.r[:-1], null[:, :-1])
-    found["blocks"] = [_name(data, number) for number in pairs.stimuli]
-    if np.isfinite(true.r[-1]):
-        found["mean"] = {
-            "r": float(true.r[-1]), "p": float(mean.single[0]), "seconds": int(true.steps[-1]),
-            "chance": float(np.percentile(null[:, -1], 100 * (1 - LEVEL))),
-        }  # fmt: skip
+    starts = np.cumsum([0, *(int(part.sum()) for part in parts.values())][:-1])
+    *rows, mean = (
+        correlation_by_chance(x, y, window, starts) for x, y in zip(predicted[used].T, observed[used].T, strict=True)
+    )
+    found["blocks"] = [_name(data, number) for number in parts]
+    if mean is not None:
+        found["mean"] = {"r": mean.r, "p": mean.p, "seconds": int(seconds[-1]), "chance": mean.interval[1]}
     found["rows"] = [
-        {"name": data.course.rows[i], "kind": data.course.kinds[i], "r": _number(true.r[i]),
-         "p": _number(rows.single[i]), "p_family": _number(rows.family[i]), "seconds": int(true.steps[i])}
-        for i in range(len(data.course.rows))
+        {"name": name, "kind": kind, "r": None if row is None else row.r, "p": None if row is None else row.p,
+         "p_family": family, "seconds": int(some)}
+        for name, kind, row, family, some in zip(
+            data.course.rows, data.course.kinds, rows, _family(rows), seconds[:-1], strict=True
+        )
     ]  # fmt: skip
     return found
+
+
+def _seconds(both: NDArray[np.bool_]) -> int:
+    """Return how many of the steps (steps, R + 1) have both values, in the row that has most."""
+    return int(both.sum(axis=0).max(initial=0))
+
+
+def _family(rows: list[CorrelationByChance | None]) -> list[float | None]:
+    """Return p of each row among all: how many shifts reach its t in any row, but no less than its own p.
+
+    By the largest of all rows in each shift (Nichols & Holmes, *Hum. Brain Mapp.* 15, 2002).
+    """
+    known = [row for row in rows if row is not None]
+    if not known:
+        return [None] * len(rows)
+    largest = np.nan_to_num(np.abs([row.shifts_t for row in known])).max(axis=0)
+    return [
+        None if row is None else max(row.p, float((1 + (largest >= abs(row.t)).sum()) / (1 + len(largest))))
+        for row in rows
+    ]
 
 
 def _parts(data: SessionData, course: FeedbackTable) -> list[NDArray[np.bool_]]:
@@ -72,14 +86,10 @@ def _name(data: SessionData, number: int) -> str:
 
 
 def _sides(course: FeedbackTable) -> tuple[Array, Array]:
-    """Return predicted and observed (steps, R + 1), Fisher z, the mean over rows last; NaN where not to be trusted."""
+    """Return predicted and observed (steps, R + 1), the mean over rows last; NaN where not to be trusted."""
     sides = []
     for each, mean in ((course.predicted, "predicted"), (course.observed, "observed")):
         rows = np.where(course.trusted, each, np.nan)
         whole = np.where(course.mean_trusted, course.mean[mean], np.nan)
-        sides.append(fisher_z(np.column_stack([rows, whole])))
+        sides.append(np.column_stack([rows, whole]))
     return sides[0], sides[1]
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
