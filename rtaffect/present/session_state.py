@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
-
-if TYPE_CHECKING:
-    from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
 
 #: Seconds without a step after which the display says so.
 STALL_S = 3.0
@@ -183,18 +181,6 @@ def describe_notices(latest: Feedback | None) -> str:
         return ""
     notices = [f"{s.name}: {s.message}" for s in latest.sources if s.message]
     return "   \N{MIDDLE DOT}   ".join(([latest.reason] if latest.reason else []) + notices)
-
-
-def session_clock(seconds: float) -> str:
-    """Return ``seconds`` as min:s or h:min:s."""
-    whole = int(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
-
-
-def correlation_text(value: float) -> str:
-    """Return a tick of a correlation axis, with a true minus sign."""
-    return f"{round(value, 2) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def correlation_limits(*values: FloatArray, floor: float = -0.2, ceiling: float = 0.4) -> tuple[float, float]:

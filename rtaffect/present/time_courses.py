@@ -14,6 +14,7 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.chance import LEAST_WINDOWS, Range, correlate, correlation_by_chance
 from rtaffect.common.correlation import fisher_z
 from rtaffect.present.chance import Running, chance_distance, running
+from rtaffect.present.number_text import signed
 
 #: Order of the quantities along the second axis of the history.
 QUANTITIES = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
@@ -204,8 +205,3 @@ def compare(course: TimeCourse, *, step_s: float, smooth_steps: int, window_s: f
         noise_low=course.null_low - course.predicted,
         noise_high=course.null_high - course.predicted,
     )
-
-
-def signed(value: float) -> str:
-    """Return a correlation with two places and a true minus sign."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")

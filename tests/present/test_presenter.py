@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.present.number_text import session_clock, signed
 from rtaffect.present.sections import (
     chosen_channel,
     lacking,
@@ -32,10 +33,9 @@ from rtaffect.present.session_state import (
     describe_source,
     describe_step,
     resolve_headline,
-    session_clock,
     short_names,
 )
-from rtaffect.present.time_courses import agreement, break_at_gaps, running_mean, signed
+from rtaffect.present.time_courses import agreement, break_at_gaps, running_mean
 from rtaffect.stream.status import SourceStatus
 from rtaffect.view import Presenter, run_window
 from tests.support.fake_feedback import (
