@@ -10,9 +10,10 @@ from rtaffect.common.settings import Settings, SignalSettings, SynchronySettings
 from rtaffect.observed.inverse import Reweighting, component_rows, components, eloreta
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import ChannelSpace, ComponentSpace, RegionSpace, usable
-from rtaffect.observed.synchrony import RowLayout, running_correlation, standardise, window_correlation
+from rtaffect.observed.synchrony import RowLayout, running_correlation, standardise
 from tests.support.head_models import small_operator
 from tests.support.helpers import brain_noise
+from tests.support.whole_windows import window_correlation
 
 
 def second(channels: int, seed: int = 0) -> np.ndarray:
