@@ -7,7 +7,8 @@ import numpy as np
 from bench import Rows, interleaved, run
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
-from rtaffect.observed.synchrony import RowLayout, observe, others_mean, standardise
+from rtaffect.observed.synchrony import RowLayout, others_mean, standardise
+from tests.support.whole_windows import observe
 
 RATE = 100
 SETTINGS = SynchronySettings()

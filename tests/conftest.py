@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 if "pylsl" in sys.modules:
     raise RuntimeError("pylsl was imported before its configuration was written; do not import it in a plugin")
@@ -37,6 +38,10 @@ level = -3
 )
 os.environ["LSLAPICFG"] = str(_folder / "lsl_api.cfg")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# What a busy machine takes for an example says nothing of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 _children: list[subprocess.Popen] = []
 _popen_init = subprocess.Popen.__init__

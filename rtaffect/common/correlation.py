@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -35,3 +35,33 @@ def pearson_r(x: FloatArray, y: FloatArray) -> float:
     if len(x) < 2 or x.std() == 0 or y.std() == 0:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
+
+
+class JointSums(NamedTuple):
+    """Sums over the instants at which both x and y are present; arrays of one shape."""
+
+    n: FloatArray
+    x: FloatArray
+    y: FloatArray
+    xx: FloatArray
+    xy: FloatArray
+    yy: FloatArray
+
+
+def pearson(sums: JointSums, least: int, k: int = 1) -> FloatArray:
+    """Return the correlations (..., rows, n) that the sums (..., rows * k, n) give; NaN where a side does not vary.
+
+    ``k`` parts that lie side by side are correlated as one: the sum of their covariances over the root of the product
+    of the sums of their variances, which is Pearson's r of the parts laid end to end, each about its own mean. Each
+    needs ``least`` instants, or the value is NaN.
+    """
+    parts = JointSums(*(field.reshape(*field.shape[:-2], -1, k, field.shape[-1]) for field in sums))
+    safe = np.maximum(parts.n, 1.0)
+    var_x = (parts.xx - parts.x**2 / safe).sum(axis=-2)
+    var_y = (parts.yy - parts.y**2 / safe).sum(axis=-2)
+    covariance = (parts.xy - parts.x * parts.y / safe).sum(axis=-2)
+    tiny = 1e-12
+    varies = (var_x > tiny * parts.xx.sum(axis=-2)) & (var_y > tiny * parts.yy.sum(axis=-2))
+    valid = varies & (parts.n.min(axis=-2) >= least)
+    scale = np.sqrt(np.where(valid, var_x * var_y, 1.0))
+    return np.asarray(np.where(valid, np.clip(covariance / scale, -1.0, 1.0), np.nan))

@@ -2,7 +2,7 @@
 
 A window's correlation follows from sums over its seconds, and a window that is displaced by whole seconds shares nine
 of ten of its seconds with the one before. So each new second is multiplied once with the partner's seconds at every
-lag, and what leaves the window is taken off again. The result is that of :func:`rtaffect.observed.synchrony.observe`.
+lag, and what leaves the window is taken off again. The result is that of correlating whole windows.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import fisher_mean
+from rtaffect.common.correlation import JointSums, fisher_mean, pearson
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.seconds import PlacedReference, Seconds
-from rtaffect.observed.synchrony import JointSums, Observation, RowLayout, others_mean, pearson, summarise
+from rtaffect.observed.synchrony import Observation, RowLayout, others_mean, summarise
 
 
 class Observer:
@@ -34,7 +34,9 @@ class Observer:
     reach
         Furthest lags of displaced windows, s: partner later than the person, and earlier.
     mutual
-        Whether partners are the people themselves; see :func:`rtaffect.observed.synchrony.observe`.
+        Whether the partners are the people themselves. In place each pair then enters the mean over people twice with
+        the same value, displaced with two independent ones: that mean has twice the variance of the displaced ones,
+        for any number of people, and the null band is widened accordingly.
     partners_each
         How many partners a person has: ``people`` and ``partner`` then hold all of the people with their first
         partners, all with their second ones, and so on, and what is found is averaged over them by Fisher z.

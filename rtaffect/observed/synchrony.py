@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import fisher_mean, fisher_z
+from rtaffect.common.correlation import JointSums, fisher_mean, fisher_z, pearson
 from rtaffect.common.settings import SynchronySettings
 
 
@@ -69,44 +69,13 @@ class RowLayout:
         return fisher_mean(values[..., self.counted], axis=-1)
 
 
-def lagged_correlation(
-    x: FloatArray, y: FloatArray, starts: NDArray[np.int64], least: int = 3, k: int = 1
-) -> FloatArray:
-    """Return the correlations of one window with several windows of a longer series.
-
-    Parameters
-    ----------
-    x
-        The window, (n, rows * k).
-    y
-        The longer series, (m, rows * k), m >= n.
-    starts
-        First row of each window of ``y`` to compare with, (lags,), each in [0, m - n].
-    least
-        Fewest joint instants for a value.
-
-    Returns
-    -------
-    (lags, rows) float64
-        NaN where too few instants are present on both sides, or one side does not vary.
-    """
-    n, columns = x.shape
-    sums = np.empty((len(JointSums._fields), columns, len(starts)))
-    for column in range(columns):
-        left = _moments(x[:, column])
-        windows = np.lib.stride_tricks.sliding_window_view(_moments(y[:, column]), n, axis=0)[starts]
-        s = windows @ left
-        sums[:, column] = s[:, 0, 0], s[:, 0, 1], s[:, 1, 0], s[:, 0, 2], s[:, 1, 1], s[:, 2, 0]
-    return pearson(JointSums(*sums), least, k).T
-
-
 def running_correlation(
     x: FloatArray, y: FloatArray, window: int, stride: int, least: int = 3, *, k: int = 1
 ) -> FloatArray:
     """Return the correlation (turns, rows) of ``x`` and ``y`` (time, rows * k) in each window of ``window`` instants.
 
     Windows end at instants stride, 2 stride, ...; they are a whole number of strides long, and those that reach before
-    the first instant are NaN. The same numbers as :func:`lagged_correlation` gives for each window, from running sums.
+    the first instant are NaN, as are those with fewer than ``least`` instants of both, or where a side does not vary.
     """
     turns, columns, span = len(x) // stride, x.shape[1], window // stride
     if window % stride:
@@ -133,40 +102,6 @@ def _centred(series: FloatArray) -> FloatArray:
     count = np.maximum(present.sum(axis=0), 1)
     centre = np.where(present, series, 0.0).sum(axis=0) / count
     return np.where(present, series - centre, 0.0)
-
-
-def _moments(series: FloatArray) -> FloatArray:
-    """Return presence, value and square (n, 3) of a centred series, zero where it is missing."""
-    value = _centred(series)
-    return np.stack([np.isfinite(series), value, value * value], axis=1)
-
-
-class JointSums(NamedTuple):
-    """Sums over the instants at which both x and y are present; arrays of one shape."""
-
-    n: FloatArray
-    x: FloatArray
-    y: FloatArray
-    xx: FloatArray
-    xy: FloatArray
-    yy: FloatArray
-
-
-def pearson(sums: JointSums, least: int, k: int = 1) -> FloatArray:
-    """Return the correlations that the sums (..., rows * k, n) give: (..., rows, n), see :class:`RowLayout`.
-
-    NaN where ``least`` is not reached or one side does not vary.
-    """
-    parts = JointSums(*(field.reshape(*field.shape[:-2], -1, k, field.shape[-1]) for field in sums))
-    safe = np.maximum(parts.n, 1.0)
-    var_x = (parts.xx - parts.x**2 / safe).sum(axis=-2)
-    var_y = (parts.yy - parts.y**2 / safe).sum(axis=-2)
-    covariance = (parts.xy - parts.x * parts.y / safe).sum(axis=-2)
-    tiny = 1e-12
-    varies = (var_x > tiny * parts.xx.sum(axis=-2)) & (var_y > tiny * parts.yy.sum(axis=-2))
-    valid = varies & (parts.n.min(axis=-2) >= least)
-    scale = np.sqrt(np.where(valid, var_x * var_y, 1.0))
-    return np.asarray(np.where(valid, np.clip(covariance / scale, -1.0, 1.0), np.nan))
 
 
 def standardise(people: FloatArray, k: int = 1) -> FloatArray:
@@ -218,52 +153,6 @@ class Observation(NamedTuple):
     overall_high: float
 
 
-def observe(
-    windows: FloatArray,
-    partners: FloatArray,
-    start: int,
-    rate: int,
-    settings: SynchronySettings,
-    *,
-    layout: RowLayout | None = None,
-    mutual: bool = False,
-) -> Observation:
-    """Correlate each person's window with its partner series, in place and displaced.
-
-    Parameters
-    ----------
-    windows
-        The people's newest window, (P, n, M * k).
-    partners
-        What each person is compared with over a longer time, (P, m, M * k), m >= n.
-    start
-        Row of ``partners`` at which the true window starts, in [0, m - n].
-    rate
-        Rows per second.
-    settings
-        Window, least good fraction, and the null's separation, stride, level and least number.
-    layout
-        How the columns make rows; default: each is one.
-    mutual
-        Whether the partners are the people themselves. In place each pair then enters the mean over people twice with
-        the same value, displaced with two independent ones: that mean has twice the variance of the displaced ones,
-        for any number of people, and the null band is widened accordingly.
-
-    Returns
-    -------
-    Observation
-        The null band is the normal prediction interval of the displaced correlations' Fisher z, from windows at least
-        ``null_separation_s`` away from the true one on either side.
-    """
-    n = windows.shape[1]
-    layout = layout or RowLayout.plain(windows.shape[2])
-    least = math.ceil(settings.min_good * n)
-    shifts = _displaced(partners.shape[1] - n, start, rate, settings)
-    starts = np.concatenate([[start], shifts])
-    each = [lagged_correlation(x, y, starts, least, layout.k) for x, y in zip(windows, partners, strict=True)]
-    return summarise(np.stack(each), settings, layout, mutual=mutual)
-
-
 def summarise(values: FloatArray, settings: SynchronySettings, layout: RowLayout, *, mutual: bool) -> Observation:
     """Return the observation that correlations (P, 1 + displaced, M) make, the one in place first."""
     # A row that has no value now has no part in the null of an average over rows either.
@@ -276,14 +165,6 @@ def summarise(values: FloatArray, settings: SynchronySettings, layout: RowLayout
     return Observation(
         values[:, 0], mean[0], low, high, float(overall[0]), float(overall_low[0]), float(overall_high[0])
     )
-
-
-def _displaced(last: int, start: int, rate: int, settings: SynchronySettings) -> NDArray[np.int64]:
-    """Return the starts, 0 to ``last``, of windows far enough from the true one."""
-    stride, apart = settings.null_stride_s * rate, settings.null_separation_s * rate
-    before = np.arange(start - apart, -1, -stride)
-    after = np.arange(start + apart, last + 1, stride)
-    return np.concatenate([before[::-1], after]).astype(np.int64)
 
 
 def _null_band(values: FloatArray, settings: SynchronySettings, widening: float) -> tuple[FloatArray, FloatArray]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.regions import GROUPS, REGIONS
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.number_text import signed
 from rtaffect.present.sections import lacking, percent, resolved, row_title
-from rtaffect.present.time_courses import signed
 
 Quantity = Literal["observed", "predicted", "difference"]
 QUANTITIES: tuple[Quantity, ...] = ("observed", "predicted", "difference")

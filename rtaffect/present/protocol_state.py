@@ -10,8 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtaffect.present.session_state import session_clock
-from rtaffect.present.time_courses import signed
+from rtaffect.present.number_text import session_clock, signed
 from rtaffect.protocol.protocol_step import Phase, ProtocolStep
 
 #: Letter of each kind of block, in its bar, and the kind in words.

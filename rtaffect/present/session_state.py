@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import at_terminal
-from rtaffect.common.words import minutes
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
-
-if TYPE_CHECKING:
-    from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
 
 #: Seconds without a step after which the display says so.
 STALL_S = 3.0
@@ -185,17 +182,6 @@ def describe_notices(latest: Feedback | None) -> str:
         return ""
     notices = [f"{s.name}: {at_terminal(s.message)}" for s in latest.sources if s.message]
     return "   \N{MIDDLE DOT}   ".join(([latest.reason] if latest.reason else []) + notices)
-
-
-def session_clock(seconds: float) -> str:
-    """Return ``seconds`` as min:s or h:min:s."""
-    hours, rest = divmod(int(seconds), 3600)
-    return f"{hours}:{minutes(rest):0>5}" if hours else minutes(rest)
-
-
-def correlation_text(value: float) -> str:
-    """Return a tick of a correlation axis, with a true minus sign."""
-    return f"{round(value, 2) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def correlation_limits(*values: FloatArray, floor: float = -0.2, ceiling: float = 0.4) -> tuple[float, float]:

@@ -1,10 +1,12 @@
 """Level and short spectrogram of the sound, from its newest samples. No Qt.
 
-Levels are dB re full scale: a sine that fills it is at 0 dB (AES17). n samples.
+Levels are dB re full scale: a sine that fills it is at 0 dB (AES17), which is 3.01 dB above plain root mean square. n
+samples.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +23,10 @@ BANDS, LOWEST_HZ, HIGHEST_HZ = 64, 80.0, 8000.0
 FLOOR_DB = -100.0
 #: The meter's mean is over this long, and the peak is held for this long, s.
 METER_S, HOLD_S = 0.3, 2.0
+#: Meters run over these levels, dB.
+METER_DB = (-60.0, 0.0)
+#: A level below this is as good as silence: the microphone may be off, dB.
+QUIET_DB = -55.0
 #: From here on samples count as clipped.
 CLIPPED = 0.999
 #: A column needs this part of its samples.
@@ -31,9 +37,44 @@ _LEAST_PRESENT = 0.9
 class SoundLevel:
     """``rms_db`` now and ``peak_db`` of the last seconds, dB re full scale, NaN without samples."""
 
-    rms_db: float
-    peak_db: float
-    clipped: bool
+    rms_db: float = math.nan
+    peak_db: float = math.nan
+    clipped: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there are samples."""
+        return math.isfinite(self.rms_db)
+
+
+def sound_level(times: FloatArray, samples: NDArray[np.floating], now: float) -> SoundLevel:
+    """Return the level of samples (n,) or (n, channels) at ``times`` (n,), s, of which those around ``now`` count.
+
+    The mean is over the newest ``METER_S`` of all channels; the peak, and whether sound was cut off, over ``HOLD_S`` of
+    the loudest.
+    """
+    held = times > now - HOLD_S
+    times, samples = times[held], np.asarray(samples, np.float64)[held]
+    recent = samples[times >= times.max(initial=-np.inf) - METER_S]
+    recent = recent[np.isfinite(recent)]
+    if not recent.size:
+        return SoundLevel()
+    peak = float(np.nanmax(np.abs(samples)))
+    return SoundLevel(_decibels(float(np.sqrt(2 * np.mean(recent**2)))), _decibels(peak), peak >= CLIPPED)
+
+
+def _decibels(amplitude: float) -> float:
+    return max(FLOOR_DB, 20 * math.log10(max(amplitude, 1e-9)))
+
+
+def describe_level(level: SoundLevel) -> str:
+    """Return the level in words."""
+    if not level.known:
+        return "no samples now"
+    text = f"{level.rms_db:.0f} dB, peak {level.peak_db:.0f} dB".replace("-", "\N{MINUS SIGN}")
+    if level.clipped:
+        return f"{text}: clipped, turn it down"
+    return f"{text}: next to silence" if level.rms_db < QUIET_DB else text
 
 
 class SoundScope:
@@ -52,7 +93,6 @@ class SoundScope:
         self._edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS + 1)
         self._columns = np.full((BANDS, COLUMNS), np.nan)
         self._newest: int | None = None
-        self.level = SoundLevel(np.nan, np.nan, False)
 
     def wanted_s(self, now: float) -> float:
         """Return of how many of the newest seconds the samples are needed at ``now``, s on the LSL clock."""
@@ -66,7 +106,6 @@ class SoundScope:
             return
         mono = np.asarray(samples, np.float64)
         mono = mono.mean(axis=1) if mono.ndim == 2 else mono
-        self._measure(times, mono)
         last = int(np.floor(times[-1] / HOP_S - 1.5))
         first = int(np.ceil(times[0] / HOP_S + 0.5)) if self._newest is None else self._newest + 1
         first = max(first, last - COLUMNS + 1)
@@ -86,16 +125,6 @@ class SoundScope:
         newest = self._newest if self._newest is not None else -1
         held = (numbers <= newest) & (numbers > newest - COLUMNS)
         return np.where(held, self._columns[:, numbers % COLUMNS], np.nan)
-
-    def _measure(self, times: FloatArray, mono: FloatArray) -> None:
-        recent = mono[np.searchsorted(times, times[-1] - METER_S) :]
-        held = np.abs(mono[np.searchsorted(times, times[-1] - HOLD_S) :])
-        rms, peak = float(np.sqrt(np.mean(recent**2))), float(held.max(initial=0.0))
-        self.level = SoundLevel(
-            max(FLOOR_DB, 20 * float(np.log10(max(rms, 1e-9) * np.sqrt(2)))),
-            max(FLOOR_DB, 20 * float(np.log10(max(peak, 1e-9)))),
-            peak >= CLIPPED,
-        )
 
     def _column(self, number: int, times: FloatArray, mono: FloatArray) -> FloatArray:
         """Return the bands of the column that is centred on ``(number + 0.5) * HOP_S``."""

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.present.chance import LEAST_WINDOWS, Range, Running, chance_correlation, chance_distance, running
+from rtaffect.common.chance import LEAST_WINDOWS, Range, correlate, correlation_by_chance
+from rtaffect.common.correlation import fisher_z
+from rtaffect.present.chance import Running, chance_distance, running
+from rtaffect.present.number_text import signed
 
 #: Order of the quantities along the second axis of the history.
 QUANTITIES = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
@@ -24,9 +27,9 @@ MINIMUM_STEPS = 20
 class Agreement:
     """How predicted and observed agree over the ``steps`` steps that have both.
 
-    ``r`` is their correlation, None when it has no meaning, and ``distance`` the mean size of observed - predicted;
-    ``r_chance`` and ``distance_chance`` are the ranges of both by chance (``chance.py``), None with fewer
-    than ``needed`` steps.
+    ``r`` is their correlation (by Fisher z), None when it has no meaning, and ``distance`` the mean size of observed -
+    predicted; ``r_chance`` and ``distance_chance`` are the ranges of both by chance, None with fewer than ``needed``
+    steps.
     """
 
     r: float | None
@@ -98,7 +101,7 @@ def running_mean(values: FloatArray, steps: int) -> FloatArray:
     (T,) float64, correlation
         ``tanh(mean(atanh(values)))``; NaN wherever ``values`` is NaN, so that a gap stays a gap.
     """
-    return np.asarray(np.tanh(causal_mean(np.arctanh(np.clip(values, -0.999999, 0.999999)), steps)))
+    return np.asarray(np.tanh(causal_mean(fisher_z(values), steps)))
 
 
 def causal_mean(values: FloatArray, steps: int) -> FloatArray:
@@ -120,14 +123,13 @@ def agreement(predicted: FloatArray, observed: FloatArray, window: int = 10) -> 
     steps, needed = int(both.sum()), LEAST_WINDOWS * window
     if steps < MINIMUM_STEPS:
         return Agreement(None, steps, needed=needed)
-    x = predicted[both] - predicted[both].mean()
-    y = observed[both] - observed[both].mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
+    r = float(correlate(predicted[None], observed)[0])
+    found = correlation_by_chance(predicted, observed, window)
     return Agreement(
-        float(x @ y) / scale if scale > 1e-12 else None,
+        r if np.isfinite(r) else None,
         steps,
         float(np.abs(observed[both] - predicted[both]).mean()),
-        chance_correlation(predicted, observed, window),
+        found.interval if found is not None else None,
         chance_distance(predicted, observed, window),
         needed,
     )
@@ -203,8 +205,3 @@ def compare(course: TimeCourse, *, step_s: float, smooth_steps: int, window_s: f
         noise_low=course.null_low - course.predicted,
         noise_high=course.null_high - course.predicted,
     )
-
-
-def signed(value: float) -> str:
-    """Return a correlation with two places and a true minus sign."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")

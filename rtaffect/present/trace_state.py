@@ -5,12 +5,13 @@ n samples, C channels, K columns. Times are seconds on the LSL clock, values mic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.stream.source import Source
 
 #: Shown time, s.
 SECONDS = 10.0
@@ -34,6 +35,15 @@ class Traces:
     low: FloatArray
     high: FloatArray
 
+    @property
+    def known(self) -> bool:
+        """Whether there is any sample."""
+        return bool(np.isfinite(self.low).any())
+
+    def of(self, channels: slice) -> Traces:
+        """Return those of some channels."""
+        return replace(self, low=self.low[channels], high=self.high[channels])
+
 
 class TraceScope:
     """Keeps the columns of the last seconds; each sample is looked at once.
@@ -45,11 +55,13 @@ class TraceScope:
     channels
         Values per sample.
     columns
-        Over ``SECONDS``.
+        Over ``seconds``.
+    seconds
+        Shown time.
     """
 
-    def __init__(self, channels: int, columns: int) -> None:
-        self.columns, self.width_s = columns, SECONDS / columns
+    def __init__(self, channels: int, columns: int, seconds: float = SECONDS) -> None:
+        self.columns, self.width_s, self._seconds = columns, seconds / columns, seconds
         # Two more than are shown: the newest and the oldest are not whole.
         self._kept = columns + 2
         self._low = np.full((channels, self._kept), np.nan)
@@ -59,8 +71,8 @@ class TraceScope:
     def wanted_s(self, now: float) -> float:
         """Return of how many of the newest seconds the samples are needed at ``now``, s on the LSL clock."""
         if self._newest is None:
-            return SECONDS + 2 * self.width_s
-        return float(np.clip(now - self._newest * self.width_s + 0.5, 0.5, SECONDS + 2 * self.width_s))
+            return self._seconds + 2 * self.width_s
+        return float(np.clip(now - self._newest * self.width_s + 0.5, 0.5, self._seconds + 2 * self.width_s))
 
     def take(self, times: FloatArray, samples: NDArray[np.float32]) -> None:
         """Take the newest samples (n, C), V, at ``times`` (n,), s; some may have come before."""
@@ -98,6 +110,46 @@ class TraceScope:
         return Traces(float(numbers[0]) * self.width_s, self.width_s, low - line, high - line)
 
 
+class SourceTraces:
+    """The traces of one source as they come, and how high a lane is; no reader of the source notices.
+
+    Parameters
+    ----------
+    source
+        Of EEG.
+    columns
+        Over ``seconds``, at most: each has two samples or more.
+    seconds
+        Shown time.
+
+    Attributes
+    ----------
+    traces : Traces
+        Those of the last look.
+    lane : float
+        Height of a lane, microvolts.
+    """
+
+    def __init__(self, source: Source, columns: int, seconds: float = SECONDS) -> None:
+        self.source = source
+        count = most_columns(columns, seconds, source.info.rate)
+        self._scope = TraceScope(len(source.info.channels), count, seconds)
+        self.traces = self._scope.traces(0.0)
+        self.lane = lane_height(self.traces, None)
+
+    def take(self, now: float, *, keep_lane: bool = False) -> None:
+        """Read what is new at ``now``, s on the LSL clock; ``keep_lane`` leaves the height of lanes as it is."""
+        self._scope.take(*self.source.buffer.tail(self._scope.wanted_s(now)))
+        self.traces = self._scope.traces(now)
+        if not keep_lane:
+            self.lane = lane_height(self.traces, self.lane)
+
+
+def most_columns(columns: int, seconds: float, rate: float) -> int:
+    """Return ``columns``, or so many that each of ``seconds`` has two samples at ``rate``, Hz."""
+    return max(1, min(columns, int(seconds * rate / 2)))
+
+
 def line_of(values: FloatArray) -> FloatArray:
     """Return the straight line (C, K) through each channel's ``values`` (C, K); NaN count for nothing."""
     finite = np.isfinite(values)
@@ -133,3 +185,11 @@ def stepped(present: float, steps: int) -> float:
     """Return the lane height ``steps`` further in ``LANES``."""
     at = LANES.index(nice(present)) + steps
     return LANES[min(max(at, 0), len(LANES) - 1)]
+
+
+def lane_text(lane: float) -> str:
+    """Return the height of a lane, microvolts, in words."""
+    for factor, unit in ((1e-6, "V"), (1e-3, "mV"), (1.0, "\N{MICRO SIGN}V")):
+        if lane * factor >= 1:
+            return f"{lane * factor:g} {unit}"
+    return f"{1e3 * lane:g} nV"

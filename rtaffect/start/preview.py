@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from rtaffect.common.errors import RtaffectError, SoundError
 from rtaffect.common.montage import is_eog
 from rtaffect.observed.participant import STRONGEST_V, WEAKEST_V, typical_amplitude
+from rtaffect.present.trace_state import Traces, TraceScope, lane_height, line_of, most_columns
 from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, portaudio
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import Source
@@ -22,12 +22,8 @@ from rtaffect.stream.status import SourceStatus
 
 #: So much of the signal is shown, s.
 SHOWN_S: Final = 4.0
-#: The level is that of so much sound, s.
-LEVEL_S: Final = 0.1
-#: The quietest level that is shown, dB of full scale.
-FLOOR_DB: Final = -60.0
-#: From here on sound is cut off, as a share of full scale.
-CLIPPED: Final = 0.99
+#: It is drawn in so many columns at most.
+COLUMNS: Final = 400
 #: What could not be opened is tried again after this long, s.
 AGAIN_S: Final = 3.0
 #: A thread that is in the middle of opening something is waited for this long, s; it closes it by itself then.
@@ -172,116 +168,45 @@ def _join_com() -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Traces:
-    """The newest seconds of a stream, thinned for drawing.
+class Signal:
+    """Some seconds of a stream as they are drawn.
 
     Attributes
     ----------
     names : tuple of str
         One per channel.
-    time : (T,) float64
-        s before now (negative); least and greatest value of a stretch stand one after the other.
-    values : (T, channels) float64
-        V, each channel without its mean; NaN where there is nothing.
-    spacing : float
-        V between neighbouring channels, for all to be seen.
+    traces : Traces
+    lane : float
+        Height of a lane, microvolts.
     unit_warning : str
         What seems to be wrong with the unit, '' for nothing.
     """
 
     names: tuple[str, ...]
-    time: NDArray[np.float64]
-    values: NDArray[np.float64]
-    spacing: float
+    traces: Traces
+    lane: float
     unit_warning: str = ""
 
 
-def newest(source: Source, seconds: float, now: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return times (n,), s before ``now``, and values (n, channels) of the last ``seconds``."""
-    buffer = source.buffer
-    start = max(0, buffer.received - math.ceil(1.5 * seconds * buffer.rate))
-    block = buffer.read(start, math.inf)
-    recent = block.times > now - seconds
-    return block.times[recent] - now, block.samples[recent].astype(np.float64)
+def signal_of(names: tuple[str, ...], values: NDArray[np.floating], rate: float) -> Signal:
+    """Return ``values`` (n, channels), V, at ``rate``, Hz, as they are drawn: the last ``SHOWN_S`` of them."""
+    scope = TraceScope(len(names), most_columns(COLUMNS, SHOWN_S, rate), SHOWN_S)
+    scope.take(np.arange(len(values)) / rate, values)
+    traces = scope.traces(len(values) / rate)
+    return Signal(names, traces, lane_height(traces, None), unit_warning(names, values))
 
 
-def traces(source: Source, now: float, points: int = 400) -> Traces:
-    """Return the newest seconds of an EEG source, at most about ``points`` stretches long."""
-    time, values = newest(source, SHOWN_S, now)
-    return thinned(source.info.channels, time, values, points)
-
-
-def thinned(
-    names: tuple[str, ...], time: NDArray[np.float64], values: NDArray[np.float64], points: int = 400
-) -> Traces:
-    """Return ``values`` (n, channels), V, at ``time`` (n,) as traces: least and greatest value of each stretch."""
-    if not len(time):
-        return Traces(names, np.empty(0), np.empty((0, len(names))), 1e-4)
-    centred = values - _mean(values)
-    eeg = np.array([not is_eog(name) for name in names])
-    amplitude = typical_amplitude(_without_trend(time, centred[:, eeg]))
-    length = max(1, len(time) // points)
-    n = len(time) // length * length
-    parts = centred[len(time) - n :].reshape(-1, length, len(names))
-    bounds = np.stack([parts.min(axis=1), parts.max(axis=1)], axis=1).reshape(-1, len(names))
-    starts = time[len(time) - n :: length]
-    return Traces(names, np.repeat(starts, 2), bounds, _spacing(amplitude), _unit_warning(amplitude))
-
-
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    there = np.isfinite(values)
-    total = np.where(there, values, 0.0).sum(axis=0)
-    return np.asarray(total / np.maximum(there.sum(axis=0), 1))
-
-
-def _without_trend(time: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``values`` without a straight line each: electrodes drift for minutes after they are put on."""
-    t = time - time.mean()
-    power = float((t**2).sum())
-    slope = (t[:, None] * values).sum(axis=0) / power if power > 0 else np.zeros(values.shape[1])
-    return np.asarray(values - slope * t[:, None])
-
-
-def _spacing(amplitude: float) -> float:
-    """Return a round distance, V, of some five times a typical amplitude."""
-    if not amplitude > 0:
-        return 1e-4
-    wanted = 5 * amplitude
-    decade = 10.0 ** math.floor(math.log10(wanted))
-    return next(decade * step for step in (1, 2, 5, 10) if decade * step >= wanted)
-
-
-def _unit_warning(amplitude: float) -> str:
+def unit_warning(names: tuple[str, ...], values: NDArray[np.floating]) -> str:
+    """Return what seems to be wrong with the unit of ``values`` (n, channels), V, but for the eyes'; '' for nothing."""
+    eeg = values[:, [not is_eog(name) for name in names]].T.astype(np.float64)
+    # Electrodes drift for minutes after they are put on.
+    amplitude = typical_amplitude((eeg - line_of(eeg)).T)
     if not amplitude > 0 or WEAKEST_V < amplitude < STRONGEST_V:
         return ""
     return (
         f"its amplitude is {amplitude:.1g} V, where some 1e-5 V are usual: the electrodes are not on yet, or the unit "
         "is wrong: name the right one under Unit"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """How loud the newest sound is, dB of full scale: root mean square and peak; NaN while there is none."""
-
-    rms_db: float = math.nan
-    peak_db: float = math.nan
-    clipped: bool = False
-
-
-def level(source: Source, now: float) -> Level:
-    """Return the level of a sound source's newest tenth of a second."""
-    _, values = newest(source, 2.0, now)
-    recent = values[-max(1, math.ceil(LEVEL_S * source.buffer.rate)) :]
-    recent = recent[np.isfinite(recent)]
-    if not recent.size:
-        return Level()
-    peak = float(np.abs(recent).max())
-    return Level(_db(float(np.sqrt((recent**2).mean()))), _db(peak), peak >= CLIPPED)
-
-
-def _db(value: float) -> float:
-    return max(FLOOR_DB, 20 * math.log10(value)) if value > 0 else FLOOR_DB
 
 
 def status_of(shown: Shown, now: float) -> SourceStatus | None:

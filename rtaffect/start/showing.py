@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 from pylsl import local_clock
 
 from rtaffect.common.errors import RtaffectError, StreamError, field_of
+from rtaffect.present.sound_state import HOLD_S, SoundLevel, sound_level
+from rtaffect.present.trace_state import SourceTraces
 from rtaffect.sources.boards import open_board
 from rtaffect.sources.channel_plan import plan_eeg
 from rtaffect.sources.lsl import LslSource
@@ -19,7 +20,7 @@ from rtaffect.start.choices import Choices
 from rtaffect.start.devices import choose
 from rtaffect.start.fields import rate_in
 from rtaffect.start.found import Found, RecordingFacts, Trouble, ask_recording
-from rtaffect.start.preview import Level, Preview, SoundRoom, Traces, level, status_of, thinned, traces
+from rtaffect.start.preview import COLUMNS, SHOWN_S, Preview, Signal, SoundRoom, signal_of, status_of, unit_warning
 from rtaffect.start.streams import Ready, StreamFacts, queries_of
 from rtaffect.start.table import StreamRow
 from rtaffect.start.wording import in_window
@@ -40,6 +41,7 @@ class Previews:
         self._network = network
         self._boards: dict[str, Ready | Trouble] = {}
         self.eeg, self.room = Preview("start preview"), SoundRoom()
+        self._traces: SourceTraces | None = None
 
     def show(self, row: StreamRow | None, choices: Choices, found: Found) -> None:
         """Show the selected line and the chosen sound of a live session, and nothing in the other modes."""
@@ -70,26 +72,29 @@ class Previews:
             self._boards = {**self._boards, row.key[1]: found}
         return self._boards
 
-    def signal(self, row: StreamRow | None) -> tuple[Traces | None, str]:
+    def signal(self, row: StreamRow | None) -> tuple[Signal | None, str]:
         """Return the newest seconds of the selected stream, and what is wrong with it, in words ('' for nothing)."""
         shown = self.eeg.shown
         if row is None or shown.key is None:
             return None, ""
         if shown.source is None:
             return None, in_window(shown.trouble)
-        now = local_clock()
-        found, health = traces(shown.source, now), status_of(shown, now)
-        return found, in_window(_trouble(health) or found.unit_warning)
+        now, source = local_clock(), shown.source
+        if self._traces is None or self._traces.source is not source:
+            self._traces = SourceTraces(source, COLUMNS, SHOWN_S)
+        found = signal_now(self._traces, now)
+        return found, in_window(_trouble(status_of(shown, now)) or found.unit_warning)
 
-    def loudness(self) -> tuple[Level | None, str]:
+    def loudness(self) -> tuple[SoundLevel | None, str]:
         """Return how loud the chosen sound is now, None where none is listened to, and what is wrong with it."""
         shown = self.room.preview.shown
         if shown.key is None:
             return None, ""
         if shown.source is None:
-            return Level(), in_window(shown.trouble)
+            return SoundLevel(), in_window(shown.trouble)
         now = local_clock()
-        return level(shown.source, now), in_window(_trouble(status_of(shown, now)))
+        level = sound_level(*shown.source.buffer.tail(HOLD_S), now)
+        return level, in_window(_trouble(status_of(shown, now)))
 
     def stop(self) -> None:
         """Close what is open."""
@@ -126,7 +131,15 @@ class Previews:
         return None, None
 
 
-def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Traces | None, str]:
+def signal_now(traces: SourceTraces, now: float) -> Signal:
+    """Return the newest seconds of a source at ``now``, s on the LSL clock; its readers do not notice."""
+    traces.take(now)
+    times, values = traces.source.buffer.tail(SHOWN_S)
+    names = traces.source.info.channels
+    return Signal(names, traces.traces, traces.lane, unit_warning(names, values[times > now - SHOWN_S]))
+
+
+def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Signal | None, str]:
     """Return some seconds from the middle of the selected stream of a recording, and what is wrong with it."""
     facts = found.get(ask_recording(choices))
     if row is None or row.stream is None or not isinstance(facts, RecordingFacts):
@@ -139,7 +152,7 @@ def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Trac
         return None, in_window(error)
     if values is None or not len(values) or not rate > 0:
         return None, "the recording has no samples of it"
-    made = thinned(plan.names, (np.arange(len(values)) - len(values)) / rate, plan.apply(values))
+    made = signal_of(plan.names, plan.apply(values), rate)
     return made, in_window(made.unit_warning)
 
 

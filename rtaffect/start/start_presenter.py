@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.present.participant_state import ScreenInfo
+from rtaffect.present.sound_state import SoundLevel
 from rtaffect.sources.boards import parse_board
 from rtaffect.start.background import FileWatch, NetworkWatch
 from rtaffect.start.choices import Choices, plan_of
@@ -24,7 +25,7 @@ from rtaffect.start.found import (
     asks_of,
     in_effect,
 )
-from rtaffect.start.preview import Level, Traces
+from rtaffect.start.preview import Signal
 from rtaffect.start.problem import Problem
 from rtaffect.start.problems import all_lines, may_start
 from rtaffect.start.showing import Previews, glimpse
@@ -224,13 +225,13 @@ class StartPresenter:
         ):
             self.choices = replace(self.choices, demo_protocol=str(fact.protocol))
 
-    def signal(self) -> tuple[Traces | None, str]:
+    def signal(self) -> tuple[Signal | None, str]:
         """Return the newest seconds of the selected stream, and what is wrong with it, in words ('' for nothing)."""
         if self.choices.mode == "replay":
             return glimpse(self._state.row, in_effect(self.choices, self._found), self._found)
         return self.previews.signal(self._state.row)
 
-    def loudness(self) -> tuple[Level | None, str]:
+    def loudness(self) -> tuple[SoundLevel | None, str]:
         """Return how loud the chosen sound is now, None where none is listened to, and what is wrong with it."""
         return self.previews.loudness()
 

@@ -16,7 +16,7 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.session import Session
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import ChannelSpace
-from rtaffect.observed.synchrony import observe, others_mean, standardise
+from rtaffect.observed.synchrony import others_mean, standardise
 from rtaffect.predicted.featurizer import features_of
 from rtaffect.predicted.prediction import Predictor, components_of, lagged_design
 from rtaffect.predicted.sound_input import SoundInput
@@ -29,8 +29,8 @@ from tests.support.helpers import (
     headset,
     some_weights,
     sound_source,
-    window_correlation,
 )
+from tests.support.whole_windows import observe, window_correlation
 
 ORIGIN = 1000.0
 SETTINGS = Settings(prediction=PredictionSettings(n_components=3, lags_s=(0, 1, 3)))

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver, Seconds
-from rtaffect.observed.synchrony import Observation, RowLayout, observe, others_mean
+from rtaffect.observed.synchrony import Observation, RowLayout, others_mean
 from tests.support.helpers import RATE, brain_noise, causally_scaled
+from tests.support.whole_windows import observe
 
 SETTINGS = SynchronySettings(null_history_s=45)
 W = SETTINGS.window_s

@@ -12,7 +12,8 @@ from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import ChannelSpace, ComponentSpace, RegionSpace, usable
 from rtaffect.observed.synchrony import RowLayout, running_correlation, standardise
 from tests.support.head_models import small_operator
-from tests.support.helpers import brain_noise, window_correlation
+from tests.support.helpers import brain_noise
+from tests.support.whole_windows import window_correlation
 
 
 def second(channels: int, seed: int = 0) -> np.ndarray:

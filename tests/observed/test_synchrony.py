@@ -12,15 +12,9 @@ from scipy.stats import binom
 
 from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import SynchronySettings
-from rtaffect.observed.synchrony import (
-    _displaced,
-    lagged_correlation,
-    observe,
-    others_mean,
-    running_correlation,
-    standardise,
-)
-from tests.support.helpers import RATE, brain_noise, people_with, window_correlation
+from rtaffect.observed.synchrony import others_mean, running_correlation, standardise
+from tests.support.helpers import RATE, brain_noise, people_with
+from tests.support.whole_windows import displaced, lagged_correlation, observe, window_correlation
 
 SETTINGS = SynchronySettings()
 WINDOW = SETTINGS.window_s * RATE
@@ -155,7 +149,7 @@ def test_standardised_people_have_unit_variance_where_present():
 def test_displaced_windows_keep_their_distance_and_stay_inside(last, start, stride, separation):
     start = min(start, last)
     chosen = SynchronySettings(null_stride_s=stride, null_separation_s=separation)
-    shifts = _displaced(last, start, RATE, chosen)
+    shifts = displaced(last, start, RATE, chosen)
     assert (np.abs(shifts - start) >= separation * RATE).all()
     assert ((shifts >= 0) & (shifts <= last)).all()
     assert (np.diff(shifts) >= round(stride * RATE)).all()

@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.present.number_text import session_clock, signed
 from rtaffect.present.sections import (
     chosen_channel,
     lacking,
@@ -32,10 +33,9 @@ from rtaffect.present.session_state import (
     describe_source,
     describe_step,
     resolve_headline,
-    session_clock,
     short_names,
 )
-from rtaffect.present.time_courses import agreement, break_at_gaps, running_mean, signed
+from rtaffect.present.time_courses import agreement, break_at_gaps, running_mean
 from rtaffect.stream.status import SourceStatus
 from rtaffect.view import Presenter, run_window
 from tests.support.fake_feedback import (
@@ -241,13 +241,14 @@ def test_running_mean_is_the_causal_mean_of_fisher_z(values: np.ndarray, steps: 
 
 def test_agreement_is_pearson_over_the_steps_with_both() -> None:
     rng = np.random.default_rng(1)
-    x = rng.normal(size=100)
-    y = x + rng.normal(size=100)
+    x = 0.3 * rng.normal(size=100)
+    y = np.tanh(x + 0.3 * rng.normal(size=100))
+    x = np.tanh(x)
     x[:10], y[50:60] = np.nan, np.nan
     both = np.isfinite(x) & np.isfinite(y)
     found = agreement(x, y)
     assert found.steps == 80
-    assert found.r == pytest.approx(np.corrcoef(x[both], y[both])[0, 1])
+    assert found.r == pytest.approx(np.corrcoef(np.arctanh(x[both]), np.arctanh(y[both]))[0, 1])
     assert found.distance == pytest.approx(np.abs(x - y)[both].mean())
     assert found.text == f"r = {found.r:.2f} over 80 steps, by chance n/a (needs 120 steps)"
     assert found.distance_text == f"mean size {found.distance:.2f}, by chance n/a (needs 120 steps)"
@@ -255,8 +256,8 @@ def test_agreement_is_pearson_over_the_steps_with_both() -> None:
 
 def test_agreement_says_what_chance_gives_once_there_is_enough() -> None:
     rng = np.random.default_rng(2)
-    x = rng.normal(size=150)
-    found = agreement(x, -x + rng.normal(size=150))
+    x = 0.3 * rng.normal(size=150)
+    found = agreement(np.tanh(x), np.tanh(-x + 0.3 * rng.normal(size=150)))
     assert found.r_chance is not None
     assert found.distance_chance is not None
     low, high = found.r_chance

@@ -21,8 +21,11 @@ from rtaffect.sources.recorded import ArraySource
 from rtaffect.start.background import FileWatch, NetworkWatch
 from rtaffect.start.choices import Choices
 from rtaffect.start.found import Ask, SoundFacts, Trouble
-from rtaffect.start.preview import FLOOR_DB, Level, Preview, level, thinned
+from rtaffect.start.preview import Preview, signal_of, unit_warning
+from rtaffect.start.showing import Previews
 from rtaffect.start.start_presenter import StartPresenter, StartState
+from rtaffect.start.table import StreamRow
+from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
 from tests.support.start_files import CHANNELS, bundle_in, headset, microphone, recording_in, story_in, wait_for
 
@@ -142,12 +145,15 @@ def test_the_signal_is_that_of_the_selected_stream_with_what_replaces_its_descri
     presenter.choose(channels=", ".join(MUSE))
     until(presenter, lambda s: "does not say in which unit" in presenter.signal()[1])
     presenter.choose(unit="uV")
-    until(presenter, lambda s: presenter.signal()[0] is not None and len(presenter.signal()[0].time) > 50)
-    traces, trouble = presenter.signal()
-    assert traces.names == MUSE
+    until(
+        presenter,
+        lambda s: presenter.signal()[0] is not None and np.isfinite(presenter.signal()[0].traces.low).mean() > 0.2,
+    )
+    signal, trouble = presenter.signal()
+    assert signal.names == MUSE
     assert trouble == ""
-    assert 1e-6 < np.nanmax(np.abs(traces.values)) < 1e-3
-    assert -4.0 < traces.time.min() < traces.time.max() < 0.5
+    assert 1 < np.nanmax(np.abs(signal.traces.high)) < 1000
+    assert signal.traces.width_s * signal.traces.low.shape[1] == pytest.approx(4.0)
     assert len(presenter.tick().people) == 2
 
 
@@ -171,7 +177,7 @@ def test_a_stream_of_sound_has_a_level(make, names):
     assert presenter.loudness() == (None, "")
     until(presenter, lambda s: presenter.loudness()[0] is not None and not math.isnan(presenter.loudness()[0].rms_db))
     found, trouble = presenter.loudness()
-    assert found.rms_db == pytest.approx(20 * math.log10(0.05), abs=2)
+    assert found.rms_db == pytest.approx(20 * math.log10(0.05 * math.sqrt(2)), abs=2)
     assert found.peak_db > found.rms_db
     assert (found.clipped, trouble) == (False, "")
     presenter.choose(sound="none")
@@ -183,9 +189,9 @@ def test_a_recording_shows_some_seconds_of_its_signal(make, tmp_path):
     until(presenter, lambda s: s.rows)
     assert "does not say in which unit" in presenter.signal()[1]
     presenter.choose(unit="uV")
-    traces, trouble = presenter.signal()
-    assert (traces.names, trouble) == (CHANNELS, "")
-    assert np.nanstd(traces.values) == pytest.approx(12e-6, rel=0.5)
+    signal, trouble = presenter.signal()
+    assert (signal.names, trouble) == (CHANNELS, "")
+    assert np.nanstd([signal.traces.low, signal.traces.high]) == pytest.approx(12, rel=0.5)
     assert presenter.previews.eeg.shown.source is None
 
 
@@ -198,7 +204,7 @@ def test_a_board_without_lsl_takes_part_once_it_answers(make):
     assert presenter.said == ""
     state = until(presenter, lambda s: s.people)
     assert state.people[0].rate == 250.0
-    until(presenter, lambda s: presenter.signal()[0] is not None and len(presenter.signal()[0].time) > 10)
+    until(presenter, lambda s: presenter.signal()[0] is not None and presenter.signal()[0].traces.known)
     presenter.toggle(state.row.key, False)
     assert presenter.choices.boards == ()
     until(presenter, lambda s: presenter.previews.eeg.shown.source is None)
@@ -304,40 +310,58 @@ class TestPreview:
             preview.stop()
 
 
-class TestTraces:
-    """Thinning keeps what matters."""
+class TestSignal:
+    """What is drawn of a stream keeps what matters."""
 
     def test_extremes_survive_and_missing_values_stay_missing(self):
-        time_s = np.arange(4000) / 1000 - 4
+        time_s = np.arange(4000) / 1000
         values = 1e-5 * np.sin(2 * np.pi * 10 * time_s)[:, None] * [1.0, 2.0]
         values[2000, 0] = 9e-5
         values[1000:1400, 1] = np.nan
-        found = thinned(("Fz", "Cz"), time_s, values)
-        assert len(found.time) == len(found.values) <= 802
-        assert np.nanmax(found.values[:, 0]) == pytest.approx(9e-5, rel=0.01)
-        assert 0.08 < np.isnan(found.values[:, 1]).mean() < 0.12
-        assert found.spacing in (5e-5, 1e-4)
+        found = signal_of(("Fz", "Cz"), values, 1000.0)
+        assert found.traces.low.shape == (2, 400)
+        assert np.nanmax(found.traces.high[0]) == pytest.approx(90, rel=0.02)
+        assert 0.08 < np.isnan(found.traces.low[1]).mean() < 0.12
+        assert found.lane in (50.0, 100.0)
         assert found.unit_warning == ""
 
     def test_offset_and_drift_are_not_taken_for_amplitude(self):
-        time_s = np.arange(1000) / 250 - 4
+        time_s = np.arange(1000) / 250
         values = 0.2 + 5e-3 * time_s[:, None] + 1e-5 * np.sin(2 * np.pi * 7 * time_s)[:, None]
-        assert thinned(("Fz",), time_s, values).unit_warning == ""
-        assert "name the right one under Unit" in thinned(("Fz",), time_s, values * 1e6).unit_warning
+        assert signal_of(("Fz",), values, 250.0).unit_warning == ""
+        assert "name the right one under Unit" in signal_of(("Fz",), values * 1e6, 250.0).unit_warning
+        assert unit_warning(("Fz", "EOG"), np.column_stack([values[:, 0], values[:, 0] * 1e6])) == ""
+
+    def test_a_slow_stream_has_no_empty_columns(self):
+        values = 1e-5 * np.sin(np.arange(200))[:, None]
+        assert np.isfinite(signal_of(("x",), values, 50.0).traces.low[0, :-1]).all()
 
     def test_nothing_is_nothing(self):
-        assert len(thinned(("Fz",), np.empty(0), np.empty((0, 1))).time) == 0
+        assert not signal_of(("Fz",), np.empty((0, 1)), 250.0).traces.known
 
-    @pytest.mark.parametrize(("amplitude", "clipped"), [(0.0, False), (0.5, False), (1.0, True)])
-    def test_levels(self, amplitude, clipped):
-        info = StreamInfo("mic", "audio", 8000.0, ("mono",), "simulated")
-        source = ArraySource(info, amplitude * np.sign(np.sin(np.arange(8000)))[:, None], 10.0)
-        source.advance(11.0)
-        found = level(source, 11.0)
-        assert found.clipped is clipped
-        assert found.peak_db == pytest.approx(max(FLOOR_DB, 20 * math.log10(amplitude or 1e-9)), abs=0.1)
-        assert math.isnan(level(source, 99.0).rms_db)
-        assert math.isnan(Level().rms_db)
+
+def test_a_preview_counts_no_overruns_whatever_the_buffer():
+    network = NetworkWatch()
+    previews = Previews(network)
+    try:
+        begun = pylsl.local_clock() - 8.0
+        for kind, preview in (("eeg", previews.eeg), ("audio", previews.room.preview)):
+            info = StreamInfo("short", kind, 1000.0, ("one",), "simulated")
+            source = ArraySource(info, 1e-5 * np.random.default_rng(0).normal(size=(9000, 1)), begun)
+            source.buffer = SampleBuffer(1000.0, 1, seconds=1.0)
+            source.advance(begun + 8.0)
+            preview.show(kind, lambda source=source: source)
+            wait_for(lambda preview=preview: preview.shown.source is not None)
+        for _ in range(3):
+            signal, _ = previews.signal(StreamRow(("stream",), True, "good", ()))
+            level, _ = previews.loudness()
+        assert signal.traces.known
+        assert level.known
+        assert previews.eeg.shown.source.buffer.overruns == 0
+        assert previews.room.preview.shown.source.buffer.overruns == 0
+    finally:
+        previews.stop()
+        network.stop()
 
 
 def test_closing_waits_for_nobody_for_long(make, tmp_path):

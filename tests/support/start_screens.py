@@ -19,6 +19,7 @@ if __name__ == "__main__":
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import numpy as np
 from PySide6.QtWidgets import QApplication
 
 from rtaffect.start.choices import Choices
@@ -62,7 +63,9 @@ def shoot(out: Path, name: str, choices: Choices, until: Callable[[StartWindow],
 def ready(window: StartWindow) -> bool:
     """Return whether the session can be started and the signal is there."""
     view = window.eeg.signal.view
-    shown = (view.traces is not None and len(view.traces.time) > 1500) or window.presenter.choices.mode != "live"
+    shown = (
+        view.signal is not None and np.isfinite(view.signal.traces.low).mean() > 0.9
+    ) or window.presenter.choices.mode != "live"
     return (
         window.verdict.start.isEnabled()
         and shown

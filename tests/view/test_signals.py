@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from pylsl import local_clock
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QApplication
@@ -21,12 +22,19 @@ from rtaffect.present.sound_state import (
     LOWEST_HZ,
     SoundLevel,
     SoundScope,
+    describe_level,
+    sound_level,
 )
 from rtaffect.present.trace_state import TraceScope, lane_height, line_of, stepped
+from rtaffect.sources.recorded import ArraySource
+from rtaffect.start.background import NetworkWatch
+from rtaffect.start.showing import Previews
+from rtaffect.stream.source import StreamInfo
 from rtaffect.view import Presenter
 from rtaffect.view.operator.quality_heads import QualityHeads, paint_mark
-from rtaffect.view.operator.sound import describe_level
-from rtaffect.view.operator.traces import named_lanes, traces_path
+from rtaffect.view.operator.sound import SoundPanel
+from rtaffect.view.parts.traces import named_lanes, traces_path
+from rtaffect.view.start.signal import LevelMeter
 from tests.support.fake_feedback import PEOPLE, fake_session, fake_sources, region_rows
 from tests.support.view_windows import Make, activate, check_nothing_left, windows
 
@@ -161,9 +169,10 @@ def test_a_tone_stands_at_its_frequency_and_level(frequency: float) -> None:
         assert edges[np.argmax(column)] <= frequency <= edges[np.argmax(column) + 1]
         total = 10 * np.log10((10 ** (column / 10)).sum())
         assert total == pytest.approx(expected, abs=1.0)
-        assert scope.level.rms_db == pytest.approx(expected, abs=0.05)
-        assert scope.level.peak_db == pytest.approx(expected, abs=0.05)
-        assert scope.level.clipped is (level == 1.0)
+        found = sound_level(*tone(frequency, level), 1010.5)
+        assert found.rms_db == pytest.approx(expected, abs=0.05)
+        assert found.peak_db == pytest.approx(expected, abs=0.05)
+        assert found.clipped is (level == 1.0)
 
 
 @pytest.mark.parametrize("chunk", [1000, 4800, 100000])
@@ -191,20 +200,62 @@ def test_missing_sound_is_empty_and_silence_is_dark() -> None:
     silent = SoundScope(16000.0)
     silent.take(times, 0 * samples)
     assert (silent.picture(1010.0)[:, 100] == FLOOR_DB).all()
-    assert silent.level.rms_db == FLOOR_DB
+    assert sound_level(times, 0 * samples, 1010.5).rms_db == FLOOR_DB
     low = SoundScope(8000.0)
     low.take(*tone(700.0, 0.3, 8000.0))
     assert np.isnan(low.picture(1010.0)[-1]).all(), "above half the rate there is nothing to be known"
     empty = SoundScope(16000.0)
     empty.take(np.empty(0), np.empty((0, 1), np.float32))
-    assert np.isnan(empty.level.rms_db)
+    assert np.isnan(empty.picture(1010.0)).all()
+
+
+def test_the_level_is_of_what_is_there_now() -> None:
+    times, samples = tone(1000.0, 0.1)
+    assert not sound_level(times, samples, times[-1] + 2.5).known
+    assert not sound_level(np.empty(0), np.empty((0, 1), np.float32), 1010.0).known
+    assert not sound_level(times, np.full_like(samples, np.nan), 1010.5).known
+    samples[-2000:-1900] = np.nan
+    assert sound_level(times, samples, 1010.5).rms_db == pytest.approx(-20.0, abs=0.05)
+    samples[-48000] = 1.0
+    assert sound_level(times, samples, 1010.5).clipped, "a short peak stays for two seconds"
+    samples[-48000] = 0.0
+    one = np.column_stack([samples[:, 0], np.where(times < 1010.4, 0.0, 1.0)])
+    assert sound_level(times, one, 1010.5).clipped, "one channel that is cut off is told, whatever the others do"
+
+
+@pytest.mark.parametrize(("amplitude", "short"), [(1.0, "\N{BLACK SQUARE} clipped"), (0.1, "\N{MINUS SIGN}20 dB")])
+def test_both_windows_say_the_same_of_one_sine(qtbot: QtBot, amplitude: float, short: str) -> None:
+    _, samples = tone(1000.0, amplitude)
+    begun = local_clock() - 10.0
+    info = StreamInfo("mic", "audio", 48000.0, ("left", "right"), "simulated")
+    source = ArraySource(info, np.repeat(samples, 2, axis=1), begun)
+    source.advance(begun + 10.0)
+    network = NetworkWatch()
+    panel, previews, meter = SoundPanel(source), Previews(network), LevelMeter()
+    qtbot.addWidget(panel)
+    qtbot.addWidget(meter)
+    try:
+        previews.room.preview.show("one", lambda: source)
+        qtbot.waitUntil(lambda: previews.room.preview.shown.source is not None)
+        level, _ = previews.loudness()
+    finally:
+        previews.stop()
+        network.stop()
+    assert level is not None
+    panel.take(local_clock())
+    meter.show_level(level)
+    assert dataclasses.astuple(level) == pytest.approx(dataclasses.astuple(panel.meter.level))
+    assert level.rms_db == pytest.approx(20 * np.log10(amplitude), abs=0.01)
+    assert meter.words == short
+    assert describe_level(level) in panel.words.words
+    assert ("clipped" in panel.words.words) is ("clipped" in meter.words) is (amplitude == 1.0)
 
 
 def test_levels_in_words() -> None:
     assert describe_level(SoundLevel(-22.4, -9.1, False)) == "\N{MINUS SIGN}22 dB, peak \N{MINUS SIGN}9 dB"
     assert describe_level(SoundLevel(-3.0, 0.0, True)).endswith("clipped, turn it down")
     assert describe_level(SoundLevel(-80.0, -70.0, False)).endswith("next to silence")
-    assert describe_level(SoundLevel(float("nan"), float("nan"), False)) == "no samples yet"
+    assert describe_level(SoundLevel()) == "no samples now"
 
 
 def test_raw_traces_are_shown_when_they_are_asked_for(make: Make, qtbot: QtBot) -> None:

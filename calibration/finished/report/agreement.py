@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from calibration.finished.report.as_json import known
 from calibration.finished.report.data import FeedbackTable, SessionData
-from calibration.nulls import p_values, shift_null
-from calibration.report.numbers import LEVEL
-from calibration.statistics import LEAST_GAPS, pair, score
-from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import fisher_z
-from rtaffect.common.errors import SettingsError
-
-#: Draws of the null.
-DRAWS: Final = 1999
+from calibration.statistics import LEAST_GAPS
+from rtaffect.common.arrays import BoolArray, FloatArray
+from rtaffect.common.chance import LEAST_WINDOWS, CorrelationByChance, correlation_by_chance
 
 
 @dataclass(frozen=True, slots=True)
 class MeanAgreement:
-    """Correlation of the means over rows, its one-sided p, and the r below which 95 % of turned courses stay."""
+    """Correlation of the means over rows, its two-sided p, and the upper end of its range by chance."""
 
     r: float
     p: float
@@ -56,44 +47,61 @@ class Agreement:
 
 
 def agreement_of(data: SessionData) -> Agreement:
-    """Return r of predicted and observed synchrony, of the mean over rows and of each row, with circular shifts.
+    """Return r of predicted and observed synchrony, of the mean over rows and of each row, and what chance would give.
 
-    Each block is turned by itself; courses are held about their own means in each block. The prediction was fitted to
-    other people, so that it is taken as it is.
+    Blocks are held about their own means. Chance is that of the operator's window, :mod:`rtaffect.common.chance`.
     """
     lags = data.ran.get("settings", {}).get("prediction", {}).get("lags_s", [])
-    gap = data.window_s + max([int(lag) for lag in lags], default=0)
+    window, gap = data.window_s, data.window_s + max([int(lag) for lag in lags], default=0)
     least = LEAST_GAPS * gap
     if data.course is None:
         return Agreement(gap, least, note="There are no steps.")
-    parts = _parts(data, data.course)
-    predicted, observed = ([side[inside] for inside in parts] for side in _sides(data.course))
-    try:
-        pairs = pair(predicted, observed, gap)
-    except SettingsError:
-        longest = max(
-            (int(np.isfinite(x + y).sum(axis=0).max()) for x, y in zip(predicted, observed, strict=True)), default=0
-        )
+    predicted, observed = _sides(data.course)
+    both = np.isfinite(predicted + observed)
+    parts = {number: part for number, part in enumerate(_parts(data, data.course)) if _seconds(both[part]) >= least}
+    used = np.concatenate([np.flatnonzero(part) for part in parts.values()]) if parts else np.empty(0, np.intp)
+    seconds, needed = both[used].sum(axis=0), LEAST_WINDOWS * window
+    if _seconds(both[used]) < needed:
         words = (
-            f"No block has {least} s with both values (the longest has {longest}), and fewer cannot tell agreement "
-            f"from chance: {LEAST_GAPS} windows of {data.window_s} s with the longest lag."
+            f"Blocks with {least} s or more of both values have {_seconds(both[used])} s of them, where {needed} are "
+            f"needed: {LEAST_WINDOWS} windows of {window} s; fewer cannot tell agreement from chance."
         )
         return Agreement(gap, least, note=words)
-    true, null = score(pairs), shift_null(pairs, DRAWS, cross_fitted=False)
-    mean = p_values(true.r[-1:], null[:, -1:])
-    rows = p_values(true.r[:-1], null[:, :-1])
-    whole = None
-    if np.isfinite(true.r[-1]):
-        chance = float(np.percentile(null[:, -1], 100 * (1 - LEVEL)))
-        whole = MeanAgreement(float(true.r[-1]), float(mean.single[0]), int(true.steps[-1]), chance)
-    each = [
-        RowAgreement(name, kind, known(true.r[i]), known(rows.single[i]), known(rows.family[i]), int(true.steps[i]))
-        for i, (name, kind) in enumerate(zip(data.course.rows, data.course.kinds, strict=True))
+    starts = np.cumsum([0, *(int(part.sum()) for part in parts.values())][:-1])
+    *rows, mean = (
+        correlation_by_chance(x, y, window, starts) for x, y in zip(predicted[used].T, observed[used].T, strict=True)
+    )
+    whole = None if mean is None else MeanAgreement(mean.r, mean.p, int(seconds[-1]), mean.interval[1])
+    each = tuple(
+        RowAgreement(name, kind, None if row is None else row.r, None if row is None else row.p, family, int(some))
+        for name, kind, row, family, some in zip(
+            data.course.rows, data.course.kinds, rows, _family(rows), seconds[:-1], strict=True
+        )
+    )
+    return Agreement(gap, least, whole, each, tuple(_name(data, number) for number in parts))
+
+
+def _seconds(both: BoolArray) -> int:
+    """Return how many of the steps (steps, R + 1) have both values, in the row that has most."""
+    return int(both.sum(axis=0).max(initial=0))
+
+
+def _family(rows: list[CorrelationByChance | None]) -> list[float | None]:
+    """Return p of each row among all: how many shifts reach its t in any row, but no less than its own p.
+
+    By the largest of all rows in each shift (Nichols & Holmes, *Hum. Brain Mapp.* 15, 2002).
+    """
+    known = [row for row in rows if row is not None]
+    if not known:
+        return [None] * len(rows)
+    largest = np.nan_to_num(np.abs([row.shifts_t for row in known])).max(axis=0)
+    return [
+        None if row is None else max(row.p, float((1 + (largest >= abs(row.t)).sum()) / (1 + len(largest))))
+        for row in rows
     ]
-    return Agreement(gap, least, whole, tuple(each), tuple(_name(data, number) for number in pairs.stimuli))
 
 
-def _parts(data: SessionData, course: FeedbackTable) -> list[NDArray[np.bool_]]:
+def _parts(data: SessionData, course: FeedbackTable) -> list[BoolArray]:
     """Return which steps are in each block; all where no blocks are known."""
     if not data.blocks:
         return [np.ones(len(course.time), np.bool_)]
@@ -105,10 +113,10 @@ def _name(data: SessionData, number: int) -> str:
 
 
 def _sides(course: FeedbackTable) -> tuple[FloatArray, FloatArray]:
-    """Return predicted and observed (steps, R + 1), Fisher z, the mean over rows last; NaN where not to be trusted."""
+    """Return predicted and observed (steps, R + 1), the mean over rows last; NaN where not to be trusted."""
     sides = []
     for each, mean in ((course.predicted, "predicted"), (course.observed, "observed")):
         rows = np.where(course.trusted, each, np.nan)
         whole = np.where(course.mean_trusted, course.mean[mean], np.nan)
-        sides.append(fisher_z(np.column_stack([rows, whole])))
+        sides.append(np.column_stack([rows, whole]))
     return sides[0], sides[1]

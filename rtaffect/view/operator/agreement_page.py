@@ -11,7 +11,7 @@ from PySide6.QtGui import QPainterPath
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.present.chance import Range
+from rtaffect.common.chance import Range
 from rtaffect.present.sections import row_title
 from rtaffect.present.session_state import ViewState, correlation_limits
 from rtaffect.present.time_courses import AgreementCurves, TimeCourse, compare

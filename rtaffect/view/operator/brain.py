@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
-    QHelpEvent,
-    QMouseEvent,
     QPainter,
     QPainterPath,
     QPaintEvent,
@@ -18,12 +16,12 @@ from PySide6.QtGui import (
     QResizeEvent,
     QTransform,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.colours import colour_numbers, diverging, hexadecimal
 from rtaffect.present.head_asset import head_asset
-from rtaffect.present.maps import Look, MapState, row_words
+from rtaffect.present.maps import Look, MapState
+from rtaffect.view.operator.row_map import RowMap
 from rtaffect.view.parts import theme
 
 #: Where each view stands: left brain left, the outside above. Names of views as the file has them.
@@ -67,22 +65,15 @@ def patches() -> list[Patch]:
     return list(found.values())
 
 
-class BrainMap(QWidget):
-    """Four views of the cortex; ``chosen`` is emitted with the row of the region that was clicked."""
-
-    chosen = Signal(int)
+class BrainMap(RowMap):
+    """Four views of the cortex."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._latest: Feedback | None = None
-        self._state: MapState | None = None
+        super().__init__("map of the brain: four views of the cortex")
         self._areas: Mapping[str, int] = {}
         self._selected: frozenset[str] = frozenset()
-        self._limit = 1.0
         self._patches = patches()
         self._placed: list[Patch] = []
-        self.setMinimumSize(300, 200)
-        self.setAccessibleName("map of the brain: four views of the cortex")
 
     def show_map(
         self, latest: Feedback, state: MapState, areas: Mapping[str, int], limit: float, selected: frozenset[str]
@@ -98,11 +89,6 @@ class BrainMap(QWidget):
             if patch.region in self._areas and patch.path.contains(place):
                 return self._areas[patch.region]
         return None
-
-    def centre_of(self, region: str) -> QPointF | None:
-        """Return a place within a region, px, in the view that shows most of it."""
-        shown = [patch for patch in self._placed if patch.region == region]
-        return max(shown, key=lambda patch: patch.area).centre if shown else None
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a comfortable size."""
@@ -215,21 +201,6 @@ class BrainMap(QWidget):
                     paint_distrust(painter, patch.centre)
                 elif state.marked[row] and state.looks[row] == "plain":
                     paint_dot(painter, patch.centre)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Choose the row of the region under the pointer."""
-        row = self.row_at(event.position())
-        if row is not None:
-            self.chosen.emit(row)
-
-    def event(self, event: QEvent) -> bool:
-        """Name the region under the pointer."""
-        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            row = self.row_at(QPointF(event.pos()))
-            if row is not None and self._latest is not None and self._state is not None:
-                QToolTip.showText(event.globalPos(), row_words(self._latest, row, self._state), self)
-                return True
-        return super().event(event)
 
 
 def fill_of(look: Look, value: float, limit: float) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.colours import diverging
 from rtaffect.present.maps import LABELS, LEAST_LIMIT, MARKS, Place, Quantity
+from rtaffect.present.number_text import signed
 from rtaffect.present.sections import percent
-from rtaffect.present.time_courses import signed
 from rtaffect.view.operator.brain import paint_distrust, paint_dot
 from rtaffect.view.operator.row_lines import paint_hatching
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.plot_key import Entry
 
 Band = tuple[float, float]
 
@@ -89,60 +88,19 @@ class ColourBar(QWidget):
         return bar.left() + (value + self._limit) / (2 * self._limit) * bar.width()
 
 
-class MapKey(QWidget):
-    """What the looks and marks mean, in as many lines as the width needs."""
-
-    LINE = 18
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFont(theme.font(11))
-        self.entries: list[tuple[Callable[[QPainter, QRectF], None], str]] = []
-        self.show_key("brain", "observed")
-
-    def show_key(self, place: Place, quantity: Quantity) -> None:
-        """Explain what a map of ``quantity`` can show."""
-        marks = MARKS[quantity]
-        found: list[tuple[Callable[[QPainter, QRectF], None], str]] = []
-        if place == "brain":
-            found += [(_dot, marks)] if marks else []
-            found.append((_hatched, f"own share below {percent(LEAST_SPECIFICITY)}: not told apart"))
-        elif marks:
-            found += [(_full, marks), (_hollow, "inside it" if quantity == "observed" else "inside the interval")]
-        found += [(_distrusted, "not trusted now"), (_empty, "no value"), (_chosen, "chosen row")]
-        if place == "brain" or quantity == "observed":
-            found += [(_bracket, "on the scale: null band, median of the rows")] if quantity == "observed" else []
-        found.append((_pointer, "on the scale: the chosen row"))
-        if [text for _, text in found] != [text for _, text in self.entries]:
-            self.entries = found
-            self.setFixedHeight(int(self.places()[-1].bottom()))
-            self.update()
-
-    def places(self) -> list[QRectF]:
-        """Return the place of each entry, px."""
-        found: list[QRectF] = []
-        x, y = 2.0, 0.0
-        for _, text in self.entries:
-            width = self.fontMetrics().horizontalAdvance(text) + 22.0
-            if found and x + width > self.width():
-                x, y = 2.0, y + self.LINE
-            found.append(QRectF(x, y, width, self.LINE))
-            x += width + 12
-        return found
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Take the height that the lines need."""
-        super().resizeEvent(event)
-        self.setFixedHeight(int(self.places()[-1].bottom()))
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw the entries."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for (draw, text), place in zip(self.entries, self.places(), strict=True):
-            draw(painter, QRectF(place.left(), place.top() + 3, 16.0, 12.0))
-            painter.setPen(theme.pen(theme.MUTED))
-            painter.drawText(place.adjusted(21, 0, 4, 0), Qt.AlignmentFlag.AlignVCenter, text)
+def map_key(place: Place, quantity: Quantity) -> list[Entry]:
+    """Return the key to a map of ``quantity``."""
+    marks = MARKS[quantity]
+    found: list[Entry] = []
+    if place == "brain":
+        found += [(_dot, marks)] if marks else []
+        found.append((_hatched, f"own share below {percent(LEAST_SPECIFICITY)}: not told apart"))
+    elif marks:
+        found += [(_full, marks), (_hollow, "inside it" if quantity == "observed" else "inside the interval")]
+    found += [(_distrusted, "not trusted now"), (_empty, "no value"), (_chosen, "chosen row")]
+    if quantity == "observed":
+        found.append((_bracket, "on the scale: null band, median of the rows"))
+    return [*found, (_pointer, "on the scale: the chosen row")]
 
 
 def _dot(painter: QPainter, box: QRectF) -> None:

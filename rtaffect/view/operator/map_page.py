@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
@@ -24,17 +25,20 @@ from rtaffect.present.maps import (
     regions_of,
     resolve_map,
 )
+from rtaffect.present.number_text import signed
 from rtaffect.present.sections import row_hint, row_remark, row_title
 from rtaffect.present.session_state import ViewState
-from rtaffect.present.time_courses import signed
 from rtaffect.view.operator.brain import BrainMap
-from rtaffect.view.operator.map_key import Band, ColourBar, MapKey
+from rtaffect.view.operator.map_key import Band, ColourBar, map_key
 from rtaffect.view.operator.scalp import ScalpMap
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.plot_key import Key
 
 TITLES: dict[Place, str] = {"brain": "Brain", "scalp": "Scalp", "nowhere": "Map"}
 NOWHERE = "These rows have no place on a head: see the list and the curves."
 QUANTITY_KEYS: dict[Quantity, str] = {"observed": "O", "predicted": "P", "difference": "D"}
+
+Choice = TypeVar("Choice", Quantity, Level)
 
 
 class MapPage(QFrame):
@@ -55,42 +59,23 @@ class MapPage(QFrame):
         self.brain, self.scalp = BrainMap(), ScalpMap()
         self.nowhere = theme.label(NOWHERE, 13, theme.MUTED)
         self.nowhere.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.bar, self.key = ColourBar(), MapKey()
+        self.bar, self.key = ColourBar(), Key(map_key("brain", "observed"))
         self.selection = theme.ElidedLabel("no values yet", 12, theme.TEXT)
         self._build()
         for widget in (self.brain, self.scalp):
             widget.chosen.connect(self.chosen)
 
     def _build(self) -> None:
-        self.controls = QWidget()
-        top = QHBoxLayout(self.controls)
-        top.setContentsMargins(0, 0, 0, 0)
-        top.setSpacing(4)
-        top.addWidget(theme.label("Show", 12, theme.MUTED))
-        self.buttons: dict[Quantity, QPushButton] = {}
-        group = QButtonGroup(self)
-        for quantity in QUANTITIES:
-            button = theme.button(f"{quantity.capitalize()}  {QUANTITY_KEYS[quantity]}", f"show {quantity} values")
-            button.setCheckable(True)
-            button.clicked.connect(lambda _, chosen=quantity: self.show_quantity(chosen))
-            group.addButton(button)
-            top.addWidget(button)
-            self.buttons[quantity] = button
-        self.buttons[self.quantity].setChecked(True)
-        self.levels = QWidget()
-        levels = QHBoxLayout(self.levels)
+        self.controls, top = _line(4)
+        self.levels, levels = _line(4)
         levels.setContentsMargins(6, 0, 0, 0)
-        levels.setSpacing(4)
-        levels.addWidget(theme.label("of", 12, theme.MUTED))
-        self.level_buttons: dict[Level, QPushButton] = {}
-        two = QButtonGroup(self)
-        for level in LEVELS:
-            button = theme.button(f"{level}  Z", f"colour {level}")
-            button.setCheckable(True)
-            button.clicked.connect(lambda _, chosen=level: self.show_level(chosen))
-            two.addButton(button)
-            levels.addWidget(button)
-            self.level_buttons[level] = button
+        quantities = {
+            name: (f"{name.capitalize()}  {QUANTITY_KEYS[name]}", f"show {name} values") for name in QUANTITIES
+        }
+        self.buttons = self._switch(top, "Show", quantities, self.show_quantity)
+        by_level = {name: (f"{name}  Z", f"colour {name}") for name in LEVELS}
+        self.level_buttons = self._switch(levels, "of", by_level, self.show_level)
+        self.buttons[self.quantity].setChecked(True)
         self.level_buttons[self.level].setChecked(True)
         top.addWidget(self.levels)
         top.addStretch(1)
@@ -99,10 +84,7 @@ class MapPage(QFrame):
         self.stack.setContentsMargins(0, 0, 0, 0)
         for widget in (self.brain, self.scalp, self.nowhere):
             self.stack.addWidget(widget)
-        self.foot = QWidget()
-        foot = QHBoxLayout(self.foot)
-        foot.setContentsMargins(0, 0, 0, 0)
-        foot.setSpacing(14)
+        self.foot, foot = _line(14)
         foot.addWidget(self.bar, 2)
         foot.addWidget(self.key, 3, Qt.AlignmentFlag.AlignVCenter)
         layout = QVBoxLayout(self)
@@ -112,6 +94,25 @@ class MapPage(QFrame):
         layout.addWidget(self.selection)
         layout.addWidget(stack, 1)
         layout.addWidget(self.foot)
+
+    def _switch(
+        self,
+        layout: QHBoxLayout,
+        caption: str,
+        words: Mapping[Choice, tuple[str, str]],
+        choose: Callable[[Choice], None],
+    ) -> dict[Choice, QPushButton]:
+        """Add buttons of which one is down, by what they choose; ``words`` are their text and name."""
+        layout.addWidget(theme.label(caption, 12, theme.MUTED))
+        group = QButtonGroup(self)
+        buttons: dict[Choice, QPushButton] = {}
+        for choice, said in words.items():
+            button = buttons[choice] = theme.button(*said)
+            button.setCheckable(True)
+            button.clicked.connect(_with(choose, choice))
+            group.addButton(button)
+            layout.addWidget(button)
+        return buttons
 
     @staticmethod
     def title_of(state: ViewState) -> str:
@@ -158,7 +159,7 @@ class MapPage(QFrame):
         elif self.place == "scalp":
             self.scalp.show_map(latest, drawn, limit, state.selected)
         self.bar.show_scale(self.quantity, limit, _band(latest, drawn), float(drawn.values[state.selected]))
-        self.key.show_key(self.place, self.quantity)
+        self.key.show_entries(map_key(self.place, self.quantity))
         self.selection.set_words(describe_row(latest, state.selected))
         self._map().setAccessibleDescription(f"{row_hint(latest, state.selected)}\n{self.selection.words}")
 
@@ -171,6 +172,19 @@ class MapPage(QFrame):
 
     def _map(self) -> QWidget:
         return self.brain if self.place == "brain" else self.scalp
+
+
+def _with(choose: Callable[[Choice], None], choice: Choice) -> Callable[[], None]:
+    return lambda: choose(choice)
+
+
+def _line(spacing: int) -> tuple[QWidget, QHBoxLayout]:
+    """Return a widget without margins, and its layout from left to right."""
+    widget = QWidget()
+    layout = QHBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(spacing)
+    return widget, layout
 
 
 def _band(latest: Feedback, drawn: MapState) -> Band | None:

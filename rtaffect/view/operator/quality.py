@@ -13,9 +13,12 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.present.sections import chosen_channel
 from rtaffect.present.session_state import short_names
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.plot_key import Entry, Key, Sample
 
 #: Fractions of the window below which a channel counts as partly good, and as poor.
 GOOD_FROM, POOR_BELOW = 0.9, 0.5
+#: What keys say of each class, and a quality that is in it.
+CLASSES = (("good", 1.0), ("50\N{EN DASH}90 %", 0.7), ("< 50 %", 0.2), ("no value", math.nan))
 
 LABELS_HEIGHT = 38.0
 
@@ -163,36 +166,22 @@ class QualityGrid(QWidget):
         return super().event(event)
 
 
-class QualityKey(QWidget):
-    """The key to the grid."""
+def quality_key() -> list[Entry]:
+    """Return the key to the grid."""
+    return [(_cell(quality), text) for text, quality in CLASSES]
 
-    _ENTRIES = (
-        ("good", theme.GOOD),
-        ("50\N{EN DASH}90 %", theme.PARTLY),
-        ("< 50 %", theme.POOR),
-        ("no value", None),
-    )
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFont(theme.font(11))
-        self.setFixedSize(sum(self.fontMetrics().horizontalAdvance(text) + 22 for text, _ in self._ENTRIES), 16)
+def _cell(quality: float) -> Sample:
+    def draw(painter: QPainter, rect: QRectF) -> None:
+        name, box = fill(quality), QRectF(rect.left() + 6, rect.top(), 12, 12)
+        if name is None:
+            painter.setPen(theme.pen(theme.FAINT))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+        else:
+            painter.fillRect(box, theme.colour(name))
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw a cell and its meaning for each class."""
-        painter = QPainter(self)
-        x = 0.0
-        for text, name in self._ENTRIES:
-            box = QRectF(x + 0.5, 2.5, 11, 11)
-            if name is None:
-                painter.setPen(theme.pen(theme.FAINT))
-                painter.drawRect(box)
-            else:
-                painter.fillRect(box, theme.colour(name))
-            width = self.fontMetrics().horizontalAdvance(text)
-            painter.setPen(theme.pen(theme.MUTED))
-            painter.drawText(QRectF(x + 16, 0, width + 4, 16), Qt.AlignmentFlag.AlignVCenter, text)
-            x += width + 22
+    return draw
 
 
 class QualityPanel(QFrame):
@@ -206,7 +195,7 @@ class QualityPanel(QFrame):
         top = QHBoxLayout()
         top.addWidget(theme.label("Signal quality", 13, bold=True))
         top.addStretch(1)
-        top.addWidget(QualityKey())
+        top.addWidget(Key(quality_key()).in_one_line())
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.session_state import short_names
-from rtaffect.view.operator.quality import GOOD_FROM, POOR_BELOW
+from rtaffect.view.operator.quality import CLASSES, GOOD_FROM, POOR_BELOW
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.head_plan import HeadPlan, at, paint_head, plan
+from rtaffect.view.parts.plot_key import Entry, Sample
 
 #: At most so many heads are drawn at once; of more people those around the chosen one.
 MOST_HEADS = 8
@@ -184,24 +185,13 @@ def paint_mark(painter: QPainter, centre: QPointF, radius: float, quality: float
         painter.drawRect(QRectF(centre.x() - radius, centre.y() - radius, 2 * radius, 2 * radius))
 
 
-class MarkKey(QWidget):
-    """The key to the marks."""
+def mark_key() -> list[Entry]:
+    """Return the key to the marks."""
+    return [(_mark(quality), text) for text, quality in CLASSES]
 
-    _ENTRIES = (("good", 1.0), ("50\N{EN DASH}90 %", 0.7), ("< 50 %", 0.2), ("no value", math.nan))
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFont(theme.font(11))
-        self.setFixedSize(sum(self.fontMetrics().horizontalAdvance(text) + 28 for text, _ in self._ENTRIES), 18)
+def _mark(quality: float) -> Sample:
+    def draw(painter: QPainter, rect: QRectF) -> None:
+        paint_mark(painter, QPointF(rect.right() - 6, rect.center().y()), 5.5, quality)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Draw a mark and its meaning for each class."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        x = 0.0
-        for text, quality in self._ENTRIES:
-            paint_mark(painter, QPointF(x + 8, 9), 5.5, quality)
-            width = self.fontMetrics().horizontalAdvance(text)
-            painter.setPen(theme.pen(theme.MUTED))
-            painter.drawText(QRectF(x + 18, 0, width + 4, 18), Qt.AlignmentFlag.AlignVCenter, text)
-            x += width + 28
+    return draw

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QVBoxLayout,
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.present.number_text import correlation_text
 from rtaffect.present.sections import HEADINGS, list_lines, percent, resolved, row_hint, section_hint
-from rtaffect.present.session_state import correlation_text
 from rtaffect.view.operator.row_lines import ROW, RowDelegate, Scale, diamond, paint_cross, paint_hatching
 from rtaffect.view.parts import theme
 

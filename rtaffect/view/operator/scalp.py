@@ -5,13 +5,13 @@ Rows are correlations, not potentials: there is no field to be drawn between two
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 
 from rtaffect.engine.feedback import Feedback
-from rtaffect.present.maps import MapState, row_words
+from rtaffect.present.maps import MapState
 from rtaffect.view.operator.brain import fill_of, paint_distrust
+from rtaffect.view.operator.row_map import RowMap
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.head_plan import NAMED_FROM, HeadPlan, at, paint_head, paint_name, plan
 
@@ -21,18 +21,12 @@ BESIDE, LINE = 170.0, 26.0
 BRIGHT = 0.45
 
 
-class ScalpMap(QWidget):
-    """The head with a disc for each channel; ``chosen`` is emitted with the row that was clicked."""
-
-    chosen = Signal(int)
+class ScalpMap(RowMap):
+    """The head with a disc for each channel."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._latest: Feedback | None = None
-        self._state: MapState | None = None
-        self._selected, self._limit = -1, 1.0
-        self.setMinimumSize(300, 200)
-        self.setAccessibleName("map of the scalp: one disc for each channel")
+        super().__init__("map of the scalp: one disc for each channel")
+        self._selected = -1
 
     def show_map(self, latest: Feedback, state: MapState, limit: float, selected: int) -> None:
         """Draw ``state``; the row ``selected`` is ringed."""
@@ -128,18 +122,3 @@ class ScalpMap(QWidget):
             room = box.adjusted(28, 0, 0, 0)
             name = painter.fontMetrics().elidedText(latest.rows[row], Qt.TextElideMode.ElideMiddle, int(room.width()))
             painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Choose the row under the pointer."""
-        row = self.row_at(event.position())
-        if row is not None:
-            self.chosen.emit(row)
-
-    def event(self, event: QEvent) -> bool:
-        """Name the channel under the pointer."""
-        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            row = self.row_at(QPointF(event.pos()))
-            if row is not None and self._latest is not None and self._state is not None:
-                QToolTip.showText(event.globalPos(), row_words(self._latest, row, self._state), self)
-                return True
-        return super().event(event)

@@ -103,7 +103,6 @@ class SessionWindow(QMainWindow):
         self._recorded: RecordingHealth | None = None
         self._elsewhere = ""
         self._asked_at = self._said_at = float("-inf")
-        self.frames = self.data_updates = 0
         self.setWindowTitle(f"rtaffect \N{EN DASH} {title}" if title and title != "rtaffect" else "rtaffect")
         self.setStyleSheet(theme.STYLE)
         self.header, self.rows = Header(title), RowPanel()
@@ -206,7 +205,6 @@ class SessionWindow(QMainWindow):
 
     def tick(self) -> None:
         """One turn of the display: the time always, the data of the shown page only when they have changed."""
-        self.frames += 1
         self._ask_whether_ended()
         if self._presenter.revision != self._state.revision:
             self._state = self._presenter.state()
@@ -230,7 +228,6 @@ class SessionWindow(QMainWindow):
         self._draw_page()
 
     def _show_data(self) -> None:
-        self.data_updates += 1
         self.footer.show_step(self._state, self._trouble)
         if self._state.latest is not None:
             self.rows.show_step(self._state.latest, self._state.selected)

@@ -12,10 +12,11 @@ from rtaffect.present.sections import chosen_channel
 from rtaffect.present.session_state import ViewState, short_names
 from rtaffect.stream.source import Source
 from rtaffect.view.operator.quality import describe_poor
-from rtaffect.view.operator.quality_heads import MarkKey, QualityHeads
+from rtaffect.view.operator.quality_heads import QualityHeads, mark_key
 from rtaffect.view.operator.sound import SoundPanel
 from rtaffect.view.operator.traces import TraceView
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.plot_key import Key
 
 #: Traces and sound are drawn so often, s: ten times a second looks even, and more is not needed to see a contact.
 EVERY_S = 0.1
@@ -38,7 +39,7 @@ class SignalsPage(QWidget):
         self.sound.setFixedWidth(SOUND_WIDTH)
         self.heading = theme.label("Signal quality", 13, bold=True)
         self.words = theme.ElidedLabel("no quality known yet", 12, theme.MUTED)
-        self.key = MarkKey()
+        self.key = Key(mark_key())
         self.raw_button = theme.button("Raw traces  R", "show raw traces")
         self.raw_button.setCheckable(True)
         self.raw_button.clicked.connect(self.switch_raw)

@@ -8,14 +8,22 @@ from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from rtaffect.present.colours import sequential
-from rtaffect.present.sound_state import HIGHEST_HZ, LOWEST_HZ, SECONDS, SoundLevel, SoundScope
+from rtaffect.present.sound_state import (
+    HIGHEST_HZ,
+    LOWEST_HZ,
+    METER_DB,
+    SECONDS,
+    SoundLevel,
+    SoundScope,
+    describe_level,
+    sound_level,
+)
 from rtaffect.stream.source import Source
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.level import level_x, paint_level
 
-#: The meter and the colours of the spectrogram run over these levels, dB.
-METER_DB, COLOUR_DB = (-60.0, 0.0), (-90.0, -20.0)
-#: A level below this is as good as silence: the microphone may be off.
-QUIET_DB = -55.0
+#: The colours of the spectrogram run over these levels, dB.
+COLOUR_DB = (-90.0, -20.0)
 FREQUENCIES = (100, 200, 500, 1000, 2000, 5000)
 
 
@@ -47,20 +55,12 @@ class SoundPanel(QFrame):
         """Read what is new at ``now``, s on the LSL clock, and draw."""
         if self._source is None or self._scope is None:
             return
-        self._scope.take(*self._source.buffer.tail(self._scope.wanted_s(now)))
-        self.words.set_words(f"{self._source.info.name}: {describe_level(self._scope.level)}")
-        self.meter.show_level(self._scope.level)
+        times, samples = self._source.buffer.tail(self._scope.wanted_s(now))
+        self._scope.take(times, samples)
+        level = sound_level(times, samples, now)
+        self.words.set_words(f"{self._source.info.name}: {describe_level(level)}")
+        self.meter.show_level(level)
         self.spectrogram.show_picture(self._scope.picture(now))
-
-
-def describe_level(level: SoundLevel) -> str:
-    """Return the level in words."""
-    if not np.isfinite(level.rms_db):
-        return "no samples yet"
-    text = f"{level.rms_db:.0f} dB, peak {level.peak_db:.0f} dB".replace("-", "\N{MINUS SIGN}")
-    if level.clipped:
-        return f"{text}: clipped, turn it down"
-    return f"{text}: next to silence" if level.rms_db < QUIET_DB else text
 
 
 class Meter(QWidget):
@@ -68,42 +68,30 @@ class Meter(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._level = SoundLevel(float("nan"), float("nan"), False)
+        self.level = SoundLevel()
         self.setFixedHeight(44)
         self.setAccessibleName("sound level, dB re full scale")
 
     def show_level(self, level: SoundLevel) -> None:
         """Draw ``level``."""
-        if level != self._level:
-            self._level = level
+        if level != self.level:
+            self.level = level
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw bar, peak, ticks and label."""
         painter = QPainter(self)
         bar = QRectF(14, 2, self.width() - 28, 12)
-        painter.fillRect(bar, theme.colour(theme.BACKGROUND))
-        if np.isfinite(self._level.rms_db):
-            colour = theme.POOR if self._level.clipped else "#3fc6a5"
-            painter.fillRect(
-                QRectF(bar.left(), bar.top(), self._x(self._level.rms_db, bar) - bar.left(), 12), theme.colour(colour)
-            )
-            x = self._x(self._level.peak_db, bar)
-            painter.fillRect(QRectF(x - 1, bar.top() - 1, 2, 14), theme.colour(theme.TEXT))
+        paint_level(painter, bar, self.level, theme.BACKGROUND)
         painter.setFont(theme.font(11))
         for tick in range(int(METER_DB[0]), 1, 20):
-            x = self._x(tick, bar)
+            x = level_x(tick, bar)
             painter.setPen(theme.pen(theme.MUTED))
             painter.drawLine(QPointF(x, bar.bottom()), QPointF(x, bar.bottom() + 3))
             text = f"{tick}".replace("-", "\N{MINUS SIGN}")
             painter.drawText(QRectF(x - 20, bar.bottom() + 2, 40, 14), Qt.AlignmentFlag.AlignCenter, text)
         box = QRectF(bar.left(), bar.bottom() + 15, bar.width(), 14)
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "level (bar) and peak (line), dB re full scale")
-
-    @staticmethod
-    def _x(level: float, bar: QRectF) -> float:
-        low, high = METER_DB
-        return bar.left() + float(np.clip((level - low) / (high - low), 0, 1)) * bar.width()
 
 
 class Spectrogram(QWidget):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from rtaffect.present.number_text import session_clock
 from rtaffect.present.session_state import (
     SourceText,
     ViewState,
     describe_source,
     resolve_headline,
-    session_clock,
     short_names,
 )
 from rtaffect.view.parts import theme

@@ -48,21 +48,36 @@ class Key(QWidget):
 
     def __init__(self, entries: Sequence[Entry], hint: str = "") -> None:
         super().__init__()
-        self._entries = list(entries)
+        self.entries: list[Entry] = []
+        self._margin, self._gap = 4.0, 10.0
         self.setFont(theme.font(11))
-        self.setFixedHeight(KEY_LINE)
         self.setToolTip(hint)
+        self.show_entries(entries)
+
+    def show_entries(self, entries: Sequence[Entry]) -> None:
+        """Explain other marks."""
+        if [text for _, text in entries] != [text for _, text in self.entries]:
+            self.entries = list(entries)
+            self.setFixedHeight(int(self.places()[-1].bottom()))
+            self.update()
+
+    def in_one_line(self) -> Key:
+        """Take the width that all entries need side by side, close together; return itself."""
+        self._margin, self._gap = 0.0, 0.0
+        self.setFixedSize(10**6, KEY_LINE)
+        self.setFixedWidth(int(self.places()[-1].right()) + 1)
+        return self
 
     def places(self) -> list[QRectF]:
         """Return the place of each entry, px: left to right, in as many lines as the width needs."""
         found: list[QRectF] = []
-        x, y = 4.0, 0.0
-        for _, text in self._entries:
+        x, y = self._margin, 0.0
+        for _, text in self.entries:
             width = self.fontMetrics().horizontalAdvance(text) + 22.0
             if found and x + width > self.width():
-                x, y = 4.0, y + KEY_LINE
+                x, y = self._margin, y + KEY_LINE
             found.append(QRectF(x, y, width, KEY_LINE))
-            x += width + 10
+            x += width + self._gap
         return found
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
@@ -74,7 +89,7 @@ class Key(QWidget):
         """Draw the entries."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for (draw, text), place in zip(self._entries, self.places(), strict=True):
+        for (draw, text), place in zip(self.entries, self.places(), strict=True):
             draw(painter, QRectF(place.left(), place.top() + 3, 18.0, 12.0))
             painter.setPen(theme.pen(theme.MUTED))
             painter.drawText(place.adjusted(22, 0, 4, 0), Qt.AlignmentFlag.AlignVCenter, text)

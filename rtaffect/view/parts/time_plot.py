@@ -12,7 +12,8 @@ from PySide6.QtGui import QPainterPath, QPolygonF
 from PySide6.QtWidgets import QFrame, QGraphicsPathItem, QHBoxLayout, QVBoxLayout
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.present.session_state import Mark, correlation_text, session_clock
+from rtaffect.present.number_text import correlation_text, session_clock
+from rtaffect.present.session_state import Mark
 from rtaffect.view.parts import theme
 
 #: Room for the moving 'now' line right of the newest step, and the longest that it runs on without one, s.

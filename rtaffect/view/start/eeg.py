@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from rtaffect.sources.boards import EXAMPLES
 from rtaffect.start.fields import caption_of
-from rtaffect.start.preview import Traces
+from rtaffect.start.preview import Signal
 from rtaffect.start.start_presenter import StartState
 from rtaffect.start.table import COLUMNS, StreamRow, recording_lines
 from rtaffect.view.parts import theme
@@ -211,14 +211,14 @@ class EegCard(Card):
         every = ", every stream of type EEG" if state.real.streams is None and on else ""
         theme.set_text(self.count, f"{there} found, {on} ticked{every}" if state.rows else "none found yet")
 
-    def show_signal(self, state: StartState, traces: Traces | None, trouble: str) -> None:
+    def show_signal(self, state: StartState, signal: Signal | None, trouble: str) -> None:
         """Show the signal of the selected stream, or why there is none."""
         row = state.row
         if row is None or (row.stream is None and row.key[0] != "board"):
             self.signal.show_signal("", None, "", "Select a stream to see its signal" if state.rows else "No signal")
             return
         waiting = "The recording has no signal here" if state.choices.mode == "replay" else "Waiting for the signal"
-        self.signal.show_signal(row.cells[0], traces, trouble, waiting)
+        self.signal.show_signal(row.cells[0], signal, trouble, waiting)
 
 
 def _row(parent: QWidget, fields: list[tuple[str, QWidget, int]]) -> QHBoxLayout:

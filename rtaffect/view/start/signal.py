@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import os
-from typing import Any
-
-os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
-
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from rtaffect.common.montage import is_eog
-from rtaffect.start.preview import FLOOR_DB, SHOWN_S, Level, Traces
+from rtaffect.present.sound_state import QUIET_DB, SoundLevel, describe_level
+from rtaffect.present.trace_state import lane_text
+from rtaffect.start.preview import SHOWN_S, Signal
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.level import level_x, paint_level
+from rtaffect.view.parts.traces import paint_names, paint_traces
 from rtaffect.view.start.style import FIELD
 
 #: Height of a channel's line at least, and width of its name, px.
@@ -32,17 +29,17 @@ class SignalView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("signal of the selected stream")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.traces: Traces | None = None
+        self.signal: Signal | None = None
         self.empty = ""
         self.first = 0
 
-    def show_traces(self, traces: Traces | None, empty: str) -> None:
-        """Show ``traces``, or the words ``empty`` where there is nothing."""
-        if traces is None and self.traces is None and empty == self.empty:
+    def show_signal(self, signal: Signal | None, empty: str) -> None:
+        """Show ``signal``, or the words ``empty`` where there is nothing."""
+        if signal is None and self.signal is None and empty == self.empty:
             return
-        if traces is None or self.traces is None or traces.names != self.traces.names:
+        if signal is None or self.signal is None or signal.names != self.signal.names:
             self.first = 0
-        self.traces, self.empty = traces, empty
+        self.signal, self.empty = signal, empty
         self.update()
 
     @property
@@ -53,12 +50,12 @@ class SignalView(QWidget):
     @property
     def shown(self) -> range:
         """Numbers of the channels that are shown."""
-        count = len(self.traces.names) if self.traces else 0
+        count = len(self.signal.names) if self.signal else 0
         return range(self.first, min(count, self.first + self.room))
 
     def turn(self, channels: int) -> None:
         """Show channels further down (up where negative)."""
-        count = len(self.traces.names) if self.traces else 0
+        count = len(self.signal.names) if self.signal else 0
         self.first = max(0, min(self.first + channels, count - self.room))
         self.update()
 
@@ -83,36 +80,27 @@ class SignalView(QWidget):
         """Draw the channels that there is room for."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme.colour(FIELD))
-        if self.traces is None or not len(self.traces.time):
+        if self.signal is None or not self.signal.traces.known:
             painter.setFont(theme.font(12))
             painter.setPen(theme.colour(theme.MUTED))
             inside = self.rect().adjusted(16, 8, -16, -8)
             painter.drawText(inside, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self.empty)
         else:
-            self._draw(painter, self.traces)
+            self._draw(painter, self.signal)
         edge = theme.pen(theme.PREDICTED, 2.0) if self.hasFocus() else theme.pen(theme.GRID)
         painter.setPen(edge)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
-    def _draw(self, painter: QPainter, traces: Traces) -> None:
-        shown = self.shown
-        line = self.height() / max(1, min(len(traces.names), self.room))
-        left, right = NAME, self.width() - 6.0
-        x = left + (traces.time + SHOWN_S) / SHOWN_S * (right - left)
-        painter.setFont(theme.font(11))
-        for place, channel in enumerate(shown):
-            name, middle = traces.names[channel], (place + 0.5) * line
-            painter.setPen(theme.colour(theme.MUTED))
-            box = QRectF(6, middle - 8, NAME - 10, 16)
-            words = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, NAME - 10)
-            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, words)
-            # A trace may leave its own line, but not cross more than its neighbours'.
-            y = middle - np.clip(traces.values[:, channel] / traces.spacing, -1.5, 1.5) * line
-            painter.setPen(theme.pen(theme.NULL if is_eog(name) else theme.PREDICTED))
-            path: Any = pg.functions.arrayToQPath(x, y, connect="finite")
-            painter.drawPath(path)
+    def _draw(self, painter: QPainter, signal: Signal) -> None:
+        shown = slice(self.shown.start, self.shown.stop)
+        names, area = signal.names[shown], QRectF(self.rect()).adjusted(NAME, 0, -6, 0)
+        eyes = np.array([is_eog(name) for name in names], np.bool_)
+        paint_names(painter, area, names, np.zeros(len(names), np.bool_))
+        paint_traces(
+            painter, area, signal.traces.of(shown), signal.lane, ((~eyes, theme.PREDICTED), (eyes, theme.NULL))
+        )
 
 
 class SignalPanel(QWidget):
@@ -131,27 +119,20 @@ class SignalPanel(QWidget):
         layout.addWidget(self.view, 1)
         layout.addWidget(self.words)
 
-    def show_signal(self, name: str, traces: Traces | None, trouble: str, empty: str) -> None:
+    def show_signal(self, name: str, signal: Signal | None, trouble: str, empty: str) -> None:
         """Show the signal of the stream ``name``, and ``trouble`` under it; ``empty`` stands where nothing is."""
-        self.view.show_traces(traces, trouble or empty)
-        there = traces is not None and len(traces.time) > 0
+        self.view.show_signal(signal, trouble or empty)
+        there = signal is not None and signal.traces.known
         said = f"\N{BLACK UP-POINTING TRIANGLE} {trouble}" if trouble and there else ""
         theme.set_text(self.words, said)
         theme.set_colour(self.words, theme.NOTICE)
         self.words.setVisible(bool(said))
-        self.heading.set_words(f"{name}: {self._scale(traces)}" if there and traces is not None else name)
+        self.heading.set_words(f"{name}: {self._scale(signal)}" if there and signal is not None else name)
 
-    def _scale(self, traces: Traces) -> str:
-        shown, count = self.view.shown, len(traces.names)
+    def _scale(self, signal: Signal) -> str:
+        shown, count = self.view.shown, len(signal.names)
         which = f"channels {shown.start + 1} to {shown.stop} of {count}, " if len(shown) < count else ""
-        return f"{which}{SHOWN_S:g} s, {_volts(traces.spacing)} from line to line"
-
-
-def _volts(value: float) -> str:
-    for factor, unit in ((1.0, "V"), (1e3, "mV"), (1e6, "\N{MICRO SIGN}V")):
-        if value * factor >= 1:
-            return f"{value * factor:g} {unit}"
-    return f"{value * 1e9:g} nV"
+        return f"{which}{SHOWN_S:g} s, {lane_text(signal.lane)} from line to line"
 
 
 class LevelMeter(QWidget):
@@ -159,43 +140,37 @@ class LevelMeter(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.level: Level | None = None
+        self.level: SoundLevel | None = None
         self.words = ""
         self.setFixedHeight(20)
         self.setMinimumWidth(80)
         self.setAccessibleName("level of the sound")
 
-    def show_level(self, level: Level) -> None:
+    def show_level(self, level: SoundLevel) -> None:
         """Show ``level``."""
         if level != self.level:
             self.level = level
             self.words = self._said(level)
-            self.setToolTip(f"Level of the sound: {self.words} (0 dB is full scale)")
+            self.setToolTip(f"Level of the sound: {describe_level(level)} (0 dB is a sine of full scale)")
             self.update()
 
     @staticmethod
-    def _said(level: Level) -> str:
-        if math.isnan(level.rms_db):
-            return "no sound yet"
+    def _said(level: SoundLevel) -> str:
+        if not level.known:
+            return "no sound now"
         if level.clipped:
-            return "\N{BLACK SQUARE} too loud"
-        return "silence" if level.peak_db <= FLOOR_DB else f"{level.rms_db:.0f} dB"
+            return "\N{BLACK SQUARE} clipped"
+        return "silence" if level.rms_db < QUIET_DB else f"{level.rms_db:.0f} dB".replace("-", "\N{MINUS SIGN}")
 
     def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802
         """Draw the bar, the peak and the words."""
         painter = QPainter(self)
         bar = QRectF(0, 3, self.width() - 88, self.height() - 6)
-        painter.fillRect(bar, theme.colour(FIELD))
-        level = self.level or Level()
-        if not math.isnan(level.rms_db):
-            filled = QRectF(bar)
-            filled.setWidth(bar.width() * _share(level.rms_db))
-            painter.fillRect(filled, theme.colour(theme.POOR if level.clipped else theme.PREDICTED))
-            peak = bar.left() + bar.width() * _share(level.peak_db)
-            painter.fillRect(QRectF(max(bar.left(), peak - 2), bar.top(), 2, bar.height()), theme.colour(theme.TEXT))
+        level = self.level or SoundLevel()
+        paint_level(painter, bar, level, FIELD)
         painter.setPen(theme.pen(theme.FAINT))
         for mark in (-40.0, -20.0, -6.0):
-            x = bar.left() + bar.width() * _share(mark)
+            x = level_x(mark, bar)
             painter.drawLine(int(x), int(bar.bottom()) - 3, int(x), int(bar.bottom()))
         painter.setPen(theme.pen(theme.GRID))
         painter.drawRect(bar)
@@ -204,7 +179,3 @@ class LevelMeter(QWidget):
         words = QRectF(bar.right() + 6, 0, 82, self.height())
         painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.words)
         painter.end()
-
-
-def _share(decibels: float) -> float:
-    return min(1.0, max(0.0, 1 - decibels / FLOOR_DB))

@@ -9,11 +9,11 @@ from typing import Any
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from rtaffect.plan.setting import Mode
+from rtaffect.present.sound_state import SoundLevel
 from rtaffect.sources.sound_devices import Direction, SoundDevice
 from rtaffect.start.choices import SOUND_KINDS, Choices, SoundKind
 from rtaffect.start.devices import text_for
 from rtaffect.start.found import Found
-from rtaffect.start.preview import Level
 from rtaffect.start.start_presenter import StartState
 from rtaffect.start.streams import StreamFacts, queries_of
 from rtaffect.start.table import sound_lines
@@ -109,7 +109,7 @@ class SoundCard(Card):
                 part.setVisible(name in shown)
         self.words.show_lines(sound_lines(choices, found))
 
-    def show_level(self, level: Level | None, trouble: str) -> None:
+    def show_level(self, level: SoundLevel | None, trouble: str) -> None:
         """Show how loud it is, and what is wrong."""
         if level is not None:
             self.meter.show_level(level)

@@ -1,0 +1,112 @@
+"""Observed synchrony of whole windows, correlated anew each time: what the step-by-step observer must give."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.common.arrays import FloatArray
+from rtaffect.common.correlation import JointSums, pearson
+from rtaffect.common.settings import SynchronySettings
+from rtaffect.observed.synchrony import Observation, RowLayout, _centred, summarise
+
+
+def window_correlation(x: FloatArray, y: FloatArray, least: int = 3) -> FloatArray:
+    """Return the Pearson correlation (rows,) of ``x`` and ``y`` (time, rows) over instants where both are finite.
+
+    NaN where fewer than ``least`` such instants exist or one side does not vary.
+    """
+    return np.asarray(lagged_correlation(x, y, np.zeros(1, np.int64), least)[0])
+
+
+def lagged_correlation(
+    x: FloatArray, y: FloatArray, starts: NDArray[np.int64], least: int = 3, k: int = 1
+) -> FloatArray:
+    """Return the correlations of one window with several windows of a longer series.
+
+    Parameters
+    ----------
+    x
+        The window, (n, rows * k).
+    y
+        The longer series, (m, rows * k), m >= n.
+    starts
+        First row of each window of ``y`` to compare with, (lags,), each in [0, m - n].
+    least
+        Fewest joint instants for a value.
+
+    Returns
+    -------
+    (lags, rows) float64
+        NaN where too few instants are present on both sides, or one side does not vary.
+    """
+    n, columns = x.shape
+    sums = np.empty((len(JointSums._fields), columns, len(starts)))
+    for column in range(columns):
+        left = _moments(x[:, column])
+        windows = np.lib.stride_tricks.sliding_window_view(_moments(y[:, column]), n, axis=0)[starts]
+        s = windows @ left
+        sums[:, column] = s[:, 0, 0], s[:, 0, 1], s[:, 1, 0], s[:, 0, 2], s[:, 1, 1], s[:, 2, 0]
+    return pearson(JointSums(*sums), least, k).T
+
+
+def _moments(series: FloatArray) -> FloatArray:
+    """Return presence, value and square (n, 3) of a centred series, zero where it is missing."""
+    value = _centred(series)
+    return np.stack([np.isfinite(series), value, value * value], axis=1)
+
+
+def observe(
+    windows: FloatArray,
+    partners: FloatArray,
+    start: int,
+    rate: int,
+    settings: SynchronySettings,
+    *,
+    layout: RowLayout | None = None,
+    mutual: bool = False,
+) -> Observation:
+    """Correlate each person's window with its partner series, in place and displaced.
+
+    Parameters
+    ----------
+    windows
+        The people's newest window, (P, n, M * k).
+    partners
+        What each person is compared with over a longer time, (P, m, M * k), m >= n.
+    start
+        Row of ``partners`` at which the true window starts, in [0, m - n].
+    rate
+        Rows per second.
+    settings
+        Window, least good fraction, and the null's separation, stride, level and least number.
+    layout
+        How the columns make rows; default: each is one.
+    mutual
+        Whether the partners are the people themselves. In place each pair then enters the mean over people twice with
+        the same value, displaced with two independent ones: that mean has twice the variance of the displaced ones,
+        for any number of people, and the null band is widened accordingly.
+
+    Returns
+    -------
+    Observation
+        The null band is the normal prediction interval of the displaced correlations' Fisher z, from windows at least
+        ``null_separation_s`` away from the true one on either side.
+    """
+    n = windows.shape[1]
+    layout = layout or RowLayout.plain(windows.shape[2])
+    least = math.ceil(settings.min_good * n)
+    shifts = displaced(partners.shape[1] - n, start, rate, settings)
+    starts = np.concatenate([[start], shifts])
+    each = [lagged_correlation(x, y, starts, least, layout.k) for x, y in zip(windows, partners, strict=True)]
+    return summarise(np.stack(each), settings, layout, mutual=mutual)
+
+
+def displaced(last: int, start: int, rate: int, settings: SynchronySettings) -> NDArray[np.int64]:
+    """Return the starts, 0 to ``last``, of windows far enough from the true one."""
+    stride, apart = settings.null_stride_s * rate, settings.null_separation_s * rate
+    before = np.arange(start - apart, -1, -stride)
+    after = np.arange(start + apart, last + 1, stride)
+    return np.concatenate([before[::-1], after]).astype(np.int64)
