@@ -420,7 +420,7 @@ def overwritten(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (without("moments.tsv", "events.tsv", "quality.tsv"), "No block ran"),
         (no_values, "No step inside a block has a value to be trusted"),
@@ -437,7 +437,7 @@ def test_what_is_missing_is_told(tmp_path, change, message):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (without("moments.tsv"), "values are the observed mean over rows"),
         (without("feedback.tsv"), "feedback.tsv: there is no such file"),
@@ -552,7 +552,7 @@ def test_the_command_writes_beside_the_session(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), "which session"),
         (("a", "b"), "--group makes one report"),

@@ -150,7 +150,7 @@ def test_a_replay_leaves_to_the_session_what_is_not_chosen():
 
 
 @pytest.mark.parametrize(
-    ("choices", "told"),
+    ("choices", "message"),
     [
         (Choices(streams=()), "no EEG stream is ticked"),
         (Choices(mode="replay"), "choose an XDF file or a session's folder"),
@@ -194,7 +194,7 @@ class TestMemory:
         assert [path.name for path in memory_file().parent.iterdir()] == ["start.toml"]
 
     @pytest.mark.parametrize(
-        ("content", "told"),
+        ("content", "message"),
         [
             (b"format = 1\nmode = 'dream'\n", "damaged (mode: "),
             (b"format = 1\nstreams = 3\n", "damaged (streams: "),
@@ -229,7 +229,7 @@ class TestMemory:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         ("stream 'X' has no names; give them, as in --channels TP9,AF7", "Stream 'X' has no names; give them, under "
          "'Channel names', as in TP9,AF7"),

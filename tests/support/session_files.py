@@ -29,7 +29,7 @@ from rtaffect.plan.session_plan import (
     plan_toml,
 )
 from rtaffect.protocol.allocation import Allocation, Assigned, allocation_sha256, seal
-from rtaffect.protocol.arms import ArmSource, Real, TimeCourse, Yoked
+from rtaffect.protocol.arms import ArmSource, DonorLevels, Real, Yoked
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
@@ -186,7 +186,7 @@ def arm_source(arm: str | None, session: FakeSession, blocks: Sequence[FakeBlock
     levels = np.clip(0.5 + 0.4 * other, 0, 1)
     return Yoked(
         {
-            number: TimeCourse(np.arange(float(each.seconds)), levels[: each.seconds], levels[: each.seconds] >= 0.5)
+            number: DonorLevels(np.arange(float(each.seconds)), levels[: each.seconds], levels[: each.seconds] >= 0.5)
             for number, each in enumerate(blocks, start=1)
         }
     )
