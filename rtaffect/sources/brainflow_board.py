@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,20 +95,15 @@ class BrainFlowSource(PolledSource):
         self._parameters = input_parameters(self._shim, self.board, given)
         master = board_name(given["master_board"]) if self.board in STANDING_FOR else self.board
         self._described = described = describe_board(self._shim, master)
-        count = len(described.rows)
-        plan = plan_eeg(
-            self.board, described.names, ["EEG"] * count, [described.unit] * count, channels=channels, unit=unit
-        )
+        said = StreamHeader(self.board, "EEG", described.rate, "double64", tuple(described.names))
+        plan = plan_eeg(said.uniform(described.unit), channels, unit)
         used_rate = check_rate(self.board, "eeg", described.rate, rate)
         host, called = socket.gethostname(), name or self.board
         query = "&".join(f"{key}={value}" for key, value in sorted(given.items()))
         source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
-        header = StreamHeader(
-            called, "EEG", used_rate, "double64", plan.names, (unit or described.unit,) * count, ("EEG",) * count,
-            source_id, host,
-        )  # fmt: skip
+        header = replace(said, name=called, rate=used_rate, labels=plan.names, source_id=source_id, host=host)
         info = StreamInfo(called, "eeg", used_rate, plan.names, "brainflow", source_id, host)
-        super().__init__(info, plan, header, seconds)
+        super().__init__(info, plan, header.uniform(unit or described.unit), seconds)
         # The end of a file is not a loss.
         self.lost_s = math.inf if self.board == "playback_file" else LOST_S
         self._session: Any = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,17 +69,14 @@ class FieldTripSource(PolledSource):
         self._client: BufferClient | None = None
         self._said = said = self._connect()
         self._close()
-        count = len(said.labels)
-        plan = plan_eeg(self._where, said.labels, ["EEG"] * count, [""] * count, channels=channels, unit=unit)
+        self._format = "double64" if said.scale is not None else lsl_format(said.dtype)
+        sent = StreamHeader(self._where, "EEG", said.rate, self._format, tuple(said.labels)).uniform()
+        plan = plan_eeg(sent, channels, unit)
         used_rate = check_rate(self._where, "eeg", said.rate, rate)
         called, source_id = name or f"{host}:{port}", f"fieldtrip:{host}:{port}"
-        self._format = "double64" if said.scale is not None else lsl_format(said.dtype)
-        header = StreamHeader(
-            called, "EEG", used_rate, self._format, plan.names, (unit or "",) * count, ("EEG",) * count, source_id, host
-        )
-        super().__init__(
-            StreamInfo(called, "eeg", used_rate, plan.names, "fieldtrip", source_id, host), plan, header, seconds
-        )
+        header = replace(sent, name=called, rate=used_rate, labels=plan.names, source_id=source_id, host=host)
+        info = StreamInfo(called, "eeg", used_rate, plan.names, "fieldtrip", source_id, host)
+        super().__init__(info, plan, header.uniform(unit or ""), seconds)
         self._count = 0
         self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
 

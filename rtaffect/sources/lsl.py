@@ -20,19 +20,17 @@ from rtaffect.sources.lsl_streams import (
     FORGET_S,
     FoundStream,
     Network,
-    StreamDescription,
-    channel_fields,
     describe_streams,
     find_stream,
     find_streams,
-    read_info,
+    read_header,
     twins_message,
 )
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 from rtaffect.stream.status import SourceStatus, StreamState
 
-__all__ = ["FoundStream", "LslSource", "StreamDescription", "describe_streams", "find_stream", "find_streams"]
+__all__ = ["FoundStream", "LslSource", "describe_streams", "find_stream", "find_streams"]
 
 _log = logging.getLogger(__name__)
 
@@ -95,16 +93,15 @@ class LslSource:
         rate: float | None = None,
         seconds: float = 30.0,
     ) -> None:
-        dtype = check_format(stream.name, stream.format)
-        used_rate = check_rate(stream.name, kind, stream.rate, rate)
+        dtype = check_format(stream.header)
+        used_rate = check_rate(stream.header.name, kind, stream.header.rate, rate)
         header = self.header = read_header(stream)
         if kind == "audio":
-            self._plan = plan_audio(stream.name, stream.channels, dtype)
+            self._plan = plan_audio(header.name, header.channels, dtype)
         else:
-            labels, types, units = header.labels, header.types, header.units
-            self._plan = plan_eeg(stream.name, labels, types, units, channels=channels, unit=unit)
+            self._plan = plan_eeg(header, channels=channels, unit=unit)
         self.info = StreamInfo(
-            name or stream.name, kind, used_rate, self._plan.names, "lsl", source_id=stream.source_id, host=stream.host
+            name or header.name, kind, used_rate, self._plan.names, "lsl", header.source_id, header.host
         )
         self.buffer = SampleBuffer(used_rate, len(self._plan.names), seconds=seconds)
         self.tap: Tap | None = None
@@ -114,7 +111,7 @@ class LslSource:
         self.reconnections = 0
         self._stream = stream
         self._clock = SenderClock()
-        self._chunk = np.empty((math.ceil(max(used_rate, 100.0)), stream.channels), dtype)
+        self._chunk = np.empty((math.ceil(max(used_rate, 100.0)), header.channels), dtype)
         self._network: Network | None = None
         self._inlet: Any = None
         self._thread: threading.Thread | None = None
@@ -232,7 +229,7 @@ class LslSource:
             inlet.open_stream(FIRST_OFFSET_S)
             offset = inlet.time_correction(FIRST_OFFSET_S)
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
-            _log.warning("cannot connect to stream %r on %s: %s", stream.name, stream.host, error)
+            _log.warning("cannot connect to stream %r on %s: %s", stream.header.name, stream.header.host, error)
             return False
         if self.offsets:
             # Even a loss that is shorter than the jitter of timestamps is a gap.
@@ -245,7 +242,7 @@ class LslSource:
 
     def _same(self) -> list[FoundStream]:
         network = self._network
-        return [s for s in network.streams() if s.identity == self._stream.identity] if network else []
+        return [s for s in network.streams() if s.header.identity == self.header.identity] if network else []
 
     def _look_around(self) -> None:
         """Notice twins, and a stall in truth a loss that the connection has not told (a cable pulled out)."""
@@ -254,17 +251,17 @@ class LslSource:
         same = self._same()
         # An outlet that was closed is listed until it is forgotten, and would pass for a twin.
         if now - self._connected_at > FORGET_S + LOOK_S:
-            self._trouble = twins_message(same) if len(same) > 1 else ""
-        present = any(s.uid == self._stream.uid for s in same)
+            self._trouble = twins_message([s.header for s in same]) if len(same) > 1 else ""
+        present = any(s.header.uid == self._stream.header.uid for s in same)
         silent_since = self._connected_at if math.isnan(self._last_at) else self._last_at
         if not present and now - silent_since > max(STALL_S, FORGET_S):
             raise pylsl.util.LostError(f"stream {self.info.name!r} does not answer")
 
-    def _unfit(self, back: list[FoundStream]) -> str:
+    def _unfit(self, back: list[StreamHeader]) -> str:
         """Say why none of the streams that came back can be taken; '' if the first one can."""
         if len(back) > 1:
             return twins_message(back)
-        before = self._stream
+        before = self.header
         for now in back:
             if (now.channels, now.format, now.rate) != (before.channels, before.format, before.rate):
                 return (
@@ -278,12 +275,12 @@ class LslSource:
         lost_at = self._lost_at = pylsl.local_clock()
         _log.warning("stream %r on %s is lost", self.info.name, self.info.host)
         self._inlet, self._trouble = None, ""
-        old = self._stream.uid
+        old = self._stream.header.uid
         while not self._stop.wait(0.05):
             # A closed outlet is listed until it is forgotten: before that, only a new one counts.
             forgotten = pylsl.local_clock() - lost_at > FORGET_S + 0.5
-            back = [s for s in self._same() if forgotten or s.uid != old]
-            self._trouble = self._unfit(back)
+            back = [s for s in self._same() if forgotten or s.header.uid != old]
+            self._trouble = self._unfit([s.header for s in back])
             if back and not self._trouble and self._connect(back[0]):
                 break
         else:
@@ -291,13 +288,3 @@ class LslSource:
         self.reconnections += 1
         self._lost_at = math.nan
         _log.warning("stream %r is back after %.1f s", self.info.name, pylsl.local_clock() - lost_at)
-
-
-def read_header(stream: FoundStream) -> StreamHeader:
-    """Return what a stream says of itself; StreamError if it does not answer."""
-    info = read_info(stream)
-    labels, units, types = (channel_fields(info, key) for key in ("label", "unit", "type"))
-    return StreamHeader(
-        stream.name, stream.type, stream.rate, stream.format, labels, units, types, stream.source_id, stream.host,
-        xml=info.as_xml(),
-    )  # fmt: skip

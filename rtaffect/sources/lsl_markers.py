@@ -12,8 +12,8 @@ import pylsl
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.clock_offsets import SenderClock
-from rtaffect.sources.lsl import FIRST_OFFSET_S, OFFSET_S, PULL_S, read_header
-from rtaffect.sources.lsl_streams import FoundStream
+from rtaffect.sources.lsl import FIRST_OFFSET_S, OFFSET_S, PULL_S
+from rtaffect.sources.lsl_streams import FoundStream, read_header
 from rtaffect.stream.markers import Marker
 from rtaffect.stream.source import Tap
 
@@ -40,19 +40,18 @@ class LslMarkers:
     ----------
     header : StreamHeader
         What the stream says of itself.
-    uid : str
-        Of the outlet: new at each start of it.
     tap : Tap or None
         Gets all that comes, as it comes; to be set before :meth:`start`.
     """
 
     def __init__(self, stream: FoundStream) -> None:
-        if stream.format != "string" or stream.channels != 1:
+        sent = stream.header
+        if sent.format != "string" or sent.channels != 1:
             raise StreamError(
-                f"stream {stream.name!r} carries {stream.channels} channels of {stream.format}; markers are one "
+                f"stream {sent.name!r} carries {sent.channels} channels of {sent.format}; markers are one "
                 "channel of string: name the stream of markers"
             )
-        self.header, self.uid = read_header(stream), stream.uid
+        self.header = read_header(stream)
         self.tap: Tap | None = None
         self._stream = stream
         self._clock = SenderClock()
@@ -89,13 +88,13 @@ class LslMarkers:
             offset = inlet.time_correction(FIRST_OFFSET_S)
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
             raise StreamError(
-                f"stream {self._stream.name!r} on {self._stream.host} was found but cannot be opened (or its clock "
+                f"stream {self.header.name!r} on {self.header.host} was found but cannot be opened (or its clock "
                 f"not measured within {FIRST_OFFSET_S:g} s); restart the stimulus program and check the firewall"
             ) from error
         self._inlet = inlet
         self._note_offset(offset)
         self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name=f"markers {self._stream.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"markers {self.header.name}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -111,7 +110,7 @@ class LslMarkers:
                 self._pull()
         except (pylsl.util.LostError, pylsl.util.InternalError):
             self._trouble = (
-                f"the stream of markers {self._stream.name!r} on {self._stream.host} is gone; those before are kept, "
+                f"the stream of markers {self.header.name!r} on {self.header.host} is gone; those before are kept, "
                 "start a new session for new ones"
             )
             _log.warning(self._trouble)

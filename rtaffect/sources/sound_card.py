@@ -125,11 +125,10 @@ class SoundCardSource:
             source_id=f"{self.device.host_api}:{self.device.name}",
             host=socket.gethostname(),
         )
+        labels = tuple(f"in {n + 1}" for n in range(self._channels))
         self.header = StreamHeader(
-            self.device.name, "Audio", self._rate, "float32",
-            labels=tuple(f"in {n + 1}" for n in range(self._channels)),
-            types=("Audio",) * self._channels, source_id=self.info.source_id, host=self.info.host,
-        )  # fmt: skip
+            self.device.name, "Audio", self._rate, "float32", labels, source_id=self.info.source_id, host=self.info.host
+        ).uniform()
         self.tap: Tap | None = None
         self.buffer = SampleBuffer(self._rate, 1, seconds)
         self._plan = plan_audio(self.device.name, self._channels, np.dtype(np.float32))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable
 from typing import Final
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.lsl_streams import FoundStream, Network, channel_fields, read_info
+from rtaffect.sources.lsl_streams import FoundStream, Network, read_header
 from rtaffect.start.found import Ask, Fact, Trouble
 from rtaffect.start.look import look_at, stamp_of
 from rtaffect.start.streams import StreamFacts
@@ -128,53 +129,27 @@ class NetworkWatch:
         network = Network(FORGET_S)
         while not self._stopping.wait(LOOK_S):
             found = network.streams()
-            self._handles = {stream.uid: stream for stream in found}
+            self._handles = {stream.header.uid: stream for stream in found}
             self._publish(found)
-            waiting = [s for s in found if s.format != "string" and self._ask_at.get(s.uid, 0.0) <= time.monotonic()]
-            for stream in waiting:
+            for stream in found:
+                uid, texts = stream.header.uid, stream.header.format == "string"
+                if texts or self._ask_at.get(uid, 0.0) > time.monotonic():
+                    continue
                 if self._stopping.is_set():
                     return
                 self._describe(stream)
                 self._publish(found)
 
     def _publish(self, found: list[FoundStream]) -> None:
-        streams = tuple(self._described.get(stream.uid) or _bare(stream) for stream in found)
+        streams = tuple(self._described.get(each.header.uid) or StreamFacts(each.header) for each in found)
         if streams != self.streams:
             self.streams = streams
 
     def _describe(self, stream: FoundStream) -> None:
+        uid, ask_at = stream.header.uid, math.inf
         try:
-            info = read_info(stream, DESCRIBE_S)
+            self._described[uid] = StreamFacts(read_header(stream, DESCRIBE_S), described=True)
         except StreamError as error:
-            self._described[stream.uid] = _bare(stream, trouble=str(error))
-            self._ask_at[stream.uid] = time.monotonic() + ASK_AGAIN_S
-            return
-        labels, types, units = (channel_fields(info, key) for key in ("label", "type", "unit"))
-        self._described[stream.uid] = _bare(stream, labels=labels, types=types, units=units, described=True)
-        self._ask_at[stream.uid] = float("inf")
-
-
-def _bare(
-    stream: FoundStream,
-    *,
-    labels: tuple[str, ...] = (),
-    types: tuple[str, ...] = (),
-    units: tuple[str, ...] = (),
-    described: bool = False,
-    trouble: str = "",
-) -> StreamFacts:
-    return StreamFacts(
-        name=stream.name,
-        type=stream.type,
-        rate=stream.rate,
-        channels=stream.channels,
-        format=stream.format,
-        source_id=stream.source_id,
-        host=stream.host,
-        uid=stream.uid,
-        labels=labels,
-        types=types,
-        units=units,
-        described=described,
-        trouble=trouble,
-    )
+            self._described[uid] = StreamFacts(stream.header, trouble=str(error))
+            ask_at = time.monotonic() + ASK_AGAIN_S
+        self._ask_at[uid] = ask_at

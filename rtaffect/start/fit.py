@@ -26,7 +26,8 @@ from rtaffect.start.found import (
     ask_sound,
     asks_of_protocol,
 )
-from rtaffect.start.streams import Ready, people
+from rtaffect.start.streams import people
+from rtaffect.stream.source import StreamInfo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,17 +44,17 @@ class BundleFit:
     wrong: tuple[tuple[str, str], ...] = ()
 
 
-def people_of(choices: Choices, found: Found) -> tuple[tuple[Ready, ...], tuple[str, ...]]:
+def people_of(choices: Choices, found: Found) -> tuple[tuple[StreamInfo, ...], tuple[str, ...]]:
     """Return what the session would use of the ticked streams and boards, and what is wrong with the others."""
     persons, wrong = people(choices, found.streams_for(choices))
     if choices.mode != "live":
         return persons, wrong
     boards = [found.boards.get(text) for text in choices.boards]
     troubles = [board.text for board in boards if isinstance(board, Trouble)]
-    return (*persons, *(board for board in boards if isinstance(board, Ready))), (*wrong, *troubles)
+    return (*persons, *(board for board in boards if isinstance(board, StreamInfo))), (*wrong, *troubles)
 
 
-def fit_of(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> BundleFit:
+def fit_of(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> BundleFit:
     """Return whether the bundle, or the settings that hold without one, fit the headsets ``persons``."""
     facts = found.bundle(choices)
     if facts is not None and persons:
@@ -87,7 +88,7 @@ def settings_of(choices: Choices, found: Found) -> Settings | None:
 
 
 @functools.lru_cache(maxsize=8)
-def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Ready, ...], blamed: str) -> BundleFit:
+def _fit(given: Space | Operator | None, settings: Settings, people: tuple[StreamInfo, ...], blamed: str) -> BundleFit:
     montages = {person.name: person.channels for person in people}
     wrong = []
     for rate in dict.fromkeys(person.rate for person in people):

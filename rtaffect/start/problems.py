@@ -31,8 +31,9 @@ from rtaffect.start.found import (
 from rtaffect.start.problem import Problem, looked
 from rtaffect.start.problems_session import protocol_problems, results_problems
 from rtaffect.start.problems_sound import sound_problems
-from rtaffect.start.streams import Ready, missing, queries_of, ticked, twins
+from rtaffect.start.streams import missing, queries_of, ticked, twins
 from rtaffect.start.wording import in_window
+from rtaffect.stream.source import StreamInfo
 
 #: Without any stream for this long, none is to be expected, s.
 NOBODY_S: Final = 3.0
@@ -125,8 +126,8 @@ def _streams(choices: Choices, found: Found, wrong: tuple[str, ...]) -> Iterator
     for stream in chosen:
         if stream.trouble:
             yield Problem("streams", stream.trouble)
-        elif not stream.described and stream.format != "string":
-            yield Problem("streams", f"Stream {stream.name!r} is being asked for its channels", "wait")
+        elif not stream.described and stream.header.format != "string":
+            yield Problem("streams", f"Stream {stream.header.name!r} is being asked for its channels", "wait")
     for line in wrong:
         yield Problem(_blamed(line), line)
     if choices.mode == "live":
@@ -175,7 +176,7 @@ def _nobody(choices: Choices, found: Found) -> Iterator[Problem]:
         )
 
 
-def _bundle(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: BundleFit) -> Iterator[Problem]:
+def _bundle(choices: Choices, found: Found, persons: tuple[StreamInfo, ...], fit: BundleFit) -> Iterator[Problem]:
     try:
         threads_in(choices.threads)
     except RtaffectError as error:
@@ -215,7 +216,7 @@ def _featurizer(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem("featurizer", fact.text, "note")
 
 
-def _compared(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
+def _compared(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
     """Say with whom people are compared, where that is impossible or may not be meant."""
     alone, against = len(persons) == 1, choices.against
     without = reference_troubles(choices, found)

@@ -90,7 +90,7 @@ def test_every_number_format_is_written(path: Path, number: str) -> None:
         np.testing.assert_array_equal(found, values)
     np.testing.assert_array_equal(theirs["time_stamps"], stamps)
     np.testing.assert_array_equal(ours.stamps, stamps)
-    assert (ours.rate, ours.labels, ours.units, ours.source_id) == (99.9, ("a", "b"), ("V", "V"), "cap")
+    assert ours.header == replace(EEG, format=number, rate=99.9)
 
 
 def test_texts_of_any_length_and_script_are_written(path: Path) -> None:
@@ -224,7 +224,7 @@ def test_all_streams_come_onto_one_clock(path: Path) -> None:
     assert all("footer" in stream for stream in found.values())
     recorded = XdfRecording.open(path)
     assert recorded.warnings == []
-    assert [stream.name for stream in recorded.streams] == [
+    assert [stream.header.name for stream in recorded.streams] == [
         "Cap",
         "Mic",
         "rtaffect-markers",
@@ -530,7 +530,7 @@ def test_pyxdf_finds_the_same_times(session: Live) -> None:
     found = streams_in(session.path, dejitter_timestamps=False)
     (headset,) = (stream for stream in found.values() if stream["info"]["type"] == ["EEG"])
     assert headset["info"]["desc"][0]["channels"][0]["channel"][1]["label"] == ["Cz"]
-    (recorded,) = (stream for stream in read_xdf(session.path)[0] if stream.type == "EEG")
+    (recorded,) = (stream for stream in read_xdf(session.path)[0] if stream.header.type == "EEG")
     corrected = correct(recorded.stamps, recorded.clock_times, recorded.clock_values, recorded.segments)
     np.testing.assert_allclose(headset["time_stamps"], corrected.stamps, atol=1e-3)
     (markers,) = (stream for stream in found.values() if stream["info"]["type"] == ["Markers"])

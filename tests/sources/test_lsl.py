@@ -166,7 +166,7 @@ def test_two_headsets_at_once(connect):
     left, right = noise(10, seed=1), noise(10, seed=2)
     with headset(left) as one, headset(right) as two:
         streams = find_streams()
-        assert [s.name for s in streams] == sorted((one.name, two.name))
+        assert [s.header.name for s in streams] == sorted((one.name, two.name))
         sources = {s.info.name: s for s in (connect(one), connect(two))}
         for simulated, volts in ((one, left), (two, right)):
             samples, numbers = received(sources[simulated.name], simulated.onset, RATE)
@@ -304,6 +304,6 @@ def test_devices_are_described():
         streams = {s.name: s for s in describe_streams(timeout=0.7)}
     stream = streams[simulated.name]
     assert (stream.type, stream.rate, stream.channels, stream.format) == ("EEG", RATE, 4, "float32")
-    assert (stream.unit, stream.channel_names) == ("microvolts", NAMES)
+    assert (stream.unit, stream.labels) == ("microvolts", NAMES)
     assert stream.host
     assert stream.uid
