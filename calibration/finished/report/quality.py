@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +31,7 @@ def quality_numbers(data: SessionData) -> Numbers:
         "neutral": _neutral(data),
         "channels": _channels(data),
         "least_good": data.setting("synchrony", "min_good", 0.6),
-        "streams": [asdict(stream) for stream in data.streams],
+        "streams": [stream.numbers() for stream in data.streams],
         "log": _log(data),
         "latencies": _latencies(data),
     }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
+from rtaffect.stream.source import StreamHeader
 
 Array = NDArray[np.float64]
 
@@ -29,12 +30,9 @@ class StreamFacts:
     of the measured offsets to this computer's clock, ``offset_range_ms`` their range, ``offset_drift_ppm`` their slope.
     """
 
-    name: str
-    type: str
-    channels: int
+    header: StreamHeader
     samples: int
     seconds: float
-    nominal: float
     rate: float | None
     drift_ppm: float | None
     gaps: int
@@ -46,6 +44,13 @@ class StreamFacts:
     offset_ms: float | None
     offset_range_ms: float | None
     offset_drift_ppm: float | None
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all of it by name, the nominal rate as ``nominal``."""
+        h = self.header
+        said = {"name": h.name, "type": h.type, "channels": h.channels, "samples": self.samples}
+        said |= {"seconds": self.seconds, "nominal": h.rate}
+        return said | {each.name: getattr(self, each.name) for each in fields(self) if each.name != "header"}
 
 
 def stream_facts(path: Path) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, float], ...], list[str]]:
@@ -60,7 +65,7 @@ def stream_facts(path: Path) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, 
     markers = tuple(
         (text, float(stamp))
         for stream in streams
-        if stream.name == MARKERS
+        if stream.header.name == MARKERS
         for text, stamp in zip(stream.texts, stream.stamps, strict=False)
     )
     return tuple(facts_of(stream) for stream in streams), markers, notes
@@ -68,17 +73,17 @@ def stream_facts(path: Path) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, 
 
 def facts_of(stream: RecordedStream) -> StreamFacts:
     """Return what one stream's stamps tell."""
-    stamps = stream.stamps
+    stamps, nominal = stream.stamps, stream.header.rate
     steps = np.diff(stamps)
-    regular = stream.rate > 0 and len(steps) > 1
-    gap = steps > max(_GAP_INTERVALS / stream.rate, _GAP_S) if regular else np.zeros(len(steps), np.bool_)
-    lost = steps[gap] - 1 / stream.rate if regular else np.empty(0)
+    regular = nominal > 0 and len(steps) > 1
+    gap = steps > max(_GAP_INTERVALS / nominal, _GAP_S) if regular else np.zeros(len(steps), np.bool_)
+    lost = steps[gap] - 1 / nominal if regular else np.empty(0)
     seconds = float(stamps.max() - stamps.min()) if len(stamps) else 0.0
     rate = _rate(stamps, gap) if regular else None
     measured = rate is not None and seconds >= _LEAST_DRIFT_S
     return StreamFacts(
-        stream.name, stream.type, stream.channels, len(stamps), seconds, stream.rate, rate,
-        1e6 * (rate / stream.rate - 1) if measured and rate is not None else None,
+        stream.header, len(stamps), seconds, rate,
+        1e6 * (rate / nominal - 1) if measured and rate is not None else None,
         int(gap.sum()), float(lost.sum()), float(lost.max(initial=0.0)), int((steps < 0).sum()),
         None if stream.segments is None else len(stream.segments), len(stream.clock_values), *_offsets(stream),
     )  # fmt: skip
