@@ -24,8 +24,9 @@ from rtaffect.sources.brainflow_library import (
 )
 from rtaffect.sources.channel_plan import check_rate, plan_eeg
 from rtaffect.sources.host_clock import HostClock
+from rtaffect.sources.live import DeviceLostError
 from rtaffect.sources.package_counter import PackageCounter
-from rtaffect.sources.polled import DeviceLostError, PolledSource
+from rtaffect.sources.polled import PolledSource
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import StreamState
 
@@ -103,7 +104,7 @@ class BrainFlowSource(PolledSource):
         source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
         header = replace(said, name=called, rate=used_rate, labels=plan.names, source_id=source_id, host=host)
         info = StreamInfo(called, "eeg", used_rate, plan.names, "brainflow", source_id, host)
-        super().__init__(info, plan, header.uniform(unit or described.unit), seconds)
+        super().__init__(info, header.uniform(unit or described.unit), plan, seconds)
         # The end of a file is not a loss.
         self.lost_s = math.inf if self.board == "playback_file" else LOST_S
         self._session: Any = None
@@ -145,7 +146,7 @@ class BrainFlowSource(PolledSource):
             return _open_sessions <= {self._key}
 
     def _poll(self) -> None:
-        self._stop.wait(POLL_S)
+        self._worker.wait(POLL_S)
         try:
             data = self._session.get_board_data()
         except self._shim.BrainFlowError as error:
@@ -159,7 +160,7 @@ class BrainFlowSource(PolledSource):
         at = 0
         for loss in self._counter.losses(data[self._described.packages]):
             self._deliver(values[at : loss.sample], stamps[at : loss.sample])
-            self._begin_segment(loss.lost)
+            self._lose(loss.lost)
             at = loss.sample
         self._deliver(values[at:], stamps[at:])
 

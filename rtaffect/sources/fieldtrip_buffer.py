@@ -14,7 +14,8 @@ from pylsl import local_clock
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import DTYPES, check_rate, plan_eeg
 from rtaffect.sources.fieldtrip_client import PORT, BufferClient, BufferHeader, BufferLostError, lsl_format
-from rtaffect.sources.polled import DeviceLostError, PolledSource
+from rtaffect.sources.live import DeviceLostError
+from rtaffect.sources.polled import PolledSource
 from rtaffect.stream.source import StreamHeader, StreamInfo
 
 #: One wait for samples lasts this long at most, s.
@@ -76,7 +77,7 @@ class FieldTripSource(PolledSource):
         called, source_id = name or f"{host}:{port}", f"fieldtrip:{host}:{port}"
         header = replace(sent, name=called, rate=used_rate, labels=plan.names, source_id=source_id, host=host)
         info = StreamInfo(called, "eeg", used_rate, plan.names, "fieldtrip", source_id, host)
-        super().__init__(info, plan, header.uniform(unit or ""), seconds)
+        super().__init__(info, header.uniform(unit or ""), plan, seconds)
         self._count = 0
         self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
 
@@ -131,7 +132,7 @@ class FieldTripSource(PolledSource):
         values = self._newest(client, there)
         self._round_trips.append(local_clock() - asked)
         if missing := there - self._count - len(values):
-            self._begin_segment(missing)
+            self._lose(missing)
         self._count = there
         newest = received - min(self._round_trips) / 2
         self._deliver(values, newest + np.arange(1 - len(values), 1) / self.info.rate)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Iterable
 from typing import Final
 
 from rtaffect.common.errors import StreamError
+from rtaffect.common.worker import Worker
 from rtaffect.sources.lsl_streams import FoundStream, Network, read_header
 from rtaffect.start.found import Ask, Fact, Trouble
 from rtaffect.start.look import look_at, stamp_of
@@ -43,10 +43,9 @@ class FileWatch:
         self._asks: tuple[Ask, ...] = ()
         self._stamps: dict[Ask, tuple[object, ...]] = {}
         self._looked: dict[Ask, float] = {}
-        self._changed = threading.Condition()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="start files", daemon=True)
-        self._thread.start()
+        self._worker = Worker("start files", self._run)
+        self._changed = self._worker.changed
+        self._worker.start()
 
     def want(self, asks: Iterable[Ask]) -> None:
         """Look at ``asks`` from now on, in this order, and forget the others."""
@@ -59,13 +58,10 @@ class FileWatch:
 
     def stop(self) -> None:
         """End the thread; it finishes what it is looking at."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        self._thread.join(JOIN_S)
+        self._worker.stop(JOIN_S)
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._worker.stopping:
             # Files are looked at without the lock: a drive of the network may take its time.
             asks = self._asks
             ask = next((ask for ask in asks if ask not in self.facts), None)
@@ -74,7 +70,7 @@ class FileWatch:
                 self._look(ask)
                 continue
             with self._changed:
-                if self._asks == asks and not self._stopping:
+                if self._asks == asks and not self._worker.stopping:
                     self._changed.wait(AGAIN_S)
 
     def _look(self, ask: Ask) -> None:
@@ -107,9 +103,8 @@ class NetworkWatch:
         self._described: dict[str, StreamFacts] = {}
         self._ask_at: dict[str, float] = {}
         self._since = time.monotonic()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="start network", daemon=True)
-        self._thread.start()
+        self._worker = Worker("start network", self._run)
+        self._worker.start()
 
     @property
     def searched_s(self) -> float:
@@ -122,12 +117,11 @@ class NetworkWatch:
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopping.set()
-        self._thread.join(JOIN_S)
+        self._worker.stop(JOIN_S)
 
     def _run(self) -> None:
         network = Network(FORGET_S)
-        while not self._stopping.wait(LOOK_S):
+        while not self._worker.wait(LOOK_S):
             found = network.streams()
             self._handles = {stream.header.uid: stream for stream in found}
             self._publish(found)
@@ -135,7 +129,7 @@ class NetworkWatch:
                 uid, texts = stream.header.uid, stream.header.format == "string"
                 if texts or self._ask_at.get(uid, 0.0) > time.monotonic():
                     continue
-                if self._stopping.is_set():
+                if self._worker.stopping:
                     return
                 self._describe(stream)
                 self._publish(found)

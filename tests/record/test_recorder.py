@@ -24,7 +24,7 @@ from rtaffect.common.errors import SettingsError
 from rtaffect.record.recorder import Recorder
 from rtaffect.record.xdf_writer import XdfWriter, count, header_xml
 from rtaffect.simulation.headset import Jitter, SimulatedHeadset
-from rtaffect.sources import lsl, lsl_markers
+from rtaffect.sources import lsl_inlet
 from rtaffect.sources.clock_offsets import Segment, SenderClock, correct
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
@@ -462,8 +462,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Live:
         for part in (volts[:2500], volts[2500:])
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lsl, "OFFSET_S", 0.2)
-        patch.setattr(lsl_markers, "OFFSET_S", 0.2)
+        patch.setattr(lsl_inlet, "OFFSET_S", 0.2)
         program = Stimulus()
         with pytest.MonkeyPatch.context() as python:
             if other:

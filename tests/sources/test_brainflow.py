@@ -13,7 +13,7 @@ import pylsl
 import pytest
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources import brainflow_board, polled
+from rtaffect.sources import brainflow_board, live
 from rtaffect.sources.brainflow_board import BrainFlowSource
 from rtaffect.sources.brainflow_library import brainflow
 from rtaffect.sources.host_clock import HostClock
@@ -110,7 +110,7 @@ def recording(tmp_path: Path) -> Path:
 def test_a_recorded_file_is_played_and_ends(
     recording: Path, opened: Callable[..., BrainFlowSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polled, "STALL_S", 0.3)
+    monkeypatch.setattr(live, "STALL_S", 0.3)
     source = opened("playback_file", parameters={"master_board": "synthetic", "file": str(recording)}, rate=250)
     wait_for(lambda: status(source).state == "ended")
     assert "no more" in status(source).message
@@ -149,7 +149,7 @@ def test_lost_packages_begin_segments_and_are_counted(opened: Callable[..., Brai
 def test_a_silent_board_is_opened_again_unless_another_one_would_be_held_up(
     opened: Callable[..., BrainFlowSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polled, "STALL_S", 0.15)
+    monkeypatch.setattr(live, "STALL_S", 0.15)
     monkeypatch.setattr(brainflow_board, "LOST_S", 0.4)
     other = opened("synthetic")
     with CytonEmulator() as cyton:

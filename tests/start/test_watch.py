@@ -56,7 +56,7 @@ def nothing_left() -> Iterator[None]:
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., StartPresenter]]:
     monkeypatch.setenv("RTAFFECT_CONFIG", str(tmp_path / "config"))
     # Shorter than people need them.
-    monkeypatch.setattr("rtaffect.sources.lsl.STALL_S", 0.5)
+    monkeypatch.setattr("rtaffect.sources.live.STALL_S", 0.5)
     monkeypatch.setattr("rtaffect.start.start_presenter.TYPED_S", 0.1)
     monkeypatch.setattr("rtaffect.start.background.AGAIN_S", 0.1)
     monkeypatch.setattr("rtaffect.start.background.FOLDER_AGAIN_S", 0.2)
