@@ -8,7 +8,6 @@ for bit, for every chunking of the input.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ import soxr
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import SoundError
+from rtaffect.common.files import sha256_of
 
 SAMPLE_RATE: Final = 16_000
 
@@ -149,4 +149,4 @@ def sound_sha256(sound: Float32Array) -> str:
     64 hexadecimal digits: SHA-256 of the samples as little-endian int16.
     """
     quantised = np.rint(np.clip(sound, -1.0, 1.0) * np.float32(_FULL_SCALE)).astype("<i2")
-    return hashlib.sha256(quantised.tobytes()).hexdigest()
+    return sha256_of(quantised.tobytes())
