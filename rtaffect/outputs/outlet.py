@@ -132,11 +132,6 @@ class FeedbackOutlet:
         self._outlet: Any = _feedback_outlet(of, self._about) if of is not None else None
         self._closed = False
 
-    @property
-    def has_readers(self) -> bool:
-        """Whether another program reads the stream now."""
-        return self._outlet is not None and bool(self._outlet.have_consumers())
-
     def __call__(self, feedback: Feedback) -> None:
         """Send one step; a closed outlet sends nothing."""
         if self._closed:

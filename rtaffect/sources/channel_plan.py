@@ -110,18 +110,23 @@ def plan_eeg(stream: StreamHeader, channels: Sequence[str] | None = None, unit: 
     if not columns:
         found = ", ".join(sorted({repr(t) for t in stream.types}))
         raise StreamError(f"stream {stream.name!r} has no channel of type EEG, only {found}; choose another with --eeg")
-    eyes = _of_type(stream, {"eog"})
-    if channels and len(channels) == stream.channels:
-        named = dict(enumerate(match_channels(stream.labels, channels, stream.name)))
-    else:
-        used = sorted((*columns, *eyes)) if channels is None or len(channels) != len(columns) else columns
-        labels = [stream.labels[i] for i in used]
-        named = dict(zip(used, match_channels(labels, channels, stream.name), strict=True))
-        eyes = tuple(i for i in eyes if i in used)
+    named = _names(stream, columns, channels)
+    eyes = tuple(i for i in _of_type(stream, {"eog"}) if i in named)
     names = [named[i] for i in columns] + [_eye_name(named[i]) for i in eyes]
     units = [unit or stream.units[i] for i in columns]
     units += [unit or stream.units[i] or stream.units[columns[0]] for i in eyes]
     return ChannelPlan((*columns, *eyes), tuple(names), np.array([_volts(stream.name, each) for each in units]))
+
+
+def _names(stream: StreamHeader, columns: Sequence[int], channels: Sequence[str] | None) -> dict[int, str]:
+    """Return the names of the channels in use, by number: of the EEG (``columns``) alone where only it is named."""
+    if channels and len(channels) == stream.channels:
+        used: Sequence[int] = range(stream.channels)
+    elif channels is not None and len(channels) == len(columns):
+        used = columns
+    else:
+        used = sorted((*columns, *_of_type(stream, {"eog"})))
+    return dict(zip(used, match_channels([stream.labels[i] for i in used], channels, stream.name), strict=True))
 
 
 def _of_type(stream: StreamHeader, types: set[str]) -> tuple[int, ...]:

@@ -126,7 +126,7 @@ def test_nothing_tells_what_the_participant_is_shown() -> None:
 
 
 def test_another_program_gets_every_step_with_its_own_time(outlet: FeedbackOutlet) -> None:
-    assert not outlet.has_readers
+    assert not outlet._outlet.have_consumers()
     inlet = connected(f"{FEEDBACK_STREAM}-{outlet.session}")
     session = steps()
     for feedback in session:
@@ -258,7 +258,7 @@ def test_the_reader_in_the_document_runs(outlet: FeedbackOutlet, tmp_path: Path)
             assert reader.stdout is not None
             first = reader.stdout.readline()
             assert SHA[:12] in first
-            while not outlet.has_readers:
+            while not outlet._outlet.have_consumers():
                 time.sleep(0.01)
             outlet(steps()[-1])
             line = reader.stdout.readline()
