@@ -37,6 +37,7 @@ from rtaffect.stream.markers import Marker
 from rtaffect.stream.source import StreamHeader
 from tests.stream.test_markers import Stimulus
 from tests.support.recording_child import EEG, LIMIT
+from tests.support.waiting import wait_for
 from tests.support.xdf_writer import BOUNDARY, BOUNDARY_UUID, chunk
 
 ROOT = Path(__file__).parents[2]
@@ -442,13 +443,6 @@ def apart(folder: Path) -> Path | None:
     wrapper.write_text(f'#!/bin/sh\nexec {" ".join(namespace)} {sys.executable} "$@"\n')
     wrapper.chmod(0o755)
     return wrapper
-
-
-def wait_for(condition, timeout: float = 8.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -20,16 +20,10 @@ from rtaffect.sources.host_clock import HostClock
 from rtaffect.sources.package_counter import Numbering, PackageCounter, numbering
 from tests.support.cyton_emulator import MICROVOLTS, CytonEmulator
 from tests.support.recording_tap import RecordingTap
+from tests.support.waiting import wait_for
 
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal (POSIX)")
 CYTON = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2")
-
-
-def wait_for(condition: Callable[[], Any], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(0.005)
 
 
 def status(source: BrainFlowSource) -> Any:

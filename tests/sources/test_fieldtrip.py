@@ -20,16 +20,10 @@ from rtaffect.sources import live
 from rtaffect.sources.fieldtrip_buffer import FieldTripSource
 from tests.support.fieldtrip_server import FieldTripServer
 from tests.support.recording_tap import RecordingTap
+from tests.support.waiting import wait_for
 
 NAMES = ("Fz", "Cz", "Pz")
 RATE = 500.0
-
-
-def wait_for(condition: Callable[[], Any], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(0.002)
 
 
 def ramp(first: int, n: int) -> np.ndarray:

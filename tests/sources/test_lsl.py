@@ -17,6 +17,7 @@ from rtaffect.common.errors import StreamError
 from rtaffect.simulation.headset import Blank, Drop, Reopen, SimulatedHeadset, Stall
 from rtaffect.sources.lsl import LslSource, describe_streams, find_stream, find_streams
 from rtaffect.sources.selection import ANY_EEG, Query
+from tests.support.waiting import wait_for
 
 RATE = 250.0
 NAMES = ("Fz", "Cz", "Pz", "Oz")
@@ -35,15 +36,6 @@ def headset(samples=None, rate=RATE, channels=NAMES, **options):
 
 def found(simulated):
     return find_stream(Query("name", simulated.name), settle=0.2)
-
-
-def wait_for(condition, timeout):
-    """Return the seconds until ``condition()`` holds."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < timeout, f"not within {timeout} s"
-        time.sleep(0.01)
-    return time.monotonic() - start
 
 
 def state(source):
