@@ -18,7 +18,7 @@ import numpy as np
 
 from models import catalogue
 from models.hub import fetch, is_commit
-from models.weights import Entry, Float32Array, find_tensors, is_untrained, read_tensor, sha256_of, weight_files
+from models.weights import Entry, Float32Array, find_tensors, is_untrained, read_tensor, sha256_of_all, weight_files
 from rtaffect.common.errors import ArtifactError
 
 Family = Literal["wav2vec2", "hubert", "wavlm"]
@@ -92,7 +92,6 @@ class Checkpoint:
     sha256: str
     config: dict[str, Any]
     do_normalize: bool
-    sampling_rate: int
     licence: str
     untrained: bool
     folder: Path
@@ -206,10 +205,9 @@ def _open(folder: Path, name: str, source: str, known: catalogue.KnownEncoder | 
         name=name,
         source=source,
         revision=_revision(folder),
-        sha256=sha256_of(files),
+        sha256=sha256_of_all(files),
         config=config,
         do_normalize=bool(sound.get("do_normalize", True)),
-        sampling_rate=SAMPLE_RATE,
         licence=known.licence if known else _licence(folder / "README.md"),
         untrained=is_untrained(entries),
         folder=folder,

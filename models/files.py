@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.files import write_whole
 
 
 def write_atomically(target: Path, content: bytes) -> None:
-    """Write ``content`` beside ``target`` under a name of its own, then move it into place."""
+    """Write ``content`` to ``target``, in a folder that is made if need be; ArtifactError if that is impossible."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-        try:
-            partial.write_bytes(content)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(target, content)
     except OSError as error:
         raise ArtifactError(
             f"{target}: the featurizer cannot be written ({error.strerror}); choose a folder that can be written, "

@@ -21,7 +21,6 @@ moment is against the 5 s around it, and little about absolute level.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING
 from models.files import write_atomically
 from models.graph import needed_nodes
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.files import sha256_of
 from rtaffect.predicted.featurizer import embedded_asset
 from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE, FeaturizerManifest, StatePart
 
@@ -42,7 +42,6 @@ SOURCE_SHA256 = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f22
 N_LAYERS = 6
 HIDDEN_SIZE = 288
 FRAME_STRIDE = 64 * 3 * 2
-RECEPTIVE_FIELD = 127 + (7 - 1) * 64 + (3 - 1) * 64 * 3
 POOLED_FRAMES = 41
 CONTEXT_S = 5
 
@@ -121,7 +120,7 @@ def manifest_for(layer: int | None) -> FeaturizerManifest:
 def verified_source() -> Path:
     """Return the path of the encoder inside the installed wheel, its content checked."""
     path = embedded_asset(SOURCE_ASSET)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = sha256_of(path)
     if found != SOURCE_SHA256:
         raise ArtifactError(
             f"{path}: sha256 is {found[:12]}..., expected {SOURCE_SHA256[:12]}... of {SOURCE}; "

@@ -16,7 +16,13 @@ from models.export import write_featurizer
 from models.frontend import KERNELS
 from models.graph import needed_nodes, require_onnx
 from rtaffect.common.errors import ArtifactError, SettingsError
-from rtaffect.predicted.featurizer_file import CPU, check_signature, open_inference_session, read_manifest, sha256_of
+from rtaffect.predicted.featurizer_file import (
+    CPU,
+    check_signature,
+    featurizer_sha256,
+    open_inference_session,
+    read_manifest,
+)
 from rtaffect.predicted.manifest import FeaturizerManifest
 
 if TYPE_CHECKING:
@@ -52,7 +58,7 @@ def single_layer(source: Path | None, layer: int, target: Path, progress: Progre
     """
     if source is None:
         return moonshine.build(target, layer, progress)
-    sha256 = sha256_of(source)
+    sha256 = featurizer_sha256(source)
     manifest = _manifest_of(source, layer)
     if manifest.source_sha256 == moonshine.SOURCE_SHA256:
         return moonshine.build(target, layer, progress)

@@ -141,7 +141,7 @@ def _damaged(file: Path, error: Exception) -> ArtifactError:
     return ArtifactError(f"{file}: damaged or cut short ({str(error).splitlines()[0]:.80}); download it again")
 
 
-def sha256_of(files: list[Path]) -> str:
+def sha256_of_all(files: list[Path]) -> str:
     """Return the sha256 of the files, joined in the order given."""
     digest = hashlib.sha256()
     for path in files:

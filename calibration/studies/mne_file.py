@@ -19,7 +19,7 @@ from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import place_of
 from rtaffect.sources.channel_plan import ChannelPlan, plan_eeg
 from rtaffect.sources.recorded import ArraySource
-from rtaffect.stream.source import StreamInfo, volts_per
+from rtaffect.stream.source import StreamHeader, StreamInfo, volts_per
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -146,11 +146,13 @@ class MneFile:
         table = read_channel_table(file.described, labels) if file.described else None
         names = file.channels if file.channels and len(file.channels) == len(labels) else labels
         types = kinds_of(names, kinds, units, table)
-        stated = [
+        stated = tuple(
             unit or (table.units.get(place_of(n), "") if table else "") for n, unit in zip(labels, units, strict=True)
-        ]
+        )
+        # What becomes of the channels does not depend on the rate, which may not be known yet.
+        header = StreamHeader(file.path.name, "EEG", 0.0, "double64", labels, stated, types)
         self._table: ChannelTable | None = table
-        self._plan: ChannelPlan = plan_eeg(file.path.name, labels, types, stated, file.channels, file.unit)
+        self._plan: ChannelPlan = plan_eeg(header, file.channels, file.unit)
         self._labels = tuple(labels[i] for i in self._plan.columns)
 
     def _bad_places(self) -> set[str]:

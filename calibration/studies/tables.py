@@ -36,25 +36,37 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     RecordingError
         If it cannot be read, has no header, names a column twice, or has rows of another length.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            lines = [line for line in table if any(cell.strip() for cell in line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RecordingError(f"{path} cannot be read ({error}); expected tab-separated UTF-8: correct it") from None
-    names = tuple(cell.strip() for cell in lines[0]) if lines else ()
-    if not names or "" in names or all(_number(name) is not None for name in names):
-        begins = "\t".join(names) if names else "nothing"
-        raise RecordingError(f"{path} begins with {begins!r}; expected a header that names each column: add one")
-    if twice := [name for name, count in Counter(n.casefold() for n in names).items() if count > 1]:
-        raise RecordingError(f"{path}: two columns are called {', '.join(twice)}; expected distinct names: rename one")
+    lines = _lines(path)
+    names = _header(path, lines[0] if lines else [])
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(names):
             raise RecordingError(
                 f"{path}: row {number} has {len(line)} cells; expected {len(names)}, as in the header, with tabs "
                 "between them: correct it"
             )
-    return names, [[cell.strip() for cell in line] for line in lines[1:]]
+    return names, lines[1:]
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """Return the cells of each line that is not empty; raises RecordingError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            lines = [[cell.strip() for cell in line] for line in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RecordingError(f"{path} cannot be read ({error}); expected tab-separated UTF-8: correct it") from None
+    return [line for line in lines if any(line)]
+
+
+def _header(path: Path, line: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns; RecordingError if there are none or one is there twice."""
+    names = tuple(line)
+    if not names or "" in names or all(_number(name) is not None for name in names):
+        begins = "\t".join(names) if names else "nothing"
+        raise RecordingError(f"{path} begins with {begins!r}; expected a header that names each column: add one")
+    if twice := [name for name, count in Counter(n.casefold() for n in names).items() if count > 1]:
+        raise RecordingError(f"{path}: two columns are called {', '.join(twice)}; expected distinct names: rename one")
+    return names
 
 
 def read_series(path: Path, seconds: int, *, absent: bool) -> Series:

@@ -74,7 +74,7 @@ def _show_streams(console: Console, wait_s: float) -> None:
             str(stream.channels),
             stream.format,
             stream.unit or NOT_DECLARED,
-            _names(stream.channel_names),
+            _names(stream.labels if any(stream.labels) else ()),
             stream.source_id,
             stream.host,
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.files import sha256_of, write_whole
 from rtaffect.common.settings import Frozen, Settings
 from rtaffect.observed.operator_file import from_bytes, to_bytes
 from rtaffect.observed.reference import Reference, StoredReferences, names_of
@@ -117,10 +116,10 @@ def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
         tensors |= {n: np.ascontiguousarray(part) for n, part in zip(names_of(number), parts, strict=True)}
     tensors |= _space_arrays(bundle.space)
     data = save(tensors)
-    manifest = bundle.manifest.model_copy(update={"tensors_sha256": hashlib.sha256(data).hexdigest()})
+    manifest = bundle.manifest.model_copy(update={"tensors_sha256": sha256_of(data)})
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "tensors.safetensors", data)
-    _replace(folder / "bundle.json", manifest.model_dump_json(indent=2).encode())
+    write_whole(folder / "tensors.safetensors", data)
+    write_whole(folder / "bundle.json", manifest.model_dump_json(indent=2))
     return manifest
 
 
@@ -135,8 +134,7 @@ def load_bundle(folder: Path) -> Bundle:
     manifest = _load_manifest(folder / "bundle.json")
     path = folder / "tensors.safetensors"
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         raise ArtifactError(f"bundle {folder}: cannot read {path.name} ({error.strerror}); {_REMAKE}") from None
     if found != manifest.tensors_sha256:
@@ -152,7 +150,7 @@ def load_bundle(folder: Path) -> Bundle:
 
 def bundle_sha256(folder: Path) -> str:
     """Return the hash that identifies the bundle: that of its ``bundle.json``, which holds the tensors' hash."""
-    return hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()
+    return sha256_of(folder / "bundle.json")
 
 
 def _weight_arrays(weights: Weights) -> dict[str, NDArray[np.float64]]:
@@ -187,13 +185,6 @@ def _load_space(manifest: Manifest, tensors: dict[str, NDArray[Any]], where: str
     if (space.channels, space.rows) != (manifest.channels, manifest.rows):
         raise ArtifactError(f"{where}: its space has other channels or rows than bundle.json names; {_REMAKE}")
     return space
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write the whole file or nothing."""
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
 
 
 def _load_manifest(path: Path) -> Manifest:

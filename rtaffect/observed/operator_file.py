@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.files import sha256_of, write_whole
 from rtaffect.observed.operator import FORMAT, Operator, SpaceManifest
 
 _KEY: Final = "rtaffect.space"
@@ -45,12 +45,10 @@ def save_operator(operator: Operator, path: Path) -> str:
     data = to_bytes(operator)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(path.suffix + ".part")
-        part.write_bytes(data)
-        os.replace(part, path)
+        write_whole(path, data)
     except OSError as error:
         raise ArtifactError(f"{path} cannot be written ({error.strerror}); choose another place with --out") from None
-    return hashlib.sha256(data).hexdigest()
+    return sha256_of(data)
 
 
 def load_operator(path: Path) -> Operator:

@@ -16,7 +16,7 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import SoundError
 from rtaffect.sources.sound_card import StreamClock
-from rtaffect.sources.sound_devices import choose_sound_device, portaudio, supported_rates
+from rtaffect.sources.sound_devices import choose_sound_device, opening, portaudio, release, supported_rates
 
 PlayerState = Literal["waiting", "playing", "finished", "stopped", "lost"]
 
@@ -119,9 +119,8 @@ class SoundPlayer:
         """
         if self._stream is not None or self._done.is_set():
             raise RuntimeError("a SoundPlayer plays once; make a new one")
-        sd = portaudio()
         self._onset = onset
-        try:
+        with opening(self.device, f"at {self.rate:g} Hz", "device", self.stop) as sd:
             self._stream = sd.OutputStream(
                 samplerate=self.rate,
                 device=self.device.index,
@@ -131,12 +130,6 @@ class SoundPlayer:
                 finished_callback=self._done.set,
             )
             self._stream.start()
-        except sd.PortAudioError as error:
-            self.stop()
-            raise SoundError(
-                f"sound device {self.device.describe()} cannot be opened at {self.rate:g} Hz ({error}); "
-                "close other programs that use it, or choose another device"
-            ) from error
 
     def _on_block(self, out: NDArray[np.float32], frames: int, time_info: Any, status: Any) -> None:
         now = local_clock()
@@ -183,8 +176,6 @@ class SoundPlayer:
     def stop(self) -> None:
         """Be silent at once and release the device; may be called twice."""
         self._stopping = True
-        if self._stream is not None:
-            self._stream.abort()
-            self._stream.close()
-            self._stream = None
+        release(self._stream)
+        self._stream = None
         self._done.set()

@@ -9,9 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.errors import SoundError
 from rtaffect.protocol.protocol_step import ProtocolStep
-from rtaffect.sources.sound_devices import choose_sound_device, portaudio, supported_rates
+from rtaffect.sources.sound_devices import choose_sound_device, opening, release, supported_rates
 
 Follow = Literal["pitch", "loudness"]
 
@@ -180,7 +179,6 @@ class Tone:
         self._channels = min(2, self.device.outputs)
         good = supported_rates(self.device, "output", self._channels, (_RATE,))
         self.generator = ToneGenerator(good[0] if good else self.device.rate, follow, volume)
-        self.underflows = 0
         self._asked = math.nan
         self._lost = self._played = False
         self._mono = np.zeros(_BLOCK, np.float32)
@@ -208,8 +206,8 @@ class Tone:
         """
         if self._stream is not None:
             return
-        sd, self._asked, self._lost = portaudio(), time.monotonic(), False
-        try:
+        self._asked, self._lost = time.monotonic(), False
+        with opening(self.device, "for the feedback tone", "device", self.stop) as sd:
             self._stream = sd.OutputStream(
                 samplerate=self.generator.rate,
                 device=self.device.index,
@@ -220,12 +218,6 @@ class Tone:
                 finished_callback=self._on_end,
             )
             self._stream.start()
-        except sd.PortAudioError as error:
-            self.stop()
-            raise SoundError(
-                f"sound device {self.device.describe()} cannot be opened for the feedback tone ({error}); close other "
-                "programs that use it, or choose another device"
-            ) from error
 
     def __call__(self, protocol_step: ProtocolStep) -> None:
         """Follow what the participant is to perceive at this moment."""
@@ -244,12 +236,10 @@ class Tone:
             time.sleep(0.01)
         if self._played and not self._lost:
             time.sleep(float(stream.latency))  # what the device holds is the end of the fade
-        stream.abort()
-        stream.close()
+        release(stream)
 
-    def _on_block(self, out: Samples, frames: int, _: Any, status: Any) -> None:
+    def _on_block(self, out: Samples, frames: int, *_: Any) -> None:
         self._asked = time.monotonic()
-        self.underflows += bool(status.output_underflow)
         for start in range(0, frames, _BLOCK):
             mono = self._mono[: min(_BLOCK, frames - start)]
             self.generator.fill(mono)

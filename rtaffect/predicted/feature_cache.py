@@ -6,10 +6,7 @@ A file is an array in the ``.npy`` format followed by the SHA-256 of what stands
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.files import sha256_of, write_whole
 from rtaffect.predicted.featurizer import Featurizer, cache_root, features_of
 from rtaffect.stream.audio import sound_sha256
 
@@ -69,7 +67,7 @@ def read_features(folder: Path, key: FeatureKey) -> Float32Array | None:
     except OSError:
         return None
     body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
+    if sha256_of(body) != digest.hex():
         return None
     return np.asarray(np.load(io.BytesIO(body), allow_pickle=False), np.float32)
 
@@ -81,13 +79,7 @@ def write_features(folder: Path, key: FeatureKey, features: Float32Array) -> Non
     content = body.getvalue()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=folder, suffix=".part")
-        try:
-            with os.fdopen(number, "wb") as part:
-                part.write(content + hashlib.sha256(content).digest())
-            os.replace(name, folder / key.file_name)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        write_whole(folder / key.file_name, content + bytes.fromhex(sha256_of(content)))
     except OSError as error:
         raise ArtifactError(
             f"{folder}: features cannot be kept ({error.strerror}); make room, or choose a folder that can be written "

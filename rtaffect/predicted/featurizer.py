@@ -26,10 +26,10 @@ from rtaffect.predicted.featurizer_file import (
     CPU,
     check_signature,
     failures_to_run,
+    featurizer_sha256,
     onnxruntime_or_remedy,
     open_inference_session,
     read_manifest,
-    sha256_of,
 )
 from rtaffect.predicted.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest
 
@@ -73,7 +73,7 @@ class Featurizer:
         progress
             Called with one line of text where the processor stands in for the GPU.
         """
-        sha256 = sha256_of(path)
+        sha256 = featurizer_sha256(path)
         ort = onnxruntime_or_remedy()
         on_cpu = cls._opened(path, sha256, threads, CPU)
         if _CUDA not in ort.get_available_providers():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.files import sha256_of
 from rtaffect.predicted.manifest import MANIFEST_KEY, FeaturizerManifest, StatePart
 
 CPU = "CPUExecutionProvider"
@@ -32,18 +32,14 @@ def failures_to_run() -> tuple[type[Exception], ...]:
     return native.Fail, native.EPFail, native.RuntimeException, native.NotImplemented, RuntimeError
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of the file at ``path``, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
+def featurizer_sha256(path: Path) -> str:
+    """Return the SHA-256 of the featurizer at ``path``, in hexadecimal; ArtifactError if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            while part := file.read(1 << 20):
-                digest.update(part)
+        return sha256_of(path)
     except OSError as error:
         raise ArtifactError(
             f"{path}: the featurizer cannot be read ({error.strerror}); build or name another one"
         ) from error
-    return digest.hexdigest()
 
 
 def open_inference_session(path: Path, threads: int, provider: str) -> Any:

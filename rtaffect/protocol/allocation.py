@@ -6,7 +6,6 @@ Sealed means that nobody reads it by accident: it is compressed and encoded, not
 from __future__ import annotations
 
 import base64
-import hashlib
 import random
 import secrets
 import zlib
@@ -19,6 +18,7 @@ from pydantic import Field, ValidationError
 
 from rtaffect import __version__
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.files import sha256_of
 from rtaffect.common.settings import Frozen
 from rtaffect.protocol.donors import open_donors
 from rtaffect.protocol.model import Arm, Protocol
@@ -72,18 +72,33 @@ def draw(
     RecordingError
         If a donor cannot be used.
     """
-    arms = protocol.arms
-    size = 2 * len(arms) if block_size is None else block_size
-    if len(arms) < 2:
-        raise SettingsError(f"protocol '{protocol.name}' has {len(arms)} arms: an allocation needs two or more [[arm]]")
-    if size < 1 or size % len(arms):
-        raise SettingsError(
-            f"a block of {size} does not hold {len(arms)} arms equally often: choose a multiple of {len(arms)}"
-        )
+    size = _size_of_blocks(protocol, block_size)
     _check_codes(participants)
     open_donors(protocol)
     seed = secrets.randbits(63) if seed is None else seed
-    dice = random.Random(seed)
+    return Allocation(
+        salt=secrets.token_hex(32),
+        made=now(),
+        rtaffect=__version__,
+        protocol=protocol.name,
+        protocol_sha256=protocol.sha256,
+        seed=seed,
+        block_size=size,
+        assigned=_assigned(protocol.arms, participants, size, random.Random(seed)),
+    )
+
+
+def _size_of_blocks(protocol: Protocol, wanted: int | None) -> int:
+    count = len(protocol.arms)
+    size = 2 * count if wanted is None else wanted
+    if count < 2:
+        raise SettingsError(f"protocol '{protocol.name}' has {count} arms: an allocation needs two or more [[arm]]")
+    if size < 1 or size % count:
+        raise SettingsError(f"a block of {size} does not hold {count} arms equally often: choose a multiple of {count}")
+    return size
+
+
+def _assigned(arms: Sequence[Arm], participants: Sequence[str], size: int, dice: random.Random) -> tuple[Assigned, ...]:
     order: list[Arm] = []
     while len(order) < len(participants):
         block = [arm for arm in arms for _ in range(size // len(arms))]
@@ -99,16 +114,7 @@ def draw(
                 turn += dice.sample(arm.donors, len(arm.donors))
             donor = turn.pop().as_posix()
         assigned.append(Assigned(participant=participant, arm=arm.name, donor=donor))
-    return Allocation(
-        salt=secrets.token_hex(32),
-        made=now(),
-        rtaffect=__version__,
-        protocol=protocol.name,
-        protocol_sha256=protocol.sha256,
-        seed=seed,
-        block_size=size,
-        assigned=tuple(assigned),
-    )
+    return tuple(assigned)
 
 
 def _check_codes(participants: Sequence[str]) -> None:
@@ -130,7 +136,7 @@ def seal(allocation: Allocation, path: Path) -> str:
         If there is such a file already, or it cannot be written.
     """
     packed = zlib.compress(allocation.model_dump_json().encode(), 9)
-    data = _HEAD + b"\n" + base64.encodebytes(hashlib.sha256(packed).digest() + packed)
+    data = _HEAD + b"\n" + base64.encodebytes(bytes.fromhex(sha256_of(packed)) + packed)
     try:
         with path.open("xb") as file:
             file.write(data)
@@ -138,7 +144,7 @@ def seal(allocation: Allocation, path: Path) -> str:
         raise SettingsError(f"--out {path} is there already; name a new file, nothing is overwritten") from None
     except OSError as error:
         raise SettingsError(f"--out {path} cannot be written ({error.strerror}); name another file") from None
-    return hashlib.sha256(data).hexdigest()
+    return sha256_of(data)
 
 
 def unseal(path: Path) -> tuple[Allocation, str]:
@@ -158,13 +164,13 @@ def unseal(path: Path) -> tuple[Allocation, str]:
         raise ArtifactError(f"{path} is no sealed allocation; expected a file that `rtaffect allocate` wrote")
     try:
         sealed = base64.b64decode(b"".join(code.split()), validate=True)
-        if hashlib.sha256(sealed[32:]).digest() != sealed[:32]:
+        if sha256_of(sealed[32:]) != sealed[:32].hex():
             raise ValueError("its checksum is wrong")
         allocation = Allocation.model_validate_json(zlib.decompress(sealed[32:]))
     except (ValueError, zlib.error, ValidationError) as error:
         why = str(error).splitlines()[0]
         raise ArtifactError(f"allocation {path} is damaged ({why}); copy it again from where it was made") from None
-    return allocation, hashlib.sha256(data).hexdigest()
+    return allocation, sha256_of(data)
 
 
 def allocation_sha256(path: Path) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.files import sha256_of
 from rtaffect.protocol.allocation import Assigned, arm_of
 from rtaffect.protocol.arms import ArmSource, Delayed, Real
 from rtaffect.protocol.donors import open_donors
-from rtaffect.protocol.model import Arm, Protocol
+from rtaffect.protocol.model import Protocol
 
 
 def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | None) -> ArmSource:
@@ -33,15 +33,7 @@ def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | N
         return Real()
     if participant is None:
         raise SettingsError(f"protocol '{protocol.name}' has arms: name the participant's code", field="participant")
-    if allocation is not None:
-        assigned = arm_of(allocation, participant, protocol)
-    elif len(protocol.arms) == 1:
-        assigned = _without_allocation(protocol.arms[0], participant)
-    else:
-        raise SettingsError(
-            f"protocol '{protocol.name}' has {len(protocol.arms)} arms: name the allocation of participants to them; "
-            "`rtaffect allocate` makes one"
-        )
+    assigned = _assigned(protocol, participant, allocation)
     arm = next((arm for arm in protocol.arms if arm.name == assigned.arm), None)
     if arm is None or (arm.feedback == "yoked" and Path(assigned.donor or "") not in donors):
         raise SettingsError(f"allocation {allocation} does not fit the protocol '{protocol.name}': make it anew")
@@ -50,7 +42,15 @@ def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | N
     return Real() if arm.delay_s is None else Delayed(arm.delay_s)
 
 
-def _without_allocation(arm: Arm, participant: str) -> Assigned:
-    number = int.from_bytes(hashlib.sha256(participant.encode()).digest()[:8], "big")
+def _assigned(protocol: Protocol, participant: str, allocation: Path | None) -> Assigned:
+    if allocation is not None:
+        return arm_of(allocation, participant, protocol)
+    if len(protocol.arms) > 1:
+        raise SettingsError(
+            f"protocol '{protocol.name}' has {len(protocol.arms)} arms: name the allocation of participants to them; "
+            "`rtaffect allocate` makes one"
+        )
+    (arm,) = protocol.arms
+    number = int(sha256_of(participant)[:16], 16)
     donor = arm.donors[number % len(arm.donors)].as_posix() if arm.donors else None
     return Assigned(participant=participant, arm=arm.name, donor=donor)

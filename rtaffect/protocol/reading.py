@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 import reprlib
 import tomllib
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.files import sha256_of
 from rtaffect.plan.session_folder import STIMULI
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
 
@@ -73,7 +73,7 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
         blocks: list[Any] = tables if isinstance(tables, list) else []
         sounds = [block.get("stimulus") if isinstance(block, dict) else None for block in blocks]
         return None, [*problems, *_place_sounds(sounds, path.parent)[1]]
-    protocol._path, protocol._sha256 = Path(os.path.abspath(path)), hashlib.sha256(data).hexdigest()
+    protocol._path, protocol._sha256 = Path(os.path.abspath(path)), sha256_of(data)
     lengths, problems = _place_sounds([block.stimulus for block in protocol.blocks], path.parent)
     for block, found in zip(protocol.blocks, lengths, strict=True):
         if found is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import tomli_w
 
 from rtaffect import __version__
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.files import write_whole
 from rtaffect.plan.session_folder import open_session
 from rtaffect.protocol.allocation import Allocation, now
 
@@ -73,9 +73,7 @@ def note_opening(path: Path, allocation: Allocation, sha256: str, checks: Sequen
     try:
         text = notes.read_text(encoding="utf-8") if notes.exists() else ""
         held = tomllib.loads(text).get("opening", [])
-        part = notes.with_suffix(".toml.part")
-        part.write_text(tomli_w.dumps({"opening": [*held, entry]}), encoding="utf-8")
-        os.replace(part, notes)
+        write_whole(notes, tomli_w.dumps({"opening": [*held, entry]}))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise SettingsError(
             f"the opening of {path} cannot be noted in {notes} ({error}), so nothing is shown: make that folder "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final, Protocol, Self
 import numpy as np
 from pylsl import local_clock
 
+from rtaffect.common.worker import Worker
 from rtaffect.record.disk import free_bytes, make_recording, megabytes, why_not
 from rtaffect.record.tracks import HandOver, Item, Track
 from rtaffect.sources.xdf_file import SEGMENTS, SEGMENTS_TYPE
@@ -95,8 +95,7 @@ class Recorder:
     def __init__(self, path: Path, most_pending: int = MOST_PENDING) -> None:
         self.path = path
         self._hand_over = HandOver(most_pending)
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
+        self._worker = Worker("recorder", self._run)
         # From here on: the writing thread's own. What it tells status() is written as a whole.
         self._tracks: dict[Track, _Written] = {}
         self._segments: int | None = None
@@ -138,22 +137,19 @@ class Recorder:
         SettingsError
             If the file exists or cannot be made, or its disk is full.
         """
-        if self._thread is not None:
+        if self._worker.running or self._worker.stopping:
             return
         self._writer = make_recording(self.path)
         self._size, self._free = self._writer.size, free_bytes(self.path)
         self._boundary_at = time.monotonic() + BOUNDARY_S
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def close(self) -> None:
         """Write what is pending and the end of the file; may be called twice.
 
         What cannot be written then is lost: :meth:`status` and the log tell.
         """
-        if self._thread is not None and not self._stop.is_set():
-            self._stop.set()
-            self._thread.join()
+        self._worker.stop()
         self._hand_over.closed = True
 
     def status(self) -> RecordingStatus:
@@ -168,7 +164,7 @@ class Recorder:
         return RecordingStatus(self.path, self._size, self._free, self._newest, self._hand_over.pending, lost, trouble)
 
     def _run(self) -> None:
-        while not self._stop.wait(TURN_S):
+        while not self._worker.wait(TURN_S):
             try:
                 self._turn()
             except Exception as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
-import os
 import platform
 import shutil
 import sys
@@ -19,6 +18,7 @@ import tomli_w
 
 from rtaffect import __version__
 from rtaffect.common.errors import SettingsError, setting
+from rtaffect.common.files import write_whole
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_folder import PROTOCOL_FILE, SESSION_FILE, STIMULI
 from rtaffect.plan.session_plan import SessionPlan, plan_toml
@@ -172,10 +172,8 @@ class SessionWriter:
         )
 
     def _write_plan(self) -> None:
-        part = self.folder / f"{SESSION_FILE}.part"
         content = plan_toml(self._plan, self.folder) | {"ran": _without_none(self._ran)}
-        part.write_text(tomli_w.dumps(content), encoding="utf-8")
-        os.replace(part, self.folder / SESSION_FILE)
+        write_whole(self.folder / SESSION_FILE, tomli_w.dumps(content))
 
 
 def environment() -> dict[str, Any]:

@@ -18,13 +18,9 @@ _CHUNKS_BETWEEN_BOUNDARIES = 16
 
 @dataclass(frozen=True, slots=True)
 class RecordedEeg:
-    """One stream to be written: ``samples`` (n, channels) in ``unit`` at ``stamps`` (n,), s on the LSL clock."""
+    """One stream to be written: ``samples`` (n, channels) as its header says, ``stamps`` (n,), s on the LSL clock."""
 
-    name: str
-    source_id: str
-    rate: float
-    channels: Sequence[str]
-    unit: str
+    header: StreamHeader
     samples: NDArray[np.floating]
     stamps: NDArray[np.float64]
 
@@ -44,22 +40,15 @@ def write_xdf(path: Path, eeg: Sequence[RecordedEeg], markers: RecordedMarkers |
         for stream in eeg:
             _write_eeg(writer, stream)
         if markers is not None:
-            number = writer.stream(
-                StreamHeader(markers.name, "Markers", 0.0, "string", ("marker",), (), (), markers.name)
-            )
+            header = StreamHeader(markers.name, "Markers", 0.0, "string", ("marker",), source_id=markers.name)
+            number = writer.stream(header)
             _one_clock(writer, number, markers.stamps[:1])
             writer.texts(number, markers.stamps, markers.texts)
             _one_clock(writer, number, markers.stamps[1:][-1:])
 
 
 def _write_eeg(writer: XdfWriter, stream: RecordedEeg) -> None:
-    many = len(stream.channels)
-    number = writer.stream(
-        StreamHeader(
-            stream.name, "EEG", stream.rate, "float32", tuple(stream.channels), (stream.unit,) * many, ("EEG",) * many,
-            stream.source_id,
-        )
-    )  # fmt: skip
+    number = writer.stream(stream.header)
     _one_clock(writer, number, stream.stamps[:1])
     for turn, start in enumerate(range(0, len(stream.stamps), _CHUNK_SAMPLES), start=1):
         part = slice(start, start + _CHUNK_SAMPLES)

@@ -263,11 +263,9 @@ def header_xml(header: StreamHeader) -> str:
         except ET.ParseError:
             # A name with a control character, as LSL passes it on, would make the whole file unreadable.
             pass
-    units = header.units or ("",) * len(header.labels)
-    types = header.types or ("",) * len(header.labels)
     channels = "".join(
         f"<channel>{_element('label', label)}{_element('unit', unit)}{_element('type', kind)}</channel>"
-        for label, unit, kind in zip(header.labels, units, types, strict=True)
+        for label, unit, kind in zip(header.labels, header.units, header.types, strict=True)
     )
     fields = (
         _element("name", header.name),

@@ -165,10 +165,10 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
     addresses = [parse_board(text) for text in eeg.boards]
     wanted = bool(eeg.streams) or not addresses
     found = find_streams(queries_of(eeg), timeout=eeg.wait_s) if wanted else []
-    names = distinct_names([(s.name, s.source_id) for s in found] + [(a.name, a.text) for a in addresses])
+    names = distinct_names([(s.header.name, s.header.source_id) for s in found] + [(a.name, a.text) for a in addresses])
     channels = eeg.channels or None
     streams = [
-        _Headset(LslSource(s, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), s.name, s.type)
+        _Headset(LslSource(s, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), s.header.name, s.header.type)
         for s, name in zip(found, names, strict=False)
     ]
     boards = [
@@ -182,11 +182,11 @@ def _all_markers(chosen: LslMarkers | None) -> list[LslMarkers]:
     """Return every stream of markers on the network, so that all of them are recorded: first the chosen one."""
     network, found = Network(), [chosen] if chosen is not None else []
     time.sleep(_MARKERS_S)
-    known = {markers.uid for markers in found}
+    known = {markers.header.uid for markers in found}
     for stream in network.streams():
-        if stream.uid in known or stream.name.startswith(_OWN):
+        if stream.header.uid in known or stream.header.name.startswith(_OWN):
             continue
-        if ANY_MARKERS.matches(stream.name, stream.type, stream.source_id):
+        if ANY_MARKERS.matches(stream.header):
             try:
                 found.append(LslMarkers(stream))
             except StreamError:

@@ -8,7 +8,6 @@ and is scaled so that pairwise inter-subject correlation at the electrodes is as
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.signal import lfilter
 
+from rtaffect.common.files import sha256_of
 from rtaffect.common.settings import STEP_S, Frozen
 from rtaffect.simulation.head import PATCHES, SimulatedHead, sphere_head
 
@@ -220,4 +220,4 @@ def _sines(t: Array, frequency: Array, phase: Array) -> Array:
 
 
 def _stimulus_seed(sound_sha256: str) -> int:
-    return int(hashlib.sha256(sound_sha256.encode()).hexdigest()[:8], 16)
+    return int(sha256_of(sound_sha256)[:8], 16)

@@ -20,7 +20,7 @@ from rtaffect.simulation.head import SimulatedHead, sphere_head
 from rtaffect.simulation.sounds import compose, speech_from_wheel
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.audio import SAMPLE_RATE, StudySound
-from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.source import StreamHeader, StreamInfo
 
 Progress = Callable[[str], None]
 
@@ -149,7 +149,8 @@ class SyntheticStudy:
         samples = np.concatenate(pieces) * 1e6
         stamps = _RECORDING_START + np.arange(len(samples)) / rate
         name = self.listeners[number]
-        eeg = RecordedEeg(name, f"rtaffect-{name}", rate, self.channels(), "microvolts", samples, stamps)
+        header = StreamHeader(name, "EEG", rate, "float32", self.channels(), source_id=f"rtaffect-{name}")
+        eeg = RecordedEeg(header.uniform("microvolts"), samples, stamps)
         write_xdf(path, [eeg], RecordedMarkers("stimuli", list(onsets), list(onsets.values())))
         return onsets
 

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ from rtaffect.sources.brainflow_library import (
 )
 from rtaffect.sources.channel_plan import check_rate, plan_eeg
 from rtaffect.sources.host_clock import HostClock
+from rtaffect.sources.live import DeviceLostError
 from rtaffect.sources.package_counter import PackageCounter
-from rtaffect.sources.polled import DeviceLostError, PolledSource
+from rtaffect.sources.polled import PolledSource
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import StreamState
 
@@ -94,20 +96,15 @@ class BrainFlowSource(PolledSource):
         self._parameters = input_parameters(self._shim, self.board, given)
         master = board_name(given["master_board"]) if self.board in STANDING_FOR else self.board
         self._described = described = describe_board(self._shim, master)
-        count = len(described.rows)
-        plan = plan_eeg(
-            self.board, described.names, ["EEG"] * count, [described.unit] * count, channels=channels, unit=unit
-        )
+        said = StreamHeader(self.board, "EEG", described.rate, "double64", tuple(described.names))
+        plan = plan_eeg(said.uniform(described.unit), channels, unit)
         used_rate = check_rate(self.board, "eeg", described.rate, rate)
         host, called = socket.gethostname(), name or self.board
         query = "&".join(f"{key}={value}" for key, value in sorted(given.items()))
         source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
-        header = StreamHeader(
-            called, "EEG", used_rate, "double64", plan.names, (unit or described.unit,) * count, ("EEG",) * count,
-            source_id, host,
-        )  # fmt: skip
+        header = replace(said, name=called, rate=used_rate, labels=plan.names, source_id=source_id, host=host)
         info = StreamInfo(called, "eeg", used_rate, plan.names, "brainflow", source_id, host)
-        super().__init__(info, plan, header, seconds)
+        super().__init__(info, header.uniform(unit or described.unit), plan, seconds)
         # The end of a file is not a loss.
         self.lost_s = math.inf if self.board == "playback_file" else LOST_S
         self._session: Any = None
@@ -149,7 +146,7 @@ class BrainFlowSource(PolledSource):
             return _open_sessions <= {self._key}
 
     def _poll(self) -> None:
-        self._stop.wait(POLL_S)
+        self._worker.wait(POLL_S)
         try:
             data = self._session.get_board_data()
         except self._shim.BrainFlowError as error:
@@ -163,7 +160,7 @@ class BrainFlowSource(PolledSource):
         at = 0
         for loss in self._counter.losses(data[self._described.packages]):
             self._deliver(values[at : loss.sample], stamps[at : loss.sample])
-            self._begin_segment(loss.lost)
+            self._lose(loss.lost)
             at = loss.sample
         self._deliver(values[at:], stamps[at:])
 

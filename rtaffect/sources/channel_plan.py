@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import StreamError, setting, such_as, under
 from rtaffect.common.montage import is_eog
-from rtaffect.stream.source import match_channels, volts_per
+from rtaffect.stream.source import StreamHeader, match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -69,14 +69,14 @@ def check_rate(stream: str, kind: Literal["eeg", "audio"], declared: float, over
     return float(rate)
 
 
-def check_format(stream: str, sent: str) -> np.dtype[Any]:
-    """Return the number type of the LSL channel format ``sent``; StreamError if it is not one of numbers."""
-    if sent not in DTYPES:
+def check_format(stream: StreamHeader) -> np.dtype[Any]:
+    """Return the number type of the values that ``stream`` sends; StreamError if they are not numbers."""
+    if stream.format not in DTYPES:
         raise StreamError(
-            f"stream {stream!r} sends values of format {sent!r}, expected numbers ({', '.join(DTYPES)}); "
+            f"stream {stream.name!r} sends values of format {stream.format!r}, expected numbers ({', '.join(DTYPES)}); "
             f"choose another stream {under('eeg')} or {setting('audio')}"
         )
-    return DTYPES[sent]
+    return DTYPES[stream.format]
 
 
 def plan_audio(stream: str, channels: int, dtype: np.dtype[Any]) -> ChannelPlan:
@@ -89,23 +89,14 @@ def plan_audio(stream: str, channels: int, dtype: np.dtype[Any]) -> ChannelPlan:
     return ChannelPlan(tuple(range(channels)), ("mono",), np.full(channels, 1.0 / full_scale), mix=True)
 
 
-def plan_eeg(  # noqa: PLR0917 - what the description says, then what replaces it, in the same order
-    stream: str,
-    labels: Sequence[str],
-    types: Sequence[str],
-    units: Sequence[str],
-    channels: Sequence[str] | None = None,
-    unit: str | None = None,
-) -> ChannelPlan:
+def plan_eeg(stream: StreamHeader, channels: Sequence[str] | None = None, unit: str | None = None) -> ChannelPlan:
     """Return the plan for EEG.
 
     Parameters
     ----------
     stream
-        Name, for messages.
-    labels, types, units
-        What the description says of each channel, '' where it says nothing. Channels of another type than EEG or EOG
-        are left out; those of type EOG get a name that says so.
+        What is said of each channel. Those of another type than EEG or EOG are left out; those of type EOG get a name
+        that says so.
     channels
         Names that replace the labels: of the EEG channels, or of all in use, or of all.
     unit
@@ -116,21 +107,34 @@ def plan_eeg(  # noqa: PLR0917 - what the description says, then what replaces i
     StreamError
         If names or units are missing or wrong, or no channel is EEG.
     """
-    columns = tuple(i for i, each in enumerate(types) if each.strip().lower() in {"", "eeg"})
+    columns = _of_type(stream, {"", "eeg"})
     if not columns:
-        found = ", ".join(sorted({repr(t) for t in types}))
-        raise StreamError(f"stream {stream!r} has no channel of type EEG, only {found}; choose another {under('eeg')}")
-    eyes = tuple(i for i, each in enumerate(types) if each.strip().lower() == "eog")
-    if channels and len(channels) == len(labels):
-        named = dict(enumerate(match_channels(labels, channels, stream)))
-    else:
-        used = sorted((*columns, *eyes)) if channels is None or len(channels) != len(columns) else columns
-        named = dict(zip(used, match_channels([labels[i] for i in used], channels, stream), strict=True))
-        eyes = tuple(i for i in eyes if i in used)
+        found = ", ".join(sorted({repr(t) for t in stream.types}))
+        raise StreamError(
+            f"stream {stream.name!r} has no channel of type EEG, only {found}; choose another {under('eeg')}"
+        )
+    named = _names(stream, columns, channels)
+    eyes = tuple(i for i in _of_type(stream, {"eog"}) if i in named)
     names = [named[i] for i in columns] + [_eye_name(named[i]) for i in eyes]
-    chosen = [unit or units[i] for i in columns] + [unit or units[i] or units[columns[0]] for i in eyes]
-    scale = np.array([_volts(stream, each) for each in chosen])
-    return ChannelPlan((*columns, *eyes), tuple(names), scale)
+    units = [unit or stream.units[i] for i in columns]
+    units += [unit or stream.units[i] or stream.units[columns[0]] for i in eyes]
+    return ChannelPlan((*columns, *eyes), tuple(names), np.array([_volts(stream.name, each) for each in units]))
+
+
+def _names(stream: StreamHeader, columns: Sequence[int], channels: Sequence[str] | None) -> dict[int, str]:
+    """Return the names of the channels in use, by number: of the EEG (``columns``) alone where only it is named."""
+    if channels and len(channels) == stream.channels:
+        used: Sequence[int] = range(stream.channels)
+    elif channels is not None and len(channels) == len(columns):
+        used = columns
+    else:
+        used = sorted((*columns, *_of_type(stream, {"eog"})))
+    return dict(zip(used, match_channels([stream.labels[i] for i in used], channels, stream.name), strict=True))
+
+
+def _of_type(stream: StreamHeader, types: set[str]) -> tuple[int, ...]:
+    """Return the numbers of the channels whose type is one of ``types``."""
+    return tuple(i for i, each in enumerate(stream.types) if each.strip().lower() in types)
 
 
 def _eye_name(name: str) -> str:

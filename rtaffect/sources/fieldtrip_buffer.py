@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from pylsl import local_clock
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import DTYPES, check_rate, plan_eeg
 from rtaffect.sources.fieldtrip_client import PORT, BufferClient, BufferHeader, BufferLostError, lsl_format
-from rtaffect.sources.polled import DeviceLostError, PolledSource
+from rtaffect.sources.live import DeviceLostError
+from rtaffect.sources.polled import PolledSource
 from rtaffect.stream.source import StreamHeader, StreamInfo
 
 #: One wait for samples lasts this long at most, s.
@@ -68,17 +70,14 @@ class FieldTripSource(PolledSource):
         self._client: BufferClient | None = None
         self._said = said = self._connect()
         self._close()
-        count = len(said.labels)
-        plan = plan_eeg(self._where, said.labels, ["EEG"] * count, [""] * count, channels=channels, unit=unit)
+        self._format = "double64" if said.scale is not None else lsl_format(said.dtype)
+        sent = StreamHeader(self._where, "EEG", said.rate, self._format, tuple(said.labels)).uniform()
+        plan = plan_eeg(sent, channels, unit)
         used_rate = check_rate(self._where, "eeg", said.rate, rate)
         called, source_id = name or f"{host}:{port}", f"fieldtrip:{host}:{port}"
-        self._format = "double64" if said.scale is not None else lsl_format(said.dtype)
-        header = StreamHeader(
-            called, "EEG", used_rate, self._format, plan.names, (unit or "",) * count, ("EEG",) * count, source_id, host
-        )
-        super().__init__(
-            StreamInfo(called, "eeg", used_rate, plan.names, "fieldtrip", source_id, host), plan, header, seconds
-        )
+        header = replace(sent, name=called, rate=used_rate, labels=plan.names, source_id=source_id, host=host)
+        info = StreamInfo(called, "eeg", used_rate, plan.names, "fieldtrip", source_id, host)
+        super().__init__(info, header.uniform(unit or ""), plan, seconds)
         self._count = 0
         self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
 
@@ -133,7 +132,7 @@ class FieldTripSource(PolledSource):
         values = self._newest(client, there)
         self._round_trips.append(local_clock() - asked)
         if missing := there - self._count - len(values):
-            self._begin_segment(missing)
+            self._lose(missing)
         self._count = there
         newest = received - min(self._round_trips) / 2
         self._deliver(values, newest + np.arange(1 - len(values), 1) / self.info.rate)

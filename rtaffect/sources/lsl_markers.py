@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
-from typing import Any
 
 import numpy as np
-import pylsl
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.clock_offsets import SenderClock
-from rtaffect.sources.lsl import FIRST_OFFSET_S, OFFSET_S, PULL_S, read_header
-from rtaffect.sources.lsl_streams import FoundStream
+from rtaffect.common.worker import Worker
+from rtaffect.sources.lsl_inlet import GONE, LslInlet
+from rtaffect.sources.lsl_streams import FoundStream, read_header
 from rtaffect.stream.markers import Marker
 from rtaffect.stream.source import Tap
 
@@ -40,28 +37,24 @@ class LslMarkers:
     ----------
     header : StreamHeader
         What the stream says of itself.
-    uid : str
-        Of the outlet: new at each start of it.
     tap : Tap or None
         Gets all that comes, as it comes; to be set before :meth:`start`.
     """
 
     def __init__(self, stream: FoundStream) -> None:
-        if stream.format != "string" or stream.channels != 1:
+        sent = stream.header
+        if sent.format != "string" or sent.channels != 1:
             raise StreamError(
-                f"stream {stream.name!r} carries {stream.channels} channels of {stream.format}; markers are one "
+                f"stream {sent.name!r} carries {sent.channels} channels of {sent.format}; markers are one "
                 "channel of string: name the stream of markers"
             )
-        self.header, self.uid = read_header(stream), stream.uid
+        self.header = read_header(stream)
         self.tap: Tap | None = None
         self._stream = stream
-        self._clock = SenderClock()
-        self._offset_at = 0.0
+        self._inlet = LslInlet(self.header.name, "the stimulus program", self._begin_segment, self._note_offset)
+        self._worker = Worker(f"markers {self.header.name}", self._run)
         self._markers: tuple[Marker, ...] = ()
         self._trouble = ""
-        self._inlet: Any = None
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
 
     @property
     def markers(self) -> tuple[Marker, ...]:
@@ -81,63 +74,40 @@ class LslMarkers:
         StreamError
             If the stream is gone, or its clock cannot be measured.
         """
-        if self._thread is not None:
-            return
-        inlet = pylsl.StreamInlet(self._stream.handle, max_buflen=60, recover=False)
-        try:
-            inlet.open_stream(FIRST_OFFSET_S)
-            offset = inlet.time_correction(FIRST_OFFSET_S)
-        except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
-            raise StreamError(
-                f"stream {self._stream.name!r} on {self._stream.host} was found but cannot be opened (or its clock "
-                f"not measured within {FIRST_OFFSET_S:g} s); restart the stimulus program and check the firewall"
-            ) from error
-        self._inlet = inlet
-        self._note_offset(offset)
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name=f"markers {self._stream.name}", daemon=True)
-        self._thread.start()
+        if not self._worker.running:
+            self._inlet.open(self._stream)
+            self._worker.start()
 
     def stop(self) -> None:
         """Stop listening and disconnect; may be called twice."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._thread = self._inlet = None
+        self._worker.stop()
+        self._inlet.close()
 
     def _run(self) -> None:
         try:
-            while not self._stop.is_set():
-                self._pull()
-        except (pylsl.util.LostError, pylsl.util.InternalError):
+            while not self._worker.stopping:
+                if (found := self._inlet.pull_text()) is not None:
+                    self._deliver(*found)
+                # Measured by liblsl in its own thread: a marker is placed by the newest offset, not that of the start.
+                self._inlet.measure()
+        except GONE:
             self._trouble = (
-                f"the stream of markers {self._stream.name!r} on {self._stream.host} is gone; those before are kept, "
+                f"the stream of markers {self.header.name!r} on {self.header.host} is gone; those before are kept, "
                 "start a new session for new ones"
             )
             _log.warning(self._trouble)
 
-    def _pull(self) -> None:
-        texts, stamp = self._inlet.pull_sample(timeout=PULL_S)
-        if texts is not None:
-            self._deliver(float(stamp), str(texts[0]))
-        # Measured by liblsl in its own thread: a marker is placed by the newest offset, not that of the start.
-        if pylsl.local_clock() >= self._offset_at:
-            self._note_offset(self._inlet.time_correction(FIRST_OFFSET_S))
-
-    def _deliver(self, stamp: float, text: str) -> None:
+    def _deliver(self, text: str, stamp: float) -> None:
         if self.tap is not None:
             self.tap.texts([stamp], [text])
         if len(self._markers) < _MOST and math.isfinite(stamp):
-            (time,) = self._clock.correct(np.array([stamp])).tolist()
+            (time,) = self._inlet.clock.correct(np.array([stamp])).tolist()
             self._markers = (*self._markers, Marker(text, time))
 
-    def _note_offset(self, offset: float) -> None:
-        now = pylsl.local_clock()
-        self._offset_at = now + OFFSET_S
-        if self._clock.was_reset(offset):
-            self._clock.restart()
-            if self.tap is not None:
-                self.tap.segment()
-        time = self._clock.note(now, offset)
+    def _begin_segment(self) -> None:
+        if self.tap is not None:
+            self.tap.segment()
+
+    def _note_offset(self, time: float, offset: float) -> None:
         if self.tap is not None:
             self.tap.offset(time, offset)

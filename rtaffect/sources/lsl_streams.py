@@ -11,6 +11,7 @@ import pylsl
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.selection import ANY_EEG, Query, describe_all, matches_any
+from rtaffect.stream.source import StreamHeader
 
 FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8", "int64")
 #: Resolvers ask once in half a second: after the first answer, a second stream is waited for this long, s.
@@ -21,39 +22,10 @@ FORGET_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class FoundStream:
-    """An outlet that answered: ``rate`` in Hz (0 = irregular), ``channels`` a number, ``uid`` new at each restart."""
+    """An outlet that answered: its header without what resolving leaves out, and what liblsl opens it by."""
 
-    name: str
-    type: str
-    rate: float
-    channels: int
-    format: str
-    source_id: str
-    host: str
-    uid: str
+    header: StreamHeader
     handle: Any = field(repr=False, compare=False)
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """What stays the same when the outlet is restarted; one device may give several types one source_id."""
-        kind = self.type.lower()
-        return (self.source_id, kind) if self.source_id else ("", self.name, kind, self.host)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamDescription:
-    """A stream as the command ``devices`` lists it; ``unit`` joins the channels' units with '/'."""
-
-    name: str
-    type: str
-    rate: float
-    channels: int
-    format: str
-    unit: str
-    channel_names: tuple[str, ...]
-    source_id: str
-    host: str
-    uid: str
 
 
 class Network:
@@ -68,21 +40,15 @@ class Network:
     def streams(self) -> list[FoundStream]:
         """Return the streams that answered lately, by name, then source_id, then host."""
         found = [_found(handle) for handle in self._resolver.results()]
-        return sorted(found, key=lambda s: (s.name, s.source_id, s.host, s.uid))
+        return sorted(found, key=lambda s: (s.header.name, s.header.source_id, s.header.host, s.header.uid))
 
 
 def _found(handle: Any) -> FoundStream:
-    return FoundStream(
-        name=handle.name(),
-        type=handle.type(),
-        rate=float(handle.nominal_srate()),
-        channels=int(handle.channel_count()),
-        format=FORMATS[handle.channel_format()],
-        source_id=handle.source_id(),
-        host=handle.hostname(),
-        uid=handle.uid(),
-        handle=handle,
-    )
+    header = StreamHeader(
+        handle.name(), handle.type(), float(handle.nominal_srate()), FORMATS[handle.channel_format()],
+        ("",) * int(handle.channel_count()), source_id=handle.source_id(), host=handle.hostname(), uid=handle.uid(),
+    )  # fmt: skip
+    return FoundStream(header, handle)
 
 
 def find_streams(
@@ -103,13 +69,13 @@ def find_streams(
     while True:
         now = time.monotonic()
         everything = network.streams()
-        matching = [s for s in everything if matches_any(queries, s.name, s.type, s.source_id)]
+        matching = [s for s in everything if matches_any(queries, s.header)]
         first = now if first is None and matching else first
         if first is not None and now - first >= settle:
-            _refuse_twins(matching)
+            _refuse_twins([s.header for s in matching])
             return matching
         if first is None and now - start >= timeout:
-            raise StreamError(_nothing_found(queries, everything, timeout))
+            raise StreamError(_nothing_found(queries, [s.header for s in everything], timeout))
         time.sleep(0.02)
 
 
@@ -117,14 +83,15 @@ def find_stream(query: Query, timeout: float = 5.0, settle: float = SETTLE_S) ->
     """Return the one stream that matches; StreamError if there is none or more than one."""
     found = find_streams([query], timeout, settle)
     if len(found) > 1:
-        listed = ", ".join(f"{s.name!r} (source_id {s.source_id!r}) on {s.host}" for s in found)
+        headers = [s.header for s in found]
+        listed = ", ".join(f"{s.name!r} (source_id {s.source_id!r}) on {s.host}" for s in headers)
         raise StreamError(
             f"{len(found)} streams match {query.describe()}: {listed}; choose one with source_id=... or name=..."
         )
     return found[0]
 
 
-def _nothing_found(queries: Sequence[Query], everything: Sequence[FoundStream], timeout: float) -> str:
+def _nothing_found(queries: Sequence[Query], everything: Sequence[StreamHeader], timeout: float) -> str:
     there = ", ".join(f"{s.name!r} (type {s.type!r}) on {s.host}" for s in everything) or "no stream at all"
     return (
         f"no LSL stream with {describe_all(queries)} answered within {timeout:g} s; on the network: {there}. "
@@ -133,14 +100,14 @@ def _nothing_found(queries: Sequence[Query], everything: Sequence[FoundStream], 
     )
 
 
-def _refuse_twins(streams: Sequence[FoundStream]) -> None:
+def _refuse_twins(streams: Sequence[StreamHeader]) -> None:
     for stream in streams:
         twins = [s for s in streams if s.identity == stream.identity]
         if len(twins) > 1:
             raise StreamError(twins_message(twins))
 
 
-def twins_message(twins: Sequence[FoundStream]) -> str:
+def twins_message(twins: Sequence[StreamHeader]) -> str:
     """Say which outlets cannot be told apart, and what to do."""
     hosts = " and ".join(f"{s.name!r} on {s.host}" for s in twins)
     what = f"source_id {twins[0].source_id!r}" if twins[0].source_id else "name and host, without a source_id,"
@@ -157,44 +124,32 @@ def read_info(stream: FoundStream, timeout: float = 5.0) -> Any:
         return inlet.info(timeout)
     except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
         raise StreamError(
-            f"stream {stream.name!r} on {stream.host} was found but does not answer within {timeout:g} s; "
-            "check the firewall on both computers (LSL uses TCP and UDP ports 16572-16604) and restart the device"
+            f"stream {stream.header.name!r} on {stream.header.host} was found but does not answer within "
+            f"{timeout:g} s; check the firewall on both computers (LSL uses TCP and UDP ports 16572-16604) and restart "
+            "the device"
         ) from error
 
 
-def describe_streams(timeout: float = 2.0) -> list[StreamDescription]:
+def read_header(stream: FoundStream, timeout: float = 5.0) -> StreamHeader:
+    """Return all that a stream says of itself; StreamError if it does not answer within ``timeout`` s."""
+    info = read_info(stream, timeout)
+    channels = []
+    element = info.desc().child("channels").child("channel")
+    while not element.empty():
+        channels.append({key: str(element.child_value(key)) for key in ("label", "unit", "type")})
+        element = element.next_sibling("channel")
+    return stream.header.described(channels, info.as_xml())
+
+
+def describe_streams(timeout: float = 2.0) -> list[StreamHeader]:
     """Return what every stream on the network says of itself, after listening for ``timeout`` s."""
     network = Network(forget_s=timeout + 1.0)
     time.sleep(timeout)
-    return [_describe(stream) for stream in network.streams()]
+    return [_described(stream) for stream in network.streams()]
 
 
-def _describe(stream: FoundStream) -> StreamDescription:
+def _described(stream: FoundStream) -> StreamHeader:
     try:
-        info = read_info(stream, timeout=1.0)
-        units, names = channel_fields(info, "unit"), channel_fields(info, "label")
+        return read_header(stream, timeout=1.0)
     except StreamError:
-        units, names = (), ()
-    return StreamDescription(
-        name=stream.name,
-        type=stream.type,
-        rate=stream.rate,
-        channels=stream.channels,
-        format=stream.format,
-        unit="/".join(dict.fromkeys(u for u in units if u)),
-        channel_names=names if any(names) else (),
-        source_id=stream.source_id,
-        host=stream.host,
-        uid=stream.uid,
-    )
-
-
-def channel_fields(info: Any, key: str) -> tuple[str, ...]:
-    """Return desc/channels/channel/``key`` of each channel, '' where absent or where the count does not fit."""
-    values: list[str] = []
-    element = info.desc().child("channels").child("channel")
-    while not element.empty():
-        values.append(str(element.child_value(key)).strip())
-        element = element.next_sibling("channel")
-    count = int(info.channel_count())
-    return tuple(values) if len(values) == count else ("",) * count
+        return stream.header

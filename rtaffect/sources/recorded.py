@@ -35,12 +35,11 @@ class ArraySource:
     @property
     def header(self) -> StreamHeader:
         """What a recording says of it."""
-        i, count = self.info, len(self.info.channels)
+        i = self.info
         kind, unit = ("EEG", "V") if i.kind == "eeg" else ("Audio", "")
         form = "float32" if self._samples.dtype == np.float32 else "double64"
-        return StreamHeader(
-            i.name, kind, i.rate, form, i.channels, (unit,) * count, (kind,) * count, i.source_id, i.host
-        )
+        header = StreamHeader(i.name, kind, i.rate, form, i.channels, source_id=i.source_id, host=i.host)
+        return header.uniform(unit)
 
     @property
     def end(self) -> float:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.plan.session_plan import EegPlan
+from rtaffect.stream.source import StreamHeader
 
 Field = Literal["name", "type", "source_id"]
 
@@ -51,11 +52,11 @@ class Query:
             )
         return cls(field, value)
 
-    def matches(self, name: str, type: str, source_id: str) -> bool:  # noqa: A002 - LSL's own word
-        """Return whether a stream with these properties is meant."""
+    def matches(self, stream: StreamHeader) -> bool:
+        """Return whether ``stream`` is meant."""
         if self.field == "type":
-            return type.casefold() == self.value.casefold()
-        return self.value == (name if self.field == "name" else source_id)
+            return stream.type.casefold() == self.value.casefold()
+        return self.value == (stream.name if self.field == "name" else stream.source_id)
 
     def describe(self) -> str:
         """Return the query as words for a message: ``name 'ANT'``, ``type 'EEG'`` or ``source id 'x'``."""
@@ -70,9 +71,9 @@ ANY_AUDIO = Query("type", "Audio")
 ANY_MARKERS = Query("type", "Markers")
 
 
-def matches_any(queries: Iterable[Query], name: str, type: str, source_id: str) -> bool:  # noqa: A002 - LSL's own word
-    """Return whether a stream with these properties meets at least one of ``queries``."""
-    return any(query.matches(name, type, source_id) for query in queries)
+def matches_any(queries: Iterable[Query], stream: StreamHeader) -> bool:
+    """Return whether ``stream`` meets at least one of ``queries``."""
+    return any(query.matches(stream) for query in queries)
 
 
 def describe_all(queries: Iterable[Query]) -> str:

@@ -13,7 +13,7 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import SoundError
 from rtaffect.sources.channel_plan import MOST_SOUND_CHANNELS, plan_audio
-from rtaffect.sources.sound_devices import choose_sound_device, portaudio, supported_rates
+from rtaffect.sources.sound_devices import choose_sound_device, opening, release, supported_rates
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 from rtaffect.stream.status import SourceStatus, StreamState
@@ -125,11 +125,10 @@ class SoundCardSource:
             source_id=f"{self.device.host_api}:{self.device.name}",
             host=socket.gethostname(),
         )
+        labels = tuple(f"in {n + 1}" for n in range(self._channels))
         self.header = StreamHeader(
-            self.device.name, "Audio", self._rate, "float32",
-            labels=tuple(f"in {n + 1}" for n in range(self._channels)),
-            types=("Audio",) * self._channels, source_id=self.info.source_id, host=self.info.host,
-        )  # fmt: skip
+            self.device.name, "Audio", self._rate, "float32", labels, source_id=self.info.source_id, host=self.info.host
+        ).uniform()
         self.tap: Tap | None = None
         self.buffer = SampleBuffer(self._rate, 1, seconds)
         self._plan = plan_audio(self.device.name, self._channels, np.dtype(np.float32))
@@ -154,9 +153,8 @@ class SoundCardSource:
 
     def start(self) -> None:
         """Open the device and begin to deliver, as soon as the times of the sound have settled."""
-        sd = portaudio()
         self._started = local_clock()
-        try:
+        with opening(self.device, f"at {self._rate:g} Hz", "device or rate", self.stop) as sd:
             self._stream = sd.InputStream(
                 samplerate=self._rate,
                 device=self.device.index,
@@ -167,12 +165,6 @@ class SoundCardSource:
             )
             self._latency_s = float(self._stream.latency)
             self._stream.start()
-        except sd.PortAudioError as error:
-            self.stop()
-            raise SoundError(
-                f"sound device {self.device.describe()} cannot be opened at {self._rate:g} Hz ({error}); "
-                "close other programs that use it, or choose another device or rate"
-            ) from error
 
     def advance(self, until: float) -> None:
         """Do nothing: the device delivers by itself."""
@@ -245,8 +237,5 @@ class SoundCardSource:
     def stop(self) -> None:
         """Stop delivering and release the device; may be called twice."""
         self._stopping = True
-        if self._stream is not None:
-            # abort() and not stop(): waiting for pending buffers of a dead device could take for ever.
-            self._stream.abort()
-            self._stream.close()
-            self._stream = None
+        release(self._stream)
+        self._stream = None

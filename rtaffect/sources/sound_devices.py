@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -31,6 +33,15 @@ class SoundDevice:
         """Return the number of channels that go in or out."""
         return self.inputs if direction == "input" else self.outputs
 
+    def is_default(self, direction: Direction) -> bool:
+        """Return whether it is the system's default."""
+        return self.default_input if direction == "input" else self.default_output
+
+    def has_words(self, words: Iterable[str]) -> bool:
+        """Return whether all of ``words``, in lower case, are part of its name and host API."""
+        text = f"{self.name} {self.host_api}".lower()
+        return all(word in text for word in words)
+
     def describe(self) -> str:
         """Return index, name and host API in words for a message."""
         return f"{self.index}: {self.name} ({self.host_api})"
@@ -52,6 +63,34 @@ def portaudio() -> Any:
             "apt-get install libportaudio2, elsewhere pip install --force-reinstall sounddevice, which brings it"
         ) from error
     return sounddevice
+
+
+@contextmanager
+def opening(device: SoundDevice, how: str, remedy: str, release: Callable[[], None]) -> Iterator[Any]:
+    """Give the module sounddevice, with which ``device`` is to be opened; where PortAudio refuses, ``release``.
+
+    Raises
+    ------
+    SoundError
+        If PortAudio is missing, or it refuses: the message says ``how`` it was to be opened and ends in ``remedy``.
+    """
+    sd = portaudio()
+    try:
+        yield sd
+    except sd.PortAudioError as error:
+        release()
+        raise SoundError(
+            f"sound device {device.describe()} cannot be opened {how} ({error}); close other programs that use it, or "
+            f"choose another {remedy}"
+        ) from error
+
+
+def release(stream: Any) -> None:
+    """Release the device of a PortAudio ``stream`` at once; does nothing for None."""
+    if stream is not None:
+        # abort() and not stop(): waiting for pending buffers of a dead device could take for ever.
+        stream.abort()
+        stream.close()
 
 
 def list_sound_devices() -> tuple[SoundDevice, ...]:
@@ -113,12 +152,11 @@ def choose_sound_device(wanted: int | str | None, direction: Direction) -> Sound
 def matching(devices: list[SoundDevice], wanted: int | str | None, direction: Direction) -> list[SoundDevice]:
     """Return the devices that ``wanted`` means: an index, a name or words of it; None the system's default."""
     if wanted is None:
-        return [d for d in devices if (d.default_input if direction == "input" else d.default_output)]
+        return [d for d in devices if d.is_default(direction)]
     if isinstance(wanted, int) or wanted.isdecimal():
         return [d for d in devices if d.index == int(wanted)]
-    exact = [d for d in devices if d.name == wanted]
     words = wanted.lower().split()
-    return exact or [d for d in devices if words and all(w in f"{d.name} {d.host_api}".lower() for w in words)]
+    return [d for d in devices if d.name == wanted] or [d for d in devices if words and d.has_words(words)]
 
 
 def supported_rates(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, d
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import Marker
-from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.source import StreamHeader, StreamInfo
 
 __all__ = ["RecordedStreamSummary", "XdfRecording", "XdfSource"]
 
@@ -25,33 +25,29 @@ __all__ = ["RecordedStreamSummary", "XdfRecording", "XdfSource"]
 MAX_STEP_BACK_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedStreamSummary:
-    """What a recorded stream is, for lists and messages.
+class Span(NamedTuple):
+    """What a recording holds of a stream: times are of its samples, s on the recording computer's LSL clock.
 
-    ``rate`` is nominal, Hz (0: irregular). ``unit`` is '' where the file names none, and joins all by '/' where
-    channels differ; ``names`` has one channel label each, '' where the file names none. ``first`` and ``last`` are
-    times of samples on the recording computer's LSL clock, s (NaN without samples).
+    ``first`` and ``last`` are NaN where there are no samples.
     """
 
-    name: str
-    type: str
-    rate: float
-    channels: int
-    format: str
-    unit: str
-    names: tuple[str, ...]
-    source_id: str
-    host: str
     samples: int
     first: float
     last: float
 
+
+@dataclass(frozen=True, slots=True)
+class RecordedStreamSummary:
+    """What a recorded stream is, and what there is of it, for lists and messages."""
+
+    header: StreamHeader
+    span: Span
+
     def describe(self) -> str:
         """Return one phrase: ``'ANT' (EEG, 500 Hz, 32 channels, 9000 samples)``."""
-        rate = f"{self.rate:g} Hz" if self.rate > 0 else "irregular rate"
-        plural = "" if self.channels == 1 else "s"
-        return f"{self.name!r} ({self.type}, {rate}, {self.channels} channel{plural}, {self.samples} samples)"
+        h, plural = self.header, "" if self.header.channels == 1 else "s"
+        rate = f"{h.rate:g} Hz" if h.rate > 0 else "irregular rate"
+        return f"{h.name!r} ({h.type}, {rate}, {h.channels} channel{plural}, {self.span.samples} samples)"
 
 
 class XdfRecording:
@@ -72,7 +68,7 @@ class XdfRecording:
         self._streams = [
             (each, correct(each.stamps, each.clock_times, each.clock_values, each.segments)) for each in recorded
         ]
-        self.streams = tuple(_summary(*each) for each in self._streams)
+        self.streams = tuple(RecordedStreamSummary(each.header, _span(clock)) for each, clock in self._streams)
         self._sources: list[XdfSource] = []
 
     @classmethod
@@ -91,7 +87,7 @@ class XdfRecording:
         return max(self._times("last"), default=math.nan)
 
     def _times(self, which: Literal["first", "last"]) -> list[float]:
-        of: Sequence[XdfSource | RecordedStreamSummary] = self._sources or [s for s in self.streams if s.samples]
+        of: Sequence[XdfSource | Span] = self._sources or [s.span for s in self.streams if s.span.samples]
         times = (getattr(each, which) for each in of)
         return [time for time in times if not math.isnan(time)]
 
@@ -127,13 +123,13 @@ class XdfRecording:
         """
         chosen = self._select(queries or (ANY_EEG,), silent=silent)
         sources = []
-        for i, name in zip(
-            chosen, distinct_names([(self.streams[i].name, self.streams[i].source_id) for i in chosen]), strict=True
-        ):
-            recorded, used_rate = self._streams[i][0], self._rate(i, rate)
-            plan = plan_eeg(name, recorded.labels, recorded.kinds, recorded.units, channels=channels, unit=unit)
-            info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", recorded.source_id, recorded.host)
-            sources.append(XdfSource(info, recorded, self._timed(i, name), plan, seconds))
+        headers = [self.streams[i].header for i in chosen]
+        names = distinct_names([(header.name, header.source_id) for header in headers])
+        for i, header, name in zip(chosen, headers, names, strict=True):
+            used_rate = self._rate(i, rate)
+            plan = plan_eeg(replace(header, name=name), channels, unit)
+            info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host)
+            sources.append(XdfSource(info, self._streams[i][0], self._timed(i, name), plan, seconds))
         self._sources += sources
         return sources
 
@@ -147,7 +143,7 @@ class XdfRecording:
         StreamError
             If it is not mono or stereo sound at 8000 Hz or more.
         """
-        if query is None and not any(_meets(s, (ANY_AUDIO,)) and s.samples for s in self.streams):
+        if query is None and not any(ANY_AUDIO.matches(s.header) and s.span.samples for s in self.streams):
             return None
         chosen = self._select((query or ANY_AUDIO,))
         if len(chosen) > 1:
@@ -156,10 +152,10 @@ class XdfRecording:
                 f"recording {self.path} has {len(chosen)} streams of sound: {found}; expected one. Name it, as in "
                 "source_id=..."
             )
-        recorded = self._streams[chosen[0]][0]
-        rate = check_rate(recorded.name, "audio", self._rate(chosen[0], None), None)
-        plan = plan_audio(recorded.name, recorded.channels, recorded.values.dtype)
-        info = StreamInfo(recorded.name, "audio", rate, plan.names, "xdf", recorded.source_id, recorded.host)
+        recorded, header = self._streams[chosen[0]][0], self.streams[chosen[0]].header
+        rate = check_rate(header.name, "audio", self._rate(chosen[0], None), None)
+        plan = plan_audio(header.name, header.channels, recorded.values.dtype)
+        info = StreamInfo(header.name, "audio", rate, plan.names, "xdf", header.source_id, header.host)
         source = XdfSource(info, recorded, self._timed(chosen[0], info.name), plan, seconds)
         self._sources.append(source)
         return source
@@ -179,7 +175,7 @@ class XdfRecording:
                 f"recording {self.path} has {len(chosen)} streams of {query.describe()}: {found}; expected one. Name "
                 f"it {under('markers')}"
             )
-        stream, (recorded, corrected) = self.streams[chosen[0]], self._streams[chosen[0]]
+        stream, (recorded, corrected) = self.streams[chosen[0]].header, self._streams[chosen[0]]
         if stream.format != "string" or stream.channels != 1:
             raise RecordingError(
                 f"stream {stream.name!r} of {self.path} carries {stream.channels} channels of {stream.format}; markers "
@@ -190,19 +186,23 @@ class XdfRecording:
     def _select(self, queries: Sequence[Query], *, silent: bool = False) -> list[int]:
         """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples."""
         for query in queries:
-            if not any(_meets(stream, (query,)) for stream in self.streams):
+            if not any(query.matches(stream.header) for stream in self.streams):
                 held = "; ".join(stream.describe() for stream in self.streams)
                 raise RecordingError(
                     f"recording {self.path} has no stream of {query.describe()}; expected one of: {held}. Name it with "
                     "name=..., type=... or source_id=..."
                 )
-        met = [i for i, stream in enumerate(self.streams) if _meets(stream, queries)]
-        if silent:
-            return met
+        met = [i for i, stream in enumerate(self.streams) if matches_any(queries, stream.header)]
+        return met if silent else self._with_samples(met, queries)
+
+    def _with_samples(self, met: Sequence[int], queries: Sequence[Query]) -> list[int]:
+        """Return those of the streams ``met`` that have samples, and note which have none."""
+        filled = []
         for i in met:
-            if not self.streams[i].samples:
-                self.warnings.append(f"stream {self.streams[i].name!r} has no samples and is left out")
-        filled = [i for i in met if self.streams[i].samples]
+            if self.streams[i].span.samples:
+                filled.append(i)
+            else:
+                self.warnings.append(f"stream {self.streams[i].header.name!r} has no samples and is left out")
         if not filled:
             raise RecordingError(
                 f"recording {self.path} has streams of {describe_all(queries)} but none has samples; expected at least "
@@ -212,7 +212,7 @@ class XdfRecording:
 
     def _rate(self, i: int, rate: float | None) -> float:
         """Return the rate of stream ``i``, Hz; raises RecordingError if it holds text or has no regular rate."""
-        stream = self.streams[i]
+        stream = self.streams[i].header
         if stream.format == "string":
             raise RecordingError(
                 f"stream {stream.name!r} of {self.path} holds text; expected numbers. Choose other streams by name=..."
@@ -251,23 +251,6 @@ class XdfRecording:
         return Corrected(stamps[:n], corrected.used[:n], tuple(r for r in corrected.resets if r < n))
 
 
-def _meets(stream: RecordedStreamSummary, queries: Sequence[Query]) -> bool:
-    return matches_any(queries, stream.name, stream.type, stream.source_id)
-
-
-def _summary(recorded: RecordedStream, corrected: Corrected) -> RecordedStreamSummary:
+def _span(corrected: Corrected) -> Span:
     stamps = corrected.stamps
-    return RecordedStreamSummary(
-        name=recorded.name,
-        type=recorded.type,
-        rate=recorded.rate,
-        channels=recorded.channels,
-        format=recorded.format,
-        unit="/".join(dict.fromkeys(unit for unit in recorded.units if unit)),
-        names=recorded.labels,
-        source_id=recorded.source_id,
-        host=recorded.host,
-        samples=len(stamps),
-        first=float(stamps[0]) if len(stamps) else math.nan,
-        last=float(stamps[-1]) if len(stamps) else math.nan,
-    )
+    return Span(len(stamps), float(stamps[0]), float(stamps[-1])) if len(stamps) else Span(0, math.nan, math.nan)

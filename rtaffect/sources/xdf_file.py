@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import RecordingError
 from rtaffect.sources.clock_offsets import Segment
+from rtaffect.stream.source import StreamHeader
 
 #: The stream in which a recording by rtaffect says where the others began anew, and its type.
 SEGMENTS, SEGMENTS_TYPE = "rtaffect-segments", "Log"
@@ -37,24 +38,14 @@ _PYXDF_ERRORS = (
 class RecordedStream:
     """One stream as the file has it.
 
-    ``labels``, ``kinds`` (types) and ``units`` have one text per channel, empty where the file says nothing. ``stamps``
-    (n,) float64 are s on the sender's clock; ``values`` (n, channels) have the file's own number type and are empty for
-    text streams, whose ``texts`` (n,) are the first channel's. ``clock_times`` and ``clock_values`` (m,) float64 are s,
-    see :mod:`rtaffect.sources.clock_offsets`. ``segments`` are the places where it began anew, None in recordings that
-    do not say.
+    ``number`` is that in the file. ``stamps`` (n,) float64 are s on the sender's clock; ``values`` (n, channels) have
+    the file's own number type and are empty for text streams, whose ``texts`` (n,) are the first channel's.
+    ``clock_times`` and ``clock_values`` (m,) float64 are s, see :mod:`rtaffect.sources.clock_offsets`. ``segments`` are
+    the places where it began anew, None in recordings that do not say.
     """
 
     number: int
-    name: str
-    type: str
-    rate: float
-    channels: int
-    format: str
-    source_id: str
-    host: str
-    labels: tuple[str, ...]
-    kinds: tuple[str, ...]
-    units: tuple[str, ...]
+    header: StreamHeader
     stamps: NDArray[np.float64]
     values: NDArray[Any]
     clock_times: NDArray[np.float64]
@@ -166,7 +157,9 @@ def _parse(data: bytes, path: Path) -> tuple[list[RecordedStream], list[str]]:
             ) from error
     for each, stream in zip(found, streams, strict=True):
         if lost := len(each["time_stamps"]) - len(stream.stamps):
-            remarks.append(f"stream {stream.name!r}: {lost} samples whose stamps are no finite numbers are left out")
+            remarks.append(
+                f"stream {stream.header.name!r}: {lost} samples whose stamps are no finite numbers are left out"
+            )
     return streams, remarks
 
 
@@ -217,24 +210,16 @@ def _segments(found: Sequence[dict[str, Any]], remarks: list[str]) -> dict[int, 
 
 def _stream(found: dict[str, Any], marked: dict[int, list[Segment]] | None) -> RecordedStream:
     info, number = found["info"], int(found["info"]["stream_id"])
-    channels, text = int(_text(info, "channel_count")), _text(info, "channel_format") == "string"
-    described = _described_channels(info)
-    if len(described) != channels:
-        described = [None] * channels
+    header = StreamHeader(
+        _text(info, "name"), _text(info, "type"), float(_text(info, "nominal_srate")), _text(info, "channel_format"),
+        ("",) * int(_text(info, "channel_count")), source_id=_text(info, "source_id"), host=_text(info, "hostname"),
+    ).described(_described_channels(info))  # fmt: skip
+    text = header.format == "string"
     stamps, clock = np.asarray(found["time_stamps"], np.float64), _clock_offsets(found)
     finite = np.isfinite(stamps)
     return RecordedStream(
         number=number,
-        name=_text(info, "name"),
-        type=_text(info, "type"),
-        rate=float(_text(info, "nominal_srate")),
-        channels=channels,
-        format=_text(info, "channel_format"),
-        source_id=_text(info, "source_id"),
-        host=_text(info, "hostname"),
-        labels=tuple(_text(each, "label").strip() for each in described),
-        kinds=tuple(_text(each, "type").strip() for each in described),
-        units=tuple(_text(each, "unit").strip() for each in described),
+        header=header,
         stamps=stamps[finite],
         values=np.empty((int(finite.sum()), 0)) if text else np.asarray(found["time_series"])[finite],
         clock_times=clock[:, 0],
@@ -261,12 +246,14 @@ def _clock_offsets(found: dict[str, Any]) -> NDArray[np.float64]:
     return clock[np.isfinite(clock).all(axis=1)]
 
 
-def _described_channels(info: Any) -> list[Any]:
+def _described_channels(info: Any) -> list[dict[str, str]]:
+    """Return label, unit and type of each channel that the description has."""
     node = info
     for key in ("desc", "channels"):
         inside = node.get(key) if isinstance(node, dict) else None
         node = inside[0] if inside else None
-    return list(node.get("channel") or []) if isinstance(node, dict) else []
+    channels = (node.get("channel") or []) if isinstance(node, dict) else []
+    return [{key: _text(each, key) for key in ("label", "unit", "type")} for each in channels]
 
 
 def _text(node: Any, key: str) -> str:

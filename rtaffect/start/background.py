@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections.abc import Iterable
 from typing import Final
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.lsl_streams import FoundStream, Network, channel_fields, read_info
+from rtaffect.common.worker import Worker
+from rtaffect.sources.lsl_streams import FoundStream, Network, read_header
 from rtaffect.start.found import Ask, Fact, Trouble
 from rtaffect.start.look import look_at, stamp_of
 from rtaffect.start.streams import StreamFacts
@@ -43,10 +44,9 @@ class FileWatch:
         self._asks: tuple[Ask, ...] = ()
         self._stamps: dict[Ask, tuple[object, ...]] = {}
         self._looked: dict[Ask, float] = {}
-        self._changed = threading.Condition()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="start files", daemon=True)
-        self._thread.start()
+        self._worker = Worker("start files", self._run)
+        self._changed = self._worker.changed
+        self._worker.start()
 
     def want(self, asks: Iterable[Ask]) -> None:
         """Look at ``asks`` from now on, in this order, and forget the others."""
@@ -59,13 +59,10 @@ class FileWatch:
 
     def stop(self) -> None:
         """End the thread; it finishes what it is looking at."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        self._thread.join(JOIN_S)
+        self._worker.stop(JOIN_S)
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._worker.stopping:
             # Files are looked at without the lock: a drive of the network may take its time.
             asks = self._asks
             ask = next((ask for ask in asks if ask not in self.facts), None)
@@ -74,7 +71,7 @@ class FileWatch:
                 self._look(ask)
                 continue
             with self._changed:
-                if self._asks == asks and not self._stopping:
+                if self._asks == asks and not self._worker.stopping:
                     self._changed.wait(AGAIN_S)
 
     def _look(self, ask: Ask) -> None:
@@ -107,9 +104,8 @@ class NetworkWatch:
         self._described: dict[str, StreamFacts] = {}
         self._ask_at: dict[str, float] = {}
         self._since = time.monotonic()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="start network", daemon=True)
-        self._thread.start()
+        self._worker = Worker("start network", self._run)
+        self._worker.start()
 
     @property
     def searched_s(self) -> float:
@@ -122,60 +118,33 @@ class NetworkWatch:
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopping.set()
-        self._thread.join(JOIN_S)
+        self._worker.stop(JOIN_S)
 
     def _run(self) -> None:
         network = Network(FORGET_S)
-        while not self._stopping.wait(LOOK_S):
+        while not self._worker.wait(LOOK_S):
             found = network.streams()
-            self._handles = {stream.uid: stream for stream in found}
+            self._handles = {stream.header.uid: stream for stream in found}
             self._publish(found)
-            waiting = [s for s in found if s.format != "string" and self._ask_at.get(s.uid, 0.0) <= time.monotonic()]
-            for stream in waiting:
-                if self._stopping.is_set():
+            for stream in found:
+                uid, texts = stream.header.uid, stream.header.format == "string"
+                if texts or self._ask_at.get(uid, 0.0) > time.monotonic():
+                    continue
+                if self._worker.stopping:
                     return
                 self._describe(stream)
                 self._publish(found)
 
     def _publish(self, found: list[FoundStream]) -> None:
-        streams = tuple(self._described.get(stream.uid) or _bare(stream) for stream in found)
+        streams = tuple(self._described.get(each.header.uid) or StreamFacts(each.header) for each in found)
         if streams != self.streams:
             self.streams = streams
 
     def _describe(self, stream: FoundStream) -> None:
+        uid, ask_at = stream.header.uid, math.inf
         try:
-            info = read_info(stream, DESCRIBE_S)
+            self._described[uid] = StreamFacts(read_header(stream, DESCRIBE_S), described=True)
         except StreamError as error:
-            self._described[stream.uid] = _bare(stream, trouble=in_window(error))
-            self._ask_at[stream.uid] = time.monotonic() + ASK_AGAIN_S
-            return
-        labels, types, units = (channel_fields(info, key) for key in ("label", "type", "unit"))
-        self._described[stream.uid] = _bare(stream, labels=labels, types=types, units=units, described=True)
-        self._ask_at[stream.uid] = float("inf")
-
-
-def _bare(
-    stream: FoundStream,
-    *,
-    labels: tuple[str, ...] = (),
-    types: tuple[str, ...] = (),
-    units: tuple[str, ...] = (),
-    described: bool = False,
-    trouble: str = "",
-) -> StreamFacts:
-    return StreamFacts(
-        name=stream.name,
-        type=stream.type,
-        rate=stream.rate,
-        channels=stream.channels,
-        format=stream.format,
-        source_id=stream.source_id,
-        host=stream.host,
-        uid=stream.uid,
-        labels=labels,
-        types=types,
-        units=units,
-        described=described,
-        trouble=trouble,
-    )
+            self._described[uid] = StreamFacts(stream.header, trouble=in_window(error))
+            ask_at = time.monotonic() + ASK_AGAIN_S
+        self._ask_at[uid] = ask_at

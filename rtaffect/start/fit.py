@@ -27,8 +27,9 @@ from rtaffect.start.found import (
     asks_of_protocol,
     trouble_of,
 )
-from rtaffect.start.streams import Ready, people
+from rtaffect.start.streams import people
 from rtaffect.start.wording import in_window
+from rtaffect.stream.source import StreamInfo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +46,7 @@ class BundleFit:
     wrong: tuple[tuple[str, str], ...] = ()
 
 
-def people_of(choices: Choices, found: Found) -> tuple[tuple[Ready, ...], tuple[Trouble, ...]]:
+def people_of(choices: Choices, found: Found) -> tuple[tuple[StreamInfo, ...], tuple[Trouble, ...]]:
     """Return what the session would use of the ticked streams and boards, and what is wrong with the others."""
     persons, errors = people(choices, found.streams_for(choices))
     wrong = tuple(map(trouble_of, errors))
@@ -53,10 +54,10 @@ def people_of(choices: Choices, found: Found) -> tuple[tuple[Ready, ...], tuple[
         return persons, wrong
     boards = [found.boards.get(text) for text in choices.boards]
     troubles = [board for board in boards if isinstance(board, Trouble)]
-    return (*persons, *(board for board in boards if isinstance(board, Ready))), (*wrong, *troubles)
+    return (*persons, *(board for board in boards if isinstance(board, StreamInfo))), (*wrong, *troubles)
 
 
-def fit_of(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> BundleFit:
+def fit_of(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> BundleFit:
     """Return whether the bundle, or the settings that hold without one, fit the headsets ``persons``."""
     facts = found.bundle(choices)
     if facts is not None and persons:
@@ -90,7 +91,7 @@ def settings_of(choices: Choices, found: Found) -> Settings | None:
 
 
 @functools.lru_cache(maxsize=8)
-def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Ready, ...], blamed: str) -> BundleFit:
+def _fit(given: Space | Operator | None, settings: Settings, people: tuple[StreamInfo, ...], blamed: str) -> BundleFit:
     montages = {person.name: person.channels for person in people}
     wrong = []
     for rate in dict.fromkeys(person.rate for person in people):

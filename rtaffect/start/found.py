@@ -19,9 +19,10 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.sources.sound_devices import SoundDevice
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import path_of
-from rtaffect.start.streams import Ready, StreamFacts
+from rtaffect.start.streams import StreamFacts
 from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker
+from rtaffect.stream.source import StreamInfo
 
 AskKind = Literal[
     "bundle", "featurizer", "sound", "protocol", "allocation", "arm", "recording", "out", "settings", "head", "demo"
@@ -162,7 +163,7 @@ class Found:
         The screens of this computer.
     facts : mapping of Ask to Fact or Trouble
         What was looked at; what is missing is still being looked at.
-    boards : mapping of str to Ready or Trouble
+    boards : mapping of str to StreamInfo or Trouble
         Headsets without LSL that were opened to be shown: what they send, or why they could not be opened.
     """
 
@@ -172,7 +173,7 @@ class Found:
     devices_trouble: str = ""
     screens: tuple[ScreenInfo, ...] = ()
     facts: Mapping[Ask, Fact | Trouble] = field(default_factory=dict)
-    boards: Mapping[str, Ready | Trouble] = field(default_factory=dict)
+    boards: Mapping[str, StreamInfo | Trouble] = field(default_factory=dict)
 
     def get(self, ask: Ask | None) -> Fact | Trouble | None:
         """Return what is known of ``ask``; None while it is looked at, or where there is nothing to ask."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from rtaffect.protocol.allocation import allocation_sha256
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import inspect_protocol
 from rtaffect.sources.clock_offsets import correct
-from rtaffect.sources.xdf import RecordedStreamSummary, XdfRecording
+from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.start.found import (
     AllocationFacts,
@@ -162,9 +163,12 @@ def _recording(ask: Ask) -> RecordingFacts:
         raise RecordingError(f"{file} is a plan, not a recording: choose an XDF file, or a session's folder")
     recorded, warnings = read_xdf(file)
     whole = XdfRecording(file, recorded, warnings)
-    streams = tuple(_recorded(*each) for each in zip(recorded, whole.streams, strict=True))
-    glimpses = {str(stream.number): _glimpse(stream) for stream in recorded if stream.format != "string"}
-    markers = {str(stream.number): _markers(stream) for stream in recorded if stream.format == "string"}
+    streams = tuple(
+        StreamFacts(replace(each.header, uid=str(each.number)), described=True, span=summary.span)
+        for each, summary in zip(recorded, whole.streams, strict=True)
+    )
+    glimpses = {str(stream.number): _glimpse(stream) for stream in recorded if stream.header.format != "string"}
+    markers = {str(stream.number): _markers(stream) for stream in recorded if stream.header.format == "string"}
     return RecordingFacts(path, streams, whole.end - whole.start, tuple(whole.warnings), session, glimpses, markers)
 
 
@@ -174,29 +178,9 @@ def _markers(stream: RecordedStream) -> tuple[Marker, ...]:
 
 
 def _glimpse(stream: RecordedStream) -> NDArray[Any]:
-    length = round(GLIMPSE_S * max(stream.rate, 1.0))
+    length = round(GLIMPSE_S * max(stream.header.rate, 1.0))
     first = max(0, len(stream.values) // 2 - length // 2)
     return stream.values[first : first + length].copy()
-
-
-def _recorded(stream: RecordedStream, summary: RecordedStreamSummary) -> StreamFacts:
-    return StreamFacts(
-        name=stream.name,
-        type=stream.type,
-        rate=stream.rate,
-        channels=stream.channels,
-        format=stream.format,
-        source_id=stream.source_id,
-        host=stream.host,
-        uid=str(stream.number),
-        labels=stream.labels,
-        types=stream.kinds,
-        units=stream.units,
-        described=True,
-        samples=summary.samples,
-        first=summary.first,
-        last=summary.last,
-    )
 
 
 def _out(ask: Ask) -> FolderFacts:

@@ -12,6 +12,7 @@ import tomli_w
 from platformdirs import user_config_path, user_documents_path
 from pydantic import TypeAdapter, ValidationError
 
+from rtaffect.common.files import write_whole
 from rtaffect.start.choices import Choices
 
 FORMAT: Final = 1
@@ -56,9 +57,7 @@ def remember(choices: Choices) -> str:
     path = memory_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(tomli_w.dumps(content), encoding="utf-8")
-        os.replace(part, path)
+        write_whole(path, tomli_w.dumps(content))
     except OSError as error:
         return f"the choices could not be kept for the next time ({error.strerror}: {path})"
     return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import RtaffectError, SoundError
 from rtaffect.common.montage import is_eog
+from rtaffect.common.worker import Worker
 from rtaffect.observed.participant import STRONGEST_V, WEAKEST_V, typical_amplitude
 from rtaffect.present.trace_state import Traces, TraceScope, lane_height, line_of, most_columns
 from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, portaudio
@@ -57,10 +57,9 @@ class Preview:
         self._prepare = prepare
         self._wanted: tuple[object, Opener | None] = (None, None)
         self._tasks: list[Callable[[], None]] = []
-        self._changed = threading.Condition()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._worker = Worker(name, self._run)
+        self._changed = self._worker.changed
+        self._worker.start()
 
     def show(self, key: object, opener: Opener | None) -> None:
         """Show the source that ``opener`` opens, None for none; nothing happens where ``key`` is shown already."""
@@ -77,20 +76,17 @@ class Preview:
 
     def stop(self) -> None:
         """Close the source and end the thread."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        self._thread.join(JOIN_S)
+        self._worker.stop(JOIN_S)
 
     def _run(self) -> None:
         self._prepare()
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._stopping or bool(self._tasks) or self._wanted[0] != self.shown.key,
+                    lambda: self._worker.stopping or bool(self._tasks) or self._wanted[0] != self.shown.key,
                     AGAIN_S if self.shown.trouble else None,
                 )
-                stopping, tasks = self._stopping, self._tasks
+                stopping, tasks = self._worker.stopping, self._tasks
                 self._tasks = []
                 key, opener = self._wanted
             self._close(key)

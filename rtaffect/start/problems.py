@@ -30,8 +30,9 @@ from rtaffect.start.found import (
 from rtaffect.start.problem import Problem, looked, refused
 from rtaffect.start.problems_session import protocol_problems, results_problems
 from rtaffect.start.problems_sound import sound_problems
-from rtaffect.start.streams import Ready, StreamFacts, missing, queries_of, ticked, twins
+from rtaffect.start.streams import StreamFacts, missing, queries_of, ticked, twins
 from rtaffect.start.wording import in_window
+from rtaffect.stream.source import StreamInfo
 
 #: Without any stream for this long, none is to be expected, s.
 NOBODY_S: Final = 3.0
@@ -132,8 +133,8 @@ def _undescribed(stream: StreamFacts) -> Problem | None:
     """Say why a stream has not said what its channels are; None if it has."""
     if stream.trouble:
         return Problem("streams", stream.trouble)
-    if not stream.described and stream.format != "string":
-        return Problem("streams", f"Stream {stream.name!r} is being asked for its channels", "wait")
+    if not stream.described and stream.header.format != "string":
+        return Problem("streams", f"Stream {stream.header.name!r} is being asked for its channels", "wait")
     return None
 
 
@@ -171,7 +172,7 @@ def _nobody(choices: Choices, found: Found) -> Iterator[Problem]:
         )
 
 
-def _bundle(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: BundleFit) -> Iterator[Problem]:
+def _bundle(choices: Choices, found: Found, persons: tuple[StreamInfo, ...], fit: BundleFit) -> Iterator[Problem]:
     try:
         threads_in(choices.threads)
     except RtaffectError as error:
@@ -211,7 +212,7 @@ def _featurizer(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem("featurizer", fact.text, "note")
 
 
-def _compared(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
+def _compared(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
     """Say with whom people are compared, where that is impossible or may not be meant."""
     alone, against = len(persons) == 1, choices.against
     if against == "group" and alone:

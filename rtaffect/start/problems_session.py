@@ -24,8 +24,8 @@ from rtaffect.start.found import (
     ask_protocol,
 )
 from rtaffect.start.problem import Kind, Problem, looked, refused
-from rtaffect.start.streams import Ready
 from rtaffect.start.wording import in_window
+from rtaffect.stream.source import StreamInfo
 
 #: Less free space than this is no place for a session, bytes.
 LEAST_FREE: Final = 200e6
@@ -78,7 +78,7 @@ def _screen(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem("screen", "Without a protocol the participant's view stays neutral", "note")
 
 
-def results_problems(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
+def results_problems(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
     """Return what is wrong with the participant's code, the session's end, and the place of its results."""
     code = choices.participant.strip()
     if code and not is_code(code):
@@ -112,7 +112,7 @@ def _headless(choices: Choices, found: Found) -> Iterator[Problem]:
     yield Problem("protocol", f'{text}: take headless out of the plan, or give the blocks start = "auto"')
 
 
-def _folder(choices: Choices, found: Found, facts: FolderFacts, persons: tuple[Ready, ...]) -> Iterator[Problem]:
+def _folder(choices: Choices, found: Found, facts: FolderFacts, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
     if not choices.name.strip():
         yield Problem("name", "The new folder of this session has no name: give it one")
     elif any(sign in choices.name for sign in '/\\:*?"<>|') or choices.name.strip() in (".", ".."):
@@ -128,7 +128,7 @@ def _folder(choices: Choices, found: Found, facts: FolderFacts, persons: tuple[R
         yield Problem("folder", f"{message} {duration(needed)}: make room, or choose another disk")
 
 
-def room_s(facts: FolderFacts, persons: tuple[Ready, ...]) -> float:
+def room_s(facts: FolderFacts, persons: tuple[StreamInfo, ...]) -> float:
     """Return for how long these streams can be recorded, s; a sound of 48 kHz is reckoned with."""
     per_second = _BYTES * (sum(person.rate * len(person.channels) for person in persons) + 48_000)
     return max(0.0, facts.free - LEAST_FREE / 2) / per_second

@@ -14,12 +14,13 @@ from rtaffect.start.fields import start_in
 from rtaffect.start.fit import reference_troubles
 from rtaffect.start.found import Found, RecordingFacts, SoundFacts, Trouble, ask_recording, ask_sound
 from rtaffect.start.problem import Problem
-from rtaffect.start.streams import Ready, StreamFacts, ticked
+from rtaffect.start.streams import ticked
 from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker, onset_from
+from rtaffect.stream.source import StreamHeader, StreamInfo
 
 
-def sound_problems(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
+def sound_problems(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
     """Return what is wrong with the sound of a live session or replay."""
     if choices.sound_kind in ("file", "stimulus"):
         yield from _file(choices, found)
@@ -49,13 +50,13 @@ def _live(choices: Choices, found: Found) -> Iterator[Problem]:
         yield from _device(found, choices.speaker, "output", "speaker")
 
 
-def _recorded(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Iterator[Problem]:
+def _recorded(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
     """Say what is wrong with where the sound is in a recording."""
     facts = found.get(ask_recording(choices))
     if not isinstance(facts, RecordingFacts):
         return
     if choices.sound_kind == "stimulus":
-        if not any(s.type.casefold() == "audio" and s.samples for s in facts.streams):
+        if not any(s.header.type.casefold() == "audio" and not s.is_empty for s in facts.streams):
             text = (
                 "The recording has no sound to find the stimulus in: choose 'a file of known beginning', and give its "
                 "marker or time"
@@ -73,14 +74,14 @@ def _recorded(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> Ite
 def _placed(choices: Choices, found: Found, facts: RecordingFacts) -> Iterator[Problem]:
     """Say whether it is known when the sound began, and whether that lies in the recording."""
     marker, sound = choices.onset_marker.strip(), found.get(ask_sound(choices))
-    people = ticked(choices, facts.streams)
+    spans = [stream.span for stream in ticked(choices, facts.streams) if stream.span is not None]
     where = "onset_marker" if marker else "sound_start"
     if marker and choices.sound_start.strip():
         yield Problem(where, "When the file began is told twice, by its time and by a marker: give one of them")
         return
-    if not people:
+    if not spans:
         return
-    start = min(stream.first for stream in people)
+    start = min(span.first for span in spans)
     try:
         begun = start_in(choices.sound_start) or 0.0
         if marker:
@@ -88,7 +89,7 @@ def _placed(choices: Choices, found: Found, facts: RecordingFacts) -> Iterator[P
     except RtaffectError as error:
         yield Problem(where, in_window(error))
         return
-    length = max(stream.last for stream in people) - start
+    length = max(span.last for span in spans) - start
     if isinstance(sound, SoundFacts) and not -sound.seconds < begun < length:
         text = f"The sound ({sound.seconds:.1f} s) would begin at {begun:.1f} s, outside the recording"
         yield Problem(where, f"{text} (0 to {length:.1f} s): correct when it began")
@@ -96,12 +97,12 @@ def _placed(choices: Choices, found: Found, facts: RecordingFacts) -> Iterator[P
 
 def _recorded_markers(choices: Choices, facts: RecordingFacts) -> tuple[Marker, ...]:
     query = Query.parse(choices.marker_stream) if choices.marker_stream.strip() else ANY_MARKERS
-    senders = [stream for stream in facts.streams if stream.meets([query]) and stream.uid in facts.markers]
+    senders = [stream for stream in facts.streams if stream.meets([query]) and stream.header.uid in facts.markers]
     if len(senders) != 1:
         raise SettingsError(
             f"the recording has {len(senders)} streams of markers with {query.describe()}, expected one: choose it"
         )
-    return facts.markers[senders[0].uid]
+    return facts.markers[senders[0].header.uid]
 
 
 def _file(choices: Choices, found: Found) -> Iterator[Problem]:
@@ -134,7 +135,7 @@ def _markers(choices: Choices, found: Found) -> Iterator[Problem]:
     except SettingsError as error:
         yield Problem("marker_stream", in_window(error))
         return
-    senders = [stream for stream in found.streams if stream.meets([query])]
+    senders = [stream.header for stream in found.streams if stream.meets([query])]
     if not senders:
         text = f"No stream of markers with {query.describe()} answers: start the program that plays the stimulus"
         yield Problem("marker_stream", text)
@@ -177,7 +178,7 @@ def _stream(choices: Choices, found: Found) -> Iterator[Problem]:
         query = Query.parse(choices.sound_stream)
         senders = [stream for stream in found.streams if stream.meets([query])]
         for stream in senders:
-            _usable_sound(stream)
+            _usable_sound(stream.header)
     except RtaffectError as error:
         yield Problem(where, in_window(error))
         return
@@ -187,7 +188,7 @@ def _stream(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem(where, f"{len(senders)} streams have the {query.describe()}: choose one by its source_id")
 
 
-def _usable_sound(stream: StreamFacts) -> None:
-    dtype = check_format(stream.name, stream.format)
+def _usable_sound(stream: StreamHeader) -> None:
+    dtype = check_format(stream)
     check_rate(stream.name, "audio", stream.rate, None)
     plan_audio(stream.name, stream.channels, dtype)

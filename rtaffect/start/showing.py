@@ -21,10 +21,10 @@ from rtaffect.start.devices import choose
 from rtaffect.start.fields import rate_in
 from rtaffect.start.found import Found, RecordingFacts, Trouble, ask_recording
 from rtaffect.start.preview import COLUMNS, SHOWN_S, Preview, Signal, SoundRoom, signal_of, status_of, unit_warning
-from rtaffect.start.streams import Ready, StreamFacts, queries_of
+from rtaffect.start.streams import StreamFacts, queries_of
 from rtaffect.start.table import StreamRow
 from rtaffect.start.wording import in_window
-from rtaffect.stream.source import Source
+from rtaffect.stream.source import Source, StreamInfo
 from rtaffect.stream.status import SourceStatus
 
 
@@ -39,7 +39,7 @@ class Previews:
 
     def __init__(self, network: NetworkWatch) -> None:
         self._network = network
-        self._boards: dict[str, Ready | Trouble] = {}
+        self._boards: dict[str, StreamInfo | Trouble] = {}
         self.eeg, self.room = Preview("start preview"), SoundRoom()
         self._traces: SourceTraces | None = None
 
@@ -50,24 +50,23 @@ class Previews:
         if row is not None and row.key[0] == "board":
             self.eeg.show((row.key, *instead), lambda: self._open_board(row.key[1], choices))
         elif stream is not None:
-            self.eeg.show((stream.uid, *instead), lambda: self._open_eeg(stream, choices))
+            self.eeg.show((stream.header.uid, *instead), lambda: self._open_eeg(stream, choices))
         elif row is None or row.query is None:
             # The source of a stream that is gone stays open: it says so, and comes back by itself.
             self.eeg.show(None, None)
         key, opener = self._sound(choices, found)
         self.room.preview.show(key, opener)
 
-    def boards_now(self, row: StreamRow | None) -> dict[str, Ready | Trouble]:
+    def boards_now(self, row: StreamRow | None) -> dict[str, StreamInfo | Trouble]:
         """Return what is known of the boards: that of the selected one is learnt by opening it."""
         shown = self.eeg.shown
         if row is None or row.key[0] != "board" or not isinstance(shown.key, tuple) or shown.key[0] != row.key:
             return self._boards
-        found: Ready | Trouble | None = (
+        found: StreamInfo | Trouble | None = (
             Trouble(in_window(shown.trouble), field_of(shown.trouble)) if shown.trouble else None
         )
         if shown.source is not None:
-            info = shown.source.info
-            found = Ready(info.name, info.channels, info.rate)
+            found = shown.source.info
         if found is not None and found != self._boards.get(row.key[1]):
             self._boards = {**self._boards, row.key[1]: found}
         return self._boards
@@ -102,9 +101,10 @@ class Previews:
         self.room.preview.stop()
 
     def _handle(self, stream: StreamFacts) -> FoundStream:
-        handle = self._network.handle(stream.uid)
+        header = stream.header
+        handle = self._network.handle(header.uid)
         if handle is None:
-            raise StreamError(f"stream {stream.name!r} on {stream.host} does not answer any more: start it again")
+            raise StreamError(f"stream {header.name!r} on {header.host} does not answer any more: start it again")
         return handle
 
     def _open_eeg(self, stream: StreamFacts, choices: Choices) -> Source:
@@ -127,7 +127,7 @@ class Previews:
             queries = queries_of(replace(choices, streams=(choices.sound_stream,)))
             stream = next((s for s in found.streams if s.meets(queries)), None)
             if stream is not None:
-                return ("stream", stream.uid), lambda: LslSource(self._handle(stream), kind="audio")
+                return ("stream", stream.header.uid), lambda: LslSource(self._handle(stream), kind="audio")
         return None, None
 
 
@@ -144,10 +144,10 @@ def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Sign
     facts = found.get(ask_recording(choices))
     if row is None or row.stream is None or not isinstance(facts, RecordingFacts):
         return None, ""
-    stream, values = row.stream, facts.glimpses.get(row.stream.uid)
+    header, values = row.stream.header, facts.glimpses.get(row.stream.header.uid)
     try:
-        rate, unit = rate_in(choices.rate) or stream.rate, choices.unit.strip() or None
-        plan = plan_eeg(stream.name, stream.labels, stream.types, stream.units, choices.channel_names, unit)
+        rate, unit = rate_in(choices.rate) or header.rate, choices.unit.strip() or None
+        plan = plan_eeg(header, choices.channel_names, unit)
     except RtaffectError as error:
         return None, in_window(error)
     if values is None or not len(values) or not rate > 0:

@@ -29,9 +29,10 @@ from rtaffect.start.preview import Signal
 from rtaffect.start.problem import Problem
 from rtaffect.start.problems import all_lines, may_start
 from rtaffect.start.showing import Previews, glimpse
-from rtaffect.start.streams import Ready, toggle, without_query
+from rtaffect.start.streams import toggle, without_query
 from rtaffect.start.table import StreamRow, stream_rows
 from rtaffect.start.wording import in_window
+from rtaffect.stream.source import StreamInfo
 
 #: A field that names, units or rate are typed into is taken for the preview when it has stood still so long, s.
 TYPED_S: Final = 0.6
@@ -49,7 +50,7 @@ class StartState:
         What prevents the start, what is waited for, what should be known.
     rows : tuple of StreamRow
         The table; ``selected`` is the number of the selected line, -1 for none.
-    people : tuple of Ready
+    people : tuple of StreamInfo
         What the session would use of the ticked streams.
     fit : Fit
         Whether the bundle fits them.
@@ -61,7 +62,7 @@ class StartState:
     lines: tuple[Problem, ...]
     rows: tuple[StreamRow, ...]
     selected: int
-    people: tuple[Ready, ...]
+    people: tuple[StreamInfo, ...]
     fit: BundleFit
 
     @property

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rtaffect.common.errors import RtaffectError, SettingsError, StreamError
-from rtaffect.common.montage import is_eog
 from rtaffect.sources.channel_plan import DTYPES, check_format, check_rate, plan_eeg
-from rtaffect.sources.lsl_streams import FoundStream, twins_message
+from rtaffect.sources.lsl_streams import twins_message
 from rtaffect.sources.selection import ANY_EEG, Query, distinct_names, matches_any
+from rtaffect.sources.xdf import Span
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import rate_in
+from rtaffect.stream.source import StreamHeader, StreamInfo
 
 #: Types of streams that are never EEG; they are not listed.
 OTHER_TYPES: Final = frozenset({"audio", "markers", "feedback", "shown"})
@@ -23,65 +23,28 @@ OTHER_TYPES: Final = frozenset({"audio", "markers", "feedback", "shown"})
 class StreamFacts:
     """A stream on the network or in a recording, as far as it is known.
 
-    ``labels``, ``types`` and ``units`` have one text per channel once it is ``described``; ``trouble`` says why it is
-    not. ``samples`` is how many a recording has of it, ``first`` and ``last`` when they begin and end, s.
+    The ``header`` has labels, types and units once it is ``described``; ``trouble`` says why it is not. ``span`` is
+    what a recording has of it.
     """
 
-    name: str
-    type: str
-    rate: float
-    channels: int
-    format: str
-    source_id: str
-    host: str
-    uid: str = ""
-    labels: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
-    units: tuple[str, ...] = ()
+    header: StreamHeader
     described: bool = False
     trouble: str = ""
-    samples: int | None = None
-    first: float = math.nan
-    last: float = math.nan
+    span: Span | None = None
 
     @property
-    def identity(self) -> tuple[str, ...]:
-        """What stays the same when the sender is restarted; as :attr:`FoundStream.identity`."""
-        return self.as_found().identity
-
-    @property
-    def unit(self) -> str:
-        """The declared unit; of several, all."""
-        return "/".join(dict.fromkeys(unit for unit in self.units if unit))
+    def is_empty(self) -> bool:
+        """Whether a recording has nothing of it."""
+        return self.span is not None and not self.span.samples
 
     @property
     def may_be_eeg(self) -> bool:
         """Whether it sends numbers, and is not of a type that means something else."""
-        return self.format in DTYPES and self.type.casefold() not in OTHER_TYPES
+        return self.header.format in DTYPES and self.header.type.casefold() not in OTHER_TYPES
 
     def meets(self, queries: Iterable[Query]) -> bool:
         """Return whether it meets at least one of ``queries``."""
-        return matches_any(queries, self.name, self.type, self.source_id)
-
-    def as_found(self) -> FoundStream:
-        """Return it without its description, as LSL's own look-up gives it."""
-        return FoundStream(
-            self.name, self.type, self.rate, self.channels, self.format, self.source_id, self.host, self.uid, None
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """What a session would use of a stream: channel names, as in its buffer, and rate, Hz."""
-
-    name: str
-    channels: tuple[str, ...]
-    rate: float
-
-    @property
-    def eeg(self) -> int:
-        """How many channels are EEG and not of the eyes."""
-        return sum(not is_eog(name) for name in self.channels)
+        return matches_any(queries, self.header)
 
 
 def queries_of(choices: Choices) -> tuple[Query, ...]:
@@ -100,7 +63,7 @@ def queries_of(choices: Choices) -> tuple[Query, ...]:
 def ticked(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[StreamFacts, ...]:
     """Return the streams that the session would take, in the order of ``streams``."""
     queries = queries_of(choices)
-    return tuple(stream for stream in streams if stream.meets(queries) and stream.samples != 0)
+    return tuple(stream for stream in streams if stream.meets(queries) and not stream.is_empty)
 
 
 def missing(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[Query, ...]:
@@ -128,7 +91,7 @@ def toggle(
         text = _query_for(each, others)
         if text is None:
             kept = ("type=EEG",) if choices.streams is None else choices.streams
-            return kept, _inseparable(each, others)
+            return kept, _inseparable(each.header, [s.header for s in others])
         texts.append(text)
     absent = [f"{query.field}={query.value}" for query in missing(choices, streams)]
     return tuple(dict.fromkeys([*texts, *absent])), ""
@@ -141,8 +104,8 @@ def without_query(choices: Choices, query: Query) -> tuple[str, ...]:
 
 def _query_for(stream: StreamFacts, others: Sequence[StreamFacts]) -> str | None:
     """Return the query that means ``stream`` and none of ``others``: by source_id, else name, else type."""
-    values = (("source_id", stream.source_id), ("name", stream.name), ("type", stream.type))
-    for field, value in values:
+    header = stream.header
+    for field, value in (("source_id", header.source_id), ("name", header.name), ("type", header.type)):
         if value.strip():
             text = f"{field}={value}"
             if not any(other.meets([Query.parse(text)]) for other in others):
@@ -150,7 +113,7 @@ def _query_for(stream: StreamFacts, others: Sequence[StreamFacts]) -> str | None
     return None
 
 
-def _inseparable(stream: StreamFacts, others: Sequence[StreamFacts]) -> str:
+def _inseparable(stream: StreamHeader, others: Sequence[StreamHeader]) -> str:
     values = {"name": stream.name, "source_id": stream.source_id, "type": stream.type}
     same = next((s for s in others if s.name == stream.name or s.type == stream.type), None)
     other = f" from {same.name!r} ({same.type}) on {same.host}" if same is not None else ""
@@ -164,14 +127,15 @@ def _inseparable(stream: StreamFacts, others: Sequence[StreamFacts]) -> str:
 def twins(streams: Sequence[StreamFacts]) -> tuple[str, ...]:
     """Return what is said of each set of streams that could not be told apart after a loss."""
     said: dict[tuple[str, ...], str] = {}
-    for stream in streams:
-        same = [s for s in streams if s.identity == stream.identity]
+    headers = [stream.header for stream in streams]
+    for header in headers:
+        same = [other for other in headers if other.identity == header.identity]
         if len(same) > 1:
-            said[stream.identity] = twins_message([s.as_found() for s in same])
+            said[header.identity] = twins_message(same)
     return tuple(said.values())
 
 
-def ready(choices: Choices, stream: StreamFacts, name: str) -> Ready:
+def ready(choices: Choices, stream: StreamHeader, name: str) -> StreamInfo:
     """Return what a session would make of a described stream, called ``name``; the session's own checks.
 
     Raises
@@ -179,28 +143,29 @@ def ready(choices: Choices, stream: StreamFacts, name: str) -> Ready:
     SettingsError, StreamError
         If names, units, rate or format do not do.
     """
-    check_format(stream.name, stream.format)
+    check_format(stream)
     rate = check_rate(stream.name, "eeg", stream.rate, rate_in(choices.rate))
-    plan = plan_eeg(
-        stream.name, stream.labels, stream.types, stream.units, choices.channel_names, choices.unit.strip() or None
-    )
-    return Ready(name, plan.names, rate)
+    plan = plan_eeg(stream, choices.channel_names, choices.unit.strip() or None)
+    origin = "xdf" if choices.mode == "replay" else "lsl"
+    return StreamInfo(name, "eeg", rate, plan.names, origin, stream.source_id, stream.host)
 
 
-def people(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[tuple[Ready, ...], tuple[RtaffectError, ...]]:
+def people(
+    choices: Choices, streams: Sequence[StreamFacts]
+) -> tuple[tuple[StreamInfo, ...], tuple[RtaffectError, ...]]:
     """Return what the session would make of the ticked streams that can be used, and what is wrong with the others.
 
     Streams that have not been described yet are in neither.
     """
     chosen = ticked(choices, streams)
-    names = distinct_names([(stream.name, stream.source_id) for stream in chosen])
-    usable: list[Ready] = []
+    names = distinct_names([(stream.header.name, stream.header.source_id) for stream in chosen])
+    usable: list[StreamInfo] = []
     wrong: list[RtaffectError] = []
     for stream, name in zip(chosen, names, strict=True):
-        if stream.format in DTYPES and not stream.described:
+        if stream.header.format in DTYPES and not stream.described:
             continue
         try:
-            usable.append(ready(choices, stream, name))
+            usable.append(ready(choices, stream.header, name))
         except (SettingsError, StreamError) as error:
             wrong.append(error)
     return tuple(usable), tuple(wrong)

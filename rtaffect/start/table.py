@@ -31,7 +31,8 @@ from rtaffect.start.found import (
     in_effect,
 )
 from rtaffect.start.problems_session import room_s
-from rtaffect.start.streams import Ready, StreamFacts, missing, ticked
+from rtaffect.start.streams import StreamFacts, missing, ticked
+from rtaffect.stream.source import StreamInfo
 
 Mark = Literal["good", "idle", "warn", "bad"]
 
@@ -62,21 +63,23 @@ def stream_rows(choices: Choices, found: Found) -> tuple[StreamRow, ...]:
     streams = found.streams_for(choices)
     chosen = ticked(choices, streams)
     listed_ones = [stream for stream in streams if stream.may_be_eeg or stream in chosen]
-    listed_ones.sort(key=lambda stream: stream.type.casefold() != "eeg")
+    listed_ones.sort(key=lambda stream: stream.header.type.casefold() != "eeg")
     rows: list[StreamRow] = []
     for stream in listed_ones:
-        twin = sum(row.key[:-1] == stream.identity for row in rows)
-        rows.append(_row(stream, stream in chosen, (*stream.identity, str(twin))))
+        identity = stream.header.identity
+        twin = sum(row.key[:-1] == identity for row in rows)
+        rows.append(_row(stream, stream in chosen, (*identity, str(twin))))
     rows += [_board(text, found) for text in choices.boards if choices.mode == "live"]
     rows += [_absent(query, choices.mode == "replay") for query in missing(choices, streams)]
     return tuple(rows)
 
 
 def _row(stream: StreamFacts, is_ticked: bool, key: tuple[str, ...]) -> StreamRow:
-    rate = f"{stream.rate:g} Hz" if stream.rate > 0 else "irregular"
-    unit = stream.unit or ("not declared" if stream.described else "")
-    cells = (stream.name, stream.type, rate, str(stream.channels), unit, stream.host, stream.source_id)
-    names = ", ".join(stream.labels) if any(stream.labels) else "no channel names declared"
+    header = stream.header
+    rate = f"{header.rate:g} Hz" if header.rate > 0 else "irregular"
+    unit = header.unit or ("not declared" if stream.described else "")
+    cells = (header.name, header.type, rate, str(header.channels), unit, header.host, header.source_id)
+    names = ", ".join(header.labels) if any(header.labels) else "no channel names declared"
     hint = stream.trouble or (names if stream.described else "")
     mark: Mark = "bad" if stream.trouble else "good" if is_ticked else "idle"
     return StreamRow(key, is_ticked, mark, cells, hint, stream)
@@ -84,7 +87,7 @@ def _row(stream: StreamFacts, is_ticked: bool, key: tuple[str, ...]) -> StreamRo
 
 def _board(text: str, found: Found) -> StreamRow:
     name, known = text.partition("?")[0], found.boards.get(text)
-    if isinstance(known, Ready):
+    if isinstance(known, StreamInfo):
         hint = ", ".join(known.channels)
         cells = (name, "board", f"{known.rate:g} Hz", str(len(known.channels)), "", "this computer", "")
         return StreamRow(("board", text), True, "good", cells, hint)
@@ -139,7 +142,7 @@ def sound_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def bundle_lines(choices: Choices, found: Found, persons: tuple[Ready, ...], fit: BundleFit) -> tuple[Line, ...]:
+def bundle_lines(choices: Choices, found: Found, persons: tuple[StreamInfo, ...], fit: BundleFit) -> tuple[Line, ...]:
     """Return the summary of the bundle, and whether it fits."""
     facts = found.bundle(choices)
     if facts is None:
@@ -163,7 +166,7 @@ def _rows(space: str, rows: int, channels: int) -> str:
     return f"{rows} rows ({space}) from {channels} channels"
 
 
-def _fits(fit: BundleFit, persons: tuple[Ready, ...]) -> Line:
+def _fits(fit: BundleFit, persons: tuple[StreamInfo, ...]) -> Line:
     if not persons:
         return Line("fit: tick a stream to see whether it fits", "idle")
     if fit.wrong or fit.space is None or fit.whole is None:
@@ -232,7 +235,7 @@ def allocation_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     )
 
 
-def results_lines(choices: Choices, found: Found, persons: tuple[Ready, ...]) -> tuple[Line, ...]:
+def results_lines(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> tuple[Line, ...]:
     """Return how much room there is for the results."""
     facts = found.get(ask_out(choices))
     if not isinstance(facts, FolderFacts):

@@ -8,7 +8,6 @@ for bit, for every chunking of the input.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
+from rtaffect.common.files import sha256_of
 
 SAMPLE_RATE: Final = 16_000
 
@@ -149,7 +149,7 @@ def sound_sha256(sound: Float32Array) -> str:
     64 hexadecimal digits: SHA-256 of the samples as little-endian int16.
     """
     quantised = np.rint(np.clip(sound, -1.0, 1.0) * np.float32(_FULL_SCALE)).astype("<i2")
-    return hashlib.sha256(quantised.tobytes()).hexdigest()
+    return sha256_of(quantised.tobytes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -40,29 +40,25 @@ def volts_per(unit: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamInfo:
-    """What a source declares of itself.
-
-    ``rate`` is nominal, Hz. Samples in the buffer are volts for EEG and full scale +-1 for audio, whatever the
-    device sends. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard', 'brainflow', 'fieldtrip').
-    """
-
-    name: str
-    kind: Literal["eeg", "audio"]
-    rate: float
-    channels: tuple[str, ...]
-    origin: str
-    source_id: str = ""
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class StreamHeader:
-    """What a recording says of a stream, as the device sends it: before names, units or rates are replaced.
+    """What a stream says of itself, on the network, in a recording or by its driver.
 
-    ``rate`` is nominal, Hz (0: irregular); ``format`` the LSL name of the values' type ('float32', 'int16', 'string',
-    ...). ``labels``, ``units`` and ``types`` have one text per channel, '' where nothing is said. ``xml`` is the whole
-    description of an LSL stream, empty for other sources.
+    It stands before names, units or rates are replaced, and is the one description from which all others are made.
+
+    Attributes
+    ----------
+    name, type
+        As its sender calls it and what it carries ('EEG', 'Audio', 'Markers', ...).
+    rate
+        Nominal, Hz (0: irregular).
+    format
+        LSL's name of the values' type ('float32', 'int16', 'string', ...).
+    labels, units, types
+        One text per channel, '' where nothing is said; units and types may be left out.
+    source_id, host, uid
+        Its sender; ``uid`` is new at each start of an LSL outlet, and '' for other sources.
+    xml
+        The whole description of an LSL stream, '' for other sources.
     """
 
     name: str
@@ -74,7 +70,64 @@ class StreamHeader:
     types: tuple[str, ...] = ()
     source_id: str = ""
     host: str = ""
+    uid: str = ""
     xml: str = ""
+
+    def __post_init__(self) -> None:
+        """Let every channel have a unit and a type, be it ''."""
+        object.__setattr__(self, "units", self.units or ("",) * self.channels)
+        object.__setattr__(self, "types", self.types or ("",) * self.channels)
+
+    def uniform(self, unit: str = "") -> StreamHeader:
+        """Return it with one ``unit``, and its own type, in all channels."""
+        return replace(self, units=(unit,) * self.channels, types=(self.type,) * self.channels)
+
+    @property
+    def channels(self) -> int:
+        """How many channels it has."""
+        return len(self.labels)
+
+    @property
+    def unit(self) -> str:
+        """The unit of its channels; where they differ, all, joined by '/'; '' where none is declared."""
+        return "/".join(dict.fromkeys(unit for unit in self.units if unit))
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What stays the same when its sender is restarted; one device may give several types one source_id."""
+        kind = self.type.lower()
+        return (self.source_id, kind) if self.source_id else ("", self.name, kind, self.host)
+
+    def described(self, channels: Sequence[Mapping[str, str]], xml: str = "") -> StreamHeader:
+        """Return it with the label, unit and type that an XML description has for each of its channels.
+
+        A description of another number of channels says nothing.
+        """
+        if len(channels) != self.channels:
+            return replace(self, xml=xml)
+        labels, units, types = (
+            tuple(each.get(key, "").strip() for each in channels) for key in ("label", "unit", "type")
+        )
+        return replace(self, labels=labels, units=units, types=types, xml=xml)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a source gives to the engine; no description of what is sent.
+
+    A :class:`StreamHeader` says what a device declares, this what becomes of it: the channels that are used, by the
+    names that hold here, at the rate that holds here (Hz, nominal). Samples in the buffer are volts for EEG and full
+    scale +-1 for audio, whatever is sent. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard',
+    'brainflow', 'fieldtrip').
+    """
+
+    name: str
+    kind: Literal["eeg", "audio"]
+    rate: float
+    channels: tuple[str, ...]
+    origin: str
+    source_id: str = ""
+    host: str = ""
 
 
 class Tap(Protocol):

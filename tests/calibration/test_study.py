@@ -15,6 +15,7 @@ from rtaffect.record.xdf import RecordedEeg, RecordedMarkers, write_xdf
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.study import REST_S, compose_sounds
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.stream.source import StreamHeader
 from tests.support.helpers import quiet, small_study
 
 
@@ -29,30 +30,33 @@ def test_pyxdf_reads_what_was_written(tmp_path):
     rng = np.random.default_rng(0)
     stamps = 500.0 + np.arange(3000) / 250.0
     stamps[2000:] += 4.0
-    one = RecordedEeg("Müse <1>", "id&1", 250.0, ("Fz", "Cz"), "microvolts", rng.standard_normal((3000, 2)), stamps)
-    two = RecordedEeg("other", "id2", 64.0, ("A",), "V", rng.standard_normal((10, 1)), 500 + np.arange(10) / 64)
+    muse = StreamHeader("Müse <1>", "EEG", 250.0, "float32", ("Fz", "Cz"), source_id="id&1").uniform("microvolts")
+    other = StreamHeader("other", "EEG", 64.0, "float32", ("A",), source_id="id2").uniform("V")
+    one = RecordedEeg(muse, rng.standard_normal((3000, 2)), stamps)
+    two = RecordedEeg(other, rng.standard_normal((10, 1)), 500 + np.arange(10) / 64)
     markers = RecordedMarkers("stimuli", ("first", "zweites ü"), (501.5, 509.25))
     write_xdf(tmp_path / "a.xdf", [one, two], markers)
     streams, _ = pyxdf.load_xdf(tmp_path / "a.xdf", dejitter_timestamps=False)
     found = {s["info"]["name"][0]: s for s in streams}
     assert set(found) == {"Müse <1>", "other", "stimuli"}
     for made in (one, two):
-        stream = found[made.name]
+        stream, header = found[made.header.name], made.header
         np.testing.assert_array_equal(stream["time_stamps"], made.stamps)
         np.testing.assert_array_equal(stream["time_series"], made.samples.astype(np.float32))
         info = stream["info"]
         assert info["type"] == ["EEG"]
-        assert float(info["nominal_srate"][0]) == made.rate
-        assert info["source_id"] == [made.source_id]
+        assert float(info["nominal_srate"][0]) == header.rate
+        assert info["source_id"] == [header.source_id]
         channels = info["desc"][0]["channels"][0]["channel"]
-        assert [(c["label"][0], c["unit"][0]) for c in channels] == [(c, made.unit) for c in made.channels]
+        assert [(c["label"][0], c["unit"][0]) for c in channels] == list(zip(header.labels, header.units, strict=True))
         assert int(stream["footer"]["info"]["sample_count"][0]) == len(made.stamps)
     assert [m[0] for m in found["stimuli"]["time_series"]] == list(markers.texts)
     np.testing.assert_array_equal(found["stimuli"]["time_stamps"], markers.stamps)
 
 
 def test_an_empty_recording_is_readable(tmp_path):
-    nothing = RecordedEeg("a", "a", 250.0, ("Fz",), "V", np.empty((0, 1)), np.empty(0))
+    header = StreamHeader("a", "EEG", 250.0, "float32", ("Fz",), source_id="a").uniform("V")
+    nothing = RecordedEeg(header, np.empty((0, 1)), np.empty(0))
     write_xdf(tmp_path / "a.xdf", [nothing])
     (stream,), _ = pyxdf.load_xdf(tmp_path / "a.xdf")
     assert len(stream["time_stamps"]) == 0

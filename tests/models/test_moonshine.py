@@ -81,16 +81,20 @@ def test_one_pass_for_all_layers_holds_every_layer_once(tmp_path):
     assert products(None) == products(5) > products(2) > products(0)
 
 
+#: Samples that a frame depends on: of the three convolutions, each with its width and the stride of those before it.
+RECEPTIVE_FIELD = 127 + (7 - 1) * 64 + (3 - 1) * 64 * 3
+
+
 @pytest.mark.parametrize("n", [16_000, 16_384, 40_123, 79_999, 80_000])
 def test_the_frame_grid_is_the_documented_one(n):
-    frames = (n - moonshine.RECEPTIVE_FIELD) // moonshine.FRAME_STRIDE + 1
-    assert (moonshine.FRAME_STRIDE, moonshine.RECEPTIVE_FIELD) == (384, 895)
+    frames = (n - RECEPTIVE_FIELD) // moonshine.FRAME_STRIDE + 1
+    assert (moonshine.FRAME_STRIDE, RECEPTIVE_FIELD) == (384, 895)
     assert hidden_states(noise(n), 0).shape == (frames, moonshine.HIDDEN_SIZE)
 
 
 def test_the_averaged_frames_of_a_full_context_are_those_centred_in_its_newest_second():
     frames = len(hidden_states(noise(80_000), 0))
-    centres = moonshine.FRAME_STRIDE * np.arange(frames) + moonshine.RECEPTIVE_FIELD // 2
+    centres = moonshine.FRAME_STRIDE * np.arange(frames) + RECEPTIVE_FIELD // 2
     assert np.flatnonzero(centres >= 64_000).tolist() == list(range(frames - moonshine.POOLED_FRAMES, frames))
 
 

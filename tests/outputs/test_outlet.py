@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -34,6 +34,7 @@ from rtaffect.outputs.outlet import (
 from rtaffect.sources.lsl_streams import find_stream, read_info
 from rtaffect.sources.selection import Query
 from tests.support.fake_feedback import fake_session, region_rows
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 ROWS = ("Fz", "Cz", "Pz")
@@ -210,13 +211,6 @@ def example() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_the_psychopy_example_reads_the_stream(example: ModuleType, outlet: FeedbackOutlet) -> None:

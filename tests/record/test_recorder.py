@@ -24,7 +24,7 @@ from rtaffect.common.errors import SettingsError
 from rtaffect.record.recorder import Recorder
 from rtaffect.record.xdf_writer import XdfWriter, count, header_xml
 from rtaffect.simulation.headset import Jitter, SimulatedHeadset
-from rtaffect.sources import lsl, lsl_markers
+from rtaffect.sources import lsl_inlet
 from rtaffect.sources.clock_offsets import Segment, SenderClock, correct
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
@@ -37,6 +37,7 @@ from rtaffect.stream.markers import Marker
 from rtaffect.stream.source import StreamHeader
 from tests.stream.test_markers import Stimulus
 from tests.support.recording_child import EEG, LIMIT
+from tests.support.waiting import wait_for
 from tests.support.xdf_writer import BOUNDARY, BOUNDARY_UUID, chunk
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +91,7 @@ def test_every_number_format_is_written(path: Path, number: str) -> None:
         np.testing.assert_array_equal(found, values)
     np.testing.assert_array_equal(theirs["time_stamps"], stamps)
     np.testing.assert_array_equal(ours.stamps, stamps)
-    assert (ours.rate, ours.labels, ours.units, ours.source_id) == (99.9, ("a", "b"), ("V", "V"), "cap")
+    assert ours.header == replace(EEG, format=number, rate=99.9)
 
 
 def test_texts_of_any_length_and_script_are_written(path: Path) -> None:
@@ -224,7 +225,7 @@ def test_all_streams_come_onto_one_clock(path: Path) -> None:
     assert all("footer" in stream for stream in found.values())
     recorded = XdfRecording.open(path)
     assert recorded.warnings == []
-    assert [stream.name for stream in recorded.streams] == [
+    assert [stream.header.name for stream in recorded.streams] == [
         "Cap",
         "Mic",
         "rtaffect-markers",
@@ -444,13 +445,6 @@ def apart(folder: Path) -> Path | None:
     return wrapper
 
 
-def wait_for(condition, timeout: float = 8.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(0.01)
-
-
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Live:
     """A headset with jitter that goes away and comes back with another clock, and markers, recorded from real LSL."""
@@ -462,8 +456,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Live:
         for part in (volts[:2500], volts[2500:])
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lsl, "OFFSET_S", 0.2)
-        patch.setattr(lsl_markers, "OFFSET_S", 0.2)
+        patch.setattr(lsl_inlet, "OFFSET_S", 0.2)
         program = Stimulus()
         with pytest.MonkeyPatch.context() as python:
             if other:
@@ -530,7 +523,7 @@ def test_pyxdf_finds_the_same_times(session: Live) -> None:
     found = streams_in(session.path, dejitter_timestamps=False)
     (headset,) = (stream for stream in found.values() if stream["info"]["type"] == ["EEG"])
     assert headset["info"]["desc"][0]["channels"][0]["channel"][1]["label"] == ["Cz"]
-    (recorded,) = (stream for stream in read_xdf(session.path)[0] if stream.type == "EEG")
+    (recorded,) = (stream for stream in read_xdf(session.path)[0] if stream.header.type == "EEG")
     corrected = correct(recorded.stamps, recorded.clock_times, recorded.clock_values, recorded.segments)
     np.testing.assert_allclose(headset["time_stamps"], corrected.stamps, atol=1e-3)
     (markers,) = (stream for stream in found.values() if stream["info"]["type"] == ["Markers"])

@@ -13,23 +13,17 @@ import pylsl
 import pytest
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources import brainflow_board, polled
+from rtaffect.sources import brainflow_board, live
 from rtaffect.sources.brainflow_board import BrainFlowSource
 from rtaffect.sources.brainflow_library import brainflow
 from rtaffect.sources.host_clock import HostClock
 from rtaffect.sources.package_counter import Numbering, PackageCounter, numbering
 from tests.support.cyton_emulator import MICROVOLTS, CytonEmulator
 from tests.support.recording_tap import RecordingTap
+from tests.support.waiting import wait_for
 
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal (POSIX)")
 CYTON = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2")
-
-
-def wait_for(condition: Callable[[], Any], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(0.005)
 
 
 def status(source: BrainFlowSource) -> Any:
@@ -110,7 +104,7 @@ def recording(tmp_path: Path) -> Path:
 def test_a_recorded_file_is_played_and_ends(
     recording: Path, opened: Callable[..., BrainFlowSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polled, "STALL_S", 0.3)
+    monkeypatch.setattr(live, "STALL_S", 0.3)
     source = opened("playback_file", parameters={"master_board": "synthetic", "file": str(recording)}, rate=250)
     wait_for(lambda: status(source).state == "ended")
     assert "no more" in status(source).message
@@ -149,7 +143,7 @@ def test_lost_packages_begin_segments_and_are_counted(opened: Callable[..., Brai
 def test_a_silent_board_is_opened_again_unless_another_one_would_be_held_up(
     opened: Callable[..., BrainFlowSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polled, "STALL_S", 0.15)
+    monkeypatch.setattr(live, "STALL_S", 0.15)
     monkeypatch.setattr(brainflow_board, "LOST_S", 0.4)
     other = opened("synthetic")
     with CytonEmulator() as cyton:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rtaffect.common.errors import StreamError
 from rtaffect.common.montage import is_eog
 from rtaffect.sources.channel_plan import plan_eeg
+from rtaffect.stream.source import StreamHeader
 
 LABELS = ("Fp1", "EXG1", "Cz", "Status")
-TYPES = ("EEG", "EOG", "EEG", "misc")
-UNITS = ("uV", "mV", "uV", "")
+SENT = StreamHeader("s", "EEG", 250.0, "float32", LABELS, ("uV", "mV", "uV", ""), ("EEG", "EOG", "EEG", "misc"))
 
 
 def test_eyes_come_behind_the_eeg_in_volts():
-    plan = plan_eeg("s", LABELS, TYPES, UNITS)
+    plan = plan_eeg(SENT)
     assert plan.names == ("Fp1", "Cz", "EOG EXG1")
     np.testing.assert_allclose(plan.apply(np.array([[1.0, 2.0, 3.0, 4.0]])), [[1e-6, 3e-6, 2e-3]])
 
 
 def test_eyes_without_a_unit_have_that_of_the_eeg():
-    plan = plan_eeg("s", LABELS, TYPES, ("uV", "", "uV", ""))
+    plan = plan_eeg(replace(SENT, units=("uV", "", "uV", "")))
     np.testing.assert_allclose(plan.scale, 1e-6)
 
 
@@ -34,12 +36,12 @@ def test_eyes_without_a_unit_have_that_of_the_eeg():
     ],
 )
 def test_names_may_be_given_of_the_eeg_of_all_in_use_or_of_all(given, names):
-    assert plan_eeg("s", LABELS, TYPES, UNITS, channels=given).names == names
+    assert plan_eeg(SENT, channels=given).names == names
 
 
 def test_a_wrong_number_of_names():
     with pytest.raises(StreamError, match="3 channels but 5 names"):
-        plan_eeg("s", LABELS, TYPES, UNITS, channels=tuple("ABCDE"))
+        plan_eeg(SENT, channels=tuple("ABCDE"))
 
 
 @pytest.mark.parametrize(

@@ -16,20 +16,14 @@ import pylsl
 import pytest
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources import polled
+from rtaffect.sources import live
 from rtaffect.sources.fieldtrip_buffer import FieldTripSource
 from tests.support.fieldtrip_server import FieldTripServer
 from tests.support.recording_tap import RecordingTap
+from tests.support.waiting import wait_for
 
 NAMES = ("Fz", "Cz", "Pz")
 RATE = 500.0
-
-
-def wait_for(condition: Callable[[], Any], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(0.002)
 
 
 def ramp(first: int, n: int) -> np.ndarray:
@@ -161,7 +155,7 @@ def test_a_buffer_that_is_flushed_goes_on_with_a_new_segment(
 def test_a_server_that_goes_is_lost_and_connected_again_if_it_is_as_before(
     opened: Callable[..., FieldTripSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polled, "RETRY_S", 0.05)
+    monkeypatch.setattr(live.LiveSource, "retry_s", 0.05)
     with FieldTripServer() as server:
         server.put_header(RATE, 3, names=NAMES)
         source = opened(server)
@@ -184,7 +178,7 @@ def test_a_server_that_goes_is_lost_and_connected_again_if_it_is_as_before(
 def test_silence_is_a_stall(
     server: FieldTripServer, opened: Callable[..., FieldTripSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polled, "STALL_S", 0.1)
+    monkeypatch.setattr(live, "STALL_S", 0.1)
     source = opened(server)
     wait_for(lambda: status(source).state == "stalled")
     assert "has sent nothing" in status(source).message

@@ -17,6 +17,7 @@ from rtaffect.common.errors import StreamError
 from rtaffect.simulation.headset import Blank, Drop, Reopen, SimulatedHeadset, Stall
 from rtaffect.sources.lsl import LslSource, describe_streams, find_stream, find_streams
 from rtaffect.sources.selection import ANY_EEG, Query
+from tests.support.waiting import wait_for
 
 RATE = 250.0
 NAMES = ("Fz", "Cz", "Pz", "Oz")
@@ -35,15 +36,6 @@ def headset(samples=None, rate=RATE, channels=NAMES, **options):
 
 def found(simulated):
     return find_stream(Query("name", simulated.name), settle=0.2)
-
-
-def wait_for(condition, timeout):
-    """Return the seconds until ``condition()`` holds."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < timeout, f"not within {timeout} s"
-        time.sleep(0.01)
-    return time.monotonic() - start
 
 
 def state(source):
@@ -166,7 +158,7 @@ def test_two_headsets_at_once(connect):
     left, right = noise(10, seed=1), noise(10, seed=2)
     with headset(left) as one, headset(right) as two:
         streams = find_streams()
-        assert [s.name for s in streams] == sorted((one.name, two.name))
+        assert [s.header.name for s in streams] == sorted((one.name, two.name))
         sources = {s.info.name: s for s in (connect(one), connect(two))}
         for simulated, volts in ((one, left), (two, right)):
             samples, numbers = received(sources[simulated.name], simulated.onset, RATE)
@@ -304,6 +296,6 @@ def test_devices_are_described():
         streams = {s.name: s for s in describe_streams(timeout=0.7)}
     stream = streams[simulated.name]
     assert (stream.type, stream.rate, stream.channels, stream.format) == ("EEG", RATE, 4, "float32")
-    assert (stream.unit, stream.channel_names) == ("microvolts", NAMES)
+    assert (stream.unit, stream.labels) == ("microvolts", NAMES)
     assert stream.host
     assert stream.uid

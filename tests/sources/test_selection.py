@@ -4,6 +4,11 @@ import pytest
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, Query, describe_all, matches_any
+from rtaffect.stream.source import StreamHeader
+
+
+def sent(name: str, kind: str, source_id: str) -> StreamHeader:
+    return StreamHeader(name, kind, 0.0, "float32", ("",), source_id=source_id)
 
 
 @pytest.mark.parametrize(
@@ -23,17 +28,17 @@ def test_text_becomes_a_query(text: str, expected: Query) -> None:
 
 def test_names_and_source_ids_are_exact() -> None:
     query = Query.parse("Muse")
-    assert query.matches("Muse", "EEG", "1")
-    assert not query.matches("muse", "EEG", "Muse")
-    assert not query.matches("Muse 2", "EEG", "Muse")
-    assert Query.parse("source_id=Muse").matches("x", "y", "Muse")
-    assert not Query.parse("source_id=Muse").matches("Muse", "y", "muse")
+    assert query.matches(sent("Muse", "EEG", "1"))
+    assert not query.matches(sent("muse", "EEG", "Muse"))
+    assert not query.matches(sent("Muse 2", "EEG", "Muse"))
+    assert Query.parse("source_id=Muse").matches(sent("x", "y", "Muse"))
+    assert not Query.parse("source_id=Muse").matches(sent("Muse", "y", "muse"))
 
 
 def test_types_are_compared_without_case() -> None:
-    assert ANY_EEG.matches("x", "eeg", "")
-    assert ANY_AUDIO.matches("x", "AUDIO", "")
-    assert not ANY_EEG.matches("EEG", "Markers", "EEG")
+    assert ANY_EEG.matches(sent("x", "eeg", ""))
+    assert ANY_AUDIO.matches(sent("x", "AUDIO", ""))
+    assert not ANY_EEG.matches(sent("EEG", "Markers", "EEG"))
 
 
 @pytest.mark.parametrize(
@@ -53,10 +58,10 @@ def test_queries_describe_themselves() -> None:
 
 def test_one_of_several_queries_is_enough() -> None:
     queries = [Query.parse("ANT"), ANY_AUDIO]
-    assert matches_any(queries, "ANT", "EEG", "")
-    assert matches_any(queries, "x", "audio", "")
-    assert not matches_any(queries, "x", "EEG", "")
-    assert not matches_any([], "ANT", "EEG", "")
+    assert matches_any(queries, sent("ANT", "EEG", ""))
+    assert matches_any(queries, sent("x", "audio", ""))
+    assert not matches_any(queries, sent("x", "EEG", ""))
+    assert not matches_any([], sent("ANT", "EEG", ""))
 
 
 def test_a_query_is_frozen() -> None:

@@ -311,8 +311,9 @@ class TestStampsWithoutDevice:
         live = source.buffer.read(0, np.inf)
         recorded = XdfRecording.open(tmp_path / "a.xdf")
         (stream,) = recorded.streams
-        assert (stream.type, stream.rate, stream.channels, stream.source_id) == ("Audio", 48000.0, 2, "ALSA:Mic")
-        assert stream.samples == len(live.times) == 480 * 200
+        header = stream.header
+        assert (header.type, header.rate, header.channels, header.source_id) == ("Audio", 48000.0, 2, "ALSA:Mic")
+        assert stream.span.samples == len(live.times) == 480 * 200
         replayed = recorded.audio_source()
         replayed.advance(np.inf)
         block = replayed.buffer.read(0, np.inf)

@@ -80,9 +80,9 @@ def test_the_summary_tells_what_is_in_the_file(write: Write) -> None:
     marks = FakeStream(["go", "stop"], np.array([1.0, 2.5]), "Marks", "Markers", 0.0, "string")
     recording = XdfRecording.open(write(eeg(even(1, 5.0)), marks))
     ant, text = recording.streams
-    assert (ant.samples, ant.unit, ant.names, ant.first) == (100, "microvolts", LABELS, 5.0)
-    assert ant.last == pytest.approx(5.99)
-    assert (text.format, text.samples, text.first, text.last) == ("string", 2, 1.0, 2.5)
+    assert (ant.header.unit, ant.header.labels) == ("microvolts", LABELS)
+    assert ant.span == (100, 5.0, pytest.approx(5.99))
+    assert (text.header.format, text.span) == ("string", (2, 1.0, 2.5))
     assert ant.describe() == "'ANT' (EEG, 100 Hz, 3 channels, 100 samples)"
     assert text.describe() == "'Marks' (Markers, irregular rate, 1 channel, 2 samples)"
     assert (recording.start, recording.end) == pytest.approx((1.0, 5.99))
@@ -97,7 +97,7 @@ def test_every_number_format_is_read(write: Write, number: str) -> None:
 def test_each_channel_has_its_own_unit(write: Write) -> None:
     path = write(eeg(even(1), unit=["uV", "mV", "V"]))
     recording = XdfRecording.open(path)
-    assert recording.streams[0].unit == "uV/mV/V"
+    assert recording.streams[0].header.unit == "uV/mV/V"
     samples = played(recording.eeg_sources()[0]).samples
     np.testing.assert_allclose(samples[10], [10e-6, -10e-3, np.sin(10)], rtol=1e-6)
 
@@ -432,7 +432,7 @@ def test_streams_without_samples_are_left_out(write: Write) -> None:
     recording = XdfRecording.open(write(empty, eeg(even(1), offsets=[(0.0, 1.0)])))
     assert [s.info.name for s in recording.eeg_sources()] == ["ANT"]
     assert recording.warnings == ["stream 'Spare' has no samples and is left out"]
-    assert np.isnan(recording.streams[0].first)
+    assert np.isnan(recording.streams[0].span.first)
     recording = XdfRecording.open(write(empty))
     assert "none has samples" in refused(recording.eeg_sources)
     assert np.isnan(recording.start)
@@ -488,7 +488,7 @@ def test_markers_have_their_texts_and_the_recorders_time(write: Write) -> None:
     expected = (Marker("fixation", 101.0), Marker("film ä", 102.5), Marker("end", 109.0))
     assert recording.markers() == expected
     assert recording.markers(Query.parse("Marks")) == expected
-    assert recording.streams[1].samples == 3
+    assert recording.streams[1].span.samples == 3
 
 
 def test_one_stream_of_markers_is_expected(write: Write) -> None:
@@ -523,8 +523,8 @@ def test_a_file_cut_anywhere_keeps_what_is_before_the_cut(tmp_path: Path) -> Non
             continue
         recording = XdfRecording.open(path)
         for k, stream in enumerate(recording.streams):
-            assert stream.samples == ok.samples_before(cut, k)
-        if recording.streams[0].samples:
+            assert stream.span.samples == ok.samples_before(cut, k)
+        if recording.streams[0].span.samples:
             block = played(recording.eeg_sources([Query.parse("ANT")])[0])
             np.testing.assert_allclose(block.samples[:, 0], np.arange(len(block.times)) * 1e-6, rtol=1e-6)
             kept.add(len(block.times))
@@ -547,7 +547,7 @@ def test_what_is_before_unreadable_damage_is_kept(tmp_path: Path) -> None:
     # Where the next chunk should begin, a width that no chunk has, then one boundary and a header that is no XML.
     path.write_bytes(ok.data[:at] + b"\x07" * 40 + chunk(BOUNDARY, BOUNDARY_UUID) + chunk(STREAM_HEADER, b"\1\0\0\0<?"))
     recording = XdfRecording.open(path)
-    assert recording.streams[0].samples == 100
+    assert recording.streams[0].span.samples == 100
     assert "before the damage" in recording.warnings[0]
 
 
@@ -573,7 +573,7 @@ def test_zeros_at_the_end_do_no_harm(write: Write) -> None:
     path = write(eeg(even(2)))
     path.write_bytes(path.read_bytes() + bytes(4096))
     recording = XdfRecording.open(path)
-    assert recording.streams[0].samples == 200
+    assert recording.streams[0].span.samples == 200
     assert recording.warnings
 
 
@@ -594,10 +594,10 @@ def test_gzipped_files_are_read(tmp_path: Path) -> None:
     whole = gzip.compress(image([eeg(even(20))]).data)
     path = tmp_path / "session.xdfz"
     path.write_bytes(whole)
-    assert XdfRecording.open(path).streams[0].samples == 2000
+    assert XdfRecording.open(path).streams[0].span.samples == 2000
     path.write_bytes(whole[: len(whole) // 2])
     recording = XdfRecording.open(path)
-    assert 0 < recording.streams[0].samples < 2000
+    assert 0 < recording.streams[0].span.samples < 2000
     assert "compression does not end" in recording.warnings[0]
     path.write_bytes(whole[:12] + bytes(90))
     assert "damaged" in refused(lambda: XdfRecording.open(path))

@@ -46,6 +46,7 @@ from rtaffect.start.table import (
     results_lines,
     session_lines,
 )
+from rtaffect.stream.source import StreamHeader
 from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, recording_in, story_in
 
 MUSE = ("TP9", "AF7", "AF8", "TP10")
@@ -56,20 +57,22 @@ MICROPHONE = SoundDevice(1, "Microphone", "ALSA", 1, 0, 48000.0, 0.01, 0.0, True
 
 def stream(name: str = "ANT", labels: tuple[str, ...] = CHANNELS, **changes: object) -> StreamFacts:
     """A described stream of EEG in microvolts at 250 Hz."""
-    count = len(labels)
-    facts = StreamFacts(
-        name, "EEG", 250.0, count, "float32", f"id-{name}", "lab-2", f"uid-{name}", labels, ("",) * count,
-        ("uV",) * count, True,
-    )  # fmt: skip
-    return replace(facts, **changes)
+    header = StreamHeader(name, "EEG", 250.0, "float32", labels, ("uV",) * len(labels), **_sender(name))
+    known = {key: changes.pop(key) for key in ("described", "trouble") if key in changes}
+    return StreamFacts(replace(header, **changes), **{"described": True, **known})
+
+
+def _sender(name: str) -> dict[str, str]:
+    return {"source_id": f"id-{name}", "host": "lab-2", "uid": f"uid-{name}"}
 
 
 def markers(name: str = "PsychoPy") -> StreamFacts:
-    return StreamFacts(name, "Markers", 0.0, 1, "string", f"id-{name}", "lab-2", f"uid-{name}")
+    return StreamFacts(StreamHeader(name, "Markers", 0.0, "string", ("",), **_sender(name)))
 
 
 def sound_stream(name: str = "Room", rate: float = 16_000.0, channels: int = 1) -> StreamFacts:
-    return StreamFacts(name, "Audio", rate, channels, "float32", f"id-{name}", "lab-2", f"uid-{name}", described=True)
+    header = StreamHeader(name, "Audio", rate, "float32", ("",) * channels, **_sender(name))
+    return StreamFacts(header, described=True)
 
 
 @pytest.fixture(scope="module")
@@ -499,7 +502,7 @@ def test_notes_do_not_prevent_the_start(lab):
 class TestTicks:
     def test_all_of_type_eeg_unless_something_is_chosen(self):
         streams = (stream(), stream("Muse", MUSE), stream("Accelerometer", ("x",), type="ACC"))
-        assert [s.name for s in ticked(Choices(), streams)] == ["ANT", "Muse"]
+        assert [s.header.name for s in ticked(Choices(), streams)] == ["ANT", "Muse"]
         chosen, why_not = toggle(Choices(), streams[0], False, streams)
         assert (chosen, why_not) == (("source_id=id-Muse",), "")
         again, _ = toggle(Choices(streams=chosen), streams[2], True, streams)
@@ -517,7 +520,7 @@ class TestTicks:
     def test_one_device_may_give_several_types_one_name_and_id(self):
         eeg, motion = stream("Muse", MUSE, source_id="m"), stream("Muse", ("x",), source_id="m", type="ACC")
         assert toggle(Choices(streams=()), eeg, True, (eeg, motion)) == (("type=EEG",), "")
-        twin = replace(eeg, uid="2")
+        twin = replace(eeg, header=replace(eeg.header, uid="2"))
         chosen, why_not = toggle(Choices(streams=()), eeg, True, (eeg, twin))
         assert chosen == ()
         assert "cannot be told apart" in why_not

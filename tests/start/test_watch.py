@@ -59,7 +59,7 @@ def nothing_left() -> Iterator[None]:
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., StartPresenter]]:
     monkeypatch.setenv("RTAFFECT_CONFIG", str(tmp_path / "config"))
     # Shorter than people need them.
-    monkeypatch.setattr("rtaffect.sources.lsl.STALL_S", 0.5)
+    monkeypatch.setattr("rtaffect.sources.live.STALL_S", 0.5)
     monkeypatch.setattr("rtaffect.start.start_presenter.TYPED_S", 0.1)
     monkeypatch.setattr("rtaffect.start.background.AGAIN_S", 0.1)
     monkeypatch.setattr("rtaffect.start.background.FOLDER_AGAIN_S", 0.2)
@@ -92,12 +92,13 @@ def test_streams_are_found_and_say_of_themselves_what_they_can(names):
     watch = NetworkWatch()
     try:
         wait_for(lambda: sum(s.described for s in watch.streams) == 3)
-        by_name = sorted((s for s in watch.streams if s.name == names["muse"]), key=lambda s: s.labels)
-        assert [s.labels for s in by_name] == [("",) * 4, MUSE]
-        assert [s.unit for s in by_name] == ["", "microvolts"]
-        assert {s.rate for s in by_name} == {256.0}
-        assert len({s.source_id for s in by_name}) == 2
-        assert all(watch.handle(s.uid) is not None for s in watch.streams)
+        by_name = sorted((s for s in watch.streams if s.header.name == names["muse"]), key=lambda s: s.header.labels)
+        headers = [s.header for s in by_name]
+        assert [h.labels for h in headers] == [("",) * 4, MUSE]
+        assert [h.unit for h in headers] == ["", "microvolts"]
+        assert {h.rate for h in headers} == {256.0}
+        assert len({h.source_id for h in headers}) == 2
+        assert all(watch.handle(s.header.uid) is not None for s in watch.streams)
     finally:
         watch.stop()
 
@@ -137,7 +138,11 @@ def test_a_stream_that_vanishes_is_told_and_comes_back(make, monkeypatch):
 def test_the_signal_is_that_of_the_selected_stream_with_what_replaces_its_description(make, names):
     presenter = make(Choices(streams=(f"name={names['muse']}",), sound="none"))
     state = until(presenter, lambda s: sum(bool(row.stream and row.stream.described) for row in s.rows) == 2)
-    (silent,) = [row for row in state.rows if row.stream and row.stream.name == names["muse"] and not row.stream.unit]
+    (silent,) = [
+        row
+        for row in state.rows
+        if row.stream and row.stream.header.name == names["muse"] and not row.stream.header.unit
+    ]
     assert any(line.where == "channels" and "does not name its 4 channels" in line.text for line in state.lines)
     presenter.select(silent.key)
     until(presenter, lambda s: "does not name its 4 channels" in presenter.signal()[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
 from rtaffect.sources.selection import Query
 from rtaffect.stream.markers import Marker, onset_from, onset_so_far
+from tests.support.waiting import wait_for
 
 CHILD = """
 import sys, pylsl
@@ -59,13 +59,6 @@ def stimulus() -> Iterator[Stimulus]:
     program = Stimulus()
     yield program
     program.end()
-
-
-def wait_for(condition, timeout: float = 5.0) -> None:
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < timeout, f"not within {timeout} s"
-        time.sleep(0.01)
 
 
 def test_the_marker_that_is_meant_is_found_among_others():

@@ -16,6 +16,7 @@ import soundfile
 from scipy.io import savemat
 
 from rtaffect.record.xdf import RecordedEeg, write_xdf
+from rtaffect.stream.source import StreamHeader
 from tests.support.helpers import brain_noise
 
 RATE = 128.0
@@ -45,7 +46,8 @@ def write_sounds(folder: Path, names: Sequence[str] = SOUNDS, seconds: float = S
 
 def write_xdf_file(path: Path, volts: np.ndarray, channels: Sequence[str] = CHANNELS, rate: float = RATE) -> None:
     stamps = XDF_START + np.arange(len(volts)) / rate
-    write_xdf(path, [RecordedEeg("amp", "id", rate, channels, "microvolts", volts * 1e6, stamps)])
+    header = StreamHeader("amp", "EEG", rate, "float32", tuple(channels), source_id="id").uniform("microvolts")
+    write_xdf(path, [RecordedEeg(header, volts * 1e6, stamps)])
 
 
 def write_fif(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -102,7 +102,9 @@ class SessionRecording:
         self._session = session
         self._streams, self.notes = read_xdf(session.recording)
         self._devices = _devices(session.recording)
-        self.identities = frozenset(text for each in self._streams for text in (each.host, each.source_id) if text)
+        self.identities = frozenset(
+            text for each in self._streams for text in (each.header.host, each.header.source_id) if text
+        )
 
     def headset(self, name: str) -> Headset:
         """Return the EEG of the headset ``name``.
@@ -118,13 +120,13 @@ class SessionRecording:
         """
         said = next((each for each in headsets_of(self._session) if each.get("name") == name), {})
         stream, chosen = self._stream(name, said), self._session.plan.eeg
-        rate = float(chosen.rate or said.get("rate") or stream.rate)
+        rate = float(chosen.rate or said.get("rate") or stream.header.rate)
         if not (np.isfinite(rate) and rate > 0):
             raise RecordingError(
                 f"headset {name!r} has no regular rate ({rate:g} Hz); expected one above 0: give eeg.rate in "
                 "session.toml"
             )
-        plan = plan_eeg(name, stream.labels, stream.kinds, stream.units, chosen.channels or None, chosen.unit)
+        plan = plan_eeg(replace(stream.header, name=name), chosen.channels or None, chosen.unit)
         stamps = self._stamps(name, stream)
         if (hours := float(stamps.max() - stamps.min()) / 3600) > MOST_HOURS:
             raise RecordingError(
@@ -136,7 +138,7 @@ class SessionRecording:
             raise RecordingError(f"headset {name!r} {error}") from None
         volts, absent, dead = _on_grid(stream, plan.columns, plan.scale, plan.names, grid)
         used = set(plan.columns)
-        left_out = tuple(label or f"channel {i + 1}" for i, label in enumerate(stream.labels) if i not in used)
+        left_out = tuple(label or f"channel {i + 1}" for i, label in enumerate(stream.header.labels) if i not in used)
         device = self._devices.get(stream.number, Device())
         return Headset(name, plan.names, volts, grid, absent, dead, left_out, device)
 
@@ -146,7 +148,9 @@ class SessionRecording:
         found = [
             each
             for each in self._streams
-            if each.format != "string" and each.name == wanted[0] and wanted[1] in {"", each.source_id}
+            if each.header.format != "string"
+            and each.header.name == wanted[0]
+            and wanted[1] in {"", each.header.source_id}
         ]
         if not found:
             raise NotRecordedError(

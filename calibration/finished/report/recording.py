@@ -21,7 +21,7 @@ _LEAST_DRIFT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
-    """One recorded stream; times in s, NaN or None where there is nothing to tell.
+    """What the report says of one recorded stream; times in s, NaN or None where there is nothing to say.
 
     ``rate`` is that of the stamps without the gaps, ``drift_ppm`` by how much it exceeds the nominal one. ``gaps``
     are pauses, ``lost_s`` long together; ``back`` counts stamps before the one before. ``offset_ms`` is the median
@@ -59,7 +59,7 @@ def stream_facts(path: Path) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, 
     markers = tuple(
         (text, float(stamp))
         for stream in streams
-        if stream.name == MARKERS
+        if stream.header.name == MARKERS
         for text, stamp in zip(stream.texts, stream.stamps, strict=False)
     )
     return tuple(facts_of(stream) for stream in streams), markers, notes
@@ -67,17 +67,17 @@ def stream_facts(path: Path) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, 
 
 def facts_of(stream: RecordedStream) -> StreamFacts:
     """Return what one stream's stamps tell."""
-    stamps = stream.stamps
+    stamps, nominal = stream.stamps, stream.header.rate
     steps = np.diff(stamps)
-    regular = stream.rate > 0 and len(steps) > 1
-    gap = steps > max(_GAP_INTERVALS / stream.rate, _GAP_S) if regular else np.zeros(len(steps), np.bool_)
-    lost = steps[gap] - 1 / stream.rate if regular else np.empty(0)
+    regular = nominal > 0 and len(steps) > 1
+    gap = steps > max(_GAP_INTERVALS / nominal, _GAP_S) if regular else np.zeros(len(steps), np.bool_)
+    lost = steps[gap] - 1 / nominal if regular else np.empty(0)
     seconds = float(stamps.max() - stamps.min()) if len(stamps) else 0.0
     rate = _rate(stamps, gap) if regular else None
     measured = rate is not None and seconds >= _LEAST_DRIFT_S
     return StreamFacts(
-        stream.name, stream.type, stream.channels, len(stamps), seconds, stream.rate, rate,
-        1e6 * (rate / stream.rate - 1) if measured and rate is not None else None,
+        stream.header.name, stream.header.type, stream.header.channels, len(stamps), seconds, nominal, rate,
+        1e6 * (rate / nominal - 1) if measured and rate is not None else None,
         int(gap.sum()), float(lost.sum()), float(lost.max(initial=0.0)), int((steps < 0).sum()),
         None if stream.segments is None else len(stream.segments), len(stream.clock_values), *_offsets(stream),
     )  # fmt: skip

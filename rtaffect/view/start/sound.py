@@ -17,6 +17,7 @@ from rtaffect.start.found import Found
 from rtaffect.start.start_presenter import StartState
 from rtaffect.start.streams import StreamFacts, queries_of
 from rtaffect.start.table import sound_lines
+from rtaffect.stream.source import StreamHeader
 from rtaffect.view.parts import theme
 from rtaffect.view.start.signal import LevelMeter
 from rtaffect.view.start.widgets import Bound, Card, Choose, PathText, Pick, Text, TickBox, Words, button, for_file
@@ -153,27 +154,28 @@ def _devices(devices: tuple[SoundDevice, ...], direction: Direction) -> list[tup
 
 
 def _streams(choices: Choices, found: Found) -> list[tuple[Any, str]]:
-    sounding = [stream for stream in found.streams if stream.type.casefold() == "audio"]
-    offered = _offered(sounding, choices.sound_stream, lambda s: f"{s.name} ({s.rate:g} Hz, {s.host})")
+    sounding = [stream for stream in found.streams if stream.header.type.casefold() == "audio"]
+    offered = _offered(sounding, choices.sound_stream, lambda h: f"{h.name} ({h.rate:g} Hz, {h.host})")
     return [("", "choose one" if sounding else "none of type Audio answers"), *offered]
 
 
 def _markers(choices: Choices, found: Found) -> list[tuple[Any, str]]:
-    senders = [stream for stream in found.streams_for(choices) if stream.format == "string"]
+    senders = [stream for stream in found.streams_for(choices) if stream.header.format == "string"]
     return [
         ("", "the one of type Markers"),
-        *_offered(senders, choices.marker_stream, lambda s: f"{s.name} ({s.host})"),
+        *_offered(senders, choices.marker_stream, lambda h: f"{h.name} ({h.host})"),
     ]
 
 
-def _offered(streams: list[StreamFacts], held: str, describe: Callable[[StreamFacts], str]) -> list[tuple[Any, str]]:
+def _offered(streams: list[StreamFacts], held: str, describe: Callable[[StreamHeader], str]) -> list[tuple[Any, str]]:
     """Return a query for each stream, and what is said of it; a query that is chosen and means it stays."""
     queries = queries_of(Choices(streams=(held,)))
     meant = [stream for stream in streams if stream.meets(queries)]
     offered = []
     for stream in streams:
-        own = f"source_id={stream.source_id}" if stream.source_id else f"name={stream.name}"
-        offered.append((held if meant == [stream] else own, describe(stream)))
+        header = stream.header
+        own = f"source_id={header.source_id}" if header.source_id else f"name={header.name}"
+        offered.append((held if meant == [stream] else own, describe(header)))
     return offered
 
 

@@ -1,0 +1,170 @@
+"""The life of every live source: opened, asked for samples by a thread of its own, and opened again when it is lost."""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import ABC, abstractmethod
+
+from pylsl import local_clock
+
+from rtaffect.common.worker import Worker
+from rtaffect.sources.channel_plan import ChannelPlan
+from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
+from rtaffect.stream.status import SourceStatus, StreamState
+
+_log = logging.getLogger(__name__)
+
+#: Open but without samples for this long is a stall, s.
+STALL_S = 2.0
+#: What cannot be opened again is tried again after this long, s.
+RETRY_S = 1.0
+
+
+class DeviceLostError(Exception):
+    """What sends samples is gone; the message says how that was noticed."""
+
+
+class LiveSource(ABC):
+    """A live source with a thread that asks it for samples, and opens it again when it is lost.
+
+    Parameters
+    ----------
+    info
+        Name, rate and channels; ``rate`` is the one that is used, Hz.
+    header
+        What it says of itself.
+    plan
+        How values become samples.
+    seconds
+        How much the buffer keeps, s.
+
+    Attributes
+    ----------
+    tap : Tap or None
+        Gets all that comes, as it comes; to be set before :meth:`start`.
+    lost_s : float
+        Silence after which it counts as lost and is opened anew, s.
+    retry_s : float
+        What cannot be opened again is tried again after this long, s.
+    remedy : str
+        What is said after why it was lost, until more is known.
+    reconnections : int
+        Times that it was opened again after a loss.
+    """
+
+    remedy = ""
+    lost_s = math.inf
+    retry_s = RETRY_S
+
+    def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan, seconds: float) -> None:
+        self.info, self.header, self._plan = info, header, plan
+        self.buffer = SampleBuffer(info.rate, len(plan.names), seconds=seconds)
+        self.tap: Tap | None = None
+        self.reconnections = 0
+        self._worker = Worker(f"{info.origin} {info.name}", self._run)
+        # Each is written by the thread and read as a whole by status(), so no lock is needed.
+        self._lost_at = self._last_at = self._opened_at = math.nan
+        self._trouble = ""
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Open the device; raises StreamError if that is impossible, with nothing left open."""
+
+    @abstractmethod
+    def _poll(self) -> None:
+        """Wait a moment for new samples and deliver them; raises DeviceLostError."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Release the device, open or not; never raises."""
+
+    @abstractmethod
+    def _open_again(self) -> bool:
+        """Try to open what is lost, as a new segment; return whether that succeeded."""
+
+    @abstractmethod
+    def _lost_message(self, seconds: float) -> str:
+        """Say that the source has been lost for ``seconds``, and what helps."""
+
+    @abstractmethod
+    def _silent_state(self, silent: float) -> tuple[StreamState, str]:
+        """Return the state of a source that is open but has sent nothing for ``silent`` s, and what helps."""
+
+    def start(self) -> None:
+        """Open the device and begin to deliver; does nothing if that is done.
+
+        Raises
+        ------
+        StreamError
+            If the device cannot be opened.
+        """
+        if not self._worker.running:
+            self._open()
+            self._note_open()
+            self._worker.start()
+
+    def advance(self, until: float) -> None:  # noqa: B027 - nothing is to be done here, in subclasses neither
+        """Do nothing: a live source delivers by itself."""
+
+    def stop(self) -> None:
+        """Stop delivering and release the device; may be called twice."""
+        self._worker.stop()
+        self._close()
+
+    def status(self, now: float) -> SourceStatus:
+        """Return health as of ``now`` (s on the LSL clock)."""
+        state, message = self._state(now)
+        return self.buffer.status(self.info.name, self.info.kind, state, now, message)
+
+    def _state(self, now: float) -> tuple[StreamState, str]:
+        if not self._worker.running:
+            return ("ended", "") if self._worker.stopping else ("waiting", "")
+        if not math.isnan(lost_at := self._lost_at):
+            return "lost", self._lost_message(now - lost_at)
+        silent = self._silence(now)
+        if silent > STALL_S:
+            return self._silent_state(silent)
+        return ("waiting", "") if math.isnan(self._last_at) else ("ok", "")
+
+    def _silence(self, now: float) -> float:
+        """Return for how long there has been no sample at ``now`` (s on the LSL clock), s."""
+        last_at = self._last_at
+        return now - (self._opened_at if math.isnan(last_at) else last_at)
+
+    def _note_open(self) -> None:
+        self._opened_at, self._last_at, self._lost_at = local_clock(), math.nan, math.nan
+
+    def _begin_segment(self) -> None:
+        """Let the next sample begin a new segment."""
+        if self.tap is not None:
+            self.tap.segment()
+        self.buffer.begin_segment()
+
+    def _run(self) -> None:
+        while not self._worker.stopping:
+            try:
+                self._poll()
+            except DeviceLostError as error:
+                self._reopen(str(error))
+            silent = self._silence(local_clock())
+            if silent > self.lost_s and self._may_reopen():
+                self._reopen(f"it has sent nothing for {silent:.0f} s")
+
+    def _may_reopen(self) -> bool:
+        """Return whether a device that is silent may be opened again by itself."""
+        return True
+
+    def _reopen(self, trouble: str) -> None:
+        """Open the device again and again until it is back or the source is stopped."""
+        _log.warning("%s %r is lost: %s", self.info.origin, self.info.name, trouble)
+        self._trouble = trouble + self.remedy
+        lost_at = self._lost_at = local_clock()
+        while not self._worker.stopping and not self._open_again():
+            self._worker.wait(self.retry_s)
+        if self._worker.stopping:
+            return
+        self.reconnections += 1
+        self._note_open()
+        _log.warning("%s %r is open again after %.1f s", self.info.origin, self.info.name, local_clock() - lost_at)

@@ -1,0 +1,109 @@
+"""A stream of Lab Streaming Layer that is open, with its sender's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from rtaffect.common.errors import StreamError
+from rtaffect.sources.clock_offsets import SenderClock
+from rtaffect.sources.lsl_streams import FoundStream
+
+#: One pull lasts this long, s: liblsl collects meanwhile, without Python.
+PULL_S = 0.02
+#: The clock offset is read this often, s; liblsl measures it in its own thread every 2 s.
+OFFSET_S = 5.0
+#: The first measurement of the clock offset takes .6 s; a network without it is not usable, s.
+FIRST_OFFSET_S = 3.0
+#: What liblsl raises where a connection is gone.
+GONE = (pylsl.util.LostError, pylsl.util.InternalError)
+
+
+class LslInlet:
+    """The inlet of a stream; its sender's clock is measured when it is opened, and every few seconds after that.
+
+    liblsl's own recovery is off, because it hides losses.
+
+    Parameters
+    ----------
+    name
+        What the stream is called in messages.
+    sender
+        What is to be restarted where it cannot be opened.
+    begin_anew
+        Called before the first sample that comes by another connection or clock than those before.
+    note
+        Called with each measurement: the time from which on it counts, on the sender's clock, and the offset that is
+        to be added to its stamps, s.
+    """
+
+    def __init__(
+        self, name: str, sender: str, begin_anew: Callable[[], None], note: Callable[[float, float], None]
+    ) -> None:
+        self.clock = SenderClock()
+        self._name, self._sender, self._begin_anew, self._note = name, sender, begin_anew, note
+        self._inlet: Any = None
+        self._measure_at: float | None = None
+
+    def open(self, stream: FoundStream) -> None:
+        """Open ``stream`` and measure its clock: nothing is accepted before that is done.
+
+        Raises
+        ------
+        StreamError
+            If it is gone, or its clock cannot be measured.
+        """
+        inlet = pylsl.StreamInlet(stream.handle, max_buflen=60, recover=False)
+        try:
+            # Opening fails at once where the outlet is gone; measuring would wait for its timeout.
+            inlet.open_stream(FIRST_OFFSET_S)
+            offset = inlet.time_correction(FIRST_OFFSET_S)
+        except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
+            raise StreamError(
+                f"stream {self._name!r} on {stream.header.host} was found but cannot be opened (or its clock not "
+                f"measured within {FIRST_OFFSET_S:g} s); restart {self._sender} and check the firewall"
+            ) from error
+        if self._measure_at is not None:
+            # Even a loss that is shorter than the jitter of timestamps is a gap.
+            self._restart()
+        self._inlet = inlet
+        self._take(offset)
+
+    def close(self) -> None:
+        """Disconnect; may be called twice."""
+        self._inlet = None
+
+    def pull_chunk(self, into: NDArray[Any]) -> NDArray[np.float64]:
+        """Write the next samples into ``into`` (most, channels) and return their stamps (n,), s on the sender's clock.
+
+        Raises one of ``GONE`` where the connection is, as do the other methods.
+        """
+        _, stamps = self._inlet.pull_chunk(timeout=PULL_S, max_samples=len(into), dest_obj=into)
+        return np.asarray(stamps, np.float64)
+
+    def pull_text(self) -> tuple[str, float] | None:
+        """Return the next text and its stamp, s on the sender's clock; None if there is none yet."""
+        texts, stamp = self._inlet.pull_sample(timeout=PULL_S)
+        return None if texts is None else (str(texts[0]), float(stamp))
+
+    def measure(self) -> None:
+        """Measure the sender's clock if it is time to, and begin anew where it was reset."""
+        if self._measure_at is None or pylsl.local_clock() < self._measure_at:
+            return
+        offset = self._inlet.time_correction(FIRST_OFFSET_S)
+        if self.clock.was_reset(offset):
+            self._restart()
+        self._take(offset)
+
+    def _restart(self) -> None:
+        self.clock.restart()
+        self._begin_anew()
+
+    def _take(self, offset: float) -> None:
+        now = pylsl.local_clock()
+        self._measure_at = now + OFFSET_S
+        self._note(self.clock.note(now, offset), offset)

@@ -1,0 +1,127 @@
+"""The life of a live source, whatever device it drives."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from pylsl import local_clock
+
+from rtaffect.common.errors import StreamError
+from rtaffect.sources import live
+from rtaffect.sources.channel_plan import plan_eeg
+from rtaffect.sources.live import DeviceLostError
+from rtaffect.sources.polled import PolledSource
+from rtaffect.stream.source import StreamHeader, StreamInfo
+from tests.support.waiting import wait_for
+
+HEADER = StreamHeader("cap", "EEG", 100.0, "double64", ("Fz",), source_id="cap-1").uniform("V")
+
+
+class Device(PolledSource):
+    """A cap that sends a sample at a turn, until it is ``gone``."""
+
+    retry_s = 0.01
+
+    def __init__(self) -> None:
+        super().__init__(StreamInfo("cap", "eeg", 100.0, ("Fz",), "made up"), HEADER, plan_eeg(HEADER), 30.0)
+        self.gone = self.is_open = self.silent = False
+        self.tried = 0
+
+    def _open(self) -> None:
+        self.tried += 1
+        if self.gone:
+            raise StreamError("the cap is not there")
+        self.is_open = True
+
+    def _close(self) -> None:
+        self.is_open = False
+
+    def _poll(self) -> None:
+        self._worker.wait(0.005)
+        if self.gone:
+            raise DeviceLostError("no answer")
+        if not self.silent:
+            self._deliver(np.ones((1, 1)), np.array([local_clock()]))
+
+
+@pytest.fixture
+def device() -> Iterator[Device]:
+    made = Device()
+    yield made
+    made.stop()
+
+
+def state(device: Device) -> str:
+    return device.status(local_clock()).state
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "made up cap"]
+
+
+def test_it_may_be_started_and_stopped_twice_and_leaves_no_thread(device: Device) -> None:
+    assert state(device) == "waiting"
+    for _ in range(2):
+        device.start()
+        device.start()
+        assert len(threads()) == 1
+        wait_for(lambda: state(device) == "ok")
+        device.stop()
+        device.stop()
+        assert not threads()
+        assert (state(device), device.is_open) == ("ended", False)
+    assert device.tried == 2
+
+
+def test_what_cannot_be_opened_runs_no_thread(device: Device) -> None:
+    device.gone = True
+    with pytest.raises(StreamError, match="not there"):
+        device.start()
+    assert not threads()
+    assert state(device) == "waiting"
+
+
+def test_a_loss_is_told_noted_and_counted_and_ends_when_the_device_is_back(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    device.start()
+    wait_for(lambda: state(device) == "ok")
+    device.gone = True
+    wait_for(lambda: device.tried > 2)
+    status = device.status(local_clock())
+    assert status.state == "lost"
+    assert "the cap is not there (it is tried again by itself)" in status.message
+    device.gone = False
+    wait_for(lambda: state(device) == "ok")
+    assert (device.reconnections, device.buffer.gaps) == (1, 1)
+    noted = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert noted[0] == "made up 'cap' is lost: no answer"
+    assert noted[1].startswith("made up 'cap' is open again after ")
+
+
+def test_it_stops_at_once_while_it_waits_to_try_again(device: Device) -> None:
+    device.retry_s = 60.0
+    device.start()
+    device.gone = True
+    wait_for(lambda: device.tried > 1)
+    begun = time.monotonic()
+    device.stop()
+    assert time.monotonic() - begun < 5.0
+    assert not threads()
+
+
+def test_silence_is_a_stall_and_after_a_while_a_loss(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "STALL_S", 0.1)
+    device.start()
+    wait_for(lambda: state(device) == "ok")
+    device.silent = True
+    wait_for(lambda: state(device) == "stalled")
+    device.lost_s = 0.2
+    wait_for(lambda: device.reconnections)
+    device.lost_s, device.silent = np.inf, False
+    wait_for(lambda: state(device) == "ok")

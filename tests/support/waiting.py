@@ -1,0 +1,15 @@
+"""Waiting for what another thread or program does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def wait_for(condition: Callable[[], object], timeout: float = 10.0) -> float:
+    """Return the seconds until ``condition()`` holds; fails after ``timeout`` s."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < timeout, f"not within {timeout} s"
+        time.sleep(0.002)
+    return time.monotonic() - start
