@@ -108,3 +108,12 @@ def ray_lengths(origins: Array, directions: Array, mesh: Mesh) -> Array:
         if hit.any():
             lengths[number] = along[hit].min()
     return lengths
+
+
+#: Side, name, and the direction that a viewer looks from: azimuth in degrees from the right ear towards the nose.
+VIEWS: Final = (
+    ("lh", "left, lateral", 180.0),
+    ("lh", "left, medial", 0.0),
+    ("rh", "right, medial", 180.0),
+    ("rh", "right, lateral", 0.0),
+)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from calibration.head.parts import need, template_labels, template_mesh, versions
 from calibration.head.positions import template_positions
-from calibration.report.surface_map import VIEWS
+from calibration.head.surfaces import VIEWS
 from rtaffect.common.montage import KNOWN
 from rtaffect.common.regions import REGIONS
 

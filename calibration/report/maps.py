@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.head.surfaces import VIEWS
 from calibration.outcome import Outcome
 from calibration.pages import Picture, decimal
 from calibration.report.figures import INK, picture
-from calibration.report.surface_map import VIEWS, draw_regions
+from calibration.report.surface_map import draw_regions
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.spaces import RegionSpace
 

@@ -17,13 +17,6 @@ from calibration.head.parts import template_labels, template_mesh, template_reli
 
 Array = NDArray[np.float64]
 
-#: Side, name, and the direction that a viewer looks from: azimuth in degrees from the right ear towards the nose.
-VIEWS: Final = (
-    ("lh", "left, lateral", 180.0),
-    ("lh", "left, medial", 0.0),
-    ("rh", "right, medial", 180.0),
-    ("rh", "right, lateral", 0.0),
-)
 _GREY: Final = 0.86
 _LIGHT: Final = np.array([0.3, 0.4, 0.86])
 

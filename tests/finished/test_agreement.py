@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from calibration.finished.report.agreement import agreement_numbers
+from calibration.finished.report.agreement import agreement_of
 from rtaffect.present.time_courses import agreement
 from tests.support.slow_courses import WINDOW, holes, slow_course
 
@@ -36,14 +36,14 @@ def test_window_and_report_give_the_same_verdict() -> None:
         shared = np.arctanh([slow_course(300, rng, 1.0) for _ in range(4)]).T
         own = np.arctanh([slow_course(300, rng, 1.0) for _ in range(4)]).T
         x, y = np.tanh(shared), holes(np.tanh((number % 4) / 8 * shared + own), rng)
-        found = agreement_numbers(session(x, y))
-        for k, told in enumerate([*found["rows"], found["mean"]]):
+        found = agreement_of(session(x, y))
+        for k, said in enumerate([*found.rows, found.mean]):
             shown = agreement(x[:, k], y[:, k], WINDOW)
-            assert shown.r == told["r"]
-            assert shown.steps == told["seconds"]
-            verdicts.append((not shown.r_chance[0] <= shown.r <= shown.r_chance[1], told["p"] <= 0.05))
-        assert found["mean"]["chance"] == shown.r_chance[1]
-        assert all(row["p"] <= row["p_family"] <= 1 for row in found["rows"])
+            assert shown.r == said.r
+            assert shown.steps == said.seconds
+            verdicts.append((not shown.r_chance[0] <= shown.r <= shown.r_chance[1], said.p <= 0.05))
+        assert found.mean.chance == shown.r_chance[1]
+        assert all(row.p <= row.p_family <= 1 for row in found.rows)
     outside, unlikely = np.array(verdicts).T
     assert (outside == unlikely).all()
     assert 20 < outside.sum() < 120, "both verdicts were seen"
@@ -51,11 +51,11 @@ def test_window_and_report_give_the_same_verdict() -> None:
 
 def test_the_largest_of_unrelated_rows_is_seldom_told() -> None:
     rng = np.random.default_rng(1)
-    told = 0
+    seen = 0
     for _ in range(100):
         x, y = (np.stack([slow_course(300, rng) for _ in range(4)], axis=1) for _ in range(2))
-        told += min(row["p_family"] for row in agreement_numbers(session(x, y))["rows"]) <= 0.05
-    assert told <= 12
+        seen += min(row.p_family for row in agreement_of(session(x, y)).rows) <= 0.05
+    assert seen <= 12
 
 
 def test_short_blocks_do_not_count_and_few_seconds_tell_nothing() -> None:
@@ -65,9 +65,9 @@ def test_short_blocks_do_not_count_and_few_seconds_tell_nothing() -> None:
         SimpleNamespace(number=number, name=f"Run {number}", start=start, end=end)
         for number, start, end in ((1, 0.0, 25.0), (2, 25.0, 100.0), (3, 110.0, 200.0))
     )
-    found = agreement_numbers(session(x, y, blocks))
+    found = agreement_of(session(x, y, blocks))
     assert (found["blocks"], found["mean"]["seconds"]) == (["2 Run 2", "3 Run 3"], 165)
-    few = agreement_numbers(session(x, y, blocks[:2]))
+    few = agreement_of(session(x, y, blocks[:2]))
     assert few["mean"] is None
     assert few["note"].startswith("Blocks with 30 s or more of both values have 75 s of them, where 120 are needed")
-    assert agreement_numbers(SimpleNamespace(course=None, window_s=WINDOW, ran={}))["note"] == "There are no steps."
+    assert agreement_of(SimpleNamespace(course=None, window_s=WINDOW, ran={}))["note"] == "There are no steps."

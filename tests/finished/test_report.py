@@ -18,15 +18,15 @@ import scipy.stats
 from click.testing import CliRunner
 from PIL import Image
 
-from calibration.finished.cred_nf import BY_HAND, ITEMS, PARTLY, RECORDED, STUDY
-from calibration.finished.group import holm, load_group, permutation_test, sign_flip_test
 from calibration.finished.report.as_json import as_json
 from calibration.finished.report.blocks import blocks_of
 from calibration.finished.report.command import command
+from calibration.finished.report.cred_nf import BY_HAND, ITEMS, PARTLY, RECORDED, STUDY
 from calibration.finished.report.data import load_session
 from calibration.finished.report.figures import time_course_figures, time_course_pages
 from calibration.finished.report.group import write_group_report
 from calibration.finished.report.group_figures import aligned, between, longest_blocks, values_of
+from calibration.finished.report.members import holm, load_group, permutation_test, sign_flip_test
 from calibration.finished.report.numbers import session_report
 from calibration.finished.report.page import check_out, session_page, write_session_report
 from calibration.finished.report.protocol import opened_allocation

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from rtaffect.observed.synchrony import lagged_correlation
 from rtaffect.predicted.featurizer import default_featurizer
 from rtaffect.predicted.manifest import SAMPLE_RATE
 from rtaffect.predicted.prediction import Weights
@@ -35,11 +34,6 @@ def people_with(rng: np.random.Generator, people: int, n: int, rows: int, pairwi
     shared = brain_noise(rng, n, rows)
     own = [brain_noise(rng, n, rows) for _ in range(people)]
     return np.stack([np.sqrt(pairwise) * shared + np.sqrt(1 - pairwise) * o for o in own])
-
-
-def window_correlation(x: np.ndarray, y: np.ndarray, least: int = 3) -> np.ndarray:
-    """Pearson correlations (rows,) of two windows (time, rows)."""
-    return lagged_correlation(x, y, np.zeros(1, np.int64), least)[0]
 
 
 def headset(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.finished.group import GroupReport, Member, group_report, load_group
 from calibration.finished.report.as_json import as_json
 from calibration.finished.report.group_figures import blocks_figure, group_time_courses_figure, success_figure
+from calibration.finished.report.members import GroupReport, Member, group_report, load_group
 from calibration.finished.report.page import check_out, write_report
 from calibration.finished.report.protocol import opened_allocation
 from calibration.pages import render

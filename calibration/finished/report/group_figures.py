@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import t as student_t
 
-from calibration.finished.group import GroupReport, Member, by_participant, mean_interval
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.figures import SHAPES
+from calibration.finished.report.members import GroupReport, Member, by_participant, mean_interval
 from calibration.finished.report.strip import LETTER_PX, PLOT_PX, TINTS
 from calibration.pages import Picture, count_of
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
