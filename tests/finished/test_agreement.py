@@ -49,7 +49,7 @@ def test_window_and_report_give_the_same_verdict() -> None:
     assert 20 < outside.sum() < 120, "both verdicts were seen"
 
 
-def test_the_largest_of_unrelated_rows_is_seldom_told() -> None:
+def test_the_largest_of_unrelated_rows_is_seldom_found() -> None:
     rng = np.random.default_rng(1)
     seen = 0
     for _ in range(100):
@@ -66,7 +66,7 @@ def test_short_blocks_do_not_count_and_few_seconds_tell_nothing() -> None:
         for number, start, end in ((1, 0.0, 25.0), (2, 25.0, 100.0), (3, 110.0, 200.0))
     )
     found = agreement_of(session(x, y, blocks))
-    assert (found["blocks"], found["mean"]["seconds"]) == (["2 Run 2", "3 Run 3"], 165)
+    assert (found.blocks, found.mean.seconds) == (("2 Run 2", "3 Run 3"), 165)
     few = agreement_of(session(x, y, blocks[:2]))
     assert few["mean"] is None
     assert few["note"].startswith("Blocks with 30 s or more of both values have 75 s of them, where 120 are needed")
