@@ -68,6 +68,6 @@ def test_short_blocks_do_not_count_and_few_seconds_tell_nothing() -> None:
     found = agreement_of(session(x, y, blocks))
     assert (found.blocks, found.mean.seconds) == (("2 Run 2", "3 Run 3"), 165)
     few = agreement_of(session(x, y, blocks[:2]))
-    assert few["mean"] is None
-    assert few["note"].startswith("Blocks with 30 s or more of both values have 75 s of them, where 120 are needed")
-    assert agreement_of(SimpleNamespace(course=None, window_s=WINDOW, ran={}))["note"] == "There are no steps."
+    assert few.mean is None
+    assert few.note.startswith("Blocks with 30 s or more of both values have 75 s of them, where 120 are needed")
+    assert agreement_of(SimpleNamespace(course=None, window_s=WINDOW, ran={})).note == "There are no steps."
