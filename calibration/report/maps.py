@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.observed.spaces import RegionSpace
 
 Array = NDArray[np.float64]
-Colours = Mapping[str, Sequence[float]]
+Colours = Mapping[str, Array]
 
 #: Opacity of a row whose share is just below ``LEAST_SPECIFICITY``, and of one that has none of its own.
 _MOST_FAINT: Final = 0.6
@@ -39,7 +39,7 @@ def maps_figure(outcome: Outcome, space: RegionSpace) -> Picture:
     result = outcome.sweep.of(outcome.chosen)
     r = result.score.r[:-1]
     top = max(0.1, float(np.ceil(20 * np.max(r[np.isfinite(r)], initial=0.0)) / 20))
-    zones, regions = _zone_colours(space, r, top), _region_colours(space, r, top)
+    zones, regions = _colours(space, r, top)
     chance = result.chance[:-1][np.isfinite(result.chance[:-1])]
 
     def draw(figure: Any) -> None:
@@ -65,30 +65,15 @@ def opacity_of(share: Array) -> Array:
     return np.asarray(np.where(share >= LEAST_SPECIFICITY, 1.0, faint))
 
 
-def _zone_colours(space: RegionSpace, r: Array, top: float) -> Colours:
-    """Return RGBA of each region, that of its zone."""
+def _colours(space: RegionSpace, r: Array, top: float) -> tuple[Colours, Colours]:
+    """Return RGBA of each region, that of its zone and its own; white where there is no value."""
     manifest = space.operator.manifest
-    found: dict[str, Sequence[float]] = {}
-    for number, zone in enumerate(manifest.zones, start=len(manifest.regions)):
-        colour = _colour(r[number], float(space.specificity[number]), top)
-        found |= dict.fromkeys(zone.regions, colour)
-    return found
-
-
-def _region_colours(space: RegionSpace, r: Array, top: float) -> Colours:
-    """Return RGBA of each region by itself."""
-    return {
-        name: _colour(r[number], float(space.specificity[number]), top)
-        for number, name in enumerate(space.operator.manifest.regions)
-    }
-
-
-def _colour(r: float, share: float, top: float) -> Sequence[float]:
-    """Return RGBA of a value; white where there is none."""
-    if not np.isfinite(r):
-        return 1.0, 1.0, 1.0, 1.0
-    red, green, blue = _map()(np.clip(r / top, 0, 1))[:3]
-    return red, green, blue, float(opacity_of(np.array(share)))
+    rgba = _map()(np.clip(r / top, 0, 1))
+    rgba[:, 3] = opacity_of(space.specificity)
+    rgba[~np.isfinite(r)] = 1.0
+    own = dict(zip(manifest.regions, rgba, strict=False))
+    zones = {name: rgba[len(own) + i] for i, zone in enumerate(manifest.zones) for name in zone.regions}
+    return zones, own
 
 
 def _map() -> Any:

@@ -7,7 +7,7 @@ time, and imports pyplot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,7 @@ _GREY: Final = 0.86
 _LIGHT: Final = np.array([0.3, 0.4, 0.86])
 
 
-def draw_regions(axes: Any, side: str, azimuth: float, colours: Mapping[str, Sequence[float]]) -> None:
+def draw_regions(axes: Any, side: str, azimuth: float, colours: Mapping[str, Array]) -> None:
     """Draw one side of the inflated template from one direction.
 
     Parameters
@@ -36,12 +36,14 @@ def draw_regions(axes: Any, side: str, azimuth: float, colours: Mapping[str, Seq
     from matplotlib.collections import PolyCollection
 
     points, triangles = template_mesh("infl", side)
-    flat, depth = _seen_from(points, azimuth)
+    # x right, y front, z up.
+    angle = np.radians(azimuth)
+    towards, across = np.array([[np.cos(angle), np.sin(angle), 0.0], [-np.sin(angle), np.cos(angle), 0.0]])
+    flat, normals = np.stack([points @ across, points[:, 2]], axis=1), _normals(points, triangles)
     corners = flat[triangles]
-    order = np.argsort(depth[triangles].mean(axis=1))
-    front = _normals(points, triangles) @ _direction(azimuth)
-    shown = order[front[order] > 0]
-    shade = 0.55 + 0.45 * np.clip(_normals(points, triangles) @ _LIGHT / np.linalg.norm(_LIGHT), 0, 1)
+    order = np.argsort((points @ towards)[triangles].mean(axis=1))
+    shown = order[normals[order] @ towards > 0]
+    shade = 0.55 + 0.45 * np.clip(normals @ _LIGHT / np.linalg.norm(_LIGHT), 0, 1)
     faces = _face_colours(side, triangles, colours)
     faces[:, :3] *= shade[:, None]
     axes.add_collection(
@@ -54,7 +56,7 @@ def draw_regions(axes: Any, side: str, azimuth: float, colours: Mapping[str, Seq
     axes.set_rasterization_zorder(10)
 
 
-def _face_colours(side: str, triangles: NDArray[np.int64], colours: Mapping[str, Sequence[float]]) -> Array:
+def _face_colours(side: str, triangles: NDArray[np.int64], colours: Mapping[str, Array]) -> Array:
     """Return RGBA (triangles, 4): the region's colour laid over the relief."""
     labels, names = template_labels(side)
     relief = np.where(template_relief(side) > 0, _GREY - 0.16, _GREY)
@@ -62,18 +64,6 @@ def _face_colours(side: str, triangles: NDArray[np.int64], colours: Mapping[str,
     over = np.array([colours.get(f"{name}-{side}", (0.0, 0.0, 0.0, 0.0)) for name in names], np.float64)[labels]
     mixed = base * (1 - over[:, 3:]) + over[:, :3] * over[:, 3:]
     return np.column_stack([mixed[triangles].mean(axis=1), np.ones(len(triangles))])
-
-
-def _direction(azimuth: float) -> Array:
-    angle = np.radians(azimuth)
-    return np.array([np.cos(angle), np.sin(angle), 0.0])
-
-
-def _seen_from(points: Array, azimuth: float) -> tuple[Array, Array]:
-    """Return the place in the picture (n, 2) and the nearness (n,) of points (n, 3): x right, y front, z up."""
-    angle = np.radians(azimuth)
-    across = np.array([-np.sin(angle), np.cos(angle), 0.0])
-    return np.stack([points @ across, points[:, 2]], axis=1), points @ _direction(azimuth)
 
 
 def _normals(points: Array, triangles: NDArray[np.int64]) -> Array:

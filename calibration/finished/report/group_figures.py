@@ -84,19 +84,15 @@ def aligned(members: Sequence[Member], run: BlockRun, values: Values) -> FloatAr
 
 
 def _mean(time_courses: FloatArray) -> FloatArray:
-    there = np.isfinite(time_courses)
-    count = there.sum(axis=0)
-    return np.asarray(np.where(count > 0, np.where(there, time_courses, 0).sum(axis=0) / np.maximum(count, 1), np.nan))
+    return np.asarray(np.ma.masked_invalid(time_courses).mean(axis=0).filled(np.nan))
 
 
 def between(time_courses: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return mean, low and high (seconds,) between participants; the interval is Student's 95 %, from two on."""
-    there = np.isfinite(time_courses)
-    n = there.sum(axis=0)
-    mean = _mean(time_courses)
-    squares = np.where(there, (time_courses - mean) ** 2, 0).sum(axis=0)
-    error = np.sqrt(squares / np.maximum(n - 1, 1) / np.maximum(n, 1))
-    reach = np.where(n > 1, student_t.ppf(0.975, np.maximum(n - 1, 1)) * error, np.nan)
+    there, mean = np.ma.masked_invalid(time_courses), _mean(time_courses)
+    n = there.count(axis=0)
+    error = np.ma.filled(there.std(axis=0, ddof=1), np.nan) / np.sqrt(np.maximum(n, 1))
+    reach = student_t.ppf(0.975, np.maximum(n - 1, 1)) * error
     return mean, mean - reach, mean + reach
 
 
