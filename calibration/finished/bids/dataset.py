@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from calibration.finished.bids.eeg import Entities
-from calibration.finished.bids.tables import ABSENT, write_json, write_tsv
-from calibration.finished.bids.texts import PARTICIPANTS_JSON, README, SCANS_JSON
+from calibration.finished.bids.tables import ABSENT, TEXTS, write_json, write_tsv
 from calibration.studies.tables import read_table
+from rtaffect import __version__
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.files import sha256_of
 
 DESCRIPTION, PARTICIPANTS, STIMULI = "dataset_description.json", "participants.tsv", "stimuli"
+#: The version of the standard whose schema the tests validate against.
+BIDS_VERSION = "1.11.1"
 #: Column of ``*_scans.tsv`` that tells which recording a file was made of.
 SOURCE = "recording_sha256"
 _PARTICIPANT_COLUMNS = ("participant_id", "age", "sex", "handedness")
@@ -133,23 +135,23 @@ def write_tables(dataset: Dataset, part: Path, scans: Sequence[Scan]) -> None:
         _add_rows(dataset, part, path, ("filename", *(("acq_time",) if "acq_time" in new[0] else ()), SOURCE), new)
 
 
-def write_texts(dataset: Dataset, part: Path, name: str, about: Mapping[str, Any]) -> None:
-    """Write into ``part`` what tells of the dataset as a whole; in one that is there only what it lacks.
-
-    ``name`` is what it is called and ``about`` its description.
-    """
-    texts: dict[str, Mapping[str, Any]] = {
-        DESCRIPTION: about,
-        "participants.json": PARTICIPANTS_JSON,
-        "scans.json": SCANS_JSON,
-    }
-    for file, content in texts.items():
+def write_texts(dataset: Dataset, part: Path, name: str, authors: Sequence[str], licence: str | None) -> None:
+    """Write into ``part`` what tells of the dataset as a whole; in one that is there only what it lacks."""
+    about: dict[str, Any] = {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw"}
+    if authors:
+        about["Authors"] = list(authors)
+    if licence:
+        about["License"] = licence
+    made = {"Name": "rtaffect", "Version": __version__, "Description": "export-bids: from session folders"}
+    write_json(part / DESCRIPTION, about | {"GeneratedBy": [made]})
+    for file in ("participants.json", "scans.json"):
+        shutil.copyfile(TEXTS / file, part / file)
+    for file in (DESCRIPTION, "participants.json", "scans.json"):
         if (dataset.root / file).exists():
-            (part / file).unlink(missing_ok=True)
-        else:
-            write_json(part / file, content)
+            (part / file).unlink()
     if not any(dataset.root.glob("README*")):
-        (part / "README.md").write_text(README.format(name=name), encoding="utf-8", newline="\n")
+        readme = (TEXTS / "README.txt").read_text(encoding="utf-8").format(name=name)
+        (part / "README.md").write_text(readme, encoding="utf-8", newline="\n")
 
 
 def move_in(part: Path, dataset: Dataset) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from calibration.finished.bids.grid import Grid
-from calibration.finished.bids.tables import ABSENT, cell
+from calibration.finished.bids.tables import ABSENT, TEXTS, cell
 from rtaffect import __version__
 from rtaffect.plan.session_folder import RecordedSession, cell_number
 
@@ -18,17 +19,6 @@ COLUMNS = ("onset", "duration", "trial_type", "value", "stim_file", "block", "bl
 SKIPPED, MISSING = "BAD_ACQ_SKIP", "BAD_missing"
 #: Texts of these may name people, computers and devices.
 _FREE = frozenset({"note", "fault"})
-_LEVELS = {
-    "block": "A block of the protocol begins",
-    "block-end": "A block of the protocol ends",
-    "stimulus": "A sound begins",
-    "marker": "A marker that rtaffect sent to other programs, or received",
-    "key": "A key that the operator pressed to mark a moment",
-    "fault": "Something failed, such as a stream that was lost",
-    "note": "A note of the operator",
-    SKIPPED: "The recording has no samples here: 0 stands in their place",
-    MISSING: "At least one channel that otherwise works has no value here: 0 stands in its place",
-}
 
 
 class Disclosure(NamedTuple):
@@ -81,33 +71,10 @@ def event_rows(
 def events_json(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Return what the columns of ``*_events.tsv`` mean; of the levels those that occur in ``rows``."""
     there = {row[COLUMNS.index("trial_type")] for row in rows}
-    return {
-        "onset": {"Description": "When it began, from the recording's first sample", "Units": "s"},
-        "duration": {
-            "Description": "How long it lasted; n/a where it is a moment or its end is not known",
-            "Units": "s",
-        },
-        "trial_type": {
-            "LongName": "Kind of event",
-            "Description": "What happened",
-            "Levels": {level: _LEVELS.get(level, "Another kind of event") for level in sorted(there)},
-        },
-        "value": {"Description": "The block's name, the sound's file, or the marker's or key's text"},
-        "stim_file": {"Description": "The sound that began, in the dataset's stimuli folder"},
-        "block": {"Description": "Number of the block in the protocol, from 1"},
-        "block_kind": {
-            "Description": "Kind of the block",
-            "Levels": {
-                "baseline": "Sets the scale of the feedback; no feedback is shown",
-                "rest": "Nothing is played or shown",
-                "listen": "A sound is played; no feedback is shown",
-                "feedback": "Feedback is shown",
-                "transfer": "As feedback, but none is shown",
-            },
-        },
-        "sample": {"Description": "The sample nearest to the onset, from 0"},
-        "StimulusPresentation": {"SoftwareName": "rtaffect", "SoftwareVersion": __version__},
-    }
+    said: dict[str, Any] = json.loads((TEXTS / "events.json").read_text(encoding="utf-8"))
+    kinds = said["trial_type"]
+    kinds["Levels"] = {level: kinds["Levels"].get(level, "Another kind of event") for level in sorted(there)}
+    return said | {"StimulusPresentation": {"SoftwareName": "rtaffect", "SoftwareVersion": __version__}}
 
 
 def _when(row: Mapping[str, str], origin: float) -> float:

@@ -18,7 +18,6 @@ from calibration.finished.bids.feedback import time_course_of, write_time_course
 from calibration.finished.bids.plan import Choices, Planned, plan_export
 from calibration.finished.bids.recording import Headset, NotRecordedError, SessionRecording
 from calibration.finished.bids.tables import write_json, write_tsv
-from calibration.finished.bids.texts import description
 from rtaffect.common.errors import RecordingError, RtaffectError
 from rtaffect.common.files import sha256_of
 
@@ -77,8 +76,7 @@ def export(
         if problems or not written.scans:
             raise ExportError(problems or ["no session was named; expected one or more session folders"])
         write_tables(dataset, part, written.scans)
-        name = choices.name or out.name
-        write_texts(dataset, part, name, description(name, choices.authors, choices.licence))
+        write_texts(dataset, part, choices.name or out.name, choices.authors, choices.licence)
         move_in(part, dataset)
     finally:
         shutil.rmtree(part, ignore_errors=True)

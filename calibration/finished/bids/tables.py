@@ -11,6 +11,8 @@ from typing import Any
 from rtaffect.common.errors import RecordingError
 from rtaffect.plan.session_folder import RecordedSession
 
+#: Where the texts and sidecars are that are the same in every dataset.
+TEXTS = Path(__file__).with_name("texts")
 #: What stands where there is no value.
 ABSENT = "n/a"
 
