@@ -20,8 +20,8 @@ from PIL import Image
 
 from calibration.finished.report.as_json import as_json
 from calibration.finished.report.blocks import blocks_of
+from calibration.finished.report.checklist import BY_HAND, PARTLY, RECORDED, STUDY, items
 from calibration.finished.report.command import command
-from calibration.finished.report.cred_nf import BY_HAND, ITEMS, PARTLY, RECORDED, STUDY
 from calibration.finished.report.data import load_session
 from calibration.finished.report.figures import time_course_figures, time_course_pages
 from calibration.finished.report.group import write_group_report
@@ -257,7 +257,7 @@ def test_markers_are_numbered_without_what_blocks_tell(page):
 def test_every_item_of_the_checklist_is_there(page):
     letters = {"1": "ab", "2": "abcde", "3": "abcde", "4": "abcde", "5": "abc", "6": "ab", "7": "a"}
     wanted = [domain + letter for domain, some in letters.items() for letter in some]
-    assert [item.number for item in ITEMS] == [item["number"] for item in page.numbers["checklist"]] == wanted
+    assert [item.number for item in items()] == [item["number"] for item in page.numbers["checklist"]] == wanted
     state = {item["number"]: item["state"] for item in page.numbers["checklist"]}
     assert state["1a"] == STUDY
     assert page.row("1a")[-1].strip("\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}") == PREREGISTERED

@@ -1,15 +1,20 @@
-"""What a session recorded, in words, for those items of the CRED-nf checklist that it can answer."""
+"""The CRED-nf checklist, ``cred_nf.toml``, filled in from what a session recorded."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.quality import Quality
 from calibration.finished.report.regulation import Difference, Regulation
 from calibration.pages import count_of, decimal, p_is, percent
+
+RECORDED, STUDY, PARTLY, BY_HAND = "recorded", "from the protocol's [study]", "in part", "to be added by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,30 @@ class Findings:
     arm: str | None
     regulation: Regulation
     quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item: ``keys`` of the protocol's ``[study]`` answer it; ``left`` is what no session records."""
+
+    number: str
+    domain: str
+    wording: str
+    keys: list[str]
+    left: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One item as a session answers it: what is recorded, what the protocol's ``[study]`` says, what is left to add."""
+
+    number: str
+    domain: str
+    item: str
+    state: str
+    recorded: str
+    study: str
+    left: str
 
 
 def _control(data: SessionData, _: Findings) -> str:
@@ -191,3 +220,33 @@ FILL: Final[dict[str, Callable[[SessionData, Findings], str]]] = {
     "5a": _regulation,
     "5b": _time_courses,
 }
+
+
+def checklist(data: SessionData, found: Findings) -> tuple[Answer, ...]:
+    """Return every item with what is recorded, what the protocol's ``[study]`` says, and what is left to add."""
+    study = _study(data)
+    answers = []
+    for item in items():
+        recorded = FILL[item.number](data, found) if item.number in FILL else ""
+        message = "; ".join(study[key] for key in (*item.keys, item.number) if study.get(key))
+        state = STUDY if message else BY_HAND if not recorded else PARTLY if item.left else RECORDED
+        left = "" if message else item.left
+        answers.append(Answer(item.number, item.domain, item.wording, state, recorded, message, left))
+    return tuple(answers)
+
+
+def other_texts(data: SessionData) -> dict[str, str]:
+    """Return the texts of ``[study]`` that answer no item."""
+    known = {key for item in items() for key in (*item.keys, item.number)}
+    return {key: text for key, text in _study(data).items() if key not in known}
+
+
+def _study(data: SessionData) -> dict[str, str]:
+    return {str(key): str(text) for key, text in dict(data.protocol.get("study", {})).items()}
+
+
+@cache
+def items() -> tuple[Item, ...]:
+    """Return the checklist's items, from ``cred_nf.toml``."""
+    content = tomllib.loads(Path(__file__).with_name("cred_nf.toml").read_text(encoding="utf-8"))
+    return tuple(Item(**item) for item in content["item"])

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from calibration.finished.report.agreement import Agreement, agreement_of
 from calibration.finished.report.as_json import known
-from calibration.finished.report.checklist import Findings
-from calibration.finished.report.cred_nf import Answer, checklist, other_texts
+from calibration.finished.report.checklist import Answer, Findings, checklist, other_texts
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.protocol import Opened
 from calibration.finished.report.quality import Quality, quality_of

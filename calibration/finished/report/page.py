@@ -9,7 +9,7 @@ from pathlib import Path
 import tomli_w
 
 from calibration.finished.report.as_json import Json, as_json
-from calibration.finished.report.cred_nf import BY_HAND, PARTLY
+from calibration.finished.report.checklist import BY_HAND, PARTLY
 from calibration.finished.report.data import SessionData, load_session
 from calibration.finished.report.figures import good_figure, means_figure, time_course_figures, time_course_pages
 from calibration.finished.report.numbers import GROUP_REPORT, SESSION_REPORT, SessionReport, session_report
