@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
-from rtaffect.common.settings import Frozen, Settings
+from rtaffect.common.settings import Frozen, Settings, first_problem
 from rtaffect.observed.operator_file import from_bytes, to_bytes
 from rtaffect.observed.reference import Reference, StoredReferences, names_of
 from rtaffect.observed.response import Response
@@ -202,9 +202,7 @@ def _load_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ArtifactError(f"bundle {path.parent}: {path.name}: {where}: {first['msg']}; {_REMAKE}") from None
+        raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error)}; {_REMAKE}") from None
 
 
 def _assemble(folder: Path, manifest: Manifest, file: Any) -> Bundle:

@@ -7,8 +7,8 @@ channels that are there. Nothing here knows time: the same second gives the same
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -92,22 +92,14 @@ class _Projection:
     """
 
     def __init__(self, matrix_for: Callable[[BoolArray], FloatArray], columns: int, least: int) -> None:
-        self._matrix_for, self._columns, self._least = matrix_for, columns, least
-        self._matrices: OrderedDict[bytes, FloatArray] = OrderedDict()
+        self._columns, self._least = columns, least
+        self._matrix_for = lru_cache(_KEPT)(lambda used: matrix_for(np.frombuffer(used, np.bool_)))
 
     def __call__(self, second: FloatArray) -> FloatArray:
         used = usable(second)
         if used.sum() < self._least:
             return np.full((len(second), self._columns), np.nan)
-        return np.asarray(second[:, used] @ self._kept(used).T)
-
-    def _kept(self, used: BoolArray) -> FloatArray:
-        key = used.tobytes()
-        matrix = self._matrices.pop(key, None)
-        self._matrices[key] = self._matrix_for(used) if matrix is None else matrix
-        if len(self._matrices) > _KEPT:
-            self._matrices.popitem(last=False)
-        return self._matrices[key]
+        return np.asarray(second[:, used] @ self._matrix_for(used.tobytes()).T)
 
 
 class ChannelSpace(Space):

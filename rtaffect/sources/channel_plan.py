@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,18 @@ DTYPES: dict[str, np.dtype[Any]] = {
 MIN_AUDIO_RATE = 8000.0
 #: Sound is mono or stereo.
 MOST_SOUND_CHANNELS = 2
+
+
+class Given(TypedDict, total=False):
+    """What replaces the description that a headset gives of itself.
+
+    ``name`` is what the source is called, ``channels`` their names, ``unit`` that of the EEG, ``rate`` in Hz.
+    """
+
+    name: str | None
+    channels: Sequence[str] | None
+    unit: str | None
+    rate: float | None
 
 
 @dataclass(frozen=True, slots=True)

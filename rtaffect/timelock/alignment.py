@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
 from rtaffect.stream.audio import SAMPLE_RATE
 from rtaffect.timelock.sound_match import REACH, SAME_S, Evidence, Matcher, OffsetLine, peak_of
 from rtaffect.timelock.sound_search import BANDS, FRAME, FRAMES_PER_S, HOP, SoundSearch, band_courses, band_power
 
 State = Literal["searching", "locked", "lost"]
-Float32Array = NDArray[np.float32]
 
 #: The best place must leave the next this far behind for a lock: confidence, 0 to 1.
 LOCK_CONFIDENCE: Final = 0.5
