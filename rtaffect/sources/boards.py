@@ -25,17 +25,9 @@ EXAMPLES = "brainflow:cyton?serial_port=COM3, brainflow:muse_2 or fieldtrip:loca
 PROBE_S = 0.3
 #: What must be named where BrainFlow cannot find the board by itself, as its list of supported boards has it.
 _NEEDED = {
-    "cyton": "serial_port=PORT",
-    "cyton_daisy": "serial_port=PORT",
-    "ganglion": "serial_port=PORT",
-    "freeeeg32": "serial_port=PORT",
-    "muse_2_bled": "serial_port=PORT",
-    "muse_s_bled": "serial_port=PORT",
-    "muse_2016_bled": "serial_port=PORT",
-    "brainbit_bled": "serial_port=PORT",
-    "cyton_wifi": "ip_port=PORT",
-    "cyton_daisy_wifi": "ip_port=PORT",
-    "ganglion_wifi": "ip_port=PORT",
+    **dict.fromkeys(("cyton", "cyton_daisy", "ganglion", "freeeeg32"), "serial_port=PORT"),
+    **dict.fromkeys(("muse_2_bled", "muse_s_bled", "muse_2016_bled", "brainbit_bled"), "serial_port=PORT"),
+    **dict.fromkeys(("cyton_wifi", "cyton_daisy_wifi", "ganglion_wifi"), "ip_port=PORT"),
     "enophone": "mac_address=ADDRESS",
 }
 

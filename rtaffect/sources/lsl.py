@@ -16,20 +16,9 @@ from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.live import STALL_S, DeviceLostError, LiveSource
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
-from rtaffect.sources.lsl_streams import (
-    FORGET_S,
-    FoundStream,
-    Network,
-    describe_streams,
-    find_stream,
-    find_streams,
-    read_header,
-    twins_message,
-)
+from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, read_header, twins_message
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import StreamState
-
-__all__ = ["FoundStream", "LslSource", "describe_streams", "find_stream", "find_streams"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +35,7 @@ class LslSource(LiveSource):
     Parameters
     ----------
     stream
-        What :func:`find_streams` found.
+        What :func:`rtaffect.sources.lsl_streams.find_streams` found.
     kind
         EEG arrives in the buffer in volts, sound as mono at full scale +-1.
     given

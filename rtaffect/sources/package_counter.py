@@ -30,24 +30,16 @@ class Loss(NamedTuple):
     lost: int
 
 
-_BYTE = Numbering(256)
-_MUSE = Numbering(65536, samples=12)
 _NO_WRAP = Numbering(0)
 #: As BrainFlow's sources have it. Boards that are not here count in ways of their own (Ganglion: 0, 101 to 200, two
 #: samples each), or may not count at all: what they lose shows in their times alone.
 NUMBERINGS = {
-    "synthetic": _BYTE,
-    "cyton": _BYTE,
-    "cyton_wifi": _BYTE,
+    **dict.fromkeys(("synthetic", "cyton", "cyton_wifi", "freeeeg32"), Numbering(256)),
     # One number in two is that of the Daisy's half.
     "cyton_daisy": Numbering(256, step=2),
-    "freeeeg32": _BYTE,
-    "muse_2": _MUSE,
-    "muse_s": _MUSE,
-    "muse_2016": _MUSE,
-    "muse_2_bled": _MUSE,
-    "muse_s_bled": _MUSE,
-    "muse_2016_bled": _MUSE,
+    **dict.fromkeys(
+        ("muse_2", "muse_s", "muse_2016", "muse_2_bled", "muse_s_bled", "muse_2016_bled"), Numbering(65536, samples=12)
+    ),
     "unicorn": _NO_WRAP,
 }
 
