@@ -110,7 +110,8 @@ class Bundle:
 
 def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
     """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the tensors' hash."""
-    tensors = {f"weights.{n}": np.ascontiguousarray(v) for n, v in _weight_arrays(bundle.weights).items()}
+    arrays = {f.name: getattr(bundle.weights, f.name) for f in fields(Weights) if f.name != "lags_s"}
+    tensors = {f"weights.{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
     for number, reference in enumerate(bundle.references):
         parts = (reference.mean, reference.squares, reference.count)
         tensors |= {n: np.ascontiguousarray(part) for n, part in zip(names_of(number), parts, strict=True)}
@@ -151,10 +152,6 @@ def load_bundle(folder: Path) -> Bundle:
 def bundle_sha256(folder: Path) -> str:
     """Return the hash that identifies the bundle: that of its ``bundle.json``, which holds the tensors' hash."""
     return sha256_of(folder / "bundle.json")
-
-
-def _weight_arrays(weights: Weights) -> dict[str, NDArray[np.float64]]:
-    return {f.name: getattr(weights, f.name) for f in fields(weights) if f.name != "lags_s"}
 
 
 def _space_arrays(space: Space) -> dict[str, NDArray[Any]]:

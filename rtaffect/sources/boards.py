@@ -23,13 +23,6 @@ Kind = Literal["brainflow", "fieldtrip"]
 EXAMPLES = "brainflow:cyton?serial_port=COM3, brainflow:muse_2 or fieldtrip:localhost:1972"
 #: How long a buffer on this computer may take to accept a connection, s.
 PROBE_S = 0.3
-#: What must be named where BrainFlow cannot find the board by itself, as its list of supported boards has it.
-_NEEDED = {
-    **dict.fromkeys(("cyton", "cyton_daisy", "ganglion", "freeeeg32"), "serial_port=PORT"),
-    **dict.fromkeys(("muse_2_bled", "muse_s_bled", "muse_2016_bled", "brainbit_bled"), "serial_port=PORT"),
-    **dict.fromkeys(("cyton_wifi", "cyton_daisy_wifi", "ganglion_wifi"), "ip_port=PORT"),
-    "enophone": "mac_address=ADDRESS",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,7 @@ def open_board(board: str | BoardAddress, **given: Unpack[Given]) -> Source:
 
 def find_boards() -> list[KnownBoard]:
     """Return the boards with electrodes that the installed BrainFlow drives; StreamError if there is none."""
-    from rtaffect.sources.brainflow_library import STANDING_FOR, board_names, brainflow, describe_board
+    from rtaffect.sources.brainflow_library import KNOWN, STANDING_FOR, board_names, brainflow, describe_board
 
     shim = brainflow()
     known = []
@@ -156,7 +149,7 @@ def find_boards() -> list[KnownBoard]:
         except StreamError:
             continue
         names = described.names if all(described.names) else ()
-        text = f"brainflow:{name}" + (f"?{_NEEDED[name]}" if name in _NEEDED else "")
+        text = "?".join(filter(None, [f"brainflow:{name}", KNOWN["needed"].get(name)]))
         known.append(KnownBoard(name, described.rate, len(described.rows), names, described.unit, text))
     return sorted(known, key=lambda board: board.name)
 

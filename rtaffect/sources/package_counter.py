@@ -30,25 +30,6 @@ class Loss(NamedTuple):
     lost: int
 
 
-_NO_WRAP = Numbering(0)
-#: As BrainFlow's sources have it. Boards that are not here count in ways of their own (Ganglion: 0, 101 to 200, two
-#: samples each), or may not count at all: what they lose shows in their times alone.
-NUMBERINGS = {
-    **dict.fromkeys(("synthetic", "cyton", "cyton_wifi", "freeeeg32"), Numbering(256)),
-    # One number in two is that of the Daisy's half.
-    "cyton_daisy": Numbering(256, step=2),
-    **dict.fromkeys(
-        ("muse_2", "muse_s", "muse_2016", "muse_2_bled", "muse_s_bled", "muse_2016_bled"), Numbering(65536, samples=12)
-    ),
-    "unicorn": _NO_WRAP,
-}
-
-
-def numbering(board: str) -> Numbering | None:
-    """Return how ``board`` (its name in lower case) counts, None if that is not known."""
-    return _NO_WRAP if board.startswith("ant_neuro") else NUMBERINGS.get(board)
-
-
 class PackageCounter:
     """Finds losses in successive package numbers; a loss of whole rounds of the count cannot be seen.
 

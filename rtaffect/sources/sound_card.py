@@ -102,12 +102,7 @@ class SoundCardSource:
         Gets the channels as they come, and their times on the LSL clock; to be set before :meth:`start`.
     """
 
-    def __init__(
-        self,
-        device: int | str | None = None,
-        rate: float | None = None,
-        channels: int | None = None,
-    ) -> None:
+    def __init__(self, device: int | str | None = None, rate: float | None = None, channels: int | None = None) -> None:
         self.device = choose_sound_device(device, "input")
         self._rate = float(rate or self.device.rate)
         self._most = min(MOST_SOUND_CHANNELS, self.device.inputs)
