@@ -127,7 +127,7 @@ def plan_eeg(stream: StreamHeader, channels: Sequence[str] | None = None, unit: 
         )
     named = _names(stream, columns, channels)
     eyes = tuple(i for i in _of_type(stream, {"eog"}) if i in named)
-    names = [named[i] for i in columns] + [_eye_name(named[i]) for i in eyes]
+    names = [named[i] for i in columns] + [named[i] if is_eog(named[i]) else f"EOG {named[i]}" for i in eyes]
     units = [unit or stream.units[i] for i in columns]
     units += [unit or stream.units[i] or stream.units[columns[0]] for i in eyes]
     return ChannelPlan((*columns, *eyes), tuple(names), np.array([_volts(stream.name, each) for each in units]))
@@ -147,10 +147,6 @@ def _names(stream: StreamHeader, columns: Sequence[int], channels: Sequence[str]
 def _of_type(stream: StreamHeader, types: set[str]) -> tuple[int, ...]:
     """Return the numbers of the channels whose type is one of ``types``."""
     return tuple(i for i, each in enumerate(stream.types) if each.strip().lower() in types)
-
-
-def _eye_name(name: str) -> str:
-    return name if is_eog(name) else f"EOG {name}"
 
 
 def _volts(stream: str, unit: str) -> float:
