@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from calibration.descriptors import VERSION, descriptors_of
+from rtaffect.common.arrays import Float32Array
 from rtaffect.predicted.feature_cache import (
     Element,
     FeatureKey,
-    Float32Array,
     feature_folder,
     read_features,
     write_features,

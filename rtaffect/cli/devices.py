@@ -63,7 +63,7 @@ def command(wait_s: float, boards: bool) -> None:
 
 def _show_streams(console: Console, wait_s: float) -> None:
     from rtaffect.sources.boards import find_buffer
-    from rtaffect.sources.lsl import describe_streams
+    from rtaffect.sources.lsl_streams import describe_streams
 
     rows: list[tuple[str, ...]] = [
         (

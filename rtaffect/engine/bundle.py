@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
-from rtaffect.common.settings import Frozen, Settings
+from rtaffect.common.settings import Frozen, Settings, first_problem
 from rtaffect.observed.operator_file import from_bytes, to_bytes
 from rtaffect.observed.reference import Reference, StoredReferences, names_of
 from rtaffect.observed.response import Response
@@ -110,7 +110,8 @@ class Bundle:
 
 def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
     """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the tensors' hash."""
-    tensors = {f"weights.{n}": np.ascontiguousarray(v) for n, v in _weight_arrays(bundle.weights).items()}
+    arrays = {f.name: getattr(bundle.weights, f.name) for f in fields(Weights) if f.name != "lags_s"}
+    tensors = {f"weights.{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
     for number, reference in enumerate(bundle.references):
         parts = (reference.mean, reference.squares, reference.count)
         tensors |= {n: np.ascontiguousarray(part) for n, part in zip(names_of(number), parts, strict=True)}
@@ -151,10 +152,6 @@ def load_bundle(folder: Path) -> Bundle:
 def bundle_sha256(folder: Path) -> str:
     """Return the hash that identifies the bundle: that of its ``bundle.json``, which holds the tensors' hash."""
     return sha256_of(folder / "bundle.json")
-
-
-def _weight_arrays(weights: Weights) -> dict[str, NDArray[np.float64]]:
-    return {f.name: getattr(weights, f.name) for f in fields(weights) if f.name != "lags_s"}
 
 
 def _space_arrays(space: Space) -> dict[str, NDArray[Any]]:
@@ -202,9 +199,7 @@ def _load_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ArtifactError(f"bundle {path.parent}: {path.name}: {where}: {first['msg']}; {_REMAKE}") from None
+        raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error)}; {_REMAKE}") from None
 
 
 def _assemble(folder: Path, manifest: Manifest, file: Any) -> Bundle:

@@ -148,10 +148,25 @@ class Operator:
             raise MontageError(
                 f"cannot leave out {', '.join(strange)}: the space operator has {', '.join(self.manifest.channels)}"
             )
-        keep = [number for number, name in enumerate(self.manifest.channels) if name not in out]
         if not out:
             return self
-        return self._of([self.manifest.channels[number] for number in keep])
+        manifest = self.manifest
+        keep = [number for number, name in enumerate(manifest.channels) if name not in out]
+        if len(keep) < LEAST_CHANNELS:
+            raise MontageError(
+                f"{len(keep)} channels are left of the montage {manifest.montage}; the space operator needs at least "
+                f"{LEAST_CHANNELS}: mend the contact of the others"
+            )
+        gone = tuple(name for name in manifest.channels if name in out)
+        left = {"channels": tuple(manifest.channels[number] for number in keep), "excluded": manifest.excluded + gone}
+        field = self.lead_field[keep]
+        smaller = replace(
+            self,
+            manifest=manifest.model_copy(update=left),
+            lead_field=field - field.mean(axis=0),
+            positions=self.positions[keep],
+        )
+        return _weighted(smaller, eloreta(smaller.lead_field, manifest.lambda2))
 
     def fit_to(self, names: Sequence[str]) -> Operator:
         """Return the operator for a stream's channels.
@@ -174,24 +189,6 @@ class Operator:
                 "this montage"
             )
         return self.without(missing)
-
-    def _of(self, channels: list[str]) -> Operator:
-        if len(channels) < LEAST_CHANNELS:
-            raise MontageError(
-                f"{len(channels)} channels are left of the montage {self.manifest.montage}; the space operator needs "
-                f"at least {LEAST_CHANNELS}: mend the contact of the others"
-            )
-        keep = [self.manifest.channels.index(name) for name in channels]
-        gone = tuple(name for name in self.manifest.channels if name not in channels)
-        update = {"channels": tuple(channels), "excluded": self.manifest.excluded + gone}
-        field = self.lead_field[keep]
-        smaller = replace(
-            self,
-            manifest=self.manifest.model_copy(update=update),
-            lead_field=field - field.mean(axis=0),
-            positions=self.positions[keep],
-        )
-        return _weighted(smaller, eloreta(smaller.lead_field, self.manifest.lambda2))
 
 
 def assemble(

@@ -42,20 +42,6 @@ class Reference:
             count.reshape(len(mean), -1, k).min(axis=-1).astype(np.uint16),
         )
 
-    @property
-    def alike(self) -> NDArray[np.float64]:
-        """How alike the group is in each row (M,): the mean correlation of two listeners over the whole stimulus.
-
-        From sums alone: with S(t) the sum over n listeners and Q(t) that of their squares, the products of all pairs
-        sum to (S^2 - Q) / 2 and their powers to (n - 1) Q / 2.
-        """
-        count = self.count.astype(np.float64)
-        k = self.mean.shape[1] // count.shape[1]
-        square = (self.mean.astype(np.float64) ** 2).reshape(*count.shape, k).sum(axis=-1)
-        joint = np.where(count > 1, count**2 * np.nan_to_num(square) - self.squares, 0.0).sum(axis=0)
-        power = np.where(count > 1, (count - 1) * self.squares, 0.0).sum(axis=0)
-        return np.asarray(joint / np.where(power > 0, power, np.nan))
-
     def of_rows(self, rows: NDArray[np.intp]) -> Reference:
         """Return the part of some measured rows, numbers of them."""
         each = self.mean.reshape(*self.count.shape, -1)[:, rows].reshape(len(self.mean), -1)

@@ -7,8 +7,8 @@ channels that are there. Nothing here knows time: the same second gives the same
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -84,30 +84,20 @@ class Space(ABC):
         """
 
 
-class _Projection:
-    """Courses as a matrix product with the channels that are good throughout a second.
+class _Projected(Space):
+    """Rows whose courses are a matrix product with the channels that are good throughout a second."""
 
-    ``matrix_for`` gives the matrix (M * k, used channels) for a set of channels (C,); with fewer than ``least`` there
-    are no courses.
-    """
+    def _project_by(self, matrix_for: Callable[[BoolArray], FloatArray], least: int) -> None:
+        """Take the matrix (M * k, used channels) for channels (C,); with fewer than ``least`` there are no courses."""
+        self._least = least
+        self._matrix_for = lru_cache(_KEPT)(lambda used: matrix_for(np.frombuffer(used, np.bool_)))
 
-    def __init__(self, matrix_for: Callable[[BoolArray], FloatArray], columns: int, least: int) -> None:
-        self._matrix_for, self._columns, self._least = matrix_for, columns, least
-        self._matrices: OrderedDict[bytes, FloatArray] = OrderedDict()
-
-    def __call__(self, second: FloatArray) -> FloatArray:
+    def time_courses(self, second: FloatArray) -> FloatArray:
+        """Return the courses, A m of regions and V of components, from the channels that are good throughout."""
         used = usable(second)
         if used.sum() < self._least:
-            return np.full((len(second), self._columns), np.nan)
-        return np.asarray(second[:, used] @ self._kept(used).T)
-
-    def _kept(self, used: BoolArray) -> FloatArray:
-        key = used.tobytes()
-        matrix = self._matrices.pop(key, None)
-        self._matrices[key] = self._matrix_for(used) if matrix is None else matrix
-        if len(self._matrices) > _KEPT:
-            self._matrices.popitem(last=False)
-        return self._matrices[key]
+            return np.full((len(second), self.layout.measured * self.layout.k), np.nan)
+        return np.asarray(second[:, used] @ self._matrix_for(used.tobytes()).T)
 
 
 class ChannelSpace(Space):
@@ -142,7 +132,7 @@ class ChannelSpace(Space):
         return ChannelSpace(common_rows(montages, self.channels), self._average_reference)
 
 
-class RegionSpace(Space):
+class RegionSpace(_Projected):
     """Rows are the atlas' regions, and a montage's zones and the named groups of regions as averages of those.
 
     The mean over rows is over the trustworthy zones: regions that a montage cannot tell apart would be counted several
@@ -178,11 +168,7 @@ class RegionSpace(Space):
         reweighting = Reweighting(
             operator.lead_field, operator.basis, operator.source_region, regions, manifest.lambda2
         )
-        self._project = _Projection(reweighting.rows, regions * manifest.k, LEAST_CHANNELS)
-
-    def time_courses(self, second: FloatArray) -> FloatArray:
-        """Return each region's components, A m, from the channels that are good throughout."""
-        return self._project(second)
+        self._project_by(reweighting.rows, LEAST_CHANNELS)
 
     def fit_to(self, montages: Mapping[str, Sequence[str]]) -> Space:
         """Return the same rows from the channels that are there, with the shares that the poorest headset gives."""
@@ -192,7 +178,7 @@ class RegionSpace(Space):
         return RegionSpace(whole, min(fitted, key=lambda operator: len(operator.manifest.channels)))
 
 
-class ComponentSpace(Space):
+class ComponentSpace(_Projected):
     """Rows are correlated components: spatial filters under which a group's responses are most alike.
 
     What a bad channel would have shown is filled in from the good ones by regression, with the covariance that the
@@ -214,12 +200,8 @@ class ComponentSpace(Space):
         rows, least = len(filters), max(2, (len(channels) + 1) // 2)
         names = [f"component-{number + 1}" for number in range(rows)]
         super().__init__(channels, names, ["component"] * rows, np.ones(rows), RowLayout.plain(rows))
-        self.filters, self.covariance, self._least = filters, covariance, least
-        self._project = _Projection(self._matrix, rows, least)
-
-    def time_courses(self, second: FloatArray) -> FloatArray:
-        """Return the components, V, from the channels that are good throughout."""
-        return self._project(second)
+        self.filters, self.covariance = filters, covariance
+        self._project_by(self._matrix, least)
 
     def fit_to(self, montages: Mapping[str, Sequence[str]]) -> Space:
         """Return this space, for each headset has enough of its channels."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
@@ -13,30 +13,14 @@ from rich.table import Table
 from rtaffect.engine.feedback import Feedback
 
 
-class ConsoleSink:
-    """Shows each step; a context manager."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-
-    def __enter__(self) -> Self:
-        """Take over the terminal."""
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Give the terminal back, with the last step on it."""
-        if self._live is not None:
-            self._live.stop()
-
-    def __call__(self, feedback: Feedback) -> None:
-        """Show one step."""
-        if self._live is not None:
-            self._live.update(step_table(feedback), refresh=True)
-        else:
-            self._console.print(step_line(feedback), highlight=False, soft_wrap=True, markup=False)
+@contextmanager
+def console_sink(console: Console) -> Iterator[Callable[[Feedback], None]]:
+    """Give what shows each step; a terminal is taken over for that, and given back with the last step on it."""
+    if not console.is_terminal:
+        yield lambda feedback: console.print(step_line(feedback), highlight=False, soft_wrap=True, markup=False)
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda feedback: live.update(step_table(feedback), refresh=True)
 
 
 def step_line(f: Feedback) -> str:

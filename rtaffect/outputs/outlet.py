@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol
@@ -22,6 +22,7 @@ MARKER_STREAM: Final = "rtaffect-markers"
 MARKER_TYPE: Final = "Markers"
 
 Quantity = Literal["predicted", "observed", "null_low", "null_high", "trusted"]
+_QUANTITIES: Final[tuple[Quantity, ...]] = ("predicted", "observed", "null_low", "null_high", "trusted")
 
 #: Steps that are kept for a reader that does not pull, in hundreds: an hour.
 _KEPT_HUNDREDS = 36
@@ -74,15 +75,15 @@ def feedback_channels(of: Rows) -> tuple[FeedbackChannel, ...]:
     ``observed``, ``null_low``, ``null_high``, ``trusted``), then ``null_low``, ``null_high`` and ``trusted`` of all
     rows: 5 R + 5 channels, no two with the same label.
     """
-    names = _distinct(of.rows, of.row_kinds)
-    rows = [*zip(names, of.rows, of.row_kinds, strict=True)]
-
-    def each(quantity: Quantity) -> list[FeedbackChannel]:
-        return [FeedbackChannel(f"{quantity}/{name}", quantity, row, kind) for name, row, kind in rows]
-
-    quantities: tuple[Quantity, ...] = ("predicted", "observed", "null_low", "null_high", "trusted")
-    means = [FeedbackChannel(f"{quantity}/{MEAN_ROW}", quantity, MEAN_ROW, MEAN_ROW) for quantity in quantities]
-    return (*each("predicted"), *each("observed"), *means, *each("null_low"), *each("null_high"), *each("trusted"))
+    rows = [*zip(_distinct(of.rows, of.row_kinds), of.rows, of.row_kinds, strict=True)]
+    mean = [(MEAN_ROW, MEAN_ROW, MEAN_ROW)]
+    first, last = _QUANTITIES[:2], _QUANTITIES[2:]
+    return tuple(
+        FeedbackChannel(f"{quantity}/{name}", quantity, row, kind)
+        for quantities, of_rows in ((first, rows), (_QUANTITIES, mean), (last, rows))
+        for quantity in quantities
+        for name, row, kind in of_rows
+    )
 
 
 def feedback_values(f: Feedback) -> FloatArray:
@@ -160,17 +161,10 @@ class MarkerOutlet:
     """
 
     def __init__(self, *, about: Mapping[str, object] | None = None, session: str | None = None) -> None:
-        import pylsl
-
         self.session = session or new_session_id()
-        info = pylsl.StreamInfo(
-            MARKER_STREAM, MARKER_TYPE, 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, f"{MARKER_STREAM}-{self.session}"
-        )
-        _describe(info, _texts({"version": __version__, "session": self.session, **(about or {})}))
-        channel = info.desc().append_child("channels").append_child("channel")
-        for key, value in (("label", "marker"), ("type", MARKER_TYPE)):
-            channel.append_child_value(key, value)
-        self._outlet: Any = pylsl.StreamOutlet(info)
+        said = _texts({"version": __version__, "session": self.session, **(about or {})})
+        channels = [{"label": "marker", "type": MARKER_TYPE}]
+        self._outlet: Any = _outlet(MARKER_STREAM, MARKER_TYPE, "string", channels, said)
 
     def send(self, text: str, lsl_time: float) -> None:
         """Send ``text`` with its time on the LSL clock, s; a closed outlet sends nothing."""
@@ -183,28 +177,26 @@ class MarkerOutlet:
 
 
 def _feedback_outlet(of: Rows, about: Mapping[str, str]) -> Any:
+    channels = [
+        {"label": c.label, "unit": c.unit, "type": c.quantity, "row": c.row, "kind": c.kind}
+        for c in feedback_channels(of)
+    ]
+    return _outlet(FEEDBACK_STREAM, FEEDBACK_TYPE, "double64", channels, about, max_buffered=_KEPT_HUNDREDS)
+
+
+def _outlet(
+    name: str, kind: str, form: str, channels: Sequence[Mapping[str, str]], about: Mapping[str, str], **options: int
+) -> Any:
+    """Return a new outlet that describes its session and each of its channels by these texts."""
     # Here, not above: who writes or reads the channels alone needs no LSL.
     import pylsl
 
-    channels = feedback_channels(of)
-    source_id = f"{FEEDBACK_STREAM}-{about['session']}"
-    info = pylsl.StreamInfo(
-        FEEDBACK_STREAM, FEEDBACK_TYPE, len(channels), pylsl.IRREGULAR_RATE, pylsl.cf_double64, source_id
-    )
-    _describe(info, about)
-    listed = info.desc().append_child("channels")
-    for channel in channels:
-        described = listed.append_child("channel")
-        fields = {"unit": channel.unit, "type": channel.quantity, "row": channel.row, "kind": channel.kind}
-        for key, value in {"label": channel.label, **fields}.items():
-            described.append_child_value(key, value)
-    return pylsl.StreamOutlet(info, max_buffered=_KEPT_HUNDREDS)
-
-
-def _describe(info: Any, about: Mapping[str, str]) -> None:
-    said = info.desc().append_child("rtaffect")
-    for key, value in about.items():
-        said.append_child_value(key, value)
+    info = pylsl.StreamInfo(name, kind, len(channels), pylsl.IRREGULAR_RATE, form, f"{name}-{about['session']}")
+    session, listed = info.desc().append_child("rtaffect"), info.desc().append_child("channels")
+    for node, texts in [(session, about), *((listed.append_child("channel"), channel) for channel in channels)]:
+        for key, value in texts.items():
+            node.append_child_value(key, value)
+    return pylsl.StreamOutlet(info, **options)
 
 
 def _texts(about: Mapping[str, object]) -> dict[str, str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from pylsl import local_clock
 
-from rtaffect.outputs.sound_player import SETTLE_S, SoundPlayer
+from rtaffect.outputs.sound_player import SoundPlayer
 from rtaffect.sources.sound_devices import choose_sound_device
 
 #: A sound that is cut fades out in this time, s.
@@ -29,7 +28,7 @@ class Cue:
     columns: NDArray[np.float32]
     onset: float
     actual_onset: float = math.nan
-    played: int = field(default=0)
+    played: int = 0
 
     @property
     def late_s(self) -> float:
@@ -87,13 +86,12 @@ class ProgrammePlayer(SoundPlayer):
         self._cues = tuple(ending)
 
     def _on_block(self, out: NDArray[np.float32], frames: int, time_info: Any, status: Any) -> None:
-        now = local_clock()
-        self._clock.note(time_info.currentTime, now)
-        self.underflows += bool(status.output_underflow)
-        self._watch(time_info, now)
+        self._watch(time_info, status)
         out[:] = 0.0
         for cue in self._cues:
-            at = 0 if not math.isnan(cue.actual_onset) else self._frame_of(cue, frames)
+            at = 0
+            if math.isnan(cue.actual_onset):
+                at, cue.actual_onset = self._frame_of(cue.onset, frames)
             part = cue.columns[cue.played : cue.played + frames - at]
             out[at : at + len(part)] += part
             cue.played += len(part)
@@ -101,12 +99,3 @@ class ProgrammePlayer(SoundPlayer):
                 # It stays in the list, which only the other thread changes, but no longer in memory.
                 cue.columns, cue.played = cue.columns[:0].copy(), 0
         self._written += frames
-
-    def _frame_of(self, cue: Cue, frames: int) -> int:
-        """Return the frame of this block at which a sound begins; ``frames`` if it is not yet its time."""
-        if self._written < SETTLE_S * self.rate:
-            return frames
-        at = max(0, round((cue.onset - self._origin) * self.rate) - self._written)
-        if at < frames:
-            cue.actual_onset = self._origin + (self._written + at) / self.rate
-        return min(at, frames)

@@ -132,10 +132,7 @@ class SoundPlayer:
             self._stream.start()
 
     def _on_block(self, out: NDArray[np.float32], frames: int, time_info: Any, status: Any) -> None:
-        now = local_clock()
-        self._clock.note(time_info.currentTime, now)
-        self.underflows += bool(status.output_underflow)
-        self._watch(time_info, now)
+        self._watch(time_info, status)
         at = 0 if self._begun else self._begin_at(frames)
         part = self._samples[self._played : self._played + frames - at]
         out[:at] = 0.0
@@ -149,8 +146,11 @@ class SoundPlayer:
                 self._ended = True
                 raise portaudio().CallbackStop
 
-    def _watch(self, time_info: Any, now: float) -> None:
+    def _watch(self, time_info: Any, status: Any) -> None:
         """Follow the LSL time at which frame 0 of the stream left, or would have left, the converter."""
+        now = local_clock()
+        self._clock.note(time_info.currentTime, now)
+        self.underflows += bool(status.output_underflow)
         if time_info.outputBufferDacTime > 0:
             leaves = self._clock.to_lsl(time_info.outputBufferDacTime)
         else:
@@ -160,14 +160,20 @@ class SoundPlayer:
 
     def _begin_at(self, frames: int) -> int:
         """Return the frame of this block at which the sound begins; ``frames`` if it is not yet its time."""
-        if self._written < SETTLE_S * self.rate:
-            return frames
-        at = max(0, round((self._onset - self._origin) * self.rate) - self._written)
-        if at >= frames:
-            return frames
-        self._begun, self._origin_at_onset = True, self._origin
-        self.actual_onset = self._origin + (self._written + at) / self.rate
+        at, self.actual_onset = self._frame_of(self._onset, frames)
+        if at < frames:
+            self._begun, self._origin_at_onset = True, self._origin
         return at
+
+    def _frame_of(self, onset: float, frames: int) -> tuple[int, float]:
+        """Return at which frame of this block that may begin which is to at ``onset``, and when it leaves; both s, LSL.
+
+        ``frames`` and NaN if it is not yet its time.
+        """
+        at = max(0, round((onset - self._origin) * self.rate) - self._written)
+        if at >= frames or self._written < SETTLE_S * self.rate:
+            return frames, math.nan
+        return at, self._origin + (self._written + at) / self.rate
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait at most ``timeout`` s until the sound ended, was stopped or its device lost; return whether it was."""

@@ -1,10 +1,10 @@
-"""Feedback to hear: a calm tone whose pitch or loudness follows the level, and silence where there is none."""
+"""Feedback to hear: a calm tone whose pitch follows the level, and silence where there is none."""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,10 @@ from numpy.typing import NDArray
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.sources.sound_devices import choose_sound_device, opening, release, supported_rates
 
-Follow = Literal["pitch", "loudness"]
-
 #: Pitch of level 0 and of level 1, Hz: one octave, in which equal differences of level are equal intervals.
 LOW_HZ: Final = 220.0
 HIGH_HZ: Final = 440.0
-#: Loudness of level 0 against that of level 1 where loudness follows the level, dB.
-QUIETEST_DB: Final = -24.0
-#: Time constant with which pitch or loudness follows the level, s.
+#: Time constant with which the pitch follows the level, s.
 GLIDE_S: Final = 0.4
 #: How long the tone takes to appear, and to vanish into silence, s.
 FADE_S: Final = 0.5
@@ -45,21 +41,10 @@ class ToneGenerator:
     ----------
     rate
         Samples per second, Hz.
-    follow
-        What follows the level.
-    volume
-        Share of full scale that the tone reaches, above 0, at most 1.
-
-    Raises
-    ------
-    ValueError
-        If ``volume`` is outside that range.
     """
 
-    def __init__(self, rate: float, follow: Follow = "pitch", volume: float = VOLUME) -> None:
-        if not 0 < volume <= 1:
-            raise ValueError(f"volume={volume}; expected more than 0, at most 1")
-        self.rate, self._follow, self._volume = rate, follow, volume
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
         # One object, new at each call: the other thread sees all of it, and a repeated level as a fresh one.
         self._newest: _Wish = (None,)
         self._taken: _Wish = self._newest
@@ -123,25 +108,22 @@ class ToneGenerator:
             np.sin(part, out=part)
             part *= strength / sum(_PARTIALS)
             total += part
-        self._loudness(levels, part)
+        self._loudness(part)
         total *= part
         self._level = float(levels[-1])
         out[:] = total
 
     def _pitch(self, levels: NDArray[np.float64], phases: NDArray[np.float64]) -> None:
         """Write the phase of each sample, rad: the running sum of the frequency, so that it never jumps."""
-        if self._follow == "pitch":
-            np.multiply(levels, math.log(HIGH_HZ / LOW_HZ), out=phases)
-            np.exp(phases, out=phases)
-        else:
-            phases.fill(math.sqrt(HIGH_HZ / LOW_HZ))
+        np.multiply(levels, math.log(HIGH_HZ / LOW_HZ), out=phases)
+        np.exp(phases, out=phases)
         phases *= 2 * math.pi * LOW_HZ / self.rate
         np.cumsum(phases, out=phases)
         phases += self._phase
         self._phase = float(phases[-1]) % (2 * math.pi)
 
-    def _loudness(self, levels: NDArray[np.float64], gains: NDArray[np.float64]) -> None:
-        """Write the gain of each sample: the fade, whose ends are smooth, times the volume, times the level's."""
+    def _loudness(self, gains: NDArray[np.float64]) -> None:
+        """Write the gain of each sample: the fade, whose ends are smooth, times the volume."""
         np.multiply(self._ramp[: len(gains)], 1.0 if self._sounds else -1.0, out=gains)
         gains += self._fade
         np.clip(gains, 0.0, 1.0, out=gains)
@@ -149,13 +131,7 @@ class ToneGenerator:
         gains *= math.pi / 2
         np.sin(gains, out=gains)
         np.square(gains, out=gains)
-        gains *= self._volume
-        if self._follow == "loudness":
-            by_level = self._phases[: len(levels)]  # no longer needed for the phases
-            np.subtract(1.0, levels, out=by_level)
-            by_level *= QUIETEST_DB / 20 * math.log(10)
-            np.exp(by_level, out=by_level)
-            gains *= by_level
+        gains *= VOLUME
 
 
 class Tone:
@@ -165,8 +141,6 @@ class Tone:
     ----------
     device
         Index or part of the name of the device; None takes the system's default output.
-    follow, volume
-        As for :class:`ToneGenerator`.
 
     Raises
     ------
@@ -174,11 +148,11 @@ class Tone:
         If PortAudio or the device is missing or ambiguous.
     """
 
-    def __init__(self, device: int | str | None = None, *, follow: Follow = "pitch", volume: float = VOLUME) -> None:
+    def __init__(self, device: int | str | None = None) -> None:
         self.device = choose_sound_device(device, "output")
         self._channels = min(2, self.device.outputs)
         good = supported_rates(self.device, "output", self._channels, (_RATE,))
-        self.generator = ToneGenerator(good[0] if good else self.device.rate, follow, volume)
+        self.generator = ToneGenerator(good[0] if good else self.device.rate)
         self._asked = math.nan
         self._lost = self._played = False
         self._mono = np.zeros(_BLOCK, np.float32)

@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
 from rtaffect.predicted.featurizer import Featurizer, cache_root, features_of
 from rtaffect.stream.audio import sound_sha256
 
-Float32Array = NDArray[np.float32]
 Element = Literal["mix", "voice", "background"]
 
 _DIGEST_BYTES = 32

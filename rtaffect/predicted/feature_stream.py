@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.predicted.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest, StatePart
-
-Float32Array = NDArray[np.float32]
 
 #: Calls after which rows are copied to the start of their memory.
 _CALLS_PER_COPY = 4

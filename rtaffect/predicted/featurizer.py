@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.offline import offline_module
 from rtaffect.predicted.feature_stream import FeatureStream
@@ -44,7 +44,6 @@ _DEFAULT_BUILDER: Final = "models.moonshine"
 _EMBEDDED_WHEEL: Final = "moonshine-voice"
 _CUDA: Final = "CUDAExecutionProvider"
 
-Float32Array = NDArray[np.float32]
 Progress = Callable[[str], None]
 
 

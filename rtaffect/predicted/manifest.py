@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from rtaffect.common.settings import Frozen
 
 MANIFEST_KEY: Final = "rtaffect"
 SAMPLE_RATE: Final = 16_000
 NEWEST_S: Final = 1
 
 
-class StatePart(BaseModel):
+class StatePart(Frozen):
     """One part of what a featurizer carries from call to call.
 
     The model takes it as the input ``state.NAME`` (n, ...): the newest ``keep`` rows of what it has given as the
     output ``new.NAME`` (n, ...) so far, none at the first call. ``made`` says how many rows it gives at the first
     call, and at each later one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern="^[a-z0-9_]+$")
     dtype: Literal["float32", "float64"]
@@ -28,14 +28,12 @@ class StatePart(BaseModel):
     made: tuple[int, int]
 
 
-class Fidelity(BaseModel):
+class Fidelity(Frozen):
     """How near the streamed hidden states of a sound come to those of the whole clip, seen at once by the whole model.
 
     ``r`` is the median over dimensions of the correlation over frames, ``r_low`` its lower decile; ``cka`` the linear
     centred kernel alignment (Kornblith et al., ICML 2019).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["causal", "windowed"]
     context_s: int
@@ -45,7 +43,7 @@ class Fidelity(BaseModel):
     cka: float
 
 
-class FeaturizerManifest(BaseModel):
+class FeaturizerManifest(Frozen):
     """What a featurizer file says of itself.
 
     ``layer`` counts transformer blocks from 0 (0 is the output of the first) to ``n_layers`` - 1, None stands for all
@@ -54,8 +52,6 @@ class FeaturizerManifest(BaseModel):
     level the sound: ``running`` those of the newest ``context_s``, ``frozen`` those of a reference, ``context`` those
     of the context that the model sees anew; ``none`` needs none. ``fidelity`` was measured on ``fidelity_sound``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: Literal[2]
     family: str = Field(min_length=1)
@@ -74,7 +70,7 @@ class FeaturizerManifest(BaseModel):
     lookahead: int = Field(ge=0, default=0)
     precision: Literal["fp32", "int8", "fp16"] = "fp32"
     normalisation: Literal["running", "frozen", "context", "none"]
-    statistics: dict[str, tuple[float, ...]] = {}
+    statistics: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     state: tuple[StatePart, ...]
     untrained: bool = False
     fidelity: tuple[Fidelity, ...] = ()

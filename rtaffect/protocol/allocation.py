@@ -148,7 +148,7 @@ def seal(allocation: Allocation, path: Path) -> str:
 
 
 def unseal(path: Path) -> tuple[Allocation, str]:
-    """Return what a sealed file holds, and the file's SHA-256.
+    """Return what a sealed file holds, and the file's SHA-256, by which ``session.toml`` names it.
 
     Raises
     ------
@@ -171,11 +171,6 @@ def unseal(path: Path) -> tuple[Allocation, str]:
         why = str(error).splitlines()[0]
         raise ArtifactError(f"allocation {path} is damaged ({why}); copy it again from where it was made") from None
     return allocation, sha256_of(data)
-
-
-def allocation_sha256(path: Path) -> str:
-    """Return the hash that identifies a sealed file, as ``session.toml`` keeps it; ArtifactError if it is damaged."""
-    return unseal(path)[1]
 
 
 def arm_of(allocation: Path, participant: str, protocol: Protocol) -> Assigned:

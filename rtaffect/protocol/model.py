@@ -241,10 +241,6 @@ class Protocol(Frozen):
 
 def open_ended() -> Protocol:
     """Return what holds without a protocol: one block of listening without an end, from the session's zero on."""
-    block = Block.model_construct(
-        kind="listen", name="Listening", stimulus=None, duration_s=None, start="auto", instruction=""
-    )
+    block = Block.model_construct(kind="listen", name="Listening", start="auto")
     block._number = 1
-    return Protocol.model_construct(
-        format=1, name="No protocol", description="", study={}, feedback=FeedbackRule(), blocks=(block,), arms=()
-    )
+    return Protocol.model_construct(format=1, name="No protocol", blocks=(block,))

@@ -19,6 +19,8 @@ from rtaffect.common.files import sha256_of
 from rtaffect.plan.session_folder import STIMULI
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
 
+#: So many rows are named in a message.
+_NAMED = 12
 _MODELS: dict[str, type[BaseModel]] = {"block": Block, "arm": Arm, "feedback": FeedbackRule}
 _WANTED = {
     "int_type": "expected a whole number",
@@ -104,8 +106,9 @@ def check_rows(protocol: Protocol, rows: Sequence[str]) -> None:
     """
     unknown = [name for name in protocol.feedback.rows if name != MEAN and name not in rows]
     if unknown:
+        more = [f"and {len(rows) - _NAMED} more"] if len(rows) > _NAMED else []
         near = difflib.get_close_matches(unknown[0], rows, n=3)
-        known = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(_few(rows))}"
+        known = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*rows[:_NAMED], *more])}"
         raise SettingsError(
             f"protocol '{protocol.name}': feedback.rows names {', '.join(unknown)}, which this session does not have; "
             f"{known} Or choose rows = ['{MEAN}']"
@@ -240,7 +243,3 @@ def _place(loc: tuple[int | str, ...], content: dict[str, Any]) -> tuple[str, st
     if len(loc) > 1:
         return str(loc[0]), str(loc[1])
     return "", str(loc[0]) if loc else ""
-
-
-def _few(names: Sequence[str], most: int = 12) -> list[str]:
-    return [*names] if len(names) <= most else [*names[:most], f"and {len(names) - most} more"]

@@ -42,13 +42,18 @@ class Timeline:
     ----------
     protocol
         Whose blocks.
+
+    Attributes
+    ----------
+    start : int or None
+        When the block began or will begin, s; None while nobody knows.
     """
 
     def __init__(self, protocol: Protocol) -> None:
         self._blocks = protocol.blocks
         self._at = 0
         self._begun = False
-        self._start: int | None = protocol.lead_s if self._blocks[0].start == "auto" else None
+        self.start: int | None = protocol.lead_s if self._blocks[0].start == "auto" else None
 
     @property
     def block(self) -> Block:
@@ -68,14 +73,9 @@ class Timeline:
         return "running" if self._begun else "waiting"
 
     @property
-    def start(self) -> int | None:
-        """When the block began or will begin, s; None while nobody knows."""
-        return self._start
-
-    @property
     def end(self) -> int | None:
         """When the block ends, s; None while nobody knows, and where it has no end."""
-        return None if self._start is None or self.block.seconds is None else self._start + self.block.seconds
+        return None if self.start is None or self.block.seconds is None else self.start + self.block.seconds
 
     def advance(self, step: int, keys: Sequence[Key]) -> list[Event]:
         """Move on to the end of second ``step`` with the keys that were pressed since the one before."""
@@ -84,18 +84,18 @@ class Timeline:
             self._press(key, step, events)
         if self._begun and self.end is not None and step >= self.end:
             self._leave(self.end, events)
-        if not self._begun and self._start is not None and step >= self._start:
+        if not self._begun and self.start is not None and step >= self.start:
             self._begun = True
-            events.append(self._event("block-begin", self._start))
+            events.append(self._event("block-begin", self.start))
         return events
 
     def _press(self, key: Key, step: int, events: list[Event]) -> None:
         over = self.phase == "done" or (self._begun and self.end is not None and step >= self.end)
-        if over or (key == "go" and self._start is not None):
+        if over or (key == "go" and self.start is not None):
             return
         events.append(self._event(key, step))
         if key == "go":
-            self._start = step + _lead_of(self.block)
+            self.start = step + _lead_of(self.block)
         else:
             self._leave(step, events)
 
@@ -104,9 +104,9 @@ class Timeline:
         ends = self.end == step
         if self._begun:
             events.append(self._event("block-end", step))
-        self._at, self._begun, self._start = self._at + 1, False, None
+        self._at, self._begun, self.start = self._at + 1, False, None
         if self._at < len(self._blocks) and self.block.start == "auto":
-            self._start = step if ends else step + _lead_of(self.block)
+            self.start = step if ends else step + _lead_of(self.block)
 
     def _event(self, what: Literal["block-begin", "block-end", "go", "skip"], onset: int) -> Event:
         return Event(float(onset), what, self.block.number, self.block.kind, self.block.name)
@@ -114,7 +114,7 @@ class Timeline:
     def upcoming(self, now_s: float) -> tuple[tuple[float, Block], ...]:
         """Return the blocks that begin after ``now_s`` and when, s, as far as that is known."""
         found: list[tuple[float, Block]] = []
-        start = self._start
+        start = self.start
         for place in range(self._at, len(self._blocks)):
             if start is None:
                 break

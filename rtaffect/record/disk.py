@@ -51,10 +51,8 @@ def why_not(path: Path, error: OSError) -> str:
 
 def disk_of(path: Path) -> Path:
     """Return where the disk of ``path`` is mounted."""
-    folder = path.absolute().parent
-    while not os.path.ismount(folder) and folder != folder.parent:
-        folder = folder.parent
-    return folder
+    folders = path.absolute().parents
+    return next((folder for folder in folders if os.path.ismount(folder)), folders[-1])
 
 
 def free_bytes(path: Path) -> int:

@@ -254,7 +254,8 @@ class Recorder:
             return
         if written.mark is not None:
             clock = offsets if item.kind == "offset" else None
-            self._mark(written.mark, {"stream_id": written.number, "sample": samples, "clock": clock})
+            mark = {"stream_id": written.number, "sample": samples, "clock": clock}
+            self._writer.texts(self._segments_number(), [written.mark], [json.dumps(mark)])
             written.mark = None
         if item.kind == "offset":
             self._writer.offset(written.number, float(item.stamps[0]), item.content)
@@ -276,12 +277,8 @@ class Recorder:
         if not math.isnan(written.first):
             written.latest = max(written.latest, float(finite.max()))
 
-    def _mark(self, when: float, mark: dict[str, int | None]) -> None:
-        """Write where a source began anew."""
-        self._writer.texts(self._segments_number(), [when], [json.dumps(mark)])
-
     def _segments_number(self) -> int:
-        """Return the number of the stream of such marks, which every recording has, be it empty."""
+        """Return the number of the stream that says where sources began anew; every recording has it, be it empty."""
         if self._segments is None:
             self._segments = self._writer.stream(
                 StreamHeader(SEGMENTS, SEGMENTS_TYPE, 0.0, "string", ("segment",), source_id=SEGMENTS)

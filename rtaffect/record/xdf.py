@@ -17,49 +17,37 @@ _CHUNKS_BETWEEN_BOUNDARIES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedEeg:
-    """One stream to be written: ``samples`` (n, channels) as its header says, ``stamps`` (n,), s on the LSL clock."""
+class WholeStream:
+    """One stream to be written: ``content`` as its header says, ``stamps`` (n,), s on the LSL clock.
+
+    The content is samples (n, channels), or the n texts of a stream of markers.
+    """
 
     header: StreamHeader
-    samples: NDArray[np.floating]
-    stamps: NDArray[np.float64]
+    content: NDArray[np.floating] | Sequence[str]
+    stamps: NDArray[np.float64] | Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedMarkers:
-    """Marker texts and their times, s on the LSL clock."""
-
-    name: str
-    texts: Sequence[str]
-    stamps: Sequence[float]
-
-
-def write_xdf(path: Path, eeg: Sequence[RecordedEeg], markers: RecordedMarkers | None = None) -> None:
-    """Write a whole recording, all of it on one clock."""
+def write_xdf(path: Path, streams: Sequence[WholeStream]) -> None:
+    """Write a whole recording, all of it on one clock: with an offset of zero at its first and last stamp."""
     with XdfWriter(path, replace=True) as writer:
-        for stream in eeg:
-            _write_eeg(writer, stream)
-        if markers is not None:
-            header = StreamHeader(markers.name, "Markers", 0.0, "string", ("marker",), source_id=markers.name)
-            number = writer.stream(header)
-            _one_clock(writer, number, markers.stamps[:1])
-            writer.texts(number, markers.stamps, markers.texts)
-            _one_clock(writer, number, markers.stamps[1:][-1:])
+        for stream in streams:
+            number = writer.stream(stream.header)
+            for stamp in stream.stamps[:1]:
+                writer.offset(number, float(stamp), 0.0)
+            _write_content(writer, number, stream)
+            for stamp in stream.stamps[1:][-1:]:
+                writer.offset(number, float(stamp), 0.0)
 
 
-def _write_eeg(writer: XdfWriter, stream: RecordedEeg) -> None:
-    number = writer.stream(stream.header)
-    _one_clock(writer, number, stream.stamps[:1])
-    for turn, start in enumerate(range(0, len(stream.stamps), _CHUNK_SAMPLES), start=1):
+def _write_content(writer: XdfWriter, number: int, stream: WholeStream) -> None:
+    if not isinstance(stream.content, np.ndarray):
+        writer.texts(number, stream.stamps, stream.content)
+        return
+    stamps = np.asarray(stream.stamps, np.float64)
+    for turn, start in enumerate(range(0, len(stamps), _CHUNK_SAMPLES), start=1):
         part = slice(start, start + _CHUNK_SAMPLES)
-        writer.samples(number, stream.stamps[part], stream.samples[part])
+        writer.samples(number, stamps[part], stream.content[part])
         if not turn % _CHUNKS_BETWEEN_BOUNDARIES:
             writer.boundary()
             writer.flush()
-    _one_clock(writer, number, stream.stamps[1:][-1:])
-
-
-def _one_clock(writer: XdfWriter, number: int, times: Sequence[float] | NDArray[np.float64]) -> None:
-    """Write that stream ``number`` is on this computer's clock at ``times``, s: an offset of zero."""
-    for time in times:
-        writer.offset(number, float(time), 0.0)

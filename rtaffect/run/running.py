@@ -15,7 +15,7 @@ from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.screen import has_screen
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
-from rtaffect.outputs.console import ConsoleSink
+from rtaffect.outputs.console import console_sink
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
 from rtaffect.outputs.tone import Tone
 from rtaffect.present.participant_state import ParticipantPresenter
@@ -191,7 +191,7 @@ class RunningSession:
 
 
 def _on_terminal(running: RunningSession, console: Console) -> tuple[int, str]:
-    with ConsoleSink(console) as shown, _interrupt_sets(running.stop):
+    with console_sink(console) as shown, _interrupt_sets(running.stop):
         return running.work(shown)
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from rtaffect.common.settings import Frozen
 from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer
-from rtaffect.record.xdf import RecordedEeg, RecordedMarkers, write_xdf
+from rtaffect.record.xdf import WholeStream, write_xdf
 from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive
 from rtaffect.simulation.head import SimulatedHead, sphere_head
 from rtaffect.simulation.sounds import compose, speech_from_wheel
@@ -150,8 +150,9 @@ class SyntheticStudy:
         stamps = _RECORDING_START + np.arange(len(samples)) / rate
         name = self.listeners[number]
         header = StreamHeader(name, "EEG", rate, "float32", self.channels(), source_id=f"rtaffect-{name}")
-        eeg = RecordedEeg(header.uniform("microvolts"), samples, stamps)
-        write_xdf(path, [eeg], RecordedMarkers("stimuli", list(onsets), list(onsets.values())))
+        eeg = WholeStream(header.uniform("microvolts"), samples, stamps)
+        marked = StreamHeader("stimuli", "Markers", 0.0, "string", ("marker",), source_id="stimuli")
+        write_xdf(path, [eeg, WholeStream(marked, list(onsets), list(onsets.values()))])
         return onsets
 
     def _write_truth(self, path: Path) -> None:

@@ -8,13 +8,13 @@ question mark, too: ``name``, ``channels``, ``unit`` and ``rate``, as in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Unpack
 from urllib.parse import unquote
 
 from rtaffect.common.errors import SettingsError, StreamError
 from rtaffect.sources.brainflow_library import board_name
+from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.fieldtrip_client import INSTALL, PORT, BufferClient, BufferHeader, BufferLostError
 from rtaffect.stream.source import Source
 
@@ -23,21 +23,6 @@ Kind = Literal["brainflow", "fieldtrip"]
 EXAMPLES = "brainflow:cyton?serial_port=COM3, brainflow:muse_2 or fieldtrip:localhost:1972"
 #: How long a buffer on this computer may take to accept a connection, s.
 PROBE_S = 0.3
-#: What must be named where BrainFlow cannot find the board by itself, as its list of supported boards has it.
-_NEEDED = {
-    "cyton": "serial_port=PORT",
-    "cyton_daisy": "serial_port=PORT",
-    "ganglion": "serial_port=PORT",
-    "freeeeg32": "serial_port=PORT",
-    "muse_2_bled": "serial_port=PORT",
-    "muse_s_bled": "serial_port=PORT",
-    "muse_2016_bled": "serial_port=PORT",
-    "brainbit_bled": "serial_port=PORT",
-    "cyton_wifi": "ip_port=PORT",
-    "cyton_daisy_wifi": "ip_port=PORT",
-    "ganglion_wifi": "ip_port=PORT",
-    "enophone": "mac_address=ADDRESS",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +100,16 @@ def parse_board(text: str) -> BoardAddress:
     return BoardAddress(text, "fieldtrip", host, port, {}, *described)
 
 
-def open_board(
-    board: str | BoardAddress,
-    *,
-    name: str | None = None,
-    channels: Sequence[str] | None = None,
-    unit: str | None = None,
-    rate: float | None = None,
-) -> Source:
+def open_board(board: str | BoardAddress, **given: Unpack[Given]) -> Source:
     """Return the source that a text means, not yet started.
 
     Parameters
     ----------
     board
         The text, or what :func:`parse_board` made of it.
-    name
-        What the source is called, where two would share a name.
-    channels, unit, rate
-        What replaces the description of every headset; what the text says comes first.
+    given
+        What the source is called, where two would share a name; and what replaces the description of every headset: of
+        that, what the text says comes first.
 
     Raises
     ------
@@ -142,21 +119,25 @@ def open_board(
         If what it needs is not installed, there is no such board, no buffer answers, or names or unit are missing.
     """
     address = parse_board(board) if isinstance(board, str) else board
-    name = name or address.name
-    channels, unit, rate = address.channels or channels, address.unit or unit, address.rate or rate
+    used: Given = {
+        "name": given.get("name") or address.name,
+        "channels": address.channels or given.get("channels"),
+        "unit": address.unit or given.get("unit"),
+        "rate": address.rate or given.get("rate"),
+    }
     # Each loads its library only when it is asked for.
     if address.kind == "brainflow":
         from rtaffect.sources.brainflow_board import BrainFlowSource
 
-        return BrainFlowSource(address.device, address.parameters, name=name, channels=channels, unit=unit, rate=rate)
+        return BrainFlowSource(address.device, address.parameters, **used)
     from rtaffect.sources.fieldtrip_buffer import FieldTripSource
 
-    return FieldTripSource(address.device, address.port, name=name, channels=channels, unit=unit, rate=rate)
+    return FieldTripSource(address.device, address.port, **used)
 
 
 def find_boards() -> list[KnownBoard]:
     """Return the boards with electrodes that the installed BrainFlow drives; StreamError if there is none."""
-    from rtaffect.sources.brainflow_library import STANDING_FOR, board_names, brainflow, describe_board
+    from rtaffect.sources.brainflow_library import KNOWN, STANDING_FOR, board_names, brainflow, describe_board
 
     shim = brainflow()
     known = []
@@ -168,7 +149,7 @@ def find_boards() -> list[KnownBoard]:
         except StreamError:
             continue
         names = described.names if all(described.names) else ()
-        text = f"brainflow:{name}" + (f"?{_NEEDED[name]}" if name in _NEEDED else "")
+        text = "?".join(filter(None, [f"brainflow:{name}", KNOWN["needed"].get(name)]))
         known.append(KnownBoard(name, described.rate, len(described.rows), names, described.unit, text))
     return sorted(known, key=lambda board: board.name)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -22,12 +21,12 @@ from rtaffect.sources.brainflow_library import (
     error_message,
     input_parameters,
 )
-from rtaffect.sources.channel_plan import check_rate, plan_eeg
+from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.host_clock import HostClock
 from rtaffect.sources.live import DeviceLostError
 from rtaffect.sources.package_counter import PackageCounter
 from rtaffect.sources.polled import PolledSource
-from rtaffect.stream.source import StreamHeader, StreamInfo
+from rtaffect.stream.source import StreamHeader
 from rtaffect.stream.status import StreamState
 
 #: The board is asked this often, s: BrainFlow collects meanwhile in a thread of its own.
@@ -61,16 +60,8 @@ class BrainFlowSource(PolledSource):
         BrainFlow's input parameters by name: serial_port, mac_address, ip_address, ip_port, serial_number, timeout,
         master_board, file, ...; and ``config``, commands that the board understands, separated by ';', which are sent
         before it streams.
-    name
-        What the source is called, where it is not the board's name.
-    channels
-        Names that replace BrainFlow's; needed where it has none.
-    unit
-        Unit that replaces BrainFlow's.
-    rate
-        Rate that replaces BrainFlow's, Hz.
-    seconds
-        How much the buffer keeps, s.
+    given
+        What replaces BrainFlow's description; names of the channels are needed where it has none.
 
     Raises
     ------
@@ -78,33 +69,20 @@ class BrainFlowSource(PolledSource):
         If BrainFlow is not installed, or the board or its parameters are not known, or it has no channel names.
     """
 
-    def __init__(
-        self,
-        board: str,
-        parameters: Mapping[str, str] | None = None,
-        *,
-        name: str | None = None,
-        channels: Sequence[str] | None = None,
-        unit: str | None = None,
-        rate: float | None = None,
-        seconds: float = 30.0,
-    ) -> None:
+    def __init__(self, board: str, parameters: Mapping[str, str] | None = None, **given: Unpack[Given]) -> None:
         self._shim = brainflow()
         self.board = board_name(board)
-        given = dict(parameters or {})
-        self._commands = [each for each in given.pop("config", "").split(";") if each]
-        self._parameters = input_parameters(self._shim, self.board, given)
-        master = board_name(given["master_board"]) if self.board in STANDING_FOR else self.board
+        inputs = dict(parameters or {})
+        self._commands = [each for each in inputs.pop("config", "").split(";") if each]
+        self._parameters = input_parameters(self._shim, self.board, inputs)
+        master = board_name(inputs["master_board"]) if self.board in STANDING_FOR else self.board
         self._described = described = describe_board(self._shim, master)
-        said = StreamHeader(self.board, "EEG", described.rate, "double64", tuple(described.names))
-        plan = plan_eeg(said.uniform(described.unit), channels, unit)
-        used_rate = check_rate(self.board, "eeg", described.rate, rate)
-        host, called = socket.gethostname(), name or self.board
-        query = "&".join(f"{key}={value}" for key, value in sorted(given.items()))
-        source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
-        header = replace(said, name=called, rate=used_rate, labels=plan.names, source_id=source_id, host=host)
-        info = StreamInfo(called, "eeg", used_rate, plan.names, "brainflow", source_id, host)
-        super().__init__(info, header.uniform(unit or described.unit), plan, seconds)
+        query = "&".join(f"{key}={value}" for key, value in sorted(inputs.items()))
+        said = StreamHeader(
+            self.board, "EEG", described.rate, "double64", described.names, host=socket.gethostname(),
+            source_id="?".join(filter(None, [f"brainflow:{self.board}", query])),
+        )  # fmt: skip
+        super().__init__("brainflow", self.board, said.uniform(described.unit), given)
         # The end of a file is not a loss.
         self.lost_s = math.inf if self.board == "playback_file" else LOST_S
         self._session: Any = None

@@ -5,40 +5,23 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.resources
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.package_counter import Numbering, numbering
+from rtaffect.sources.package_counter import Numbering
 
-DOCUMENTATION = "https://brainflow.readthedocs.io/en/stable/SupportedBoards.html"
 INSTALL = 'pip install "rtaffect[brainflow]"'
 #: Boards that stand for another one, which ``master_board`` names.
 STANDING_FOR = ("playback_file", "streaming")
 
-#: Units other than BrainFlow's usual microvolts, by how the name begins. The eego SDK gives volts (its amplifier.h on
-#: OpenEegStream), which BrainFlow passes on as they are; gForce armbands give counts of their converter.
-_UNITS = {"ant_neuro": "volts", "gforce": ""}
-
-#: What each exit code of BrainFlow means when a board is opened, and what to do.
-_ERRORS = {
-    1: "its port is open in another program; close that",
-    2: "its serial port cannot be opened, or there is no Bluetooth adapter; rtaffect devices lists the serial ports "
-    "(on Linux their users must be in the group dialout), and other programs must not hold it",
-    3: "its serial port cannot be set up; see that the port is the board's (rtaffect devices lists them)",
-    4: "it does not take commands; see that it is on, charged and in reach, and that the port or address is its own",
-    5: "it answers, but not as this board does; see that the board and the port are the right ones",
-    6: "the port is there but the board does not answer; switch it on, see that its radio is in reach, and that the "
-    "port is the board's",
-    7: "it was not found or does not answer; switch it on, bring it near, and disconnect other programs and phones",
-    13: f"a parameter is missing or wrong; {DOCUMENTATION} says which each board needs",
-    14: "BrainFlow does not support it on this operating system; use a computer that it supports",
-    16: "it is open already in this program; name each board once",
-    17: "its driver failed; see that the board, its dongle and the parameters are right, and that Bluetooth is on",
-    18: "it did not answer in time; see that it is on and in reach, or allow more time with timeout=30",
-}
+#: What BrainFlow does not say: parameters that boards need, their units and numbering, and what errors mean.
+KNOWN: Final[dict[str, Any]] = tomllib.loads(
+    importlib.resources.files("rtaffect.sources").joinpath("brainflow.toml").read_text(encoding="utf-8")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +116,14 @@ def describe_board(shim: Any, board: str) -> BoardDescription:
         stamps=int(described["timestamp_channel"]),
         packages=int(described["package_num_channel"]),
         numbering=numbering(board),
-        unit=next((unit for maker, unit in _UNITS.items() if board.startswith(maker)), "microvolts"),
+        unit=next((unit for maker, unit in KNOWN["units"].items() if board.startswith(maker)), "microvolts"),
     )
+
+
+def numbering(board: str) -> Numbering | None:
+    """Return how ``board`` (its name in lower case) counts its packages, None if that is not known."""
+    how = KNOWN["numbering"].get("ant_neuro" if board.startswith("ant_neuro") else board)
+    return None if how is None else Numbering(**how)
 
 
 def input_parameters(shim: Any, board: str, given: Mapping[str, str]) -> Any:
@@ -179,5 +168,5 @@ def _parameter(shim: Any, board: str, key: str, value: str) -> str | int:
 
 def error_message(board: str, error: Any) -> str:
     """Return one line for BrainFlow's ``error`` at opening ``board``: what is wrong, and what to do."""
-    words = _ERRORS.get(error.exit_code, "switch it off and on and try again")
+    words = KNOWN["errors"].get(str(error.exit_code), "switch it off and on and try again")
     return f"board {board} cannot be opened ({error.args[0].partition(' ')[0]}): {words}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,18 @@ DTYPES: dict[str, np.dtype[Any]] = {
 MIN_AUDIO_RATE = 8000.0
 #: Sound is mono or stereo.
 MOST_SOUND_CHANNELS = 2
+
+
+class Given(TypedDict, total=False):
+    """What replaces the description that a headset gives of itself.
+
+    ``name`` is what the source is called, ``channels`` their names, ``unit`` that of the EEG, ``rate`` in Hz.
+    """
+
+    name: str | None
+    channels: Sequence[str] | None
+    unit: str | None
+    rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ def plan_eeg(stream: StreamHeader, channels: Sequence[str] | None = None, unit: 
         )
     named = _names(stream, columns, channels)
     eyes = tuple(i for i in _of_type(stream, {"eog"}) if i in named)
-    names = [named[i] for i in columns] + [_eye_name(named[i]) for i in eyes]
+    names = [named[i] for i in columns] + [named[i] if is_eog(named[i]) else f"EOG {named[i]}" for i in eyes]
     units = [unit or stream.units[i] for i in columns]
     units += [unit or stream.units[i] or stream.units[columns[0]] for i in eyes]
     return ChannelPlan((*columns, *eyes), tuple(names), np.array([_volts(stream.name, each) for each in units]))
@@ -135,10 +147,6 @@ def _names(stream: StreamHeader, columns: Sequence[int], channels: Sequence[str]
 def _of_type(stream: StreamHeader, types: set[str]) -> tuple[int, ...]:
     """Return the numbers of the channels whose type is one of ``types``."""
     return tuple(i for i, each in enumerate(stream.types) if each.strip().lower() in types)
-
-
-def _eye_name(name: str) -> str:
-    return name if is_eog(name) else f"EOG {name}"
 
 
 def _volts(stream: str, unit: str) -> float:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.channel_plan import DTYPES, check_rate, plan_eeg
+from rtaffect.sources.channel_plan import DTYPES, Given
 from rtaffect.sources.fieldtrip_client import PORT, BufferClient, BufferHeader, BufferLostError, lsl_format
 from rtaffect.sources.live import DeviceLostError
 from rtaffect.sources.polled import PolledSource
-from rtaffect.stream.source import StreamHeader, StreamInfo
+from rtaffect.stream.source import StreamHeader
 
 #: One wait for samples lasts this long at most, s.
 WAIT_S = 0.1
@@ -38,16 +36,9 @@ class FieldTripSource(PolledSource):
     ----------
     host, port
         Where the buffer is.
-    name
-        What the source is called; default: host and port.
-    channels
-        Names that replace the buffer's; needed where it has none.
-    unit
-        Unit of the EEG: buffers do not say.
-    rate
-        Rate that replaces the buffer's, Hz.
-    seconds
-        How much the buffer of this source keeps, s.
+    given
+        What replaces the buffer's description: the unit is needed, for buffers do not say it, and names of the channels
+        where it has none.
 
     Raises
     ------
@@ -55,29 +46,17 @@ class FieldTripSource(PolledSource):
         If no buffer answers, it has no header yet, or unit or names are missing.
     """
 
-    def __init__(
-        self,
-        host: str = "localhost",
-        port: int = PORT,
-        *,
-        name: str | None = None,
-        channels: Sequence[str] | None = None,
-        unit: str | None = None,
-        rate: float | None = None,
-        seconds: float = 30.0,
-    ) -> None:
+    def __init__(self, host: str = "localhost", port: int = PORT, **given: Unpack[Given]) -> None:
         self._address, self._where = (host, port), f"FieldTrip buffer {host}:{port}"
         self._client: BufferClient | None = None
         self._said = said = self._connect()
         self._close()
         self._format = "double64" if said.scale is not None else lsl_format(said.dtype)
-        sent = StreamHeader(self._where, "EEG", said.rate, self._format, tuple(said.labels)).uniform()
-        plan = plan_eeg(sent, channels, unit)
-        used_rate = check_rate(self._where, "eeg", said.rate, rate)
-        called, source_id = name or f"{host}:{port}", f"fieldtrip:{host}:{port}"
-        header = replace(sent, name=called, rate=used_rate, labels=plan.names, source_id=source_id, host=host)
-        info = StreamInfo(called, "eeg", used_rate, plan.names, "fieldtrip", source_id, host)
-        super().__init__(info, header.uniform(unit or ""), plan, seconds)
+        where = f"{host}:{port}"
+        sent = StreamHeader(
+            self._where, "EEG", said.rate, self._format, said.labels, source_id=f"fieldtrip:{where}", host=host
+        )
+        super().__init__("fieldtrip", where, sent.uniform(), given)
         self._count = 0
         self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
 

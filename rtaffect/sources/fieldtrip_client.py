@@ -16,7 +16,6 @@ import importlib
 import socket
 import struct
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,23 +48,14 @@ class BufferHeader:
     scale: NDArray[np.float64] | None
 
 
-class _EndingSocket:
+class _EndingSocket(socket.socket):
     """A socket whose end is an error and not an empty answer."""
 
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-
-    def recv(self, size: int) -> bytes:
-        received = self._socket.recv(size)
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        received = super().recv(size, flags)
         if not received:
             raise ConnectionError("the connection was closed")
         return received
-
-    def send(self, request: bytes) -> int:
-        return self._socket.send(request)
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 class BufferClient:
@@ -89,12 +79,12 @@ class BufferClient:
     def __init__(self, host: str, port: int = PORT, timeout: float = ANSWER_S) -> None:
         self._client = _fieldtrip().Client()
         try:
-            connected = socket.create_connection((host, port), timeout)
+            connected = _EndingSocket(fileno=socket.create_connection((host, port), timeout).detach())
         except OSError as error:
             raise BufferLostError(str(error)) from None
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.settimeout(ANSWER_S)
-        self._client.sock, self._client.isConnected = _EndingSocket(connected), True
+        self._client.sock, self._client.isConnected = connected, True
 
     def close(self) -> None:
         """Disconnect; may be called twice."""
@@ -148,11 +138,5 @@ def _fieldtrip() -> Any:
 
 def lsl_format(dtype: np.dtype[Any]) -> str:
     """Return the LSL format that holds every value of ``dtype``."""
-    formats: Sequence[tuple[str, type[Any]]] = (
-        ("int8", np.int8),
-        ("int16", np.int16),
-        ("int32", np.int32),
-        ("int64", np.int64),
-        ("float32", np.float32),
-    )
-    return next((name for name, kind in formats if np.can_cast(dtype, kind)), "double64")
+    names = ("int8", "int16", "int32", "int64", "float32")
+    return next((name for name in names if np.can_cast(dtype, name)), "double64")

@@ -37,8 +37,6 @@ class LiveSource(ABC):
         What it says of itself.
     plan
         How values become samples.
-    seconds
-        How much the buffer keeps, s.
 
     Attributes
     ----------
@@ -58,9 +56,9 @@ class LiveSource(ABC):
     lost_s = math.inf
     retry_s = RETRY_S
 
-    def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan, seconds: float) -> None:
+    def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan) -> None:
         self.info, self.header, self._plan = info, header, plan
-        self.buffer = SampleBuffer(info.rate, len(plan.names), seconds=seconds)
+        self.buffer = SampleBuffer(info.rate, len(plan.names))
         self.tap: Tap | None = None
         self.reconnections = 0
         self._worker = Worker(f"{info.origin} {info.name}", self._run)

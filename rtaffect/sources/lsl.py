@@ -6,30 +6,19 @@ import logging
 import math
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.channel_plan import check_format, check_rate, plan_audio, plan_eeg
+from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.live import STALL_S, DeviceLostError, LiveSource
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
-from rtaffect.sources.lsl_streams import (
-    FORGET_S,
-    FoundStream,
-    Network,
-    describe_streams,
-    find_stream,
-    find_streams,
-    read_header,
-    twins_message,
-)
+from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, read_header, twins_message
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import StreamState
-
-__all__ = ["FoundStream", "LslSource", "describe_streams", "find_stream", "find_streams"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,19 +35,11 @@ class LslSource(LiveSource):
     Parameters
     ----------
     stream
-        What :func:`find_streams` found.
+        What :func:`rtaffect.sources.lsl_streams.find_streams` found.
     kind
         EEG arrives in the buffer in volts, sound as mono at full scale +-1.
-    name
-        What the source is called, where it is not the stream's own name.
-    channels
-        Names that replace the stream's own.
-    unit
-        Unit of the EEG that replaces the stream's own.
-    rate
-        Rate that replaces the declared one, Hz.
-    seconds
-        How much the buffer keeps, s.
+    given
+        What replaces the stream's own description.
 
     Raises
     ------
@@ -73,30 +54,21 @@ class LslSource(LiveSource):
 
     retry_s = 0.05
 
-    def __init__(
-        self,
-        stream: FoundStream,
-        kind: Literal["eeg", "audio"] = "eeg",
-        *,
-        name: str | None = None,
-        channels: Sequence[str] | None = None,
-        unit: str | None = None,
-        rate: float | None = None,
-        seconds: float = 30.0,
-    ) -> None:
+    def __init__(self, stream: FoundStream, kind: Literal["eeg", "audio"] = "eeg", **given: Unpack[Given]) -> None:
         dtype = check_format(stream.header)
-        used_rate = check_rate(stream.header.name, kind, stream.header.rate, rate)
+        rate = check_rate(stream.header.name, kind, stream.header.rate, given.get("rate"))
         header = read_header(stream)
         if kind == "audio":
             plan = plan_audio(header.name, header.channels, dtype)
         else:
-            plan = plan_eeg(header, channels=channels, unit=unit)
-        info = StreamInfo(name or header.name, kind, used_rate, plan.names, "lsl", header.source_id, header.host)
-        super().__init__(info, header, plan, seconds)
+            plan = plan_eeg(header, given.get("channels"), given.get("unit"))
+        name = given.get("name") or header.name
+        info = StreamInfo(name, kind, rate, plan.names, "lsl", header.source_id, header.host)
+        super().__init__(info, header, plan)
         self.offsets: deque[tuple[float, float]] = deque(maxlen=8192)
         self._stream = stream
         self._inlet = LslInlet(info.name, "the device's LSL output", self._begin_segment, self._note_offset)
-        self._chunk = np.empty((math.ceil(max(used_rate, 100.0)), header.channels), dtype)
+        self._chunk = np.empty((math.ceil(max(rate, 100.0)), header.channels), dtype)
         self._network: Network | None = None
         self._look_at = 0.0
         # Why what is on the network by this name cannot be taken, or be told apart from this one.

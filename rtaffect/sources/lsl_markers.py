@@ -39,6 +39,10 @@ class LslMarkers:
         What the stream says of itself.
     tap : Tap or None
         Gets all that comes, as it comes; to be set before :meth:`start`.
+    markers : tuple of Marker
+        All so far, times on this computer's LSL clock, s.
+    trouble : str
+        Why no more come, in words; empty while the stream is there.
     """
 
     def __init__(self, stream: FoundStream) -> None:
@@ -53,18 +57,8 @@ class LslMarkers:
         self._stream = stream
         self._inlet = LslInlet(self.header.name, "the stimulus program", self._begin_segment, self._note_offset)
         self._worker = Worker(f"markers {self.header.name}", self._run)
-        self._markers: tuple[Marker, ...] = ()
-        self._trouble = ""
-
-    @property
-    def markers(self) -> tuple[Marker, ...]:
-        """All markers so far, times on this computer's LSL clock, s."""
-        return self._markers
-
-    @property
-    def trouble(self) -> str:
-        """Why no more markers come, in words; empty while the stream is there."""
-        return self._trouble
+        self.markers: tuple[Marker, ...] = ()
+        self.trouble = ""
 
     def start(self) -> None:
         """Connect and begin to listen.
@@ -91,18 +85,18 @@ class LslMarkers:
                 # Measured by liblsl in its own thread: a marker is placed by the newest offset, not that of the start.
                 self._inlet.measure()
         except GONE:
-            self._trouble = (
+            self.trouble = (
                 f"the stream of markers {self.header.name!r} on {self.header.host} is gone; those before are kept, "
                 "start a new session for new ones"
             )
-            _log.warning(self._trouble)
+            _log.warning(self.trouble)
 
     def _deliver(self, text: str, stamp: float) -> None:
         if self.tap is not None:
             self.tap.texts([stamp], [text])
-        if len(self._markers) < _MOST and math.isfinite(stamp):
+        if len(self.markers) < _MOST and math.isfinite(stamp):
             (time,) = self._inlet.clock.correct(np.array([stamp])).tolist()
-            self._markers = (*self._markers, Marker(text, time))
+            self.markers = (*self.markers, Marker(text, time))
 
     def _begin_segment(self) -> None:
         if self.tap is not None:

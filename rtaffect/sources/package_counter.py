@@ -30,33 +30,6 @@ class Loss(NamedTuple):
     lost: int
 
 
-_BYTE = Numbering(256)
-_MUSE = Numbering(65536, samples=12)
-_NO_WRAP = Numbering(0)
-#: As BrainFlow's sources have it. Boards that are not here count in ways of their own (Ganglion: 0, 101 to 200, two
-#: samples each), or may not count at all: what they lose shows in their times alone.
-NUMBERINGS = {
-    "synthetic": _BYTE,
-    "cyton": _BYTE,
-    "cyton_wifi": _BYTE,
-    # One number in two is that of the Daisy's half.
-    "cyton_daisy": Numbering(256, step=2),
-    "freeeeg32": _BYTE,
-    "muse_2": _MUSE,
-    "muse_s": _MUSE,
-    "muse_2016": _MUSE,
-    "muse_2_bled": _MUSE,
-    "muse_s_bled": _MUSE,
-    "muse_2016_bled": _MUSE,
-    "unicorn": _NO_WRAP,
-}
-
-
-def numbering(board: str) -> Numbering | None:
-    """Return how ``board`` (its name in lower case) counts, None if that is not known."""
-    return _NO_WRAP if board.startswith("ant_neuro") else NUMBERINGS.get(board)
-
-
 class PackageCounter:
     """Finds losses in successive package numbers; a loss of whole rounds of the count cannot be seen.
 

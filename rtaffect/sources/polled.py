@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.channel_plan import ChannelPlan
+from rtaffect.sources.channel_plan import Given, check_rate, plan_eeg
 from rtaffect.sources.live import LiveSource
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import SourceStatus, StreamState
@@ -24,8 +25,17 @@ class PolledSource(LiveSource):
 
     Parameters
     ----------
-    info, header, plan, seconds
-        As for :class:`LiveSource`.
+    origin, name
+        By what it is reached, and what the source is called.
+    said
+        What the device says of itself; its name stands in errors.
+    given
+        What replaces that.
+
+    Raises
+    ------
+    StreamError
+        If channel names, unit or rate are missing or wrong.
 
     Attributes
     ----------
@@ -35,8 +45,12 @@ class PolledSource(LiveSource):
 
     remedy = "; check that it is on and in reach: it is opened again by itself"
 
-    def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan, seconds: float) -> None:
-        super().__init__(info, header, plan, seconds)
+    def __init__(self, origin: str, name: str, said: StreamHeader, given: Given) -> None:
+        plan = plan_eeg(said, given.get("channels"), given.get("unit"))
+        rate, name = check_rate(said.name, "eeg", said.rate, given.get("rate")), given.get("name") or name
+        info = StreamInfo(name, "eeg", rate, plan.names, origin, said.source_id, said.host)
+        header = replace(said, name=name, rate=rate, labels=plan.names)
+        super().__init__(info, header.uniform(given.get("unit") or said.unit), plan)
         self.lost_samples = self.losses = 0
         self._offset_at = -math.inf
 

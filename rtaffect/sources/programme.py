@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.sources.sound_file import PlacedSound
 from rtaffect.stream.audio import SAMPLE_RATE
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
@@ -18,39 +18,13 @@ from rtaffect.stream.status import SourceStatus, StreamState
 TAIL_S = 0.05
 
 
-@dataclass(slots=True)
-class _Placed:
-    """A sound and its silence (n,) from ``onset`` (s, LSL clock) on, of which ``pushed`` samples are delivered."""
-
-    samples: NDArray[np.float32]
-    onset: float
-    pushed: int = 0
-
-    def count_until(self, until: float) -> int:
-        """Return how many samples have times <= ``until``, judged by the very times that are delivered."""
-        near = math.ceil(min(max((until - self.onset) * SAMPLE_RATE, 0.0), float(len(self.samples))))
-        low, high = max(0, near - 2), min(len(self.samples), near + 2)
-        return low + int(np.searchsorted(self.times(low, high), until, side="right"))
-
-    def times(self, start: int, stop: int) -> NDArray[np.float64]:
-        return self.onset + np.arange(start, stop) / SAMPLE_RATE
-
-
 class ProgrammeSource:
-    """Sounds at 16 kHz, each laid on the LSL clock before it begins. Between them there is no sound, and no samples.
+    """Sounds at 16 kHz, each laid on the LSL clock before it begins. Between them there is no sound, and no samples."""
 
-    Parameters
-    ----------
-    name
-        What it is called.
-    seconds
-        How much sound the buffer keeps, s.
-    """
-
-    def __init__(self, name: str = "protocol", seconds: float = 30.0) -> None:
-        self.info = StreamInfo(name=name, kind="audio", rate=float(SAMPLE_RATE), channels=("mono",), origin="file")
-        self.buffer = SampleBuffer(float(SAMPLE_RATE), 1, seconds)
-        self._placed: list[_Placed] = []
+    def __init__(self) -> None:
+        self.info = StreamInfo("protocol", "audio", float(SAMPLE_RATE), ("mono",), "file")
+        self.buffer = SampleBuffer(float(SAMPLE_RATE), 1)
+        self._placed: list[PlacedSound] = []
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -59,7 +33,7 @@ class ProgrammeSource:
         self.cut(onset)
         samples = np.concatenate([sound, np.zeros(round(TAIL_S * SAMPLE_RATE), np.float32)])
         with self._lock:
-            self._placed.append(_Placed(samples, onset))
+            self._placed.append(PlacedSound(samples, onset))
 
     def cut(self, at: float) -> None:
         """End what would go on at or after ``at``, s on the LSL clock, as far as it is not delivered yet."""
@@ -78,15 +52,13 @@ class ProgrammeSource:
             return
         with self._lock:
             for each in self._placed:
-                stop = each.count_until(until)
-                if stop <= each.pushed:
+                times = each.due(until)
+                if not len(times):
                     continue
-                times = each.times(each.pushed, stop)
                 # A gap too short to be one by its length would bend the times of what follows.
                 if not each.pushed and not abs(times[0] - self.buffer.newest - 1 / SAMPLE_RATE) < 0.5 / SAMPLE_RATE:
                     self.buffer.begin_segment()
-                self.buffer.push(each.samples[each.pushed : stop, None], times)
-                each.pushed = stop
+                each.push(times, self.buffer)
             self._placed = [each for each in self._placed if each.pushed < len(each.samples)]
 
     def status(self, now: float) -> SourceStatus:

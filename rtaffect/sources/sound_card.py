@@ -88,8 +88,6 @@ class SoundCardSource:
         Hz; None takes the device's default.
     channels
         How many of its first channels are averaged, one or two; None takes two where there are as many.
-    seconds
-        How much sound the buffer keeps, s.
 
     Raises
     ------
@@ -104,33 +102,19 @@ class SoundCardSource:
         Gets the channels as they come, and their times on the LSL clock; to be set before :meth:`start`.
     """
 
-    def __init__(
-        self,
-        device: int | str | None = None,
-        rate: float | None = None,
-        channels: int | None = None,
-        seconds: float = 30.0,
-    ) -> None:
+    def __init__(self, device: int | str | None = None, rate: float | None = None, channels: int | None = None) -> None:
         self.device = choose_sound_device(device, "input")
         self._rate = float(rate or self.device.rate)
         self._most = min(MOST_SOUND_CHANNELS, self.device.inputs)
         self._channels = channels or self._most
         self._require_format()
-        self.info = StreamInfo(
-            name=self.device.name,
-            kind="audio",
-            rate=self._rate,
-            channels=("mono",),
-            origin="soundcard",
-            source_id=f"{self.device.host_api}:{self.device.name}",
-            host=socket.gethostname(),
-        )
+        name, host, source_id = self.device.name, socket.gethostname(), f"{self.device.host_api}:{self.device.name}"
+        self.info = StreamInfo(name, "audio", self._rate, ("mono",), "soundcard", source_id, host)
         labels = tuple(f"in {n + 1}" for n in range(self._channels))
-        self.header = StreamHeader(
-            self.device.name, "Audio", self._rate, "float32", labels, source_id=self.info.source_id, host=self.info.host
-        ).uniform()
+        header = StreamHeader(name, "Audio", self._rate, "float32", labels, source_id=source_id, host=host)
+        self.header = header.uniform()
         self.tap: Tap | None = None
-        self.buffer = SampleBuffer(self._rate, 1, seconds)
+        self.buffer = SampleBuffer(self._rate, 1)
         self._plan = plan_audio(self.device.name, self._channels, np.dtype(np.float32))
         self.overflows = 0
         self._clock = StreamClock()

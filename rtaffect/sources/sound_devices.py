@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -32,15 +32,6 @@ class SoundDevice:
     def channels(self, direction: Direction) -> int:
         """Return the number of channels that go in or out."""
         return self.inputs if direction == "input" else self.outputs
-
-    def is_default(self, direction: Direction) -> bool:
-        """Return whether it is the system's default."""
-        return self.default_input if direction == "input" else self.default_output
-
-    def has_words(self, words: Iterable[str]) -> bool:
-        """Return whether all of ``words``, in lower case, are part of its name and host API."""
-        text = f"{self.name} {self.host_api}".lower()
-        return all(word in text for word in words)
 
     def describe(self) -> str:
         """Return index, name and host API in words for a message."""
@@ -152,11 +143,13 @@ def choose_sound_device(wanted: int | str | None, direction: Direction) -> Sound
 def matching(devices: list[SoundDevice], wanted: int | str | None, direction: Direction) -> list[SoundDevice]:
     """Return the devices that ``wanted`` means: an index, a name or words of it; None the system's default."""
     if wanted is None:
-        return [d for d in devices if d.is_default(direction)]
+        return [d for d in devices if (d.default_input if direction == "input" else d.default_output)]
     if isinstance(wanted, int) or wanted.isdecimal():
         return [d for d in devices if d.index == int(wanted)]
     words = wanted.lower().split()
-    return [d for d in devices if d.name == wanted] or [d for d in devices if words and d.has_words(words)]
+    if exact := [d for d in devices if d.name == wanted]:
+        return exact
+    return [d for d in devices if words and all(word in f"{d.name} {d.host_api}".lower() for word in words)]
 
 
 def supported_rates(

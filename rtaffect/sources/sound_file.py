@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,33 @@ from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
 from rtaffect.stream.status import SourceStatus, StreamState
+
+
+@dataclass(slots=True)
+class PlacedSound:
+    """A sound (n,) at 16 kHz from ``onset`` (s, LSL clock) on, of which ``pushed`` samples are delivered."""
+
+    samples: NDArray[np.float32]
+    onset: float
+    pushed: int = 0
+
+    def count_until(self, until: float) -> int:
+        """Return how many samples have times <= ``until``, judged by the very times that are delivered."""
+        near = math.ceil(min(max((until - self.onset) * SAMPLE_RATE, 0.0), float(len(self.samples))))
+        low, high = max(0, near - 2), min(len(self.samples), near + 2)
+        return low + int(np.searchsorted(self._times(low, high), until, side="right"))
+
+    def _times(self, start: int, stop: int) -> NDArray[np.float64]:
+        return self.onset + np.arange(start, stop) / SAMPLE_RATE
+
+    def due(self, until: float) -> NDArray[np.float64]:
+        """Return the times, <= ``until``, of the samples that are not delivered yet."""
+        return self._times(self.pushed, self.count_until(until))
+
+    def push(self, times: NDArray[np.float64], buffer: SampleBuffer) -> None:
+        """Deliver the samples that are :meth:`due` at these ``times``."""
+        start, self.pushed = self.pushed, self.pushed + len(times)
+        buffer.push(self.samples[start : self.pushed, None], times)
 
 
 class SoundFileSource:
@@ -29,28 +57,16 @@ class SoundFileSource:
     onset
         Time of the first sample, s on the LSL clock. It may be set until :meth:`start`, or later if it is not known
         yet; until then nothing is delivered.
-    seconds
-        How much sound the buffer keeps, s.
     """
 
-    def __init__(
-        self, sound: NDArray[np.float32], name: str, onset: float | None = None, seconds: float = 30.0
-    ) -> None:
+    def __init__(self, sound: NDArray[np.float32], name: str, onset: float | None = None) -> None:
         if sound.ndim != 1 or sound.dtype != np.float32 or not len(sound):
             raise ValueError(f"the sound is {sound.dtype} {sound.shape}, expected float32 (n,) with n > 0")
         self.sound = sound
-        self.info = StreamInfo(
-            name=name,
-            kind="audio",
-            rate=float(SAMPLE_RATE),
-            channels=("mono",),
-            origin="file",
-            source_id=sound_sha256(sound),
-        )
-        self.buffer = SampleBuffer(float(SAMPLE_RATE), 1, seconds)
-        self._pushed = 0
+        self.info = StreamInfo(name, "audio", float(SAMPLE_RATE), ("mono",), "file", sound_sha256(sound))
+        self.buffer = SampleBuffer(float(SAMPLE_RATE), 1)
         self._started = self._stopped = False
-        self._onset: float | None = None
+        self._placed: PlacedSound | None = None
         if onset is not None:
             self.onset = onset
 
@@ -68,15 +84,15 @@ class SoundFileSource:
     @property
     def onset(self) -> float | None:
         """Time of the first sample, s on the LSL clock; None while it is not decided."""
-        return self._onset
+        return self._placed.onset if self._placed else None
 
     @onset.setter
     def onset(self, onset: float) -> None:
-        if self._started and self._onset is not None:
+        if self._started and self._placed is not None:
             raise RuntimeError(f"the onset of {self.info.name!r} cannot be moved to {onset}: the source has started")
         if not math.isfinite(onset):
             raise ValueError(f"the onset of {self.info.name!r} is {onset}; expected a time in s")
-        self._onset = onset
+        self._placed = PlacedSound(self.sound, onset)
 
     def start(self) -> None:
         """Fix the onset, if it is known."""
@@ -84,32 +100,18 @@ class SoundFileSource:
 
     def advance(self, until: float) -> None:
         """Deliver all samples whose times are <= ``until``, s."""
-        if not self._started or self._stopped or self._onset is None:
-            return
-        stop = self._count_until(until)
-        if stop > self._pushed:
-            self.buffer.push(self.sound[self._pushed : stop, None], self._times(self._pushed, stop))
-            self._pushed = stop
-
-    def _times(self, start: int, stop: int) -> NDArray[np.float64]:
-        assert self._onset is not None
-        return self._onset + np.arange(start, stop) / SAMPLE_RATE
-
-    def _count_until(self, until: float) -> int:
-        """Return how many samples have times <= ``until``, judged by the very times that are delivered."""
-        assert self._onset is not None
-        near = math.ceil(min(max((until - self._onset) * SAMPLE_RATE, 0.0), float(len(self.sound))))
-        low, high = max(0, near - 2), min(len(self.sound), near + 2)
-        return low + int(np.searchsorted(self._times(low, high), until, side="right"))
+        if self._started and not self._stopped and self._placed is not None:
+            self._placed.push(self._placed.due(until), self.buffer)
 
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now``, s: 'waiting' before the onset, then 'ok', then 'ended', which is no fault."""
         state: StreamState = "ok"
-        if self._stopped or (self._onset is not None and now >= self._onset + self.duration_s):
+        onset = self.onset
+        if self._stopped or (onset is not None and now >= onset + self.duration_s):
             state = "ended"
-        elif self._onset is None or not self._started or now < self._onset:
+        elif onset is None or not self._started or now < onset:
             state = "waiting"
-        message = "when it begins is not known yet" if self._onset is None and not self._stopped else ""
+        message = "when it begins is not known yet" if onset is None and not self._stopped else ""
         return self.buffer.status(self.info.name, "audio", state, now, message)
 
     def stop(self) -> None:

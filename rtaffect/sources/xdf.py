@@ -145,18 +145,12 @@ class XdfRecording:
         """
         if query is None and not any(ANY_AUDIO.matches(s.header) and s.span.samples for s in self.streams):
             return None
-        chosen = self._select((query or ANY_AUDIO,))
-        if len(chosen) > 1:
-            found = ", ".join(self.streams[i].describe() for i in chosen)
-            raise RecordingError(
-                f"recording {self.path} has {len(chosen)} streams of sound: {found}; expected one. Name it, as in "
-                "source_id=..."
-            )
-        recorded, header = self._streams[chosen[0]][0], self.streams[chosen[0]].header
-        rate = check_rate(header.name, "audio", self._rate(chosen[0], None), None)
+        chosen = self._only(query or ANY_AUDIO, "sound", ", as in source_id=...")
+        recorded, header = self._streams[chosen][0], self.streams[chosen].header
+        rate = check_rate(header.name, "audio", self._rate(chosen, None), None)
         plan = plan_audio(header.name, header.channels, recorded.values.dtype)
         info = StreamInfo(header.name, "audio", rate, plan.names, "xdf", header.source_id, header.host)
-        source = XdfSource(info, recorded, self._timed(chosen[0], info.name), plan, seconds)
+        source = XdfSource(info, recorded, self._timed(chosen, info.name), plan, seconds)
         self._sources.append(source)
         return source
 
@@ -168,20 +162,24 @@ class XdfRecording:
         RecordingError
             If it is met by no stream with samples, several are meant, or the one does not carry texts.
         """
-        chosen = self._select((query,))
-        if len(chosen) > 1:
-            found = ", ".join(self.streams[i].describe() for i in chosen)
-            raise RecordingError(
-                f"recording {self.path} has {len(chosen)} streams of {query.describe()}: {found}; expected one. Name "
-                f"it {under('markers')}"
-            )
-        stream, (recorded, corrected) = self.streams[chosen[0]].header, self._streams[chosen[0]]
+        chosen = self._only(query, query.describe(), f" {under('markers')}")
+        stream, (recorded, corrected) = self.streams[chosen].header, self._streams[chosen]
         if stream.format != "string" or stream.channels != 1:
             raise RecordingError(
                 f"stream {stream.name!r} of {self.path} carries {stream.channels} channels of {stream.format}; markers "
                 f"are one channel of string: name the stream of markers {under('markers')}"
             )
         return tuple(Marker(text, float(time)) for text, time in zip(recorded.texts, corrected.stamps, strict=True))
+
+    def _only(self, query: Query, what: str, how: str) -> int:
+        """Return the number of the one stream that ``query`` means; of several ``what``, one is to be named ``how``."""
+        chosen = self._select((query,))
+        if len(chosen) > 1:
+            found = ", ".join(self.streams[i].describe() for i in chosen)
+            raise RecordingError(
+                f"recording {self.path} has {len(chosen)} streams of {what}: {found}; expected one. Name it{how}"
+            )
+        return chosen[0]
 
     def _select(self, queries: Sequence[Query], *, silent: bool = False) -> list[int]:
         """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples."""

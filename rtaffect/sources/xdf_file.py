@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
@@ -63,21 +63,21 @@ def read_xdf(path: Path) -> tuple[list[RecordedStream], list[str]]:
         If the file is missing, not an XDF, or holds no stream that can be read.
     """
     data, notes = _content(path)
-    extent = _complete(data)
-    if extent.cut_short:
+    stop, cut_short = _complete(data)
+    if cut_short:
         notes.append(
-            f"recording {path} is cut short: the last piece is incomplete and only the {extent.stop} bytes before it "
+            f"recording {path} is cut short: the last piece is incomplete and only the {stop} bytes before it "
             f"of {len(data)} are used; the samples after that are lost"
         )
-        data = data[: extent.stop]
+        data = data[:stop]
     try:
         streams, remarks = _parse(data, path)
     except RecordingError:
-        if extent.stop >= len(data):
+        if stop >= len(data):
             raise
-        streams, remarks = _parse(data[: extent.stop], path)
+        streams, remarks = _parse(data[:stop], path)
         notes.append(
-            f"recording {path} is damaged: only the {extent.stop} bytes before the damage of {len(data)} are used; the "
+            f"recording {path} is damaged: only the {stop} bytes before the damage of {len(data)} are used; the "
             "samples after that are lost"
         )
     notes += [f"recording {path}: {remark}" for remark in remarks]
@@ -117,15 +117,8 @@ def _content(path: Path) -> tuple[bytes, list[str]]:
     return data, notes
 
 
-class _Extent(NamedTuple):
-    """How far the chunks of a file are whole: all bytes before ``stop``."""
-
-    stop: int
-    cut_short: bool
-
-
-def _complete(data: bytes) -> _Extent:
-    """Walk the chunks (length, tag, content) and tell whether the last one is incomplete.
+def _complete(data: bytes) -> tuple[int, bool]:
+    """Walk the chunks (length, tag, content): return how many bytes are whole ones, and whether the last is cut short.
 
     Damage in the middle is not a cut: then boundary chunks follow, from which pyxdf finds its way again.
     """
@@ -135,11 +128,11 @@ def _complete(data: bytes) -> _Extent:
         length = int.from_bytes(data[at + 1 : at + 1 + width], "little")
         end = at + 1 + width + length
         if width not in (1, 4, 8) or length < 2:
-            return _Extent(at, cut_short=False)
+            return at, False
         if end > len(data):
-            return _Extent(at, cut_short=data.find(_BOUNDARY, at) < 0)
+            return at, data.find(_BOUNDARY, at) < 0
         at = end
-    return _Extent(at, cut_short=False)
+    return at, False
 
 
 def _parse(data: bytes, path: Path) -> tuple[list[RecordedStream], list[str]]:

@@ -63,14 +63,6 @@ class XdfSource:
         """Time at which the last sample is delivered, s on the LSL clock; NaN without any."""
         return float(self._due[-1]) if len(self._due) else math.nan
 
-    @property
-    def offsets(self) -> tuple[tuple[float, float], ...]:
-        """Clock offsets measured so far: (time on the sender's clock, offset to add), s."""
-        used = int(self._corrected.used[self._at - 1]) + 1 if self._at else 0
-        return tuple(
-            zip(self._recorded.clock_times[:used].tolist(), self._recorded.clock_values[:used].tolist(), strict=True)
-        )
-
     def start(self) -> None:
         """Begin anew after :meth:`stop`: what was delivered stays delivered."""
         self._stopped = False

@@ -17,7 +17,7 @@ from rtaffect.engine.bundle import FEATURIZER_FILE, load_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.plan.session_folder import RECORDING_FILE, SESSION_FILE, open_session
 from rtaffect.predicted.featurizer import DEFAULT_MODEL, cache_root
-from rtaffect.protocol.allocation import allocation_sha256
+from rtaffect.protocol.allocation import unseal
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import inspect_protocol
 from rtaffect.sources.clock_offsets import correct
@@ -210,7 +210,7 @@ _LOOKS: Final[dict[AskKind, Callable[[Ask], Fact]]] = {
     "featurizer": _featurizer,
     "sound": _sound,
     "protocol": _protocol,
-    "allocation": lambda ask: AllocationFacts(allocation_sha256(Path(ask.path))),
+    "allocation": lambda ask: AllocationFacts(unseal(Path(ask.path))[1]),
     "arm": _arm,
     "recording": _recording,
     "out": _out,

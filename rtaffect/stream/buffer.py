@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rtaffect.common.errors import setting
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.status import SourceStatus, StreamState
-from rtaffect.stream.timebase import JUMP_S, Timebase
+from rtaffect.stream.timebase import Timebase
 
 #: Timestamps are compared with the declared rate once they go on evenly for this long, s.
 RATE_LEAST_S = 5.0
@@ -52,18 +52,16 @@ class SampleBuffer:
         Values per sample.
     seconds
         How much is kept; a reader that falls further behind loses samples, which is counted.
-    gap_s
-        A timestamp further than this from its expected place is a gap or clock jump, s.
     """
 
-    def __init__(self, rate: float, channels: int, seconds: float = 30.0, gap_s: float = JUMP_S) -> None:
+    def __init__(self, rate: float, channels: int, seconds: float = 30.0) -> None:
         if not (math.isfinite(rate) and rate > 0):
             raise ValueError(f"a sample buffer needs a regular rate in Hz, not {rate}")
         capacity = max(1, math.ceil(seconds * rate))
         self.rate = rate
         self._samples = RingBuffer(capacity, channels, np.float32)
         self._times = RingBuffer(capacity, 1, np.float64)
-        self._timebase = Timebase(rate, jump_s=gap_s)
+        self._timebase = Timebase(rate)
         self._breaks: deque[int] = deque(maxlen=1024)
         self._lock = threading.Lock()
         self.gaps = 0
@@ -91,7 +89,7 @@ class SampleBuffer:
     def measured_rate(self) -> float:
         """Samples per second by the timestamps, Hz; NaN in the first seconds of a segment."""
         with self._lock:
-            if self._timebase.segment_samples < RATE_LEAST_S * self.rate:
+            if self._timebase.count < RATE_LEAST_S * self.rate:
                 return math.nan
             return self.rate / (1.0 + self._timebase.drift_ppm * 1e-6)
 

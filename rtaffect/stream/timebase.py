@@ -11,11 +11,13 @@ from scipy.signal import lfilter
 
 from rtaffect.common.arrays import FloatArray
 
-#: A jump for devices that send in bursts, s.
+#: A timestamp further than this from its expected place starts a new segment at once, s; devices send in bursts.
 JUMP_S = 0.5
 #: A new segment also starts after a whole second in which every timestamp is off to the same side by more than this,
 #: s. Bursts of late samples (Bluetooth: up to .3 s) always come back within a second; lost samples never do.
 SHIFT_S = 0.1
+#: Memory of the tracker, s.
+MEMORY_S = 10.0
 #: Least distance between samples, as a fraction of the nominal one: time never stands still.
 _LEAST_SPACING = 0.1
 
@@ -36,7 +38,7 @@ class Timebase:
 
     The deviation of each timestamp from an even grid at the nominal rate is followed, in each segment, first by a
     straight line through all deviations so far, and once that has the memory of the tracker, by a critically damped
-    second-order (g-h) tracker with g = 1 - p^2, h = (1 - p)^2, p = exp(-1 / (time_constant_s * rate)): Brookner,
+    second-order (g-h) tracker with g = 1 - p^2, h = (1 - p)^2, p = exp(-1 / (MEMORY_S * rate)): Brookner,
     *Tracking and Kalman Filtering Made Easy*, 1998, sections 1.2.6 and 1.2.10. Both follow a constant clock drift
     without lag. A chunk costs a few vector operations and chunking does not change the result.
 
@@ -44,15 +46,16 @@ class Timebase:
     ----------
     rate
         Nominal rate, Hz.
-    time_constant_s
-        Memory of the tracker, s.
-    jump_s
-        A timestamp further than this from its expected place starts a new segment at once, s.
+
+    Attributes
+    ----------
+    count : int
+        Samples since the last break.
     """
 
-    def __init__(self, rate: float, time_constant_s: float = 10.0, jump_s: float = JUMP_S) -> None:
-        self.rate, self._jump_s = rate, jump_s
-        p = math.exp(-1.0 / (time_constant_s * rate))
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        p = math.exp(-1.0 / (MEMORY_S * rate))
         g, h = 1.0 - p * p, (1.0 - p) ** 2
         self._p = p
         self._b = np.array([g, h - g])
@@ -71,11 +74,6 @@ class Timebase:
     def drift_ppm(self) -> float:
         """Device clock against the nominal rate, parts per million; positive when samples come too slowly."""
         return self._slope * self.rate * 1e6
-
-    @property
-    def segment_samples(self) -> int:
-        """Samples since the last break."""
-        return self._count
 
     def begin_segment(self) -> None:
         """Let the next sample start a new segment, whatever its timestamp: a device came back or was reset."""
@@ -101,10 +99,10 @@ class Timebase:
         return times, tuple(breaks)
 
     def _expected(self) -> float:
-        return self._origin + self._count / self.rate + self._level
+        return self._origin + self.count / self.rate + self._level
 
     def _restart(self, stamp: float) -> None:
-        self._origin, self._count = stamp, 0
+        self._origin, self.count = stamp, 0
         self._level = self._slope = 0.0
         self._sum = self._moment = 0.0
         self._state: FloatArray | None = None
@@ -114,10 +112,10 @@ class Timebase:
 
     def _segment(self, stamps: FloatArray, out: FloatArray) -> tuple[int, float | None]:
         """Fill ``out`` up to the first jump; return how many were done and the jump, if any."""
-        growing = self._count < self._line_samples
+        growing = self.count < self._line_samples
         if growing:
-            stamps = stamps[: self._line_samples - self._count]
-        number = self._count + np.arange(len(stamps))
+            stamps = stamps[: self._line_samples - self.count]
+        number = self.count + np.arange(len(stamps))
         grid = self._origin + number / self.rate
         deviation = stamps - grid
         smooth = self._line(number, deviation)[0] if growing else self._track(deviation)[0]
@@ -139,7 +137,7 @@ class Timebase:
             self._level, self._floor = float(smooth[-1]), float(spaced[-1])
             for side, off in enumerate((residual[:n] > SHIFT_S, residual[:n] < -SHIFT_S)):
                 self._off_before[side] = int(self._run_lengths(off, self._off_before[side])[-1])
-        self._count += n
+        self.count += n
         return n, float(residual[n]) if n < len(residual) else None
 
     def _line(
@@ -166,7 +164,7 @@ class Timebase:
 
     def _first_jump(self, residual: FloatArray) -> int:
         """Return the position of the first timestamp that is not where this segment goes on; n if all are."""
-        jump = np.abs(residual) > self._jump_s
+        jump = np.abs(residual) > JUMP_S
         for side in (0, 1):
             off = residual > SHIFT_S if side == 0 else residual < -SHIFT_S
             jump |= self._run_lengths(off, self._off_before[side]) >= self._run_of_a_second

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
 from rtaffect.stream.audio import SAMPLE_RATE
 from rtaffect.timelock.sound_match import REACH, SAME_S, Evidence, Matcher, OffsetLine, peak_of
 from rtaffect.timelock.sound_search import BANDS, FRAME, FRAMES_PER_S, HOP, SoundSearch, band_courses, band_power
 
 State = Literal["searching", "locked", "lost"]
-Float32Array = NDArray[np.float32]
 
 #: The best place must leave the next this far behind for a lock: confidence, 0 to 1.
 LOCK_CONFIDENCE: Final = 0.5
@@ -209,7 +209,8 @@ class Aligner:
         for number, offset in enumerate(offsets):
             if any(abs(offset - other) < _REACH_S / 2 for other in offsets[:number]):
                 continue
-            each = np.stack([self._evidence(second, offset) for second in newest])
+            places = ((second.spectrum, round((second.start - offset) * SAMPLE_RATE)) for second in newest)
+            each = np.stack([self._matcher.evidence(spectrum, place) for spectrum, place in places])
             # Drift moves the peak by up to 5 samples in 6 s.
             each = np.sort(maximum_filter1d(each, 5, axis=1), axis=0)
             peak = peak_of(each[: len(each) - round(len(each) / 3)].sum(axis=0))
@@ -219,10 +220,6 @@ class Aligner:
             return None
         others = [other for other, where, _ in found if abs(where - offset) > SAME_S]
         return _Found(offset, 1.0 - max([second_best, *others]) / value)
-
-    def _evidence(self, second: _Second, offset: float) -> Evidence:
-        place = round((second.start - offset) * SAMPLE_RATE)
-        return self._matcher.evidence(second.spectrum, place)
 
     # -- track -------------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.fft import ifft, rfft
 from scipy.signal.windows import tukey
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.stream.audio import SAMPLE_RATE
 
-Float32Array = NDArray[np.float32]
 Evidence = NDArray[np.float64]
 
 #: How far to either side of the place asked for a match is looked for, stimulus samples.

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.ndimage import uniform_filter1d
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.stream.audio import SAMPLE_RATE
-
-Float32Array = NDArray[np.float32]
 
 #: Samples from one frame to the next, and frames in a second.
 HOP: Final = 320

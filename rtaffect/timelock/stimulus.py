@@ -147,6 +147,11 @@ class SoundOnset:
     ----------
     aligner
         Of the stimulus.
+
+    Attributes
+    ----------
+    since : float
+        Session time, s, at which the first second began that was locked to the newest place; inf before.
     """
 
     stimulus = ""
@@ -156,12 +161,7 @@ class SoundOnset:
         self._newest = Alignment("searching", math.nan, 0.0, math.nan, "no sound has come yet")
         # When it was last locked, session time in s, and how.
         self._last: tuple[float, Alignment] | None = None
-        self._since = math.inf
-
-    @property
-    def since(self) -> float:
-        """Session time, s, at which the first second began that was locked to the newest place; inf before."""
-        return self._since
+        self.since = math.inf
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         """Align the seconds that were heard; without any, what the last one said holds for now."""
@@ -175,7 +175,7 @@ class SoundOnset:
 
     def _note(self, now: float) -> None:
         if self._last is None or not self._is_same_place(*self._last, now):
-            self._since = now - STEP_S
+            self.since = now - STEP_S
         self._last = now, self._newest
 
     def _is_same_place(self, then: float, last: Alignment, now: float) -> bool:

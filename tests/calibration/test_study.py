@@ -11,7 +11,7 @@ import pyxdf
 
 from calibration.study import FolderStudy
 from rtaffect.common.settings import Settings
-from rtaffect.record.xdf import RecordedEeg, RecordedMarkers, write_xdf
+from rtaffect.record.xdf import WholeStream, write_xdf
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.study import REST_S, compose_sounds
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
@@ -32,17 +32,18 @@ def test_pyxdf_reads_what_was_written(tmp_path):
     stamps[2000:] += 4.0
     muse = StreamHeader("Müse <1>", "EEG", 250.0, "float32", ("Fz", "Cz"), source_id="id&1").uniform("microvolts")
     other = StreamHeader("other", "EEG", 64.0, "float32", ("A",), source_id="id2").uniform("V")
-    one = RecordedEeg(muse, rng.standard_normal((3000, 2)), stamps)
-    two = RecordedEeg(other, rng.standard_normal((10, 1)), 500 + np.arange(10) / 64)
-    markers = RecordedMarkers("stimuli", ("first", "zweites ü"), (501.5, 509.25))
-    write_xdf(tmp_path / "a.xdf", [one, two], markers)
+    one = WholeStream(muse, rng.standard_normal((3000, 2)), stamps)
+    two = WholeStream(other, rng.standard_normal((10, 1)), 500 + np.arange(10) / 64)
+    marked = StreamHeader("stimuli", "Markers", 0.0, "string", ("marker",), source_id="stimuli")
+    markers = WholeStream(marked, ("first", "zweites ü"), (501.5, 509.25))
+    write_xdf(tmp_path / "a.xdf", [one, two, markers])
     streams, _ = pyxdf.load_xdf(tmp_path / "a.xdf", dejitter_timestamps=False)
     found = {s["info"]["name"][0]: s for s in streams}
     assert set(found) == {"Müse <1>", "other", "stimuli"}
     for made in (one, two):
         stream, header = found[made.header.name], made.header
         np.testing.assert_array_equal(stream["time_stamps"], made.stamps)
-        np.testing.assert_array_equal(stream["time_series"], made.samples.astype(np.float32))
+        np.testing.assert_array_equal(stream["time_series"], made.content.astype(np.float32))
         info = stream["info"]
         assert info["type"] == ["EEG"]
         assert float(info["nominal_srate"][0]) == header.rate
@@ -50,13 +51,13 @@ def test_pyxdf_reads_what_was_written(tmp_path):
         channels = info["desc"][0]["channels"][0]["channel"]
         assert [(c["label"][0], c["unit"][0]) for c in channels] == list(zip(header.labels, header.units, strict=True))
         assert int(stream["footer"]["info"]["sample_count"][0]) == len(made.stamps)
-    assert [m[0] for m in found["stimuli"]["time_series"]] == list(markers.texts)
+    assert [m[0] for m in found["stimuli"]["time_series"]] == list(markers.content)
     np.testing.assert_array_equal(found["stimuli"]["time_stamps"], markers.stamps)
 
 
 def test_an_empty_recording_is_readable(tmp_path):
     header = StreamHeader("a", "EEG", 250.0, "float32", ("Fz",), source_id="a").uniform("V")
-    nothing = RecordedEeg(header, np.empty((0, 1)), np.empty(0))
+    nothing = WholeStream(header, np.empty((0, 1)), np.empty(0))
     write_xdf(tmp_path / "a.xdf", [nothing])
     (stream,), _ = pyxdf.load_xdf(tmp_path / "a.xdf")
     assert len(stream["time_stamps"]) == 0

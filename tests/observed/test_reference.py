@@ -44,12 +44,10 @@ def test_who_is_alone_leaves_nothing():
 
 
 @pytest.mark.parametrize("k", [1, 5])
-def test_how_alike_they_are_is_the_mean_correlation_of_pairs(k):
-    people = group(2, k, missing=False)
-    rows = people.reshape(7, 400, 3, k)
-    pairs = [[(rows[i, :, row] * rows[j, :, row]).sum() / 400 for i in range(7) for j in range(i)] for row in range(3)]
-    np.testing.assert_allclose(Reference.of(people, k).alike, np.mean(pairs, axis=1), atol=1e-6)
-    assert (Reference.of(people, k).alike > 0.1).all()
+def test_the_squares_are_summed_over_people_and_components(k):
+    people = group(2, k)
+    expected = np.nansum(people.reshape(7, 400, 3, k) ** 2, axis=(0, 3))
+    np.testing.assert_allclose(Reference.of(people, k).squares, expected, rtol=1e-6)
 
 
 def test_some_rows_of_it():

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaffect.common.errors import SoundError
-from rtaffect.outputs.tone import FADE_S, STALE_S, VOLUME, Follow, Tone, ToneGenerator
+from rtaffect.outputs.tone import FADE_S, STALE_S, VOLUME, Tone, ToneGenerator
 from rtaffect.protocol.protocol_step import Phase, ProtocolStep, Shown
 from tests.sources.test_sound_card import PulseServer, pulse
 
@@ -54,19 +54,6 @@ def test_the_pitch_is_the_level_on_a_scale_of_equal_intervals(level: float, hert
     assert pitch_of(made(tone, 2.0)[RATE:]) == pytest.approx(hertz, rel=1e-3)
 
 
-def test_the_loudness_can_follow_instead() -> None:
-    tone = ToneGenerator(RATE, "loudness")
-    heard = {}
-    for level in (0.0, 0.5, 1.0):
-        for _ in range(4):
-            tone.set_level(level)
-            newest = made(tone, 1.0)
-        assert pitch_of(newest) == pytest.approx(220 * 2**0.5, rel=1e-3)
-        heard[level] = 20 * math.log10(newest.std())
-    assert heard[1.0] - heard[0.0] == pytest.approx(24, abs=0.1)
-    assert heard[1.0] - heard[0.5] == pytest.approx(12, abs=0.1)
-
-
 @pytest.mark.parametrize("nothing", [None, math.nan])
 def test_it_fades_in_from_silence_and_out_into_it(nothing: float | None) -> None:
     tone = ToneGenerator(RATE)
@@ -87,11 +74,10 @@ def test_it_fades_in_from_silence_and_out_into_it(nothing: float | None) -> None
     assert begun[fade:].std() > 0.05
 
 
-@pytest.mark.parametrize("follow", ["pitch", "loudness"])
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=6), st.integers(100, 20_000))
-def test_it_never_clicks_and_keeps_below_its_volume(follow: Follow, levels: list[float | None], every: int) -> None:
-    tone = ToneGenerator(RATE, follow)
+def test_it_never_clicks_and_keeps_below_its_volume(levels: list[float | None], every: int) -> None:
+    tone = ToneGenerator(RATE)
     parts = []
     for level in levels:
         tone.set_level(level)
@@ -100,7 +86,7 @@ def test_it_never_clicks_and_keeps_below_its_volume(follow: Follow, levels: list
     samples = np.concatenate([np.zeros(2), *parts, made(tone, 0.6)])
     assert np.abs(samples).max() <= VOLUME
     # What a steady tone at the highest pitch has, overtones included, and nothing above it: no edge, no kink.
-    steady = ToneGenerator(RATE, "pitch")
+    steady = ToneGenerator(RATE)
     steady.set_level(1.0)
     highest = made(steady, 1.5)[RATE:]
     assert steps(samples) <= 1.05 * steps(highest)
@@ -108,10 +94,10 @@ def test_it_never_clicks_and_keeps_below_its_volume(follow: Follow, levels: list
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.integers(50, 5000), min_size=1, max_size=8), st.sampled_from(["pitch", "loudness"]))
-def test_any_blocks_give_the_same_tone(blocks: list[int], follow: Follow) -> None:
+@given(st.lists(st.integers(50, 5000), min_size=1, max_size=8))
+def test_any_blocks_give_the_same_tone(blocks: list[int]) -> None:
     rate = 8000.0  # the level is stale within the test
-    whole, parts = ToneGenerator(rate, follow), ToneGenerator(rate, follow)
+    whole, parts = ToneGenerator(rate), ToneGenerator(rate)
     for tone in (whole, parts):
         tone.set_level(0.2)
         made(tone, 1.0)
@@ -146,12 +132,6 @@ def test_out_of_silence_it_begins_at_the_new_pitch() -> None:
     made(tone, 1.0)
     tone.set_level(1.0)
     assert pitch_of(made(tone, 0.2)) == pytest.approx(440, rel=0.02)
-
-
-@pytest.mark.parametrize("volume", [0.0, 1.01])
-def test_a_volume_that_cannot_be_is_refused(volume: float) -> None:
-    with pytest.raises(ValueError, match=f"volume={volume}; expected more than 0, at most 1"):
-        ToneGenerator(RATE, volume=volume)
 
 
 def protocol_step(level: float | None, phase: Phase = "running") -> ProtocolStep:

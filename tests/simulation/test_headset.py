@@ -9,7 +9,7 @@ import pytest
 
 from rtaffect.common.errors import StreamError
 from rtaffect.simulation.headset import Jitter, SimulatedHeadset
-from rtaffect.sources.lsl import find_stream
+from rtaffect.sources.lsl_streams import find_stream
 from rtaffect.sources.selection import Query
 
 RATE = 200.0

@@ -15,9 +15,9 @@ import pytest
 from rtaffect.common.errors import StreamError
 from rtaffect.sources import brainflow_board, live
 from rtaffect.sources.brainflow_board import BrainFlowSource
-from rtaffect.sources.brainflow_library import brainflow
+from rtaffect.sources.brainflow_library import brainflow, numbering
 from rtaffect.sources.host_clock import HostClock
-from rtaffect.sources.package_counter import Numbering, PackageCounter, numbering
+from rtaffect.sources.package_counter import Numbering, PackageCounter
 from tests.support.cyton_emulator import MICROVOLTS, CytonEmulator
 from tests.support.recording_tap import RecordingTap
 from tests.support.waiting import wait_for

@@ -13,10 +13,9 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources import live
-from rtaffect.sources.channel_plan import plan_eeg
 from rtaffect.sources.live import DeviceLostError
 from rtaffect.sources.polled import PolledSource
-from rtaffect.stream.source import StreamHeader, StreamInfo
+from rtaffect.stream.source import StreamHeader
 from tests.support.waiting import wait_for
 
 HEADER = StreamHeader("cap", "EEG", 100.0, "double64", ("Fz",), source_id="cap-1").uniform("V")
@@ -28,7 +27,7 @@ class Device(PolledSource):
     retry_s = 0.01
 
     def __init__(self) -> None:
-        super().__init__(StreamInfo("cap", "eeg", 100.0, ("Fz",), "made up"), HEADER, plan_eeg(HEADER), 30.0)
+        super().__init__("made up", "cap", HEADER, {})
         self.gone = self.is_open = self.silent = False
         self.tried = 0
 

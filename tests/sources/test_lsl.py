@@ -15,7 +15,8 @@ import pytest
 
 from rtaffect.common.errors import StreamError
 from rtaffect.simulation.headset import Blank, Drop, Reopen, SimulatedHeadset, Stall
-from rtaffect.sources.lsl import LslSource, describe_streams, find_stream, find_streams
+from rtaffect.sources.lsl import LslSource
+from rtaffect.sources.lsl_streams import describe_streams, find_stream, find_streams
 from rtaffect.sources.selection import ANY_EEG, Query
 from tests.support.waiting import wait_for
 

@@ -151,15 +151,6 @@ def test_the_newest_offset_measured_so_far_is_used() -> None:
     assert corrected.used.tolist() == [0, 0, 0, 0, 1, 1]
 
 
-def test_offsets_are_shown_as_they_become_known(write: Write) -> None:
-    source = only_source(write(eeg(even(12), offsets=[(5.0, 100.0), (10.0, 100.5)])))
-    assert source.offsets == ()
-    source.advance(101.0)
-    assert source.offsets == ((5.0, 100.0),)
-    source.advance(120.0)
-    assert source.offsets == ((5.0, 100.0), (10.0, 100.5))
-
-
 def test_without_offsets_the_stamps_stand_and_that_is_said(write: Write) -> None:
     recording = XdfRecording.open(write(eeg(even(1, 7.0))))
     assert played(recording.eeg_sources()[0]).times[0] == 7.0

@@ -28,7 +28,7 @@ from rtaffect.plan.session_plan import (
     SoundPlan,
     plan_toml,
 )
-from rtaffect.protocol.allocation import Allocation, Assigned, allocation_sha256, seal
+from rtaffect.protocol.allocation import Allocation, Assigned, seal, unseal
 from rtaffect.protocol.arms import ArmSource, DonorLevels, Real, Yoked
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
@@ -401,7 +401,7 @@ def write_session(
         ran |= {"protocol": protocol, "protocol_sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     if arm is not None:
         ran |= {"arm": "sealed"}
-        ran |= {"allocation_sha256": allocation_sha256(allocation)} if allocation else {}
+        ran |= {"allocation_sha256": unseal(allocation)[1]} if allocation else {}
     (folder / "session.toml").write_text(tomli_w.dumps(plan_toml(plan, folder) | {"ran": ran}), encoding="utf-8")
     _environment(folder / "environment.json")
     _log(folder / "session.log", people, len(session.block))

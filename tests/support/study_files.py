@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 from scipy.io import savemat
 
-from rtaffect.record.xdf import RecordedEeg, write_xdf
+from rtaffect.record.xdf import WholeStream, write_xdf
 from rtaffect.stream.source import StreamHeader
 from tests.support.helpers import brain_noise
 
@@ -47,7 +47,7 @@ def write_sounds(folder: Path, names: Sequence[str] = SOUNDS, seconds: float = S
 def write_xdf_file(path: Path, volts: np.ndarray, channels: Sequence[str] = CHANNELS, rate: float = RATE) -> None:
     stamps = XDF_START + np.arange(len(volts)) / rate
     header = StreamHeader("amp", "EEG", rate, "float32", tuple(channels), source_id="id").uniform("microvolts")
-    write_xdf(path, [RecordedEeg(header, volts * 1e6, stamps)])
+    write_xdf(path, [WholeStream(header, volts * 1e6, stamps)])
 
 
 def write_fif(
