@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QTabBar, QWidget
 
-from rtaffect.present.health import RecordingHealth, describe_health
+from rtaffect.present.health import describe_health
 from rtaffect.present.keys import BINDINGS, MARKER_KEYS
 from rtaffect.present.maps import QUANTITIES, Quantity
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.session_state import ViewState
+from rtaffect.record.recorder import RecordingStatus
 from rtaffect.stream.source import Source
 from rtaffect.view.operator.agreement_page import AgreementPage
 from rtaffect.view.operator.curves_page import SPACING, CurvesPage
@@ -25,6 +27,7 @@ from rtaffect.view.operator.rows import RowPanel
 from rtaffect.view.operator.signals_page import SignalsPage
 from rtaffect.view.operator.status import Header
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 
 #: Milliseconds between repaints: 40 a second, so that 30 remain when the machine is busy.
 REPAINT_MS = 25
@@ -85,7 +88,7 @@ class SessionWindow(QMainWindow):
         on_go: Callable[[], None] | None = None,
         on_skip: Callable[[], None] | None = None,
         on_marker: Callable[[str], None] | None = None,
-        recording: Callable[[], RecordingHealth] | None = None,
+        recording: Callable[[], RecordingStatus] | None = None,
         blinded: bool = False,
         zones: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -100,7 +103,7 @@ class SessionWindow(QMainWindow):
         self._ended_at: float | None = None
         self._state: ViewState = presenter.state()
         self._drawn: dict[int, int] = {}
-        self._recorded: RecordingHealth | None = None
+        self._recorded: RecordingStatus | None = None
         self._elsewhere = ""
         self._asked_at = self._said_at = float("-inf")
         self.setWindowTitle(f"rtaffect \N{EN DASH} {title}" if title and title != "rtaffect" else "rtaffect")
@@ -132,22 +135,11 @@ class SessionWindow(QMainWindow):
         for number, (name, page) in enumerate(zip(PAGES, self._pages, strict=True), start=1):
             self.tabs.addTab(f"{number}  {name}")
             self.pages.addWidget(page)
-        right, middle, body = QVBoxLayout(), QHBoxLayout(), QWidget()
-        right.addWidget(self.tabs)
-        right.addWidget(self.pages, 1)
-        middle.addWidget(self.rows)
-        middle.addLayout(right, 1)
+        middle = row(self.rows, (column(self.tabs, (self.pages, 1), spacing=6), 1), spacing=SPACING)
+        above, below = (self.header, self.banner, self.protocol), (self.marker, self.footer)
+        body = QWidget()
         body.setObjectName("body")
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(10, MARGIN, 10, MARGIN)
-        for part in (layout, middle):
-            part.setSpacing(SPACING)
-        right.setSpacing(6)
-        for widget in (self.header, self.banner, self.protocol):
-            layout.addWidget(widget)
-        layout.addLayout(middle, 1)
-        layout.addWidget(self.marker)
-        layout.addWidget(self.footer)
+        column(*above, (middle, 1), *below, of=body, margins=(10, MARGIN, 10, MARGIN), spacing=SPACING)
         self.setCentralWidget(body)
         self.help = HelpPanel(self, self._without)
         self.setMinimumSize(1180, 660)
@@ -166,7 +158,7 @@ class SessionWindow(QMainWindow):
             if call is not None:
                 signal.connect(call)
         actions = self._actions()
-        for binding in (binding for _, bindings in BINDINGS for binding in bindings):
+        for binding in chain(*BINDINGS.values()):
             for key in binding.keys:
                 action = partial(self._mark, key) if key in MARKER_KEYS else actions[binding.action]
                 if binding.action not in self._without:

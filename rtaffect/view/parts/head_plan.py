@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPolygonF
 
 from rtaffect.present.head_asset import electrode_places
@@ -86,10 +86,7 @@ def at(found: HeadPlan, place: QPointF) -> int | None:
 
 def paint_name(painter: QPainter, centre: QPointF, disc: float, text: str, colour: str) -> None:
     """Write a short name over a disc, smaller where it would not fit."""
-    painter.setFont(theme.font(11 if disc > 14 else 9))
-    painter.setPen(theme.pen(colour))
-    box = QRectF(centre.x() - 30, centre.y() - 8, 60, 16)
-    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+    theme.write(painter, QRectF(centre.x() - 30, centre.y() - 8, 60, 16), text, 11 if disc > 14 else 9, colour)
 
 
 #: Discs smaller than this have no room for a name, px.

@@ -91,8 +91,7 @@ class Key(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for (draw, text), place in zip(self.entries, self.places(), strict=True):
             draw(painter, QRectF(place.left(), place.top() + 3, 18.0, 12.0))
-            painter.setPen(theme.pen(theme.MUTED))
-            painter.drawText(place.adjusted(22, 0, 4, 0), Qt.AlignmentFlag.AlignVCenter, text)
+            theme.write(painter, place.adjusted(22, 0, 4, 0), text, name=theme.MUTED, align=theme.LEFT)
 
 
 def _line(name: str, width: float) -> Sample:

@@ -8,8 +8,21 @@ from __future__ import annotations
 
 from functools import cache
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontDatabase, QGuiApplication, QKeyEvent, QPen, QResizeEvent
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFont,
+    QFontDatabase,
+    QGuiApplication,
+    QImage,
+    QKeyEvent,
+    QPainter,
+    QPen,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from rtaffect.present.session_state import Headline, Level
@@ -47,6 +60,12 @@ HEADLINES: dict[Headline, Level] = {
     "fault": "bad",
     "ended": "idle",
 }
+
+#: Where text stands in its box; all are in the middle of its height. And where it is cut.
+CENTRE = Qt.AlignmentFlag.AlignCenter
+LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+IN_MIDDLE, AT_END = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
 
 _FAMILIES = ("Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "Cantarell", "Ubuntu", "DejaVu Sans")
 
@@ -127,6 +146,46 @@ def plot_pen(name: str, width: float = 1.0, alpha: float = 1.0, style: Qt.PenSty
 def brush(name: str, alpha: float = 1.0) -> QBrush:
     """Return a solid brush."""
     return QBrush(colour(name, alpha))
+
+
+def outline(painter: QPainter, name: str, width: float = 1.0) -> None:
+    """Let ``painter`` draw lines of the colour ``name``, ``width`` px, and fill nothing."""
+    painter.setPen(pen(name, width))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def solid(painter: QPainter, name: str) -> None:
+    """Let ``painter`` fill with the colour ``name``, without a line around it."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(brush(name))
+
+
+def write(
+    painter: QPainter,
+    box: QRectF,
+    text: str,
+    pixels: int = 0,
+    name: str = "",
+    *,
+    align: Qt.AlignmentFlag = CENTRE,
+    bold: bool = False,
+    cut: Qt.TextElideMode | None = None,
+) -> None:
+    """Write ``text`` in ``box``: so high and in that colour where they are given, ``cut`` where it is too long."""
+    if pixels:
+        painter.setFont(font(pixels, bold=bold))
+    if name:
+        painter.setPen(pen(name))
+    if cut is not None:
+        text = painter.fontMetrics().elidedText(text, cut, int(box.width()))
+    painter.drawText(box, align, text)
+
+
+def strip(colours: NDArray[np.uint8]) -> QImage:
+    """Return a picture of ``colours`` (height, width, 3) sRGB."""
+    height, width, _ = colours.shape
+    pixels = np.ascontiguousarray(colours).tobytes()
+    return QImage(pixels, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
 class ElidedLabel(QLabel):
