@@ -159,19 +159,10 @@ def resolve_time_course(
 ) -> TimeCourse:
     """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s."""
     time, values = break_at_gaps(time, values, step_s)
-    predicted, low, high, observed, null_low, null_high = values.T
-    return TimeCourse(
-        name=name,
-        time=time,
-        predicted=predicted,
-        predicted_low=low,
-        predicted_high=high,
-        observed=observed,
-        smoothed=running_mean(observed, smooth_steps),
-        null_low=null_low,
-        null_high=null_high,
-        agreement=agreement(predicted, observed, round(window_s / step_s)),
-    )
+    shown = dict(zip(QUANTITIES, values.T, strict=True))
+    smoothed = running_mean(shown["observed"], smooth_steps)
+    found = agreement(shown["predicted"], shown["observed"], round(window_s / step_s))
+    return TimeCourse(name=name, time=time, smoothed=smoothed, agreement=found, **shown)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

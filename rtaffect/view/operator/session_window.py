@@ -107,7 +107,7 @@ class SessionWindow(QMainWindow):
         self._elsewhere = ""
         self._asked_at = self._said_at = float("-inf")
         self.setWindowTitle(f"rtaffect \N{EN DASH} {title}" if title and title != "rtaffect" else "rtaffect")
-        self.setStyleSheet(theme.STYLE)
+        self.setStyleSheet(theme.style_sheet("display"))
         self.header, self.rows = Header(title), RowPanel()
         self.footer = Footer(["M marker"] if on_marker is not None else [])
         self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(zones or {})

@@ -15,7 +15,6 @@ from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column
 from rtaffect.view.parts.level import level_x, paint_level
 from rtaffect.view.parts.traces import paint_names, paint_traces
-from rtaffect.view.start.style import FIELD
 
 #: Height of a channel's line at least, and width of its name, px.
 LINE, NAME = 15, 54
@@ -80,7 +79,7 @@ class SignalView(QWidget):
     def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802
         """Draw the channels that there is room for."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), theme.colour(FIELD))
+        painter.fillRect(self.rect(), theme.colour(theme.FIELD))
         if self.signal is None or not self.signal.traces.known:
             painter.setFont(theme.font(12))
             painter.setPen(theme.colour(theme.MUTED))
@@ -161,7 +160,7 @@ class LevelMeter(QWidget):
         painter = QPainter(self)
         bar = QRectF(0, 3, self.width() - 88, self.height() - 6)
         level = self.level or SoundLevel()
-        paint_level(painter, bar, level, FIELD)
+        paint_level(painter, bar, level, theme.FIELD)
         painter.setPen(theme.pen(theme.FAINT))
         for mark in (-40.0, -20.0, -6.0):
             x = level_x(mark, bar)

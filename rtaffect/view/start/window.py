@@ -25,7 +25,6 @@ from rtaffect.view.start.cards import BundleCard, ProtocolCard, ResultsCard
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
 from rtaffect.view.start.problems import Verdict
 from rtaffect.view.start.sound import SoundCard
-from rtaffect.view.start.style import STYLE
 from rtaffect.view.start.widgets import Pick, bound_fields, button
 
 #: Milliseconds between two looks at what has changed; the signal and the level move with it.
@@ -82,7 +81,7 @@ class StartWindow(QMainWindow):
         self.setWindowTitle(f"rtaffect \N{EN DASH} {plan_file.name if plan_file else 'new session'}")
 
     def _build(self) -> None:
-        self.setStyleSheet(STYLE)
+        self.setStyleSheet(theme.style_sheet("display", "start"))
         choose, presenter = self.presenter.choose, self.presenter
         self.eeg = EegCard(choose, presenter.toggle, presenter.select, presenter.add_board)
         self.sound = SoundCard(choose, presenter.previews.room.look_again)
