@@ -122,9 +122,7 @@ class AgreementPage(QWidget):
     def show_time(self, state: ViewState, elapsed_s: float) -> None:
         """Move the plots along, ``elapsed_s`` seconds after the newest step."""
         for plot in self.plots:
-            if state.latest is not None:
-                plot.show_time(state.latest.time, state.latest.time + elapsed_s, state.history_s)
-            plot.place_empty()
+            plot.show_time(state, elapsed_s)
 
 
 def _level_band(time: FloatArray, found: Range | None) -> QPainterPath:

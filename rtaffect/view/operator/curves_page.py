@@ -67,9 +67,7 @@ class CurvesPage(QWidget):
         """Move the plots along and let ages grow, ``elapsed_s`` seconds after the newest step."""
         self.sources.show_time(state, elapsed_s)
         for plot in self.plots:
-            if state.latest is not None:
-                plot.show_time(state.latest.time, state.latest.time + elapsed_s, state.history_s)
-            plot.place_empty()
+            plot.show_time(state, elapsed_s)
 
     def _fit(self) -> None:
         plots = sum(plot.minimumHeight() for plot in self.plots)

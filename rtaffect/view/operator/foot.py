@@ -133,10 +133,6 @@ class Footer(QWidget):
         second = row((self.step, 0, Qt.AlignmentFlag.AlignTop), (self.notices, 1), spacing=16)
         column(first, second, of=self, margins=(6, 0, 6, 0), spacing=2)
 
-    def show_health(self, items: tuple[HealthItem, ...]) -> None:
-        """Say the health of the session."""
-        self.health.show_items(items)
-
     def show_step(self, state: ViewState, trouble: str = "") -> None:
         """Describe the newest step; ``trouble`` is what the recording reports."""
         theme.set_text(self.step, describe_step(state.latest))

@@ -153,7 +153,8 @@ class MapPage(QFrame):
         self.bar.show_scale(self.quantity, limit, _band(latest, drawn), float(drawn.values[state.selected]))
         self.key.show_entries(map_key(self.place, self.quantity))
         self.selection.set_words(describe_row(latest, state.selected))
-        self._map().setAccessibleDescription(f"{row_hint(latest, state.selected)}\n{self.selection.words}")
+        shown_map = self.brain if self.place == "brain" else self.scalp
+        shown_map.setAccessibleDescription(f"{row_hint(latest, state.selected)}\n{self.selection.words}")
 
     def _show_controls(self, latest: Feedback) -> None:
         widgets = {"brain": self.brain, "scalp": self.scalp, "nowhere": self.nowhere}
@@ -161,9 +162,6 @@ class MapPage(QFrame):
         for widget in (self.controls, self.foot):
             widget.setVisible(self.place != "nowhere")
         self.levels.setVisible(self.place == "brain" and has_zones(latest, self._zones))
-
-    def _map(self) -> QWidget:
-        return self.brain if self.place == "brain" else self.scalp
 
 
 def _band(latest: Feedback, drawn: MapState) -> Band | None:

@@ -135,16 +135,11 @@ class ProtocolStrip(QFrame):
         theme.set_text(self.next, f"next: {text.next}" if text.next else "")
         theme.set_text(self.rule, f"value {text.rule}" if text.rule else "")
         self.bar.show_blocks(tuple(blocks), state.block, text.progress)
-        self.go_button.setEnabled(self.may_go(state))
+        self.go_button.setEnabled(text.waiting)
         self.skip_button.setEnabled(self._running)
         if self.skip_button.isChecked() != asked:
             self.skip_button.setCheckable(asked)
             self.skip_button.setChecked(asked)
-
-    @staticmethod
-    def may_go(state: ProtocolState) -> bool:
-        """Return whether there is something to go on with: a block that waits."""
-        return state.phase == "waiting"
 
     def go(self) -> None:
         """Go on, where something waits for it."""

@@ -21,16 +21,9 @@ LARGEST_DISC, OF_HEAD, OF_WAY = 24.0, 0.16, 0.46
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """Where a head and its electrodes are drawn, px.
+    """Where a head and its electrodes are drawn, px: ``centre`` is the vertex, and T7 and T8 are ``radius`` from it.
 
-    Attributes
-    ----------
-    centre, radius
-        Of the head: the vertex, and how far from it T7 and T8 are.
-    places
-        Centre of each channel's disc, by the channel's number.
-    disc
-        Radius of a disc.
+    ``places`` are the centres of the channels' discs, by their numbers, and ``disc`` is a disc's radius.
     """
 
     centre: QPointF

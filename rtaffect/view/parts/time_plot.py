@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFrame, QGraphicsPathItem
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.present.number_text import correlation_text, session_clock
-from rtaffect.present.session_state import Mark
+from rtaffect.present.session_state import Mark, ViewState
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 
@@ -140,9 +140,13 @@ class TimePlot(QFrame):
         for mark, following, line in zip(self._marks, after, self._mark_lines, strict=False):
             line.label.setVisible((following - mark.time) * per_second > MARK_ROOM)
 
-    def show_time(self, newest: float, now: float, history_s: float) -> None:
-        """Move the 'now' line to ``now`` and the shown time along with it; session time, s."""
-        left, right = time_range(newest, now, history_s)
+    def show_time(self, state: ViewState, elapsed_s: float) -> None:
+        """Move the 'now' line, ``elapsed_s`` seconds after the newest step, and the shown time along with it."""
+        self._place_empty()
+        if state.latest is None:
+            return
+        now = state.latest.time + elapsed_s
+        left, right = time_range(state.latest.time, now, state.history_s)
         if [left, right] != self.plot.getViewBox().viewRange()[0]:
             self.plot.setXRange(left, right, padding=0)
             self._name_marks()
@@ -169,7 +173,7 @@ class TimePlot(QFrame):
             self._tick = spacing
             self.plot.getPlotItem().getAxis("left").setTickSpacing(levels=[(spacing, 0)])
 
-    def place_empty(self) -> None:
+    def _place_empty(self) -> None:
         """Keep the note of an empty plot in its middle."""
         if self.empty.isHidden():
             return
