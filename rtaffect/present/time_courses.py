@@ -169,14 +169,11 @@ def resolve_time_course(
 class AgreementCurves:
     """How predicted and observed of one course go together over time; every array is (T,) float64, NaN where absent.
 
-    ``difference`` is observed - predicted and ``smoothed`` its causal mean. It lies in ``expected_low`` to
-    ``expected_high`` where the prediction holds, and in ``noise_low`` to ``noise_high`` where nothing is observed but
-    noise.
+    ``smoothed`` is the causal mean of the difference, observed - predicted. That lies in ``expected_low`` to
+    ``expected_high`` where the prediction holds, and in ``noise_low`` to ``noise_high`` where there is only noise.
     """
 
-    time: FloatArray
     running: Running
-    difference: FloatArray
     smoothed: FloatArray
     expected_low: FloatArray
     expected_high: FloatArray
@@ -187,9 +184,7 @@ class AgreementCurves:
 def compare(course: TimeCourse, *, step_s: float, smooth_steps: int, window_s: float) -> AgreementCurves:
     """Return what the agreement page shows of a course."""
     return AgreementCurves(
-        time=course.time,
         running=running(course.predicted, course.observed, round(window_s / step_s)),
-        difference=course.difference,
         smoothed=causal_mean(course.difference, smooth_steps),
         expected_low=course.predicted_low - course.predicted,
         expected_high=course.predicted_high - course.predicted,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF
@@ -14,7 +15,7 @@ from rtaffect.present.sections import chosen_channel
 from rtaffect.present.session_state import short_names
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row, scrolled
-from rtaffect.view.parts.plot_key import Entry, Key, Sample
+from rtaffect.view.parts.plot_key import Entry, Key
 
 #: Fractions of the window below which a channel counts as partly good, and as poor.
 GOOD_FROM, POOR_BELOW = 0.9, 0.5
@@ -159,19 +160,16 @@ class QualityGrid(QWidget):
 
 def quality_key() -> list[Entry]:
     """Return the key to the grid."""
-    return [(_cell(quality), text) for text, quality in CLASSES]
+    return [(partial(_cell, quality), text) for text, quality in CLASSES]
 
 
-def _cell(quality: float) -> Sample:
-    def draw(painter: QPainter, rect: QRectF) -> None:
-        name, box = fill(quality), QRectF(rect.left() + 6, rect.top(), 12, 12)
-        if name is None:
-            theme.outline(painter, theme.FAINT)
-            painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
-        else:
-            painter.fillRect(box, theme.colour(name))
-
-    return draw
+def _cell(quality: float, painter: QPainter, rect: QRectF) -> None:
+    name, box = fill(quality), QRectF(rect.left() + 6, rect.top(), 12, 12)
+    if name is None:
+        theme.outline(painter, theme.FAINT)
+        painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+    else:
+        painter.fillRect(box, theme.colour(name))
 
 
 class QualityPanel(QFrame):

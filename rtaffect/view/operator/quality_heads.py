@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Signal
@@ -14,7 +15,7 @@ from rtaffect.present.session_state import short_names
 from rtaffect.view.operator.quality import CLASSES, GOOD_FROM, POOR_BELOW
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.head_plan import HeadPlan, at, paint_head, plan
-from rtaffect.view.parts.plot_key import Entry, Sample
+from rtaffect.view.parts.plot_key import Entry
 
 #: At most so many heads are drawn at once; of more people those around the chosen one.
 MOST_HEADS = 8
@@ -170,11 +171,8 @@ def paint_mark(painter: QPainter, centre: QPointF, radius: float, quality: float
 
 def mark_key() -> list[Entry]:
     """Return the key to the marks."""
-    return [(_mark(quality), text) for text, quality in CLASSES]
+    return [(partial(_mark, quality), text) for text, quality in CLASSES]
 
 
-def _mark(quality: float) -> Sample:
-    def draw(painter: QPainter, rect: QRectF) -> None:
-        paint_mark(painter, QPointF(rect.right() - 6, rect.center().y()), 5.5, quality)
-
-    return draw
+def _mark(quality: float, painter: QPainter, rect: QRectF) -> None:
+    paint_mark(painter, QPointF(rect.right() - 6, rect.center().y()), 5.5, quality)

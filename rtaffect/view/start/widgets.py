@@ -148,20 +148,13 @@ Browse = Callable[[QWidget, str], str]
 
 def for_file(title: str, kinds: str) -> Browse:
     """Return what asks for a file of ``kinds``, as in 'Sound (*.wav *.flac)'."""
-
-    def ask(parent: QWidget, start: str) -> str:
-        return QFileDialog.getOpenFileName(parent.window(), title, start, f"{kinds};;All files (*)")[0]
-
-    return ask
+    every = f"{kinds};;All files (*)"
+    return lambda parent, start: QFileDialog.getOpenFileName(parent.window(), title, start, every)[0]
 
 
 def for_folder(title: str) -> Browse:
     """Return what asks for a folder."""
-
-    def ask(parent: QWidget, start: str) -> str:
-        return QFileDialog.getExistingDirectory(parent.window(), title, start)
-
-    return ask
+    return lambda parent, start: QFileDialog.getExistingDirectory(parent.window(), title, start)
 
 
 class Pick(QComboBox):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
@@ -126,16 +124,10 @@ class StartWindow(QMainWindow):
         return layout
 
     def _keys(self) -> None:
-        keys: tuple[tuple[str, Callable[[], Any]], ...] = (
-            ("Return", self.begin),
-            ("Enter", self.begin),
-            ("Ctrl+O", self._ask_open),
-            ("Ctrl+S", self._ask_save),
-            ("Ctrl+W", self.close),
-            ("Ctrl+Q", self.close),
-        )
-        for key, act in keys:
-            QShortcut(QKeySequence(key), self, act)
+        by_act = ((self.begin, "Return", "Enter"), (self._ask_open, "Ctrl+O"), (self._ask_save, "Ctrl+S"))
+        for act, *keys in (*by_act, (self.close, "Ctrl+W", "Ctrl+Q")):
+            for key in keys:
+                QShortcut(QKeySequence(key), self, act)
 
     def fields(self) -> dict[str, QWidget]:
         """Return the widget that mends each kind of problem."""
