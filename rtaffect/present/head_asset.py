@@ -44,18 +44,10 @@ class Ring:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadAsset:
-    """What the file holds.
+    """What the file holds: names of ``views``, and all outlines, ``rings``; in each view the whole surface comes first.
 
-    Attributes
-    ----------
-    views
-        Names of the views.
-    rings
-        All outlines; in each view the whole surface comes first.
-    electrodes
-        Place (x right, y front) of each name of the 10-05 system, seen from above; T7 and T8 are 1 from the vertex.
-    source, licence
-        In words.
+    ``electrodes`` are the places (x right, y front) of the names of the 10-05 system, seen from above; T7 and T8 are 1
+    from the vertex.
     """
 
     views: tuple[str, ...]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.session_state import STALL_S, Level, ViewState
+from rtaffect.record.recorder import RecordingStatus
 
 #: From here on an age, s (what is read from files comes a second at a time), the part of a step that its computing
 #: takes, and a drift, ppm, are to be looked at.
@@ -18,34 +17,6 @@ LATE_S, BUSY, DRIFTS_PPM = 1.5, 0.5, 500.0
 LITTLE_FREE, TOO_LITTLE_FREE = 5e9, 5e8
 #: What waits to be written is told from here on, bytes.
 MUCH_PENDING = 5e6
-
-
-class RecordingHealth(Protocol):
-    """What the display asks of a recording (:class:`rtaffect.record.recorder.RecordingHealth` has it)."""
-
-    @property
-    def path(self) -> Path | str:
-        """The file."""
-
-    @property
-    def written_bytes(self) -> int:
-        """Bytes on disk."""
-
-    @property
-    def free_bytes(self) -> int:
-        """Bytes that are left there."""
-
-    @property
-    def pending_bytes(self) -> int:
-        """What waits to be written."""
-
-    @property
-    def lost(self) -> int:
-        """Samples and markers that could not be written."""
-
-    @property
-    def trouble(self) -> str:
-        """What is wrong, in words; empty while nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +30,7 @@ class HealthItem:
 
 
 def describe_health(
-    state: ViewState, elapsed_s: float, recording: RecordingHealth | None, ages: Mapping[str, float] | None = None
+    state: ViewState, elapsed_s: float, recording: RecordingStatus | None, ages: Mapping[str, float] | None = None
 ) -> tuple[HealthItem, ...]:
     """Return the health of the session ``elapsed_s`` seconds after the newest step.
 
@@ -120,7 +91,7 @@ def _drift(latest: Feedback) -> HealthItem:
     return HealthItem("drift", f"{known[name]:+.0f} ppm".replace("-", "\N{MINUS SIGN}"), level, hint)
 
 
-def _recording(status: RecordingHealth | None) -> tuple[HealthItem, ...]:
+def _recording(status: RecordingStatus | None) -> tuple[HealthItem, ...]:
     if status is None:
         return (HealthItem("recording", "off", "idle", "nothing is recorded"),)
     free, hint = status.free_bytes, str(status.path)

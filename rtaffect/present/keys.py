@@ -17,53 +17,38 @@ class Binding:
 #: Quick markers: the key's name is the marker's text.
 MARKER_KEYS = ("F5", "F6", "F7", "F8")
 
-BINDINGS: tuple[tuple[str, tuple[Binding, ...]], ...] = (
-    (
-        "Protocol",
-        (
-            Binding(("Space",), "go", "go on: start the block that waits"),
-            Binding(("N",), "skip", "skip the block: press twice"),
-            Binding(("M",), "marker", "write a marker, Return sends it"),
-            Binding(MARKER_KEYS, "quick", "send a marker with the key's name"),
-        ),
+BINDINGS: dict[str, tuple[Binding, ...]] = {
+    "Protocol": (
+        Binding(("Space",), "go", "go on: start the block that waits"),
+        Binding(("N",), "skip", "skip the block: press twice"),
+        Binding(("M",), "marker", "write a marker, Return sends it"),
+        Binding(MARKER_KEYS, "quick", "send a marker with the key's name"),
     ),
-    (
-        "Pages",
-        (
-            Binding(("1",), "page-1", "curves"),
-            Binding(("2",), "page-2", "brain or scalp"),
-            Binding(("3",), "page-3", "signals and sound"),
-            Binding(("4",), "page-4", "agreement"),
-        ),
+    "Pages": (
+        Binding(("1",), "page-1", "curves"),
+        Binding(("2",), "page-2", "brain or scalp"),
+        Binding(("3",), "page-3", "signals and sound"),
+        Binding(("4",), "page-4", "agreement"),
     ),
-    (
-        "Brain or scalp",
-        (
-            Binding(("O",), "observed", "observed values"),
-            Binding(("P",), "predicted", "predicted values"),
-            Binding(("D",), "difference", "observed \N{MINUS SIGN} predicted"),
-            Binding(("Z",), "level", "zones or single regions"),
-        ),
+    "Brain or scalp": (
+        Binding(("O",), "observed", "observed values"),
+        Binding(("P",), "predicted", "predicted values"),
+        Binding(("D",), "difference", "observed \N{MINUS SIGN} predicted"),
+        Binding(("Z",), "level", "zones or single regions"),
     ),
-    (
-        "Signals",
-        (
-            Binding(("R",), "raw", "raw traces"),
-            Binding(("H",), "person", "next headset"),
-            Binding(("+", "="), "larger", "traces larger"),
-            Binding(("-",), "smaller", "traces smaller"),
-            Binding(("0",), "automatic", "scale of the traces by itself"),
-        ),
+    "Signals": (
+        Binding(("R",), "raw", "raw traces"),
+        Binding(("H",), "person", "next headset"),
+        Binding(("+", "="), "larger", "traces larger"),
+        Binding(("-",), "smaller", "traces smaller"),
+        Binding(("0",), "automatic", "scale of the traces by itself"),
     ),
-    (
-        "Window",
-        (
-            Binding(("F1", "?"), "help", "this list"),
-            Binding(("Escape",), "cancel", "leave a marker, a skip or this list"),
-            Binding(("Ctrl+W", "Ctrl+Q"), "close", "end the session and close"),
-        ),
+    "Window": (
+        Binding(("F1", "?"), "help", "this list"),
+        Binding(("Escape",), "cancel", "leave a marker, a skip or this list"),
+        Binding(("Ctrl+W", "Ctrl+Q"), "close", "end the session and close"),
     ),
-)
+}
 
 #: What needs no binding of ours, but is a key all the same.
 ALSO = (

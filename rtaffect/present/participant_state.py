@@ -133,10 +133,7 @@ def advance(picture: Picture, target: Target, seconds: float) -> Picture:
 class ParticipantPresenter:
     """Takes the protocol's moments from the engine's thread; gives the participant's view what to paint.
 
-    Parameters
-    ----------
-    show
-        The protocol's choice of what the participant perceives.
+    ``show`` is the protocol's choice of what the participant perceives.
     """
 
     def __init__(self, show: Show = "ring") -> None:

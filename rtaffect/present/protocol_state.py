@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from rtaffect.present.number_text import session_clock, signed
 from rtaffect.protocol.protocol_step import Phase, ProtocolStep
@@ -69,24 +69,8 @@ class ProtocolText:
 
 def for_operator(protocol_step: ProtocolStep) -> ProtocolState:
     """Return what of ``protocol_step`` does not depend on the arm."""
-    return ProtocolState(
-        step=protocol_step.step,
-        block=protocol_step.block,
-        blocks=protocol_step.blocks,
-        kind=protocol_step.kind,
-        name=protocol_step.name,
-        phase=protocol_step.phase,
-        started=protocol_step.started,
-        left_s=protocol_step.left_s,
-        next_name=protocol_step.next_name,
-        instruction=protocol_step.instruction,
-        value=protocol_step.value,
-        low=protocol_step.low,
-        high=protocol_step.high,
-        threshold=protocol_step.threshold,
-        neutral=protocol_step.own.reason,
-        for_operator=protocol_step.for_operator,
-    )
+    shared = {each.name: getattr(protocol_step, each.name) for each in fields(ProtocolState) if each.name != "neutral"}
+    return ProtocolState(**shared, neutral=protocol_step.own.reason)
 
 
 def describe_protocol(state: ProtocolState, since_s: float) -> ProtocolText:

@@ -68,32 +68,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewState:
-    """All that the display shows at one revision.
+    """All that the display shows at one revision; equal revisions are equal states.
 
-    Attributes
-    ----------
-    revision : int
-        Grows with every change; equal revisions are equal states.
-    latest : Feedback or None
-        The newest step (its arrays are the bars and the quality grid), None before the first.
-    selected : int
-        Index of the chosen row.
-    row, mean : Course
-        Shown course of the chosen row and of the mean over rows.
-    fault, ended : str or None
-        What failed, or why the session ended, in words.
-    smooth_steps : int
-        Steps over which ``smoothed`` is a mean.
-    history_s, step_s, window_s : float
-        Longest shown time, distance of steps, and length of the window that a value is of, s.
-    longest_step_s : float
-        The most that computing a step has taken, s; 0 where it is not known.
-    protocol : ProtocolState or None
-        Where in its protocol the session is; None without a protocol.
-    blocks : tuple of PlannedBlock
-        All blocks, as far as they are known.
-    marks : tuple of Mark
-        Events in the shown time.
+    ``latest`` is the newest step, None before the first, and ``selected`` the index of the chosen row; ``row`` and
+    ``mean`` are the shown courses of that row and of the mean over rows. ``fault`` says what failed, and ``ended`` why
+    the session ended. ``smooth_steps`` are those over which ``smoothed`` is a mean; ``history_s`` is the longest shown
+    time, ``step_s`` the distance of steps, ``window_s`` the length of the window that a value is of, and
+    ``longest_step_s`` the most that computing a step has taken, s (0: not known). ``protocol`` says where in its
+    protocol the session is, ``blocks`` are all of its known blocks, and ``marks`` the events in the shown time.
     """
 
     revision: int

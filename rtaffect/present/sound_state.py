@@ -78,13 +78,7 @@ def describe_level(level: SoundLevel) -> str:
 
 
 class SoundScope:
-    """Keeps the columns of the spectrogram; each is computed once.
-
-    Parameters
-    ----------
-    rate
-        Of the sound, Hz.
-    """
+    """Keeps the columns of the spectrogram of a sound at ``rate``, Hz; each is computed once."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate

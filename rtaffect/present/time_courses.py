@@ -159,33 +159,21 @@ def resolve_time_course(
 ) -> TimeCourse:
     """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s."""
     time, values = break_at_gaps(time, values, step_s)
-    predicted, low, high, observed, null_low, null_high = values.T
-    return TimeCourse(
-        name=name,
-        time=time,
-        predicted=predicted,
-        predicted_low=low,
-        predicted_high=high,
-        observed=observed,
-        smoothed=running_mean(observed, smooth_steps),
-        null_low=null_low,
-        null_high=null_high,
-        agreement=agreement(predicted, observed, round(window_s / step_s)),
-    )
+    shown = dict(zip(QUANTITIES, values.T, strict=True))
+    smoothed = running_mean(shown["observed"], smooth_steps)
+    found = agreement(shown["predicted"], shown["observed"], round(window_s / step_s))
+    return TimeCourse(name=name, time=time, smoothed=smoothed, agreement=found, **shown)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AgreementCurves:
     """How predicted and observed of one course go together over time; every array is (T,) float64, NaN where absent.
 
-    ``difference`` is observed - predicted and ``smoothed`` its causal mean. It lies in ``expected_low`` to
-    ``expected_high`` where the prediction holds, and in ``noise_low`` to ``noise_high`` where nothing is observed but
-    noise.
+    ``smoothed`` is the causal mean of the difference, observed - predicted. That lies in ``expected_low`` to
+    ``expected_high`` where the prediction holds, and in ``noise_low`` to ``noise_high`` where there is only noise.
     """
 
-    time: FloatArray
     running: Running
-    difference: FloatArray
     smoothed: FloatArray
     expected_low: FloatArray
     expected_high: FloatArray
@@ -196,9 +184,7 @@ class AgreementCurves:
 def compare(course: TimeCourse, *, step_s: float, smooth_steps: int, window_s: float) -> AgreementCurves:
     """Return what the agreement page shows of a course."""
     return AgreementCurves(
-        time=course.time,
         running=running(course.predicted, course.observed, round(window_s / step_s)),
-        difference=course.difference,
         smoothed=causal_mean(course.difference, smooth_steps),
         expected_low=course.predicted_low - course.predicted,
         expected_high=course.predicted_high - course.predicted,

@@ -46,18 +46,9 @@ class Traces:
 
 
 class TraceScope:
-    """Keeps the columns of the last seconds; each sample is looked at once.
+    """Keeps the ``columns`` of the last ``seconds``; each sample, of ``channels`` values, is looked at once.
 
     Columns stand at fixed times, so that what is drawn does not change while it moves to the left.
-
-    Parameters
-    ----------
-    channels
-        Values per sample.
-    columns
-        Over ``seconds``.
-    seconds
-        Shown time.
     """
 
     def __init__(self, channels: int, columns: int, seconds: float = SECONDS) -> None:
@@ -111,23 +102,10 @@ class TraceScope:
 
 
 class SourceTraces:
-    """The traces of one source as they come, and how high a lane is; no reader of the source notices.
+    """The traces of a source of EEG as they come; no reader of the source notices.
 
-    Parameters
-    ----------
-    source
-        Of EEG.
-    columns
-        Over ``seconds``, at most: each has two samples or more.
-    seconds
-        Shown time.
-
-    Attributes
-    ----------
-    traces : Traces
-        Those of the last look.
-    lane : float
-        Height of a lane, microvolts.
+    They have at most ``columns`` over the shown ``seconds``: each has two samples or more. ``traces`` are those of the
+    last look, and ``lane`` is the height of a lane, microvolts.
     """
 
     def __init__(self, source: Source, columns: int, seconds: float = SECONDS) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Required, TypedDict
 
-from rtaffect.present.health import RecordingHealth
+from rtaffect.record.recorder import RecordingStatus
 from rtaffect.stream.source import Source
 
 
@@ -22,6 +22,6 @@ class WindowOptions(TypedDict, total=False):
     on_go: Callable[[], None] | None
     on_skip: Callable[[], None] | None
     on_marker: Callable[[str], None] | None
-    recording: Callable[[], RecordingHealth] | None
+    recording: Callable[[], RecordingStatus] | None
     blinded: bool
     zones: Mapping[str, Sequence[str]] | None

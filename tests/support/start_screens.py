@@ -125,7 +125,7 @@ def _live(out: Path, base: Choices, other: str, wrong: str) -> None:
     bad = replace(heard, streams=None, bundle=other, protocol=wrong, participant="P 7", sound="file", screen=2)
 
     def message(window: StartWindow) -> bool:
-        there = window.eeg.signal.view.traces
+        there = window.eeg.signal.view.signal
         shown = there is not None and len(there.time) > 1500
         return still(window) and shown and len(window.eeg.table.rows) > 1
 

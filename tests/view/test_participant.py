@@ -447,7 +447,8 @@ def child() -> dict[str, object]:
     """Open the view on the second of two screens, which goes away and comes back; Qt's own signals say so."""
     application, troubles = QApplication([]), []
     ParticipantWindow(ParticipantPresenter(), screen=1).close()
-    window = ParticipantWindow(ParticipantPresenter(), screen=1, on_trouble=troubles.append)
+    window = ParticipantWindow(ParticipantPresenter(), screen=1)
+    window.troubled.connect(troubles.append)
     own, other = application.screens()[1], application.screens()[0]
 
     def now() -> list[object]:

@@ -30,7 +30,6 @@ from rtaffect.start.choices import Choices, plan_of
 from rtaffect.start.memory import recall
 from rtaffect.start.problem import Problem, refused
 from rtaffect.start.start_presenter import StartPresenter
-from rtaffect.view.start import style as start_style
 from rtaffect.view.start.run import run_start
 from rtaffect.view.start.widgets import Card
 from rtaffect.view.start.window import StartWindow
@@ -223,7 +222,7 @@ def test_every_field_is_reached_by_the_tab_key_and_shows_that_it_is(make, qtbot,
     assert {window.eeg.table, window.eeg.signal.view, window.verdict.list} <= set(reached)
     assert window.modes.buttons()[1] in reached
     for kind in ("QLineEdit", "QComboBox", "QPushButton", "QTableWidget", "QCheckBox"):
-        assert f"{kind}:focus" in start_style.STYLE
+        assert f"{kind}:focus" in window.styleSheet()
     mnemonics = [w.text() for w in window.findChildren(QLabel) + window.findChildren(QPushButton) if "&" in w.text()]
     letters = [text[text.index("&") + 1].lower() for text in mnemonics]
     assert sorted(letters) == sorted(set(letters)), sorted(mnemonics)

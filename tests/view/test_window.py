@@ -588,7 +588,7 @@ def test_ctrl_c_closes(qapp: QApplication) -> None:
 
 def test_no_screen_is_said_and_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window_module.QApplication, "instance", staticmethod(lambda: None))
-    monkeypatch.setattr("rtaffect.common.screen.sys.platform", "linux")
+    monkeypatch.setattr("sys.platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(RtaffectError, match="no screen"):

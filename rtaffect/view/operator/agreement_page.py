@@ -40,8 +40,8 @@ class RunningPlot(TimePlot):
         """Draw the running correlation."""
         theme.set_text(self.heading, name)
         theme.set_text(self.note, course.agreement.text)
-        self.chance.setPath(_level_band(found.time, found.running.chance))
-        self.r.setData(found.time, found.running.r)
+        self.chance.setPath(_level_band(course.time, found.running.chance))
+        self.r.setData(course.time, found.running.r)
         self.show_limits(-1.0, 1.0)
         there = bool(np.isfinite(found.running.r).any())
         theme.set_text(self.empty, f"a running r needs {found.running.steps} steps")
@@ -63,13 +63,13 @@ class DifferencePlot(TimePlot):
         """Draw the difference."""
         theme.set_text(self.heading, "Observed \N{MINUS SIGN} predicted")
         theme.set_text(self.note, course.agreement.distance_text)
-        self.noise.setPath(band_path(found.time, found.noise_low, found.noise_high))
-        self.expected.setPath(band_path(found.time, found.expected_low, found.expected_high))
-        there = np.isfinite(found.difference)
-        self.each.setData(found.time[there], found.difference[there])
-        self.smoothed.setData(found.time, found.smoothed)
+        self.noise.setPath(band_path(course.time, found.noise_low, found.noise_high))
+        self.expected.setPath(band_path(course.time, found.expected_low, found.expected_high))
+        there = np.isfinite(course.difference)
+        self.each.setData(course.time[there], course.difference[there])
+        self.smoothed.setData(course.time, found.smoothed)
         bands = (found.noise_low, found.noise_high, found.expected_low, found.expected_high)
-        self.show_limits(*correlation_limits(found.difference, *bands, floor=-0.3, ceiling=0.3))
+        self.show_limits(*correlation_limits(course.difference, *bands, floor=-0.3, ceiling=0.3))
         self.empty.setVisible(not there.any())
 
 
@@ -122,9 +122,7 @@ class AgreementPage(QWidget):
     def show_time(self, state: ViewState, elapsed_s: float) -> None:
         """Move the plots along, ``elapsed_s`` seconds after the newest step."""
         for plot in self.plots:
-            if state.latest is not None:
-                plot.show_time(state.latest.time, state.latest.time + elapsed_s, state.history_s)
-            plot.place_empty()
+            plot.show_time(state, elapsed_s)
 
 
 def _level_band(time: FloatArray, found: Range | None) -> QPainterPath:

@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import (
-    QPainter,
-    QPainterPath,
-    QPaintEvent,
-    QPolygonF,
-    QResizeEvent,
-    QTransform,
-)
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPolygonF, QResizeEvent, QTransform
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.colours import colour_numbers, diverging, hexadecimal
@@ -25,12 +18,7 @@ from rtaffect.view.operator.row_map import RowMap
 from rtaffect.view.parts import theme
 
 #: Where each view stands: left brain left, the outside above. Names of views as the file has them.
-GRID: Final = {
-    "left, lateral": (0, 0),
-    "right, lateral": (1, 0),
-    "left, medial": (0, 1),
-    "right, medial": (1, 1),
-}
+GRID: Final = {"left, lateral": (0, 0), "right, lateral": (1, 0), "left, medial": (0, 1), "right, medial": (1, 1)}
 #: Which side of a view the forehead is on.
 FRONT: Final = {"left, lateral": "left", "left, medial": "right", "right, lateral": "right", "right, medial": "left"}
 TITLE: Final = 17
@@ -90,10 +78,6 @@ class BrainMap(RowMap):
                 return self._areas[patch.region]
         return None
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return a comfortable size."""
-        return QSize(700, 420)
-
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Place the views anew."""
         super().resizeEvent(event)
@@ -122,12 +106,10 @@ class BrainMap(RowMap):
         """Draw titles, surfaces, regions, hatching, marks and the chosen row's outline."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(theme.font(11))
+        above = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignHCenter
         for view, name in enumerate(head_asset().views):
-            painter.setPen(theme.pen(theme.MUTED))
             title = self._cell(view).adjusted(0, -TITLE, 0, 0)
-            words = f"{name}; front is {FRONT[name]}"
-            painter.drawText(title, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignHCenter, words)
+            theme.write(painter, title, f"{name}; front is {FRONT[name]}", 11, theme.MUTED, align=above)
         for patch in self._placed:
             if not patch.region:
                 painter.setPen(theme.pen(theme.FAINT))
@@ -147,8 +129,7 @@ class BrainMap(RowMap):
 
     def _paint_area(self, painter: QPainter, state: MapState, row: int, members: list[Patch]) -> None:
         """Fill the regions of one row, with one dark border around them."""
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(theme.pen(theme.CARD, 4.0))
+        theme.outline(painter, theme.CARD, 4.0)
         for patch in members:
             painter.drawPath(patch.path)
         self._fill(painter, state, row, members)

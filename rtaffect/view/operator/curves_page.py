@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from rtaffect.present.sections import row_hint, row_remark, row_title
 from rtaffect.present.session_state import ViewState
 from rtaffect.view.operator.quality import QualityPanel
 from rtaffect.view.operator.status import SourcePanel
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.plot_key import Key, time_course_key
 from rtaffect.view.parts.plots import TimeCoursePlot
 
@@ -37,18 +38,8 @@ class CurvesPage(QWidget):
         self.quality, self.sources = QualityPanel(), SourcePanel()
         self._people, self._sources = 4, 5
         self.lower_panels = QWidget()
-        lower = QHBoxLayout(self.lower_panels)
-        lower.setContentsMargins(0, 0, 0, 0)
-        lower.addWidget(self.quality, 1)
-        lower.addWidget(self.sources)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for part in (layout, lower):
-            part.setSpacing(SPACING)
-        layout.addWidget(self.key)
-        layout.addWidget(self.mean_plot, 10)
-        layout.addWidget(self.row_plot, 10)
-        layout.addWidget(self.lower_panels)
+        row((self.quality, 1), self.sources, of=self.lower_panels, spacing=SPACING)
+        column(self.key, (self.mean_plot, 10), (self.row_plot, 10), self.lower_panels, of=self, spacing=SPACING)
         for plot in (self.mean_plot, self.row_plot):
             plot.setMinimumHeight(124)
 
@@ -76,9 +67,7 @@ class CurvesPage(QWidget):
         """Move the plots along and let ages grow, ``elapsed_s`` seconds after the newest step."""
         self.sources.show_time(state, elapsed_s)
         for plot in self.plots:
-            if state.latest is not None:
-                plot.show_time(state.latest.time, state.latest.time + elapsed_s, state.history_s)
-            plot.place_empty()
+            plot.show_time(state, elapsed_s)
 
     def _fit(self) -> None:
         plots = sum(plot.minimumHeight() for plot in self.plots)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLineEdit, QToolTip, QWidget
 
 from rtaffect.present.health import HealthItem
 from rtaffect.present.session_state import ViewState, describe_notices, describe_step
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 
 NOTICE_LINE = 17
 #: Height of the health line, room between its figures, and how much of a figure is never cut, px.
@@ -60,9 +61,9 @@ class HealthLine(QWidget):
         painter = QPainter(self)
         for item, place in zip(self._items, self.places(), strict=True):
             ill = item.level in ("warn", "bad")
-            painter.setPen(theme.pen(theme.LEVELS[item.level][1] if ill else theme.MUTED))
-            words = painter.fontMetrics().elidedText(_words(item), Qt.TextElideMode.ElideRight, int(place.width()) + 1)
-            painter.drawText(place.adjusted(0, 0, 4, 0), Qt.AlignmentFlag.AlignVCenter, words)
+            name = theme.LEVELS[item.level][1] if ill else theme.MUTED
+            words = painter.fontMetrics().elidedText(_words(item), theme.AT_END, int(place.width()) + 1)
+            theme.write(painter, place.adjusted(0, 0, 4, 0), words, name=name, align=theme.LEFT)
 
     def event(self, event: QEvent) -> bool:
         """Explain the figure under the pointer."""
@@ -93,12 +94,9 @@ class MarkerBar(QFrame):
         self.text.setMaxLength(120)
         self.text.setAccessibleName("text of the marker")
         self.text.returnPressed.connect(self._send)
-        line = QHBoxLayout(self)
-        line.setContentsMargins(10, 5, 10, 5)
-        line.setSpacing(10)
-        line.addWidget(theme.label("Marker", 13, bold=True))
-        line.addWidget(self.text, 1)
-        line.addWidget(theme.label("Return sends it with that moment's time, Esc leaves", 12, theme.MUTED))
+        caption = theme.label("Marker", 13, bold=True)
+        hint = theme.label("Return sends it with that moment's time, Esc leaves", 12, theme.MUTED)
+        row(caption, (self.text, 1), hint, of=self, margins=(10, 5, 10, 5), spacing=10)
 
     def ask(self) -> None:
         """Let a text be written; the last one is there to be sent again."""
@@ -126,28 +124,14 @@ class Footer(QWidget):
         super().__init__()
         self.health = HealthLine()
         self.step = theme.label("", 12, theme.MUTED)
-        words = (*keys, "F1 keys")
-        self.keys: QLabel = theme.label("    ".join(words), 12, theme.MUTED)
+        self.keys = theme.label("    ".join((*keys, "F1 keys")), 12, theme.MUTED)
         self.notices = theme.label("", 12, theme.NOTICE)
         self.notices.setWordWrap(True)
         self.notices.setFixedHeight(NOTICE_LINE)
         self.notices.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        first, second = QHBoxLayout(), QHBoxLayout()
-        first.setSpacing(18)
-        first.addWidget(self.health, 1)
-        first.addWidget(self.keys)
-        second.setSpacing(16)
-        second.addWidget(self.step, 0, Qt.AlignmentFlag.AlignTop)
-        second.addWidget(self.notices, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 6, 0)
-        layout.setSpacing(2)
-        layout.addLayout(first)
-        layout.addLayout(second)
-
-    def show_health(self, items: tuple[HealthItem, ...]) -> None:
-        """Say the health of the session."""
-        self.health.show_items(items)
+        first = row((self.health, 1), self.keys, spacing=18)
+        second = row((self.step, 0, Qt.AlignmentFlag.AlignTop), (self.notices, 1), spacing=16)
+        column(first, second, of=self, margins=(6, 0, 6, 0), spacing=2)
 
     def show_step(self, state: ViewState, trouble: str = "") -> None:
         """Describe the newest step; ``trouble`` is what the recording reports."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QWidget
 
 from rtaffect.present.keys import ALSO, BINDINGS, shown_keys
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 
 
 class HelpPanel(QFrame):
@@ -22,22 +23,20 @@ class HelpPanel(QFrame):
         self.setAccessibleName("keys")
         all_sections = [
             (name, [(shown_keys(b), b.words) for b in bindings if b.action not in without])
-            for name, bindings in BINDINGS
+            for name, bindings in BINDINGS.items()
         ]
         name, lines = all_sections[-1]
         sections = [(name, lines) for name, lines in (*all_sections[:-1], (name, [*ALSO, *lines])) if lines]
         self.lines = [line for _, each in sections for line in each]
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(22, 16, 22, 16)
-        layout.setSpacing(10)
-        layout.addWidget(theme.label("Keys", 16, bold=True))
-        columns = QHBoxLayout()
-        columns.setSpacing(40)
         half = (len(sections) + 1) // 2
-        for part in (sections[:half], sections[half:]):
-            columns.addLayout(_column(part), 1)
-        layout.addLayout(columns)
-        layout.addWidget(theme.label("F1 or Esc closes this list. The session goes on behind it.", 12, theme.MUTED))
+        column(
+            theme.label("Keys", 16, bold=True),
+            row((_column(sections[:half]), 1), (_column(sections[half:]), 1), spacing=40),
+            theme.label("F1 or Esc closes this list. The session goes on behind it.", 12, theme.MUTED),
+            of=self,
+            margins=(22, 16, 22, 16),
+            spacing=10,
+        )
 
     def switch(self) -> None:
         """Show the list, or hide it."""

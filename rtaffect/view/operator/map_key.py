@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QImage, QPainter, QPaintEvent
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from rtaffect.observed.operator import LEAST_SPECIFICITY
@@ -29,8 +29,7 @@ class ColourBar(QWidget):
         self._limit = LEAST_LIMIT
         self._band: Band | None = None
         self._value = float("nan")
-        colours = np.ascontiguousarray(diverging())
-        self._image = QImage(colours.tobytes(), len(colours), 1, 3 * len(colours), QImage.Format.Format_RGB888).copy()
+        self._image = theme.strip(diverging()[None])
         self.setFont(theme.font(11))
         self.setFixedHeight(62)
         self.setMinimumWidth(280)
@@ -43,41 +42,27 @@ class ColourBar(QWidget):
             self.setAccessibleName(f"colours of {LABELS[quantity]} from {signed(-limit)} to {signed(limit)}")
             self.update()
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return a comfortable size."""
-        return QSize(380, 62)
-
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw label, bar, ticks, band and value."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         bar = QRectF(18, 22, self.width() - 36, 14)
-        painter.setPen(theme.pen(theme.TEXT))
-        painter.drawText(QRectF(0, 0, self.width(), 14), Qt.AlignmentFlag.AlignCenter, LABELS[self._quantity])
+        theme.write(painter, QRectF(0, 0, self.width(), 14), LABELS[self._quantity], name=theme.TEXT)
         painter.drawImage(bar, self._image)
         painter.setPen(theme.pen(theme.MUTED))
         for tick in self._ticks():
             x = self._x(tick, bar)
             painter.drawLine(QPointF(x, bar.bottom()), QPointF(x, bar.bottom() + 3))
             box = QRectF(x - 20, bar.bottom() + 3, 40, 14)
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, signed(tick).rstrip("0").rstrip(".") or "0")
+            theme.write(painter, box, signed(tick).rstrip("0").rstrip(".") or "0")
         if self._band is not None:
-            self._paint_band(painter, bar, self._band)
+            low, high = (self._x(float(np.clip(end, -self._limit, self._limit)), bar) for end in self._band)
+            _paint_brackets(painter, QRectF(QPointF(low, bar.top()), QPointF(high, bar.bottom())), 4)
         if np.isfinite(self._value):
             x = self._x(float(np.clip(self._value, -self._limit, self._limit)), bar)
             painter.setPen(theme.pen(theme.BACKGROUND, 1))
             painter.setBrush(theme.brush(theme.TEXT))
-            painter.drawPolygon(
-                [QPointF(x - 4.5, bar.top() - 6), QPointF(x + 4.5, bar.top() - 6), QPointF(x, bar.top())]
-            )
-
-    def _paint_band(self, painter: QPainter, bar: QRectF, band: Band) -> None:
-        low, high = (self._x(float(np.clip(end, -self._limit, self._limit)), bar) for end in band)
-        painter.setPen(theme.pen(theme.TEXT, 1.5))
-        for x, inwards in ((low, 4), (high, -4)):
-            painter.drawLine(QPointF(x, bar.top()), QPointF(x, bar.bottom()))
-            for y in (bar.top(), bar.bottom()):
-                painter.drawLine(QPointF(x, y), QPointF(x + inwards, y))
+            painter.drawPolygon(_pointed_at(x, bar.top()))
 
     def _ticks(self) -> list[float]:
         spacing = 0.1 if self._limit <= 0.31 else 0.2 if self._limit <= 0.61 else 0.5
@@ -118,39 +103,42 @@ def _distrusted(painter: QPainter, box: QRectF) -> None:
 
 
 def _empty(painter: QPainter, box: QRectF) -> None:
-    painter.setPen(theme.pen(theme.FAINT))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
+    theme.outline(painter, theme.FAINT)
     painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
 
 
 def _chosen(painter: QPainter, box: QRectF) -> None:
-    painter.setPen(theme.pen(theme.TEXT, 2))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
+    theme.outline(painter, theme.TEXT, 2)
     painter.drawRect(box.adjusted(1, 1, -1, -1))
 
 
 def _full(painter: QPainter, box: QRectF) -> None:
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(theme.brush(theme.OBSERVED))
+    theme.solid(painter, theme.OBSERVED)
     painter.drawEllipse(box.center(), 6, 6)
 
 
 def _hollow(painter: QPainter, box: QRectF) -> None:
-    painter.setPen(theme.pen(theme.OBSERVED, 2.5))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
+    theme.outline(painter, theme.OBSERVED, 2.5)
     painter.drawEllipse(box.center(), 4.8, 4.8)
 
 
 def _bracket(painter: QPainter, box: QRectF) -> None:
-    painter.setPen(theme.pen(theme.TEXT, 1.5))
-    for x, inwards in ((box.left() + 2, 3), (box.right() - 2, -3)):
-        painter.drawLine(QPointF(x, box.top()), QPointF(x, box.bottom()))
-        for y in (box.top(), box.bottom()):
-            painter.drawLine(QPointF(x, y), QPointF(x + inwards, y))
+    _paint_brackets(painter, box.adjusted(2, 0, -2, 0), 3)
 
 
 def _pointer(painter: QPainter, box: QRectF) -> None:
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(theme.brush(theme.TEXT))
-    x, y = box.center().x(), box.center().y()
-    painter.drawPolygon([QPointF(x - 4.5, y - 3), QPointF(x + 4.5, y - 3), QPointF(x, y + 3)])
+    theme.solid(painter, theme.TEXT)
+    painter.drawPolygon(_pointed_at(box.center().x(), box.center().y() + 3))
+
+
+def _paint_brackets(painter: QPainter, box: QRectF, inwards: float) -> None:
+    """Draw a bracket at the left and at the right end of ``box``."""
+    painter.setPen(theme.pen(theme.TEXT, 1.5))
+    for x, arm in ((box.left(), inwards), (box.right(), -inwards)):
+        painter.drawLine(QPointF(x, box.top()), QPointF(x, box.bottom()))
+        for y in (box.top(), box.bottom()):
+            painter.drawLine(QPointF(x, y), QPointF(x + arm, y))
+
+
+def _pointed_at(x: float, y: float) -> list[QPointF]:
+    return [QPointF(x - 4.5, y - 6), QPointF(x + 4.5, y - 6), QPointF(x, y)]

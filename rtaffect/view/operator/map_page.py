@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QStackedLayout, QWidget
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.maps import (
@@ -32,6 +32,7 @@ from rtaffect.view.operator.brain import BrainMap
 from rtaffect.view.operator.map_key import Band, ColourBar, map_key
 from rtaffect.view.operator.scalp import ScalpMap
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.plot_key import Key
 
 TITLES: dict[Place, str] = {"brain": "Brain", "scalp": "Scalp", "nowhere": "Map"}
@@ -66,9 +67,9 @@ class MapPage(QFrame):
             widget.chosen.connect(self.chosen)
 
     def _build(self) -> None:
-        self.controls, top = _line(4)
-        self.levels, levels = _line(4)
-        levels.setContentsMargins(6, 0, 0, 0)
+        self.controls, self.levels, self.foot, stack = QWidget(), QWidget(), QWidget(), QWidget()
+        top = row(of=self.controls, spacing=4)
+        levels = row(of=self.levels, margins=(6, 0, 0, 0), spacing=4)
         quantities = {
             name: (f"{name.capitalize()}  {QUANTITY_KEYS[name]}", f"show {name} values") for name in QUANTITIES
         }
@@ -79,21 +80,12 @@ class MapPage(QFrame):
         self.level_buttons[self.level].setChecked(True)
         top.addWidget(self.levels)
         top.addStretch(1)
-        stack = QWidget()
         self.stack = QStackedLayout(stack)
         self.stack.setContentsMargins(0, 0, 0, 0)
         for widget in (self.brain, self.scalp, self.nowhere):
             self.stack.addWidget(widget)
-        self.foot, foot = _line(14)
-        foot.addWidget(self.bar, 2)
-        foot.addWidget(self.key, 3, Qt.AlignmentFlag.AlignVCenter)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 8, 10, 6)
-        layout.setSpacing(6)
-        layout.addWidget(self.controls)
-        layout.addWidget(self.selection)
-        layout.addWidget(stack, 1)
-        layout.addWidget(self.foot)
+        row((self.bar, 2), (self.key, 3, Qt.AlignmentFlag.AlignVCenter), of=self.foot, spacing=14)
+        column(self.controls, self.selection, (stack, 1), self.foot, of=self, margins=(10, 8, 10, 6), spacing=6)
 
     def _switch(
         self,
@@ -106,12 +98,12 @@ class MapPage(QFrame):
         layout.addWidget(theme.label(caption, 12, theme.MUTED))
         group = QButtonGroup(self)
         buttons: dict[Choice, QPushButton] = {}
-        for choice, said in words.items():
+        for number, (choice, said) in enumerate(words.items()):
             button = buttons[choice] = theme.button(*said)
             button.setCheckable(True)
-            button.clicked.connect(_with(choose, choice))
-            group.addButton(button)
+            group.addButton(button, number)
             layout.addWidget(button)
+        group.idClicked.connect(lambda number: choose(list(words)[number]))
         return buttons
 
     @staticmethod
@@ -161,7 +153,8 @@ class MapPage(QFrame):
         self.bar.show_scale(self.quantity, limit, _band(latest, drawn), float(drawn.values[state.selected]))
         self.key.show_entries(map_key(self.place, self.quantity))
         self.selection.set_words(describe_row(latest, state.selected))
-        self._map().setAccessibleDescription(f"{row_hint(latest, state.selected)}\n{self.selection.words}")
+        shown_map = self.brain if self.place == "brain" else self.scalp
+        shown_map.setAccessibleDescription(f"{row_hint(latest, state.selected)}\n{self.selection.words}")
 
     def _show_controls(self, latest: Feedback) -> None:
         widgets = {"brain": self.brain, "scalp": self.scalp, "nowhere": self.nowhere}
@@ -169,22 +162,6 @@ class MapPage(QFrame):
         for widget in (self.controls, self.foot):
             widget.setVisible(self.place != "nowhere")
         self.levels.setVisible(self.place == "brain" and has_zones(latest, self._zones))
-
-    def _map(self) -> QWidget:
-        return self.brain if self.place == "brain" else self.scalp
-
-
-def _with(choose: Callable[[Choice], None], choice: Choice) -> Callable[[], None]:
-    return lambda: choose(choice)
-
-
-def _line(spacing: int) -> tuple[QWidget, QHBoxLayout]:
-    """Return a widget without margins, and its layout from left to right."""
-    widget = QWidget()
-    layout = QHBoxLayout(widget)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(spacing)
-    return widget, layout
 
 
 def _band(latest: Feedback, drawn: MapState) -> Band | None:

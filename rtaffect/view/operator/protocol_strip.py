@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from rtaffect.present.protocol_state import KINDS, PlannedBlock, ProtocolState, describe_protocol
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 
 #: Colours of the bar: done, present, and to come. They differ in lightness, too.
 DONE, PRESENT, COMING = "#3c4a5a", "#9fb6cf", theme.BACKGROUND
@@ -55,34 +56,29 @@ class BlockBar(QWidget):
         """Draw the blocks."""
         painter = QPainter(self)
         for number, (block, cell) in enumerate(zip(self._blocks, self.cells(), strict=True), start=1):
-            part = 1.0 if number < self._present else self._progress if number == self._present else 0.0
+            present = number == self._present
+            part = 1.0 if number < self._present else self._progress if present else 0.0
             painter.fillRect(cell, theme.colour(COMING))
             filled = QRectF(cell.left(), cell.top(), part * cell.width(), cell.height())
-            painter.fillRect(filled, theme.colour(PRESENT if number == self._present else DONE))
-            present = number == self._present
+            painter.fillRect(filled, theme.colour(PRESENT if present else DONE))
             painter.setPen(theme.pen(theme.TEXT if present else theme.GRID, 1.5 if present else 1))
             painter.drawRect(cell)
             self._paint_name(painter, cell, filled, block, number)
 
     def _paint_name(self, painter: QPainter, cell: QRectF, filled: QRectF, block: PlannedBlock, number: int) -> None:
-        painter.setFont(theme.font(11, bold=number == self._present))
-        metrics, room = painter.fontMetrics(), cell.adjusted(6, 0, -4, 0)
-        name = block.name or KINDS.get(block.kind, ("?",))[0]
-        if metrics.horizontalAdvance(name) > room.width():
-            short = KINDS.get(block.kind, ("",))[0]
-            name = (
-                metrics.elidedText(name, Qt.TextElideMode.ElideRight, int(room.width())) if room.width() > 44 else short
-            )
-        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        dark = number == self._present
-        painter.setPen(theme.pen(theme.TEXT if number <= self._present else theme.MUTED))
-        painter.drawText(room, flags, name)
-        if dark:
+        present = number == self._present
+        painter.setFont(theme.font(11, bold=present))
+        room, name = cell.adjusted(6, 0, -4, 0), block.name or KINDS.get(block.kind, ("?",))[0]
+        if room.width() <= 44 and painter.fontMetrics().horizontalAdvance(name) > room.width():
+            name = KINDS.get(block.kind, ("",))[0]
+        cut = theme.AT_END if room.width() > 44 else None
+        colour = theme.TEXT if number <= self._present else theme.MUTED
+        theme.write(painter, room, name, name=colour, align=theme.LEFT, cut=cut)
+        if present:
             # What lies over the bright part is written dark.
             painter.save()
             painter.setClipRect(filled)
-            painter.setPen(theme.pen(theme.BACKGROUND))
-            painter.drawText(room, flags, name)
+            theme.write(painter, room, name, name=theme.BACKGROUND, align=theme.LEFT, cut=cut)
             painter.restore()
 
 
@@ -114,24 +110,10 @@ class ProtocolStrip(QFrame):
         self.go_button.setVisible(can_go)
         self.skip_button.setVisible(can_skip)
         self.bar = BlockBar()
-        self._build()
-
-    def _build(self) -> None:
-        first, second = QHBoxLayout(), QHBoxLayout()
-        for line in (first, second):
-            line.setSpacing(12)
-        first.addWidget(self.block)
-        first.addWidget(self.instruction, 1)
-        for widget in (self.rule, self.sealed, self.go_button, self.skip_button):
-            first.addWidget(widget)
-        second.addWidget(self.bar, 1)
-        second.addWidget(self.left)
-        second.addWidget(self.next)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 5, 10, 5)
-        layout.setSpacing(4)
-        layout.addLayout(first)
-        layout.addLayout(second)
+        right = (self.rule, self.sealed, self.go_button, self.skip_button)
+        first = row(self.block, (self.instruction, 1), *right, spacing=12)
+        second = row((self.bar, 1), self.left, self.next, spacing=12)
+        column(first, second, of=self, margins=(10, 5, 10, 5), spacing=4)
 
     def show_protocol(
         self, state: ProtocolState | None, blocks: Sequence[PlannedBlock], since_s: float, now: float
@@ -153,16 +135,11 @@ class ProtocolStrip(QFrame):
         theme.set_text(self.next, f"next: {text.next}" if text.next else "")
         theme.set_text(self.rule, f"value {text.rule}" if text.rule else "")
         self.bar.show_blocks(tuple(blocks), state.block, text.progress)
-        self.go_button.setEnabled(self.may_go(state))
+        self.go_button.setEnabled(text.waiting)
         self.skip_button.setEnabled(self._running)
         if self.skip_button.isChecked() != asked:
             self.skip_button.setCheckable(asked)
             self.skip_button.setChecked(asked)
-
-    @staticmethod
-    def may_go(state: ProtocolState) -> bool:
-        """Return whether there is something to go on with: a block that waits."""
-        return state.phase == "waiting"
 
     def go(self) -> None:
         """Go on, where something waits for it."""

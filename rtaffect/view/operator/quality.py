@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF
 from PySide6.QtGui import QFontMetrics, QHelpEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QToolTip, QWidget
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.sections import chosen_channel
 from rtaffect.present.session_state import short_names
 from rtaffect.view.parts import theme
-from rtaffect.view.parts.plot_key import Entry, Key, Sample
+from rtaffect.view.parts.layouts import column, row, scrolled
+from rtaffect.view.parts.plot_key import Entry, Key
 
 #: Fractions of the window below which a channel counts as partly good, and as poor.
 GOOD_FROM, POOR_BELOW = 0.9, 0.5
@@ -89,10 +91,6 @@ class QualityGrid(QWidget):
             return list(range(0, count, every))
         return [i for i in range(count) if i == self.marked or (i % every == 0 and abs(i - self.marked) >= every)]
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return a comfortable size."""
-        return QSize(400, 110)
-
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw names, labels and cells."""
         if self._latest is None:
@@ -101,11 +99,8 @@ class QualityGrid(QWidget):
         self._paint_labels(painter, self._latest)
         for person, name in enumerate(self._names):
             first = self.cell(person, 0)
-            painter.setFont(theme.font(12))
-            painter.setPen(theme.pen(theme.TEXT))
             room = QRectF(0, first.top(), first.left() - 6, first.height())
-            elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, int(room.width()))
-            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, elided)
+            theme.write(painter, room, name, 12, theme.TEXT, align=theme.LEFT, cut=theme.IN_MIDDLE)
             for channel, value in enumerate(self._latest.quality[person]):
                 self._paint_cell(painter, self.cell(person, channel), float(value))
 
@@ -118,10 +113,10 @@ class QualityGrid(QWidget):
         longest = max((painter.fontMetrics().horizontalAdvance(name) for name in latest.channels), default=0)
         if longest > LABELS_HEIGHT - 6:
             in_order = f"{latest.channels[0]} \N{HORIZONTAL ELLIPSIS} {latest.channels[-1]}"
-            painter.setPen(theme.pen(theme.MUTED if self.marked is None else theme.TEXT))
             wide = QRectF(self._names_width, LABELS_HEIGHT - 22, self.width() - self._names_width, 16)
             text = f"channels: {in_order}" if self.marked is None else f"marked: {latest.channels[self.marked]}"
-            painter.drawText(wide, Qt.AlignmentFlag.AlignVCenter, text)
+            name = theme.MUTED if self.marked is None else theme.TEXT
+            theme.write(painter, wide, text, name=name, align=theme.LEFT)
             return
         labelled = self.labelled()
         for channel in labelled:
@@ -133,7 +128,7 @@ class QualityGrid(QWidget):
             # The last of many narrow cells has less room on its right than a label is high.
             painter.translate(QPointF(min(middle - 8, self.width() - 14), LABELS_HEIGHT - 6))
             painter.rotate(-90)
-            painter.drawText(QRectF(0, 0, LABELS_HEIGHT, 16), Qt.AlignmentFlag.AlignVCenter, latest.channels[channel])
+            theme.write(painter, QRectF(0, 0, LABELS_HEIGHT, 16), latest.channels[channel], align=theme.LEFT)
             painter.restore()
 
     def _paint_cell(self, painter: QPainter, cell: QRectF, value: float) -> None:
@@ -144,15 +139,12 @@ class QualityGrid(QWidget):
             inner = QRectF(left, inner.top(), max(round(cell.right()) - left - 1, 1), inner.height())
         name = fill(value)
         if name is None:
-            painter.setPen(theme.pen(theme.FAINT))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
+            theme.outline(painter, theme.FAINT)
             painter.drawRect(inner)
             return
         painter.fillRect(inner, theme.colour(name))
         if name != theme.GOOD and cell.width() >= 14:
-            painter.setFont(theme.font(10, bold=True))
-            painter.setPen(theme.pen(theme.BACKGROUND))
-            painter.drawText(inner, Qt.AlignmentFlag.AlignCenter, f"{100 * value:.0f}")
+            theme.write(painter, inner, f"{100 * value:.0f}", 10, theme.BACKGROUND, bold=True)
 
     def event(self, event: QEvent) -> bool:
         """Name the cell under the pointer."""
@@ -168,20 +160,16 @@ class QualityGrid(QWidget):
 
 def quality_key() -> list[Entry]:
     """Return the key to the grid."""
-    return [(_cell(quality), text) for text, quality in CLASSES]
+    return [(partial(_cell, quality), text) for text, quality in CLASSES]
 
 
-def _cell(quality: float) -> Sample:
-    def draw(painter: QPainter, rect: QRectF) -> None:
-        name, box = fill(quality), QRectF(rect.left() + 6, rect.top(), 12, 12)
-        if name is None:
-            painter.setPen(theme.pen(theme.FAINT))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
-        else:
-            painter.fillRect(box, theme.colour(name))
-
-    return draw
+def _cell(quality: float, painter: QPainter, rect: QRectF) -> None:
+    name, box = fill(quality), QRectF(rect.left() + 6, rect.top(), 12, 12)
+    if name is None:
+        theme.outline(painter, theme.FAINT)
+        painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+    else:
+        painter.fillRect(box, theme.colour(name))
 
 
 class QualityPanel(QFrame):
@@ -192,24 +180,11 @@ class QualityPanel(QFrame):
         self.setObjectName("card")
         self.grid = QualityGrid()
         self.words = theme.ElidedLabel("no quality known yet", 12, theme.MUTED)
-        top = QHBoxLayout()
-        top.addWidget(theme.label("Signal quality", 13, bold=True))
-        top.addStretch(1)
-        top.addWidget(Key(quality_key()).in_one_line())
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(self.grid)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 6, 10, 6)
-        layout.setSpacing(2)
-        layout.addLayout(top)
-        layout.addWidget(area, 1)
-        layout.addWidget(self.words)
+        heading, key = theme.label("Signal quality", 13, bold=True), Key(quality_key()).in_one_line()
+        parts = (row(heading, None, key), (scrolled(self.grid), 1), self.words)
+        column(*parts, of=self, margins=(10, 6, 10, 6), spacing=2)
 
     def show_step(self, latest: Feedback, selected: int) -> None:
         """Draw the newest step."""
         self.grid.show_step(latest, selected)
-        text = describe_poor(latest)
-        self.words.set_words(text)
+        self.words.set_words(describe_poor(latest))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Signal
 from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QToolTip, QWidget
 
@@ -14,7 +15,7 @@ from rtaffect.present.session_state import short_names
 from rtaffect.view.operator.quality import CLASSES, GOOD_FROM, POOR_BELOW
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.head_plan import HeadPlan, at, paint_head, plan
-from rtaffect.view.parts.plot_key import Entry, Sample
+from rtaffect.view.parts.plot_key import Entry
 
 #: At most so many heads are drawn at once; of more people those around the chosen one.
 MOST_HEADS = 8
@@ -69,18 +70,12 @@ class QualityHeads(QWidget):
         unplaced = len(self._latest.channels) - len(plan(self._latest.channels, area).places)
         return plan(self._latest.channels, area.adjusted(0, 0, 0, -BELOW if unplaced else 0))
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return a comfortable size."""
-        return QSize(560, 420)
-
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the heads."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._latest is None:
-            painter.setFont(theme.font(13))
-            painter.setPen(theme.pen(theme.MUTED))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "no quality known yet")
+            theme.write(painter, QRectF(self.rect()), "no quality known yet", 13, theme.MUTED)
             return
         for person, cell in self.cells().items():
             self._paint_person(painter, self._latest, person, cell)
@@ -90,22 +85,17 @@ class QualityHeads(QWidget):
         if found is None:
             return
         if len(latest.people) > 1:
-            painter.setPen(theme.pen(theme.MUTED if chosen else theme.GRID, 1.5 if chosen else 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
+            theme.outline(painter, theme.MUTED if chosen else theme.GRID, 1.5 if chosen else 1)
             painter.drawRoundedRect(cell.adjusted(2, 2, -2, -2), 5, 5)
-        painter.setFont(theme.font(12, bold=chosen))
-        painter.setPen(theme.pen(theme.TEXT))
-        title = QRectF(cell.left() + 10, cell.top() + 3, cell.width() - 20, TITLE)
-        name = painter.fontMetrics().elidedText(self._names[person], Qt.TextElideMode.ElideMiddle, int(title.width()))
-        painter.drawText(title, Qt.AlignmentFlag.AlignVCenter, name)
+        title, name = QRectF(cell.left() + 10, cell.top() + 3, cell.width() - 20, TITLE), self._names[person]
+        theme.write(painter, title, name, 12, theme.TEXT, align=theme.LEFT, bold=chosen, cut=theme.IN_MIDDLE)
         paint_head(painter, found)
         named = found.disc >= 12
         for channel, centre in found.places.items():
             value = float(latest.quality[person, channel])
             paint_mark(painter, centre, found.disc * (0.8 if named else 0.95), value)
             if channel == self.channel:
-                painter.setPen(theme.pen(theme.TEXT, 1.5))
-                painter.setBrush(Qt.BrushStyle.NoBrush)
+                theme.outline(painter, theme.TEXT, 1.5)
                 painter.drawEllipse(centre, found.disc + 1, found.disc + 1)
         self._paint_names(painter, latest, person, found)
         if len(found.places) < len(latest.channels):
@@ -114,17 +104,18 @@ class QualityHeads(QWidget):
 
     def _paint_names(self, painter: QPainter, latest: Feedback, person: int, found: HeadPlan) -> None:
         """Name all channels where there is room, else those that are not good."""
-        painter.setFont(theme.font(10 if found.disc >= 12 else 9, bold=found.disc >= 12))
+        room = found.disc >= 12
+        painter.setFont(theme.font(10 if room else 9, bold=room))
         for channel, centre in found.places.items():
-            value, room = float(latest.quality[person, channel]), found.disc >= 12
+            value = float(latest.quality[person, channel])
             if (value >= GOOD_FROM and not room) or found.disc < 5:
                 continue
             # A triangle has no room for a name.
             within = room and not POOR_BELOW <= value < GOOD_FROM
-            painter.setPen(theme.pen(theme.BACKGROUND if within and value < POOR_BELOW else theme.TEXT))
             offset = 0.0 if within else found.disc + 5
             box = QRectF(centre.x() - 30, centre.y() - 7 + offset, 60, 14)
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, latest.channels[channel])
+            name = theme.BACKGROUND if within and value < POOR_BELOW else theme.TEXT
+            theme.write(painter, box, latest.channels[channel], name=name)
 
     def _paint_beside(self, painter: QPainter, latest: Feedback, person: int, room: QRectF) -> None:
         """Name the channels that have no known place, with their quality in percent."""
@@ -134,12 +125,7 @@ class QualityHeads(QWidget):
             for number, name in enumerate(latest.channels)
             if number not in placed
         )
-        painter.setFont(theme.font(11))
-        painter.setPen(theme.pen(theme.MUTED))
-        text = painter.fontMetrics().elidedText(
-            f"no known place: {words}", Qt.TextElideMode.ElideRight, int(room.width())
-        )
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, text)
+        theme.write(painter, room, f"no known place: {words}", 11, theme.MUTED, align=theme.LEFT, cut=theme.AT_END)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Choose the person under the pointer."""
@@ -168,30 +154,25 @@ def percent_of(quality: float) -> str:
 
 def paint_mark(painter: QPainter, centre: QPointF, radius: float, quality: float) -> None:
     """Draw a quality: small and round where good, a triangle where partly so, a large square where poor."""
-    painter.setPen(Qt.PenStyle.NoPen)
     if not np.isfinite(quality):
-        painter.setPen(theme.pen(theme.FAINT, 1.5))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        theme.outline(painter, theme.FAINT, 1.5)
         painter.drawEllipse(centre, 0.7 * radius, 0.7 * radius)
     elif quality >= GOOD_FROM:
-        painter.setBrush(theme.brush(theme.GOOD))
+        theme.solid(painter, theme.GOOD)
         painter.drawEllipse(centre, 0.85 * radius, 0.85 * radius)
     elif quality >= POOR_BELOW:
-        painter.setBrush(theme.brush(theme.PARTLY))
+        theme.solid(painter, theme.PARTLY)
         corners = ((0.0, -1.15), (1.1, 0.85), (-1.1, 0.85))
         painter.drawPolygon(QPolygonF([centre + QPointF(radius * x, radius * y) for x, y in corners]))
     else:
-        painter.setBrush(theme.brush(theme.POOR))
+        theme.solid(painter, theme.POOR)
         painter.drawRect(QRectF(centre.x() - radius, centre.y() - radius, 2 * radius, 2 * radius))
 
 
 def mark_key() -> list[Entry]:
     """Return the key to the marks."""
-    return [(_mark(quality), text) for text, quality in CLASSES]
+    return [(partial(_mark, quality), text) for text, quality in CLASSES]
 
 
-def _mark(quality: float) -> Sample:
-    def draw(painter: QPainter, rect: QRectF) -> None:
-        paint_mark(painter, QPointF(rect.right() - 6, rect.center().y()), 5.5, quality)
-
-    return draw
+def _mark(quality: float, painter: QPainter, rect: QRectF) -> None:
+    paint_mark(painter, QPointF(rect.right() - 6, rect.center().y()), 5.5, quality)

@@ -89,18 +89,14 @@ class RowDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _paint_name(self, painter: QPainter, rect: QRectF, latest: Feedback, row: int, selected: bool) -> None:
-        painter.setFont(theme.font(12, bold=selected))
         apart = 6 if self.scale.shares_width else 0
         room = QRectF(rect.left() + 10, rect.top(), self.scale.names_width - 10 - apart, rect.height())
         # A name cut in its middle keeps the side, which comes last.
-        elided = painter.fontMetrics().elidedText(latest.rows[row], Qt.TextElideMode.ElideMiddle, int(room.width()))
-        grey = theme.FAINT if self._lacking[row] else theme.MUTED
-        painter.setPen(theme.pen(theme.TEXT if latest.trusted[row] else grey))
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)
+        name = theme.TEXT if latest.trusted[row] else theme.FAINT if self._lacking[row] else theme.MUTED
+        theme.write(painter, room, latest.rows[row], 12, name, align=theme.LEFT, bold=selected, cut=theme.IN_MIDDLE)
         if latest.specificity[row] < 1:
             room = QRectF(rect.left() + self.scale.names_width, rect.top(), self.scale.shares_width, rect.height())
-            alignment = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-            painter.drawText(room, alignment, percent(float(latest.specificity[row])))
+            theme.write(painter, room, percent(float(latest.specificity[row])), align=theme.RIGHT)
 
     def _paint_ground(self, painter: QPainter, rect: QRectF, latest: Feedback, row: int) -> None:
         """Paint what lies under the marks: the null band, zero, and why the row is to be doubted."""
@@ -140,10 +136,8 @@ class RowDelegate(QStyledItemDelegate):
 
 
 def _paint_heading(painter: QPainter, rect: QRectF, text: str) -> None:
-    painter.setFont(theme.font(11, bold=True))
-    painter.setPen(theme.pen(theme.MUTED))
-    room = rect.adjusted(10, 0, -14, -2)
-    painter.drawText(room, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, text)
+    room, align = rect.adjusted(10, 0, -14, -2), Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft
+    theme.write(painter, room, text, 11, theme.MUTED, align=align, bold=True)
     rule = room.bottom() - 4
     painter.setPen(theme.pen(theme.GRID))
     left = room.left() + painter.fontMetrics().horizontalAdvance(text) + 8

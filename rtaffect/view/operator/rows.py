@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QModelIndex, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QWidget
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SPECIFICITY
@@ -13,6 +13,7 @@ from rtaffect.present.number_text import correlation_text
 from rtaffect.present.sections import HEADINGS, list_lines, percent, resolved, row_hint, section_hint
 from rtaffect.view.operator.row_lines import ROW, RowDelegate, Scale, diamond, paint_cross, paint_hatching
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column
 
 SMALLEST_LINE, TALLEST_LINE = 20, 34
 
@@ -40,15 +41,15 @@ class RowAxis(QWidget):
         painter.setPen(theme.pen(theme.MUTED))
         width = self._lines.width()
         left, right = self._scale.track(width)
-        painter.drawText(QRectF(left, 0, right - left, 15), Qt.AlignmentFlag.AlignCenter, "synchrony (r)")
+        theme.write(painter, QRectF(left, 0, right - left, 15), "synchrony (r)")
         if self._scale.shares_width:
             room = QRectF(0, 0, self._scale.names_width + self._scale.shares_width, 15)
-            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, "own share")
+            theme.write(painter, room, "own share", align=theme.RIGHT)
         spacing = 0.2 if self._scale.high - self._scale.low <= 1.01 else 0.5
         first, last = np.ceil(self._scale.low / spacing - 1e-9), np.floor(self._scale.high / spacing + 1e-9)
         for tick in np.arange(first, last + 1) * spacing:
             x = self._scale.x(float(tick), width)
-            painter.drawText(QRectF(x - 20, 15, 40, 14), Qt.AlignmentFlag.AlignCenter, correlation_text(float(tick)))
+            theme.write(painter, QRectF(x - 20, 15, 40, 14), correlation_text(float(tick)))
             painter.drawLine(QPointF(x, 30), QPointF(x, 33))
 
 
@@ -84,11 +85,9 @@ class RowKey(QWidget):
         """Draw the marks and their names."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.brush(theme.PREDICTED))
+        theme.solid(painter, theme.PREDICTED)
         painter.drawPolygon(diamond(16, 8))
-        painter.setPen(theme.pen(theme.OBSERVED, 1.5))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        theme.outline(painter, theme.OBSERVED, 1.5)
         painter.drawEllipse(QPointF(200, 8), 4, 4)
         painter.setBrush(theme.brush(theme.OBSERVED))
         painter.drawEllipse(QPointF(106, 8), 4, 4)
@@ -98,7 +97,7 @@ class RowKey(QWidget):
             paint_hatching(painter, QRectF(9, 37, 14, 11))
         painter.setPen(theme.pen(theme.MUTED))
         for x, y, text in self.entries:
-            painter.drawText(QRectF(x, y, self.width() - x, 15), Qt.AlignmentFlag.AlignVCenter, text)
+            theme.write(painter, QRectF(x, y, self.width() - x, 15), text, align=theme.LEFT)
 
 
 class RowList(QListWidget):
@@ -142,14 +141,9 @@ class RowPanel(QFrame):
         self.axis.setVisible(False)
         self.empty = theme.label("rows come with the first step", 12, theme.MUTED)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(2, 6, 2, 6)
-        layout.setSpacing(2)
         self.heading.setContentsMargins(8, 0, 0, 0)
-        for widget in (self.heading, self.key, self.axis):
-            layout.addWidget(widget)
-        layout.addWidget(self.empty, 1)
-        layout.addWidget(self.list, 1)
+        parts = (self.heading, self.key, self.axis, (self.empty, 1), (self.list, 1))
+        column(*parts, of=self, margins=(2, 6, 2, 6), spacing=2)
 
     def _build_list(self) -> None:
         self.list = RowList()

@@ -5,7 +5,7 @@ Rows are correlations, not potentials: there is no field to be drawn between two
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPaintEvent
 
 from rtaffect.engine.feedback import Feedback
@@ -54,10 +54,6 @@ class ScalpMap(RowMap):
         row = at(found, place)
         return row if row is not None else next((r for r, box in lines.items() if box.contains(place)), None)
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return a comfortable size."""
-        return QSize(560, 420)
-
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the head, the discs, and the channels beside it."""
         painter = QPainter(self)
@@ -78,8 +74,7 @@ class ScalpMap(RowMap):
         look, ring = state.looks[row], max(2.5, 0.28 * disc)
         colour = fill_of(look, float(state.values[row]), self._limit)
         if row == self._selected:
-            painter.setPen(theme.pen(theme.TEXT, 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
+            theme.outline(painter, theme.TEXT, 2)
             painter.drawEllipse(centre, disc + 3, disc + 3)
         if self._hollow(state, row):
             painter.setPen(theme.pen(colour, ring))
@@ -117,8 +112,6 @@ class ScalpMap(RowMap):
             self._paint_disc(painter, state, row, centre, disc)
             if box.height() < 10:
                 continue
-            painter.setFont(theme.font(11 if box.height() > 14 else 9))
-            painter.setPen(theme.pen(theme.MUTED if state.looks[row] == "untrusted" else theme.TEXT))
-            room = box.adjusted(28, 0, 0, 0)
-            name = painter.fontMetrics().elidedText(latest.rows[row], Qt.TextElideMode.ElideMiddle, int(room.width()))
-            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
+            room, pixels = box.adjusted(28, 0, 0, 0), 11 if box.height() > 14 else 9
+            name = theme.MUTED if state.looks[row] == "untrusted" else theme.TEXT
+            theme.write(painter, room, latest.rows[row], pixels, name, align=theme.LEFT, cut=theme.IN_MIDDLE)

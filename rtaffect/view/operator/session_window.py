@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
+from itertools import chain
+from typing import Unpack
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QTabBar, QWidget
 
-from rtaffect.present.health import RecordingHealth, describe_health
+from rtaffect.present.health import describe_health
 from rtaffect.present.keys import BINDINGS, MARKER_KEYS
 from rtaffect.present.maps import QUANTITIES, Quantity
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.session_state import ViewState
-from rtaffect.stream.source import Source
+from rtaffect.present.window_options import WindowOptions
+from rtaffect.record.recorder import RecordingStatus
 from rtaffect.view.operator.agreement_page import AgreementPage
 from rtaffect.view.operator.curves_page import SPACING, CurvesPage
 from rtaffect.view.operator.foot import Footer, MarkerBar
@@ -25,6 +28,7 @@ from rtaffect.view.operator.rows import RowPanel
 from rtaffect.view.operator.signals_page import SignalsPage
 from rtaffect.view.operator.status import Header
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 
 #: Milliseconds between repaints: 40 a second, so that 30 remain when the machine is busy.
 REPAINT_MS = 25
@@ -71,48 +75,35 @@ class SessionWindow(QMainWindow):
 
     closed = Signal()
 
-    def __init__(
-        self,
-        presenter: Presenter,
-        *,
-        title: str = "",
-        banner: str | None = None,
-        on_close: Callable[[], None],
-        now: Callable[[], float],
-        poll: Callable[[], str | None] | None = None,
-        seconds_after_end: float | None = None,
-        sources: Sequence[Source] = (),
-        on_go: Callable[[], None] | None = None,
-        on_skip: Callable[[], None] | None = None,
-        on_marker: Callable[[str], None] | None = None,
-        recording: Callable[[], RecordingHealth] | None = None,
-        blinded: bool = False,
-        zones: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
+    def __init__(self, presenter: Presenter, **options: Unpack[WindowOptions]) -> None:
         super().__init__()
-        self._presenter, self._on_close, self._now, self._poll = presenter, on_close, now, poll
-        self._on_marker, self._recording, self._sources = on_marker, recording, sources
-        given = {"go": on_go, "skip": on_skip, "marker": on_marker, "quick": on_marker}
+        self._presenter, self._on_close, self._now = presenter, options["on_close"], options["now"]
+        self._poll, self._on_marker = options.get("poll"), options.get("on_marker")
+        self._on_go, self._on_skip = options.get("on_go"), options.get("on_skip")
+        self._recording = options.get("recording")
+        self._sources, title = options.get("sources", ()), options.get("title", "")
+        given = {"go": self._on_go, "skip": self._on_skip, "marker": self._on_marker, "quick": self._on_marker}
         self._without = frozenset(action for action, call in given.items() if call is None)
-        self._seconds_after_end = seconds_after_end
+        self._seconds_after_end = options.get("seconds_after_end")
         self._close_called = False
-        self._opened = now()
+        self._opened = self._now()
         self._ended_at: float | None = None
         self._state: ViewState = presenter.state()
         self._drawn: dict[int, int] = {}
-        self._recorded: RecordingHealth | None = None
+        self._recorded: RecordingStatus | None = None
         self._elsewhere = ""
         self._asked_at = self._said_at = float("-inf")
         self.setWindowTitle(f"rtaffect \N{EN DASH} {title}" if title and title != "rtaffect" else "rtaffect")
-        self.setStyleSheet(theme.STYLE)
+        self.setStyleSheet(theme.style_sheet("display"))
         self.header, self.rows = Header(title), RowPanel()
-        self.footer = Footer(["M marker"] if on_marker is not None else [])
-        self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(zones or {})
-        self.signals, self.agreement = SignalsPage(sources), AgreementPage(self._state.smooth_steps)
-        self.protocol = ProtocolStrip(can_go=on_go is not None, can_skip=on_skip is not None, blinded=blinded)
+        self.footer = Footer([] if "marker" in self._without else ["M marker"])
+        self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(options.get("zones") or {})
+        self.signals, self.agreement = SignalsPage(self._sources), AgreementPage(self._state.smooth_steps)
+        may = {f"can_{action}": action not in self._without for action in ("go", "skip")}
+        self.protocol = ProtocolStrip(**may, blinded=options.get("blinded", False))
         self.marker = MarkerBar()
-        self._build(banner)
-        self._connect(on_go, on_skip)
+        self._build(options.get("banner"))
+        self._connect()
         self._show_data()
         self.timer = QTimer(self)
         self.timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -132,22 +123,11 @@ class SessionWindow(QMainWindow):
         for number, (name, page) in enumerate(zip(PAGES, self._pages, strict=True), start=1):
             self.tabs.addTab(f"{number}  {name}")
             self.pages.addWidget(page)
-        right, middle, body = QVBoxLayout(), QHBoxLayout(), QWidget()
-        right.addWidget(self.tabs)
-        right.addWidget(self.pages, 1)
-        middle.addWidget(self.rows)
-        middle.addLayout(right, 1)
+        middle = row(self.rows, (column(self.tabs, (self.pages, 1), spacing=6), 1), spacing=SPACING)
+        above, below = (self.header, self.banner, self.protocol), (self.marker, self.footer)
+        body = QWidget()
         body.setObjectName("body")
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(10, MARGIN, 10, MARGIN)
-        for part in (layout, middle):
-            part.setSpacing(SPACING)
-        right.setSpacing(6)
-        for widget in (self.header, self.banner, self.protocol):
-            layout.addWidget(widget)
-        layout.addLayout(middle, 1)
-        layout.addWidget(self.marker)
-        layout.addWidget(self.footer)
+        column(*above, (middle, 1), *below, of=body, margins=(10, MARGIN, 10, MARGIN), spacing=SPACING)
         self.setCentralWidget(body)
         self.help = HelpPanel(self, self._without)
         self.setMinimumSize(1180, 660)
@@ -157,16 +137,16 @@ class SessionWindow(QMainWindow):
     def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage]:
         return self.curves, self.map, self.signals, self.agreement
 
-    def _connect(self, on_go: Callable[[], None] | None, on_skip: Callable[[], None] | None) -> None:
+    def _connect(self) -> None:
         self.rows.chosen.connect(self._choose)
         self.map.chosen.connect(self._choose)
         self.tabs.currentChanged.connect(self.show_page)
         self.marker.written.connect(self._mark)
-        for signal, call in ((self.protocol.went, on_go), (self.protocol.skipped, on_skip)):
+        for signal, call in ((self.protocol.went, self._on_go), (self.protocol.skipped, self._on_skip)):
             if call is not None:
                 signal.connect(call)
         actions = self._actions()
-        for binding in (binding for _, bindings in BINDINGS for binding in bindings):
+        for binding in chain(*BINDINGS.values()):
             for key in binding.keys:
                 action = partial(self._mark, key) if key in MARKER_KEYS else actions[binding.action]
                 if binding.action not in self._without:
@@ -261,7 +241,7 @@ class SessionWindow(QMainWindow):
         self._said_at = now
         over = self._ended_at is not None
         ages = {} if over else {source.info.name: now - source.buffer.newest for source in self._sources}
-        self.footer.show_health(describe_health(self._state, elapsed, self._recorded, ages))
+        self.footer.health.show_items(describe_health(self._state, elapsed, self._recorded, ages))
 
     @property
     def _trouble(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QStackedLayout, QWidget
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.sections import chosen_channel
@@ -16,6 +16,7 @@ from rtaffect.view.operator.quality_heads import QualityHeads, mark_key
 from rtaffect.view.operator.sound import SoundPanel
 from rtaffect.view.operator.traces import TraceView
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.plot_key import Key
 
 #: Traces and sound are drawn so often, s: ten times a second looks even, and more is not needed to see a contact.
@@ -51,28 +52,14 @@ class SignalsPage(QWidget):
     def _build(self) -> None:
         left = QFrame()
         left.setObjectName("card")
-        top = QHBoxLayout()
-        top.setSpacing(8)
-        for widget in (self.heading, self.raw_button, self.next_button):
-            top.addWidget(widget)
-        top.addStretch(1)
         holder = QWidget()
         self.stack = QStackedLayout(holder)
         self.stack.setContentsMargins(0, 0, 0, 0)
         self.stack.addWidget(self.heads)
         self.stack.addWidget(self.traces)
-        inner = QVBoxLayout(left)
-        inner.setContentsMargins(10, 8, 10, 6)
-        inner.setSpacing(4)
-        inner.addLayout(top)
-        inner.addWidget(holder, 1)
-        inner.addWidget(self.words)
-        inner.addWidget(self.key)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
-        layout.addWidget(left, 1)
-        layout.addWidget(self.sound)
+        top = row(self.heading, self.raw_button, self.next_button, None, spacing=8)
+        column(top, (holder, 1), self.words, self.key, of=left, margins=(10, 8, 10, 6), spacing=4)
+        row((left, 1), self.sound, of=self, spacing=8)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Give the sound its part of the width."""

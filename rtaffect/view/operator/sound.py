@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from rtaffect.present.colours import sequential
 from rtaffect.present.sound_state import (
@@ -20,7 +20,9 @@ from rtaffect.present.sound_state import (
 )
 from rtaffect.stream.source import Source
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column
 from rtaffect.view.parts.level import level_x, paint_level
+from rtaffect.view.parts.traces import paint_seconds
 
 #: The colours of the spectrogram run over these levels, dB.
 COLOUR_DB = (-90.0, -20.0)
@@ -38,13 +40,8 @@ class SoundPanel(QFrame):
         self.heading = theme.label("Sound", 13, bold=True)
         self.words = theme.ElidedLabel("", 12, theme.MUTED)
         self.meter, self.spectrogram = Meter(), Spectrogram()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 8, 10, 6)
-        layout.setSpacing(4)
-        layout.addWidget(self.heading)
-        layout.addWidget(self.words)
-        layout.addWidget(self.meter)
-        layout.addWidget(self.spectrogram, 1)
+        parts = (self.heading, self.words, self.meter, (self.spectrogram, 1))
+        layout = column(*parts, of=self, margins=(10, 8, 10, 6), spacing=4)
         if source is None:
             self.words.set_words("no sound in this session")
             self.meter.setVisible(False)
@@ -89,9 +86,9 @@ class Meter(QWidget):
             painter.setPen(theme.pen(theme.MUTED))
             painter.drawLine(QPointF(x, bar.bottom()), QPointF(x, bar.bottom() + 3))
             text = f"{tick}".replace("-", "\N{MINUS SIGN}")
-            painter.drawText(QRectF(x - 20, bar.bottom() + 2, 40, 14), Qt.AlignmentFlag.AlignCenter, text)
+            theme.write(painter, QRectF(x - 20, bar.bottom() + 2, 40, 14), text)
         box = QRectF(bar.left(), bar.bottom() + 15, bar.width(), 14)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "level (bar) and peak (line), dB re full scale")
+        theme.write(painter, box, "level (bar) and peak (line), dB re full scale")
 
 
 class Spectrogram(QWidget):
@@ -101,8 +98,7 @@ class Spectrogram(QWidget):
         super().__init__()
         self._image: QImage | None = None
         self.setMinimumSize(240, 150)
-        colours = np.ascontiguousarray(sequential())
-        self._colours = QImage(colours.tobytes(), len(colours), 1, 3 * len(colours), QImage.Format.Format_RGB888).copy()
+        self._colours = theme.strip(sequential()[None])
         self.setAccessibleName(f"spectrogram of the last {SECONDS:g} s, to {HIGHEST_HZ / 1000:g} kHz")
 
     def show_picture(self, picture: np.ndarray) -> None:
@@ -112,14 +108,8 @@ class Spectrogram(QWidget):
         levels = np.clip((np.where(known, picture, low) - low) / (high - low), 0, 1)
         pixels = sequential()[np.round(255 * levels).astype(np.int64)]
         pixels[~known] = (15, 19, 24)
-        pixels = np.ascontiguousarray(pixels[::-1])
-        height, width, _ = pixels.shape
-        self._image = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+        self._image = theme.strip(pixels[::-1])
         self.update()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return a comfortable size."""
-        return QSize(330, 300)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the picture, its axes and the scale."""
@@ -134,19 +124,12 @@ class Spectrogram(QWidget):
             y = area.bottom() - np.log(frequency / LOWEST_HZ) / np.log(HIGHEST_HZ / LOWEST_HZ) * area.height()
             painter.drawLine(QPointF(area.left() - 4, y), QPointF(area.left(), y))
             text = f"{frequency / 1000:g}k" if frequency >= 1000 else str(frequency)
-            box = QRectF(14, y - 8, area.left() - 20, 16)
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
-        for second in range(0, int(SECONDS) + 1, 2):
-            x = area.right() - area.width() * second / SECONDS
-            painter.drawLine(QPointF(x, area.bottom()), QPointF(x, area.bottom() + 4))
-            text = f"\N{MINUS SIGN}{second}" if second else "0"
-            painter.drawText(QRectF(x - 20, area.bottom() + 4, 40, 14), Qt.AlignmentFlag.AlignCenter, text)
-        below = QRectF(area.left(), area.bottom() + 18, area.width(), 15)
-        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, "time before now (s)")
+            theme.write(painter, QRectF(14, y - 8, area.left() - 20, 16), text, align=theme.RIGHT)
+        paint_seconds(painter, area, SECONDS, area.bottom())
         painter.save()
         painter.translate(6, area.center().y())
         painter.rotate(-90)
-        painter.drawText(QRectF(-70, -8, 140, 16), Qt.AlignmentFlag.AlignCenter, "frequency (Hz)")
+        theme.write(painter, QRectF(-70, -8, 140, 16), "frequency (Hz)")
         painter.restore()
         self._paint_scale(painter, QRectF(area.left(), area.bottom() + 40, area.width(), 8))
 
@@ -156,6 +139,5 @@ class Spectrogram(QWidget):
         for tick in (low, (low + high) / 2, high):
             x = bar.left() + (tick - low) / (high - low) * bar.width()
             text = f"{tick:.0f}".replace("-", "\N{MINUS SIGN}")
-            painter.drawText(QRectF(x - 20, bar.bottom() + 1, 40, 14), Qt.AlignmentFlag.AlignCenter, text)
-        box = QRectF(bar.left(), bar.bottom() + 14, bar.width(), 15)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "dB re full scale, in each band")
+            theme.write(painter, QRectF(x - 20, bar.bottom() + 1, 40, 14), text)
+        theme.write(painter, QRectF(bar.left(), bar.bottom() + 14, bar.width(), 15), "dB re full scale, in each band")

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QWidget
 
 from rtaffect.present.number_text import session_clock
-from rtaffect.present.session_state import (
-    SourceText,
-    ViewState,
-    describe_source,
-    resolve_headline,
-    short_names,
-)
+from rtaffect.present.session_state import SourceText, ViewState, describe_source, resolve_headline, short_names
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row, scrolled
 
 COLUMNS = ("source", "state", "newest", "gaps", "jumps", "overruns", "drift")
 
@@ -35,19 +30,12 @@ class Header(QWidget):
         self.age = theme.label("", 12, theme.MUTED)
         self.age.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.age.setFixedWidth(170)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(6, 0, 6, 0)
-        layout.setSpacing(14)
-        name = theme.label("rtaffect", 20, bold=True)
-        layout.addWidget(name)
+        layout = row(theme.label("rtaffect", 20, bold=True), of=self, margins=(6, 0, 6, 0), spacing=14)
         if title and title != "rtaffect":
             layout.addWidget(theme.label(title, 13, theme.MUTED))
         layout.addSpacing(10)
-        layout.addWidget(self.headline)
-        layout.addWidget(self.detail, 1)
-        layout.addWidget(self.age)
-        layout.addWidget(theme.label("session", 12, theme.MUTED))
-        layout.addWidget(self.clock)
+        session = theme.label("session", 12, theme.MUTED)
+        layout.addLayout(row(self.headline, (self.detail, 1), self.age, session, self.clock), 1)
 
     def show_time(self, state: ViewState, elapsed_s: float) -> None:
         """Say the state of the session, its time, and how old the newest step is."""
@@ -80,21 +68,14 @@ class SourcePanel(QFrame):
         self._grid.setColumnStretch(1, 1)
         headings = [theme.label(text, 11, theme.MUTED) for text in COLUMNS]
         self._source = headings[0]
-        for column, heading in enumerate(headings):
-            self._grid.addWidget(heading, 0, column, _alignment(column))
+        for number, heading in enumerate(headings):
+            self._grid.addWidget(heading, 0, number, _alignment(number))
         self.none = theme.label("no source has reported yet", 12, theme.MUTED)
         self._grid.addWidget(self.none, 1, 0, 1, len(COLUMNS))
         self._grid.setRowStretch(99, 1)
-        self.area = QScrollArea()
-        self.area.setWidgetResizable(True)
-        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.area.setWidget(self._grid_widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 6, 6, 6)
-        layout.setSpacing(4)
-        layout.addWidget(theme.label("Sources", 13, bold=True))
-        layout.addWidget(self.area, 1)
+        self.area = scrolled(self._grid_widget)
+        heading = theme.label("Sources", 13, bold=True)
+        column(heading, (self.area, 1), of=self, margins=(10, 6, 6, 6), spacing=4)
 
     def fit_window(self, width: int) -> None:
         """Take the width that suits a window of ``width``, px."""
@@ -130,8 +111,8 @@ class SourcePanel(QFrame):
                 cell.deleteLater()
         while len(self._lines) < count:
             line = [theme.label() for _ in COLUMNS]
-            for column, cell in enumerate(line):
-                self._grid.addWidget(cell, len(self._lines) + 1, column, _alignment(column))
+            for number, cell in enumerate(line):
+                self._grid.addWidget(cell, len(self._lines) + 1, number, _alignment(number))
             self._lines.append(line)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
@@ -13,7 +13,7 @@ from rtaffect.present.trace_state import SECONDS, SourceTraces, lane_text, stepp
 from rtaffect.stream.source import Source
 from rtaffect.view.operator.quality import POOR_BELOW
 from rtaffect.view.parts import theme
-from rtaffect.view.parts.traces import paint_names, paint_traces
+from rtaffect.view.parts.traces import paint_names, paint_seconds, paint_traces
 
 #: Room for names, for the scale on the right, and for the time axis, px.
 NAMES, RIGHT, AXIS = 66.0, 14.0, 34.0
@@ -64,34 +64,16 @@ class TraceView(QWidget):
         how = "set by + and \N{MINUS SIGN}, 0 finds it again" if self._by_hand else "+ and \N{MINUS SIGN} change it"
         return f"raw, last {SECONDS:g} s, each about its own line; from lane to lane {lane_text(self._of.lane)} ({how})"
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return a comfortable size."""
-        return QSize(560, 420)
-
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the lanes, their names, the traces and the time axis."""
         painter = QPainter(self)
         area = QRectF(self.rect()).adjusted(NAMES, 4, -RIGHT, -AXIS)
-        self._paint_axis(painter, area)
+        paint_seconds(painter, area, SECONDS, area.top())
         if self._of is None or not self._of.traces.known:
-            painter.setFont(theme.font(13))
-            painter.setPen(theme.pen(theme.MUTED))
             words = "no samples now" if self._of is not None else "this headset's samples are not at hand"
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, words)
+            theme.write(painter, area, words, 13, theme.MUTED)
             return
         channels = self._of.source.info.channels
         poor = np.array([self._quality.get(name, 1.0) < POOR_BELOW for name in channels], np.bool_)
         paint_names(painter, area, channels, poor)
         paint_traces(painter, area, self._of.traces, self._of.lane, ((~poor, theme.TEXT), (poor, theme.POOR)))
-
-    def _paint_axis(self, painter: QPainter, area: QRectF) -> None:
-        painter.setFont(theme.font(11))
-        for second in range(0, int(SECONDS) + 1, 2):
-            x = area.right() - area.width() * second / SECONDS
-            painter.setPen(theme.pen(theme.GRID))
-            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom() + 4))
-            painter.setPen(theme.pen(theme.MUTED))
-            text = f"\N{MINUS SIGN}{second}" if second else "0"
-            painter.drawText(QRectF(x - 20, area.bottom() + 4, 40, 14), Qt.AlignmentFlag.AlignCenter, text)
-        box = QRectF(area.left(), area.bottom() + 18, area.width(), 15)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "time before now (s)")

@@ -22,7 +22,7 @@ class ParticipantWindow(QWidget):
 
     It takes neither the keyboard nor a click from the operator, shows no cursor, and only the operator closes it.
     When its screen is unplugged it hides, since the screen that remains is the operator's; it comes back with the
-    screen. Both are told by ``trouble``.
+    screen. Both are told by ``trouble``, and ``troubled`` is emitted with its new text, empty when it is over.
 
     Parameters
     ----------
@@ -34,8 +34,6 @@ class ParticipantWindow(QWidget):
         A small window with a frame, which can be closed, in place of the full screen.
     now
         Present time on a clock that runs evenly, s.
-    on_trouble
-        Called with the text of each new ``trouble``, and with an empty one when it is over.
 
     Raises
     ------
@@ -44,6 +42,7 @@ class ParticipantWindow(QWidget):
     """
 
     closed = Signal()
+    troubled = Signal(str)
 
     def __init__(
         self,
@@ -52,10 +51,9 @@ class ParticipantWindow(QWidget):
         screen: int = 1,
         preview: bool = False,
         now: Callable[[], float] = time.monotonic,
-        on_trouble: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
-        self._presenter, self._now, self._on_trouble = presenter, now, on_trouble
+        self._presenter, self._now = presenter, now
         self.preview, self.frames, self.trouble = preview, 0, ""
         self._missing = self._watching = False
         self._home: ScreenInfo | None = None
@@ -159,5 +157,4 @@ class ParticipantWindow(QWidget):
 
     def _tell(self, text: str) -> None:
         self.trouble = text
-        if self._on_trouble is not None:
-            self._on_trouble(text)
+        self.troubled.emit(text)

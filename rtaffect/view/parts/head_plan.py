@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPolygonF
 
 from rtaffect.present.head_asset import electrode_places
@@ -21,16 +21,9 @@ LARGEST_DISC, OF_HEAD, OF_WAY = 24.0, 0.16, 0.46
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """Where a head and its electrodes are drawn, px.
+    """Where a head and its electrodes are drawn, px: ``centre`` is the vertex, and T7 and T8 are ``radius`` from it.
 
-    Attributes
-    ----------
-    centre, radius
-        Of the head: the vertex, and how far from it T7 and T8 are.
-    places
-        Centre of each channel's disc, by the channel's number.
-    disc
-        Radius of a disc.
+    ``places`` are the centres of the channels' discs, by their numbers, and ``disc`` is a disc's radius.
     """
 
     centre: QPointF
@@ -86,10 +79,7 @@ def at(found: HeadPlan, place: QPointF) -> int | None:
 
 def paint_name(painter: QPainter, centre: QPointF, disc: float, text: str, colour: str) -> None:
     """Write a short name over a disc, smaller where it would not fit."""
-    painter.setFont(theme.font(11 if disc > 14 else 9))
-    painter.setPen(theme.pen(colour))
-    box = QRectF(centre.x() - 30, centre.y() - 8, 60, 16)
-    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+    theme.write(painter, QRectF(centre.x() - 30, centre.y() - 8, 60, 16), text, 11 if disc > 14 else 9, colour)
 
 
 #: Discs smaller than this have no room for a name, px.

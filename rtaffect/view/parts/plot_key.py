@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
@@ -20,12 +21,12 @@ Entry = tuple[Sample, str]
 def time_course_key(smooth_steps: int) -> list[Entry]:
     """Return the key to the courses."""
     return [
-        (_line(theme.PREDICTED, 2), "predicted"),
-        (_area(theme.PREDICTED), "predicted interval"),
-        (_dot(True), "observed, each step"),
-        (_dot(False), "inside the null band"),
-        (_line(theme.OBSERVED, 3), f"observed, mean of {smooth_steps} steps"),
-        (_area(theme.NULL), "null band (no time lock)"),
+        (partial(_line, theme.PREDICTED, 2), "predicted"),
+        (partial(_area, theme.PREDICTED), "predicted interval"),
+        (partial(_dot, True), "observed, each step"),
+        (partial(_dot, False), "inside the null band"),
+        (partial(_line, theme.OBSERVED, 3), f"observed, mean of {smooth_steps} steps"),
+        (partial(_area, theme.NULL), "null band (no time lock)"),
         (_now, "now"),
     ]
 
@@ -33,12 +34,12 @@ def time_course_key(smooth_steps: int) -> list[Entry]:
 def agreement_key(smooth_steps: int) -> list[Entry]:
     """Return the key to running correlations and differences."""
     return [
-        (_line(theme.TEXT, 2), "running r"),
-        (_area(theme.NULL), "its range by chance"),
-        (_dot(True), "difference, each step"),
-        (_line(theme.OBSERVED, 3), f"its mean of {smooth_steps} steps"),
-        (_area(theme.PREDICTED), "where the prediction holds (interval)"),
-        (_area(theme.NULL), "where it would be noise (null band \N{MINUS SIGN} predicted)"),
+        (partial(_line, theme.TEXT, 2), "running r"),
+        (partial(_area, theme.NULL), "its range by chance"),
+        (partial(_dot, True), "difference, each step"),
+        (partial(_line, theme.OBSERVED, 3), f"its mean of {smooth_steps} steps"),
+        (partial(_area, theme.PREDICTED), "where the prediction holds (interval)"),
+        (partial(_area, theme.NULL), "where it would be noise (null band \N{MINUS SIGN} predicted)"),
         (_now, "now"),
     ]
 
@@ -91,32 +92,22 @@ class Key(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for (draw, text), place in zip(self.entries, self.places(), strict=True):
             draw(painter, QRectF(place.left(), place.top() + 3, 18.0, 12.0))
-            painter.setPen(theme.pen(theme.MUTED))
-            painter.drawText(place.adjusted(22, 0, 4, 0), Qt.AlignmentFlag.AlignVCenter, text)
+            theme.write(painter, place.adjusted(22, 0, 4, 0), text, name=theme.MUTED, align=theme.LEFT)
 
 
-def _line(name: str, width: float) -> Sample:
-    def draw(painter: QPainter, rect: QRectF) -> None:
-        painter.setPen(theme.pen(name, width))
-        painter.drawLine(QPointF(rect.left(), rect.center().y()), QPointF(rect.right(), rect.center().y()))
-
-    return draw
+def _line(name: str, width: float, painter: QPainter, rect: QRectF) -> None:
+    painter.setPen(theme.pen(name, width))
+    painter.drawLine(QPointF(rect.left(), rect.center().y()), QPointF(rect.right(), rect.center().y()))
 
 
-def _area(name: str) -> Sample:
-    def draw(painter: QPainter, rect: QRectF) -> None:
-        painter.fillRect(rect, theme.colour(name, 0.35))
-
-    return draw
+def _area(name: str, painter: QPainter, rect: QRectF) -> None:
+    painter.fillRect(rect, theme.colour(name, 0.35))
 
 
-def _dot(filled: bool) -> Sample:
-    def draw(painter: QPainter, rect: QRectF) -> None:
-        painter.setPen(theme.pen(theme.OBSERVED))
-        painter.setBrush(theme.brush(theme.OBSERVED) if filled else Qt.BrushStyle.NoBrush)
-        painter.drawEllipse(QPointF(rect.right() - 6, rect.center().y()), 3.0, 3.0)
-
-    return draw
+def _dot(filled: bool, painter: QPainter, rect: QRectF) -> None:
+    painter.setPen(theme.pen(theme.OBSERVED))
+    painter.setBrush(theme.brush(theme.OBSERVED) if filled else Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(QPointF(rect.right() - 6, rect.center().y()), 3.0, 3.0)
 
 
 def _now(painter: QPainter, rect: QRectF) -> None:

@@ -7,9 +7,24 @@ no meaning is carried by colour alone.
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
+from string import Template
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontDatabase, QGuiApplication, QKeyEvent, QPen, QResizeEvent
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFont,
+    QFontDatabase,
+    QGuiApplication,
+    QImage,
+    QKeyEvent,
+    QPainter,
+    QPen,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from rtaffect.present.session_state import Headline, Level
@@ -21,6 +36,8 @@ SELECTED = "#263445"
 TEXT = "#e8ecf1"
 MUTED = "#a3afbd"
 FAINT = "#6b7888"
+#: The ground of what is written into, in the start window.
+FIELD = "#10161d"
 
 PREDICTED = "#56b4e9"
 OBSERVED = "#e69f00"
@@ -48,43 +65,19 @@ HEADLINES: dict[Headline, Level] = {
     "ended": "idle",
 }
 
+#: Where text stands in its box; all are in the middle of its height. And where it is cut.
+CENTRE = Qt.AlignmentFlag.AlignCenter
+LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+IN_MIDDLE, AT_END = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
+
 _FAMILIES = ("Inter", "Segoe UI", "SF Pro Text", "Helvetica Neue", "Noto Sans", "Cantarell", "Ubuntu", "DejaVu Sans")
 
-STYLE = f"""
-QMainWindow, QWidget#body {{ background: {BACKGROUND}; }}
-QLabel {{ color: {TEXT}; background: transparent; }}
-QFrame#card {{ background: {CARD}; border: 1px solid {GRID}; border-radius: 6px; }}
-QFrame#help {{ background: {CARD}; border: 1px solid {MUTED}; border-radius: 8px; }}
-QLabel#banner {{
-    color: {NOTICE}; background: #2a2415; border: 1px solid #6d5c25; border-radius: 6px; padding: 3px 10px;
-}}
-QListWidget:focus {{ border: 1px solid {FAINT}; }}
-QPushButton {{
-    color: {TEXT}; background: {CARD}; border: 1px solid {GRID}; border-radius: 5px; padding: 3px 10px; font-size: 12px;
-}}
-QPushButton:hover {{ border-color: {FAINT}; }}
-QPushButton:focus {{ border: 1px solid {TEXT}; }}
-QPushButton:checked {{ background: {SELECTED}; border-color: {MUTED}; }}
-QPushButton:disabled {{ color: {FAINT}; }}
-QPushButton#go {{ background: #1d4a45; border-color: #3fc6a5; }}
-QPushButton#go:disabled {{ background: {CARD}; border-color: {GRID}; }}
-QTabBar {{ background: transparent; }}
-QTabBar::tab {{
-    color: {MUTED}; background: transparent; border: 1px solid transparent; border-bottom: 2px solid {GRID};
-    padding: 4px 14px; font-size: 13px;
-}}
-QTabBar::tab:selected {{ color: {TEXT}; border-bottom: 2px solid {TEXT}; font-weight: 600; }}
-QTabBar::tab:focus {{ border: 1px solid {TEXT}; }}
-QLineEdit {{
-    color: {TEXT}; background: {BACKGROUND}; border: 1px solid {FAINT}; border-radius: 5px; padding: 3px 8px;
-}}
-QLineEdit:focus {{ border-color: {TEXT}; }}
-QListWidget, QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; outline: none; }}
-QScrollBar:vertical {{ background: transparent; width: 8px; margin: 0; }}
-QScrollBar::handle:vertical {{ background: {FAINT}; border-radius: 4px; min-height: 24px; }}
-QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; width: 0; }}
-QToolTip {{ color: {TEXT}; background: {CARD}; border: 1px solid {FAINT}; }}
-"""
+
+def style_sheet(*names: str) -> str:
+    """Return the style sheets ``names`` of the display, with this module's colours where they name them."""
+    texts = [(Path(__file__).parents[1] / "assets" / f"{name}.qss").read_text(encoding="utf-8") for name in names]
+    return Template("\n".join(texts)).substitute(globals())
 
 
 @cache
@@ -127,6 +120,46 @@ def plot_pen(name: str, width: float = 1.0, alpha: float = 1.0, style: Qt.PenSty
 def brush(name: str, alpha: float = 1.0) -> QBrush:
     """Return a solid brush."""
     return QBrush(colour(name, alpha))
+
+
+def outline(painter: QPainter, name: str, width: float = 1.0) -> None:
+    """Let ``painter`` draw lines of the colour ``name``, ``width`` px, and fill nothing."""
+    painter.setPen(pen(name, width))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+
+
+def solid(painter: QPainter, name: str) -> None:
+    """Let ``painter`` fill with the colour ``name``, without a line around it."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(brush(name))
+
+
+def write(
+    painter: QPainter,
+    box: QRectF,
+    text: str,
+    pixels: int = 0,
+    name: str = "",
+    *,
+    align: Qt.AlignmentFlag = CENTRE,
+    bold: bool = False,
+    cut: Qt.TextElideMode | None = None,
+) -> None:
+    """Write ``text`` in ``box``: so high and in that colour where they are given, ``cut`` where it is too long."""
+    if pixels:
+        painter.setFont(font(pixels, bold=bold))
+    if name:
+        painter.setPen(pen(name))
+    if cut is not None:
+        text = painter.fontMetrics().elidedText(text, cut, int(box.width()))
+    painter.drawText(box, align, text)
+
+
+def strip(colours: NDArray[np.uint8]) -> QImage:
+    """Return a picture of ``colours`` (height, width, 3) sRGB."""
+    height, width, _ = colours.shape
+    pixels = np.ascontiguousarray(colours).tobytes()
+    return QImage(pixels, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
 class ElidedLabel(QLabel):

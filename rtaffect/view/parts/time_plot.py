@@ -9,12 +9,13 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QPainterPath, QPolygonF
-from PySide6.QtWidgets import QFrame, QGraphicsPathItem, QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QGraphicsPathItem
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.present.number_text import correlation_text, session_clock
-from rtaffect.present.session_state import Mark
+from rtaffect.present.session_state import Mark, ViewState
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 
 #: Room for the moving 'now' line right of the newest step, and the longest that it runs on without one, s.
 LEAD_S, LONGEST_LEAD_S = 5.0, 60.0
@@ -51,14 +52,6 @@ def _tick_spacing(span: float) -> float:
     return next((spacing for limit, spacing in ((90.0, 10.0), (200.0, 20.0), (400.0, 30.0)) if span <= limit), 60.0)
 
 
-def _clock_strings(values: list[float], scale: float, spacing: float) -> list[str]:
-    return [session_clock(value) for value in values]
-
-
-def _correlation_strings(values: list[float], scale: float, spacing: float) -> list[str]:
-    return [correlation_text(value) for value in values]
-
-
 class TimePlot(QFrame):
     """A heading and a note over a plot whose horizontal axis is session time."""
 
@@ -79,19 +72,9 @@ class TimePlot(QFrame):
         dashes = theme.plot_pen(theme.TEXT, 1, 0.7, Qt.PenStyle.DashLine)
         self.now_line: Any = pg.InfiniteLine(0.0, angle=90, pen=dashes)
         self.now_line.setVisible(False)
-        top = QHBoxLayout()
-        top.setSpacing(10)
-        top.addWidget(self.heading)
-        top.addWidget(self.remark, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 6, 10, 4)
-        layout.setSpacing(2)
-        layout.addLayout(top)
-        if note_below:
-            layout.addWidget(self.note)
-        else:
-            top.addWidget(self.note)
-        layout.addWidget(self.plot, 1)
+        above, below = ((), (self.note,)) if note_below else ((self.note,), ())
+        top = row(self.heading, (self.remark, 1), *above, spacing=10)
+        column(top, *below, (self.plot, 1), of=self, margins=(10, 6, 10, 4), spacing=2)
         self.setMinimumHeight(130)
 
     def _build_axes(self, left: str) -> None:
@@ -114,8 +97,8 @@ class TimePlot(QFrame):
             axis.enableAutoSIPrefix(False)
         item.getAxis("left").setWidth(54)
         item.getAxis("bottom").setHeight(34)
-        item.getAxis("bottom").tickStrings = _clock_strings
-        item.getAxis("left").tickStrings = _correlation_strings
+        item.getAxis("bottom").tickStrings = lambda values, scale, spacing: [session_clock(value) for value in values]
+        item.getAxis("left").tickStrings = lambda values, scale, spacing: [correlation_text(value) for value in values]
         item.getAxis("left").setStyle(hideOverlappingLabels=False)
         item.getAxis("bottom").setTickSpacing(levels=[(_tick_spacing(SHORTEST_S), 0)])
         self.plot.setXRange(0.0, SHORTEST_S, padding=0)
@@ -157,9 +140,13 @@ class TimePlot(QFrame):
         for mark, following, line in zip(self._marks, after, self._mark_lines, strict=False):
             line.label.setVisible((following - mark.time) * per_second > MARK_ROOM)
 
-    def show_time(self, newest: float, now: float, history_s: float) -> None:
-        """Move the 'now' line to ``now`` and the shown time along with it; session time, s."""
-        left, right = time_range(newest, now, history_s)
+    def show_time(self, state: ViewState, elapsed_s: float) -> None:
+        """Move the 'now' line, ``elapsed_s`` seconds after the newest step, and the shown time along with it."""
+        self._place_empty()
+        if state.latest is None:
+            return
+        now = state.latest.time + elapsed_s
+        left, right = time_range(state.latest.time, now, state.history_s)
         if [left, right] != self.plot.getViewBox().viewRange()[0]:
             self.plot.setXRange(left, right, padding=0)
             self._name_marks()
@@ -186,7 +173,7 @@ class TimePlot(QFrame):
             self._tick = spacing
             self.plot.getPlotItem().getAxis("left").setTickSpacing(levels=[(spacing, 0)])
 
-    def place_empty(self) -> None:
+    def _place_empty(self) -> None:
         """Keep the note of an empty plot in its middle."""
         if self.empty.isHidden():
             return

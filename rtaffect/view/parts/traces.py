@@ -10,7 +10,7 @@ os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter, QPainterPath
 
 from rtaffect.present.trace_state import Traces
@@ -68,10 +68,18 @@ def paint_names(painter: QPainter, area: QRectF, channels: Sequence[str], poor: 
     lane = area.height() / max(len(channels), 1)
     painter.setFont(theme.font(11 if lane >= 13 else 9))
     for number in named_lanes(len(channels), lane, poor):
-        mark = "\N{BLACK SQUARE} " if poor[number] else ""
-        painter.setPen(theme.pen(theme.POOR if poor[number] else theme.MUTED))
+        mark, name = ("\N{BLACK SQUARE} ", theme.POOR) if poor[number] else ("", theme.MUTED)
         room = QRectF(2, area.top() + (number + 0.5) * lane - 8, area.left() - 10, 16)
-        words = painter.fontMetrics().elidedText(
-            mark + channels[number], Qt.TextElideMode.ElideMiddle, int(room.width())
-        )
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, words)
+        theme.write(painter, room, mark + channels[number], name=name, align=theme.RIGHT, cut=theme.IN_MIDDLE)
+
+
+def paint_seconds(painter: QPainter, area: QRectF, seconds: float, top: float) -> None:
+    """Draw the time axis under ``area``, of the ``seconds`` before now, with lines at its ticks from ``top`` on, px."""
+    painter.setFont(theme.font(11))
+    for second in range(0, int(seconds) + 1, 2):
+        x = area.right() - area.width() * second / seconds
+        painter.setPen(theme.pen(theme.GRID if top < area.bottom() else theme.MUTED))
+        painter.drawLine(QPointF(x, top), QPointF(x, area.bottom() + 4))
+        box, text = QRectF(x - 20, area.bottom() + 4, 40, 14), f"\N{MINUS SIGN}{second}" if second else "0"
+        theme.write(painter, box, text, name=theme.MUTED)
+    theme.write(painter, QRectF(area.left(), area.bottom() + 18, area.width(), 15), "time before now (s)")

@@ -10,7 +10,6 @@ from rtaffect.start.start_presenter import StartState
 from rtaffect.start.table import allocation_lines, bundle_lines, protocol_lines, replay_lines, results_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.start.widgets import (
-    Bound,
     Card,
     Choose,
     PathText,
@@ -23,11 +22,7 @@ from rtaffect.view.start.widgets import (
     for_folder,
 )
 
-AGAINST = (
-    ("auto", "reference or each other"),
-    ("reference", "the reference group"),
-    ("group", "each other"),
-)
+AGAINST = (("auto", "reference or each other"), ("reference", "the reference group"), ("group", "each other"))
 MAINS = (("", "50 Hz"), ("60", "60 Hz"), ("0", "no notch"))
 _MORE = "\N{HORIZONTAL ELLIPSIS}"
 _TOML = "TOML files (*.toml)"
@@ -51,25 +46,17 @@ class BundleCard(Card):
         self.settings = PathText(choose, "settings", "defaults", [(_MORE, "Choose settings", toml)])
         self.head = PathText(choose, "head", "rows are channels", [(_MORE, "Choose an operator", npz)])
         self.note = theme.label("Without a bundle:", 12, theme.MUTED)
-        self._first: list[QWidget] = []
-        self._second: list[QWidget] = []
-        self._build()
+        self._first = [*self._pair("bundle", self.bundle), *self._pair("against", self.against)]
+        self._mains = self._pair("mains", self.mains)
+        self.add_wide(self.words)
+        self._second = [*self._pair("featurizer", self.featurizer), *self._pair("threads", self.threads), self.note]
+        self.add_wide(self.note)
+        self._second += [*self._pair("settings", self.settings), *self._pair("head", self.head)]
         self.more.toggled.connect(self._turn)
         self._turn(False)
 
-    def _build(self) -> None:
-        first: tuple[tuple[str, QWidget], ...] = (("bundle", self.bundle), ("against", self.against))
-        for choice, field in first:
-            self._first += [self.add(choice, field), field]
-        self._mains = [self.add("mains", self.mains), self.mains]
-        self.add_wide(self.words)
-        second: tuple[tuple[str, QWidget], ...] = (("featurizer", self.featurizer), ("threads", self.threads))
-        for choice, field in second:
-            self._second += [self.add(choice, field), field]
-        self.add_wide(self.note)
-        self._second.append(self.note)
-        for choice, field in (("settings", self.settings), ("head", self.head)):
-            self._second += [self.add(choice, field), field]
+    def _pair(self, choice: str, field: QWidget) -> list[QWidget]:
+        return [self.add(choice, field), field]
 
     def _turn(self, on: bool) -> None:
         for part in self._first:
@@ -89,17 +76,7 @@ class BundleCard(Card):
 
     def show_state(self, state: StartState) -> None:
         """Show the bundle and whether it fits."""
-        choices = state.choices
-        fields: tuple[Bound, ...] = (
-            self.bundle,
-            self.against,
-            self.mains,
-            self.featurizer,
-            self.threads,
-            self.settings,
-        )
-        for field in (*fields, self.head):
-            field.show_choice(choices)
+        self.show_choices(state.choices)
         page = self.more.isChecked()
         self.words.show_lines(bundle_lines(state.real, state.found, state.people, state.fit))
         self.words.setVisible(not page and bool(self.words.lines))
@@ -147,9 +124,7 @@ class ProtocolCard(Card):
         )
         outputs = [device for device in found.devices or () if device.outputs]
         self.tone.set_options([("", "the system's sound device"), *((d.name, d.name) for d in outputs)])
-        fields: tuple[Bound, ...] = (self.protocol, self.short, self.allocation, self.view_on, self.preview, self.tone)
-        for field in fields:
-            field.show_choice(choices)
+        self.show_choices(choices)
         self.view_on.setEnabled(not choices.preview)
         protocol = found.protocol(state.real)
         for part in self._tone:
@@ -185,9 +160,7 @@ class ResultsCard(Card):
 
     def show_state(self, state: StartState) -> None:
         """Show the place of the results and how much room there is."""
-        fields: tuple[Bound, ...] = (self.participant, self.folder, self.name, self.seconds, self.outlet)
-        for field in fields:
-            field.show_choice(state.choices)
+        self.show_choices(state.choices)
         # A recorded session is its participant's.
         self.participant.show_choice(state.real)
         self.participant.setEnabled(not state.real.as_it_ran)

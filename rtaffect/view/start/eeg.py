@@ -22,6 +22,7 @@ from rtaffect.start.preview import Signal
 from rtaffect.start.start_presenter import StartState
 from rtaffect.start.table import COLUMNS, StreamRow, recording_lines
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import row
 from rtaffect.view.start.signal import SignalPanel
 from rtaffect.view.start.widgets import (
     Card,
@@ -155,16 +156,13 @@ class EegCard(Card):
             self.top.addWidget(part)
         self.table, self.signal = StreamTable(toggle, select), SignalPanel()
         self.title.setBuddy(self.table)
+        file = for_file("Recording", "Recordings (*.xdf *.xdfz *.xdf.gz)")
         self.recording = PathText(
             choose,
             "recording",
             "XDF file, or the folder of a session",
             [
-                (
-                    "File\N{HORIZONTAL ELLIPSIS}",
-                    "Choose a recording",
-                    for_file("Recording", "Recordings (*.xdf *.xdfz *.xdf.gz)"),
-                ),
+                ("File\N{HORIZONTAL ELLIPSIS}", "Choose a recording", file),
                 ("Folder\N{HORIZONTAL ELLIPSIS}", "Choose a session's folder", for_folder("Session's folder")),
             ],
         )
@@ -198,8 +196,7 @@ class EegCard(Card):
     def show_state(self, state: StartState) -> None:
         """Show the streams and what replaces their description."""
         choices = state.choices
-        for field in (self.recording, self.speed, self.channels, self.unit, self.rate):
-            field.show_choice(choices)
+        self.show_choices(choices)
         self.recorded.setVisible(choices.mode == "replay")
         for part in (self.board, self.add_board):
             part.setVisible(choices.mode == "live")
@@ -222,9 +219,7 @@ class EegCard(Card):
 
 
 def _row(parent: QWidget, fields: list[tuple[str, QWidget, int]]) -> QHBoxLayout:
-    layout = QHBoxLayout(parent)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(6)
+    layout = row(of=parent, spacing=6)
     for choice, field, stretch in fields:
         layout.addWidget(caption_for(choice, field, "Recordin&g" if choice == "recording" else ""))
         layout.addWidget(field, stretch)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from rtaffect.start.problem import Problem
 from rtaffect.start.start_presenter import StartState
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.start.widgets import button
 
 _SIGNS = {"stop": theme.LEVELS["bad"], "wait": theme.LEVELS["idle"], "note": theme.LEVELS["warn"]}
@@ -39,15 +40,7 @@ class Verdict(QWidget):
         self.start.setFixedSize(150, 56)
         self.hint = theme.label("", 12, theme.MUTED)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        right = QVBoxLayout()
-        right.setSpacing(4)
-        right.addWidget(self.start)
-        right.addWidget(self.hint)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(10)
-        layout.addWidget(self.list, 1)
-        layout.addLayout(right)
+        row((self.list, 1), column(self.start, self.hint, spacing=4), of=self, spacing=10)
 
     @property
     def lines(self) -> list[str]:

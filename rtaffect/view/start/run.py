@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import QEventLoop
+from PySide6.QtWidgets import QApplication
 
 from rtaffect.start.choices import Choices
 from rtaffect.start.start_presenter import StartPresenter
+from rtaffect.view.parts.application import discard, interrupt_closes
 from rtaffect.view.start.window import Started, StartWindow
 
 
@@ -40,24 +38,12 @@ def run_start(choices: Choices, *, message: str = "", plan_file: Path | None = N
     loop = QEventLoop()
     window.closed.connect(loop.quit)
     try:
-        with _interrupt_closes(window):
+        with interrupt_closes(window):
             window.show()
             loop.exec()
             window.close()
     finally:
         application.setQuitOnLastWindowClosed(quits)
     started = window.started
-    window.deleteLater()
-    # Outside an event loop Qt keeps deferred deletions back unless it is asked for them.
-    application.sendPostedEvents(window, QEvent.Type.DeferredDelete.value)
+    discard(window)
     return started
-
-
-@contextmanager
-def _interrupt_closes(window: QWidget) -> Iterator[None]:
-    """Let Ctrl-C close ``window``; Python sees the signal at the next tick of the window's timer."""
-    previous = signal.signal(signal.SIGINT, lambda *_: QTimer.singleShot(0, window, window.close))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QWheelEvent
-from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from rtaffect.common.montage import is_eog
 from rtaffect.present.sound_state import QUIET_DB, SoundLevel, describe_level
 from rtaffect.present.trace_state import lane_text
 from rtaffect.start.preview import SHOWN_S, Signal
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column
 from rtaffect.view.parts.level import level_x, paint_level
 from rtaffect.view.parts.traces import paint_names, paint_traces
-from rtaffect.view.start.style import FIELD
 
 #: Height of a channel's line at least, and width of its name, px.
 LINE, NAME = 15, 54
@@ -79,7 +79,7 @@ class SignalView(QWidget):
     def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802
         """Draw the channels that there is room for."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), theme.colour(FIELD))
+        painter.fillRect(self.rect(), theme.colour(theme.FIELD))
         if self.signal is None or not self.signal.traces.known:
             painter.setFont(theme.font(12))
             painter.setPen(theme.colour(theme.MUTED))
@@ -87,9 +87,7 @@ class SignalView(QWidget):
             painter.drawText(inside, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self.empty)
         else:
             self._draw(painter, self.signal)
-        edge = theme.pen(theme.PREDICTED, 2.0) if self.hasFocus() else theme.pen(theme.GRID)
-        painter.setPen(edge)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        theme.outline(painter, *((theme.PREDICTED, 2.0) if self.hasFocus() else (theme.GRID, 1.0)))
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
@@ -112,12 +110,7 @@ class SignalPanel(QWidget):
         self.view = SignalView()
         self.words = theme.label("", 12, theme.MUTED)
         self.words.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(self.heading)
-        layout.addWidget(self.view, 1)
-        layout.addWidget(self.words)
+        column(self.heading, (self.view, 1), self.words, of=self, spacing=3)
 
     def show_signal(self, name: str, signal: Signal | None, trouble: str, empty: str) -> None:
         """Show the signal of the stream ``name``, and ``trouble`` under it; ``empty`` stands where nothing is."""
@@ -167,15 +160,13 @@ class LevelMeter(QWidget):
         painter = QPainter(self)
         bar = QRectF(0, 3, self.width() - 88, self.height() - 6)
         level = self.level or SoundLevel()
-        paint_level(painter, bar, level, FIELD)
+        paint_level(painter, bar, level, theme.FIELD)
         painter.setPen(theme.pen(theme.FAINT))
         for mark in (-40.0, -20.0, -6.0):
             x = level_x(mark, bar)
             painter.drawLine(int(x), int(bar.bottom()) - 3, int(x), int(bar.bottom()))
         painter.setPen(theme.pen(theme.GRID))
         painter.drawRect(bar)
-        painter.setFont(theme.font(12))
-        painter.setPen(theme.colour(theme.POOR if level.clipped else theme.MUTED))
-        words = QRectF(bar.right() + 6, 0, 82, self.height())
-        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.words)
+        words, name = QRectF(bar.right() + 6, 0, 82, self.height()), theme.POOR if level.clipped else theme.MUTED
+        theme.write(painter, words, self.words, 12, name, align=theme.LEFT)
         painter.end()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from rtaffect.plan.setting import Mode
 from rtaffect.present.sound_state import SoundLevel
@@ -19,8 +19,9 @@ from rtaffect.start.streams import StreamFacts, queries_of
 from rtaffect.start.table import sound_lines
 from rtaffect.stream.source import StreamHeader
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import row
 from rtaffect.view.start.signal import LevelMeter
-from rtaffect.view.start.widgets import Bound, Card, Choose, PathText, Pick, Text, TickBox, Words, button, for_file
+from rtaffect.view.start.widgets import Card, Choose, PathText, Pick, Text, TickBox, Words, button, for_file
 
 KINDS: dict[SoundKind, str] = {
     "file": "a file, played by rtaffect",
@@ -93,16 +94,13 @@ class SoundCard(Card):
         """Show the fields of the chosen kind, with what there is to choose from."""
         choices, found = state.choices, state.found
         self.kind.set_options(_kinds(choices.mode))
-        self.kind.show_choice(_as_held(choices))
         devices = found.devices or ()
         self.device.set_options(_devices(devices, "input"))
         self.speaker.set_options(_devices(devices, "output"))
         self.stream.set_options(_streams(choices, found))
         self.marker_stream.set_options(_markers(choices, found))
-        fields: tuple[Bound, ...] = (self.file, self.silent, self.speaker, self.stimulus, self.heard_by, self.device)
-        others: tuple[Bound, ...] = (self.stream, self.begun, self.marker, self.marker_stream, self.in_reference)
-        for field in (*fields, *others):
-            field.show_choice(choices)
+        # The kind of sound is the one that holds in this mode.
+        self.show_choices(replace(choices, sound=choices.sound_kind))
         protocol = found.protocol(choices)
         shown = _shown(choices, protocol is not None and any(block.sound for block in protocol.blocks))
         for name, parts in self.rows.items():
@@ -122,11 +120,6 @@ class SoundCard(Card):
 def _kinds(mode: Mode) -> list[tuple[SoundKind, str]]:
     said = RECORDED if mode == "replay" else KINDS
     return [(kind, said[kind]) for kind in SOUND_KINDS[mode] if kind in said]
-
-
-def _as_held(choices: Choices) -> Choices:
-    """Return the choices with the kind of sound that holds in their mode."""
-    return replace(choices, sound=choices.sound_kind)
 
 
 def _shown(choices: Choices, protocol_plays: bool) -> set[str]:
@@ -181,10 +174,6 @@ def _offered(streams: list[StreamFacts], held: str, describe: Callable[[StreamHe
 
 def _beside(field: QWidget, other: QWidget) -> QWidget:
     both = QWidget()
-    layout = QHBoxLayout(both)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(4)
-    layout.addWidget(field, 1)
-    layout.addWidget(other)
+    row((field, 1), other, of=both, spacing=4)
     both.setFocusProxy(field)
     return both

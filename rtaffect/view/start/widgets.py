@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QPaintEvent, QWheelEvent
@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -22,7 +21,6 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,19 +28,10 @@ from rtaffect.start.choices import Choices
 from rtaffect.start.fields import caption_of, help_of
 from rtaffect.start.table import Line
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 
 #: Takes changed choices by their names.
 Choose = Callable[..., None]
-
-
-class Bound(Protocol):
-    """A field that shows one choice."""
-
-    def show_choice(self, choices: Choices) -> None:
-        """Show what is chosen."""
-
-
-_MARKS = {mark: symbol for mark, (symbol, _) in theme.LEVELS.items()}
 
 
 class Card(QFrame):
@@ -66,21 +55,10 @@ class Card(QFrame):
         self.message.setWordWrap(True)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.message.setVisible(False)
-        top = QHBoxLayout()
-        top.setSpacing(10)
-        top.addWidget(self.title)
         if heading is not None:
             self.title.setBuddy(heading)
-            top.addWidget(heading, 1)
-        else:
-            top.addStretch(1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 6, 10, 8)
-        layout.setSpacing(5)
-        layout.addLayout(top)
-        layout.addWidget(self.message, 1)
-        layout.addWidget(self.body, 1)
-        self.top = top
+        self.top = row(self.title, (heading, 1) if heading is not None else None, spacing=10)
+        column(self.top, (self.message, 1), (self.body, 1), of=self, margins=(10, 6, 10, 8), spacing=5)
 
     def add(self, choice: str, field: QWidget, text: str = "") -> QLabel:
         """Add a row for a choice and return its caption: that of the choice's setting, or ``text``."""
@@ -94,6 +72,11 @@ class Card(QFrame):
         """Add a row without a caption."""
         self.grid.addWidget(field, self._rows, 0, 1, 2)
         self._rows += 1
+
+    def show_choices(self, choices: Choices) -> None:
+        """Show what is chosen in all fields of the card."""
+        for field in bound_fields(self).values():
+            field.show_choice(choices)
 
     def tell(self, text: str) -> None:
         """Show ``text`` instead of the fields; '' shows the fields."""
@@ -120,7 +103,7 @@ class Text(QLineEdit):
 
     def __init__(self, choose: Choose, field: str, hint: str = "", *, end: bool = False) -> None:
         super().__init__()
-        self._field, self._end = field, end
+        self.choice, self._end = field, end
         self.setFont(theme.font(12))
         self.setPlaceholderText(hint)
         self.setAccessibleName(field.replace("_", " "))
@@ -129,7 +112,7 @@ class Text(QLineEdit):
 
     def show_choice(self, choices: Choices) -> None:
         """Show what is chosen, where it is not what stands here."""
-        text = str(getattr(choices, self._field))
+        text = str(getattr(choices, self.choice))
         if text != self.text():
             with QSignalBlocker(self):
                 self.setText(text)
@@ -148,29 +131,16 @@ class PathText(QWidget):
         super().__init__()
         self.text = Text(choose, field, hint, end=True)
         self.setFocusProxy(self.text)
-        self.buttons = []
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.text, 1)
-        for sign, name, browse in kinds:
-            button = QPushButton(sign)
-            button.setObjectName("browse" if len(sign) < 3 else "")
-            button.setFont(theme.font(12))
-            button.setAccessibleName(name)
-            button.setToolTip(name)
-            button.clicked.connect(lambda _=False, ask=browse: self._browse(ask))
-            layout.addWidget(button)
-            self.buttons.append(button)
+        self.buttons = [button(sign, name) for sign, name, _ in kinds]
+        for each, (sign, _, browse) in zip(self.buttons, kinds, strict=True):
+            each.setObjectName("browse" if len(sign) < 3 else "")
+            each.clicked.connect(lambda _=False, ask=browse: self._browse(ask))
+        row((self.text, 1), *self.buttons, of=self, spacing=4)
 
     def _browse(self, ask: Browse) -> None:
         chosen = ask(self, self.text.text())
         if chosen:
             self.text.setText(str(Path(chosen)))
-
-    def show_choice(self, choices: Choices) -> None:
-        """Show what is chosen."""
-        self.text.show_choice(choices)
 
 
 Browse = Callable[[QWidget, str], str]
@@ -178,20 +148,13 @@ Browse = Callable[[QWidget, str], str]
 
 def for_file(title: str, kinds: str) -> Browse:
     """Return what asks for a file of ``kinds``, as in 'Sound (*.wav *.flac)'."""
-
-    def ask(parent: QWidget, start: str) -> str:
-        return QFileDialog.getOpenFileName(parent.window(), title, start, f"{kinds};;All files (*)")[0]
-
-    return ask
+    every = f"{kinds};;All files (*)"
+    return lambda parent, start: QFileDialog.getOpenFileName(parent.window(), title, start, every)[0]
 
 
 def for_folder(title: str) -> Browse:
     """Return what asks for a folder."""
-
-    def ask(parent: QWidget, start: str) -> str:
-        return QFileDialog.getExistingDirectory(parent.window(), title, start)
-
-    return ask
+    return lambda parent, start: QFileDialog.getExistingDirectory(parent.window(), title, start)
 
 
 class Pick(QComboBox):
@@ -199,7 +162,7 @@ class Pick(QComboBox):
 
     def __init__(self, choose: Choose, field: str, options: Iterable[tuple[Any, str]] = ()) -> None:
         super().__init__()
-        self._field = field
+        self.choice = field
         self._options: list[tuple[Any, str]] = []
         self.setFont(theme.font(12))
         self.view().setFont(theme.font(12))
@@ -225,7 +188,7 @@ class Pick(QComboBox):
 
     def show_choice(self, choices: Choices) -> None:
         """Show what is chosen; what is not offered is added, and said to be missing."""
-        value = getattr(choices, self._field)
+        value = getattr(choices, self.choice)
         values = [each for each, _ in self._options]
         if value not in values:
             self.set_options([*self._options, (value, self.missing(value))])
@@ -266,7 +229,7 @@ class TickBox(QCheckBox):
 
     def __init__(self, choose: Choose, field: str, text: str = "") -> None:
         super().__init__(text or caption_of(field))
-        self._field = field
+        self.choice = field
         self.setToolTip(help_of(field))
         self.setFont(theme.font(12))
         self.toggled.connect(lambda on: choose(**{field: on}))
@@ -274,7 +237,15 @@ class TickBox(QCheckBox):
     def show_choice(self, choices: Choices) -> None:
         """Show what is chosen."""
         with QSignalBlocker(self):
-            self.setChecked(bool(getattr(choices, self._field)))
+            self.setChecked(bool(getattr(choices, self.choice)))
+
+
+Bound = Text | Pick | TickBox
+
+
+def bound_fields(parent: QWidget) -> dict[str, Bound]:
+    """Return the fields within ``parent`` by the choices that they are."""
+    return {field.choice: field for field in parent.findChildren(QWidget) if isinstance(field, Bound)}
 
 
 class Words(QLabel):
@@ -302,7 +273,8 @@ def _rich(line: Line) -> str:
     text = line.text.replace("&", "&amp;").replace("<", "&lt;")
     if line.mark is None:
         return text
-    return f'<span style="color:{theme.LEVELS[line.mark][1]}">{_MARKS[line.mark]}</span> {text}'
+    symbol, colour = theme.LEVELS[line.mark]
+    return f'<span style="color:{colour}">{symbol}</span> {text}'
 
 
 def button(text: str, name: str = "", *, checkable: bool = False) -> QPushButton:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QFileDialog,
-    QHBoxLayout,
-    QMainWindow,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QButtonGroup, QFileDialog, QHBoxLayout, QMainWindow, QWidget
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
@@ -26,13 +17,13 @@ from rtaffect.start.memory import remember
 from rtaffect.start.start_presenter import StartPresenter, StartState
 from rtaffect.start.table import demo_lines, session_lines
 from rtaffect.view.parts import theme
+from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.screens import list_screens
 from rtaffect.view.start.cards import BundleCard, ProtocolCard, ResultsCard
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
 from rtaffect.view.start.problems import Verdict
 from rtaffect.view.start.sound import SoundCard
-from rtaffect.view.start.style import STYLE
-from rtaffect.view.start.widgets import Pick, button
+from rtaffect.view.start.widgets import Pick, bound_fields, button
 
 #: Milliseconds between two looks at what has changed; the signal and the level move with it.
 TICK_MS = 50
@@ -88,7 +79,7 @@ class StartWindow(QMainWindow):
         self.setWindowTitle(f"rtaffect \N{EN DASH} {plan_file.name if plan_file else 'new session'}")
 
     def _build(self) -> None:
-        self.setStyleSheet(STYLE)
+        self.setStyleSheet(theme.style_sheet("display", "start"))
         choose, presenter = self.presenter.choose, self.presenter
         self.eeg = EegCard(choose, presenter.toggle, presenter.select, presenter.add_board)
         self.sound = SoundCard(choose, presenter.previews.room.look_again)
@@ -99,20 +90,11 @@ class StartWindow(QMainWindow):
         self.message = theme.label("", 13, theme.NOTICE)
         self.message.setObjectName("banner")
         self.message.setWordWrap(True)
-        lower = QHBoxLayout()
-        for card in (self.sound, self.bundle, self.protocol, self.results):
-            lower.addWidget(card, 1)
-        body = QWidget()
+        body, header = QWidget(), self._header()
         body.setObjectName("body")
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(10, SPACING, 10, 8)
-        for part in (layout, lower):
-            part.setSpacing(SPACING)
-        layout.addLayout(self._header())
-        layout.addWidget(self.message)
-        layout.addWidget(self.eeg, 5)
-        layout.addLayout(lower, 4)
-        layout.addWidget(self.verdict, 1)
+        lower = row(*((card, 1) for card in (self.sound, self.bundle, self.protocol, self.results)), spacing=SPACING)
+        parts = (header, self.message, (self.eeg, 5), (lower, 4), (self.verdict, 1))
+        column(*parts, of=body, margins=(10, SPACING, 10, 8), spacing=SPACING)
         self.setCentralWidget(body)
         self.setMinimumSize(1180, 660)
         self.resize(1280, 720)
@@ -125,9 +107,7 @@ class StartWindow(QMainWindow):
         self.save_plan.clicked.connect(self._ask_save)
         self.demo_speed = Pick(self.presenter.choose, "speed", DEMO_SPEEDS)
         self.demo_speed.setFixedWidth(220)
-        layout = QHBoxLayout()
-        layout.setSpacing(SPACING)
-        layout.addWidget(theme.label("rtaffect", 20, bold=True))
+        layout = row(theme.label("rtaffect", 20, bold=True), spacing=SPACING)
         layout.addSpacing(14)
         for number, (mode, text) in enumerate(zip(MODES, ("&Live", "&Replay", "&Demo"), strict=True)):
             each = button(text, checkable=True)
@@ -144,34 +124,16 @@ class StartWindow(QMainWindow):
         return layout
 
     def _keys(self) -> None:
-        keys: tuple[tuple[str, Callable[[], Any]], ...] = (
-            ("Return", self.begin),
-            ("Enter", self.begin),
-            ("Ctrl+O", self._ask_open),
-            ("Ctrl+S", self._ask_save),
-            ("Ctrl+W", self.close),
-            ("Ctrl+Q", self.close),
-        )
-        for key, act in keys:
-            QShortcut(QKeySequence(key), self, act)
+        by_act = ((self.begin, "Return", "Enter"), (self._ask_open, "Ctrl+O"), (self._ask_save, "Ctrl+S"))
+        for act, *keys in (*by_act, (self.close, "Ctrl+W", "Ctrl+Q")):
+            for key in keys:
+                QShortcut(QKeySequence(key), self, act)
 
     def fields(self) -> dict[str, QWidget]:
         """Return the widget that mends each kind of problem."""
-        eeg, sound, bundle, protocol, results = self.eeg, self.sound, self.bundle, self.protocol, self.results
-        speed: QWidget = self.demo_speed if self.presenter.choices.mode == "demo" else eeg.speed
-        return {
-            "mode": self.modes.buttons()[0], "recording": eeg.recording, "speed": speed, "streams": eeg.table,
-            "boards": eeg.table,
-            "channels": eeg.channels, "unit": eeg.unit, "rate": eeg.rate, "sound": sound.kind,
-            "sound_file": sound.file, "sound_start": sound.begun, "in_reference": sound.in_reference,
-            "speaker": sound.speaker, "device": sound.device, "sound_stream": sound.stream,
-            "stimulus": sound.stimulus, "onset_marker": sound.marker, "marker_stream": sound.marker_stream,
-            "bundle": bundle.bundle, "against": bundle.against, "mains": bundle.mains,
-            "featurizer": bundle.featurizer, "threads": bundle.threads, "settings": bundle.settings,
-            "head": bundle.head, "protocol": protocol.protocol, "allocation": protocol.allocation,
-            "screen": protocol.view_on, "tone_device": protocol.tone, "participant": results.participant,
-            "folder": results.folder, "name": results.name, "seconds": results.seconds,
-        }  # fmt: skip
+        speed = self.demo_speed if self.presenter.choices.mode == "demo" else self.eeg.speed
+        others = {"mode": self.modes.buttons()[0], "streams": self.eeg.table, "boards": self.eeg.table}
+        return {**bound_fields(self), "speed": speed, **others}
 
     def tick(self) -> None:
         """One turn: what has changed is shown, and the signal and the level as they are now."""
