@@ -114,7 +114,7 @@ def _plan(path: str | Path, parts: Mapping[str, Mapping[str, object]]) -> Sessio
 def _steps(plan: SessionPlan, progress: Progress) -> Iterator[Feedback]:
     """Yield the steps of a replay; the recording is read before the first is asked for."""
     cleanup = ExitStack()
-    run, sources = prepare(plan, cleanup, progress, _note)
+    run = prepare(plan, cleanup, progress, _note)
     running = RunningSession(run, SessionRecord(run, None, None), threading.Event(), cleanup)
 
     def steps() -> Iterator[Feedback]:
@@ -124,7 +124,7 @@ def _steps(plan: SessionPlan, progress: Progress) -> Iterator[Feedback]:
             for feedback in running.session():
                 number += 1
                 yield feedback
-        if said := sources.ended(number):
+        if said := run.sources.ended(number):
             raise RecordingError(said)
 
     return steps()

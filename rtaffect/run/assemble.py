@@ -127,7 +127,7 @@ def describe_session(
     }
 
 
-def describe_headset(source: Source, stream: str = "", kind: str = "", unit: str = "") -> dict[str, object]:
+def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[str, object]:
     """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
     i = source.info
     return {
@@ -139,7 +139,6 @@ def describe_headset(source: Source, stream: str = "", kind: str = "", unit: str
         "origin": i.origin,
         "rate": i.rate,
         "channels": list(i.channels),
-        "unit": unit or None,
     }
 
 

@@ -19,9 +19,8 @@ from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Sound, demo_folder, describe_headset
-from rtaffect.run.prepared import ProtocolSetup
 from rtaffect.run.programme import Programme
-from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.run.session_sources import Beginning, Progress, ProtocolSetup, SessionSources
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.headset import SimulatedHeadset

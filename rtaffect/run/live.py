@@ -21,9 +21,8 @@ from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, describe_headset, require_reference
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
-from rtaffect.run.prepared import ProtocolSetup
 from rtaffect.run.programme import Programme
-from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.run.session_sources import Beginning, Progress, ProtocolSetup, SessionSources
 from rtaffect.sources.boards import open_board, parse_board
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
@@ -40,13 +39,8 @@ _LATE_S: Final = 0.01
 _OWN: Final = "rtaffect-"
 
 
-@dataclass(frozen=True, slots=True)
-class _Headset:
-    """A headset, and what its stream or board is called."""
-
-    source: Source
-    stream: str
-    kind: str
+#: A headset, the name of its stream or board, and its type.
+_Headset = tuple[Source, str, str]
 
 
 @dataclass(kw_only=True)
@@ -65,24 +59,24 @@ class LiveSources(SessionSources):
         setup = _setup(plan)
         progress("looking for streams")
         headsets = _headsets(plan.eeg)
+        people = [source for source, _, _ in headsets]
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme)
         markers = _all_markers(heard.markers)
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
-            for source in (*(h.source for h in headsets), heard.captured, *markers):
+            for source in (*people, heard.captured, *markers):
                 if source is not None:
                     recorder.record(source)  # type: ignore[arg-type]  # every live source has a header and a tap
-        known = heard.path is not None and heard.file is not None
         return cls(
             plan=plan,
             analysis=plan.analysis,
             title=setup.protocol.name if setup.protocol else "rtaffect live",
-            people=[h.source for h in headsets],
+            people=people,
             hears=heard.source is not None,
             setup=setup,
             recorder=recorder,
             markers=markers,
-            stimuli={heard.path: heard.file.info.source_id} if known and heard.path and heard.file else {},
+            stimuli=heard.stimuli,
             headsets=headsets,
             heard=heard,
         )
@@ -117,7 +111,7 @@ class LiveSources(SessionSources):
             self.player = SoundPlayer.open(sound.file, device_of(sound.speaker))
         clock = LslClock()
         origin = clock.now() + _WARNING_S
-        eeg = [describe_headset(h.source, h.stream, h.kind) for h in self.headsets]
+        eeg = [describe_headset(*headset) for headset in self.headsets]
         return Beginning(origin, clock, self.heard.sound(origin), self.heard.describe() | {"eeg": eeg})
 
     def play(self, origin: float, cleanup: ExitStack, note: Callable[[str], None]) -> None:
@@ -168,11 +162,11 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
     names = distinct_names([(s.header.name, s.header.source_id) for s in found] + [(a.name, a.text) for a in addresses])
     channels = eeg.channels or None
     streams = [
-        _Headset(LslSource(s, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), s.header.name, s.header.type)
+        (LslSource(s, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), s.header.name, s.header.type)
         for s, name in zip(found, names, strict=False)
     ]
     boards = [
-        _Headset(open_board(a, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
+        (open_board(a, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
         for a, name in zip(addresses, names[len(found) :], strict=True)
     ]
     return [*streams, *boards]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SoundPlan
@@ -69,7 +68,7 @@ class LiveSound:
     Parameters
     ----------
     plan
-        What people hear.
+        What people hear, as :func:`check_sound` lets it pass.
     wait
         How long to look for streams, s.
     cleanup
@@ -80,7 +79,7 @@ class LiveSound:
     Raises
     ------
     SettingsError
-        If these do not go together.
+        If both the protocol and the plan have sounds.
     SoundError, StreamError
         If something is not there or cannot be used.
 
@@ -88,6 +87,8 @@ class LiveSound:
     ----------
     file : SoundFileSource or None
         The known stimulus.
+    stimuli : dict of Path to str
+        Its path, whoever plays it, and its hash.
     source : Source or None
         What the session hears: a sound device, a stream, or else the file or the protocol's sounds.
     captured : SoundCardSource, LslSource or None
@@ -97,23 +98,17 @@ class LiveSound:
     """
 
     def __init__(self, plan: SoundPlan, wait: float, cleanup: ExitStack, programme: Programme | None = None) -> None:
-        check_sound(plan)
         path = plan.file if plan.file is not None else plan.stimulus
         if programme is not None and path is not None:
             raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
         self._plan, self._programme = plan, programme
         self.file = SoundFileSource.open(path) if path is not None else None
+        self.stimuli = {path: self.file.info.source_id} if path is not None and self.file is not None else {}
         self.captured = _captured(plan, wait)
-        played: Source | None = programme.source if programme is not None else self.file
-        self.source: Source | None = self.captured or played
+        self.source: Source | None = self.captured or (programme.source if programme is not None else self.file)
         self.markers = _markers(plan, wait, cleanup)
         aligned = self.file is not None and self.captured is not None and self.markers is None
         self._aligner = Aligner(self.file.sound) if self.file is not None and aligned else None
-
-    @property
-    def path(self) -> Path | None:
-        """The file that people hear, whoever plays it."""
-        return self._plan.file if self._plan.file is not None else self._plan.stimulus
 
     def sound(self, origin: float) -> Sound | None:
         """Return the sound of the session whose zero is ``origin``, s on the LSL clock."""

@@ -11,9 +11,8 @@ from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.protocol.reading import check_rows
 from rtaffect.run.assemble import Model, banner_of, build_engine, describe_session, load_session_model
-from rtaffect.run.prepared import Run
 from rtaffect.run.running import WindowRunner, run_session
-from rtaffect.run.session_sources import Progress, SessionSources
+from rtaffect.run.session_sources import Progress, Run, SessionSources
 
 
 def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
@@ -34,9 +33,9 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
 
     with ExitStack() as cleanup:
         with console.status("getting ready") as status:
-            run, sources = prepare(plan, cleanup, status.update, note, cost)
-        sources.play(run.engine.origin, cleanup, note)
-        if said := sources.ended(run_session(run, console, show)):
+            run = prepare(plan, cleanup, status.update, note, cost)
+        run.sources.play(run.engine.origin, cleanup, note)
+        if said := run.sources.ended(run_session(run, console, show)):
             console.print(said, style="yellow", highlight=False)
 
 
@@ -46,8 +45,8 @@ def prepare(
     progress: Progress,
     note: Callable[[str], None],
     cost: Callable[[Model], None] = lambda _: None,
-) -> tuple[Run, SessionSources]:
-    """Return a session that is ready to run, and what it is made of.
+) -> Run:
+    """Return a session that is ready to run.
 
     Parameters
     ----------
@@ -82,20 +81,7 @@ def prepare(
     if protocol is not None:
         check_rows(protocol, engine.space.rows)
     ran = describe_session(plan.mode, sources.described or sources.plan, engine, model, protocol)
-    run = Run(
-        engine,
-        begun.clock,
-        sources.plan,
-        sources.title,
-        sources.banner or banner_of(model),
-        ran | begun.about,
-        sources.setup,
-        sources.recorder,
-        sources.markers,
-        sources.stimuli,
-        sources.steps,
-    )
-    return run, sources
+    return Run(engine, begun.clock, sources, sources.banner or banner_of(model), ran | begun.about)
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

@@ -24,7 +24,7 @@ from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import Recorder, RecordingStatus, Track
 from rtaffect.record.session_writer import SessionWriter
-from rtaffect.run.prepared import Run
+from rtaffect.run.session_sources import Run
 from rtaffect.run.stage import StageSound
 from rtaffect.stream.source import StreamHeader
 
@@ -55,18 +55,19 @@ class SessionRecord:
     @classmethod
     def open(cls, run: Run, cleanup: ExitStack, console: Console) -> SessionRecord:
         """Make the session's folder and begin to record; raises SettingsError if that is impossible."""
-        out = run.plan.results.out
+        sources = run.sources
+        out = sources.plan.results.out
         if out is None:
             return cls(run, None, None)
-        writer = SessionWriter(out, run.plan, run.ran)
-        records = cls(run, writer, run.recorder)
-        if run.recorder is not None:
-            cleanup.callback(run.recorder.close)
-            run.recorder.start()
+        writer = SessionWriter(out, sources.plan, run.ran)
+        records = cls(run, writer, sources.recorder)
+        if sources.recorder is not None:
+            cleanup.callback(sources.recorder.close)
+            sources.recorder.start()
             console.print(f"recording into {out}", style="dim", highlight=False)
-        if run.protocol_file is not None:
-            writer.keep_protocol(run.protocol_file)
-        for path, sha256 in run.stimuli.items():
+        if sources.setup.protocol is not None and sources.setup.protocol.path is not None:
+            writer.keep_protocol(sources.setup.protocol.path)
+        for path, sha256 in sources.stimuli.items():
             records._keep(path, sha256)
         return records
 
@@ -124,7 +125,7 @@ class SessionRecord:
             return
         self._stimulus_noted = True
         origin, onset = self._run.engine.origin, alignment.offset_s
-        for path in self._run.stimuli:
+        for path in self._run.sources.stimuli:
             file = self._files[path]
             self.event(SessionEvent(onset, origin + onset, "stimulus", path.name, stim_file=file))
             self.event(SessionEvent(onset, origin + onset, "marker", f"stimulus/{path.name}/begin"))

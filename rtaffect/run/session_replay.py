@@ -18,9 +18,8 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
-from rtaffect.run.prepared import ProtocolSetup
 from rtaffect.run.programme import Programme
-from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.run.session_sources import Beginning, Progress, ProtocolSetup, SessionSources
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
