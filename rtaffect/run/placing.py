@@ -16,13 +16,13 @@ from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import standardise
 from rtaffect.plan.session_plan import EegPlan, SoundPlan
 from rtaffect.run.assemble import Model, OwnResponse, Sound
+from rtaffect.run.programme import SessionSound
 from rtaffect.sources.selection import ANY_MARKERS, Query, queries_of
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.stream.audio import SAMPLE_RATE
 from rtaffect.stream.markers import onset_from
-from rtaffect.timelock.alignment import Aligner
-from rtaffect.timelock.stimulus import KnownOnset, SoundOnset
+from rtaffect.timelock.stimulus import KnownOnset
 
 _AUDIO, _START = setting("audio"), setting("audio-start")
 _STIMULUS, _MARKER = setting("stimulus"), setting("onset-marker")
@@ -64,12 +64,12 @@ def place(recorded: XdfRecording, said: SoundPlan) -> Placed:
         )
     if source is None:
         return Placed(recorded.start, None, {"sound": {"kind": "none"}})
+    file = SoundFileSource.open(stimulus) if stimulus is not None else None
     about: dict[str, object] = {"sound": {"kind": "stream", "name": source.info.name}}
-    if stimulus is None:
-        return Placed(recorded.start, Sound(source), about)
-    file = SoundFileSource.open(stimulus)
-    sound = Sound.known(source, file.info.source_id, SoundOnset(Aligner(file.sound)))
-    return Placed(recorded.start, sound, about | {"locked_by": "sound"}, {stimulus: sound.sha256})
+    if file is not None:
+        about["locked_by"] = "sound"
+    stimuli = {stimulus: file.info.source_id} if stimulus is not None and file is not None else {}
+    return Placed(recorded.start, SessionSound(file, source).sound(recorded.start), about, stimuli)
 
 
 def _check(said: SoundPlan) -> None:

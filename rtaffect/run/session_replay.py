@@ -18,15 +18,13 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
-from rtaffect.run.programme import Programme
+from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_sources import Beginning, Progress, ProtocolSetup, SessionSources
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import Marker
-from rtaffect.timelock.alignment import Aligner
-from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, SoundOnset
 
 
 @dataclass(kw_only=True)
@@ -147,23 +145,14 @@ def _sound(
     session: RecordedSession, recorded: XdfRecording, programme: Programme | None, origin: float, clock: Clock
 ) -> Sound | None:
     """Return the session's sound: recorded where it was captured, else the file or the protocol's."""
-    kind, plan = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound
+    kind, plan, path = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound, _stimulus(session)
     captured = recorded.audio_source() if kind in ("device", "stream") else None
-    if programme is not None:
-        return replace(programme.sound, source=captured or programme.source)
-    path = _stimulus(session)
-    if path is None:
-        return Sound(captured) if captured is not None else None
-    file = SoundFileSource.open(path)
-    if plan.onset_marker is not None:
+    file = SoundFileSource.open(path) if path is not None else None
+    marker = None
+    if file is not None and plan.onset_marker is not None:
         query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
-        seen = _SeenMarkers(recorded.markers(query), clock)
-        lock = MarkerOnset(seen, plan.onset_marker, origin, None if captured is not None else file)
-        return Sound.known(captured or file, file.info.source_id, lock)
-    if captured is not None:
-        return Sound.known(captured, file.info.source_id, SoundOnset(Aligner(file.sound)))
-    file.onset = origin
-    return Sound.known(file, file.info.source_id, KnownOnset(0.0))
+        marker = _SeenMarkers(recorded.markers(query), clock), plan.onset_marker
+    return SessionSound(file, captured, marker, programme).sound(origin)
 
 
 class _SeenMarkers:
