@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -15,11 +15,10 @@ from rtaffect.common.errors import RecordingError, SettingsError
 from rtaffect.common.settings import first_problem
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.recipe import prepare
 from rtaffect.run.running import RunningSession
 from rtaffect.run.session_record import SessionRecord
-
-Progress = Callable[[str], None]
 
 
 def replay(

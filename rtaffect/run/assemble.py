@@ -23,6 +23,7 @@ from rtaffect.predicted.featurizer import (
     ALL_CORES,
     DEFAULT_MODEL,
     Featurizer,
+    Progress,
     cache_root,
     default_featurizer,
     featurizer_for,
@@ -34,7 +35,6 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
-Progress = Callable[[str], None]
 #: From a space and a number of samples to a person's standardised response (samples, M * k) to a whole sound.
 OwnResponse = Callable[[Space, int], NDArray[np.float64]]
 
@@ -91,19 +91,6 @@ def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int
     if path is None and model == DEFAULT_MODEL and layer.isdigit():
         return default_featurizer(progress, threads, int(layer))
     return featurizer_for(path, threads, progress)
-
-
-def load_session_model(has_sound: bool, analysis: AnalysisPlan, progress: Progress) -> Model | None:
-    """Return the model of a session, None where there is neither sound to predict from nor a bundle asked for."""
-    if not has_sound and analysis.bundle is None:
-        return None
-    return load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
-
-
-def banner_of(model: Model | None) -> str | None:
-    """Return what the window must say at all times of a session's predictions."""
-    synthetic = model is not None and model.bundle.manifest.synthetic
-    return "predictions from a synthetic bundle: a demonstration" if synthetic else None
 
 
 def describe_session(

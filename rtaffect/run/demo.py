@@ -15,12 +15,13 @@ from rtaffect.common.clock import Clock, InstantClock, LslClock
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import demo_folder, describe_headset
 from rtaffect.run.programme import Programme, SessionSound
-from rtaffect.run.session_sources import Beginning, Progress, ProtocolSetup, SessionSources
+from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.headset import SimulatedHeadset

@@ -16,13 +16,14 @@ from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import SoundPlayer
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import EegPlan, SessionPlan
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, describe_headset, require_reference
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.programme import Programme
-from rtaffect.run.session_sources import Beginning, Progress, ProtocolSetup, SessionSources
+from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.boards import open_board, parse_board
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers

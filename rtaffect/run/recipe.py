@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from rich.console import Console
 
 from rtaffect.plan.session_plan import SessionPlan
-from rtaffect.predicted.featurizer import TOO_SLOW_S
+from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.reading import check_rows
-from rtaffect.run.assemble import Model, banner_of, build_engine, describe_session, load_session_model
+from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
 from rtaffect.run.running import WindowRunner, run_session
-from rtaffect.run.session_sources import Progress, Run, SessionSources
+from rtaffect.run.session_sources import Run, SessionSources
 
 
 def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
@@ -67,21 +67,24 @@ def prepare(
         If it cannot run.
     """
     sources = _open(plan, cleanup, progress)
-    model = load_session_model(sources.hears, sources.analysis, progress)
+    analysis, model = sources.analysis, None
+    if sources.hears or analysis.bundle is not None:
+        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
     for text in (*sources.notes, *sources.check(model)):
         note(text)
     if model is not None:
         cost(model)
     own = sources.own_response(model)
     begun = sources.begin(cleanup, progress)
-    engine = build_engine(
-        sources.people, begun.origin, sound=begun.sound, model=model, analysis=sources.analysis, own=own
-    )
+    engine = build_engine(sources.people, begun.origin, sound=begun.sound, model=model, analysis=analysis, own=own)
     protocol = sources.setup.protocol
     if protocol is not None:
         check_rows(protocol, engine.space.rows)
     ran = describe_session(plan.mode, sources.described or sources.plan, engine, model, protocol)
-    return Run(engine, begun.clock, sources, sources.banner or banner_of(model), ran | begun.about)
+    banner = sources.banner
+    if banner is None and model is not None and model.bundle.manifest.synthetic:
+        banner = "predictions from a synthetic bundle: a demonstration"
+    return Run(engine, begun.clock, sources, banner, ran | begun.about)
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

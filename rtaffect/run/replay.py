@@ -11,9 +11,10 @@ from typing import Self
 from rtaffect.common.clock import clock_of
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SessionPlan, parse_speed
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
 from rtaffect.run.placing import Placed, own_response, place
-from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.run.session_sources import Beginning, SessionSources
 from rtaffect.sources.selection import queries_of
 from rtaffect.sources.xdf import XdfRecording
 

@@ -13,13 +13,14 @@ from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan, parse_speed
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
 from rtaffect.run.programme import Programme, SessionSound
-from rtaffect.run.session_sources import Beginning, Progress, ProtocolSetup, SessionSources
+from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording

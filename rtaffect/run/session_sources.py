@@ -12,6 +12,7 @@ from rtaffect.common.clock import Clock
 from rtaffect.engine.engine import Engine
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.arms import ArmSource, Real
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.timeline import Key
@@ -20,8 +21,6 @@ from rtaffect.run.assemble import Model, OwnResponse, Sound
 from rtaffect.run.programme import Programme
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.stream.source import Source
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

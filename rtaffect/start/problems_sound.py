@@ -12,8 +12,8 @@ from rtaffect.start.choices import Choices
 from rtaffect.start.devices import choose
 from rtaffect.start.fields import start_in
 from rtaffect.start.fit import reference_troubles
-from rtaffect.start.found import Found, RecordingFacts, SoundFacts, Trouble, ask_recording, ask_sound
-from rtaffect.start.problem import Problem
+from rtaffect.start.found import Found, RecordingFacts, SoundFacts, asks_for
+from rtaffect.start.problem import Problem, looked
 from rtaffect.start.streams import ticked
 from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker, onset_from
@@ -52,7 +52,7 @@ def _live(choices: Choices, found: Found) -> Iterator[Problem]:
 
 def _recorded(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
     """Say what is wrong with where the sound is in a recording."""
-    facts = found.get(ask_recording(choices))
+    facts = found.get(asks_for(choices).recording)
     if not isinstance(facts, RecordingFacts):
         return
     if choices.sound_kind == "stimulus":
@@ -73,7 +73,7 @@ def _recorded(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -
 
 def _placed(choices: Choices, found: Found, facts: RecordingFacts) -> Iterator[Problem]:
     """Say whether it is known when the sound began, and whether that lies in the recording."""
-    marker, sound = choices.onset_marker.strip(), found.get(ask_sound(choices))
+    marker, sound = choices.onset_marker.strip(), found.get(asks_for(choices).sound)
     spans = [stream.span for stream in ticked(choices, facts.streams) if stream.span is not None]
     where = "onset_marker" if marker else "sound_start"
     if marker and choices.sound_start.strip():
@@ -107,14 +107,10 @@ def _recorded_markers(choices: Choices, facts: RecordingFacts) -> tuple[Marker, 
 
 def _file(choices: Choices, found: Found) -> Iterator[Problem]:
     where = "sound_file" if choices.sound_kind == "file" else "stimulus"
-    ask = ask_sound(choices)
-    fact = found.get(ask)
+    ask = asks_for(choices).sound
     if ask is None:
         yield Problem(where, "No sound file is chosen: choose the one that people hear")
-    elif fact is None:
-        yield Problem(where, "The sound file is being read", "wait")
-    elif isinstance(fact, Trouble):
-        yield Problem(where, fact.text)
+    yield from looked(ask, found, where, "The sound file is being read")
 
 
 def _told_by(choices: Choices, found: Found) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from rtaffect.start.background import NetworkWatch
 from rtaffect.start.choices import Choices
 from rtaffect.start.devices import choose
 from rtaffect.start.fields import rate_in
-from rtaffect.start.found import Found, RecordingFacts, Trouble, ask_recording
+from rtaffect.start.found import Found, RecordingFacts, Trouble, asks_for
 from rtaffect.start.preview import COLUMNS, SHOWN_S, Preview, Signal, SoundRoom, signal_of, status_of, unit_warning
 from rtaffect.start.streams import StreamFacts, queries_of
 from rtaffect.start.table import StreamRow
@@ -141,7 +141,7 @@ def signal_now(traces: SourceTraces, now: float) -> Signal:
 
 def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Signal | None, str]:
     """Return some seconds from the middle of the selected stream of a recording, and what is wrong with it."""
-    facts = found.get(ask_recording(choices))
+    facts = found.get(asks_for(choices).recording)
     if row is None or row.stream is None or not isinstance(facts, RecordingFacts):
         return None, ""
     header, values = row.stream.header, facts.glimpses.get(row.stream.header.uid)

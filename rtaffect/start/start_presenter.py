@@ -16,18 +16,10 @@ from rtaffect.sources.boards import parse_board
 from rtaffect.start.background import FileWatch, NetworkWatch
 from rtaffect.start.choices import Choices, plan_of
 from rtaffect.start.fit import BundleFit, fit_of, forget, people_of
-from rtaffect.start.found import (
-    DemoFacts,
-    FolderFacts,
-    Found,
-    ask_demo,
-    ask_out,
-    asks_of,
-    in_effect,
-)
+from rtaffect.start.found import DemoFacts, FolderFacts, Found, asks_for, asks_of, in_effect
 from rtaffect.start.preview import Signal
 from rtaffect.start.problem import Problem
-from rtaffect.start.problems import all_lines, may_start
+from rtaffect.start.problems import all_lines
 from rtaffect.start.showing import Previews, glimpse
 from rtaffect.start.streams import toggle, without_query
 from rtaffect.start.table import StreamRow, stream_rows
@@ -68,7 +60,7 @@ class StartState:
     @property
     def may_start(self) -> bool:
         """Whether nothing prevents the start."""
-        return may_start(self.lines)
+        return all(line.kind == "note" for line in self.lines)
 
     @property
     def row(self) -> StreamRow | None:
@@ -207,7 +199,7 @@ class StartPresenter:
         return self._state
 
     def _suggest_name(self, found: Found) -> None:
-        facts = found.get(ask_out(self.choices))
+        facts = found.get(asks_for(self.choices).out)
         if self._named_by_hand:
             return
         taken = facts.taken if isinstance(facts, FolderFacts) else frozenset()
@@ -218,7 +210,7 @@ class StartPresenter:
 
     def _note_demo(self, found: Found) -> None:
         """Take the place of the demo's protocol into the choices, once it is known."""
-        fact = found.get(ask_demo(self.choices))
+        fact = found.get(asks_for(self.choices).demo)
         if (
             isinstance(fact, DemoFacts)
             and fact.protocol is not None
