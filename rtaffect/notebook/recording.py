@@ -114,7 +114,7 @@ def _steps(plan: SessionPlan, progress: Progress) -> Iterator[Feedback]:
     """Yield the steps of a replay; the recording is read before the first is asked for."""
     cleanup = ExitStack()
     run = prepare(plan, cleanup, progress, _note)
-    running = RunningSession(run, SessionRecord(run, None, None), threading.Event(), cleanup)
+    running = RunningSession(run, SessionRecord(run, None), threading.Event(), cleanup)
 
     def steps() -> Iterator[Feedback]:
         number = 0

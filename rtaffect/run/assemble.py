@@ -16,6 +16,7 @@ from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.engine import Engine
+from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
@@ -208,7 +209,8 @@ def build_engine(
     bundle, against = model.bundle if model else None, analysis.against
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
     montages = {p.info.name: p.info.channels for p in people}
-    whole = bundle.space if bundle else _space(analysis, montages, settings)
+    operator = None if bundle or analysis.head is None else load_operator(analysis.head)
+    whole = bundle.space if bundle else space_of(operator, montages, settings)
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     if against == "reference":
@@ -236,10 +238,10 @@ def build_engine(
     )
 
 
-def _space(analysis: AnalysisPlan, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
-    """Return the space of a session without a bundle."""
-    if analysis.head is not None:
-        return RegionSpace(load_operator(analysis.head))
+def space_of(operator: Operator | None, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
+    """Return the space of a session without a bundle; raises MontageError if people have no channel in common."""
+    if operator is not None:
+        return RegionSpace(operator)
     return ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -179,11 +179,8 @@ def _all_markers(chosen: LslMarkers | None) -> list[LslMarkers]:
     time.sleep(_MARKERS_S)
     known = {markers.header.uid for markers in found}
     for stream in network.streams():
-        if stream.header.uid in known or stream.header.name.startswith(_OWN):
-            continue
-        if ANY_MARKERS.matches(stream.header):
-            try:
+        header = stream.header
+        if ANY_MARKERS.matches(header) and header.uid not in known and not header.name.startswith(_OWN):
+            with suppress(StreamError):
                 found.append(LslMarkers(stream))
-            except StreamError:
-                continue
     return found

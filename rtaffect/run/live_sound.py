@@ -59,18 +59,9 @@ def check_sound(sound: SoundPlan) -> None:
 
 
 class LiveSound(SessionSound):
-    """The sound of a live session.
+    """The sound of a live session, as the ``plan`` that :func:`check_sound` lets pass and the ``programme`` say.
 
-    Parameters
-    ----------
-    plan
-        What people hear, as :func:`check_sound` lets it pass.
-    wait
-        How long to look for streams, s.
-    cleanup
-        Ends listening for markers, which begins at once.
-    programme
-        What the protocol plays; None where it plays nothing.
+    Streams have ``wait`` s to answer; ``cleanup`` ends listening for markers, which begins at once.
 
     Raises
     ------

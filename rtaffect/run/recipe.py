@@ -48,18 +48,8 @@ def prepare(
 ) -> Run:
     """Return a session that is ready to run.
 
-    Parameters
-    ----------
-    plan
-        What was asked for.
-    cleanup
-        Lets go of what was opened.
-    progress
-        Told what is being done.
-    note
-        Told what the operator should know.
-    cost
-        Given the model, whose cost is measured.
+    ``cleanup`` lets go of what was opened. ``progress`` is told what is being done, and ``note`` what the operator
+    should know; ``cost`` is given the model, whose cost is measured.
 
     Raises
     ------

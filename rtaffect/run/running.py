@@ -88,19 +88,7 @@ def _require_no_operator(setup: ProtocolSetup) -> None:
 
 
 class RunningSession:
-    """All that takes part in a session while it runs.
-
-    Parameters
-    ----------
-    run
-        What is to run.
-    record
-        What is written of it.
-    stop
-        Ends it.
-    cleanup
-        Ends outlets, player and tone.
-    """
+    """All that takes part in a session while it runs; ``stop`` ends it, ``cleanup`` its outlets, player and tone."""
 
     def __init__(self, run: Run, record: SessionRecord, stop: threading.Event, cleanup: ExitStack) -> None:
         self.run, self.record, self.stop = run, record, stop

@@ -65,7 +65,7 @@ class Stage:
         What brings them to the engine, and tells it where in them the session is.
     player
         What lets them be heard; None where something else does.
-    on_moment, on_event
+    on_protocol_step, on_event
         Called with each ProtocolStep, on the engine's thread, and with each event, from any.
     now
         Present time on the LSL clock, s.

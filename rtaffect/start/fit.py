@@ -6,13 +6,12 @@ import functools
 from dataclasses import dataclass
 
 from rtaffect.common.errors import RtaffectError
-from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.signal_path import design_filter
-from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
+from rtaffect.observed.spaces import Space
 from rtaffect.protocol.reading import check_rows, window_problems
-from rtaffect.run.assemble import require_reference
+from rtaffect.run.assemble import require_reference, space_of
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import mains_in
 from rtaffect.start.found import BundleFacts, Found, SoundFacts, Trouble, asks_for, asks_of_protocol, trouble_of
@@ -90,12 +89,7 @@ def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Strea
             wrong.append((blamed, in_window(error)))
     whole: Space | None = None
     try:
-        if isinstance(given, Space):
-            whole = given
-        elif given is not None:
-            whole = RegionSpace(given)
-        else:
-            whole = ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
+        whole = given if isinstance(given, Space) else space_of(given, montages, settings)
         return BundleFit(whole, whole.fit_to(montages), settings, tuple(wrong))
     except RtaffectError as error:
         return BundleFit(whole, None, settings, (*wrong, (blamed, in_window(error))))

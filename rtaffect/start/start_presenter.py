@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.present.participant_state import ScreenInfo
-from rtaffect.present.sound_state import SoundLevel
 from rtaffect.sources.boards import parse_board
 from rtaffect.start.background import FileWatch, NetworkWatch
-from rtaffect.start.choices import Choices, plan_of
+from rtaffect.start.choices import Choices
 from rtaffect.start.fit import BundleFit, fit_of, forget, people_of
 from rtaffect.start.found import DemoFacts, FolderFacts, Found, asks_for, asks_of, in_effect
 from rtaffect.start.preview import Signal
@@ -224,10 +223,6 @@ class StartPresenter:
             return glimpse(self._state.row, in_effect(self.choices, self._found), self._found)
         return self.previews.signal(self._state.row)
 
-    def loudness(self) -> tuple[SoundLevel | None, str]:
-        """Return how loud the chosen sound is now, None where none is listened to, and what is wrong with it."""
-        return self.previews.loudness()
-
     def add_board(self, text: str) -> bool:
         """Let the board that ``text`` names take part; return whether it can."""
         try:
@@ -238,10 +233,6 @@ class StartPresenter:
         self.choose(boards=tuple(dict.fromkeys((*self.choices.boards, text.strip()))))
         self.select(("board", text.strip()))
         return True
-
-    def plan_now(self) -> Any:
-        """Return the plan of the present choices; SettingsError if they make none."""
-        return plan_of(self.choices)
 
     def close(self) -> None:
         """Stop all threads and let go of all devices."""

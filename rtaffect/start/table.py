@@ -147,17 +147,15 @@ def bundle_lines(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]
     score = "" if math.isnan(manifest.scores.r_mean) else f", held-out r {manifest.scores.r_mean:.2f}"
     lines = [
         Line(f"{manifest.name}{made}, {manifest.created[:10]}{score}"),
-        Line(_rows(manifest.space, len(manifest.rows), len(manifest.channels))),
+        Line(
+            f"rows are {len(manifest.rows)} channels"
+            if manifest.space == "channels"
+            else f"{len(manifest.rows)} rows ({manifest.space}) from {len(manifest.channels)} channels"
+        ),
         Line(f"{count} sound{'' if count == 1 else 's'}: {heard}"),
         _fits(fit, persons),
     ]
     return (*lines, *_speed(choices, found))
-
-
-def _rows(space: str, rows: int, channels: int) -> str:
-    if space == "channels":
-        return f"rows are {rows} channels"
-    return f"{rows} rows ({space}) from {channels} channels"
 
 
 def _fits(fit: BundleFit, persons: tuple[StreamInfo, ...]) -> Line:
@@ -222,11 +220,9 @@ def replay_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
 def allocation_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     """Return the hash of the sealed allocation, and nothing else of it."""
     fact = found.get(asks_for(choices).allocation)
-    return (
-        (Line(f"sealed, SHA-256 {fact.sha256[:16]}\N{HORIZONTAL ELLIPSIS}"),)
-        if isinstance(fact, AllocationFacts)
-        else ()
-    )
+    if not isinstance(fact, AllocationFacts):
+        return ()
+    return (Line(f"sealed, SHA-256 {fact.sha256[:16]}\N{HORIZONTAL ELLIPSIS}"),)
 
 
 def results_lines(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> tuple[Line, ...]:
