@@ -130,4 +130,4 @@ def _steps(plan: SessionPlan, progress: Progress) -> Iterator[Feedback]:
 
 
 def _note(text: str) -> None:
-    warnings.warn(text, stacklevel=4)
+    warnings.warn(text, stacklevel=5)

@@ -209,17 +209,10 @@ def build_engine(
     bundle, against = model.bundle if model else None, analysis.against
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
     montages = {p.info.name: p.info.channels for p in people}
-    operator = None if bundle or analysis.head is None else load_operator(analysis.head)
-    whole = bundle.space if bundle else space_of(operator, montages, settings)
+    whole = bundle.space if bundle else space_of(analysis.head, montages, settings)
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
-    if against == "reference":
-        require_reference(bundle, sound.sha256 if sound else "", setting("against", "reference"))
-    if against == "group" and len(people) < 2:
-        raise SettingsError(
-            f"{setting('against', 'group')} needs at least 2 headsets, but there is {len(people)}",
-            remedy="connect another",
-        )
+    _require_partner(against, len(people), bundle, sound)
     if sound is None:
         return Engine(people, space, settings, origin)
     # A group's mean is no partner where people are compared with each of the others.
@@ -238,10 +231,20 @@ def build_engine(
     )
 
 
-def space_of(operator: Operator | None, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
+def _require_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:
+    if against == "reference":
+        require_reference(bundle, sound.sha256 if sound else "", setting("against", "reference"))
+    if against == "group" and people < 2:
+        raise SettingsError(
+            f"{setting('against', 'group')} needs at least 2 headsets, but there is {people}",
+            remedy="connect another",
+        )
+
+
+def space_of(head: Operator | Path | None, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
     """Return the space of a session without a bundle; raises MontageError if people have no channel in common."""
-    if operator is not None:
-        return RegionSpace(operator)
+    if head is not None:
+        return RegionSpace(load_operator(head) if isinstance(head, Path) else head)
     return ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
 
 

@@ -257,22 +257,21 @@ def asks_for(choices: Choices) -> Asks:
     """Return what to ask for choices, as far as they say so by themselves."""
     mode, kind = choices.mode, choices.sound_kind
     live, demo, chosen = mode == "live", mode == "demo", choices.bundle.strip()
-    file = "" if demo else {"file": choices.sound_file, "stimulus": choices.stimulus}.get(kind, "")
-    recognised = kind == "stimulus" and not (live and choices.onset_marker.strip())
-    featurizer = _path(choices.featurizer)
-    unbundled = not demo and not chosen
+    featurizer, unbundled = _path(choices.featurizer), not demo and not chosen
     by_default = Ask("bundle") if live and kind != "none" else None
+    file = {"file": choices.sound_file, "stimulus": choices.stimulus}.get(kind, "")
+    recognised = kind == "stimulus" and not (live and choices.onset_marker.strip())
     return Asks(
         out=_ask("out", choices.folder, choices.name.strip()),
         protocol=_ask("protocol", choices.protocol_file),
-        allocation=_ask("allocation", choices.allocation) if live else None,
-        settings=_ask("settings", choices.settings) if unbundled else None,
-        head=_ask("head", choices.head) if unbundled else None,
+        allocation=_ask("allocation", choices.allocation, when=live),
+        settings=_ask("settings", choices.settings, when=unbundled),
+        head=_ask("head", choices.head, when=unbundled),
         demo=Ask("demo", featurizer, ("make",) if choices.with_protocol else ()) if demo else None,
-        recording=_ask("recording", choices.recording) if mode == "replay" else None,
-        bundle=by_default if unbundled else None if demo else _ask("bundle", chosen),
-        sound=_ask("sound", file, *(("heard",) if recognised else ())),
-        featurizer=None if demo else _ask("featurizer", chosen, featurizer, choices.threads.strip() or "1"),
+        recording=_ask("recording", choices.recording, when=mode == "replay"),
+        bundle=_ask("bundle", chosen, when=not demo) or by_default,
+        sound=_ask("sound", file, *(["heard"] if recognised else []), when=not demo),
+        featurizer=_ask("featurizer", chosen, featurizer, choices.threads.strip() or "1", when=not demo),
     )
 
 
@@ -304,5 +303,5 @@ def _path(text: str) -> str:
     return str(path_of(text)) if text.strip() else ""
 
 
-def _ask(kind: AskKind, text: str, *also: str) -> Ask | None:
-    return Ask(kind, _path(text), also) if text.strip() else None
+def _ask(kind: AskKind, text: str, *also: str, when: bool = True) -> Ask | None:
+    return Ask(kind, _path(text), also) if when and text.strip() else None
