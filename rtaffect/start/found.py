@@ -149,22 +149,10 @@ Fact = (
 class Found:
     """All that is known when the choices are checked.
 
-    Attributes
-    ----------
-    streams : tuple of StreamFacts
-        On the network now.
-    searched_s : float
-        For how long the network has been asked, s.
-    devices : tuple of SoundDevice or None
-        Sound devices; None while they are being listed.
-    devices_trouble : str
-        Why they cannot be listed.
-    screens : tuple of ScreenInfo
-        The screens of this computer.
-    facts : mapping of Ask to Fact or Trouble
-        What was looked at; what is missing is still being looked at.
-    boards : mapping of str to StreamInfo or Trouble
-        Headsets without LSL that were opened to be shown: what they send, or why they could not be opened.
+    ``streams`` are those on the network, which has been asked for ``searched_s`` s. ``devices`` are the sound devices,
+    None while they are being listed, and ``devices_trouble`` says why they cannot be. ``facts`` have what was looked
+    at; what is missing is still being looked at. ``boards`` are headsets without LSL that were opened to be shown: what
+    they send, or why they could not be opened.
     """
 
     streams: tuple[StreamFacts, ...] = ()

@@ -153,17 +153,9 @@ def _join_com() -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signal:
-    """Some seconds of a stream as they are drawn.
+    """Some seconds of a stream as they are drawn, with a name per channel.
 
-    Attributes
-    ----------
-    names : tuple of str
-        One per channel.
-    traces : Traces
-    lane : float
-        Height of a lane, microvolts.
-    unit_warning : str
-        What seems to be wrong with the unit, '' for nothing.
+    ``lane`` is the height of a lane, microvolts; ``unit_warning`` what seems to be wrong with the unit, '' for nothing.
     """
 
     names: tuple[str, ...]

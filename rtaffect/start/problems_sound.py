@@ -17,7 +17,7 @@ from rtaffect.start.problem import Problem, looked
 from rtaffect.start.streams import ticked
 from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker, onset_from
-from rtaffect.stream.source import StreamHeader, StreamInfo
+from rtaffect.stream.source import StreamInfo
 
 
 def sound_problems(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
@@ -173,8 +173,10 @@ def _stream(choices: Choices, found: Found) -> Iterator[Problem]:
     try:
         query = Query.parse(choices.sound_stream)
         senders = [stream for stream in found.streams if stream.meets([query])]
-        for stream in senders:
-            _usable_sound(stream.header)
+        for header in (stream.header for stream in senders):
+            dtype = check_format(header)
+            check_rate(header.name, "audio", header.rate, None)
+            plan_audio(header.name, header.channels, dtype)
     except RtaffectError as error:
         yield Problem(where, in_window(error))
         return
@@ -182,9 +184,3 @@ def _stream(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem(where, f"No stream of sound with {query.describe()} answers: start the program that sends it")
     elif len(senders) > 1:
         yield Problem(where, f"{len(senders)} streams have the {query.describe()}: choose one by its source_id")
-
-
-def _usable_sound(stream: StreamHeader) -> None:
-    dtype = check_format(stream)
-    check_rate(stream.name, "audio", stream.rate, None)
-    plan_audio(stream.name, stream.channels, dtype)

@@ -31,20 +31,11 @@ TYPED_S: Final = 0.6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StartState:
-    """All that the window shows, but for the running previews.
+    """All that the window shows, but for the running previews, as ``choices`` and ``found`` make it.
 
-    Attributes
-    ----------
-    choices, found
-        What it is resolved from; ``real`` are the choices that take effect (:func:`rtaffect.start.found.in_effect`).
-    lines : tuple of Problem
-        What prevents the start, what is waited for, what should be known.
-    rows : tuple of StreamRow
-        The table; ``selected`` is the number of the selected line, -1 for none.
-    people : tuple of StreamInfo
-        What the session would use of the ticked streams.
-    fit : Fit
-        Whether the bundle fits them.
+    ``real`` are the choices that take effect (:func:`rtaffect.start.found.in_effect`); ``lines`` say what prevents the
+    start, what is waited for and what should be known. ``selected`` is the number of the selected line of the table,
+    -1 for none. ``people`` are what the session would use of the ticked streams, and ``fit`` whether the bundle fits.
     """
 
     choices: Choices
@@ -92,16 +83,8 @@ def suggested_name(participant: str, today: dt.date, taken: frozenset[str]) -> s
 class StartPresenter:
     """Watches network, files and sound devices, and resolves what the window shows.
 
-    Parameters
-    ----------
-    choices
-        What stands in the window at first.
-    screens
-        The screens of this computer.
-    said
-        A message that is shown until something is chosen, such as why the last session ended.
-    today
-        The present date, for the suggested name.
+    ``choices`` stand in the window at first, and ``said``, such as why the last session ended, until something is
+    chosen. ``today`` gives the present date, for the suggested name.
     """
 
     def __init__(
