@@ -13,9 +13,12 @@ from rtaffect.common.offline import offline_module
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
 COMMANDS = {
-    "demo": ("rtaffect.cli.demo", "A whole session with a synthetic participant: no hardware needed."),
-    "live": ("rtaffect.cli.live", "A session with headsets on the network and sound from a file, device or stream."),
-    "replay": ("rtaffect.cli.replay", "A recorded session (XDF) through the same code as a live one."),
+    "demo": ("rtaffect.cli.sessions:demo", "A whole session with a synthetic participant: no hardware needed."),
+    "live": (
+        "rtaffect.cli.sessions:live",
+        "A session with headsets on the network and sound from a file, device or stream.",
+    ),
+    "replay": ("rtaffect.cli.sessions:replay", "A recorded session (XDF) through the same code as a live one."),
     "start": ("rtaffect.cli.start", "The window in which a session is put together; the same as no command."),
     "protocol": ("rtaffect.cli.protocol:protocol", "Check a session's protocol, or copy the shipped ones."),
     "allocate": ("rtaffect.cli.protocol:allocate", "Draw which participant is in which arm, and seal it."),

@@ -39,15 +39,7 @@ class LslClock:
 
 
 class PacedClock:
-    """Recorded time that passes ``speed`` times as fast as real time.
-
-    Parameters
-    ----------
-    start
-        LSL time at which the clock starts, s.
-    speed
-        Recorded seconds per real second, > 0.
-    """
+    """Recorded time from ``start`` (LSL time, s) on; ``speed``, > 0, is recorded seconds per real second."""
 
     def __init__(self, start: float, speed: float = 1.0) -> None:
         self._start, self._speed = start, speed

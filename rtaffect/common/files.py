@@ -8,9 +8,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
-
-_BLOCK: Final = 1 << 20
 
 
 @contextmanager
@@ -44,9 +41,6 @@ def write_whole(path: Path, content: bytes | str) -> None:
 def sha256_of(content: bytes | str | Path) -> str:
     """Return the SHA-256, in hexadecimal, of bytes, of a text's UTF-8, or of a file, which is read piece by piece."""
     if isinstance(content, Path):
-        digest = hashlib.sha256()
         with content.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-        return digest.hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()

@@ -6,40 +6,15 @@ cingulate regions and the insula stand apart. A region is named LABEL-lh or LABE
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
 from typing import Final
 
+_SETS: Final = tomllib.loads((resources.files("rtaffect.common") / "regions.toml").read_text("utf-8"))
 #: Each lobe's labels; every label is in one lobe.
-LOBES: Final[dict[str, tuple[str, ...]]] = {
-    "frontal": (
-        "superiorfrontal", "rostralmiddlefrontal", "caudalmiddlefrontal", "parsopercularis", "parstriangularis",
-        "parsorbitalis", "lateralorbitofrontal", "medialorbitofrontal", "precentral", "paracentral", "frontalpole",
-    ),
-    "parietal": ("superiorparietal", "inferiorparietal", "supramarginal", "postcentral", "precuneus"),
-    "temporal": (
-        "superiortemporal", "middletemporal", "inferiortemporal", "bankssts", "fusiform", "transversetemporal",
-        "entorhinal", "temporalpole", "parahippocampal",
-    ),
-    "occipital": ("lateraloccipital", "lingual", "cuneus", "pericalcarine"),
-    "cingulate": ("rostralanteriorcingulate", "caudalanteriorcingulate", "posteriorcingulate", "isthmuscingulate"),
-    "insula": ("insula",),
-}  # fmt: skip
-
-#: Named sets of labels, both hemispheres; unlike lobes they overlap. ``limbic`` is what of the limbic lobe is cortex.
-GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "prefrontal": (
-        "superiorfrontal", "rostralmiddlefrontal", "caudalmiddlefrontal", "parsopercularis", "parstriangularis",
-        "parsorbitalis", "lateralorbitofrontal", "medialorbitofrontal", "frontalpole",
-    ),
-    "orbitofrontal": ("lateralorbitofrontal", "medialorbitofrontal", "parsorbitalis", "frontalpole"),
-    "sensorimotor": ("precentral", "postcentral", "paracentral"),
-    "parietal": LOBES["parietal"],
-    "temporal": LOBES["temporal"],
-    "auditory": ("transversetemporal", "superiortemporal", "bankssts"),
-    "occipital": LOBES["occipital"],
-    "limbic": (*LOBES["cingulate"], "parahippocampal", "entorhinal", "temporalpole", "insula"),
-    "cingulate": LOBES["cingulate"],
-    "insula": LOBES["insula"],
-}  # fmt: skip
+LOBES: Final[dict[str, tuple[str, ...]]] = {name: tuple(text.split()) for name, text in _SETS["lobes"].items()}
+#: Named sets of labels, both hemispheres; unlike lobes they overlap.
+GROUPS: Final[dict[str, tuple[str, ...]]] = {name: tuple(text.split()) for name, text in _SETS["groups"].items()}
 
 LABELS: Final[tuple[str, ...]] = tuple(sorted(label for labels in LOBES.values() for label in labels))
 #: The 68 regions, by label, left before right.

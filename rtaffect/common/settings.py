@@ -49,16 +49,12 @@ class SignalSettings(Frozen):
     loud_v: float = Field(75e-6, gt=0, description="A second whose standard deviation is above this is artifact, V")
 
     @model_validator(mode="after")
-    def _band_fits(self) -> SignalSettings:
+    def _fits_the_rate(self) -> SignalSettings:
         if not self.highpass_hz < self.lowpass_hz < self.rate_hz / 2:
             raise ValueError(
                 f"the band {self.highpass_hz:g} to {self.lowpass_hz:g} Hz must rise and end below half of "
                 f"rate_hz = {self.rate_hz} Hz"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _asr_fits(self) -> SignalSettings:
         if self.asr_cutoff and self.rate_hz < ASR_LEAST_HZ:
             raise ValueError(
                 f"asr_cutoff = {self.asr_cutoff:g} needs rate_hz of at least {ASR_LEAST_HZ} Hz, not {self.rate_hz}: "

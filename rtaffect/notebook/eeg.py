@@ -91,28 +91,36 @@ def observed_synchrony(
     """
     settings = settings or Settings()
     volts = _checked(eeg, rate, settings) * volts_per(unit)
-    names = _names(channels, volts.shape[2])
-    people = [
-        ArraySource(StreamInfo(f"person {i + 1}", "eeg", float(rate), names, "memory"), samples, 0.0)
-        for i, samples in enumerate(volts)
-    ]
-    rows = common_rows({person.info.name: names for person in people}, None)
-    engine = Engine(people, ChannelSpace(rows, settings.signal.average_reference), settings, 0.0)
+    engine = _engine(volts, float(rate), _names(channels, volts.shape[2]), settings)
     window = settings.synchrony.window_s
     steps = [f for f in Session(engine, InstantClock(0.0), [], threading.Event()) if f.step * STEP_S >= window]
+
+    def every(name: str) -> FloatArray:
+        return np.array([getattr(f, name) for f in steps])
+
     return ObservedSynchrony(
-        seconds=np.array([f.time for f in steps]),
-        rows=rows,
-        each=np.array([f.observed_each for f in steps]),
-        mean=np.array([f.observed for f in steps]),
-        null_low=np.array([f.null_low for f in steps]),
-        null_high=np.array([f.null_high for f in steps]),
-        overall=np.array([f.observed_mean for f in steps]),
-        overall_low=np.array([f.null_mean_low for f in steps]),
-        overall_high=np.array([f.null_mean_high for f in steps]),
+        seconds=every("time"),
+        rows=engine.space.rows,
+        each=every("observed_each"),
+        mean=every("observed"),
+        null_low=every("null_low"),
+        null_high=every("null_high"),
+        overall=every("observed_mean"),
+        overall_low=every("null_mean_low"),
+        overall_high=every("null_mean_high"),
         # That nothing is predicted was not asked.
         reasons=tuple("; ".join(r for r in f.reason.split("; ") if r != NO_SOUND) for f in steps),
     )
+
+
+def _engine(volts: FloatArray, rate: float, names: tuple[str, ...], settings: Settings) -> Engine:
+    """Return what observes people (people, time, channels), V."""
+    people = [
+        ArraySource(StreamInfo(f"person {i + 1}", "eeg", rate, names, "memory"), samples, 0.0)
+        for i, samples in enumerate(volts)
+    ]
+    rows = common_rows({person.info.name: names for person in people}, None)
+    return Engine(people, ChannelSpace(rows, settings.signal.average_reference), settings, 0.0)
 
 
 def _checked(eeg: ArrayLike, rate: float, settings: Settings) -> FloatArray:

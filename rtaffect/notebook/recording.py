@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -15,11 +15,10 @@ from rtaffect.common.errors import RecordingError, SettingsError
 from rtaffect.common.settings import first_problem
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.recipe import prepare
 from rtaffect.run.running import RunningSession
 from rtaffect.run.session_record import SessionRecord
-
-Progress = Callable[[str], None]
 
 
 def replay(
@@ -114,8 +113,8 @@ def _plan(path: str | Path, parts: Mapping[str, Mapping[str, object]]) -> Sessio
 def _steps(plan: SessionPlan, progress: Progress) -> Iterator[Feedback]:
     """Yield the steps of a replay; the recording is read before the first is asked for."""
     cleanup = ExitStack()
-    run, sources = prepare(plan, cleanup, progress, _note)
-    running = RunningSession(run, SessionRecord(run, None, None), threading.Event(), cleanup)
+    run = prepare(plan, cleanup, progress, _note)
+    running = RunningSession(run, SessionRecord(run, None), threading.Event(), cleanup)
 
     def steps() -> Iterator[Feedback]:
         number = 0
@@ -124,11 +123,11 @@ def _steps(plan: SessionPlan, progress: Progress) -> Iterator[Feedback]:
             for feedback in running.session():
                 number += 1
                 yield feedback
-        if said := sources.ended(number):
+        if said := run.sources.ended(number):
             raise RecordingError(said)
 
     return steps()
 
 
 def _note(text: str) -> None:
-    warnings.warn(text, stacklevel=4)
+    warnings.warn(text, stacklevel=5)

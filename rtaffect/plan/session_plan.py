@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.common.settings import first_problem
+from rtaffect.common.settings import Frozen, first_problem
 from rtaffect.plan.setting import MODES, DefinedSetting, Mode, Setting, settings_of
 
 
@@ -20,11 +21,7 @@ def is_code(text: str) -> bool:
     return text.isascii() and text.isalnum()
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EegPlan(_Frozen):
+class EegPlan(Frozen):
     """Which headsets, and what replaces their own description."""
 
     streams: Annotated[tuple[str, ...], Setting("eeg", "&EEG streams", metavar="QUERY", multiple=True)] = Field(
@@ -54,7 +51,7 @@ class EegPlan(_Frozen):
     )
 
 
-class SoundPlan(_Frozen):
+class SoundPlan(Frozen):
     """What people hear. At most one of ``file``, ``device`` and ``stream``; a protocol brings its own files."""
 
     file: Annotated[
@@ -117,7 +114,7 @@ class SoundPlan(_Frozen):
     )
 
 
-class AnalysisPlan(_Frozen):
+class AnalysisPlan(Frozen):
     """What is predicted with and compared against."""
 
     bundle: Annotated[Path | None, Setting("bundle", "&Bundle")] = Field(
@@ -144,7 +141,7 @@ class AnalysisPlan(_Frozen):
     )
 
 
-class ProtocolPlan(_Frozen):
+class ProtocolPlan(Frozen):
     """The protocol, and whose feedback the participant gets."""
 
     file: Annotated[Path | None, Setting("protocol", "&Protocol", "protocol", modes=("live",))] = Field(
@@ -164,7 +161,7 @@ class ProtocolPlan(_Frozen):
     )
 
 
-class ResultsPlan(_Frozen):
+class ResultsPlan(Frozen):
     """Where the results go and when the session ends."""
 
     out: Annotated[Path | None, Setting("out", "&Folder", "folder", modes=MODES)] = Field(
@@ -188,7 +185,7 @@ class ResultsPlan(_Frozen):
     ] = Field(True, description="Offer the feedback to other programs over LSL")
 
 
-class SessionPlan(_Frozen):
+class SessionPlan(Frozen):
     """All choices of a session.
 
     Paths in a file are relative to that file's folder; in memory they are as given on the command line, or absolute.
@@ -259,7 +256,7 @@ def plan_toml(plan: SessionPlan, folder: Path) -> dict[str, Any]:
 
     content = plan.model_dump(exclude_defaults=True)
     plain: dict[str, Any] = _map_paths(content, relative)
-    return {"format": plan.format, "mode": plan.mode, **_without_none(plain)}
+    return {"format": plan.format, "mode": plan.mode, **without_none(plain)}
 
 
 def write_plan(plan: SessionPlan, path: Path) -> None:
@@ -284,10 +281,13 @@ def _map_paths(value: Any, change: Any) -> Any:
     return value
 
 
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(each) for key, each in value.items() if each is not None}
-    return list(value) if isinstance(value, tuple) else value
+def without_none(value: Any) -> Any:
+    """Return a value of TOML's types, which has no None."""
+    if isinstance(value, Mapping):
+        return {str(key): without_none(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list | tuple):
+        return [without_none(each) for each in value if each is not None]
+    return value
 
 
 def parse_speed(text: str) -> float | None:

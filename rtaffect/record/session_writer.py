@@ -21,7 +21,7 @@ from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.files import write_whole
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_folder import PROTOCOL_FILE, SESSION_FILE, STIMULI
-from rtaffect.plan.session_plan import SessionPlan, plan_toml
+from rtaffect.plan.session_plan import SessionPlan, plan_toml, without_none
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.table import (
@@ -172,7 +172,7 @@ class SessionWriter:
         )
 
     def _write_plan(self) -> None:
-        content = plan_toml(self._plan, self.folder) | {"ran": _without_none(self._ran)}
+        content = plan_toml(self._plan, self.folder) | {"ran": without_none(self._ran)}
         write_whole(self.folder / SESSION_FILE, tomli_w.dumps(content))
 
 
@@ -196,14 +196,6 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _without_none(each) for key, each in value.items() if each is not None}
-    if isinstance(value, list | tuple):
-        return [_without_none(each) for each in value if each is not None]
-    return value
 
 
 def _now() -> str:

@@ -16,6 +16,7 @@ from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.engine import Engine
+from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
@@ -23,6 +24,7 @@ from rtaffect.predicted.featurizer import (
     ALL_CORES,
     DEFAULT_MODEL,
     Featurizer,
+    Progress,
     cache_root,
     default_featurizer,
     featurizer_for,
@@ -34,7 +36,6 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
-Progress = Callable[[str], None]
 #: From a space and a number of samples to a person's standardised response (samples, M * k) to a whole sound.
 OwnResponse = Callable[[Space, int], NDArray[np.float64]]
 
@@ -93,19 +94,6 @@ def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int
     return featurizer_for(path, threads, progress)
 
 
-def load_session_model(has_sound: bool, analysis: AnalysisPlan, progress: Progress) -> Model | None:
-    """Return the model of a session, None where there is neither sound to predict from nor a bundle asked for."""
-    if not has_sound and analysis.bundle is None:
-        return None
-    return load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
-
-
-def banner_of(model: Model | None) -> str | None:
-    """Return what the window must say at all times of a session's predictions."""
-    synthetic = model is not None and model.bundle.manifest.synthetic
-    return "predictions from a synthetic bundle: a demonstration" if synthetic else None
-
-
 def describe_session(
     command: str, plan: SessionPlan, engine: Engine, model: Model | None, protocol: Protocol | None = None
 ) -> dict[str, object]:
@@ -127,7 +115,7 @@ def describe_session(
     }
 
 
-def describe_headset(source: Source, stream: str = "", kind: str = "", unit: str = "") -> dict[str, object]:
+def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[str, object]:
     """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
     i = source.info
     return {
@@ -139,7 +127,6 @@ def describe_headset(source: Source, stream: str = "", kind: str = "", unit: str
         "origin": i.origin,
         "rate": i.rate,
         "channels": list(i.channels),
-        "unit": unit or None,
     }
 
 
@@ -222,16 +209,10 @@ def build_engine(
     bundle, against = model.bundle if model else None, analysis.against
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
     montages = {p.info.name: p.info.channels for p in people}
-    whole = bundle.space if bundle else _space(analysis, montages, settings)
+    whole = bundle.space if bundle else space_of(analysis.head, montages, settings)
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
-    if against == "reference":
-        require_reference(bundle, sound.sha256 if sound else "", setting("against", "reference"))
-    if against == "group" and len(people) < 2:
-        raise SettingsError(
-            f"{setting('against', 'group')} needs at least 2 headsets, but there is {len(people)}",
-            remedy="connect another",
-        )
+    _require_partner(against, len(people), bundle, sound)
     if sound is None:
         return Engine(people, space, settings, origin)
     # A group's mean is no partner where people are compared with each of the others.
@@ -250,10 +231,20 @@ def build_engine(
     )
 
 
-def _space(analysis: AnalysisPlan, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
-    """Return the space of a session without a bundle."""
-    if analysis.head is not None:
-        return RegionSpace(load_operator(analysis.head))
+def _require_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:
+    if against == "reference":
+        require_reference(bundle, sound.sha256 if sound else "", setting("against", "reference"))
+    if against == "group" and people < 2:
+        raise SettingsError(
+            f"{setting('against', 'group')} needs at least 2 headsets, but there is {people}",
+            remedy="connect another",
+        )
+
+
+def space_of(head: Operator | Path | None, montages: Mapping[str, Sequence[str]], settings: Settings) -> Space:
+    """Return the space of a session without a bundle; raises MontageError if people have no channel in common."""
+    if head is not None:
+        return RegionSpace(load_operator(head) if isinstance(head, Path) else head)
     return ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
 
 

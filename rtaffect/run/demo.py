@@ -15,13 +15,13 @@ from rtaffect.common.clock import Clock, InstantClock, LslClock
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import Sound, demo_folder, describe_headset
-from rtaffect.run.prepared import ProtocolSetup
-from rtaffect.run.programme import Programme
-from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.run.assemble import demo_folder, describe_headset
+from rtaffect.run.programme import Programme, SessionSound
+from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.headset import SimulatedHeadset
@@ -31,7 +31,6 @@ from rtaffect.sources.recorded import ArraySource
 from rtaffect.sources.selection import Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.stream.source import StreamInfo
-from rtaffect.timelock.stimulus import KnownOnset
 
 BANNER: Final = "synthetic participant, bundle from a synthetic cohort: a demonstration, not a person"
 #: The demo's own protocol, in its folder.
@@ -83,16 +82,12 @@ class DemoSources(SessionSources):
         self.people = [person]
         if self.recorder is not None:
             self.recorder.record(person)
-        origin, file = onset + LEAD_S, self.file
-        if file is not None:
-            file.onset = origin
-            sound = Sound.known(file, file.info.source_id, KnownOnset(0.0))
-        else:
-            assert self.setup.programme is not None
-            sound = self.setup.programme.sound
+        origin, own = onset + LEAD_S, self.file is None
+        sound = SessionSound(self.file, programme=self.setup.programme).sound(origin)
+        assert sound is not None
         about: dict[str, object] = {
-            "sound": {"kind": "protocol" if file is None else "file", "name": sound.source.info.name},
-            "locked_by": "the protocol" if file is None else "playing it",
+            "sound": {"kind": "protocol" if own else "file", "name": sound.source.info.name},
+            "locked_by": "the protocol" if own else "playing it",
             "eeg": [describe_headset(person)],
         }
         return Beginning(origin, clock, sound, about)

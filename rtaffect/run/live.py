@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +16,14 @@ from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import SoundPlayer
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import EegPlan, SessionPlan
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, describe_headset, require_reference
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
-from rtaffect.run.prepared import ProtocolSetup
 from rtaffect.run.programme import Programme
-from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.boards import open_board, parse_board
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
@@ -40,13 +40,8 @@ _LATE_S: Final = 0.01
 _OWN: Final = "rtaffect-"
 
 
-@dataclass(frozen=True, slots=True)
-class _Headset:
-    """A headset, and what its stream or board is called."""
-
-    source: Source
-    stream: str
-    kind: str
+#: A headset, the name of its stream or board, and its type.
+_Headset = tuple[Source, str, str]
 
 
 @dataclass(kw_only=True)
@@ -65,24 +60,24 @@ class LiveSources(SessionSources):
         setup = _setup(plan)
         progress("looking for streams")
         headsets = _headsets(plan.eeg)
+        people = [source for source, _, _ in headsets]
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme)
         markers = _all_markers(heard.markers)
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
-            for source in (*(h.source for h in headsets), heard.captured, *markers):
+            for source in (*people, heard.captured, *markers):
                 if source is not None:
                     recorder.record(source)  # type: ignore[arg-type]  # every live source has a header and a tap
-        known = heard.path is not None and heard.file is not None
         return cls(
             plan=plan,
             analysis=plan.analysis,
             title=setup.protocol.name if setup.protocol else "rtaffect live",
-            people=[h.source for h in headsets],
+            people=people,
             hears=heard.source is not None,
             setup=setup,
             recorder=recorder,
             markers=markers,
-            stimuli={heard.path: heard.file.info.source_id} if known and heard.path and heard.file else {},
+            stimuli=heard.stimuli,
             headsets=headsets,
             heard=heard,
         )
@@ -117,7 +112,7 @@ class LiveSources(SessionSources):
             self.player = SoundPlayer.open(sound.file, device_of(sound.speaker))
         clock = LslClock()
         origin = clock.now() + _WARNING_S
-        eeg = [describe_headset(h.source, h.stream, h.kind) for h in self.headsets]
+        eeg = [describe_headset(*headset) for headset in self.headsets]
         return Beginning(origin, clock, self.heard.sound(origin), self.heard.describe() | {"eeg": eeg})
 
     def play(self, origin: float, cleanup: ExitStack, note: Callable[[str], None]) -> None:
@@ -168,11 +163,11 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
     names = distinct_names([(s.header.name, s.header.source_id) for s in found] + [(a.name, a.text) for a in addresses])
     channels = eeg.channels or None
     streams = [
-        _Headset(LslSource(s, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), s.header.name, s.header.type)
+        (LslSource(s, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), s.header.name, s.header.type)
         for s, name in zip(found, names, strict=False)
     ]
     boards = [
-        _Headset(open_board(a, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
+        (open_board(a, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
         for a, name in zip(addresses, names[len(found) :], strict=True)
     ]
     return [*streams, *boards]
@@ -184,11 +179,8 @@ def _all_markers(chosen: LslMarkers | None) -> list[LslMarkers]:
     time.sleep(_MARKERS_S)
     known = {markers.header.uid for markers in found}
     for stream in network.streams():
-        if stream.header.uid in known or stream.header.name.startswith(_OWN):
-            continue
-        if ANY_MARKERS.matches(stream.header):
-            try:
+        header = stream.header
+        if ANY_MARKERS.matches(header) and header.uid not in known and not header.name.startswith(_OWN):
+            with suppress(StreamError):
                 found.append(LslMarkers(stream))
-            except StreamError:
-                continue
     return found

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SoundPlan
-from rtaffect.run.assemble import Sound
-from rtaffect.run.programme import Programme
+from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
@@ -16,9 +14,6 @@ from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.stream.markers import onset_so_far
-from rtaffect.stream.source import Source
-from rtaffect.timelock.alignment import Aligner
-from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, SoundOnset, TimeLock
 
 _AUDIO, _MIC, _STREAM = setting("audio"), setting("mic"), setting("audio-stream")
 _STIMULUS, _MARKER = setting("stimulus", metavar="FILE"), setting("onset-marker", metavar="TEXT")
@@ -63,33 +58,22 @@ def check_sound(sound: SoundPlan) -> None:
         )
 
 
-class LiveSound:
-    """The sound of a session, and the stimulus if it is known, before the session's zero is.
+class LiveSound(SessionSound):
+    """The sound of a live session, as the ``plan`` that :func:`check_sound` lets pass and the ``programme`` say.
 
-    Parameters
-    ----------
-    plan
-        What people hear.
-    wait
-        How long to look for streams, s.
-    cleanup
-        Ends listening for markers, which begins at once.
-    programme
-        What the protocol plays; None where it plays nothing.
+    Streams have ``wait`` s to answer; ``cleanup`` ends listening for markers, which begins at once.
 
     Raises
     ------
     SettingsError
-        If these do not go together.
+        If both the protocol and the plan have sounds.
     SoundError, StreamError
         If something is not there or cannot be used.
 
     Attributes
     ----------
-    file : SoundFileSource or None
-        The known stimulus.
-    source : Source or None
-        What the session hears: a sound device, a stream, or else the file or the protocol's sounds.
+    stimuli : dict of Path to str
+        The known stimulus, whoever plays it, and its hash.
     captured : SoundCardSource, LslSource or None
         What is listened to.
     markers : LslMarkers or None
@@ -97,55 +81,28 @@ class LiveSound:
     """
 
     def __init__(self, plan: SoundPlan, wait: float, cleanup: ExitStack, programme: Programme | None = None) -> None:
-        check_sound(plan)
         path = plan.file if plan.file is not None else plan.stimulus
         if programme is not None and path is not None:
             raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
-        self._plan, self._programme = plan, programme
-        self.file = SoundFileSource.open(path) if path is not None else None
-        self.captured = _captured(plan, wait)
-        played: Source | None = programme.source if programme is not None else self.file
-        self.source: Source | None = self.captured or played
+        file = SoundFileSource.open(path) if path is not None else None
+        self._plan, self.captured = plan, _captured(plan, wait)
         self.markers = _markers(plan, wait, cleanup)
-        aligned = self.file is not None and self.captured is not None and self.markers is None
-        self._aligner = Aligner(self.file.sound) if self.file is not None and aligned else None
-
-    @property
-    def path(self) -> Path | None:
-        """The file that people hear, whoever plays it."""
-        return self._plan.file if self._plan.file is not None else self._plan.stimulus
-
-    def sound(self, origin: float) -> Sound | None:
-        """Return the sound of the session whose zero is ``origin``, s on the LSL clock."""
-        if self.source is None:
-            return None
-        if self._programme is not None:
-            return Sound(self.source, self._programme.stimuli, self._programme.lock)
-        if self.file is None:
-            return Sound(self.source)
-        return Sound.known(self.source, self.file.info.source_id, self._lock(self.file, origin))
-
-    def _lock(self, file: SoundFileSource, origin: float) -> TimeLock:
-        if self._aligner is not None:
-            return SoundOnset(self._aligner)
-        if self.markers is not None and self._plan.onset_marker is not None:
-            placed = file if self.source is file else None
-            return MarkerOnset(self.markers, self._plan.onset_marker, origin, placed)
-        file.onset = origin
-        return KnownOnset(0.0)
+        self.stimuli = {path: file.info.source_id} if path is not None and file is not None else {}
+        marker = (self.markers, plan.onset_marker) if self.markers is not None and plan.onset_marker else None
+        super().__init__(file, self.captured, marker, programme)
 
     def describe(self) -> dict[str, object]:
         """Return what ``session.toml`` says of what was heard."""
         plan, captured = self._plan, self.captured
         kind = "device" if plan.device is not None else "stream" if plan.stream is not None else "none"
         if captured is None and self.source is not None:
-            kind = "protocol" if self._programme is not None else "file"
+            kind = "protocol" if self.programme is not None else "file"
         info = self.source.info if self.source is not None else None
         sound = {"kind": kind, "name": info.name if info else None, "source_id": info.source_id if info else None}
         return {"sound": sound, "locked_by": self._locked_by()}
 
     def _locked_by(self) -> str | None:
-        if self._programme is not None:
+        if self.programme is not None:
             return "the protocol"
         if self.file is None:
             return None

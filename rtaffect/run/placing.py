@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import standardise
 from rtaffect.plan.session_plan import EegPlan, SoundPlan
 from rtaffect.run.assemble import Model, OwnResponse, Sound
+from rtaffect.run.programme import SessionSound
 from rtaffect.sources.selection import ANY_MARKERS, Query, queries_of
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.stream.audio import SAMPLE_RATE
 from rtaffect.stream.markers import onset_from
-from rtaffect.timelock.alignment import Aligner
-from rtaffect.timelock.stimulus import KnownOnset, SoundOnset
+from rtaffect.timelock.stimulus import KnownOnset
 
 _AUDIO, _START = setting("audio"), setting("audio-start")
 _STIMULUS, _MARKER = setting("stimulus"), setting("onset-marker")
@@ -31,100 +32,91 @@ _STIMULUS, _MARKER = setting("stimulus"), setting("onset-marker")
 class Placed:
     """The session's zero, s on the recording's clock, its sound, and what ``session.toml`` says of it.
 
-    ``onset`` is when a sound file began, s on the recording's clock; ``path`` that file.
+    ``stimuli`` has the hash of a known sound by its file; ``onset`` is when a sound file began, s on the recording's
+    clock.
     """
 
     origin: float
     sound: Sound | None
     about: dict[str, object]
+    stimuli: Mapping[Path, str] = field(default_factory=dict)
     onset: float = math.nan
-    path: Path | None = None
 
 
-class Placing:
-    """Places the session and its sound in a recording.
+def place(recorded: XdfRecording, said: SoundPlan) -> Placed:
+    """Return where a session and its sound are in a recording.
 
     Raises
     ------
     SettingsError
-        If what is said of the sound does not go together.
+        If what is said of the sound does not go together, or with the recording.
+    SoundError, StreamError
+        If the file or its marker cannot be used.
     """
+    _check(said)
+    if said.file is not None:
+        return _place_file(recorded, said, said.file)
+    source, stimulus = recorded.audio_source(), said.stimulus
+    if source is None and stimulus is not None:
+        raise SettingsError(
+            f"{setting('stimulus', stimulus)} is to be found in the recorded sound, but the recording has none; "
+            f"give it as {_AUDIO}, with {_START} or {_MARKER}"
+        )
+    if source is None:
+        return Placed(recorded.start, None, {"sound": {"kind": "none"}})
+    file = SoundFileSource.open(stimulus) if stimulus is not None else None
+    about: dict[str, object] = {"sound": {"kind": "stream", "name": source.info.name}}
+    if file is not None:
+        about["locked_by"] = "sound"
+    stimuli = {stimulus: file.info.source_id} if stimulus is not None and file is not None else {}
+    return Placed(recorded.start, SessionSound(file, source).sound(recorded.start), about, stimuli)
 
-    def __init__(self, said: SoundPlan) -> None:
-        audio, marker = setting("audio", metavar="FILE"), setting("onset-marker", metavar="TEXT")
-        if said.in_reference and said.file is None:
-            raise SettingsError(
-                f"{setting('in-reference')} leaves the person out of the reference for {audio}",
-                remedy="give that file, too",
-                field="audio",
-            )
-        if said.stimulus is not None and said.file is not None:
-            raise SettingsError(
-                f"{_STIMULUS} and {_AUDIO} exclude each other: give {_AUDIO} where it is known when the file began, "
-                f"{_STIMULUS} where it is to be found in the recorded sound"
-            )
-        if said.onset_marker is not None and (said.file is None or said.start is not None):
-            raise SettingsError(
-                f"{_MARKER} says when {audio} began: give that file, too, and no {_START}", field="audio"
-            )
-        if said.onset_marker is None and said.markers is not None:
-            raise SettingsError(
-                f"{setting('markers')} is where {marker} comes from", remedy="give that text, too", field="onset-marker"
-            )
-        self._said = said
 
-    def place(self, recorded: XdfRecording) -> Placed:
-        """Return where they are; raises SettingsError, SoundError or StreamError if that cannot be told."""
-        if self._said.file is not None:
-            return self._with_file(recorded, self._said.file)
-        start, source, stimulus = recorded.start, recorded.audio_source(), self._said.stimulus
-        if stimulus is None:
-            if source is None:
-                return Placed(start, None, {"sound": {"kind": "none"}})
-            return Placed(start, Sound(source), {"sound": {"kind": "stream", "name": source.info.name}})
-        if source is None:
-            raise SettingsError(
-                f"{setting('stimulus', stimulus)} is to be found in the recorded sound, but the recording has none; "
-                f"give it as {_AUDIO}, with {_START} or {_MARKER}"
-            )
-        file = SoundFileSource.open(stimulus)
-        sound = Sound.known(source, file.info.source_id, SoundOnset(Aligner(file.sound)))
-        about: dict[str, object] = {"sound": {"kind": "stream", "name": source.info.name}, "locked_by": "sound"}
-        return Placed(start, sound, about, path=stimulus)
+def _check(said: SoundPlan) -> None:
+    audio, marker = setting("audio", metavar="FILE"), setting("onset-marker", metavar="TEXT")
+    if said.in_reference and said.file is None:
+        raise SettingsError(
+            f"{setting('in-reference')} leaves the person out of the reference for {audio}",
+            remedy="give that file, too",
+            field="audio",
+        )
+    if said.stimulus is not None and said.file is not None:
+        raise SettingsError(
+            f"{_STIMULUS} and {_AUDIO} exclude each other: give {_AUDIO} where it is known when the file began, "
+            f"{_STIMULUS} where it is to be found in the recorded sound"
+        )
+    if said.onset_marker is not None and (said.file is None or said.start is not None):
+        raise SettingsError(f"{_MARKER} says when {audio} began: give that file, too, and no {_START}", field="audio")
+    if said.onset_marker is None and said.markers is not None:
+        raise SettingsError(
+            f"{setting('markers')} is where {marker} comes from", remedy="give that text, too", field="onset-marker"
+        )
 
-    def _with_file(self, recorded: XdfRecording, audio: Path) -> Placed:
-        """Place a sound file of known onset.
 
-        The origin lies a whole number of steps before the onset of the file, so that the steps divide the sound as
-        calibration did, and at most one step before the recording's first sample.
-        """
-        start, length = recorded.start, recorded.end - recorded.start
-        begun = self._start_in(recorded)
-        file, lead = SoundFileSource.open(audio, start + begun), math.ceil(begun)
-        if not -len(file.sound) / SAMPLE_RATE < begun < length:
-            raise SettingsError(
-                f"{self._said_by} {begun:g} puts the sound ({file.duration_s:.1f} s) outside the recording "
-                f"(0 to {length:.1f} s); give the seconds from the recording's start to the sound's"
-            )
-        about: dict[str, object] = {
-            "sound": {"kind": "file", "name": audio.name, "start": begun},
-            "locked_by": at_terminal(self._said_by),
-        }
-        sound = Sound.known(file, file.info.source_id, KnownOnset(float(lead)))
-        return Placed(start + begun - lead, sound, about, start + begun, audio)
+def _place_file(recorded: XdfRecording, said: SoundPlan, audio: Path) -> Placed:
+    """Place a sound file of known onset.
 
-    def _start_in(self, recorded: XdfRecording) -> float:
-        """Return when the file began, s after the recording's start."""
-        said = self._said
-        if said.onset_marker is None:
-            return said.start or 0.0
+    The origin lies a whole number of steps before the onset of the file, so that the steps divide the sound as
+    calibration did, and at most one step before the recording's first sample.
+    """
+    start, length = recorded.start, recorded.end - recorded.start
+    begun, said_by = said.start or 0.0, _START
+    if said.onset_marker is not None:
         query = ANY_MARKERS if said.markers is None else Query.parse(said.markers)
-        return onset_from(recorded.markers(query), said.onset_marker) - recorded.start
-
-    @property
-    def _said_by(self) -> str:
-        """What says when the file began, in words."""
-        return _START if self._said.onset_marker is None else f"marker {self._said.onset_marker!r}"
+        begun = onset_from(recorded.markers(query), said.onset_marker) - start
+        said_by = f"marker {said.onset_marker!r}"
+    file, lead = SoundFileSource.open(audio, start + begun), math.ceil(begun)
+    if not -len(file.sound) / SAMPLE_RATE < begun < length:
+        raise SettingsError(
+            f"{said_by} {begun:g} puts the sound ({file.duration_s:.1f} s) outside the recording "
+            f"(0 to {length:.1f} s); give the seconds from the recording's start to the sound's"
+        )
+    about: dict[str, object] = {
+        "sound": {"kind": "file", "name": audio.name, "start": begun},
+        "locked_by": at_terminal(said_by),
+    }
+    sound = Sound.known(file, file.info.source_id, KnownOnset(float(lead)))
+    return Placed(start + begun - lead, sound, about, {audio: sound.sha256}, start + begun)
 
 
 def own_response(recorded: XdfRecording, eeg: EegPlan, people: int, placed: Placed, model: Model | None) -> OwnResponse:

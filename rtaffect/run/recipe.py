@@ -8,12 +8,11 @@ from contextlib import ExitStack
 from rich.console import Console
 
 from rtaffect.plan.session_plan import SessionPlan
-from rtaffect.predicted.featurizer import TOO_SLOW_S
+from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.reading import check_rows
-from rtaffect.run.assemble import Model, banner_of, build_engine, describe_session, load_session_model
-from rtaffect.run.prepared import Run
+from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
 from rtaffect.run.running import WindowRunner, run_session
-from rtaffect.run.session_sources import Progress, SessionSources
+from rtaffect.run.session_sources import Run, SessionSources
 
 
 def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
@@ -34,9 +33,9 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
 
     with ExitStack() as cleanup:
         with console.status("getting ready") as status:
-            run, sources = prepare(plan, cleanup, status.update, note, cost)
-        sources.play(run.engine.origin, cleanup, note)
-        if said := sources.ended(run_session(run, console, show)):
+            run = prepare(plan, cleanup, status.update, note, cost)
+        run.sources.play(run.engine.origin, cleanup, note)
+        if said := run.sources.ended(run_session(run, console, show)):
             console.print(said, style="yellow", highlight=False)
 
 
@@ -46,21 +45,11 @@ def prepare(
     progress: Progress,
     note: Callable[[str], None],
     cost: Callable[[Model], None] = lambda _: None,
-) -> tuple[Run, SessionSources]:
-    """Return a session that is ready to run, and what it is made of.
+) -> Run:
+    """Return a session that is ready to run.
 
-    Parameters
-    ----------
-    plan
-        What was asked for.
-    cleanup
-        Lets go of what was opened.
-    progress
-        Told what is being done.
-    note
-        Told what the operator should know.
-    cost
-        Given the model, whose cost is measured.
+    ``cleanup`` lets go of what was opened. ``progress`` is told what is being done, and ``note`` what the operator
+    should know; ``cost`` is given the model, whose cost is measured.
 
     Raises
     ------
@@ -68,34 +57,24 @@ def prepare(
         If it cannot run.
     """
     sources = _open(plan, cleanup, progress)
-    model = load_session_model(sources.hears, sources.analysis, progress)
+    analysis, model = sources.analysis, None
+    if sources.hears or analysis.bundle is not None:
+        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
     for text in (*sources.notes, *sources.check(model)):
         note(text)
     if model is not None:
         cost(model)
     own = sources.own_response(model)
     begun = sources.begin(cleanup, progress)
-    engine = build_engine(
-        sources.people, begun.origin, sound=begun.sound, model=model, analysis=sources.analysis, own=own
-    )
+    engine = build_engine(sources.people, begun.origin, sound=begun.sound, model=model, analysis=analysis, own=own)
     protocol = sources.setup.protocol
     if protocol is not None:
         check_rows(protocol, engine.space.rows)
     ran = describe_session(plan.mode, sources.described or sources.plan, engine, model, protocol)
-    run = Run(
-        engine,
-        begun.clock,
-        sources.plan,
-        sources.title,
-        sources.banner or banner_of(model),
-        ran | begun.about,
-        sources.setup,
-        sources.recorder,
-        sources.markers,
-        sources.stimuli,
-        sources.steps,
-    )
-    return run, sources
+    banner = sources.banner
+    if banner is None and model is not None and model.bundle.manifest.synthetic:
+        banner = "predictions from a synthetic bundle: a demonstration"
+    return Run(engine, begun.clock, sources, banner, ran | begun.about)
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

@@ -11,9 +11,10 @@ from typing import Self
 from rtaffect.common.clock import clock_of
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SessionPlan, parse_speed
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
-from rtaffect.run.placing import Placed, Placing, own_response
-from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.run.placing import Placed, own_response, place
+from rtaffect.run.session_sources import Beginning, SessionSources
 from rtaffect.sources.selection import queries_of
 from rtaffect.sources.xdf import XdfRecording
 
@@ -36,8 +37,7 @@ class RecordingReplay(SessionSources):
         progress("reading the recording")
         recorded = XdfRecording.open(path)
         people = recorded.eeg_sources(queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
-        placed = Placing(plan.sound).place(recorded)
-        known = placed.path is not None and placed.sound is not None
+        placed = place(recorded, plan.sound)
         return cls(
             plan=plan,
             analysis=plan.analysis,
@@ -45,7 +45,7 @@ class RecordingReplay(SessionSources):
             people=people,
             hears=placed.sound is not None,
             notes=recorded.warnings,
-            stimuli={placed.path: placed.sound.sha256} if known and placed.path and placed.sound else {},
+            stimuli=placed.stimuli,
             path=path,
             recorded=recorded,
             placed=placed,

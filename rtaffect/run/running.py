@@ -27,9 +27,9 @@ from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
-from rtaffect.run.prepared import ProtocolSetup, Run
 from rtaffect.run.programme import Programme
 from rtaffect.run.session_record import SessionRecord
+from rtaffect.run.session_sources import ProtocolSetup, Run
 from rtaffect.run.stage import Stage
 
 
@@ -55,16 +55,16 @@ def run_session(run: Run, console: Console, show: WindowRunner) -> int:
     RtaffectError
         If the session could not go on; what was found until then is on disk.
     """
-    headless = run.plan.results.headless
+    headless = run.sources.plan.results.headless
     if not headless and not has_screen():
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
     if headless:
-        _require_no_operator(run.setup)
+        _require_no_operator(run.sources.setup)
     stop, outcome = threading.Event(), "failed"
     with ExitStack() as cleanup:
         record = SessionRecord.open(run, cleanup, console)
-        for markers in run.markers:
+        for markers in run.sources.markers:
             cleanup.callback(markers.stop)
             markers.start()
         running = RunningSession(run, record, stop, cleanup)
@@ -88,23 +88,12 @@ def _require_no_operator(setup: ProtocolSetup) -> None:
 
 
 class RunningSession:
-    """All that takes part in a session while it runs.
-
-    Parameters
-    ----------
-    run
-        What is to run.
-    record
-        What is written of it.
-    stop
-        Ends it.
-    cleanup
-        Ends outlets, player and tone.
-    """
+    """All that takes part in a session while it runs; ``stop`` ends it, ``cleanup`` its outlets, player and tone."""
 
     def __init__(self, run: Run, record: SessionRecord, stop: threading.Event, cleanup: ExitStack) -> None:
         self.run, self.record, self.stop = run, record, stop
-        setup, engine = run.setup, run.engine
+        self.plan, self.setup = run.sources.plan, run.sources.setup
+        setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
         conductor = Conductor(protocol, setup.arm, engine.settings.synchrony.window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
@@ -112,7 +101,7 @@ class RunningSession:
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [record.protocol_step, self.participant.add]
         on_event: list[Callable[[SessionEvent], None]] = [record.event]
         self.sinks: list[Sink] = [record.feedback]
-        if run.plan.results.outlet and run.plan.mode != "replay":
+        if self.plan.results.outlet and self.plan.mode != "replay":
             self._offer(on_event, cleanup)
         self.tone = self._tone(protocol)
         if self.tone is not None:
@@ -141,7 +130,7 @@ class RunningSession:
             "bundle": ran.get("bundle"),
             "bundle_sha256": ran.get("bundle_sha256"),
             "window_s": self.run.engine.settings.synchrony.window_s,
-            "mode": self.run.plan.mode,
+            "mode": self.plan.mode,
         }
         feedback = FeedbackOutlet(self.run.engine.space, about=about, session=session)
         markers = MarkerOutlet(about=about, session=session)
@@ -157,35 +146,34 @@ class RunningSession:
 
     def _tone(self, protocol: SessionProtocol) -> Tone | None:
         """Return the tone, where that is the feedback; a replay is silent."""
-        if protocol.feedback.show != "tone" or self.run.plan.mode == "replay":
+        if protocol.feedback.show != "tone" or self.plan.mode == "replay":
             return None
         if not any(block.kind == "feedback" for block in protocol.blocks):
             return None
-        return Tone(self.run.plan.protocol.tone_device)
+        return Tone(self.plan.protocol.tone_device)
 
     def session(self, *shown: Sink) -> Session:
         """Return what turns the engine."""
-        run = self.run
+        steps = self.run.sources.steps
         return Session(
-            run.engine,
-            run.clock,
+            self.run.engine,
+            self.run.clock,
             [*self.sinks, *shown, self.stage],
             self.stop,
-            min(filter(None, (run.steps, run.plan.results.seconds)), default=None),
-            outlast=run.steps is not None,
+            min(filter(None, (steps, self.plan.results.seconds)), default=None),
+            outlast=steps is not None,
         )
 
     def work(self, *shown: Sink) -> tuple[int, str]:
         """Run to the end and return the number of steps and how it ended."""
-        run, engine = self.run, self.run.engine
         session = self.session(*shown)
-        if self.run.setup.player is not None:
-            self.run.setup.player.start(engine.origin)
+        if self.setup.player is not None:
+            self.setup.player.start(self.run.engine.origin)
         if self.tone is not None:
             self.tone.start()
         self.stage.begin()
         steps = session.run()
-        self.stage.end(float(steps) if run.plan.mode == "replay" else None)
+        self.stage.end(float(steps) if self.plan.mode == "replay" else None)
         over = self.stage.conductor.done or not self.stop.is_set()
         return steps, "completed" if over else "stopped by the user"
 
@@ -218,8 +206,8 @@ def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
 def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]:
     """Run the engine on a thread of its own while the window has this one."""
     run, presenter = running.run, Presenter(window_s=running.run.engine.settings.synchrony.window_s)
-    if run.setup.protocol is not None:
-        blocks = run.setup.protocol.blocks
+    if running.setup.protocol is not None:
+        blocks = running.setup.protocol.blocks
         presenter.plan([PlannedBlock(b.name, b.kind, math.nan if b.seconds is None else b.seconds) for b in blocks])
         running.on_protocol_step.append(presenter.add_protocol_step)
     result: list[tuple[int, str]] = []
@@ -235,16 +223,16 @@ def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]
 
     thread = threading.Thread(target=work, name="engine")
     thread.start()
-    plan, conductor = run.plan, running.stage.conductor
+    plan, conductor = running.plan, running.stage.conductor
     seen = plan.protocol.screen is not None or plan.protocol.preview
     try:
         show(
             presenter,
-            title=run.title,
+            title=run.sources.title,
             banner=run.banner,
             on_close=running.stop.set,
             now=run.clock.now,
-            seconds_after_end=None if run.stay_open and plan.results.seconds is None else 1.0,
+            seconds_after_end=None if plan.results.seconds is None else 1.0,
             sources=run.engine.sources,
             on_go=conductor.go,
             on_skip=conductor.skip,

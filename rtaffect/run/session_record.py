@@ -22,9 +22,9 @@ from rtaffect.outputs.outlet import (
 )
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
-from rtaffect.record.recorder import Recorder, RecordingStatus, Track
+from rtaffect.record.recorder import RecordingStatus, Track
 from rtaffect.record.session_writer import SessionWriter
-from rtaffect.run.prepared import Run
+from rtaffect.run.session_sources import Run
 from rtaffect.run.stage import StageSound
 from rtaffect.stream.source import StreamHeader
 
@@ -33,40 +33,35 @@ SHOWN_CHANNELS: Final = ("block", "level", "success", "value", "low", "high", "t
 
 
 class SessionRecord:
-    """What is written of a session; without a folder nothing is.
+    """What is written of a session: ``writer`` has its folder, without which nothing is.
 
-    Parameters
-    ----------
-    run
-        What is to run.
-    writer
-        The session's folder.
-    recorder
-        Its recording; None for a replay, whose data are recorded already.
+    ``recording`` is None for a replay, too, whose data are recorded already.
     """
 
-    def __init__(self, run: Run, writer: SessionWriter | None, recorder: Recorder | None) -> None:
-        self._run, self._writer, self.recording = run, writer, recorder
+    def __init__(self, run: Run, writer: SessionWriter | None) -> None:
+        self._run, self._writer = run, writer
+        self.recording = run.sources.recorder if writer is not None else None
         self._stimulus_noted = False
         self._files: dict[Path, str] = {}
         self._stimuli: list[dict[str, str]] = []
-        self._feedback, self._shown, self._markers = self._own_tracks(recorder)
+        self._feedback, self._shown, self._markers = self._own_tracks()
 
     @classmethod
     def open(cls, run: Run, cleanup: ExitStack, console: Console) -> SessionRecord:
         """Make the session's folder and begin to record; raises SettingsError if that is impossible."""
-        out = run.plan.results.out
+        sources = run.sources
+        out = sources.plan.results.out
         if out is None:
-            return cls(run, None, None)
-        writer = SessionWriter(out, run.plan, run.ran)
-        records = cls(run, writer, run.recorder)
-        if run.recorder is not None:
-            cleanup.callback(run.recorder.close)
-            run.recorder.start()
+            return cls(run, None)
+        writer = SessionWriter(out, sources.plan, run.ran)
+        records = cls(run, writer)
+        if sources.recorder is not None:
+            cleanup.callback(sources.recorder.close)
+            sources.recorder.start()
             console.print(f"recording into {out}", style="dim", highlight=False)
-        if run.protocol_file is not None:
-            writer.keep_protocol(run.protocol_file)
-        for path, sha256 in run.stimuli.items():
+        if sources.setup.protocol is not None and sources.setup.protocol.path is not None:
+            writer.keep_protocol(sources.setup.protocol.path)
+        for path, sha256 in sources.stimuli.items():
             records._keep(path, sha256)
         return records
 
@@ -78,30 +73,19 @@ class SessionRecord:
         self._writer.note(stimuli=self._stimuli)
         return file
 
-    def _own_tracks(self, recorder: Recorder | None) -> tuple[Track | None, Track | None, Track | None]:
+    def _own_tracks(self) -> tuple[Track | None, Track | None, Track | None]:
+        recorder = self.recording
         if recorder is None:
             return None, None, None
         channels = feedback_channels(self._run.engine.space)
-        return (
-            recorder.track(
-                StreamHeader(
-                    FEEDBACK_STREAM,
-                    FEEDBACK_TYPE,
-                    0.0,
-                    "double64",
-                    tuple(c.label for c in channels),
-                    tuple(c.unit for c in channels),
-                    tuple(c.quantity for c in channels),
-                    source_id=FEEDBACK_STREAM,
-                )
-            ),
-            recorder.track(
-                StreamHeader(SHOWN_STREAM, "Shown", 0.0, "double64", SHOWN_CHANNELS, source_id=SHOWN_STREAM)
-            ),
-            recorder.track(
-                StreamHeader(MARKER_STREAM, MARKER_TYPE, 0.0, "string", ("marker",), source_id=MARKER_STREAM)
-            ),
+        labels, units, quantities = zip(*((c.label, c.unit, c.quantity) for c in channels), strict=True)
+        headers = (
+            StreamHeader(FEEDBACK_STREAM, FEEDBACK_TYPE, 0.0, "double64", labels, units, quantities),
+            StreamHeader(SHOWN_STREAM, "Shown", 0.0, "double64", SHOWN_CHANNELS),
+            StreamHeader(MARKER_STREAM, MARKER_TYPE, 0.0, "string", ("marker",)),
         )
+        feedback, shown, markers = (recorder.track(replace(each, source_id=each.name)) for each in headers)
+        return feedback, shown, markers
 
     def with_files(self, sounds: Mapping[Path, StageSound]) -> dict[Path, StageSound]:
         """Return the protocol's sounds with their places in the session's folder, into which they are copied."""
@@ -124,7 +108,7 @@ class SessionRecord:
             return
         self._stimulus_noted = True
         origin, onset = self._run.engine.origin, alignment.offset_s
-        for path in self._run.stimuli:
+        for path in self._run.sources.stimuli:
             file = self._files[path]
             self.event(SessionEvent(onset, origin + onset, "stimulus", path.name, stim_file=file))
             self.event(SessionEvent(onset, origin + onset, "marker", f"stimulus/{path.name}/begin"))

@@ -13,21 +13,18 @@ from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan, parse_speed
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran
-from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
-from rtaffect.run.prepared import ProtocolSetup
-from rtaffect.run.programme import Programme
-from rtaffect.run.session_sources import Beginning, Progress, SessionSources
+from rtaffect.run.programme import Programme, SessionSound
+from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import Marker
-from rtaffect.timelock.alignment import Aligner
-from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, SoundOnset
 
 
 @dataclass(kw_only=True)
@@ -35,9 +32,7 @@ class SessionReplay(SessionSources):
     """What a session ran with: the same sources, zero, sounds, protocol and keys."""
 
     session: RecordedSession
-    origin: float
-    clock: Clock
-    sound: Sound | None
+    beginning: Beginning
 
     @classmethod
     def open(cls, plan: SessionPlan, progress: Progress) -> Self:
@@ -58,12 +53,14 @@ class SessionReplay(SessionSources):
         progress("reading the session")
         recorded = XdfRecording.open(session.recording)
         people = _people(session, recorded)
-        protocol = _protocol(session)
-        programme = Programme.of(protocol) if protocol is not None else None
+        setup = _setup(session)
         origin = float(_said(session, "origin"))
         clock = clock_of(origin, factor)
-        sound = _sound(session, recorded, programme, origin, clock)
+        sound = _sound(session, recorded, setup.programme, origin, clock)
         path = _stimulus(session)
+        about: dict[str, object] = {
+            key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran
+        }
         return cls(
             plan=plan.model_copy(update={"participant": session.plan.participant}),
             described=session.plan,
@@ -71,14 +68,12 @@ class SessionReplay(SessionSources):
             title=f"rtaffect replay: {session.path.name}",
             people=people,
             hears=sound is not None,
-            setup=_setup(session, protocol, programme),
+            setup=setup,
             notes=recorded.warnings,
             stimuli={path: sound.sha256} if sound is not None and path is not None else {},
             steps=int(session.ran.get("steps", 0)) or None,
             session=session,
-            origin=origin,
-            clock=clock,
-            sound=sound,
+            beginning=Beginning(origin, clock, sound, about),
         )
 
     def check(self, model: Model | None) -> Sequence[str]:
@@ -93,10 +88,7 @@ class SessionReplay(SessionSources):
 
     def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Begin where the session began."""
-        about: dict[str, object] = {
-            key: self.session.ran[key] for key in ("sound", "locked_by", "eeg") if key in self.session.ran
-        }
-        return Beginning(self.origin, self.clock, self.sound, about)
+        return self.beginning
 
 
 def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
@@ -131,40 +123,32 @@ def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
     return analysis
 
 
-def _protocol(session: RecordedSession) -> Protocol | None:
-    """Return the session's protocol; from the copy that the session keeps; raises if it is another one now."""
+def _setup(session: RecordedSession) -> ProtocolSetup:
+    """Return the session's protocol, from the copy that the session keeps; raises if it is another one now."""
     kept, file = session.path / PROTOCOL_FILE, session.plan.protocol.file
     if file is None:
-        return None
+        return ProtocolSetup()
     protocol = read_protocol(kept if kept.is_file() else file)
     if protocol.sha256 != session.ran.get("protocol_sha256", protocol.sha256):
         raise SettingsError(
             f"protocol {protocol.path} has changed since the session {session.path} ran; put the file back as it was"
         )
-    return protocol
+    follow = keys_that_gave(protocol, blocks_that_ran(session))
+    return ProtocolSetup(protocol, as_recorded(session), Programme.of(protocol), follow=follow)
 
 
 def _sound(
     session: RecordedSession, recorded: XdfRecording, programme: Programme | None, origin: float, clock: Clock
 ) -> Sound | None:
     """Return the session's sound: recorded where it was captured, else the file or the protocol's."""
-    kind, plan = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound
+    kind, plan, path = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound, _stimulus(session)
     captured = recorded.audio_source() if kind in ("device", "stream") else None
-    if programme is not None:
-        return replace(programme.sound, source=captured or programme.source)
-    path = _stimulus(session)
-    if path is None:
-        return Sound(captured) if captured is not None else None
-    file = SoundFileSource.open(path)
-    if plan.onset_marker is not None:
+    file = SoundFileSource.open(path) if path is not None else None
+    marker = None
+    if file is not None and plan.onset_marker is not None:
         query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
-        seen = _SeenMarkers(recorded.markers(query), clock)
-        lock = MarkerOnset(seen, plan.onset_marker, origin, None if captured is not None else file)
-        return Sound.known(captured or file, file.info.source_id, lock)
-    if captured is not None:
-        return Sound.known(captured, file.info.source_id, SoundOnset(Aligner(file.sound)))
-    file.onset = origin
-    return Sound.known(file, file.info.source_id, KnownOnset(0.0))
+        marker = _SeenMarkers(recorded.markers(query), clock), plan.onset_marker
+    return SessionSound(file, captured, marker, programme).sound(origin)
 
 
 class _SeenMarkers:
@@ -188,13 +172,6 @@ def _stimulus(session: RecordedSession) -> Path | None:
     if not kept or session.plan.protocol.file is not None:
         return None
     return session.path / str(kept[0]["file"])
-
-
-def _setup(session: RecordedSession, protocol: Protocol | None, programme: Programme | None) -> ProtocolSetup:
-    if protocol is None:
-        return ProtocolSetup()
-    follow = keys_that_gave(protocol, blocks_that_ran(session))
-    return ProtocolSetup(protocol, as_recorded(session), programme, follow=follow)
 
 
 def _said(session: RecordedSession, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a mode of session adds to the recipe: who wears headsets, what is heard, and what was said of both."""
+"""What a session is made of: who wears headsets, what is heard, its protocol, and what was said of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtaffect.common.clock import Clock
+from rtaffect.engine.engine import Engine
+from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.predicted.featurizer import Progress
+from rtaffect.protocol.arms import ArmSource, Real
+from rtaffect.protocol.model import Protocol
+from rtaffect.protocol.timeline import Key
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, OwnResponse, Sound
-from rtaffect.run.prepared import ProtocolSetup
+from rtaffect.run.programme import Programme
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.stream.source import Source
 
-Progress = Callable[[str], None]
+
+@dataclass(frozen=True, slots=True)
+class ProtocolSetup:
+    """What a session's protocol needs.
+
+    ``follow`` has the keys of a recorded session by step, in place of the operator's; ``player`` lets its sounds be
+    heard, None where something else does, or nobody listens.
+    """
+
+    protocol: Protocol | None = None
+    arm: ArmSource = field(default_factory=Real)
+    programme: Programme | None = None
+    player: ProgrammePlayer | None = None
+    follow: Mapping[int, Sequence[Key]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +113,17 @@ class SessionSources(ABC):
     def ended(self, steps: int) -> str:
         """Return what is to be said after a session of so many steps, '' for nothing."""
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A session that is ready to run: ``engine`` and ``clock`` make the steps and the time.
+
+    ``banner`` stands in the window, and ``ran`` is what ``session.toml`` says of the run.
+    """
+
+    engine: Engine
+    clock: Clock
+    sources: SessionSources
+    banner: str | None
+    ran: Mapping[str, object]

@@ -51,26 +51,12 @@ class StageSound:
 
 
 class Stage:
-    """A sink of Feedback that leads the protocol. Its own sinks get each ProtocolStep and each event.
+    """A sink of Feedback that leads the protocol, whose blocks ``conductor`` knows, from ``origin`` (LSL time, s) on.
 
-    Parameters
-    ----------
-    conductor
-        Knows the blocks.
-    origin
-        LSL time of the session's zero, s.
-    sounds
-        Those of the protocol by path.
-    programme, lock
-        What brings them to the engine, and tells it where in them the session is.
-    player
-        What lets them be heard; None where something else does.
-    on_moment, on_event
-        Called with each ProtocolStep, on the engine's thread, and with each event, from any.
-    now
-        Present time on the LSL clock, s.
-    stop
-        Set when the protocol is over.
+    Its own sinks get each ProtocolStep, on the engine's thread, and each event, from any. ``programme`` brings the
+    protocol's ``sounds`` (by path) to the engine, and ``lock`` tells it where in them the session is; ``player`` lets
+    them be heard, None where something else does. ``now`` gives the present time on the LSL clock, s, and ``stop`` is
+    set when the protocol is over.
     """
 
     def __init__(

@@ -220,13 +220,6 @@ def choices_of(plan: SessionPlan) -> Choices:
 
 
 def _kind_of(plan: SessionPlan) -> SoundKind:
-    sound = plan.sound
-    if sound.stimulus is not None:
-        return "stimulus"
-    if sound.file is not None:
-        return "file"
-    if sound.device is not None:
-        return "device"
-    if sound.stream is not None:
-        return "stream"
-    return "protocol" if plan.mode == "live" and plan.protocol.file is not None else "none"
+    kinds: tuple[SoundKind, ...] = ("stimulus", "file", "device", "stream")
+    otherwise: SoundKind = "protocol" if plan.mode == "live" and plan.protocol.file is not None else "none"
+    return next((kind for kind in kinds if getattr(plan.sound, kind) is not None), otherwise)

@@ -6,27 +6,15 @@ import functools
 from dataclasses import dataclass
 
 from rtaffect.common.errors import RtaffectError
-from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.signal_path import design_filter
-from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
+from rtaffect.observed.spaces import Space
 from rtaffect.protocol.reading import check_rows, window_problems
-from rtaffect.run.assemble import require_reference
+from rtaffect.run.assemble import require_reference, space_of
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import mains_in
-from rtaffect.start.found import (
-    BundleFacts,
-    Found,
-    SoundFacts,
-    Trouble,
-    ask_bundle,
-    ask_head,
-    ask_settings,
-    ask_sound,
-    asks_of_protocol,
-    trouble_of,
-)
+from rtaffect.start.found import BundleFacts, Found, SoundFacts, Trouble, asks_for, asks_of_protocol, trouble_of
 from rtaffect.start.streams import people
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import StreamInfo
@@ -66,9 +54,9 @@ def fit_of(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> B
         settings = settings_of(choices, found)
     except RtaffectError as error:
         return BundleFit(wrong=(("mains", in_window(error)),))
-    operator = found.get(ask_head(choices))
+    operator = found.get(asks_for(choices).head)
     unread = choices.head.strip() and not isinstance(operator, Operator)
-    if settings is None or unread or ask_bundle(choices) is not None or not persons:
+    if settings is None or unread or asks_for(choices).bundle is not None or not persons:
         return BundleFit()
     return _fit(operator if isinstance(operator, Operator) else None, settings, persons, "streams")
 
@@ -84,7 +72,7 @@ def settings_of(choices: Choices, found: Found) -> Settings | None:
     mains = mains_in(choices.mains)
     if not choices.settings.strip():
         return read_settings(None, mains)
-    held = found.get(ask_settings(choices))
+    held = found.get(asks_for(choices).settings)
     if not isinstance(held, Settings) or mains is None:
         return held if isinstance(held, Settings) else None
     return held.model_copy(update={"signal": held.signal.model_copy(update={"mains_hz": mains})})
@@ -101,12 +89,7 @@ def _fit(given: Space | Operator | None, settings: Settings, people: tuple[Strea
             wrong.append((blamed, in_window(error)))
     whole: Space | None = None
     try:
-        if isinstance(given, Space):
-            whole = given
-        elif given is not None:
-            whole = RegionSpace(given)
-        else:
-            whole = ChannelSpace(common_rows(montages, None), settings.signal.average_reference)
+        whole = given if isinstance(given, Space) else space_of(given, montages, settings)
         return BundleFit(whole, whole.fit_to(montages), settings, tuple(wrong))
     except RtaffectError as error:
         return BundleFit(whole, None, settings, (*wrong, (blamed, in_window(error))))
@@ -130,7 +113,7 @@ def reference_troubles(choices: Choices, found: Found) -> tuple[str, ...]:
     facts = found.bundle(choices)
     if facts is None:
         return ()
-    sounds = [found.get(ask) for ask in (ask_sound(choices), *asks_of_protocol(choices, found))]
+    sounds = [found.get(ask) for ask in (asks_for(choices).sound, *asks_of_protocol(choices, found))]
     heard = {sound.sha256: sound for sound in sounds if isinstance(sound, SoundFacts)}
     said = (_reference_trouble(facts, sound) for sound in heard.values())
     return tuple(dict.fromkeys(line for line in said if line))

@@ -149,22 +149,10 @@ Fact = (
 class Found:
     """All that is known when the choices are checked.
 
-    Attributes
-    ----------
-    streams : tuple of StreamFacts
-        On the network now.
-    searched_s : float
-        For how long the network has been asked, s.
-    devices : tuple of SoundDevice or None
-        Sound devices; None while they are being listed.
-    devices_trouble : str
-        Why they cannot be listed.
-    screens : tuple of ScreenInfo
-        The screens of this computer.
-    facts : mapping of Ask to Fact or Trouble
-        What was looked at; what is missing is still being looked at.
-    boards : mapping of str to StreamInfo or Trouble
-        Headsets without LSL that were opened to be shown: what they send, or why they could not be opened.
+    ``streams`` are those on the network, which has been asked for ``searched_s`` s. ``devices`` are the sound devices,
+    None while they are being listed, and ``devices_trouble`` says why they cannot be. ``facts`` have what was looked
+    at; what is missing is still being looked at. ``boards`` are headsets without LSL that were opened to be shown: what
+    they send, or why they could not be opened.
     """
 
     streams: tuple[StreamFacts, ...] = ()
@@ -183,22 +171,22 @@ class Found:
         """Return the streams that can be ticked: those of the network, or those of the recording."""
         if choices.mode != "replay":
             return self.streams if choices.mode == "live" else ()
-        recording = self.get(ask_recording(choices))
+        recording = self.get(asks_for(choices).recording)
         return recording.streams if isinstance(recording, RecordingFacts) else ()
 
     def session(self, choices: Choices) -> RecordedSession | None:
         """Return the recorded session that would be replayed, None where a recording is only a file."""
-        recording = self.get(ask_recording(choices))
+        recording = self.get(asks_for(choices).recording)
         return recording.session if isinstance(recording, RecordingFacts) else None
 
     def bundle(self, choices: Choices) -> BundleFacts | None:
         """Return the bundle that would be used, if it is loaded and can be."""
-        facts = self.get(ask_bundle(choices))
+        facts = self.get(asks_for(choices).bundle)
         return facts if isinstance(facts, BundleFacts) else None
 
     def protocol(self, choices: Choices) -> Protocol | None:
         """Return the protocol, if it can be run."""
-        facts = self.get(ask_protocol(choices))
+        facts = self.get(asks_for(choices).protocol)
         return facts.protocol if isinstance(facts, ProtocolFacts) and not facts.problems else None
 
 
@@ -232,80 +220,55 @@ def in_effect(choices: Choices, found: Found) -> Choices:
     )
 
 
-def ask_bundle(choices: Choices) -> Ask | None:
-    """Return what to ask for the bundle that would be used; an empty path means the demo's. None where none is."""
-    if choices.mode == "demo":
-        return None
-    if choices.bundle.strip():
-        return Ask("bundle", str(path_of(choices.bundle)))
-    return Ask("bundle") if choices.mode == "live" and choices.sound_kind != "none" else None
+class Asks(NamedTuple):
+    """What to ask for some choices; None where there is nothing to ask.
+
+    The path of ``bundle`` is empty where the demo's stands in; ``featurizer`` is that of a chosen bundle. ``sound`` is
+    the file that people hear, whoever plays it: also whether it can be recognised, where it must be. ``settings`` and
+    ``head`` hold where there is no bundle. ``demo``: whether it is made, and where its protocol is, for which it is
+    made.
+    """
+
+    out: Ask | None
+    protocol: Ask | None
+    allocation: Ask | None
+    settings: Ask | None
+    head: Ask | None
+    demo: Ask | None
+    recording: Ask | None
+    bundle: Ask | None
+    sound: Ask | None
+    featurizer: Ask | None
 
 
-def ask_featurizer(choices: Choices) -> Ask | None:
-    """Return what to ask for the bundle's featurizer."""
-    ask = ask_bundle(choices)
-    if ask is None or not ask.path:
-        return None
-    featurizer = str(path_of(choices.featurizer)) if choices.featurizer.strip() else ""
-    return Ask("featurizer", ask.path, (featurizer, choices.threads.strip() or "1"))
-
-
-def ask_sound(choices: Choices) -> Ask | None:
-    """Return what to ask for the sound file that people hear, whoever plays it: also whether it can be recognised."""
-    kind = choices.sound_kind
-    text = choices.sound_file if kind == "file" else choices.stimulus if kind == "stimulus" else ""
-    if choices.mode == "demo" or not text.strip():
-        return None
-    marked = choices.mode == "live" and choices.onset_marker.strip()
-    return Ask("sound", str(path_of(text)), ("heard",) if kind == "stimulus" and not marked else ())
-
-
-def ask_recording(choices: Choices) -> Ask | None:
-    """Return what to ask for the recording."""
-    return _ask("recording", choices.recording) if choices.mode == "replay" else None
-
-
-def ask_protocol(choices: Choices) -> Ask | None:
-    """Return what to ask for the protocol."""
-    return _ask("protocol", choices.protocol_file)
-
-
-def ask_allocation(choices: Choices) -> Ask | None:
-    """Return what to ask for the sealed allocation."""
-    return _ask("allocation", choices.allocation) if choices.mode == "live" else None
+def asks_for(choices: Choices) -> Asks:
+    """Return what to ask for choices, as far as they say so by themselves."""
+    mode, kind = choices.mode, choices.sound_kind
+    live, demo, chosen = mode == "live", mode == "demo", choices.bundle.strip()
+    featurizer, unbundled = _path(choices.featurizer), not demo and not chosen
+    by_default = Ask("bundle") if live and kind != "none" else None
+    file = {"file": choices.sound_file, "stimulus": choices.stimulus}.get(kind, "")
+    recognised = kind == "stimulus" and not (live and choices.onset_marker.strip())
+    return Asks(
+        out=_ask("out", choices.folder, choices.name.strip()),
+        protocol=_ask("protocol", choices.protocol_file),
+        allocation=_ask("allocation", choices.allocation, when=live),
+        settings=_ask("settings", choices.settings, when=unbundled),
+        head=_ask("head", choices.head, when=unbundled),
+        demo=Ask("demo", featurizer, ("make",) if choices.with_protocol else ()) if demo else None,
+        recording=_ask("recording", choices.recording, when=mode == "replay"),
+        bundle=_ask("bundle", chosen, when=not demo) or by_default,
+        sound=_ask("sound", file, *(["heard"] if recognised else []), when=not demo),
+        featurizer=_ask("featurizer", chosen, featurizer, choices.threads.strip() or "1", when=not demo),
+    )
 
 
 def ask_arm(choices: Choices, found: Found) -> Ask | None:
     """Return what to ask for whether the participant has an arm, once the protocol is read."""
     if found.protocol(choices) is None or choices.mode == "replay":
         return None
-    allocation = str(path_of(choices.allocation)) if ask_allocation(choices) is not None else ""
-    return Ask("arm", str(path_of(choices.protocol_file)), (choices.participant.strip(), allocation))
-
-
-def ask_demo(choices: Choices) -> Ask | None:
-    """Return what to ask for the demo: whether it is made, and where its protocol is, for which it is made."""
-    if choices.mode != "demo":
-        return None
-    featurizer = str(path_of(choices.featurizer)) if choices.featurizer.strip() else ""
-    return Ask("demo", featurizer, ("make",) if choices.with_protocol else ())
-
-
-def ask_out(choices: Choices) -> Ask | None:
-    """Return what to ask for the folder of the results."""
-    if not choices.folder.strip():
-        return None
-    return Ask("out", str(path_of(choices.folder)), (choices.name.strip(),))
-
-
-def ask_settings(choices: Choices) -> Ask | None:
-    """Return what to ask for the settings that hold where there is no bundle."""
-    return _ask("settings", choices.settings) if choices.mode != "demo" and not choices.bundle.strip() else None
-
-
-def ask_head(choices: Choices) -> Ask | None:
-    """Return what to ask for the space operator that holds where there is no bundle."""
-    return _ask("head", choices.head) if choices.mode != "demo" and not choices.bundle.strip() else None
+    allocation = _path(choices.allocation) if choices.mode == "live" else ""
+    return _ask("arm", choices.protocol_file, choices.participant.strip(), allocation)
 
 
 def asks_of_protocol(choices: Choices, found: Found) -> tuple[Ask, ...]:
@@ -319,22 +282,14 @@ def asks_of_protocol(choices: Choices, found: Found) -> tuple[Ask, ...]:
 def asks_of(choices: Choices, found: Found) -> tuple[Ask, ...]:
     """Return all that must be looked at for these choices, what is quick before what is slow."""
     choices = in_effect(choices, found)
-    asks = (
-        ask_out(choices),
-        ask_protocol(choices),
-        ask_allocation(choices),
-        ask_settings(choices),
-        ask_head(choices),
-        ask_demo(choices),
-        ask_recording(choices),
-        ask_bundle(choices),
-        ask_sound(choices),
-        *asks_of_protocol(choices, found),
-        ask_arm(choices, found),
-        ask_featurizer(choices),
-    )
+    *first, featurizer = asks_for(choices)
+    asks = (*first, *asks_of_protocol(choices, found), ask_arm(choices, found), featurizer)
     return tuple(ask for ask in asks if ask is not None)
 
 
-def _ask(kind: AskKind, text: str) -> Ask | None:
-    return Ask(kind, str(path_of(text))) if text.strip() else None
+def _path(text: str) -> str:
+    return str(path_of(text)) if text.strip() else ""
+
+
+def _ask(kind: AskKind, text: str, *also: str, when: bool = True) -> Ask | None:
+    return Ask(kind, _path(text), also) if when and text.strip() else None

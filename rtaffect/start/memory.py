@@ -13,6 +13,7 @@ from platformdirs import user_config_path, user_documents_path
 from pydantic import TypeAdapter, ValidationError
 
 from rtaffect.common.files import write_whole
+from rtaffect.plan.session_plan import without_none
 from rtaffect.start.choices import Choices
 
 FORMAT: Final = 1
@@ -53,7 +54,7 @@ def recall() -> tuple[Choices, str]:
 def remember(choices: Choices) -> str:
     """Keep ``choices`` but for what belongs to one session; return a note where that is impossible, else ''."""
     kept = replace(choices, **_OF_ONE_SESSION)  # type: ignore[arg-type]
-    content: dict[str, Any] = {"format": FORMAT, **_plain(asdict(kept))}
+    content: dict[str, Any] = {"format": FORMAT, **without_none(asdict(kept))}
     path = memory_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,3 @@ def remember(choices: Choices) -> str:
     except OSError as error:
         return f"the choices could not be kept for the next time ({error.strerror}: {path})"
     return ""
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items() if v is not None}

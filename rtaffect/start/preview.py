@@ -18,7 +18,6 @@ from rtaffect.present.trace_state import Traces, TraceScope, lane_height, line_o
 from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, portaudio
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import Source
-from rtaffect.stream.status import SourceStatus
 
 #: So much of the signal is shown, s.
 SHOWN_S: Final = 4.0
@@ -44,12 +43,7 @@ class Shown:
 class Preview:
     """Keeps at most one source open, on a thread of its own, so that opening one never holds the window up.
 
-    Parameters
-    ----------
-    name
-        Of the thread.
-    prepare
-        Called on the thread once, before anything else.
+    ``prepare`` is called on the thread once, before anything else.
     """
 
     def __init__(self, name: str, prepare: Callable[[], None] = lambda: None) -> None:
@@ -136,23 +130,17 @@ class SoundRoom:
     def look_again(self) -> None:
         """List the devices anew: PortAudio knows only those that were there when it was loaded."""
         self.devices = None
-        self.preview.do(self._list_anew)
+        self.preview.do(lambda: self._list(anew=True))
 
-    def _list(self) -> None:
+    def _list(self, anew: bool = False) -> None:
         try:
+            if anew:
+                sd = portaudio()
+                sd._terminate()
+                sd._initialize()
             self.devices, self.trouble = list_sound_devices(), ""
         except SoundError as error:
             self.devices, self.trouble = (), in_window(error)
-
-    def _list_anew(self) -> None:
-        try:
-            sd = portaudio()
-            sd._terminate()
-            sd._initialize()
-        except SoundError as error:
-            self.devices, self.trouble = (), in_window(error)
-            return
-        self._list()
 
 
 def _join_com() -> None:
@@ -165,17 +153,9 @@ def _join_com() -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signal:
-    """Some seconds of a stream as they are drawn.
+    """Some seconds of a stream as they are drawn, with a name per channel.
 
-    Attributes
-    ----------
-    names : tuple of str
-        One per channel.
-    traces : Traces
-    lane : float
-        Height of a lane, microvolts.
-    unit_warning : str
-        What seems to be wrong with the unit, '' for nothing.
+    ``lane`` is the height of a lane, microvolts; ``unit_warning`` what seems to be wrong with the unit, '' for nothing.
     """
 
     names: tuple[str, ...]
@@ -203,8 +183,3 @@ def unit_warning(names: tuple[str, ...], values: NDArray[np.floating]) -> str:
         f"its amplitude is {amplitude:.1g} V, where some 1e-5 V are usual: the electrodes are not on yet, or the unit "
         "is wrong: name the right one under Unit"
     )
-
-
-def status_of(shown: Shown, now: float) -> SourceStatus | None:
-    """Return the health of what is shown; None where nothing is open."""
-    return None if shown.source is None else shown.source.status(now)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
 from rtaffect.common.errors import RtaffectError
-from rtaffect.start.found import Ask, Found, Trouble, trouble_of
+from rtaffect.start.found import Ask, Fact, Found, Trouble, trouble_of
 from rtaffect.start.wording import choice_of
 
 Kind = Literal["stop", "wait", "note"]
@@ -31,12 +31,11 @@ def refused(by: RtaffectError | Trouble, where: str) -> Problem:
     return Problem(choice_of(trouble.field, where), trouble.text)
 
 
-def looked(ask: Ask | None, found: Found, where: str, waiting: str) -> Iterator[Problem]:
-    """Say that something is still looked at, or why it cannot be used."""
-    if ask is None:
-        return
+def looked(ask: Ask | None, found: Found, where: str, waiting: str) -> Generator[Problem, None, Fact | Trouble | None]:
+    """Say that something is still looked at, or why it cannot be used; return what is known of it."""
     fact = found.get(ask)
-    if fact is None:
+    if ask is not None and fact is None:
         yield Problem(where, waiting, "wait")
     elif isinstance(fact, Trouble):
         yield Problem(where, fact.text)
+    return fact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from rtaffect.common.errors import RtaffectError
@@ -12,21 +12,7 @@ from rtaffect.sources.boards import parse_board
 from rtaffect.start.choices import Choices, plan_of
 from rtaffect.start.fields import rate_in, threads_in
 from rtaffect.start.fit import BundleFit, fit_of, people_of, reference_troubles
-from rtaffect.start.found import (
-    DemoFacts,
-    FeaturizerFacts,
-    Found,
-    RecordingFacts,
-    Trouble,
-    ask_bundle,
-    ask_demo,
-    ask_featurizer,
-    ask_head,
-    ask_recording,
-    ask_settings,
-    ask_sound,
-    in_effect,
-)
+from rtaffect.start.found import DemoFacts, FeaturizerFacts, Found, RecordingFacts, Trouble, asks_for, in_effect
 from rtaffect.start.problem import Problem, looked, refused
 from rtaffect.start.problems_session import protocol_problems, results_problems
 from rtaffect.start.problems_sound import sound_problems
@@ -36,16 +22,6 @@ from rtaffect.stream.source import StreamInfo
 
 #: Without any stream for this long, none is to be expected, s.
 NOBODY_S: Final = 3.0
-
-
-def problems(choices: Choices, found: Found) -> list[Problem]:
-    """Return what prevents the start, in the order of the window; a session with none of it can be started."""
-    return [problem for problem in all_lines(choices, found) if problem.kind != "note"]
-
-
-def notes(choices: Choices, found: Found) -> list[Problem]:
-    """Return what does not prevent the start but should be known."""
-    return [problem for problem in all_lines(choices, found) if problem.kind == "note"]
 
 
 def all_lines(choices: Choices, found: Found) -> list[Problem]:
@@ -70,11 +46,6 @@ def all_lines(choices: Choices, found: Found) -> list[Problem]:
     return sorted((line for line in lines if once[line.text] is line), key=lambda line: order[line.kind])
 
 
-def may_start(lines: Iterable[Problem]) -> bool:
-    """Return whether nothing prevents the start."""
-    return all(line.kind == "note" for line in lines)
-
-
 def _recording(choices: Choices, found: Found) -> Iterator[Problem]:
     if choices.mode == "live":
         return
@@ -89,8 +60,7 @@ def _recording(choices: Choices, found: Found) -> Iterator[Problem]:
     if not choices.recording.strip():
         yield Problem("recording", "No recording is chosen: choose an XDF file, or the folder of a session")
         return
-    yield from looked(ask_recording(choices), found, "recording", "The recording is being read")
-    facts = found.get(ask_recording(choices))
+    facts = yield from looked(asks_for(choices).recording, found, "recording", "The recording is being read")
     if isinstance(facts, RecordingFacts):
         for warning in facts.warnings:
             yield Problem("recording", warning, "note")
@@ -155,7 +125,7 @@ def _nobody(choices: Choices, found: Found) -> Iterator[Problem]:
     streams = found.streams_for(choices)
     eeg = [stream for stream in streams if stream.may_be_eeg]
     if choices.mode == "replay":
-        if isinstance(found.get(ask_recording(choices)), RecordingFacts):
+        if isinstance(found.get(asks_for(choices).recording), RecordingFacts):
             summary = "No stream is ticked" if eeg else "The recording has no stream of numbers that may be EEG"
             yield Problem("streams", f"{summary}: {'tick the EEG' if eeg else 'choose another recording'}")
         return
@@ -180,9 +150,9 @@ def _bundle(choices: Choices, found: Found, persons: tuple[StreamInfo, ...], fit
     if choices.mode == "demo":
         yield from _demo(choices, found)
         return
-    yield from looked(ask_bundle(choices), found, "bundle", "The bundle is being read")
-    yield from looked(ask_settings(choices), found, "settings", "The settings are being read")
-    yield from looked(ask_head(choices), found, "head", "The operator is being read")
+    yield from looked(asks_for(choices).bundle, found, "bundle", "The bundle is being read")
+    yield from looked(asks_for(choices).settings, found, "settings", "The settings are being read")
+    yield from looked(asks_for(choices).head, found, "head", "The operator is being read")
     for where, text in fit.wrong:
         yield Problem(where, text)
     yield from _featurizer(choices, found)
@@ -197,16 +167,16 @@ def _bundle(choices: Choices, found: Found, persons: tuple[StreamInfo, ...], fit
 
 def _demo(choices: Choices, found: Found) -> Iterator[Problem]:
     waiting = "The demo's protocol is being looked for; where the demo has not run yet, it is made: half a minute, once"
-    yield from looked(ask_demo(choices), found, "mode", waiting if choices.with_protocol else "The demo is looked for")
-    demo = found.get(ask_demo(choices))
+    waiting = waiting if choices.with_protocol else "The demo is looked for"
+    demo = yield from looked(asks_for(choices).demo, found, "mode", waiting)
     if isinstance(demo, DemoFacts) and not demo.made:
         text = "The demo's sound, participant and bundle are made first, once: about half a minute"
         yield Problem("mode", text, "note")
 
 
 def _featurizer(choices: Choices, found: Found) -> Iterator[Problem]:
-    fact = found.get(ask_featurizer(choices))
-    if isinstance(fact, Trouble) and not isinstance(found.get(ask_bundle(choices)), Trouble):
+    fact = found.get(asks_for(choices).featurizer)
+    if isinstance(fact, Trouble) and not isinstance(found.get(asks_for(choices).bundle), Trouble):
         yield Problem("featurizer", fact.text)
     elif isinstance(fact, FeaturizerFacts) and fact.cost_s > TOO_SLOW_S:
         yield Problem("featurizer", fact.text, "note")
@@ -231,7 +201,7 @@ def _compared(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -
 
 def _observed(choices: Choices, found: Found) -> Iterator[Problem]:
     """Say why nothing will be observed with one headset."""
-    known = ask_sound(choices) is not None or choices.sound_kind == "protocol"
+    known = asks_for(choices).sound is not None or choices.sound_kind == "protocol"
     if without := reference_troubles(choices, found):
         yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
     elif not known and choices.mode == "live":

@@ -12,17 +12,7 @@ from rtaffect.present.participant_state import choose_screen
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import seconds_in
 from rtaffect.start.fit import BundleFit, protocol_misfits
-from rtaffect.start.found import (
-    FolderFacts,
-    Found,
-    ProtocolFacts,
-    Trouble,
-    ask_allocation,
-    ask_arm,
-    ask_bundle,
-    ask_out,
-    ask_protocol,
-)
+from rtaffect.start.found import FolderFacts, Found, ProtocolFacts, Trouble, ask_arm, asks_for
 from rtaffect.start.problem import Kind, Problem, looked, refused
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import StreamInfo
@@ -35,21 +25,20 @@ _BYTES: Final = 6.0
 
 def protocol_problems(choices: Choices, found: Found, fit: BundleFit) -> Iterator[Problem]:
     """Return what is wrong with the protocol, its allocation, and the participant's view."""
-    yield from looked(ask_protocol(choices), found, "protocol", "The protocol is being read")
-    facts = found.get(ask_protocol(choices))
+    facts = yield from looked(asks_for(choices).protocol, found, "protocol", "The protocol is being read")
     if isinstance(facts, ProtocolFacts):
         for line in facts.problems:
             yield Problem("protocol", f"Protocol: {line}")
     for line in protocol_misfits(choices, found, fit):
         yield Problem("protocol", line)
     if choices.mode == "live":
-        yield from looked(ask_allocation(choices), found, "allocation", "The allocation is being read")
+        yield from looked(asks_for(choices).allocation, found, "allocation", "The allocation is being read")
         if choices.allocation.strip() and not choices.protocol.strip():
             yield Problem("protocol", "The allocation is one of a protocol's arms: choose that protocol, too")
     yield from _arm(choices, found)
     yield from _screen(choices, found)
     protocol = found.protocol(choices)
-    predicts = choices.mode == "demo" or ask_bundle(choices) is not None
+    predicts = choices.mode == "demo" or asks_for(choices).bundle is not None
     if protocol and protocol.feedback.value != "observed" and not predicts:
         text = f"The protocol feeds back the {protocol.feedback.value} synchrony, which needs a bundle and a sound"
         yield Problem("bundle", f"{text}: choose them")
@@ -57,7 +46,7 @@ def protocol_problems(choices: Choices, found: Found, fit: BundleFit) -> Iterato
 
 def _arm(choices: Choices, found: Found) -> Iterator[Problem]:
     """Say whether the participant has an arm; never which."""
-    if isinstance(found.get(ask_allocation(choices)), Trouble):
+    if isinstance(found.get(asks_for(choices).allocation), Trouble):
         return
     ask = ask_arm(choices, found)
     fact = found.get(ask)
@@ -96,8 +85,7 @@ def results_problems(choices: Choices, found: Found, persons: tuple[StreamInfo, 
         kind: Kind = "stop" if choices.mode == "live" else "note"
         yield Problem("folder", "Nothing would be kept: choose a folder for the results", kind)
         return
-    yield from looked(ask_out(choices), found, "folder", "The folder is being looked at")
-    facts = found.get(ask_out(choices))
+    facts = yield from looked(asks_for(choices).out, found, "folder", "The folder is being looked at")
     if isinstance(facts, FolderFacts):
         yield from _folder(choices, found, facts, persons)
 

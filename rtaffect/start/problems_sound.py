@@ -12,12 +12,12 @@ from rtaffect.start.choices import Choices
 from rtaffect.start.devices import choose
 from rtaffect.start.fields import start_in
 from rtaffect.start.fit import reference_troubles
-from rtaffect.start.found import Found, RecordingFacts, SoundFacts, Trouble, ask_recording, ask_sound
-from rtaffect.start.problem import Problem
+from rtaffect.start.found import Found, RecordingFacts, SoundFacts, asks_for
+from rtaffect.start.problem import Problem, looked
 from rtaffect.start.streams import ticked
 from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker, onset_from
-from rtaffect.stream.source import StreamHeader, StreamInfo
+from rtaffect.stream.source import StreamInfo
 
 
 def sound_problems(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
@@ -52,7 +52,7 @@ def _live(choices: Choices, found: Found) -> Iterator[Problem]:
 
 def _recorded(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:
     """Say what is wrong with where the sound is in a recording."""
-    facts = found.get(ask_recording(choices))
+    facts = found.get(asks_for(choices).recording)
     if not isinstance(facts, RecordingFacts):
         return
     if choices.sound_kind == "stimulus":
@@ -73,7 +73,7 @@ def _recorded(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -
 
 def _placed(choices: Choices, found: Found, facts: RecordingFacts) -> Iterator[Problem]:
     """Say whether it is known when the sound began, and whether that lies in the recording."""
-    marker, sound = choices.onset_marker.strip(), found.get(ask_sound(choices))
+    marker, sound = choices.onset_marker.strip(), found.get(asks_for(choices).sound)
     spans = [stream.span for stream in ticked(choices, facts.streams) if stream.span is not None]
     where = "onset_marker" if marker else "sound_start"
     if marker and choices.sound_start.strip():
@@ -107,14 +107,10 @@ def _recorded_markers(choices: Choices, facts: RecordingFacts) -> tuple[Marker, 
 
 def _file(choices: Choices, found: Found) -> Iterator[Problem]:
     where = "sound_file" if choices.sound_kind == "file" else "stimulus"
-    ask = ask_sound(choices)
-    fact = found.get(ask)
+    ask = asks_for(choices).sound
     if ask is None:
         yield Problem(where, "No sound file is chosen: choose the one that people hear")
-    elif fact is None:
-        yield Problem(where, "The sound file is being read", "wait")
-    elif isinstance(fact, Trouble):
-        yield Problem(where, fact.text)
+    yield from looked(ask, found, where, "The sound file is being read")
 
 
 def _told_by(choices: Choices, found: Found) -> Iterator[Problem]:
@@ -177,8 +173,10 @@ def _stream(choices: Choices, found: Found) -> Iterator[Problem]:
     try:
         query = Query.parse(choices.sound_stream)
         senders = [stream for stream in found.streams if stream.meets([query])]
-        for stream in senders:
-            _usable_sound(stream.header)
+        for header in (stream.header for stream in senders):
+            dtype = check_format(header)
+            check_rate(header.name, "audio", header.rate, None)
+            plan_audio(header.name, header.channels, dtype)
     except RtaffectError as error:
         yield Problem(where, in_window(error))
         return
@@ -186,9 +184,3 @@ def _stream(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem(where, f"No stream of sound with {query.describe()} answers: start the program that sends it")
     elif len(senders) > 1:
         yield Problem(where, f"{len(senders)} streams have the {query.describe()}: choose one by its source_id")
-
-
-def _usable_sound(stream: StreamHeader) -> None:
-    dtype = check_format(stream)
-    check_rate(stream.name, "audio", stream.rate, None)
-    plan_audio(stream.name, stream.channels, dtype)

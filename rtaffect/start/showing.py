@@ -19,22 +19,18 @@ from rtaffect.start.background import NetworkWatch
 from rtaffect.start.choices import Choices
 from rtaffect.start.devices import choose
 from rtaffect.start.fields import rate_in
-from rtaffect.start.found import Found, RecordingFacts, Trouble, ask_recording
-from rtaffect.start.preview import COLUMNS, SHOWN_S, Preview, Signal, SoundRoom, signal_of, status_of, unit_warning
+from rtaffect.start.found import Found, RecordingFacts, Trouble, asks_for
+from rtaffect.start.preview import COLUMNS, SHOWN_S, Preview, Signal, SoundRoom, signal_of, unit_warning
 from rtaffect.start.streams import StreamFacts, queries_of
 from rtaffect.start.table import StreamRow
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import Source, StreamInfo
-from rtaffect.stream.status import SourceStatus
 
 
 class Previews:
     """The signal of the selected line of the table, and the level of the chosen sound.
 
-    Parameters
-    ----------
-    network
-        Knows what the streams are opened by.
+    The streams are opened by what ``network`` knows of them.
     """
 
     def __init__(self, network: NetworkWatch) -> None:
@@ -81,8 +77,13 @@ class Previews:
         now, source = local_clock(), shown.source
         if self._traces is None or self._traces.source is not source:
             self._traces = SourceTraces(source, COLUMNS, SHOWN_S)
-        found = signal_now(self._traces, now)
-        return found, in_window(_trouble(status_of(shown, now)) or found.unit_warning)
+        self._traces.take(now)
+        # The session's readers do not notice.
+        times, values = source.buffer.tail(SHOWN_S)
+        names = source.info.channels
+        warning = unit_warning(names, values[times > now - SHOWN_S])
+        found = Signal(names, self._traces.traces, self._traces.lane, warning)
+        return found, in_window(_trouble(source, now) or warning)
 
     def loudness(self) -> tuple[SoundLevel | None, str]:
         """Return how loud the chosen sound is now, None where none is listened to, and what is wrong with it."""
@@ -93,7 +94,7 @@ class Previews:
             return SoundLevel(), in_window(shown.trouble)
         now = local_clock()
         level = sound_level(*shown.source.buffer.tail(HOLD_S), now)
-        return level, in_window(_trouble(status_of(shown, now)))
+        return level, in_window(_trouble(shown.source, now))
 
     def stop(self) -> None:
         """Close what is open."""
@@ -131,17 +132,9 @@ class Previews:
         return None, None
 
 
-def signal_now(traces: SourceTraces, now: float) -> Signal:
-    """Return the newest seconds of a source at ``now``, s on the LSL clock; its readers do not notice."""
-    traces.take(now)
-    times, values = traces.source.buffer.tail(SHOWN_S)
-    names = traces.source.info.channels
-    return Signal(names, traces.traces, traces.lane, unit_warning(names, values[times > now - SHOWN_S]))
-
-
 def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Signal | None, str]:
     """Return some seconds from the middle of the selected stream of a recording, and what is wrong with it."""
-    facts = found.get(ask_recording(choices))
+    facts = found.get(asks_for(choices).recording)
     if row is None or row.stream is None or not isinstance(facts, RecordingFacts):
         return None, ""
     header, values = row.stream.header, facts.glimpses.get(row.stream.header.uid)
@@ -156,5 +149,6 @@ def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Sign
     return made, in_window(made.unit_warning)
 
 
-def _trouble(status: SourceStatus | None) -> str:
-    return "" if status is None or status.state in ("ok", "waiting") else status.message
+def _trouble(source: Source, now: float) -> str:
+    status = source.status(now)
+    return "" if status.state in ("ok", "waiting") else status.message

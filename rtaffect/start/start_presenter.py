@@ -11,23 +11,14 @@ from typing import Any, Final
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.present.participant_state import ScreenInfo
-from rtaffect.present.sound_state import SoundLevel
 from rtaffect.sources.boards import parse_board
 from rtaffect.start.background import FileWatch, NetworkWatch
-from rtaffect.start.choices import Choices, plan_of
+from rtaffect.start.choices import Choices
 from rtaffect.start.fit import BundleFit, fit_of, forget, people_of
-from rtaffect.start.found import (
-    DemoFacts,
-    FolderFacts,
-    Found,
-    ask_demo,
-    ask_out,
-    asks_of,
-    in_effect,
-)
+from rtaffect.start.found import DemoFacts, FolderFacts, Found, asks_for, asks_of, in_effect
 from rtaffect.start.preview import Signal
 from rtaffect.start.problem import Problem
-from rtaffect.start.problems import all_lines, may_start
+from rtaffect.start.problems import all_lines
 from rtaffect.start.showing import Previews, glimpse
 from rtaffect.start.streams import toggle, without_query
 from rtaffect.start.table import StreamRow, stream_rows
@@ -40,20 +31,11 @@ TYPED_S: Final = 0.6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StartState:
-    """All that the window shows, but for the running previews.
+    """All that the window shows, but for the running previews, as ``choices`` and ``found`` make it.
 
-    Attributes
-    ----------
-    choices, found
-        What it is resolved from; ``real`` are the choices that take effect (:func:`rtaffect.start.found.in_effect`).
-    lines : tuple of Problem
-        What prevents the start, what is waited for, what should be known.
-    rows : tuple of StreamRow
-        The table; ``selected`` is the number of the selected line, -1 for none.
-    people : tuple of StreamInfo
-        What the session would use of the ticked streams.
-    fit : Fit
-        Whether the bundle fits them.
+    ``real`` are the choices that take effect (:func:`rtaffect.start.found.in_effect`); ``lines`` say what prevents the
+    start, what is waited for and what should be known. ``selected`` is the number of the selected line of the table,
+    -1 for none. ``people`` are what the session would use of the ticked streams, and ``fit`` whether the bundle fits.
     """
 
     choices: Choices
@@ -68,7 +50,7 @@ class StartState:
     @property
     def may_start(self) -> bool:
         """Whether nothing prevents the start."""
-        return may_start(self.lines)
+        return all(line.kind == "note" for line in self.lines)
 
     @property
     def row(self) -> StreamRow | None:
@@ -101,16 +83,8 @@ def suggested_name(participant: str, today: dt.date, taken: frozenset[str]) -> s
 class StartPresenter:
     """Watches network, files and sound devices, and resolves what the window shows.
 
-    Parameters
-    ----------
-    choices
-        What stands in the window at first.
-    screens
-        The screens of this computer.
-    said
-        A message that is shown until something is chosen, such as why the last session ended.
-    today
-        The present date, for the suggested name.
+    ``choices`` stand in the window at first, and ``said``, such as why the last session ended, until something is
+    chosen. ``today`` gives the present date, for the suggested name.
     """
 
     def __init__(
@@ -207,7 +181,7 @@ class StartPresenter:
         return self._state
 
     def _suggest_name(self, found: Found) -> None:
-        facts = found.get(ask_out(self.choices))
+        facts = found.get(asks_for(self.choices).out)
         if self._named_by_hand:
             return
         taken = facts.taken if isinstance(facts, FolderFacts) else frozenset()
@@ -218,7 +192,7 @@ class StartPresenter:
 
     def _note_demo(self, found: Found) -> None:
         """Take the place of the demo's protocol into the choices, once it is known."""
-        fact = found.get(ask_demo(self.choices))
+        fact = found.get(asks_for(self.choices).demo)
         if (
             isinstance(fact, DemoFacts)
             and fact.protocol is not None
@@ -232,10 +206,6 @@ class StartPresenter:
             return glimpse(self._state.row, in_effect(self.choices, self._found), self._found)
         return self.previews.signal(self._state.row)
 
-    def loudness(self) -> tuple[SoundLevel | None, str]:
-        """Return how loud the chosen sound is now, None where none is listened to, and what is wrong with it."""
-        return self.previews.loudness()
-
     def add_board(self, text: str) -> bool:
         """Let the board that ``text`` names take part; return whether it can."""
         try:
@@ -246,10 +216,6 @@ class StartPresenter:
         self.choose(boards=tuple(dict.fromkeys((*self.choices.boards, text.strip()))))
         self.select(("board", text.strip()))
         return True
-
-    def plan_now(self) -> Any:
-        """Return the plan of the present choices; SettingsError if they make none."""
-        return plan_of(self.choices)
 
     def close(self) -> None:
         """Stop all threads and let go of all devices."""

@@ -126,13 +126,9 @@ def _inseparable(stream: StreamHeader, others: Sequence[StreamHeader]) -> str:
 
 def twins(streams: Sequence[StreamFacts]) -> tuple[str, ...]:
     """Return what is said of each set of streams that could not be told apart after a loss."""
-    said: dict[tuple[str, ...], str] = {}
     headers = [stream.header for stream in streams]
-    for header in headers:
-        same = [other for other in headers if other.identity == header.identity]
-        if len(same) > 1:
-            said[header.identity] = twins_message(same)
-    return tuple(said.values())
+    alike = ([other for other in headers if other.identity == header.identity] for header in headers)
+    return tuple(dict.fromkeys(twins_message(same) for same in alike if len(same) > 1))
 
 
 def ready(choices: Choices, stream: StreamHeader, name: str) -> StreamInfo:

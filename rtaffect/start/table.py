@@ -21,13 +21,7 @@ from rtaffect.start.found import (
     RecordingFacts,
     SoundFacts,
     Trouble,
-    ask_allocation,
-    ask_demo,
-    ask_featurizer,
-    ask_out,
-    ask_protocol,
-    ask_recording,
-    ask_sound,
+    asks_for,
     in_effect,
 )
 from rtaffect.start.problems_session import room_s
@@ -113,7 +107,7 @@ class Line:
 
 def recording_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     """Return what is said of the recording."""
-    facts = found.get(ask_recording(choices))
+    facts = found.get(asks_for(choices).recording)
     if not isinstance(facts, RecordingFacts):
         return ()
     several = "" if len(facts.streams) == 1 else "s"
@@ -127,7 +121,7 @@ def recording_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
 
 def sound_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     """Return what is said of a sound file: its length, and whether the bundle has a reference for it."""
-    fact = found.get(ask_sound(choices))
+    fact = found.get(asks_for(choices).sound)
     if not isinstance(fact, SoundFacts):
         return ()
     lines = [Line(f"{duration(fact.seconds)} long")]
@@ -153,17 +147,15 @@ def bundle_lines(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]
     score = "" if math.isnan(manifest.scores.r_mean) else f", held-out r {manifest.scores.r_mean:.2f}"
     lines = [
         Line(f"{manifest.name}{made}, {manifest.created[:10]}{score}"),
-        Line(_rows(manifest.space, len(manifest.rows), len(manifest.channels))),
+        Line(
+            f"rows are {len(manifest.rows)} channels"
+            if manifest.space == "channels"
+            else f"{len(manifest.rows)} rows ({manifest.space}) from {len(manifest.channels)} channels"
+        ),
         Line(f"{count} sound{'' if count == 1 else 's'}: {heard}"),
         _fits(fit, persons),
     ]
     return (*lines, *_speed(choices, found))
-
-
-def _rows(space: str, rows: int, channels: int) -> str:
-    if space == "channels":
-        return f"rows are {rows} channels"
-    return f"{rows} rows ({space}) from {channels} channels"
 
 
 def _fits(fit: BundleFit, persons: tuple[StreamInfo, ...]) -> Line:
@@ -181,9 +173,9 @@ def _fits(fit: BundleFit, persons: tuple[StreamInfo, ...]) -> Line:
 
 
 def _speed(choices: Choices, found: Found) -> tuple[Line, ...]:
-    fact = found.get(ask_featurizer(choices))
+    fact = found.get(asks_for(choices).featurizer)
     if not isinstance(fact, FeaturizerFacts):
-        return (Line("featurizer: being timed", "idle"),) if fact is None and ask_featurizer(choices) else ()
+        return (Line("featurizer: being timed", "idle"),) if fact is None and asks_for(choices).featurizer else ()
     if math.isnan(fact.cost_s):
         return (Line(fact.text, "idle"),)
     fast = fact.cost_s <= TOO_SLOW_S
@@ -193,7 +185,7 @@ def _speed(choices: Choices, found: Found) -> tuple[Line, ...]:
 
 def protocol_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     """Return the summary of the protocol's blocks."""
-    facts = found.get(ask_protocol(choices))
+    facts = found.get(asks_for(choices).protocol)
     if not isinstance(facts, ProtocolFacts) or facts.protocol is None:
         return ()
     if facts.problems:
@@ -227,17 +219,15 @@ def replay_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
 
 def allocation_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     """Return the hash of the sealed allocation, and nothing else of it."""
-    fact = found.get(ask_allocation(choices))
-    return (
-        (Line(f"sealed, SHA-256 {fact.sha256[:16]}\N{HORIZONTAL ELLIPSIS}"),)
-        if isinstance(fact, AllocationFacts)
-        else ()
-    )
+    fact = found.get(asks_for(choices).allocation)
+    if not isinstance(fact, AllocationFacts):
+        return ()
+    return (Line(f"sealed, SHA-256 {fact.sha256[:16]}\N{HORIZONTAL ELLIPSIS}"),)
 
 
 def results_lines(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> tuple[Line, ...]:
     """Return how much room there is for the results."""
-    facts = found.get(ask_out(choices))
+    facts = found.get(asks_for(choices).out)
     if not isinstance(facts, FolderFacts):
         return ()
     text = f"{size(facts.free)} free"
@@ -264,7 +254,7 @@ def session_lines(choices: Choices, found: Found) -> tuple[str, ...]:
 
 def demo_lines(choices: Choices, found: Found) -> tuple[str, ...]:
     """Return what the demo is, for each of the parts that need no choice in it: EEG, sound, bundle."""
-    fact = found.get(ask_demo(choices))
+    fact = found.get(asks_for(choices).demo)
     first = " It is made the first time: about half a minute." if isinstance(fact, DemoFacts) and not fact.made else ""
     return (
         "A synthetic participant, 24 channels at 250 Hz, is sent over LSL by this computer.",

@@ -19,7 +19,7 @@ from calibration.command import KEPT, QUICK, command
 from calibration.measured import measure
 from calibration.responses import synchrony_time_courses
 from calibration.study import FolderStudy
-from rtaffect.cli.replay import command as replay_command
+from rtaffect.cli.sessions import replay as replay_command
 from rtaffect.common.clock import InstantClock
 from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.errors import RecordingError, SettingsError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rtaffect import plot_feedback, replay
-from rtaffect.cli.replay import command
+from rtaffect.cli import sessions
 from rtaffect.common.errors import RtaffectError
 from rtaffect.engine.feedback import Feedback
 from rtaffect.record.table import feedback_lines
@@ -108,7 +108,9 @@ def test_what_is_odd_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_its_options_are_those_of_the_command() -> None:
-    command_line = {o.removeprefix("--").replace("-", "_") for p in command.params for o in p.opts if o[:2] == "--"}
+    command_line = {
+        o.removeprefix("--").replace("-", "_") for p in sessions.replay.params for o in p.opts if o[:2] == "--"
+    }
     about_results = {"headless", "out", "speed", "threads"}
     assert {*inspect.signature(replay).parameters} - {"path", "progress"} == command_line - about_results
 

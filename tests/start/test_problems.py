@@ -27,14 +27,13 @@ from rtaffect.start.found import (
     Found,
     RecordingFacts,
     Trouble,
-    ask_demo,
-    ask_out,
+    asks_for,
     asks_of,
     in_effect,
 )
 from rtaffect.start.look import look_at, stamp_of
 from rtaffect.start.problem import Problem
-from rtaffect.start.problems import notes, problems
+from rtaffect.start.problems import all_lines
 from rtaffect.start.start_presenter import resolve, suggested_name
 from rtaffect.start.streams import StreamFacts, ticked, toggle, without_query
 from rtaffect.start.table import (
@@ -127,6 +126,16 @@ def ready(lab: dict[str, str], **changes: object) -> Choices:
     """Choices of a session that can be started with one stream."""
     base = Choices(participant="P01", sound_file=lab["story"], bundle=lab["bundle"], folder=lab["folder"], name="P01-1")
     return replace(base, **changes)
+
+
+def problems(choices: Choices, known: Found) -> list[Problem]:
+    """What prevents the start."""
+    return [line for line in all_lines(choices, known) if line.kind != "note"]
+
+
+def notes(choices: Choices, known: Found) -> list[Problem]:
+    """What does not, but should be known."""
+    return [line for line in all_lines(choices, known) if line.kind == "note"]
 
 
 def stops(choices: Choices, known: Found) -> list[tuple[str, str]]:
@@ -291,7 +300,7 @@ def test_the_demos_protocol_is_asked_for_and_made_where_it_is_not_there(lab, tmp
     made = tmp_path / "demo" / "v10-abc"
     bundle_in(made / "bundle")
     choices = Choices(mode="demo", with_protocol=True, participant="P01", folder=str(tmp_path))
-    ask = ask_demo(choices)
+    ask = asks_for(choices).demo
     waiting = replace(found(replace(choices, with_protocol=False)), facts={})
     assert (problems(choices, waiting)[0].where, problems(choices, waiting)[0].kind) == ("mode", "wait")
     assert "half a minute, once" in problems(choices, waiting)[0].text
@@ -464,7 +473,7 @@ class TestFolder:
     def test_a_disk_that_is_full_or_will_be(self, lab, free, words):
         choices = ready(lab, seconds="86400")
         known = found(choices, stream())
-        full = {**known.facts, ask_out(choices): FolderFacts(int(free), frozenset(), False)}
+        full = {**known.facts, asks_for(choices).out: FolderFacts(int(free), frozenset(), False)}
         ((where, text),) = stops(choices, replace(known, facts=full))
         assert where == "folder"
         assert text.startswith(words)

@@ -179,14 +179,15 @@ def test_ticking_takes_part_and_two_of_a_name_are_told_apart(make, names):
 
 def test_a_stream_of_sound_has_a_level(make, names):
     presenter = make(Choices(sound="stream", sound_stream=f"name={names['room']}"))
-    assert presenter.loudness() == (None, "")
-    until(presenter, lambda s: presenter.loudness()[0] is not None and not math.isnan(presenter.loudness()[0].rms_db))
-    found, trouble = presenter.loudness()
+    assert presenter.previews.loudness() == (None, "")
+    loudness = presenter.previews.loudness
+    until(presenter, lambda s: loudness()[0] is not None and not math.isnan(loudness()[0].rms_db))
+    found, trouble = loudness()
     assert found.rms_db == pytest.approx(20 * math.log10(0.05 * math.sqrt(2)), abs=2)
     assert found.peak_db > found.rms_db
     assert (found.clipped, trouble) == (False, "")
     presenter.choose(sound="none")
-    until(presenter, lambda s: presenter.loudness() == (None, ""))
+    until(presenter, lambda s: presenter.previews.loudness() == (None, ""))
 
 
 def test_a_recording_shows_some_seconds_of_its_signal(make, tmp_path):

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QButtonGroup, QFileDialog, QHBoxLayout, QMainWindo
 from rtaffect.common.errors import RtaffectError
 from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
 from rtaffect.plan.setting import MODES
-from rtaffect.start.choices import Choices, choices_of
+from rtaffect.start.choices import Choices, choices_of, plan_of
 from rtaffect.start.memory import remember
 from rtaffect.start.start_presenter import StartPresenter, StartState
 from rtaffect.start.table import demo_lines, session_lines
@@ -148,7 +148,7 @@ class StartWindow(QMainWindow):
             self.message.setVisible(bool(self._said))
         if state.choices.mode != "demo":
             self.eeg.show_signal(state, *self.presenter.signal())
-            self.sound.show_level(*self.presenter.loudness())
+            self.sound.show_level(*self.presenter.previews.loudness())
 
     def _show(self, state: StartState) -> None:
         mode = state.choices.mode
@@ -187,7 +187,7 @@ class StartWindow(QMainWindow):
                 self.go_to(stop.where)
             return
         try:
-            plan = self.presenter.plan_now()
+            plan = plan_of(self.presenter.choices)
         except RtaffectError as error:
             self.presenter.say(error)
             return
@@ -217,7 +217,7 @@ class StartWindow(QMainWindow):
     def write(self, path: Path) -> None:
         """Write the plan to ``path``; say so if that is impossible."""
         try:
-            write_plan(self.presenter.plan_now(), path)
+            write_plan(plan_of(self.presenter.choices), path)
         except RtaffectError as error:
             self.presenter.say(f"The plan is not saved: {error.message}")
             return

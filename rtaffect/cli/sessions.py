@@ -1,0 +1,44 @@
+"""The commands that run a session: ``demo``, ``live`` and ``replay``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from rtaffect.cli import options
+from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.run.recipe import run_plan
+from rtaffect.view import run_window
+
+_path = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--protocol", "with_protocol", is_flag=True, help="With a short protocol that has every kind of block.")
+@options.planned("demo")
+def demo(plan: SessionPlan, with_protocol: bool) -> None:
+    """Run a whole session with a synthetic participant who listens to a sound that the bundle was not fitted on."""
+    from rtaffect.run.demo import with_own_protocol
+
+    run_plan(with_own_protocol(plan) if with_protocol else plan, Console(), run_window)
+
+
+@click.command()
+@click.option("--session", type=_path, help="Plan of a session (TOML); options that are given replace parts of it.")
+@options.planned("live")
+def live(plan: SessionPlan) -> None:
+    """Run a session with headsets on the network and sound from a file, a sound device or an LSL stream."""
+    run_plan(plan, Console(), run_window)
+
+
+@click.command()
+@click.argument("recording", type=_path)
+@options.planned("replay")
+def replay(plan: SessionPlan) -> None:
+    """Replay RECORDING, an XDF file or a session's folder.
+
+    A session's folder is replayed as it ran; with several headsets in a file, people are compared with each other.
+    """
+    run_plan(plan, Console(), run_window)
