@@ -126,7 +126,7 @@ def _live(out: Path, base: Choices, other: str, wrong: str) -> None:
 
     def message(window: StartWindow) -> bool:
         there = window.eeg.signal.view.signal
-        shown = there is not None and len(there.time) > 1500
+        shown = there is not None and there.traces.known
         return still(window) and shown and len(window.eeg.table.rows) > 1
 
     shoot(out, "live-problems", bad, message, failed)
