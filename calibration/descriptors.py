@@ -32,13 +32,11 @@ from typing import Final, NamedTuple
 import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from scipy.signal import freqz_sos
 from scipy.signal.windows import hann
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.predicted.manifest import SAMPLE_RATE
-
-Float32Array = NDArray[np.float32]
 
 
 class Descriptor(NamedTuple):

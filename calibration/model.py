@@ -36,8 +36,6 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         Principal components of the features, at most.
     lag_sets
         Ages of the features that may enter, in steps, rising; the set is taken with which inner folds predict best.
-    alphas
-        Penalties per training step to choose from, for each row of its own; None for the default grid.
     gap
         Steps that inner folds of a single sound are apart, beside the longest lag: those of a window.
     n_covariates
@@ -62,11 +60,10 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         self,
         n_components: int = 12,
         lag_sets: Sequence[Sequence[int]] = ((0,),),
-        alphas: Array | None = None,
         gap: int = 0,
         n_covariates: int = 0,
     ) -> None:
-        self.n_components, self.lag_sets, self.alphas = n_components, lag_sets, alphas
+        self.n_components, self.lag_sets = n_components, lag_sets
         self.gap, self.n_covariates = gap, n_covariates
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -90,7 +87,7 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         for lags in self.lag_sets:
             chosen = tuple(int(lag) for lag in lags)
             design = np.concatenate([lagged_design(part, chosen) for part in columns])
-            learner = _Learner(design, missing, lengths, self.gap + chosen[-1], alphas=self._alphas(), lags=chosen)
+            learner = _Learner(design, missing, lengths, self.gap + chosen[-1], chosen)
             learnt = learner.learn(target)
             if best is None or learnt.error < best[0]:
                 best = learnt.error, learner, learnt
@@ -119,9 +116,6 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         none = np.zeros(len(learnt.intercept) + 1)
         coefficients = np.ascontiguousarray(learnt.coefficients[kept])
         self.weights_ = Weights(*self._basis, coefficients, learnt.intercept, none, none, self.lags_)
-
-    def _alphas(self) -> Array:
-        return ALPHAS if self.alphas is None else np.asarray(self.alphas, np.float64)
 
     def predict(self, X: Any, groups: Any = None) -> Array:
         """Return predicted synchrony (steps, R), or (steps,), Fisher z, of X; NaN where a lag reaches too far back."""
@@ -202,28 +196,14 @@ class _Learnt(NamedTuple):
 
 
 class _Learner:
-    """Ridge regression whose penalties inner folds choose, with all that depends on the design alone done once.
+    """Ridge regression whose penalties inner folds choose; what depends on the design alone is done once.
 
-    Parameters
-    ----------
-    design
-        (steps, F), NaN where the past is missing.
-    missing
-        Steps (steps,) without a target.
-    lengths
-        Steps of each sound.
-    gap
-        Steps that inner folds of a single sound are apart.
-    alphas
-        (A,) to choose from.
-    lags
-        Of the design.
+    ``design`` (steps, F) is NaN where the past is missing, ``missing`` (steps,) the steps without a target, ``lengths``
+    the steps of each sound, and ``gap`` how many of them inner folds of a single sound are apart.
     """
 
-    def __init__(
-        self, design: Array, missing: Mask, lengths: Sequence[int], gap: int, *, alphas: Array, lags: tuple[int, ...]
-    ) -> None:
-        self.lags, self._alphas = lags, alphas
+    def __init__(self, design: Array, missing: Mask, lengths: Sequence[int], gap: int, lags: tuple[int, ...]) -> None:
+        self.lags = lags
         self._use = np.isfinite(design).all(axis=1) & ~missing
         if not self._use.any():
             raise ValueError(f"no step has features at all of the lags {lags} and a target; give longer sounds")
@@ -232,7 +212,7 @@ class _Learner:
         self._mean = x.mean(axis=0)
         self._x = x - self._mean
         self._xx = self._x.T @ self._x
-        self._folds = [_InnerFold(self._x, self._xx, *fold, alphas) for fold in folds(parts, gap)]
+        self._folds = [_InnerFold(self._x, self._xx, *fold) for fold in folds(parts, gap)]
 
     def learn(self, target: Array) -> _Learnt:
         """Return what targets (steps, R) lead to."""
@@ -240,18 +220,16 @@ class _Learner:
         y_mean = y.mean(axis=0)
         y -= y_mean
         xy = self._x.T @ y
-        error = np.concatenate([self._errors(xy[:, some], y[:, some]) for some in _slices(y.shape[1])], axis=1)
-        alpha = self._alphas[error.argmin(axis=0)]
+        error = np.zeros((len(ALPHAS), y.shape[1]))
+        for start in range(0, y.shape[1], _TOGETHER):
+            some = slice(start, start + _TOGETHER)
+            for fold in self._folds:
+                fold.add_errors(self._x, xy[:, some], y[:, some], error[:, some])
+        alpha = ALPHAS[error.argmin(axis=0)]
         sums = Sums(len(y), self._mean, y_mean, self._xx, xy)
         (coefficients,), (intercept,) = ridge_of(sums, alpha[None])
         variance = np.maximum(np.square(y).mean(axis=0), np.finfo(np.float64).tiny)
         return _Learnt(float((error.min(axis=0) / variance).mean() / len(y)), alpha, coefficients, intercept)
-
-    def _errors(self, xy: Array, y: Array) -> Array:
-        error = np.zeros((len(self._alphas), y.shape[1]))
-        for fold in self._folds:
-            fold.add_errors(self._x, xy, y, error)
-        return error
 
 
 class _InnerFold:
@@ -262,14 +240,14 @@ class _InnerFold:
     triangle, whose product costs half.
     """
 
-    def __init__(self, x: Array, xx: Array, train: Indices, test: Indices, alphas: Array) -> None:
+    def __init__(self, x: Array, xx: Array, train: Indices, test: Indices) -> None:
         without = np.delete(np.arange(len(x)), train)
         # Both follow each other, so that slices do, which copy nothing.
         self._test, self._out = (slice(int(steps[0]), int(steps[-1]) + 1) for steps in (test, without))
         self._n, out = len(train), x[self._out]
         self._mean = -out.sum(axis=0) / self._n
         spread, self._axes = np.linalg.eigh(xx - out.T @ out - self._n * np.outer(self._mean, self._mean))
-        self._shrink = 1 / (np.maximum(spread, 0.0) + alphas[:, None] * self._n)
+        self._shrink = 1 / (np.maximum(spread, 0.0) + ALPHAS[:, None] * self._n)
         rotation, triangle = np.linalg.qr((x[self._test] - self._mean) @ self._axes)
         lacking = x.shape[1] - len(triangle)
         self._rotation = np.pad(rotation, ((0, 0), (0, lacking)))
@@ -289,7 +267,3 @@ class _InnerFold:
 
 def _squares(values: Array) -> Array:
     return np.asarray(np.einsum("ij,ij->j", values, values))
-
-
-def _slices(rows: int) -> list[slice]:
-    return [slice(start, start + _TOGETHER) for start in range(0, rows, _TOGETHER)]

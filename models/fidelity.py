@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from models.encoder import Design, EncoderGraph
 from models.export import manifest_for, with_manifest
 from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.predicted.manifest import SAMPLE_RATE, Fidelity
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
 
-Progress = Callable[[str], None]
 Frames = NDArray[np.float64]
 
 CONTEXTS_S = (5, 10, 20)

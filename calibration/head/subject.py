@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 
 from calibration.head.parts import need, versions
 from calibration.head.surfaces import TEMPLATE, write_template
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.cache import made_once
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.regions import REGIONS
-
-Progress = Callable[[str], None]
-Array = NDArray[np.float64]
+from rtaffect.predicted.featurizer import Progress
 
 #: Raised when the template is made in another way, so that an older one in the cache is not used.
 VERSION: Final = 1
@@ -51,11 +49,7 @@ class Subject:
         kind = "built-in template" if self.template else "FreeSurfer subject"
         return f"{kind} {self.name}, 3-shell BEM {CONDUCTIVITY} S/m, ico4 sources, fixed orientation"
 
-    def provenance(self) -> dict[str, str]:
-        """Return the versions of what the head is made of."""
-        return versions(self.template)
-
-    def fiducials(self) -> Array:
+    def fiducials(self) -> FloatArray:
         """Return left ear point, nasion and right ear point (3, 3), m, in the subject's MRI frame."""
         import mne
 

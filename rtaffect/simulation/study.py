@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from rtaffect.common.settings import Frozen
 from rtaffect.predicted.feature_cache import cached_features_of
-from rtaffect.predicted.featurizer import Featurizer
+from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.record.xdf import RecordedEeg, RecordedMarkers, write_xdf
 from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive
 from rtaffect.simulation.head import SimulatedHead, sphere_head
@@ -21,8 +20,6 @@ from rtaffect.simulation.sounds import compose, speech_from_wheel
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 from rtaffect.stream.source import StreamHeader, StreamInfo
-
-Progress = Callable[[str], None]
 
 #: EEG before and after each sound, s: the filters settle in it and no window reaches into the next sound.
 REST_S = 15.0
@@ -131,8 +128,7 @@ class SyntheticStudy:
         for part in ("sounds", "eeg"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         for sound in self._sounds:
-            samples = np.round(sound.samples * 32768).astype(np.int16)
-            soundfile.write(folder / "sounds" / f"{sound.name}.wav", samples, SAMPLE_RATE)
+            write_sound(folder / "sounds" / f"{sound.name}.wav", sound)
         onsets = {}
         for number, listener in enumerate(self.listeners):
             progress(f"EEG of {listener}")
@@ -179,6 +175,11 @@ class SyntheticStudy:
             lines += ["[listener.onset]"]
             lines += [f"{json.dumps(name)} = {time!r}" for name, time in onsets[listener].items()] + [""]
         return "\n".join(lines)
+
+
+def write_sound(path: Path, sound: StudySound) -> None:
+    """Write a sound of the study as a 16-bit file."""
+    soundfile.write(path, np.round(sound.samples * 32768).astype(np.int16), SAMPLE_RATE)
 
 
 def _as_stored(sound: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -78,18 +78,6 @@ def test_a_sound_is_computed_once(tmp_path, passes):
     assert len(passes) == 2
 
 
-def test_one_layer_is_read_without_the_others(tmp_path, passes):
-    store = FeatureStore(tmp_path)
-    found = store.layer(sound(), everything(), "layer-3")
-    for path in tmp_path.glob("*"):
-        if "layer-3" not in path.name:
-            path.unlink()
-    np.testing.assert_array_equal(store.layer(sound(), everything(), "layer-3"), found)
-    assert len(passes) == 1
-    with pytest.raises(ValueError, match=r"'layer-9': moonshine-tiny/all-layers gives layer-0, .*, final"):
-        store.layer(sound(), everything(), "layer-9")
-
-
 def test_a_featurizer_of_one_layer_gives_that(tmp_path):
     found = FeatureStore(tmp_path).layers(sound(), default_featurizer(quiet))
     assert tuple(found) == ("layer-2",)
@@ -101,15 +89,6 @@ def test_descriptors_are_kept_too(tmp_path, passes):
     for _ in range(2):
         np.testing.assert_array_equal(store.descriptors(sound()), descriptors_of(sound()))
     assert passes == ["lld"]
-
-
-def test_elements_are_kept_apart(tmp_path, passes):
-    store = FeatureStore(tmp_path)
-    for element in ("mix", "voice", "background", "voice"):
-        store.descriptors(sound(), element)
-        store.layers(sound(2), everything(), element)
-    assert passes == ["lld", "moonshine-tiny/all-layers"] * 3
-    assert sum("-voice-" in path.name for path in tmp_path.iterdir()) == 7
 
 
 def test_what_is_damaged_or_lost_is_made_again(tmp_path, passes):
@@ -162,7 +141,7 @@ def test_processes_that_compute_the_same_at_the_same_time_leave_whole_files(tmp_
     assert [child.wait(100) for child in children] == [0, 0]
     assert len(list(tmp_path.iterdir())) == 6
     np.testing.assert_array_equal(
-        FeatureStore(tmp_path).layer(sound(), everything(), "final"), features_of(sound(), everything())[:, 5]
+        FeatureStore(tmp_path).layers(sound(), everything())["final"], features_of(sound(), everything())[:, 5]
     )
 
 
