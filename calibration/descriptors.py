@@ -134,9 +134,10 @@ def _of_second(second: Float32Array) -> list[float]:
     mean = float(np.mean(energy))
     weight = energy / (energy + _PAUSE * mean + _TINY)
     absent = _SILENCE_WEIGHT + N_FRAMES * _FLOOR / (mean + float(_TINY))
+    rms = np.sqrt(energy)
     found = {
         "loudness": -0.691 + 10 * np.log10(float(power.mean(axis=0) @ _EAR) + _FLOOR),
-        "low_energy": _low_energy(energy),
+        "low_energy": float((rms < rms.mean() / 2).mean()),
         "flux": _flux(power) * mean / (mean + _FLOOR),
     }
     found |= _modulations(x)
@@ -158,11 +159,6 @@ def _median(values: Float32Array, weight: Float32Array) -> float:
     order = np.argsort(values)
     so_far = np.cumsum(weight[order])
     return float(values[order][np.searchsorted(so_far, so_far[-1] / 2)])
-
-
-def _low_energy(energy: Float32Array) -> float:
-    rms = np.sqrt(energy)
-    return float((rms < rms.mean() / 2).mean())
 
 
 def _shape(power: Float32Array) -> dict[str, Float32Array]:

@@ -64,14 +64,8 @@ _SUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "feat_proj_layer_norm": (True,),
     "position_embeddings_type": (None, "relative"),
 }
-_COUNTS: Final = (
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "num_conv_pos_embeddings",
-    "num_conv_pos_embedding_groups",
-)
+#: Settings that are numbers of something: whole and above 0.
+_COUNTS: Final = tuple(key for key, value in _DEFAULTS.items() if type(value) is int)
 _POSITIONAL: Final = "encoder.pos_conv_embed.conv"
 
 
