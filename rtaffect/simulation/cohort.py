@@ -172,17 +172,6 @@ class Cohort:
         total = (1 + self.settings.anatomy**2) * power.sum(axis=1) + self.settings.sensor_noise**2
         return np.asarray(share @ power.T / total)
 
-    def expected(self, sound_sha256: str, features: FloatArray, people: int, window_s: int) -> FloatArray:
-        """Return the expected correlation of one listener with the mean of ``people`` others, (steps, channels).
-
-        Over the window that ends at each step.
-        """
-        return with_mean_of(self.truth(sound_sha256, features), people, window_s)
-
-    def expected_at_patches(self, sound_sha256: str, features: FloatArray, people: int, window_s: int) -> FloatArray:
-        """Return the same of the patches themselves, without head and noise, (steps, patches)."""
-        return with_mean_of(self.patch_truth(sound_sha256, features), people, window_s)
-
     def _at_samples(self, course: FloatArray, n: int) -> FloatArray:
         """Return the course (n, patches) at each sample: step k's value belongs to the second that it ends."""
         at = (np.arange(n) + 0.5) / self.settings.rate_hz

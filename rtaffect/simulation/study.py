@@ -14,7 +14,7 @@ from rtaffect.common.settings import Frozen
 from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.record.xdf import RecordedEeg, RecordedMarkers, write_xdf
-from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive
+from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive, with_mean_of
 from rtaffect.simulation.head import SimulatedHead, sphere_head
 from rtaffect.simulation.sounds import compose, speech_from_wheel
 from rtaffect.sources.recorded import ArraySource
@@ -157,11 +157,9 @@ class SyntheticStudy:
         with path.open("w", encoding="utf-8", newline="\n") as file:
             file.write("\t".join(("sound", "time", *self.channels(), *patches)) + "\n")
             for sound in self._sounds:
-                about = sound.sha256, self.features[sound.name], others, window
-                course = self.cohort.expected(*about)
-                if patches:
-                    course = np.concatenate([course, self.cohort.expected_at_patches(*about)], axis=1)
-                for step, values in enumerate(course, start=1):
+                truth = self.cohort.truth, *([self.cohort.patch_truth] if patches else [])
+                pairwise = np.concatenate([of(sound.sha256, self.features[sound.name]) for of in truth], axis=1)
+                for step, values in enumerate(with_mean_of(pairwise, others, window), start=1):
                     cells = ("n/a" if np.isnan(v) else f"{v:.5f}" for v in values)
                     file.write("\t".join((sound.name, str(step), *cells)) + "\n")
 
