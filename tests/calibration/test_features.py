@@ -13,7 +13,7 @@ from calibration import features as module
 from calibration.descriptors import descriptors_of
 from calibration.features import FeatureStore, feature_sets
 from models.moonshine import manifest_for
-from rtaffect.predicted.feature_cache import feature_folder
+from rtaffect.predicted.feature_cache import FeatureKey, feature_folder
 from rtaffect.predicted.featurizer import Featurizer, all_layers_for, default_featurizer, features_of
 
 SETS = ("layer-0", "layer-1", "layer-2", "layer-3", "layer-4", "final")
@@ -89,6 +89,12 @@ def test_descriptors_are_kept_too(tmp_path, passes):
     for _ in range(2):
         np.testing.assert_array_equal(store.descriptors(sound()), descriptors_of(sound()))
     assert passes == ["lld"]
+
+
+def test_elements_have_their_own_place():
+    keys = [FeatureKey("0" * 64, "lld", "descriptors-2", element) for element in ("mix", "voice", "background")]
+    assert len({key.file_name for key in keys}) == 3
+    assert keys[0] == FeatureKey("0" * 64, "lld", "descriptors-2")
 
 
 def test_what_is_damaged_or_lost_is_made_again(tmp_path, passes):
