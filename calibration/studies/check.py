@@ -9,11 +9,11 @@ from pathlib import Path
 from calibration.ridge import folds
 from calibration.studies.layout import Layout, RecordingFile
 from calibration.studies.manifest import read_layout
-from calibration.studies.montages import montage_problems
 from calibration.studies.recording import Recording, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
 from calibration.studies.tables import covariates_in, ratings_in
-from rtaffect.common.errors import RecordingError, RtaffectError, SettingsError, SoundError
+from rtaffect.common.errors import MontageError, RecordingError, RtaffectError, SettingsError, SoundError
+from rtaffect.common.montage import common_rows, is_eog, place_of
 from rtaffect.common.settings import Settings
 from rtaffect.observed.signal_path import design_filter
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
@@ -78,7 +78,7 @@ class _Look:
             # Those that are not there are among the layout's problems.
             if file.path.exists() and (file.described is None or file.described.exists()):
                 yield from self._recording(file)
-        yield from montage_problems({seen.label: seen.channels for seen in self._seen})
+        yield from _montage_problems({seen.label: seen.channels for seen in self._seen})
         yield from self._same_data()
         yield from self._rates()
         yield from (NOTE + line for line in self._layout.notes)
@@ -176,6 +176,31 @@ def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iter
 
 def _are(names: tuple[str, ...] | list[str]) -> str:
     return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _montage_problems(montages: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield what is wrong with recordings of these channels: that they share none, or which some of them lack.
+
+    Channels are the same where they mean the same place; those of the eyes do not count.
+    """
+    if not montages:
+        return
+    try:
+        common_rows(montages, None)
+    except MontageError as error:
+        yield str(error)
+        return
+    names = {place_of(n): n for channels in montages.values() for n in channels if not is_eog(n)}
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for who, channels in montages.items():
+        held = {place_of(n) for n in channels}
+        if missing := tuple(name for place, name in names.items() if place not in held):
+            lacking.setdefault(missing, []).append(who)
+    for absent, owners in lacking.items():
+        yield (
+            f"{', '.join(owners)}: no channel {', '.join(absent)}, which others have; rows are only the channels that "
+            "all have: add them, or name them alike with listener.channels in study.toml"
+        )
 
 
 def too_short(seconds: Mapping[str, int], settings: Settings) -> Iterator[str]:
