@@ -104,10 +104,7 @@ def measure(
         group, layout = group_responses(channels, space, settings)
         references.append(Reference.of(group, layout.k))
         if sound.fit:
-            if each:
-                people.append(left_out_time_courses(channels, each, settings))
-            else:
-                people.append(synchrony_time_courses(group, settings, layout))
+            people.append(_each_time_course(channels, group, each, settings, layout))
             halves.append(half_time_courses(group, settings, layout, splits))
     return Measured(space, fitted, tuple(people), tuple(halves), tuple(references))
 
@@ -117,6 +114,15 @@ def _fitted_sounds(study: Study) -> tuple[StudySound, ...]:
     if not found:
         raise RecordingError(f"study {study.name!r} has no sound with fit = true; mark those to fit weights on")
     return found
+
+
+def _each_time_course(
+    channels: Sequence[FloatArray], group: FloatArray, left_out: Sequence[Space], settings: Settings, layout: RowLayout
+) -> FloatArray:
+    """Return each listener's synchrony (P, steps, R), Fisher z, by the spaces without them where there are such."""
+    if left_out:
+        return left_out_time_courses(channels, left_out, settings)
+    return synchrony_time_courses(group, settings, layout)
 
 
 def rated(study: Study) -> Measured:
