@@ -44,6 +44,10 @@ def _processor() -> str:
     return named[0] if named else platform.processor() or "unknown processor"
 
 
+def silent(_: str) -> None:
+    """Take a line of progress and say nothing."""
+
+
 def interleaved(turns: int, *works: Callable[[], object]) -> list[float]:
     """Return the median seconds of each of ``works``, which run one after the other, ``turns`` times."""
     return [float(seconds) for seconds in np.median(turn_about(turns, works), axis=0)]

@@ -181,20 +181,20 @@ def layer(size: Size) -> tuple[list[Array], list[Array], NDArray[np.bool_]]:
     return features, targets, counted
 
 
-def space() -> RegionSpace:
+def space_of(channels: tuple[str, ...] = CHANNELS, sources: int = SOURCES) -> RegionSpace:
     """Return a space of 68 regions on a lead field from a seed: it costs what that of a head costs."""
     rng = np.random.default_rng(2)
     parts = np.array_split(np.array(REGIONS), ZONES)
     manifest = SpaceManifest(
-        montage="random", channels=CHANNELS, regions=REGIONS,
+        montage="random", channels=channels, regions=REGIONS,
         zones=tuple(Zone(name=f"zone {n}", regions=tuple(part.tolist())) for n, part in enumerate(parts)),
-        groups=groups_of(REGIONS), k=K, sources=SOURCES, head="none", provenance={},
+        groups=groups_of(REGIONS), k=K, sources=sources, head="none", provenance={},
     )  # fmt: skip
-    places = rng.standard_normal((len(CHANNELS), 3))
+    places = rng.standard_normal((len(channels), 3))
     places *= 0.09 / np.linalg.norm(places, axis=1, keepdims=True)
-    field = rng.standard_normal((len(CHANNELS), SOURCES))
+    field = rng.standard_normal((len(channels), sources))
     apart = np.zeros((len(REGIONS), len(REGIONS)), np.bool_)
-    return RegionSpace(assemble(manifest, field, places, apart, np.arange(SOURCES) % len(REGIONS)))
+    return RegionSpace(assemble(manifest, field, places, apart, np.arange(sources) % len(REGIONS)))
 
 
 def responses(size: Size) -> tuple[Array, RowLayout]:
@@ -223,7 +223,7 @@ def recording(size: Size) -> Array:
 
 def responses_ours(size: Size) -> Cost:
     """One person during one stimulus, from samples to standardised responses."""
-    where, eeg = space(), recording(size)
+    where, eeg = space_of(), recording(size)
     sound = StudySound("sound", np.zeros(size.seconds * SAMPLE_RATE, np.float32), True)
 
     def work() -> None:
@@ -278,7 +278,7 @@ def responses_theirs(size: Size) -> Cost:
     """MNE-Python's way with a whole recording."""
     import mne
 
-    rows, eeg = space().operator.rows.reshape(-1, len(CHANNELS)), recording(size)
+    rows, eeg = space_of().operator.rows.reshape(-1, len(CHANNELS)), recording(size)
     info = mne.create_info(list(CHANNELS), EEG_HZ, "eeg")
     chosen = SETTINGS.signal
 

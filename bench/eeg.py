@@ -6,37 +6,25 @@ import numpy as np
 from scipy.signal import resample_poly, sosfilt
 
 from bench import Rows, interleaved, run
+from bench.calibration import space_of
 from rtaffect.common.montage import STANDARD
 from rtaffect.common.settings import Settings
-from rtaffect.observed.operator import SpaceManifest, Zone, assemble
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.signal_path import design_filter
-from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
+from rtaffect.observed.spaces import ChannelSpace, Space
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.source import StreamInfo
 
 #: The size of a head's lead field; its numbers do not matter for the time.
-REGIONS, SOURCES, K = 68, 5124, 5
+SOURCES = 5124
 
 
 def measure(quick: bool) -> Rows:
     """Return a row for channels and for regions."""
     montage, rate, seconds = ("1020-19", 250, 4) if quick else ("1010-64", 1000, 25)
     names = STANDARD[montage]
-    return [_row(space, rate, seconds) for space in (ChannelSpace(names), regions_of(names))]
-
-
-def regions_of(names: tuple[str, ...]) -> RegionSpace:
-    """Return regions on a lead field from a seed."""
-    rng = np.random.default_rng(0)
-    regions = tuple(f"region-{number}" for number in range(REGIONS))
-    manifest = SpaceManifest(
-        montage="bench", channels=names, regions=regions, zones=(Zone(name="all", regions=regions),), groups={}, k=K,
-        sources=SOURCES, head="none", provenance={},
-    )  # fmt: skip
-    field, places = rng.standard_normal((len(names), SOURCES)), rng.standard_normal((len(names), 3))
-    return RegionSpace(assemble(manifest, field, places, np.eye(REGIONS, dtype=bool), np.arange(SOURCES) % REGIONS))
+    return [_row(space, rate, seconds) for space in (ChannelSpace(names), space_of(names, SOURCES))]
 
 
 def _row(space: Space, rate: int, seconds: int) -> dict[str, object]:

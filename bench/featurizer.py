@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import Rows, run, turn_about
+from bench import Rows, run, silent, turn_about
 from bench.alone import alone
 from models.checkpoint import Checkpoint, open_checkpoint
 from models.encoder import Design
@@ -121,7 +121,7 @@ class Library:
             mean: NDArray[np.float32] = states[0, -FRAMES_PER_S:].mean(dim=0).cpu().numpy()
         return mean
 
-    def peak(self, threads: int, turns: int = 8) -> float:
+    def peak(self, threads: int) -> float:
         """Return the speed of the fastest large float32 product, of torch and, on all cores, numpy, in FLOP/s."""
         rows, inner, columns = PEAK_SHAPE
         a, b = np.ones((rows, inner), np.float32), np.ones((inner, columns), np.float32)
@@ -130,14 +130,14 @@ class Library:
         works: list[Callable[[], object]] = [lambda: float((x @ y)[0, 0])]
         if threads == ALL_CORES and self._device == "cpu":
             works.append(lambda: a @ b)
-        return 2.0 * rows * inner * columns / float(turn_about(turns, works, PAUSE_S).min())
+        return 2.0 * rows * inner * columns / float(turn_about(8, works, PAUSE_S).min())
 
 
 def _compare(group: Group, checkpoint: Checkpoint, library: Library, seconds: NDArray[np.float32]) -> Rows:
     with tempfile.TemporaryDirectory() as name:
         files = [Path(name) / f"{number}.onnx" for number in range(len(group.designs))]
         for design, file in zip(group.designs, files, strict=True):
-            export(checkpoint, design, file, progress=_silent)
+            export(checkpoint, design, file, progress=silent)
         ours = [Ours(file, design, group, seconds) for design, file in zip(group.designs, files, strict=True)]
         library.prepare(group.threads, cuda=ours[0].provider.startswith("CUDA"))
         cuts = (library.n_blocks, ours[0].n_blocks)[: 1 + group.reference]
@@ -162,7 +162,7 @@ class Ours:
     """A featurizer as the product runs it; each call hears the next second."""
 
     def __init__(self, file: Path, design: Design, group: Group, seconds: NDArray[np.float32]) -> None:
-        featurizer = Featurizer.load(file, threads=group.threads, progress=_silent)
+        featurizer = Featurizer.load(file, threads=group.threads, progress=silent)
         self.file, self.design, self.provider = file, design, featurizer.provider
         self.threads, self.reference = group.threads, group.reference
         self.context_s, self.n_blocks = design.context_s, 1 + (design.layer or 0)
@@ -262,10 +262,6 @@ def _cosine(work: Ours, exact: Ours) -> float | None:
         return None
     a, b = np.array(work.features, np.float64), np.array(exact.features, np.float64)
     return float(((a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean())
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 def summarise(rows: Rows) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import Rows, run
+from bench import Rows, run, silent
 from calibration.head.forward import Head, open_head
 from calibration.head.operator import lead_field, make
 from calibration.head.positions import Montage, montage_for
@@ -36,7 +36,7 @@ LOBES = np.array([lobe_of(region) for region in REGIONS])
 
 def measure(quick: bool) -> Rows:
     """Return a row for each montage and SNR."""
-    head = open_head(template(cache_root(), _silent), _silent)
+    head = open_head(template(cache_root(), silent), silent)
     widest = montage_for("1010-64")
     shifts = DISPLACED_M * np.random.default_rng(1).standard_normal(widest.positions.shape)
     assumed, places = lead_field(widest, head)
@@ -109,10 +109,6 @@ def by_nearest(head: Head, montage: Montage) -> Power:
     apart = np.linalg.norm(centres[:, None] - montage.positions[None], axis=2)
     nearest = apart.argmin(axis=1)
     return lambda covariance: np.diagonal(covariance)[nearest]
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 COLUMNS = (

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import Rows, run
+from bench import Rows, run, silent
 from calibration.head.forward import Head, open_head
 from calibration.head.operator import lead_field, make
 from calibration.head.positions import Montage, montage_for
@@ -92,7 +92,7 @@ class Way:
 
 def measure(quick: bool) -> Rows:
     """Return a row for each montage, strength, kind of courses, and regions or zones."""
-    head = open_head(template(cache_root(), _silent), _silent)
+    head = open_head(template(cache_root(), silent), silent)
     size = Size(reference=4, live=2, seconds=60) if quick else Size()
     rows = []
     for name in MONTAGES[:1] if quick else MONTAGES:
@@ -224,10 +224,6 @@ def _rows(found: dict[str, tuple[float, float]]) -> Rows:
         row["ratio_all"] = row["ours_all"] / row["ceiling_all"]
         rows.append(row)
     return rows
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 COLUMNS = (

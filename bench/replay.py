@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import threading
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import Rows, run
+from bench.alone import most_memory_mb
 from bench.step import ANALYSIS, made_up_model
 from rtaffect.common.clock import InstantClock
 from rtaffect.engine.session import Session
@@ -52,13 +52,14 @@ def measure(quick: bool) -> Rows:
 
 def _row(case: str, spent: list[tuple[float, float]], peak: int) -> dict[str, object]:
     recorded, took = spent[0][0], float(np.median([seconds for _, seconds in spent]))
+    process_mb = most_memory_mb()
     return {
         "case": case,
         "recorded_s": recorded,
         "replay_s": took,
         "ratio": recorded / took,
         "peak_mib": peak / 2**20,
-        "process_peak_mib": process_peak_mib(),
+        "process_peak_mib": process_mb and process_mb * 1e3 / 2**10,
     }
 
 
@@ -84,16 +85,6 @@ def _traced_peak(files: list[Path], sound: Path | None, model: Model | None, sec
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-
-
-def process_peak_mib() -> float | None:
-    """Return the most memory that the process held since its start, MiB; None on Windows, which does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak) / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 COLUMNS = (

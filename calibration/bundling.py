@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.measured import Measured, Progress
+from calibration.measured import Measured
 from calibration.outcome import Outcome
 from calibration.study import Study
 from calibration.validation import RidgeFit
@@ -17,7 +17,7 @@ from models.single_layer import single_layer
 from rtaffect import __version__
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
-from rtaffect.predicted.featurizer import Featurizer, default_featurizer
+from rtaffect.predicted.featurizer import Featurizer, Progress, default_featurizer
 
 
 @dataclass(frozen=True, slots=True)

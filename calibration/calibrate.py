@@ -5,30 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.bundling import Reader, bundle_of
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
 from calibration.intervals import ceiling_of, half_means, noise_ceiling
-from calibration.measured import Measured, Progress, measure, rated
+from calibration.measured import Measured, measure, rated
 from calibration.outcome import Outcome
-from calibration.study import FolderStudy, Study, TabledStudy
+from calibration.study import FolderStudy, Study
 from calibration.sweep import AUTO, Question, Sweep, sweep
 from calibration.validation import fit
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import Bundle
 from rtaffect.observed.spaces import Space
 from rtaffect.predicted.feature_cache import cached_features_of
-from rtaffect.predicted.featurizer import Featurizer
+from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.stream.audio import StudySound
-
-Array = NDArray[np.float64]
 
 #: Random halvings of the listeners that are correlated by themselves; each costs as much as all of observed synchrony.
 SPLITS = 4
@@ -124,59 +123,42 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     RecordingError, SettingsError, MontageError
         If the study cannot be used, or there is no such layer.
     """
-    watch = _Watch()
+    seconds: dict[str, float] = {}
     layers = feature_sets(featurizer.manifest)
     wanted = _wanted(plan.layer, layers, featurizer)
-    compared = tuple(n for n in layers if n in (wanted, *_some(layers))) if plan.few_layers else layers
-    with watch("features"):
+    few = (wanted, layers[0], layers[(len(layers) - 1) // 2], layers[-1])
+    compared = tuple(n for n in layers if n in few) if plan.few_layers else layers
+    with _timed(seconds, "features"):
         features = _features(study, featurizer, compared, progress)
-    with watch("observed synchrony"):
-        measured = rated(study) if plan.ratings else _measured(study, settings, plan, progress)
+    with _timed(seconds, "observed synchrony"):
+        asked = partial(measure, space=plan.space, components=plan.components, splits=plan.splits, keep=plan.keep)
+        measured = rated(study) if plan.ratings else asked(study, settings, progress)
     names, covariates = _covariates(study, measured.sounds)
     people = [target[None] for target in measured.rated] or measured.people
     question = Question(measured.targets, people, measured.space.layout.counted, covariates)
-    with watch("feature sets and chance"):
+    with _timed(seconds, "feature sets and chance"):
         found = sweep(features, question, settings, progress, draws=plan.draws)
-    chosen, how = _chosen(wanted, found, compared)
-    with watch("noise ceiling"):
+    chosen, how = found.best if wanted == AUTO else wanted, "the user"
+    if wanted == AUTO:
+        how = "inner folds" if len(compared) > 1 else "there being no other"
+    with _timed(seconds, "noise ceiling"):
         high, low = _ceilings(measured)
     result = found.of(AUTO if wanted == AUTO and found.auto else chosen).fit
     bundle = bundle_of(study, measured, result, settings, Reader(featurizer, chosen), plan.name)
-    notes = (*_study_notes(study), *_notes(found, chosen, measured))
-    return Outcome(
-        bundle, measured, found, chosen, how, high, low, covariates=names, notes=notes, seconds=watch.seconds
-    )
-
-
-def _measured(study: Study, settings: Settings, plan: Plan, progress: Progress) -> Measured:
-    return measure(
-        study,
-        settings,
-        progress,
-        space=plan.space,
-        components=plan.components,
-        splits=plan.splits,
-        keep=plan.keep,
-    )
-
-
-def _chosen(wanted: str, found: Sweep, compared: Sequence[str]) -> tuple[str, str]:
-    """Return the feature set of the bundle, and in words who chose it."""
-    if wanted != AUTO:
-        return wanted, "the user"
-    return found.best, "inner folds" if len(compared) > 1 else "there being no other"
+    notes = (*(study.notes if isinstance(study, FolderStudy) else ()), *_notes(found, chosen, measured))
+    return Outcome(bundle, measured, found, chosen, how, high, low, covariates=names, notes=notes, seconds=seconds)
 
 
 def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> str:
     """Return the feature set that was asked for, or AUTO."""
     if layer == AUTO:
         return AUTO
-    number = int(layer)
-    if featurizer.manifest.layer is not None and number != featurizer.manifest.layer:
+    number, only = int(layer), featurizer.manifest.layer
+    if only is not None and number != only:
         raise SettingsError(
             f"--layer {number}: the featurizer gives {layers[0]} alone; leave --layer out, or export one of all layers"
         )
-    if featurizer.manifest.layer is not None:
+    if only is not None:
         return layers[0]
     if not 0 <= number < len(layers):
         raise SettingsError(
@@ -185,16 +167,12 @@ def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> 
     return layers[number]
 
 
-def _some(layers: Sequence[str]) -> tuple[str, ...]:
-    return layers[0], layers[(len(layers) - 1) // 2], layers[-1]
-
-
 def _features(
     study: Study, featurizer: Featurizer, layers: Sequence[str], progress: Progress
-) -> Mapping[str, list[Array]]:
+) -> Mapping[str, list[FloatArray]]:
     """Return for each feature set the features of the sounds to fit on; all layers of a sound in one pass."""
     store = FeatureStore()
-    found: dict[str, list[Array]] = {name: [] for name in (DESCRIPTORS_SET, *layers)}
+    found: dict[str, list[FloatArray]] = {name: [] for name in (DESCRIPTORS_SET, *layers)}
     for sound in study.sounds():
         if not sound.fit:
             continue
@@ -206,9 +184,9 @@ def _features(
     return found
 
 
-def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, ...], list[Array] | None]:
+def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, ...], list[FloatArray] | None]:
     """Return names and, for each sound, values (steps, V) of what was seen with it; None where there is none."""
-    if not isinstance(study, TabledStudy):
+    if not isinstance(study, FolderStudy):
         return (), None
     tables = [study.covariates(sound) for sound in sounds]
     given = [table for table in tables if table is not None]
@@ -220,14 +198,14 @@ def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, 
     return given[0][0], [values for _, values in given]
 
 
-def _ceilings(measured: Measured) -> tuple[Array, Array]:
+def _ceilings(measured: Measured) -> tuple[FloatArray, FloatArray]:
     """Return the upper and lower noise ceiling (R + 1,), the mean over counted rows last."""
     counted = measured.space.layout.counted
     if measured.rated:
         none = np.full(len(counted) + 1, np.nan)
         return none, none
 
-    def whole(time_courses: Array) -> Array:
+    def whole(time_courses: FloatArray) -> FloatArray:
         return np.concatenate([time_courses, time_courses[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
 
     people = [whole(each) for each in measured.people]
@@ -236,11 +214,6 @@ def _ceilings(measured: Measured) -> tuple[Array, Array]:
     splits = [[(whole(h[s, 0]), whole(h[s, 1])) for h in measured.halves] for s in range(len(measured.halves[0]))]
     low = ceiling_of(splits, listeners / (listeners // 2)).r if splits else np.full(len(high), np.nan)
     return high, low
-
-
-def _study_notes(study: Study) -> tuple[str, ...]:
-    """Return what a study on disk says of itself that is to be known."""
-    return study.notes if isinstance(study, FolderStudy) else ()
 
 
 def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
@@ -260,14 +233,9 @@ def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
         yield f"no value at any time: {names}"
 
 
-@dataclass(slots=True)
-class _Watch:
-    """Measures stages."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.seconds[stage] = time.perf_counter() - begin
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Note in ``seconds`` how long a stage takes, s."""
+    begin = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - begin

@@ -108,7 +108,7 @@ def command(
             keep=out / KEPT,
             ratings=ratings or not loaded.listeners,
         )
-        progress.total = 2 * len(loaded.sounds()) + len(loaded.listeners) + 3
+        progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
         outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
         progress("report")
         outcome = _written(outcome, out)
@@ -148,13 +148,8 @@ class Steps:
         self._task = self._bar.add_task("reading the study", total=None)
         self._quiet = not console.is_terminal
 
-    @property
-    def total(self) -> float | None:
-        """Number of steps, None while it is not known."""
-        return self._bar.tasks[0].total
-
-    @total.setter
-    def total(self, steps: float) -> None:
+    def expect(self, steps: int) -> None:
+        """Say how many steps there will be from now on."""
         self._bar.update(self._task, total=steps, completed=0)
 
     def __enter__(self) -> Self:

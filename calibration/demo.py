@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from calibration.calibrate import calibrate
 from rtaffect.common.cache import made_once
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import save_bundle
-from rtaffect.predicted.featurizer import Featurizer
-from rtaffect.simulation.study import StudySettings, SyntheticStudy
-from rtaffect.stream.audio import SAMPLE_RATE
-
-Progress = Callable[[str], None]
+from rtaffect.predicted.featurizer import Featurizer, Progress
+from rtaffect.simulation.study import StudySettings, SyntheticStudy, write_sound
 
 #: Raised when what the demo is made of changes, so that an older one in the cache is not used.
 VERSION = 10
@@ -24,34 +21,8 @@ VERSION = 10
 LEAD_S = 3.0
 #: When a protocol's first block begins by itself, s (:mod:`rtaffect.protocol.model`).
 PROTOCOL_LEAD_S = 3.0
-#: Kind, name, length (s) and sound of each block of the demo's protocol.
-_BLOCKS = (
-    ("rest", "Rest", 10, None),
-    ("baseline", "Baseline", 60, 0),
-    ("listen", "Story", 15, 1),
-    ("feedback", "Feedback", 60, -1),
-    ("transfer", "Transfer", 30, 2),
-)
-_INSTRUCTIONS = {
-    "rest": "Sit comfortably and look at the cross.",
-    "baseline": "Listen. There is no feedback yet.",
-    "listen": "Listen.",
-    "feedback": "Listen closely: the more you are with the story, the fuller the ring.",
-    "transfer": "Do the same once more, without the ring.",
-}
-_PROTOCOL = """# The demo's protocol: every kind of block, short.
-format = 1
-name = "Demo"
-description = "A synthetic participant in three minutes; blocks follow each other by themselves."
-
-[feedback]
-value = "observed"
-rows = ["mean"]
-smoothing_s = 5
-scale = "baseline"
-show = "ring"
-
-"""
+#: Every kind of block, with the sounds of the study; the demo's protocol as it is.
+_PROTOCOL = Path(__file__).with_name("demo_protocol.toml")
 
 
 def ensure(root: Path, featurizer: Featurizer, progress: Progress) -> Path:
@@ -71,30 +42,23 @@ def _make(folder: Path, featurizer: Featurizer, progress: Progress) -> None:
     bundle = calibrate(study, featurizer, Settings(), "demo", progress)
     save_bundle(bundle, folder / "bundle")
     sound = study.sounds()[-1]
-    samples = np.round(sound.samples * 32768).astype(np.int16)
-    soundfile.write(folder / "sound.wav", samples, SAMPLE_RATE)
+    write_sound(folder / "sound.wav", sound)
     participant = study.listen(len(study.listeners), sound, before_s=LEAD_S)
     np.save(folder / "participant.npy", participant.astype(np.float32))
     _make_protocol(folder, study)
 
 
 def _make_protocol(folder: Path, study: SyntheticStudy) -> None:
-    """Write a protocol with every kind of block, its sounds, and what the participant's EEG is in it."""
-    person, sounds = len(study.listeners), study.sounds()
-    pieces, blocks = [], []
-    silence = study.rest(person, LEAD_S + PROTOCOL_LEAD_S)
-    pieces.append(silence)
-    for kind, name, seconds, number in _BLOCKS:
-        lines = ["[[block]]", f'kind = "{kind}"', f'name = "{name}"', 'start = "auto"', f"duration_s = {seconds}"]
-        if number is None:
+    """Write the protocol, its sounds, and what the participant's EEG is in it."""
+    person, rate = len(study.listeners), study.settings.cohort.rate_hz
+    sounds = {f"{sound.name}.wav": sound for sound in study.sounds()}
+    pieces = [study.rest(person, LEAD_S + PROTOCOL_LEAD_S)]
+    for block in tomllib.loads(_PROTOCOL.read_text(encoding="utf-8"))["block"]:
+        seconds, stimulus = block["duration_s"], block.get("stimulus")
+        if stimulus is None:
             pieces.append(study.rest(person, seconds))
         else:
-            file = f"{sounds[number].name}.wav"
-            samples = np.round(sounds[number].samples * 32768).astype(np.int16)
-            soundfile.write(folder / file, samples, SAMPLE_RATE)
-            heard = study.listen(person, sounds[number], before_s=0.0)
-            pieces.append(heard[: round(seconds * study.settings.cohort.rate_hz)])
-            lines.append(f'stimulus = "{file}"')
-        blocks.append("\n".join([*lines, f'instruction = "{_INSTRUCTIONS[kind]}"']))
+            write_sound(folder / stimulus, sounds[stimulus])
+            pieces.append(study.listen(person, sounds[stimulus], before_s=0.0)[: round(seconds * rate)])
     np.save(folder / "protocol.npy", np.concatenate([*pieces, study.rest(person, 3.0)]).astype(np.float32))
-    (folder / "protocol.toml").write_text(_PROTOCOL + "\n\n".join(blocks) + "\n", encoding="utf-8")
+    shutil.copyfile(_PROTOCOL, folder / "protocol.toml")

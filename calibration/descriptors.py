@@ -32,13 +32,11 @@ from typing import Final, NamedTuple
 import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from scipy.signal import freqz_sos
 from scipy.signal.windows import hann
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.predicted.manifest import SAMPLE_RATE
-
-Float32Array = NDArray[np.float32]
 
 
 class Descriptor(NamedTuple):
@@ -136,9 +134,10 @@ def _of_second(second: Float32Array) -> list[float]:
     mean = float(np.mean(energy))
     weight = energy / (energy + _PAUSE * mean + _TINY)
     absent = _SILENCE_WEIGHT + N_FRAMES * _FLOOR / (mean + float(_TINY))
+    rms = np.sqrt(energy)
     found = {
         "loudness": -0.691 + 10 * np.log10(float(power.mean(axis=0) @ _EAR) + _FLOOR),
-        "low_energy": _low_energy(energy),
+        "low_energy": float((rms < rms.mean() / 2).mean()),
         "flux": _flux(power) * mean / (mean + _FLOOR),
     }
     found |= _modulations(x)
@@ -160,11 +159,6 @@ def _median(values: Float32Array, weight: Float32Array) -> float:
     order = np.argsort(values)
     so_far = np.cumsum(weight[order])
     return float(values[order][np.searchsorted(so_far, so_far[-1] / 2)])
-
-
-def _low_energy(energy: Float32Array) -> float:
-    rms = np.sqrt(energy)
-    return float((rms < rms.mean() / 2).mean())
 
 
 def _shape(power: Float32Array) -> dict[str, Float32Array]:

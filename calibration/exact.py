@@ -58,7 +58,7 @@ def exact_null(
     found = []
     for start in range(0, draws, group):
         makers = [
-            partial(_all_turned, targets, whole, turns[first : min(first + batch, start + group)])
+            partial(_turned, targets, whole, turns[first : min(first + batch, start + group)])
             for first in range(start, min(start + group, draws), batch)
         ]
         predicted = held_out_each(features, makers, settings, covariates)
@@ -74,15 +74,13 @@ def _score(predicted: Sequence[Array], targets: Sequence[Array], rows: int, sett
     return np.column_stack([r[: draws * rows].reshape(draws, rows), r[draws * rows :]])
 
 
-def _all_turned(targets: Sequence[Array], whole: Sequence[NDArray[np.bool_]], turns: NDArray[np.intp]) -> list[Array]:
+def _turned(targets: Sequence[Array], whole: Sequence[NDArray[np.bool_]], turns: NDArray[np.intp]) -> list[Array]:
     """Return each sound's target (steps, R) turned by each of its ``turns`` (draws, sounds), side by side."""
-    return [_turned(t, w, turns[:, number]) for number, (t, w) in enumerate(zip(targets, whole, strict=True))]
-
-
-def _turned(target: Array, whole: NDArray[np.bool_], turns: NDArray[np.intp]) -> Array:
-    """Return a target (steps, R) turned by each of ``turns`` (draws,), side by side (steps, draws * R)."""
-    kept = target[whole]
-    places = (np.arange(len(kept))[:, None] - turns) % len(kept)
-    out = np.full((len(target), len(turns), target.shape[1]), np.nan)
-    out[whole] = kept[places]
-    return out.reshape(len(target), -1)
+    found = []
+    for target, there, of_sound in zip(targets, whole, turns.T, strict=True):
+        kept = target[there]
+        places = (np.arange(len(kept))[:, None] - of_sound) % len(kept)
+        out = np.full((len(target), len(of_sound), target.shape[1]), np.nan)
+        out[there] = kept[places]
+        found.append(out.reshape(len(target), -1))
+    return found

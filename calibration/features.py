@@ -1,8 +1,7 @@
 """Features of a study's sounds for calibration, each computed once: every layer of a model, and the descriptors.
 
-A sound goes through the model once for all layers. What is done is kept on disk (``feature_cache``), one
-file for each sound, element and feature set, so that a run that was cut off goes on where it stopped, and one layer can
-be read without the others.
+A sound goes through the model once for all layers. What is done is kept on disk (``feature_cache``), one file for each
+sound and feature set, so that a run that was cut off goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,18 +12,10 @@ import numpy as np
 
 from calibration.descriptors import VERSION, descriptors_of
 from rtaffect.common.arrays import Float32Array
-from rtaffect.predicted.feature_cache import (
-    Element,
-    FeatureKey,
-    feature_folder,
-    read_features,
-    write_features,
-)
+from rtaffect.predicted.feature_cache import FeatureKey, feature_folder, read_features, write_features
 from rtaffect.predicted.featurizer import Featurizer, features_of
 from rtaffect.predicted.manifest import FeaturizerManifest
 from rtaffect.stream.audio import sound_sha256
-
-__all__ = ["DESCRIPTORS_SET", "Element", "FeatureKey", "FeatureStore", "feature_sets"]
 
 #: Name of the feature set of the acoustic descriptors.
 DESCRIPTORS_SET = "lld"
@@ -39,8 +30,7 @@ def feature_sets(manifest: FeaturizerManifest) -> tuple[str, ...]:
 class FeatureStore:
     """Features of sounds, from the disk where they are there, whole and undamaged, else computed and kept.
 
-    Sounds are float32 (n,), mono at 16 kHz; of an ``element`` other than the mix, the samples of that element alone.
-    Features are float32 (floor(n / 16000), size), row k - 1 the step at time k s.
+    Sounds are float32 (n,), mono at 16 kHz; features float32 (floor(n / 16000), size), row k - 1 the step at time k s.
 
     Parameters
     ----------
@@ -51,12 +41,12 @@ class FeatureStore:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or feature_folder()
 
-    def layers(self, sound: Float32Array, featurizer: Featurizer, element: Element = "mix") -> dict[str, Float32Array]:
+    def layers(self, sound: Float32Array, featurizer: Featurizer) -> dict[str, Float32Array]:
         """Return each layer's features by the name of the feature set, in the order of the layers.
 
         Parameters
         ----------
-        sound, element
+        sound
             See the class.
         featurizer
             One of all layers (``featurizer.all_layers_for``); of one that gives a single layer, that.
@@ -66,7 +56,8 @@ class FeatureStore:
         ArtifactError
             If they cannot be kept.
         """
-        keys = self._keys(sound, featurizer, element)
+        digest = sound_sha256(sound)
+        keys = {name: FeatureKey(digest, name, featurizer.sha256) for name in feature_sets(featurizer.manifest)}
         found = {name: read_features(self._folder, key) for name, key in keys.items()}
         whole = {name: features for name, features in found.items() if features is not None}
         if len(whole) == len(keys):
@@ -78,35 +69,11 @@ class FeatureStore:
             write_features(self._folder, keys[name], computed[name])
         return computed
 
-    def layer(
-        self, sound: Float32Array, featurizer: Featurizer, feature_set: str, element: Element = "mix"
-    ) -> Float32Array:
-        """Return the features of one layer; the others are not read, though computed and kept where this one is not.
-
-        Parameters
-        ----------
-        sound, featurizer, element
-            See :meth:`layers`.
-        feature_set
-            One of :func:`feature_sets`; ValueError if it is none.
-        """
-        keys = self._keys(sound, featurizer, element)
-        if feature_set not in keys:
-            raise ValueError(f"feature set {feature_set!r}: {featurizer.identity} gives {', '.join(keys)}")
-        features = read_features(self._folder, keys[feature_set])
-        return self.layers(sound, featurizer, element)[feature_set] if features is None else features
-
-    def descriptors(self, sound: Float32Array, element: Element = "mix") -> Float32Array:
+    def descriptors(self, sound: Float32Array) -> Float32Array:
         """Return the acoustic descriptors, (steps, 12); see :mod:`calibration.descriptors`."""
-        key = FeatureKey(sound_sha256(sound), DESCRIPTORS_SET, f"descriptors-{VERSION}", element)
+        key = FeatureKey(sound_sha256(sound), DESCRIPTORS_SET, f"descriptors-{VERSION}")
         features = read_features(self._folder, key)
         if features is None:
             features = descriptors_of(sound)
             write_features(self._folder, key, features)
         return features
-
-    @staticmethod
-    def _keys(sound: Float32Array, featurizer: Featurizer, element: Element) -> dict[str, FeatureKey]:
-        digest = sound_sha256(sound)
-        names = feature_sets(featurizer.manifest)
-        return {name: FeatureKey(digest, name, featurizer.sha256, element) for name in names}

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from calibration.responses import (
-    component_spaces,
-    group_responses,
-    left_out_time_courses,
-    synchrony_time_courses,
-)
-from calibration.study import FolderStudy, Study, TabledStudy, ratings_of
+from calibration.responses import component_spaces, group_responses, left_out_time_courses, synchrony_time_courses
+from calibration.study import FolderStudy, Study, ratings_of
 from rtaffect import __version__
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.files import replacing, sha256_of
@@ -25,10 +20,8 @@ from rtaffect.observed.reference import Reference
 from rtaffect.observed.response import clean_channels
 from rtaffect.observed.spaces import ChannelSpace, RatingSpace, Space
 from rtaffect.observed.synchrony import RowLayout
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.stream.audio import StudySound
-
-Array = NDArray[np.float64]
-Progress = Callable[[str], None]
 
 #: Fewest listeners of whom halves can be formed: each of a half is compared with the mean of its others.
 _LEAST_FOR_HALVES = 4
@@ -46,20 +39,20 @@ class Measured:
 
     space: Space
     sounds: tuple[StudySound, ...]
-    people: tuple[Array, ...]
-    halves: tuple[Array, ...]
+    people: tuple[FloatArray, ...]
+    halves: tuple[FloatArray, ...]
     references: tuple[Reference, ...]
-    rated: tuple[Array, ...] = ()
+    rated: tuple[FloatArray, ...] = ()
 
     @property
-    def targets(self) -> list[Array]:
+    def targets(self) -> list[FloatArray]:
         """What is predicted of each sound (steps, R): the mean over listeners, Fisher z, or the ratings."""
         if self.rated:
             return list(self.rated)
         return [mean_time_course(people) for people in self.people]
 
 
-def mean_time_course(people: Array) -> Array:
+def mean_time_course(people: FloatArray) -> FloatArray:
     """Return the mean (steps, R) over listeners (P, steps, R), Fisher z; NaN where nobody has a value."""
     return fisher_z(fisher_mean(np.tanh(people), axis=0))
 
@@ -97,7 +90,8 @@ def measure(
         If the study cannot be used.
     """
     fitted = _fitted_sounds(study)
-    space = _fitting(space, study, settings)
+    space = space or ChannelSpace(study.channels(), settings.signal.average_reference)
+    space.fit_to({f"study {study.name}": study.channels()})
     heard = _listen(study, space.channels, settings, progress, keep)
     each: Sequence[Space] = ()
     if components:
@@ -122,16 +116,9 @@ def _fitted_sounds(study: Study) -> tuple[StudySound, ...]:
     return found
 
 
-def _fitting(space: Space | None, study: Study, settings: Settings) -> Space:
-    """Return ``space``, or that of the channels that all listeners have, which the study's channels fit."""
-    space = space or ChannelSpace(study.channels(), settings.signal.average_reference)
-    space.fit_to({f"study {study.name}": study.channels()})
-    return space
-
-
 def _each_time_course(
-    channels: Sequence[Array], group: Array, left_out: Sequence[Space], settings: Settings, layout: RowLayout
-) -> Array:
+    channels: Sequence[FloatArray], group: FloatArray, left_out: Sequence[Space], settings: Settings, layout: RowLayout
+) -> FloatArray:
     """Return each listener's synchrony (P, steps, R), Fisher z, by the spaces without them where there are such."""
     if left_out:
         return left_out_time_courses(channels, left_out, settings)
@@ -148,7 +135,7 @@ def rated(study: Study) -> Measured:
     """
     sounds = tuple(s for s in study.sounds() if s.fit)
     found = [(s, values) for s in sounds if (values := ratings_of(study, s)) is not None]
-    if not found or not isinstance(study, TabledStudy):
+    if not found or not isinstance(study, FolderStudy):
         raise RecordingError(f"study {study.name!r} has no ratings; give each sound a table of them in study.toml")
     tables = tuple(v for _, v in found)
     nobody = tuple(np.empty((0, *v.shape)) for v in tables)
@@ -156,7 +143,7 @@ def rated(study: Study) -> Measured:
     return Measured(RatingSpace(study.rating_names), tuple(s for s, _ in found), nobody, halves, (), tables)
 
 
-def half_time_courses(group: Array, settings: Settings, layout: RowLayout, splits: int) -> Array:
+def half_time_courses(group: FloatArray, settings: Settings, layout: RowLayout, splits: int) -> FloatArray:
     """Return the mean courses (S, 2, steps, R) of random halves of a standardised group (P, time, M * k).
 
     No one enters both halves, in their own course or in another's, so that nothing but the sound makes them alike.
@@ -177,9 +164,9 @@ def half_time_courses(group: Array, settings: Settings, layout: RowLayout, split
 
 def _listen(
     study: Study, channels: Sequence[str], settings: Settings, progress: Progress, keep: Path | None
-) -> dict[str, list[Array]]:
+) -> dict[str, list[FloatArray]]:
     """Return each sound's listeners' channels (time, C). Person by person: a recording holds all sounds of one."""
-    heard: dict[str, list[Array]] = {}
+    heard: dict[str, list[FloatArray]] = {}
     for listener in study.listeners:
         progress(f"EEG of {listener}")
         for sound in study.sounds():
@@ -209,14 +196,14 @@ def _kept(  # noqa: PLR0917 - all that the clean channels follow from
     return keep / f"{sha256_of(chr(0).join(about))[:32]}.npy"
 
 
-def _read(path: Path | None) -> Array | None:
+def _read(path: Path | None) -> FloatArray | None:
     try:
         return None if path is None else np.asarray(np.load(path), np.float64)
     except (OSError, ValueError, EOFError):
         return None
 
 
-def _write(path: Path | None, channels: Array) -> None:
+def _write(path: Path | None, channels: FloatArray) -> None:
     """Write the whole file or nothing."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from calibration.measured import Measured
 from calibration.sweep import Sweep
+from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.bundle import Bundle
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +41,8 @@ class Outcome:
     sweep: Sweep
     chosen: str
     chosen_by: str
-    ceiling_high: Array
-    ceiling_low: Array
+    ceiling_high: FloatArray
+    ceiling_low: FloatArray
     covariates: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)

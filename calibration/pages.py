@@ -64,15 +64,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {
-        "count_of": count_of,
-        "decimal": decimal,
-        "p_is": p_is,
-        "p_of": p_of,
-        "percent": percent,
-        "prose": prose,
-        "seconds_of": seconds_of,
-    }
+    filters = (count_of, decimal, p_is, p_of, percent, prose, seconds_of)
+    made.filters |= {each.__name__: each for each in filters}
     made.globals["NONE"] = NONE
     return made
 

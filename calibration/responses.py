@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.corrca import Moments, fit, leave_one_out
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.response import Response, whole_response
 from rtaffect.observed.spaces import ComponentSpace, Space
 from rtaffect.observed.synchrony import RowLayout, means_of_others, running_correlation, standardise
 
-Array = NDArray[np.float64]
 
-
-def group_responses(people: Sequence[Array], space: Space, settings: Settings) -> tuple[Array, RowLayout]:
+def group_responses(people: Sequence[FloatArray], space: Space, settings: Settings) -> tuple[FloatArray, RowLayout]:
     """Return the listeners' standardised responses (P, time, M * k) from their channels (time, C), and their layout."""
     layout = Response(space, settings).layout
     group = np.stack([whole_response(channels, space, settings) for channels in people])
     return standardise(group, layout.k), layout
 
 
-def synchrony_time_courses(group: Array, settings: Settings, layout: RowLayout) -> Array:
+def synchrony_time_courses(group: FloatArray, settings: Settings, layout: RowLayout) -> FloatArray:
     """Return each one's correlation with the mean of the others (or with each of them) after each step, in Fisher z.
 
     From standardised people (P, time, M * k) to (P, steps, rows).
@@ -35,7 +33,7 @@ def synchrony_time_courses(group: Array, settings: Settings, layout: RowLayout) 
     return np.stack([_course(p, them, settings, layout) for p, them in zip(group, partners, strict=True)])
 
 
-def left_out_time_courses(people: Sequence[Array], spaces: Sequence[Space], settings: Settings) -> Array:
+def left_out_time_courses(people: Sequence[FloatArray], spaces: Sequence[Space], settings: Settings) -> FloatArray:
     """Return the same from the listeners' channels (time, C), each one's by the space that was fitted without them."""
     found = []
     for number, space in enumerate(spaces):
@@ -44,7 +42,7 @@ def left_out_time_courses(people: Sequence[Array], spaces: Sequence[Space], sett
     return np.stack(found)
 
 
-def _course(person: Array, partners: Array, settings: Settings, layout: RowLayout) -> Array:
+def _course(person: FloatArray, partners: FloatArray, settings: Settings, layout: RowLayout) -> FloatArray:
     """Return one person's synchrony (steps, rows), Fisher z, with partners (partners, time, M * k), averaged."""
     rate, synchrony = settings.signal.rate_hz, settings.synchrony
     window = synchrony.window_s * rate
@@ -54,7 +52,7 @@ def _course(person: Array, partners: Array, settings: Settings, layout: RowLayou
 
 
 def component_spaces(
-    sounds: Sequence[Sequence[Array]], channels: Sequence[str], settings: Settings
+    sounds: Sequence[Sequence[FloatArray]], channels: Sequence[str], settings: Settings
 ) -> tuple[ComponentSpace, list[ComponentSpace]]:
     """Return the space of the correlated components of all, and for each listener that of all but them.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,13 +51,6 @@ class Sums(NamedTuple):
     y: Array
     xx: Array
     xy: Array
-
-    @classmethod
-    def of(cls, x: Array, y: Array) -> Self:
-        """Return the sums of x (n, F) and y (n, R)."""
-        x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-        centred = x - x_mean
-        return cls(len(x), x_mean, y_mean, centred.T @ centred, centred.T @ (y - y_mean))
 
 
 def ridge_of(sums: Sums, alphas: Array) -> tuple[Array, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +39,6 @@ class Study(Protocol):
 
     def eeg(self, listener: str, sound: StudySound) -> tuple[Source, float]:
         """Return a fresh source of a listener's EEG, and when, on its clock, they began to hear the sound (s)."""
-
-
-@runtime_checkable
-class TabledStudy(Study, Protocol):
-    """A study that may have more of each sound than its samples; see :func:`ratings_of`."""
-
-    rating_names: tuple[str, ...]
-
-    def ratings(self, sound: StudySound) -> NDArray[np.float64] | None:
-        """Return the ratings of a sound (steps, columns), named by ``rating_names``; NaN where missing."""
-
-    def covariates(self, sound: StudySound) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
-        """Return names and values (steps, columns) of what was seen with a sound."""
 
 
 class FolderStudy:
@@ -129,4 +116,4 @@ class FolderStudy:
 
 def ratings_of(study: Study, sound: StudySound) -> NDArray[np.float64] | None:
     """Return the ratings of a sound (steps, columns), NaN where missing; None if the study has none."""
-    return study.ratings(sound) if isinstance(study, TabledStudy) else None
+    return study.ratings(sound) if isinstance(study, FolderStudy) else None

@@ -12,15 +12,13 @@ from typing import Final
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from calibration.exact import exact_null
 from calibration.nulls import PValues, p_values, phase_null, shift_null
 from calibration.statistics import LayerComparison, Pairs, Score, compare, pair, score
 from calibration.validation import RidgeFit, fit, with_interval
+from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.settings import Settings
-
-Array = NDArray[np.float64]
 
 #: The feature set whose layer is chosen inside the nested folds.
 AUTO: Final = "auto"
@@ -46,8 +44,8 @@ class SetResult:
     p_mean: float
     exact: bool
     p_phase: PValues
-    chance: Array
-    chance_phase: Array
+    chance: FloatArray
+    chance_phase: FloatArray
     controlled: bool = False
 
 
@@ -80,14 +78,18 @@ class Question:
     ``counted`` (R,) are the rows that enter the mean; ``covariates`` (steps, V) for each stimulus, or None.
     """
 
-    targets: Sequence[Array]
-    people: Sequence[Array]
-    counted: NDArray[np.bool_]
-    covariates: Sequence[Array] | None = None
+    targets: Sequence[FloatArray]
+    people: Sequence[FloatArray]
+    counted: BoolArray
+    covariates: Sequence[FloatArray] | None = None
+
+    def of_training(self, controlled: bool) -> Sequence[FloatArray] | None:
+        """Return the covariates that a fit has: none unless they are to be controlled for."""
+        return self.covariates if controlled else None
 
 
 def sweep(
-    features: Mapping[str, Sequence[Array]],
+    features: Mapping[str, Sequence[FloatArray]],
     question: Question,
     settings: Settings,
     progress: Callable[[str], None],
@@ -112,7 +114,11 @@ def sweep(
     versions = [False, True] if question.covariates is not None else [False]
     progress(f"{len(names)} feature sets, nested cross-validation")
     tasks = [(name, controlled) for controlled in versions for name in names]
-    fits = Parallel()(delayed(_fit_one)(features[name], question, settings, controlled) for name, controlled in tasks)
+    about = question.targets, settings, question.people
+    fits = Parallel()(
+        delayed(fit)(features[name], *about, counted=question.counted, covariates=question.of_training(controlled))
+        for name, controlled in tasks
+    )
     progress(f"chance levels, {draws} draws each")
     results = Parallel()(
         delayed(judge)(name, found, question, settings, draws, features=features[name], controlled=controlled)
@@ -135,17 +141,6 @@ def _compared(layers: Sequence[SetResult], draws: int) -> LayerComparison | None
     return compare(each, draws=9 * draws + draws - 1) if each.shape[1] > 1 else None
 
 
-def _fit_one(features: Sequence[Array], question: Question, settings: Settings, controlled: bool) -> RidgeFit:
-    return fit(
-        features,
-        question.targets,
-        settings,
-        question.people,
-        counted=question.counted,
-        covariates=question.covariates if controlled else None,
-    )
-
-
 def judge(
     name: str,
     found: RidgeFit,
@@ -153,7 +148,7 @@ def judge(
     settings: Settings,
     draws: int,
     *,
-    features: Sequence[Array] | None = None,
+    features: Sequence[FloatArray] | None = None,
     controlled: bool = False,
 ) -> SetResult:
     """Return the scores of held-out predictions and how far they are from chance; exactly where there are features."""
@@ -166,8 +161,7 @@ def judge(
     null = shift[:, primary]
     if features is not None and exact:
         targets = [target[:, question.counted] for target in question.targets]
-        covariates = question.covariates if controlled else None
-        null = exact_null(features, targets, settings, draws, covariates=covariates)
+        null = exact_null(features, targets, settings, draws, covariates=question.of_training(controlled))
         shift[:, -1] = null[:, -1]
     return SetResult(
         name=name,

@@ -120,11 +120,9 @@ def fit(
     return RidgeFit(weights, predicted, target, model.alpha_, len(outer), counted, *errors, tested)
 
 
-def held_out(
-    features: Sequence[Array], targets: Sequence[Array], settings: Settings, covariates: Sequence[Array] | None = None
-) -> list[Array]:
+def held_out(features: Sequence[Array], targets: Sequence[Array], settings: Settings) -> list[Array]:
     """Return predictions (steps, R) of each sound by a fit to the others, as :func:`fit` makes them, and no more."""
-    return held_out_each(features, [lambda: targets], settings, covariates)[0]
+    return held_out_each(features, [lambda: targets], settings)[0]
 
 
 def held_out_each(

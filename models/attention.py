@@ -70,19 +70,16 @@ class Attention:
         mixed = g.op("FusedMatMul", weights, value, domain=CONTRIB, transBatchB=1)
         mixed = g.shaped(g.op("Transpose", mixed, perm=[1, 0, 2]), -1, self._width)
         out = f"{name}.out_proj"
-        return g.linear(mixed, out, self._checkpoint.tensor(f"{out}.weight").T, self._checkpoint.tensor(f"{out}.bias"))
+        return g.linear(mixed, out, *self._checkpoint.linear(out))
 
     def _project(self, x: str, name: str, *which: str) -> str:
         """Return the projections of ``x`` side by side; the queries are scaled by 1 / sqrt(size)."""
-        scales = [1 / math.sqrt(self._size) if kind == "q_proj" else 1.0 for kind in which]
-        weights = [
-            self._checkpoint.tensor(f"{name}.{kind}.weight").T * np.float32(scale)
-            for kind, scale in zip(which, scales, strict=True)
-        ]
-        biases = [
-            self._checkpoint.tensor(f"{name}.{kind}.bias") * np.float32(scale)
-            for kind, scale in zip(which, scales, strict=True)
-        ]
+        weights, biases = [], []
+        for kind in which:
+            weight, bias = self._checkpoint.linear(f"{name}.{kind}")
+            scale = np.float32(1 / math.sqrt(self._size) if kind == "q_proj" else 1.0)
+            weights.append(weight * scale)
+            biases.append(bias * scale)
         joined = ".".join((name, *which))
         return self._g.linear(x, joined, np.concatenate(weights, axis=1), np.concatenate(biases))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -18,11 +18,12 @@ import numpy as np
 
 from models import catalogue
 from models.hub import fetch, is_commit
-from models.weights import Entry, Float32Array, find_tensors, is_untrained, read_tensor, sha256_of_all, weight_files
+from models.weights import Entry, find_tensors, is_untrained, read_tensor, sha256_of_all, weight_files
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.featurizer import Progress
 
 Family = Literal["wav2vec2", "hubert", "wavlm"]
-Progress = Callable[[str], None]
 
 SAMPLE_RATE: Final = 16_000
 UNKNOWN_LICENCE: Final = "unknown: see where the weights come from"
@@ -63,14 +64,8 @@ _SUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "feat_proj_layer_norm": (True,),
     "position_embeddings_type": (None, "relative"),
 }
-_COUNTS: Final = (
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "num_conv_pos_embeddings",
-    "num_conv_pos_embedding_groups",
-)
+#: Settings that are numbers of something: whole and above 0.
+_COUNTS: Final = tuple(key for key, value in _DEFAULTS.items() if type(value) is int)
 _POSITIONAL: Final = "encoder.pos_conv_embed.conv"
 
 
@@ -124,6 +119,14 @@ class Checkpoint:
             )
         return values
 
+    def norm(self, name: str) -> tuple[Float32Array, Float32Array]:
+        """Return gain and bias (width,) of a layer normalisation."""
+        return self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias")
+
+    def linear(self, name: str) -> tuple[Float32Array, Float32Array]:
+        """Return matrix (in, out) and bias (out,) of a linear layer."""
+        return self.tensor(f"{name}.weight").T, self.tensor(f"{name}.bias")
+
     def positional_kernel(self) -> Float32Array:
         """Return the weights of the positional convolution, (hidden_size, hidden_size / groups, kernel).
 
@@ -176,9 +179,9 @@ def open_checkpoint(name_or_folder: str, revision: str | None = None, progress: 
 
 
 def _hub_name(text: str, known: catalogue.KnownEncoder | None) -> str:
-    if known is not None and known.hub_name is None:
-        raise ArtifactError(f"{text}: is no checkpoint but comes with a package; get it by {known.how_to_get}")
-    if known is not None and known.hub_name is not None:
+    if known is not None:
+        if known.hub_name is None:
+            raise ArtifactError(f"{text}: is no checkpoint but comes with a package; get it by {known.how_to_get}")
         return known.hub_name
     if text.startswith((".", "/", "~")) or "\\" in text or text.count("/") > 1:
         raise ArtifactError(f"{text}: there is no such folder; give a checkpoint's folder or a name on the hub")

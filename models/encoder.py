@@ -133,13 +133,10 @@ class EncoderGraph:
         return self._g.input(f"state.{part.name}", part.dtype, [f"n_{part.name}", *part.shape])
 
     def _norm(self, x: str, name: str) -> str:
-        checkpoint = self._checkpoint
-        gain, bias = checkpoint.tensor(f"{name}.weight"), checkpoint.tensor(f"{name}.bias")
-        return self._g.layer_norm(x, name, gain, bias, self._epsilon)
+        return self._g.layer_norm(x, name, *self._checkpoint.norm(name), self._epsilon)
 
     def _linear(self, x: str, name: str) -> str:
-        checkpoint = self._checkpoint
-        return self._g.linear(x, name, checkpoint.tensor(f"{name}.weight").T, checkpoint.tensor(f"{name}.bias"))
+        return self._g.linear(x, name, *self._checkpoint.linear(name))
 
     def _with_positions(self, frames: str, first: str) -> str:
         """Return the frames from ``first`` on with the positional convolution of them added, (n, width)."""

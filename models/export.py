@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +16,7 @@ from models.files import write_atomically
 from models.frontend import FRAMES_PER_S, KERNELS, moments_of
 from models.graph import require_onnx
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.predicted.manifest import MANIFEST_KEY, FeaturizerManifest, Fidelity
 from rtaffect.stream.audio import read_sound
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from models.checkpoint import Checkpoint
 
-Progress = Callable[[str], None]
 
 LONGEST_CONTEXT_S = 60
 #: Statistics of 44 s of read speech (the wheel's ``two_cities.wav``), as :func:`models.frontend.moments_of` gives them.

@@ -51,9 +51,7 @@ def command(paths: tuple[Path, ...], folders: tuple[Path, ...]) -> None:
     PATHS are featurizer files elsewhere. An encoder that is not listed works too: a hub name, or a folder.
     """
     console = Console()
-    files = find_files(paths, folders)
-    rows = [describe(path) for path in files]
-    _print_installed(console, rows)
+    _print_installed(console, map(describe, find_files(paths, folders)))
     _print_known(console)
 
 
@@ -105,16 +103,9 @@ def _print_known(console: Console) -> None:
     heads = ("Name", "Trained on", "Layers", "Width", "MB", "Revision", "Licence")
     table = Table(*heads, title="Encoders that are known", title_justify="left")
     for known in CATALOGUE:
-        cells = (
-            known.name,
-            known.trained_on,
-            str(known.n_layers),
-            str(known.hidden_size),
-            str(known.megabytes),
-            (known.revision or "")[:7],
-            known.licence,
-        )
-        table.add_row(*(Text(cell) for cell in cells))
+        sizes = known.n_layers, known.hidden_size, known.megabytes
+        cells = known.name, known.trained_on, *map(str, sizes), (known.revision or "")[:7], known.licence
+        table.add_row(*map(Text, cells))
     console.print(table)
     for how in dict.fromkeys(known.how_to_get for known in CATALOGUE):
         names = ", ".join(known.name for known in CATALOGUE if known.how_to_get == how)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from models.encoder import Design, EncoderGraph
 from models.export import manifest_for, with_manifest
 from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.predicted.manifest import SAMPLE_RATE, Fidelity
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
 
-Progress = Callable[[str], None]
 Frames = NDArray[np.float64]
 
 CONTEXTS_S = (5, 10, 20)
@@ -63,7 +63,8 @@ def measure(
     whole = whole_clip_frames(checkpoint, sound, layer)
     results = []
     for design in chosen:
-        progress(f"fidelity: {describe(design)}")
+        ahead = f", {design.lookahead} frames ahead" if design.lookahead else ""
+        progress(f"fidelity: {design.mode}, {design.context_s} s{ahead}")
         streamed = streamed_frames(checkpoint, design, sound)
         skip = design.context_s * 50 if len(sound) > 2 * design.context_s * SAMPLE_RATE else 0
         count = min(len(whole), len(streamed))
@@ -130,12 +131,6 @@ def whole_clip_frames(checkpoint: Checkpoint, sound: NDArray[np.float32], layer:
         made = model.eval()(torch.from_numpy(np.asarray(sound, np.float32))[None], output_hidden_states=not last)
     states = made.last_hidden_state if last else made.hidden_states[(layer or 0) + 1]
     return np.asarray(states[0].numpy(), np.float64)
-
-
-def describe(design: Design) -> str:
-    """Return a design in words."""
-    ahead = f", {design.lookahead} frames ahead" if design.lookahead else ""
-    return f"{design.mode}, {design.context_s} s{ahead}"
 
 
 def plot(figures: Sequence[Fidelity], title: str, path: Path) -> None:

@@ -15,7 +15,7 @@ frames and kept ones each with those of their second; ``frozen`` ones are number
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,14 +89,11 @@ class FrontEnd:
         for index in range(1, len(KERNELS)):
             x = self._convolution(x, index)
         x = g.rows(x, 0, -1)
-        projection = "feature_projection"
         if checkpoint.config.get("feat_proj_layer_norm", True):
-            x = g.layer_norm(
-                x, f"{projection}.layer_norm", checkpoint.tensor(f"{projection}.layer_norm.weight"),
-                checkpoint.tensor(f"{projection}.layer_norm.bias"), float(checkpoint.config["layer_norm_eps"]),
-            )  # fmt: skip
-        name = f"{projection}.projection"
-        return g.linear(x, name, checkpoint.tensor(f"{name}.weight").T, checkpoint.tensor(f"{name}.bias"))
+            norm = "feature_projection.layer_norm"
+            x = g.layer_norm(x, norm, *checkpoint.norm(norm), float(checkpoint.config["layer_norm_eps"]))
+        name = "feature_projection.projection"
+        return g.linear(x, name, *checkpoint.linear(name))
 
     def _windows(self, sound: str) -> str:
         """Return the samples under each place of the first kernel (windows + 1, 10); the last row is half empty."""
@@ -146,9 +143,12 @@ class FrontEnd:
         """Return the first convolution of the windows, normalised, through GELU (windows, channels)."""
         g, checkpoint, layer = self._g, self._checkpoint, "feature_extractor.conv_layers.0"
         kernel = checkpoint.tensor(f"{layer}.conv.weight")[:, 0, :].T
-        gain, shift = checkpoint.tensor(f"{layer}.layer_norm.weight"), checkpoint.tensor(f"{layer}.layer_norm.bias")
         if not self._group:
-            return self._normalised(g.op("MatMul", windows, g.weight(layer, kernel)), layer, gain, shift)
+            x = g.op("MatMul", windows, g.weight(layer, kernel))
+            if checkpoint.config["conv_bias"]:
+                x = g.op("Add", x, g.weight(f"{layer}.bias", checkpoint.tensor(f"{layer}.conv.bias")))
+            return self._normalised(x, f"{layer}.layer_norm")
+        gain, shift = checkpoint.norm(f"{layer}.layer_norm")
         # In float64: the second moments of slow sound cancel but for their last digits.
         taps = g.weight(f"{layer}.float64", kernel.astype(np.float64))
         n = g.rows(moments, 0, 1)
@@ -180,11 +180,9 @@ class FrontEnd:
         x = g.linear(x, layer, matrix, bias, uneven=True)
         if self._group:
             return str(g.op("Gelu", x))
-        gain, shift = checkpoint.tensor(f"{layer}.layer_norm.weight"), checkpoint.tensor(f"{layer}.layer_norm.bias")
-        return str(g.op("Gelu", g.layer_norm(x, f"{layer}.layer_norm", gain, shift, _GROUP_EPSILON)))
+        return self._normalised(x, f"{layer}.layer_norm")
 
-    def _normalised(self, x: str, layer: str, gain: NDArray[Any], shift: NDArray[Any]) -> str:
+    def _normalised(self, x: str, norm: str) -> str:
+        """Return rows after their layer normalisation, through GELU."""
         g = self._g
-        if self._checkpoint.config["conv_bias"]:
-            x = g.op("Add", x, g.weight(f"{layer}.bias", self._checkpoint.tensor(f"{layer}.conv.bias")))
-        return str(g.op("Gelu", g.layer_norm(x, f"{layer}.layer_norm", gain, shift, _GROUP_EPSILON)))
+        return str(g.op("Gelu", g.layer_norm(x, norm, *self._checkpoint.norm(norm), _GROUP_EPSILON)))

@@ -94,11 +94,11 @@ class Graph:
         """Return a constant scalar."""
         return self.weight(f"{np.dtype(dtype).name}_{value!r}", np.array(value, dtype))
 
-    def rows(self, x: str, start: int | str | None = None, stop: int | str | None = None, step: int = 1) -> str:
-        """Return ``x[start:stop:step]`` along the first axis; bounds are numbers or names of int64 vectors (1,)."""
+    def rows(self, x: str, start: int | str | None = None, stop: int | str | None = None) -> str:
+        """Return ``x[start:stop]`` along the first axis; bounds are numbers or names of int64 vectors (1,)."""
         first = self._bound(start, 0)
         last = self._bound(stop, np.iinfo(np.int64).max)
-        return str(self.op("Slice", x, first, last, self.ints(0), self.ints(step)))
+        return str(self.op("Slice", x, first, last, self.ints(0), self.ints(1)))
 
     def count(self, x: str) -> str:
         """Return how many rows ``x`` has, int64 (1,)."""

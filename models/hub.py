@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from models.catalogue import KnownEncoder
 from models.weights import INDEX, convert_command, download_command, no_weights, weight_files
 from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.featurizer import Progress
 
 _ALLOWED: Final = ("config.json", "preprocessor_config.json", "*.safetensors", INDEX, "README.md")
 #: Language adapters beside the model: hundreds of files that no encoder of ours reads.
@@ -22,8 +22,6 @@ _IGNORED: Final = ("adapter*",)
 _TIMEOUT_S: Final = 10.0
 _CONVERTER: Final = "SFconvertbot"
 _CONVERSION_TITLE: Final = "Adding `safetensors` variant of this model"
-
-Progress = Callable[[str], None]
 
 
 def fetch(hub_name: str, revision: str | None, known: KnownEncoder | None, progress: Progress) -> Path:
@@ -44,8 +42,8 @@ def fetch(hub_name: str, revision: str | None, known: KnownEncoder | None, progr
     hub = _hub()
     hub.utils.disable_progress_bars()
     wanted = revision or (known.revision if known else None)
-    if wanted and (folder := _cached(hub, hub_name, wanted)):
-        return folder
+    if wanted and (cached := [path for path in _snapshots(hub, hub_name) if path.name == wanted]):
+        return cached[0]
     try:
         info = _info(hub, hub_name, wanted)
         if not _has_weights(info) and revision is None:
@@ -114,10 +112,6 @@ def _snapshots(hub: Any, hub_name: str) -> list[Path]:
     """Return the whole checkpoints of this name in the hub's cache."""
     root = Path(hub.constants.HF_HUB_CACHE) / f"models--{hub_name.replace('/', '--')}" / "snapshots"
     return [path for path in sorted(root.glob("*")) if _is_whole(path)]
-
-
-def _cached(hub: Any, hub_name: str, commit: str) -> Path | None:
-    return next((path for path in _snapshots(hub, hub_name) if path.name == commit), None)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -176,9 +176,8 @@ def pooled_featurizer(model: onnx.ModelProto, tensors: Sequence[str], manifest: 
         node.ClearField("metadata_props")
     names = {name for node in kept for name in node.input}
     weights = sorted((w for w in model.graph.initializer if w.name in names), key=lambda weight: weight.name)
-    head, tail = _input_nodes(), _pooling_nodes(tensors[0]) if len(tensors) == 1 else _stacking_nodes(tensors)
     graph = helper.make_graph(
-        [*head, *kept, *tail],
+        [*_input_nodes(), *kept, *_pooling_nodes(tensors)],
         f"{manifest.name}-{'all-layers' if manifest.layer is None else f'layer-{manifest.layer}'}",
         [
             helper.make_tensor_value_info("audio", 1, ["n_samples"]),
@@ -216,39 +215,30 @@ def _input_nodes() -> list[onnx.NodeProto]:
     ]
 
 
-def _pooling_nodes(tensor: str) -> list[onnx.NodeProto]:
-    """Return the nodes from ``tensor`` (1, frames, 288) to ``features`` (288,): the mean of the newest frames.
+def _pooling_nodes(tensors: Sequence[str]) -> list[onnx.NodeProto]:
+    """Return the nodes from ``tensors``, each (1, frames, 288), to ``features``: the mean of the newest frames of each.
 
-    A slice from -41 starts at the first frame where there are fewer than 41.
+    Of one tensor (288,), of several (len(tensors), 288). A slice from -41 starts at the first frame where there are
+    fewer than 41.
     """
     from onnx import helper
 
-    newest, pooled = "rtaffect/newest", "rtaffect/pooled"
-    return [
-        *_bounds(),
-        _constant("rtaffect/batch_axis", 0),
-        helper.make_node("Slice", [tensor, *_BOUNDS], [newest], name=newest),
-        helper.make_node("ReduceMean", [newest, "rtaffect/time_axis"], [pooled], name=pooled, keepdims=0),
-        helper.make_node("Squeeze", [pooled, "rtaffect/batch_axis"], ["features"], name="rtaffect/features"),
-    ]
-
-
-def _stacking_nodes(tensors: Sequence[str]) -> list[onnx.NodeProto]:
-    """Return the nodes from ``tensors``, each (1, frames, 288), to ``features`` (len(tensors), 288)."""
-    from onnx import helper
-
-    nodes, rows = _bounds(), [f"rtaffect/pooled.{k}" for k in range(len(tensors))]
-    for k, (tensor, row) in enumerate(zip(tensors, rows, strict=True)):
-        newest = f"rtaffect/newest.{k}"
+    nodes = [_constant(name, value) for name, value in _BOUNDS.items()]
+    marks = [f".{k}" for k in range(len(tensors))] if len(tensors) > 1 else [""]
+    rows = [f"rtaffect/pooled{mark}" for mark in marks]
+    batch = "rtaffect/batch_axis"
+    if len(tensors) == 1:
+        nodes.append(_constant(batch, 0))
+        last = helper.make_node("Squeeze", [*rows, batch], ["features"], name="rtaffect/features")
+    else:
+        last = helper.make_node("Concat", rows, ["features"], name="rtaffect/features", axis=0)
+    for tensor, mark, row in zip(tensors, marks, rows, strict=True):
+        newest = f"rtaffect/newest{mark}"
         nodes += [
             helper.make_node("Slice", [tensor, *_BOUNDS], [newest], name=newest),
             helper.make_node("ReduceMean", [newest, "rtaffect/time_axis"], [row], name=row, keepdims=0),
         ]
-    return [*nodes, helper.make_node("Concat", rows, ["features"], name="rtaffect/features", axis=0)]
-
-
-def _bounds() -> list[onnx.NodeProto]:
-    return [_constant(name, value) for name, value in _BOUNDS.items()]
+    return [*nodes, last]
 
 
 def _constant(name: str, value: int) -> onnx.NodeProto:

@@ -7,7 +7,6 @@ exported again, and its features are the layer's row of those of all layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from models.export import write_featurizer
 from models.frontend import KERNELS
 from models.graph import needed_nodes, require_onnx
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.predicted.featurizer_file import (
     CPU,
     check_signature,
@@ -27,8 +27,6 @@ from rtaffect.predicted.manifest import FeaturizerManifest
 
 if TYPE_CHECKING:
     import onnx
-
-Progress = Callable[[str], None]
 
 
 def single_layer(source: Path | None, layer: int, target: Path, progress: Progress = print) -> Path:

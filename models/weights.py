@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
 
 INDEX: Final = "model.safetensors.index.json"
@@ -20,8 +20,6 @@ INCLUDE: Final = ("*.safetensors", "*.json", "README.md")
 #: Every encoder of the three families has this tensor; what precedes the name is the prefix that a head gave it.
 _FIRST: Final = "feature_extractor.conv_layers.0.conv.weight"
 _FLOATS: Final = ("F64", "F32", "F16", "BF16")
-
-Float32Array = NDArray[np.float32]
 
 
 class Entry(NamedTuple):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 from rich.console import Console
 
+from calibration.head.forward import open_head
+from calibration.head.operator import build
 from calibration.head.parts import need
+from calibration.head.positions import montage_for, montage_of
+from calibration.head.subject import find_subject
 from rtaffect.common.errors import MontageError, SettingsError
 from rtaffect.common.montage import known_name
 from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SPECIFICITY, Operator
 from rtaffect.observed.operator_file import save_operator
-from rtaffect.predicted.featurizer import cache_root
+from rtaffect.predicted.featurizer import Progress, cache_root
 
 
 @click.command("headmodel")
@@ -37,11 +41,6 @@ def command(montage: str, out: Path, subjects_dir: Path | None, subject: str | N
     if out.suffix != ".safetensors":
         raise SettingsError(f"--out {out}: expected a name that ends in .safetensors")
     need(template=False)
-    from calibration.head.forward import open_head
-    from calibration.head.operator import build
-    from calibration.head.positions import montage_for
-    from calibration.head.subject import find_subject
-
     with console.status("making the head model"):
         placed = montage_for(montage)
         head = open_head(find_subject(subjects_dir, subject, cache_root(), console.log), console.log)
@@ -52,7 +51,7 @@ def command(montage: str, out: Path, subjects_dir: Path | None, subject: str | N
     console.print(f"{operator.manifest.head}; sha256 {sha256}", style="dim")
 
 
-def operator_for(channels: Sequence[str], progress: Callable[[str], None]) -> Operator:
+def operator_for(channels: Sequence[str], progress: Progress) -> Operator:
     """Return the space operator of named channels on the default head; those without a known place are left out.
 
     Raises
@@ -63,11 +62,6 @@ def operator_for(channels: Sequence[str], progress: Callable[[str], None]) -> Op
         If fewer than 8 channels have a known place, or two have the same.
     """
     need(template=False)
-    from calibration.head.forward import open_head
-    from calibration.head.operator import build
-    from calibration.head.positions import montage_of
-    from calibration.head.subject import find_subject
-
     placed = [name for name in channels if known_name(name)]
     if len(placed) < LEAST_CHANNELS:
         raise MontageError(

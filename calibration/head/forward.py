@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.head.subject import Progress, Subject, region_labels
+from calibration.head.subject import Subject, region_labels
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.regions import REGIONS
+from rtaffect.predicted.featurizer import Progress
 
 Array = NDArray[np.float64]
 

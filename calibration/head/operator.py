@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.head.forward import Head
+from calibration.head.parts import versions
 from calibration.head.positions import Montage, similarity, template_landmarks
 from calibration.head.zones import merge
 from rtaffect import __version__
@@ -46,7 +47,7 @@ def make(montage: Montage, head: Head, field: NDArray[np.float64], positions: ND
         k=K,
         sources=len(head.source_region),
         head=head.subject.about,
-        provenance={"rtaffect": __version__, **head.subject.provenance()},
+        provenance={"rtaffect": __version__, **versions(head.subject.template)},
     )
     operator = assemble(manifest, field, positions, head.neighbours, head.source_region)
     zones = merge(operator.shares, head.neighbours)

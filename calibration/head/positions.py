@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,13 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import MontageError
 from rtaffect.common.montage import STANDARD, known_name, known_names
 from rtaffect.observed.operator import LEAST_CHANNELS
-
-Array = NDArray[np.float64]
 
 _TEMPLATE: Final = "fsaverage_1005"
 #: Files of positions that mne reads; tables (csv, tsv, txt) are read here.
@@ -36,15 +33,15 @@ class Montage:
 
     name: str
     channels: tuple[str, ...]
-    positions: Array
+    positions: FloatArray
 
 
 @dataclass(frozen=True)
 class Measured:
     """Electrodes in a frame and unit of their own; ``landmarks`` may have lpa, nasion and rpa."""
 
-    positions: dict[str, Array]
-    landmarks: dict[str, Array]
+    positions: dict[str, FloatArray]
+    landmarks: dict[str, FloatArray]
 
 
 def montage_for(text: str) -> Montage:
@@ -85,18 +82,18 @@ def montage_of(name: str, channels: Sequence[str]) -> Montage:
     return _named(name, tuple(channels), name)
 
 
-def template_positions() -> dict[str, Array]:
+def template_positions() -> dict[str, FloatArray]:
     """Return the places of the 10-05 system (3,), m, in fsaverage's MRI frame."""
     return _mne_measured(_TEMPLATE).positions
 
 
-def template_landmarks() -> Array:
+def template_landmarks() -> FloatArray:
     """Return left ear point, nasion, right ear point (3, 3), m, as the template positions have them."""
     marks = _mne_measured(_TEMPLATE).landmarks
     return np.array([marks["lpa"], marks["nasion"], marks["rpa"]])
 
 
-def similarity(source: Array, target: Array) -> tuple[Array, Array]:
+def similarity(source: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return matrix (3, 3) and shift (3,) that bring points (n, 3) nearest to others by turning, scaling and moving.
 
     Umeyama, *IEEE PAMI* 13 (1991), without reflections.
@@ -104,7 +101,7 @@ def similarity(source: Array, target: Array) -> tuple[Array, Array]:
     a, b = source - source.mean(axis=0), target - target.mean(axis=0)
     left, values, right = np.linalg.svd(b.T @ a)
     signs = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    matrix: Array = (left * signs) @ right * float((values * signs).sum() / np.square(a).sum())
+    matrix: FloatArray = (left * signs) @ right * float((values * signs).sum() / np.square(a).sum())
     return matrix, target.mean(axis=0) - matrix @ source.mean(axis=0)
 
 
@@ -121,6 +118,20 @@ def _named(name: str, channels: tuple[str, ...], where: str) -> Montage:
 def _from_file(path: Path) -> Montage:
     if path.suffix.lower() in _POSITION_FILES:
         return _place(path.name, _read_positions(path))
+    rows = _rows(path)
+    heading = [cell.casefold() for cell in rows[0]] if rows else []
+    column = next((heading.index(name) for name in _NAME_HEADINGS if name in heading), None)
+    at, body = column or 0, rows[column is not None :]
+    names = tuple(row[at] for row in body if at < len(row) and row[at])
+    if not names:
+        raise MontageError(f"{path}: has no channel names; expected one a line, or a table with a column `name`")
+    if column is not None and {"x", "y", "z"} <= set(heading):
+        return _place(path.name, _read_table(path, heading, column, body))
+    return _named(path.name, names, str(path))
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Return the cells of a table whose columns are parted by tabs, semicolons or commas; # starts a comment line."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -128,28 +139,14 @@ def _from_file(path: Path) -> Montage:
             f"{path}: is no montage; expected text with channel names, or positions "
             f"({', '.join((*_TABLES, *_POSITION_FILES))})"
         ) from None
-    rows = _rows(text)
-    heading = [cell.casefold() for cell in rows[0]] if rows else []
-    column = next((heading.index(name) for name in _NAME_HEADINGS if name in heading), None)
-    body = rows if column is None else rows[1:]
-    names = tuple(row[column or 0] for row in body if len(row) > (column or 0) and row[column or 0])
-    if not names:
-        raise MontageError(f"{path}: has no channel names; expected one a line, or a table with a column `name`")
-    if column is not None and all(axis in heading for axis in "xyz"):
-        return _place(path.name, _read_table(path, heading, column, body))
-    return _named(path.name, names, str(path))
-
-
-def _rows(text: str) -> list[list[str]]:
-    """Return the cells of a table whose columns are parted by tabs, semicolons or commas; # starts a comment line."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     parts = next((mark for mark in "\t;," if lines and mark in lines[0]), ",")
-    return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=parts)]
+    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=parts)]
 
 
 def _read_table(path: Path, heading: list[str], column: int, rows: list[list[str]]) -> Measured:
     axes = [heading.index(axis) for axis in "xyz"]
-    found: dict[str, Array] = {}
+    found: dict[str, FloatArray] = {}
     for row in rows:
         try:
             place = np.array([float(row[axis]) for axis in axes])
@@ -193,7 +190,7 @@ def _measured(montage: object, path: Path) -> Measured:
     return Measured(measured.positions, measured.landmarks | marks)
 
 
-def _split(found: dict[str, Array], path: Path) -> Measured:
+def _split(found: dict[str, FloatArray], path: Path) -> Measured:
     """Part landmarks from electrodes."""
     called = {"lpa": "lpa", "rpa": "rpa", "nasion": "nasion", "nas": "nasion", "nz": "nasion"}
     marks = {called[name.casefold()]: place for name, place in found.items() if name.casefold() in called}

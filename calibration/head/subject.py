@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 
 from calibration.head.parts import need, versions
 from calibration.head.surfaces import TEMPLATE, write_template
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.cache import made_once
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.regions import REGIONS
-
-Progress = Callable[[str], None]
-Array = NDArray[np.float64]
+from rtaffect.predicted.featurizer import Progress
 
 #: Raised when the template is made in another way, so that an older one in the cache is not used.
 VERSION: Final = 1
@@ -51,11 +49,7 @@ class Subject:
         kind = "built-in template" if self.template else "FreeSurfer subject"
         return f"{kind} {self.name}, 3-shell BEM {CONDUCTIVITY} S/m, ico4 sources, fixed orientation"
 
-    def provenance(self) -> dict[str, str]:
-        """Return the versions of what the head is made of."""
-        return versions(self.template)
-
-    def fiducials(self) -> Array:
+    def fiducials(self) -> FloatArray:
         """Return left ear point, nasion and right ear point (3, 3), m, in the subject's MRI frame."""
         import mne
 
@@ -142,26 +136,21 @@ def region_labels(subject: Subject) -> tuple[NDArray[np.int16], NDArray[np.int16
     import nibabel
 
     freesurfer: Any = nibabel.freesurfer
+    number = {region: at for at, region in enumerate(REGIONS)}
     found = []
     for side in ("lh", "rh"):
         path = subject.folder / "label" / f"{side}.aparc.annot"
         labels, _, names = freesurfer.read_annot(path)
-        place = [_region(name.decode(), side) for name in names]
+        place = [number.get(f"{name.decode()}-{side}", -1) for name in names]
         # read_annot marks points without a label by -1, which picks the last entry here.
         found.append(np.array([*place, -1], np.int16)[labels])
-    have = {int(number) for side in found for number in np.unique(side)}
-    missing = [region for number, region in enumerate(REGIONS) if number not in have]
-    if missing:
+    have = set(np.concatenate(found).tolist())
+    if missing := [region for region, at in number.items() if at not in have]:
         raise ArtifactError(
             f"{subject.folder}: its aparc annotation lacks {', '.join(missing)}; expected the {len(REGIONS)} regions "
             "of the Desikan-Killiany atlas: run FreeSurfer's recon-all anew"
         )
     return found[0], found[1]
-
-
-def _region(label: str, side: str) -> int:
-    name = f"{label}-{side}"
-    return REGIONS.index(name) if name in REGIONS else -1
 
 
 def _checked(subject: Subject) -> Subject:

@@ -196,21 +196,21 @@ def centre(ring: Array) -> Array:
     return np.asarray(inside[np.argmax(edge)])
 
 
-def thinned(ring: Array, tolerance: float = _TOLERANCE_MM) -> Array:
+def thinned(ring: Array) -> Array:
     """Return a closed ring (n, 2) with fewer points (Ramer 1972; Douglas and Peucker 1973)."""
     far = int(np.argmax(np.linalg.norm(ring - ring[0], axis=1)))
     halves = (ring[: far + 1], np.concatenate([ring[far:], ring[:1]]))
-    return np.concatenate([_thinned_line(half, tolerance)[:-1] for half in halves])
+    return np.concatenate([_thinned_line(half)[:-1] for half in halves])
 
 
-def _thinned_line(line: Array, tolerance: float) -> Array:
+def _thinned_line(line: Array) -> Array:
     start, way = line[0], line[-1] - line[0]
     length = float(np.linalg.norm(way))
     off = np.abs((line[:, 0] - start[0]) * way[1] - (line[:, 1] - start[1]) * way[0]) / max(length, 1e-12)
     worst = int(np.argmax(off))
-    if len(line) < 3 or off[worst] <= tolerance:
+    if len(line) < 3 or off[worst] <= _TOLERANCE_MM:
         return line[[0, -1]]
-    before, after = _thinned_line(line[: worst + 1], tolerance), _thinned_line(line[worst:], tolerance)
+    before, after = _thinned_line(line[: worst + 1]), _thinned_line(line[worst:])
     return np.concatenate([before[:-1], after])
 
 

@@ -15,10 +15,8 @@ from rtaffect.observed.operator import LEAST_SPECIFICITY, Zone
 _MOSTLY: Final = 0.75
 
 
-def merge(
-    shares: NDArray[np.floating], neighbours: NDArray[np.bool_], least_share: float = LEAST_SPECIFICITY
-) -> tuple[Zone, ...]:
-    """Return zones, each of which has at least ``least_share`` of its regions' estimated power from itself.
+def merge(shares: NDArray[np.floating], neighbours: NDArray[np.bool_]) -> tuple[Zone, ...]:
+    """Return zones, each of which has at least ``LEAST_SPECIFICITY`` of its regions' estimated power from itself.
 
     At each turn the zone with the smallest own share is merged with the neighbour that leaks most into it per region.
 
@@ -28,18 +26,16 @@ def merge(
         (R, R): of each region's estimated power, the share that comes from each.
     neighbours
         (R, R) which regions may be merged.
-    least_share
-        When to stop.
     """
     zones = [[region] for region in range(len(neighbours))]
     while len(zones) > 1:
         own = [float(shares[np.ix_(zone, zone)].sum() / len(zone)) for zone in zones]
         worst = int(np.argmin(own))
-        if own[worst] >= least_share:
+        if own[worst] >= LEAST_SPECIFICITY:
             break
         leak = [
             float(shares[np.ix_(zones[worst], zone)].mean())
-            if _touch(zones[worst], zone, neighbours) and number != worst
+            if neighbours[np.ix_(zones[worst], zone)].any() and number != worst
             else -1.0
             for number, zone in enumerate(zones)
         ]
@@ -53,10 +49,6 @@ def merge(
         Zone(name=name, regions=tuple(REGIONS[region] for region in zone))
         for name, zone in zip(_names(members), members, strict=True)
     )
-
-
-def _touch(one: list[int], other: list[int], neighbours: NDArray[np.bool_]) -> bool:
-    return bool(neighbours[np.ix_(one, other)].any())
 
 
 def _names(zones: list[list[int]]) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calibration.studies.layout import RecordingFile, shown
-from calibration.studies.tables import ABSENT, read_table
+from calibration.studies.tables import ABSENT, number, read_table
 from rtaffect.common.errors import RecordingError
 
 DESCRIPTION = "dataset_description.json"
@@ -156,8 +156,8 @@ def _hearings(root: Path, recording: Path, problems: list[str]) -> Iterator[_Hea
         return
     at, file = header.index("onset"), header.index("stim_file")
     for row in rows:
-        onset = _onset(row[at])
-        if row[file].casefold() in ABSENT or onset is None:
+        onset = number(row[at])
+        if row[file].casefold() in ABSENT or onset is None or not math.isfinite(onset):
             continue
         named = row[file].replace("\\", "/").removeprefix("bids::").removeprefix("stimuli/")
         stimulus = root / "stimuli" / named
@@ -169,14 +169,6 @@ def _hearings(root: Path, recording: Path, problems: list[str]) -> Iterator[_Hea
                 f"{shown(stimulus, root)}: a film, of which only the sound is used; extract that beside it, as with "
                 f"`ffmpeg -i {stimulus.name} {stimulus.stem}.wav`"
             )
-
-
-def _onset(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _sound_of(stimulus: Path) -> Path | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from calibration.ridge import folds
 from calibration.studies.layout import Layout, RecordingFile
 from calibration.studies.manifest import read_layout
-from calibration.studies.montages import montage_problems
 from calibration.studies.recording import Recording, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
 from calibration.studies.tables import covariates_in, ratings_in
-from rtaffect.common.errors import RecordingError, RtaffectError, SettingsError, SoundError
+from rtaffect.common.errors import MontageError, RecordingError, RtaffectError, SettingsError, SoundError
+from rtaffect.common.montage import common_rows, is_eog, place_of
 from rtaffect.common.settings import Settings
 from rtaffect.observed.signal_path import design_filter
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
@@ -23,9 +23,7 @@ NOTE = "note: "
 _DEAD_REMEDY = "expected signal in some: leave the channel out of the recording, or mark it as bad"
 
 
-def check(
-    study_folder: Path, settings: Settings | None = None, progress: Callable[[str], None] | None = None
-) -> list[str]:
+def check(study_folder: Path, settings: Settings | None = None) -> list[str]:
     """Return everything that is wrong with a study, one line each; empty if nothing is.
 
     Every sound, table and recording is read, and nothing computed: missing and unreadable files, onsets that are
@@ -39,14 +37,12 @@ def check(
         With ``study.toml``, or a BIDS dataset.
     settings
         Those that it is to be calibrated with; default: the defaults.
-    progress
-        Told what is being read.
     """
     try:
         layout = read_layout(study_folder)
     except RecordingError as error:
         return [str(error)]
-    looked = _Look(layout, settings or Settings(), progress or (lambda _: None))
+    looked = _Look(layout, settings or Settings())
     lines = dict.fromkeys(" ".join(line.split()) for line in looked.all())
     return sorted(lines, key=lambda line: line.startswith(NOTE))
 
@@ -56,7 +52,6 @@ class _Seen:
     """A recording that could be read."""
 
     label: str
-    listener: str
     path: Path
     rate: float
     channels: tuple[str, ...]
@@ -66,8 +61,8 @@ class _Seen:
 class _Look:
     """One look at a study; what is found is yielded line by line."""
 
-    def __init__(self, layout: Layout, settings: Settings, progress: Callable[[str], None]) -> None:
-        self._layout, self._settings, self._progress = layout, settings, progress
+    def __init__(self, layout: Layout, settings: Settings) -> None:
+        self._layout, self._settings = layout, settings
         self._seconds: dict[str, int] = {}
         self._seen: list[_Seen] = []
 
@@ -83,7 +78,7 @@ class _Look:
             # Those that are not there are among the layout's problems.
             if file.path.exists() and (file.described is None or file.described.exists()):
                 yield from self._recording(file)
-        yield from montage_problems({seen.label: seen.channels for seen in self._seen})
+        yield from _montage_problems({seen.label: seen.channels for seen in self._seen})
         yield from self._same_data()
         yield from self._rates()
         yield from (NOTE + line for line in self._layout.notes)
@@ -95,7 +90,6 @@ class _Look:
         for sound in self._layout.sounds:
             if not sound.path.exists():
                 continue
-            self._progress(f"sound {sound.name}")
             try:
                 samples, _ = read_sound(sound.path)
             except SoundError as error:
@@ -129,7 +123,6 @@ class _Look:
 
     def _recording(self, file: RecordingFile) -> Iterator[str]:
         label = self._layout.label(file)
-        self._progress(f"recording of {label}")
         heard = {name: self._seconds[name] for name in file.onset if name in self._seconds}
         try:
             recording = open_recording(file)
@@ -147,7 +140,7 @@ class _Look:
                 yield wrong
         yield from _sample_problems(label, recording, samples)
         yield from (f"{NOTE}{label}: {line}" for line in recording.warnings)
-        self._seen.append(_Seen(label, file.listener, file.path, recording.rate, recording.channels, samples))
+        self._seen.append(_Seen(label, file.path, recording.rate, recording.channels, samples))
 
     def _same_data(self) -> Iterator[str]:
         first: dict[str, _Seen] = {}
@@ -183,6 +176,31 @@ def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iter
 
 def _are(names: tuple[str, ...] | list[str]) -> str:
     return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _montage_problems(montages: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield what is wrong with recordings of these channels: that they share none, or which some of them lack.
+
+    Channels are the same where they mean the same place; those of the eyes do not count.
+    """
+    if not montages:
+        return
+    try:
+        common_rows(montages, None)
+    except MontageError as error:
+        yield str(error)
+        return
+    names = {place_of(n): n for channels in montages.values() for n in channels if not is_eog(n)}
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for who, channels in montages.items():
+        held = {place_of(n) for n in channels}
+        if missing := tuple(name for place, name in names.items() if place not in held):
+            lacking.setdefault(missing, []).append(who)
+    for absent, owners in lacking.items():
+        yield (
+            f"{', '.join(owners)}: no channel {', '.join(absent)}, which others have; rows are only the channels that "
+            "all have: add them, or name them alike with listener.channels in study.toml"
+        )
 
 
 def too_short(seconds: Mapping[str, int], settings: Settings) -> Iterator[str]:

@@ -66,12 +66,15 @@ class Layout:
 
     def hears(self, listener: str, sound: str) -> bool:
         """Return whether ``listener`` has a recording of ``sound``."""
-        return any(r.listener == listener and sound in r.onset for r in self.recordings)
+        return bool(self.all_heard(listener, sound))
+
+    def all_heard(self, listener: str, sound: str) -> list[RecordingFile]:
+        """Return the recordings in which ``listener`` hears ``sound``; there must be no more than one."""
+        return [r for r in self.recordings if r.listener == listener and sound in r.onset]
 
     def heard(self, listener: str, sound: str) -> RecordingFile:
         """Return the recording in which ``listener`` hears ``sound``; RecordingError if there is none."""
-        found = [r for r in self.recordings if r.listener == listener and sound in r.onset]
-        if not found:
+        if not (found := self.all_heard(listener, sound)):
             raise RecordingError(
                 f"study {self.folder}: {listener} has no recording of {sound}; expected one of "
                 f"{', '.join(self.listeners)} and one of {', '.join(s.name for s in self.sounds)}: correct study.toml"
@@ -120,8 +123,9 @@ def _missing_files(layout: Layout) -> Iterator[str]:
 
 
 def _doubles(layout: Layout) -> Iterator[str]:
-    for name in _twice([s.name for s in layout.sounds]):
-        yield f"{name}: two sounds have this name; give each its own in study.toml"
+    for name, count in Counter(s.name for s in layout.sounds).items():
+        if count > 1:
+            yield f"{name}: two sounds have this name; give each its own in study.toml"
     owners: dict[Path, RecordingFile] = {}
     for recording in layout.recordings:
         other = owners.setdefault(recording.path.resolve(), recording)
@@ -141,8 +145,7 @@ def _listener_problems(layout: Layout) -> Iterator[str]:
         )
     for listener in listeners:
         for sound in dict.fromkeys(s.name for s in layout.sounds):
-            found = [r for r in layout.recordings if r.listener == listener and sound in r.onset]
-            if len(found) > 1:
+            if len(found := layout.all_heard(listener, sound)) > 1:
                 files = ", ".join(shown(r.path, layout.folder) for r in found)
                 yield f"{listener}: {len(found)} onsets for {sound} ({files}); expected one: correct study.toml"
 
@@ -175,7 +178,3 @@ def _table_problems(sounds: Sequence[SoundFile]) -> Iterator[str]:
                 f"{', '.join(without)}: no {kind} table, but other sounds have one; expected it for every sound that "
                 f"is fitted: add sound.{kind}, or fit = false, in study.toml"
             )
-
-
-def _twice(names: Sequence[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1]

@@ -73,7 +73,8 @@ class MneFile:
         self.rate = float(self._raw.info["sfreq"])
         self.channels = self._plan.names
         self.last = (self._raw.n_times - 1) / self.rate
-        self._dead = np.isin([place_of(label) for label in self._labels], sorted(self._bad_places()))
+        marked = {place_of(name) for name in self._raw.info["bads"]} | (self._table.bad if self._table else frozenset())
+        self._dead = np.isin([place_of(label) for label in self._labels], sorted(marked))
         self.bad = tuple(np.array(self.channels)[self._dead].tolist())
         self.breaks, self._spans = self._annotated()
 
@@ -154,10 +155,6 @@ class MneFile:
         self._table: ChannelTable | None = table
         self._plan: ChannelPlan = plan_eeg(header, file.channels, file.unit)
         self._labels = tuple(labels[i] for i in self._plan.columns)
-
-    def _bad_places(self) -> set[str]:
-        marked = {place_of(name) for name in self._raw.info["bads"]}
-        return marked | (self._table.bad if self._table else frozenset())
 
     def _annotated(self) -> tuple[tuple[float, ...], list[tuple[int, int, NDArray[np.bool_]]]]:
         """Return interruptions (s), and bad spans as (first sample, sample after the last, channels)."""

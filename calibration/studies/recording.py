@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 
@@ -21,49 +20,8 @@ TAIL_S = 2.0
 _XDF = (".xdf", ".xdfz", ".xdf.gz")
 
 
-class Recording(Protocol):
-    """What a study needs of a recording; times are LSL times for XDF, else s from the first sample.
-
-    ``first`` and ``last`` are the times of the first and the last sample, ``breaks`` those at which it was interrupted.
-    """
-
-    @property
-    def rate(self) -> float:
-        """Nominal rate, Hz."""
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Names; those of the eyes say so."""
-
-    @property
-    def first(self) -> float:
-        """Time of the first sample, s."""
-
-    @property
-    def last(self) -> float:
-        """Time of the last sample, s."""
-
-    @property
-    def breaks(self) -> tuple[float, ...]:
-        """Where time in the file goes on but what follows came later, s."""
-
-    @property
-    def bad(self) -> tuple[str, ...]:
-        """Channels that the recording, or a table of them, marks as bad; they have no values."""
-
-    @property
-    def warnings(self) -> list[str]:
-        """What is odd about the file, one line each."""
-
-    def source(self, start: float, stop: float) -> Source:
-        """Return a fresh source of the EEG from ``start`` on, at least to ``stop`` (s) or the end."""
-
-    def pieces(self) -> Iterator[Piece]:
-        """Yield the whole recording, some seconds at a time."""
-
-
 class XdfFile:
-    """An XDF recording with one stream of EEG.
+    """An XDF recording with one stream of EEG, as :class:`calibration.studies.mne_file.MneFile`; times are LSL times.
 
     Raises
     ------
@@ -113,6 +71,10 @@ class XdfFile:
                 "one per listener: export each to a file of its own"
             )
         return sources[0]
+
+
+#: What a study needs of a recording.
+Recording = XdfFile | MneFile
 
 
 def open_recording(file: RecordingFile) -> Recording:

@@ -38,10 +38,10 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     """
     lines = _lines(path)
     names = _header(path, lines[0] if lines else [])
-    for number, line in enumerate(lines[1:], start=2):
+    for row, line in enumerate(lines[1:], start=2):
         if len(line) != len(names):
             raise RecordingError(
-                f"{path}: row {number} has {len(line)} cells; expected {len(names)}, as in the header, with tabs "
+                f"{path}: row {row} has {len(line)} cells; expected {len(names)}, as in the header, with tabs "
                 "between them: correct it"
             )
     return names, lines[1:]
@@ -61,7 +61,7 @@ def _lines(path: Path) -> list[list[str]]:
 def _header(path: Path, line: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the columns; RecordingError if there are none or one is there twice."""
     names = tuple(line)
-    if not names or "" in names or all(_number(name) is not None for name in names):
+    if not names or "" in names or all(number(name) is not None for name in names):
         begins = "\t".join(names) if names else "nothing"
         raise RecordingError(f"{path} begins with {begins!r}; expected a header that names each column: add one")
     if twice := [name for name, count in Counter(n.casefold() for n in names).items() if count > 1]:
@@ -94,7 +94,7 @@ def read_series(path: Path, seconds: int, *, absent: bool) -> Series:
             f"{path} has {len(rows)} rows; expected at least {seconds}, one for each second of the sound: add the "
             "missing ones"
         )
-    values = np.array([_numbers(path, names, number, row) for number, row in enumerate(rows, start=2)])
+    values = np.array([_numbers(path, names, at, row) for at, row in enumerate(rows, start=2)])
     ticks = [i for i, name in enumerate(names) if name.casefold() == TIME]
     if ticks and not np.allclose(np.diff(values[:, ticks[0]]), 1.0, atol=1e-3):
         raise RecordingError(
@@ -143,12 +143,12 @@ def _alike(tables: Mapping[str, tuple[Path | None, bool]], seconds: Mapping[str,
     return found
 
 
-def _numbers(path: Path, names: Sequence[str], number: int, row: Sequence[str]) -> list[float]:
+def _numbers(path: Path, names: Sequence[str], at: int, row: Sequence[str]) -> list[float]:
     values = []
     for name, cell in zip(names, row, strict=True):
-        value = math.nan if cell.casefold() in ABSENT else _number(cell)
+        value = math.nan if cell.casefold() in ABSENT else number(cell)
         if value is None or math.isinf(value):
-            raise RecordingError(f"{path}: {name} in row {number} is {cell!r}; expected a finite number: correct it")
+            raise RecordingError(f"{path}: {name} in row {at} is {cell!r}; expected a finite number: correct it")
         values.append(value)
     return values
 
@@ -162,7 +162,8 @@ def _refuse_absent(path: Path, series: Series) -> None:
         )
 
 
-def _number(cell: str) -> float | None:
+def number(cell: str) -> float | None:
+    """Return what a cell says, None if that is no number."""
     try:
         return float(cell)
     except ValueError:

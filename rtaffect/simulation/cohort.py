@@ -11,15 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy.signal import lfilter
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.files import sha256_of
 from rtaffect.common.settings import STEP_S, Frozen
 from rtaffect.simulation.head import PATCHES, SimulatedHead, sphere_head
-
-Array = NDArray[np.float64]
 
 
 class CohortSettings(Frozen):
@@ -50,15 +48,14 @@ class CohortSettings(Frozen):
 class Drive:
     """How features move each patch's synchrony: standardise features (F,), project (F, patches), smooth."""
 
-    mean: Array
-    scale: Array
-    projection: Array
+    mean: FloatArray
+    scale: FloatArray
+    projection: FloatArray
 
     @classmethod
-    def plant(
-        cls, features: Array, settings: CohortSettings, components: int = 4, patches: int = len(PATCHES)
-    ) -> Drive:
-        """Choose, by the seed, a mixture of the leading components of ``features`` (steps, F) for each patch."""
+    def plant(cls, features: FloatArray, settings: CohortSettings, patches: int = len(PATCHES)) -> Drive:
+        """Choose, by the seed, a mixture of the four leading components of ``features`` (steps, F) for each patch."""
+        components = 4
         mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
         _, spread, axes = np.linalg.svd((features - mean) / scale, full_matrices=False)
         rng = np.random.default_rng([settings.seed, 1])
@@ -71,7 +68,7 @@ class Drive:
         sign = np.sign(axes[np.arange(components), np.abs(axes[:components]).argmax(axis=1)])
         return cls(mean, scale, axes[:components].T * (sign / deviation) @ mixture)
 
-    def course(self, features: Array, stimulus: int, settings: CohortSettings) -> Array:
+    def course(self, features: FloatArray, stimulus: int, settings: CohortSettings) -> FloatArray:
         """Return the pairwise correlation of each patch after each step of a sound, (steps, patches)."""
         drive = np.sqrt(1 - settings.unexplained) * (((features - self.mean) / self.scale) @ self.projection)
         rng = np.random.default_rng([settings.seed, 4, stimulus])
@@ -83,13 +80,13 @@ class Drive:
         return np.asarray(1 / (1 + np.exp(-logit)))
 
 
-def leaky(values: Array, keep: float) -> Array:
+def leaky(values: FloatArray, keep: float) -> FloatArray:
     """Return the leaky average of ``values`` (steps, columns): ``keep`` of the past and 1 - ``keep`` of the new."""
     out, _ = lfilter([1 - keep], [1, -keep], values, axis=0, zi=keep * values[:1])
     return np.asarray(out)
 
 
-def one_over_f(rng: np.random.Generator, n: int, columns: int, rate: float) -> Array:
+def one_over_f(rng: np.random.Generator, n: int, columns: int, rate: float) -> FloatArray:
     """Return noise (n, columns) with a 1/f power spectrum above .5 Hz, unit variance between 1 and 30 Hz."""
     frequency = np.fft.rfftfreq(n, 1 / rate)
     gain = 1 / np.sqrt(np.maximum(frequency, 0.5))
@@ -121,8 +118,8 @@ class Cohort:
             raise ValueError(f"the drive moves {drive.projection.shape[1]} patches, the head has {patches}")
 
     def listen(
-        self, sound_sha256: str, features: Array, listener: int, before_s: float = 0.0, after_s: float = 0.0
-    ) -> Array:
+        self, sound_sha256: str, features: FloatArray, listener: int, before_s: float = 0.0, after_s: float = 0.0
+    ) -> FloatArray:
         """Return the EEG (n, channels) V of listener ``listener`` hearing a sound with ``features`` (steps, F).
 
         The sound starts ``before_s`` after the first sample; before it, and for ``after_s`` after its last whole
@@ -135,8 +132,8 @@ class Cohort:
         return np.asarray(s.background_v * scalp + self._disturbances(own, len(scalp)))
 
     def activity(
-        self, sound_sha256: str, features: Array, listener: int, before_s: float = 0.0, after_s: float = 0.0
-    ) -> Array:
+        self, sound_sha256: str, features: FloatArray, listener: int, before_s: float = 0.0, after_s: float = 0.0
+    ) -> FloatArray:
         """Return the noiseless activity (n, patches) of what :meth:`listen` gives; unit variance from 1 to 30 Hz."""
         return self._activity(self._own(sound_sha256, listener), sound_sha256, features, before_s, after_s)
 
@@ -144,8 +141,8 @@ class Cohort:
         return np.random.default_rng([self.settings.seed, 2, _stimulus_seed(sound_sha256), listener])
 
     def _activity(
-        self, own: np.random.Generator, sound_sha256: str, features: Array, before_s: float, after_s: float
-    ) -> Array:
+        self, own: np.random.Generator, sound_sha256: str, features: FloatArray, before_s: float, after_s: float
+    ) -> FloatArray:
         s, stimulus = self.settings, _stimulus_seed(sound_sha256)
         silent, tail = round(before_s * s.rate_hz), round(after_s * s.rate_hz)
         heard, patches = round(len(features) * STEP_S * s.rate_hz), len(self.head.patches)
@@ -156,18 +153,18 @@ class Cohort:
         activity[silent : silent + heard] += np.sqrt(share) * shared
         return activity
 
-    def _leadfield(self, listener: int) -> Array:
+    def _leadfield(self, listener: int) -> FloatArray:
         """Return the lead field (channels, patches) of a listener."""
         if not self.settings.anatomy:
             return self.head.leadfield
         rng = np.random.default_rng([self.settings.seed, 5, listener])
         return self.head.leadfield * (1 + self.settings.anatomy * rng.standard_normal(self.head.leadfield.shape))
 
-    def patch_truth(self, sound_sha256: str, features: Array) -> Array:
+    def patch_truth(self, sound_sha256: str, features: FloatArray) -> FloatArray:
         """Return the planted pairwise correlation of each patch after each step, (steps, patches)."""
         return self.drive.course(features, _stimulus_seed(sound_sha256), self.settings)
 
-    def truth(self, sound_sha256: str, features: Array) -> Array:
+    def truth(self, sound_sha256: str, features: FloatArray) -> FloatArray:
         """Return the planted pairwise correlation at each electrode after each step, (steps, channels)."""
         share = self.patch_truth(sound_sha256, features)
         power = self.head.leadfield**2
@@ -175,24 +172,13 @@ class Cohort:
         total = (1 + self.settings.anatomy**2) * power.sum(axis=1) + self.settings.sensor_noise**2
         return np.asarray(share @ power.T / total)
 
-    def expected(self, sound_sha256: str, features: Array, people: int, window_s: int) -> Array:
-        """Return the expected correlation of one listener with the mean of ``people`` others, (steps, channels).
-
-        Over the window that ends at each step.
-        """
-        return with_mean_of(self.truth(sound_sha256, features), people, window_s)
-
-    def expected_at_patches(self, sound_sha256: str, features: Array, people: int, window_s: int) -> Array:
-        """Return the same of the patches themselves, without head and noise, (steps, patches)."""
-        return with_mean_of(self.patch_truth(sound_sha256, features), people, window_s)
-
-    def _at_samples(self, course: Array, n: int) -> Array:
+    def _at_samples(self, course: FloatArray, n: int) -> FloatArray:
         """Return the course (n, patches) at each sample: step k's value belongs to the second that it ends."""
         at = (np.arange(n) + 0.5) / self.settings.rate_hz
         middle = (np.arange(len(course)) + 0.5) * STEP_S
         return np.stack([np.interp(at, middle, c) for c in course.T], axis=1)
 
-    def _disturbances(self, rng: np.random.Generator, n: int) -> Array:
+    def _disturbances(self, rng: np.random.Generator, n: int) -> FloatArray:
         """Return mains hum and electrode drift (n, channels), V."""
         t = np.arange(n) / self.settings.rate_hz
         channels = len(self.head.channels)
@@ -201,7 +187,7 @@ class Cohort:
         return np.asarray(self.settings.mains_v * hum + self.settings.drift_v * drift)
 
 
-def with_mean_of(pairwise: Array, people: int, window_s: int) -> Array:
+def with_mean_of(pairwise: FloatArray, people: int, window_s: int) -> FloatArray:
     """Return the expected correlation of one listener with the mean of ``people`` others, (steps, rows).
 
     ``pairwise`` (steps, rows) is the correlation of any two of them in each second; with its mean c over the window
@@ -212,7 +198,7 @@ def with_mean_of(pairwise: Array, people: int, window_s: int) -> Array:
     return np.asarray(c / np.sqrt(c + (1 - c) / people))
 
 
-def _sines(t: Array, frequency: Array, phase: Array) -> Array:
+def _sines(t: FloatArray, frequency: FloatArray, phase: FloatArray) -> FloatArray:
     """Return sines (n, columns) of ``frequency`` Hz and ``phase`` turns; one frequency for all costs one sine."""
     angle = 2 * np.pi * t[:, None] * frequency
     turn = 2 * np.pi * phase

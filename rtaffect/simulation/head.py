@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import ArtifactError
 from rtaffect.observed.inverse import average_reference
 from rtaffect.observed.operator import Operator
-
-Array = NDArray[np.float64]
 
 #: Inclination from the vertex and azimuth from the right ear towards the nose, degrees; the equatorial 10-20 layout
 #: in the convention of BioSemi's cap coordinates (biosemi.com/headcap.htm).
@@ -54,10 +52,10 @@ class SimulatedHead:
 
     channels: tuple[str, ...]
     patches: tuple[str, ...]
-    leadfield: Array
+    leadfield: FloatArray
 
 
-def directions(angles: dict[str, tuple[float, float]]) -> Array:
+def directions(angles: dict[str, tuple[float, float]]) -> FloatArray:
     """Return unit vectors (n, 3): x to the right ear, y to the nose, z to the vertex."""
     inclination, azimuth = np.radians(np.array(list(angles.values()), np.float64)).T
     return np.stack(
@@ -65,7 +63,7 @@ def directions(angles: dict[str, tuple[float, float]]) -> Array:
     )
 
 
-def leadfield() -> Array:
+def leadfield() -> FloatArray:
     """Return the average-referenced potentials (channels, patches) of radial dipoles, each patch's largest being 1.
 
     Surface potential of a radial dipole at eccentricity b in a uniform sphere, at angle g from it, is proportional to
@@ -111,7 +109,7 @@ def region_head(operator: Operator, seed: int) -> SimulatedHead:
     return SimulatedHead(operator.manifest.channels, operator.manifest.regions, scale * patches)
 
 
-def _patch(field: Array, rng: np.random.Generator) -> Array:
+def _patch(field: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Return the currents (n,) of a region's n sources with ``field`` (channels, n): a random extended patch.
 
     The operator has no places of sources, so nearness to a random centre is told from the fields: the patch fades as

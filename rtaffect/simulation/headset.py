@@ -249,7 +249,8 @@ class _Player:
         chunk = max(1, round(self._spec["chunk_s"] * self._rate))
         for at in range(0, len(self._values), chunk):
             part = slice(at, at + chunk)
-            if self._wait(onset + self._due(self._times[part][-1] + 1.0 / self._rate)):
+            due = onset + self._due(self._times[part][-1] + 1.0 / self._rate)
+            if self._stop.wait(max(0.0, due - pylsl.local_clock())):
                 return
             outlet = None if self._closed(self._times[part][-1]) else outlet or self._open()
             kept = self._sent[part]
@@ -257,9 +258,6 @@ class _Player:
                 stamps = (onset + self._times + self._jitter)[part][kept]
                 outlet.push_chunk(self._values[part][kept], stamps.tolist())
         self._stop.wait()
-
-    def _wait(self, deadline: float) -> bool:
-        return self._stop.wait(max(0.0, deadline - pylsl.local_clock()))
 
     def _due(self, time: float) -> float:
         """Return when samples taken at ``time`` are sent (both s since the onset)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,14 @@ from pydantic import Field
 
 from rtaffect.common.settings import Frozen
 from rtaffect.predicted.feature_cache import cached_features_of
-from rtaffect.predicted.featurizer import Featurizer
+from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.record.xdf import WholeStream, write_xdf
-from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive
+from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive, with_mean_of
 from rtaffect.simulation.head import SimulatedHead, sphere_head
 from rtaffect.simulation.sounds import compose, speech_from_wheel
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 from rtaffect.stream.source import StreamHeader, StreamInfo
-
-Progress = Callable[[str], None]
 
 #: EEG before and after each sound, s: the filters settle in it and no window reaches into the next sound.
 REST_S = 15.0
@@ -131,8 +128,7 @@ class SyntheticStudy:
         for part in ("sounds", "eeg"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         for sound in self._sounds:
-            samples = np.round(sound.samples * 32768).astype(np.int16)
-            soundfile.write(folder / "sounds" / f"{sound.name}.wav", samples, SAMPLE_RATE)
+            write_sound(folder / "sounds" / f"{sound.name}.wav", sound)
         onsets = {}
         for number, listener in enumerate(self.listeners):
             progress(f"EEG of {listener}")
@@ -162,11 +158,9 @@ class SyntheticStudy:
         with path.open("w", encoding="utf-8", newline="\n") as file:
             file.write("\t".join(("sound", "time", *self.channels(), *patches)) + "\n")
             for sound in self._sounds:
-                about = sound.sha256, self.features[sound.name], others, window
-                course = self.cohort.expected(*about)
-                if patches:
-                    course = np.concatenate([course, self.cohort.expected_at_patches(*about)], axis=1)
-                for step, values in enumerate(course, start=1):
+                truth = self.cohort.truth, *([self.cohort.patch_truth] if patches else [])
+                pairwise = np.concatenate([of(sound.sha256, self.features[sound.name]) for of in truth], axis=1)
+                for step, values in enumerate(with_mean_of(pairwise, others, window), start=1):
                     cells = ("n/a" if np.isnan(v) else f"{v:.5f}" for v in values)
                     file.write("\t".join((sound.name, str(step), *cells)) + "\n")
 
@@ -180,6 +174,11 @@ class SyntheticStudy:
             lines += ["[listener.onset]"]
             lines += [f"{json.dumps(name)} = {time!r}" for name, time in onsets[listener].items()] + [""]
         return "\n".join(lines)
+
+
+def write_sound(path: Path, sound: StudySound) -> None:
+    """Write a sound of the study as a 16-bit file."""
+    soundfile.write(path, np.round(sound.samples * 32768).astype(np.int16), SAMPLE_RATE)
 
 
 def _as_stored(sound: NDArray[np.float32]) -> NDArray[np.float32]:

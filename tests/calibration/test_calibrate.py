@@ -35,6 +35,7 @@ from rtaffect.predicted.featurizer import default_featurizer
 from rtaffect.predicted.prediction import Predictor, components_of, lagged_design
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.run.assemble import load_model
+from rtaffect.simulation.cohort import with_mean_of
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.timelock.stimulus import KnownOnset
 from tests.support.helpers import quiet, small_study, sound_source
@@ -107,7 +108,7 @@ def test_what_was_planted_is_what_was_calibrated_on():
     for number, sound in enumerate(study.sounds()):
         time_courses = synchrony_time_courses(standardise(responses(number)), SETTINGS, RowLayout.plain(24))
         found.append(np.nanmean(np.tanh(time_courses)))
-        expected = study.cohort.expected(sound.sha256, study.features[sound.name], 4, 10)
+        expected = with_mean_of(study.cohort.truth(sound.sha256, study.features[sound.name]), 4, 10)
         planted.append(np.nanmean(expected))
     assert np.mean(found) == pytest.approx(np.mean(planted), abs=0.03)
 

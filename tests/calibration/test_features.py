@@ -13,7 +13,7 @@ from calibration import features as module
 from calibration.descriptors import descriptors_of
 from calibration.features import FeatureStore, feature_sets
 from models.moonshine import manifest_for
-from rtaffect.predicted.feature_cache import feature_folder
+from rtaffect.predicted.feature_cache import FeatureKey, feature_folder
 from rtaffect.predicted.featurizer import Featurizer, all_layers_for, default_featurizer, features_of
 
 SETS = ("layer-0", "layer-1", "layer-2", "layer-3", "layer-4", "final")
@@ -78,18 +78,6 @@ def test_a_sound_is_computed_once(tmp_path, passes):
     assert len(passes) == 2
 
 
-def test_one_layer_is_read_without_the_others(tmp_path, passes):
-    store = FeatureStore(tmp_path)
-    found = store.layer(sound(), everything(), "layer-3")
-    for path in tmp_path.glob("*"):
-        if "layer-3" not in path.name:
-            path.unlink()
-    np.testing.assert_array_equal(store.layer(sound(), everything(), "layer-3"), found)
-    assert len(passes) == 1
-    with pytest.raises(ValueError, match=r"'layer-9': moonshine-tiny/all-layers gives layer-0, .*, final"):
-        store.layer(sound(), everything(), "layer-9")
-
-
 def test_a_featurizer_of_one_layer_gives_that(tmp_path):
     found = FeatureStore(tmp_path).layers(sound(), default_featurizer(quiet))
     assert tuple(found) == ("layer-2",)
@@ -103,13 +91,10 @@ def test_descriptors_are_kept_too(tmp_path, passes):
     assert passes == ["lld"]
 
 
-def test_elements_are_kept_apart(tmp_path, passes):
-    store = FeatureStore(tmp_path)
-    for element in ("mix", "voice", "background", "voice"):
-        store.descriptors(sound(), element)
-        store.layers(sound(2), everything(), element)
-    assert passes == ["lld", "moonshine-tiny/all-layers"] * 3
-    assert sum("-voice-" in path.name for path in tmp_path.iterdir()) == 7
+def test_elements_have_their_own_place():
+    keys = [FeatureKey("0" * 64, "lld", "descriptors-2", element) for element in ("mix", "voice", "background")]
+    assert len({key.file_name for key in keys}) == 3
+    assert keys[0] == FeatureKey("0" * 64, "lld", "descriptors-2")
 
 
 def test_what_is_damaged_or_lost_is_made_again(tmp_path, passes):
@@ -162,7 +147,7 @@ def test_processes_that_compute_the_same_at_the_same_time_leave_whole_files(tmp_
     assert [child.wait(100) for child in children] == [0, 0]
     assert len(list(tmp_path.iterdir())) == 6
     np.testing.assert_array_equal(
-        FeatureStore(tmp_path).layer(sound(), everything(), "final"), features_of(sound(), everything())[:, 5]
+        FeatureStore(tmp_path).layers(sound(), everything())["final"], features_of(sound(), everything())[:, 5]
     )
 
 

@@ -12,6 +12,7 @@ import pyxdf
 from calibration.study import FolderStudy
 from rtaffect.common.settings import Settings
 from rtaffect.record.xdf import WholeStream, write_xdf
+from rtaffect.simulation.cohort import with_mean_of
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.study import REST_S, compose_sounds
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
@@ -117,7 +118,7 @@ def test_truth_is_written_in_the_windows_of_the_default_settings(folder):
     assert [int(r[1]) for r in rows] == list(range(1, sound.seconds + 1))
     assert all(c == "n/a" for r in rows[:9] for c in r[2:])
     window = Settings().synchrony.window_s
-    expected = study.cohort.expected(sound.sha256, study.features[sound.name], 4, window)
+    expected = with_mean_of(study.cohort.truth(sound.sha256, study.features[sound.name]), 4, window)
     np.testing.assert_allclose(np.array([r[2:] for r in rows[9:]], float), expected[9:], atol=6e-6)
 
 

@@ -60,12 +60,6 @@ def test_nothing_is_wrong_with_a_sound_study(study, tmp_path):
     assert check(tmp_path / "simulated") == []
 
 
-def test_what_is_being_read_is_told(study):
-    message = []
-    check(study, progress=message.append)
-    assert message == [*(f"sound story-{n}" for n in (1, 2, 3)), *(f"recording of {n}" for n in ("anna", "bo", "cleo"))]
-
-
 def silenced(number: int, column: int, value: float) -> np.ndarray:
     samples = eeg(number)
     samples[:, column] = value

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.study import FolderStudy, TabledStudy, ratings_of
+from calibration.study import FolderStudy, ratings_of
 from rtaffect.common.errors import RecordingError
 from tests.support.helpers import small_study
 from tests.support.study_files import SOUND_S, edit, write_sounds, write_study, write_table
@@ -53,7 +53,6 @@ def test_covariates_come_by_sound_and_name(tmp_path):
         np.testing.assert_allclose(values, np.column_stack(list(columns(number).values())))
     assert study.rating_names == ()
     assert ratings_of(study, study.sounds()[0]) is None
-    assert isinstance(study, TabledStudy)
 
 
 def test_a_study_without_tables_has_none(tmp_path):

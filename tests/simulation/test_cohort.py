@@ -12,7 +12,7 @@ from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import SignalSettings
 from rtaffect.observed.signal_path import SignalPath
 from rtaffect.observed.synchrony import others_mean, running_correlation, standardise
-from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive, leaky, one_over_f
+from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive, leaky, one_over_f, with_mean_of
 from rtaffect.simulation.head import CHANNELS, ECCENTRICITY, ELECTRODES, PATCHES, directions, leadfield
 
 STEPS = 100
@@ -70,7 +70,7 @@ def test_expected_synchrony_is_what_leave_one_out_gives():
     group = heard(24, strength=0.1)[:12]
     each = [running_correlation(p, m, 1000, 100) for p, m in zip(group, others_mean(group), strict=True)]
     observed = fisher_mean(np.stack(each), axis=0)
-    expected = cohort(strength=0.1).expected(SOUND, features(), 11, 10)
+    expected = with_mean_of(cohort(strength=0.1).truth(SOUND, features()), 11, 10)
     assert np.isnan(expected[:9]).all()
     assert np.isnan(observed[:9]).all()
     assert observed[9:].mean() == pytest.approx(expected[9:].mean(), abs=0.03)
@@ -92,7 +92,8 @@ def test_expected_is_the_formula_of_the_windows_mean_truth():
     made = cohort()
     truth = made.truth(SOUND, features())
     c = truth[20:30].mean(axis=0)
-    np.testing.assert_allclose(made.expected(SOUND, features(), 7, 10)[29], c / np.sqrt(c + (1 - c) / 7), rtol=1e-12)
+    expected = with_mean_of(made.truth(SOUND, features()), 7, 10)
+    np.testing.assert_allclose(expected[29], c / np.sqrt(c + (1 - c) / 7), rtol=1e-12)
 
 
 def test_the_same_settings_give_the_same_people():

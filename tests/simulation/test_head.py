@@ -139,7 +139,7 @@ class TestPlanted:
     def test_expected_at_patches_is_the_formula_of_their_truth(self):
         made = regions_cohort()
         truth = made.patch_truth(SOUND, features())
-        expected = made.expected_at_patches(SOUND, features(), 5, 10)
+        expected = with_mean_of(made.patch_truth(SOUND, features()), 5, 10)
         np.testing.assert_array_equal(expected, with_mean_of(truth, 5, 10))
         c = truth[20:30].mean(axis=0)
         np.testing.assert_allclose(expected[29], c / np.sqrt(c + (1 - c) / 5), rtol=1e-12)
@@ -180,8 +180,9 @@ class TestCommand:
         assert lines[1].split("\t")[2:] == ["n/a"] * 16
         settings = QUICK.model_copy(update={"listeners": 3, "sounds": 1, "sound_s": 30.0})
         study = SyntheticStudy(settings, default_featurizer(quiet, threads=2), quiet, region_head(made, 7))
-        about = study.sounds()[0].sha256, study.features[study.sounds()[0].name], 2, 10
-        truth = np.concatenate([study.cohort.expected(*about), study.cohort.expected_at_patches(*about)], axis=1)
+        about = study.sounds()[0].sha256, study.features[study.sounds()[0].name]
+        pairwise = np.concatenate([study.cohort.truth(*about), study.cohort.patch_truth(*about)], axis=1)
+        truth = with_mean_of(pairwise, 2, 10)
         values = np.array([line.split("\t")[2:] for line in lines[10:31]], float)
         np.testing.assert_allclose(values, truth[9:], atol=6e-6)
         assert values[:, 12:].mean() > values[:, :12].mean(), "electrodes have noise, and many regions"
