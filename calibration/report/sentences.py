@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from calibration.outcome import Outcome
 from calibration.pages import decimal, p_is, percent
-from calibration.report.numbers import LEVEL, ReportNumbers, SetNumbers, has_listeners
+from calibration.report.content import ReportNumbers, SetNumbers
+from calibration.report.numbers import LEVEL, has_listeners
 from calibration.sweep import AUTO
 from rtaffect.observed.spaces import RegionSpace
 

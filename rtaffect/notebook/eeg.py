@@ -16,6 +16,7 @@ from rtaffect.common.errors import SettingsError
 from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.engine.engine import NO_SOUND, Engine
+from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.session import Session
 from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.sources.recorded import ArraySource
@@ -94,13 +95,16 @@ def observed_synchrony(
     engine = _engine(volts, float(rate), _names(channels, volts.shape[2]), settings)
     window = settings.synchrony.window_s
     steps = [f for f in Session(engine, InstantClock(0.0), [], threading.Event()) if f.step * STEP_S >= window]
+    return _found(steps, engine.space.rows)
 
+
+def _found(steps: Sequence[Feedback], rows: tuple[str, ...]) -> ObservedSynchrony:
     def every(name: str) -> FloatArray:
         return np.array([getattr(f, name) for f in steps])
 
     return ObservedSynchrony(
         seconds=every("time"),
-        rows=engine.space.rows,
+        rows=rows,
         each=every("observed_each"),
         mean=every("observed"),
         null_low=every("null_low"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal, TypedDict, Unpack
 
 from pydantic import ValidationError
 
@@ -21,37 +21,11 @@ from rtaffect.run.running import RunningSession
 from rtaffect.run.session_record import SessionRecord
 
 
-def replay(
-    path: str | Path,
-    *,
-    audio: str | Path | None = None,
-    audio_start: float | None = None,
-    onset_marker: str | None = None,
-    markers: str | None = None,
-    stimulus: str | Path | None = None,
-    in_reference: bool | None = None,
-    eeg: Sequence[str] | None = None,
-    channels: Sequence[str] | None = None,
-    unit: str | None = None,
-    rate: float | None = None,
-    bundle: str | Path | None = None,
-    featurizer: str | Path | None = None,
-    against: Literal["auto", "reference", "group"] | None = None,
-    mains: float | None = None,
-    settings: str | Path | None = None,
-    head: str | Path | None = None,
-    seconds: int | None = None,
-    progress: Progress = print,
-) -> Iterator[Feedback]:
-    """Replay a recording as fast as possible: the values of ``rtaffect replay PATH`` with the same options.
+class ReplayOptions(TypedDict, total=False):
+    """Options of :func:`replay`, as those of ``rtaffect replay``; a session's folder takes those from ``bundle`` on.
 
-    What is odd about the recording is a Python warning. The recording is read, and checked, before the first step.
-
-    Parameters
+    Attributes
     ----------
-    path
-        An XDF file, or a session's folder, which is replayed as it ran: of the others only those from ``bundle`` on
-        are for it.
     audio, audio_start, onset_marker, markers
         Sound file that was heard, if the recording has none; when it began, s after the recording's start, or the
         marker that says so and the stream of that marker.
@@ -70,8 +44,50 @@ def replay(
         Mains frequency, Hz; TOML with settings; space operator. A bundle brings its own.
     seconds
         End after so many.
+    """
+
+    audio: str | Path
+    audio_start: float
+    onset_marker: str
+    markers: str
+    stimulus: str | Path
+    in_reference: bool
+    eeg: Sequence[str]
+    channels: Sequence[str]
+    unit: str
+    rate: float
+    bundle: str | Path
+    featurizer: str | Path
+    against: Literal["auto", "reference", "group"]
+    mains: float
+    settings: str | Path
+    head: str | Path
+    seconds: int
+
+
+#: The part of a plan, and its field, that each option is.
+_FIELDS: Final = {
+    "audio": "sound.file", "audio_start": "sound.start", "onset_marker": "sound.onset_marker",
+    "markers": "sound.markers", "stimulus": "sound.stimulus", "in_reference": "sound.in_reference",
+    "eeg": "eeg.streams", "channels": "eeg.channels", "unit": "eeg.unit", "rate": "eeg.rate",
+    "bundle": "analysis.bundle", "featurizer": "analysis.featurizer", "against": "analysis.against",
+    "mains": "analysis.mains", "settings": "analysis.settings", "head": "analysis.head", "seconds": "results.seconds",
+}  # fmt: skip
+
+
+def replay(path: str | Path, *, progress: Progress = print, **options: Unpack[ReplayOptions]) -> Iterator[Feedback]:
+    """Replay a recording as fast as possible: the values of ``rtaffect replay PATH`` with the same options.
+
+    What is odd about the recording is a Python warning. The recording is read, and checked, before the first step.
+
+    Parameters
+    ----------
+    path
+        An XDF file, or a session's folder, which is replayed as it ran.
     progress
         Told what is being made, where something is.
+    **options
+        See :class:`rtaffect.notebook.recording.ReplayOptions`.
 
     Yields
     ------
@@ -83,29 +99,23 @@ def replay(
     RtaffectError
         If the recording cannot be replayed so, or is shorter than one step.
     """
-    parts: dict[str, dict[str, object]] = {
-        "eeg": {"streams": eeg, "channels": channels, "unit": unit, "rate": rate},
-        "sound": {
-            "file": audio, "start": audio_start, "onset_marker": onset_marker, "markers": markers,
-            "stimulus": stimulus, "in_reference": in_reference,
-        },
-        "analysis": {
-            "bundle": bundle, "featurizer": featurizer, "against": against, "mains": mains, "settings": settings,
-            "head": head,
-        },
-        "results": {"seconds": seconds},
-    }  # fmt: skip
-    plan, path = _plan(path, parts), Path(path)
+    plan, path = _plan(path, options), Path(path)
     if path.is_dir() and (plan.eeg.model_fields_set or plan.sound.model_fields_set):
         raise SettingsError(f"{path} is a session's folder, which says itself what was worn and heard: leave that out")
     return _steps(plan, progress)
 
 
-def _plan(path: str | Path, parts: Mapping[str, Mapping[str, object]]) -> SessionPlan:
+def _plan(path: str | Path, options: ReplayOptions) -> SessionPlan:
     """Return the plan of a replay of ``path`` with those options that are given."""
-    given = {part: {name: v for name, v in values.items() if v is not None} for part, values in parts.items()}
+    content: dict[str, Any] = {"mode": "replay", "recording": Path(path), "speed": "max"}
+    for name, value in options.items():
+        if name not in _FIELDS:
+            raise TypeError(f"replay() has no option {name!r}; expected one of {', '.join(_FIELDS)}")
+        part, field = _FIELDS[name].split(".")
+        if value is not None:
+            content.setdefault(part, {})[field] = value
     try:
-        return SessionPlan.model_validate({"mode": "replay", "recording": Path(path), "speed": "max", **given})
+        return SessionPlan.model_validate(content)
     except ValidationError as error:
         raise SettingsError(f"replay of {path}: {first_problem(error)}") from None
 

@@ -37,6 +37,10 @@ class SoundDevice:
         """Return index, name and host API in words for a message."""
         return f"{self.index}: {self.name} ({self.host_api})"
 
+    def is_default(self, direction: Direction) -> bool:
+        """Return whether the system uses it unless told otherwise."""
+        return self.default_input if direction == "input" else self.default_output
+
 
 def portaudio() -> Any:
     """Return the module sounddevice; it loads PortAudio, so it is imported only when sound is wanted.
@@ -143,7 +147,7 @@ def choose_sound_device(wanted: int | str | None, direction: Direction) -> Sound
 def matching(devices: list[SoundDevice], wanted: int | str | None, direction: Direction) -> list[SoundDevice]:
     """Return the devices that ``wanted`` means: an index, a name or words of it; None the system's default."""
     if wanted is None:
-        return [d for d in devices if (d.default_input if direction == "input" else d.default_output)]
+        return [d for d in devices if d.is_default(direction)]
     if isinstance(wanted, int) or wanted.isdecimal():
         return [d for d in devices if d.index == int(wanted)]
     words = wanted.lower().split()
