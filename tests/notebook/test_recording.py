@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rtaffect import plot_feedback, replay
 from rtaffect.cli import sessions
 from rtaffect.common.errors import RtaffectError
 from rtaffect.engine.feedback import Feedback
+from rtaffect.notebook.recording import _FIELDS, ReplayOptions
 from rtaffect.record.table import feedback_lines
 from tests.cli.test_commands import fine
 from tests.support.helpers import quiet
@@ -112,7 +112,9 @@ def test_its_options_are_those_of_the_command() -> None:
         o.removeprefix("--").replace("-", "_") for p in sessions.replay.params for o in p.opts if o[:2] == "--"
     }
     about_results = {"headless", "out", "speed", "threads"}
-    assert {*inspect.signature(replay).parameters} - {"path", "progress"} == command_line - about_results
+    assert {*ReplayOptions.__annotations__} == {*_FIELDS} == command_line - about_results
+    with pytest.raises(TypeError, match="no option 'sound'"):
+        replay("somewhere.xdf", sound="story.wav")
 
 
 def test_a_mistake_is_told_before_the_first_step(tmp_path: Path) -> None:
