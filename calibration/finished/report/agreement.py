@@ -35,7 +35,7 @@ class RowAgreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class AgreementReport:
     """What is said of agreement, in the blocks with at least ``least_s`` of both values; ``note`` is why nothing is."""
 
     gap_s: int
@@ -46,7 +46,7 @@ class Agreement:
     note: str = ""
 
 
-def agreement_of(data: SessionData) -> Agreement:
+def agreement_of(data: SessionData) -> AgreementReport:
     """Return r of predicted and observed synchrony, of the mean over rows and of each row, and what chance would give.
 
     Blocks are held about their own means. Chance is that of the operator's window, :mod:`rtaffect.common.chance`.
@@ -55,7 +55,7 @@ def agreement_of(data: SessionData) -> Agreement:
     window, gap = data.window_s, data.window_s + max([int(lag) for lag in lags], default=0)
     least = LEAST_GAPS * gap
     if data.course is None:
-        return Agreement(gap, least, note="There are no steps.")
+        return AgreementReport(gap, least, note="There are no steps.")
     predicted, observed = _sides(data.course)
     both = np.isfinite(predicted + observed)
     parts = {number: part for number, part in enumerate(_parts(data, data.course)) if _seconds(both[part]) >= least}
@@ -66,7 +66,7 @@ def agreement_of(data: SessionData) -> Agreement:
             f"Blocks with {least} s or more of both values have {_seconds(both[used])} s of them, where {needed} are "
             f"needed: {LEAST_WINDOWS} windows of {window} s; fewer cannot tell agreement from chance."
         )
-        return Agreement(gap, least, note=words)
+        return AgreementReport(gap, least, note=words)
     starts = np.cumsum([0, *(int(part.sum()) for part in parts.values())][:-1])
     *rows, mean = (
         correlation_by_chance(x, y, window, starts) for x, y in zip(predicted[used].T, observed[used].T, strict=True)
@@ -78,7 +78,7 @@ def agreement_of(data: SessionData) -> Agreement:
             data.course.rows, data.course.kinds, rows, _family(rows), seconds[:-1], strict=True
         )
     )
-    return Agreement(gap, least, whole, each, tuple(_name(data, number) for number in parts))
+    return AgreementReport(gap, least, whole, each, tuple(_name(data, number) for number in parts))
 
 
 def _seconds(both: BoolArray) -> int:

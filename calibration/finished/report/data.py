@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calibration.finished.report.blocks import BlockRun, ProtocolSteps, blocks_of, protocol_steps_of
 from calibration.finished.report.protocol import protocol_of
-from calibration.finished.report.recording import StreamFacts, stream_facts
+from calibration.finished.report.recording import StreamReport, stream_facts
 from calibration.finished.report.tables import (
     Columns,
     has_columns,
@@ -78,7 +78,7 @@ class SessionData:
     blocks: tuple[BlockRun, ...]
     events: tuple[dict[str, str], ...]
     quality: QualityTable | None
-    streams: tuple[StreamFacts, ...]
+    streams: tuple[StreamReport, ...]
     markers: tuple[tuple[str, float], ...]
     environment: dict[str, Any]
     log: tuple[str, ...]
@@ -204,7 +204,7 @@ def _quality(columns: Columns) -> QualityTable | None:
 
 def _recording(
     path: Path, missing: list[str], *, replay: bool
-) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, float], ...]]:
+) -> tuple[tuple[StreamReport, ...], tuple[tuple[str, float], ...]]:
     if not path.exists() and replay:
         return (), ()
     if not path.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from calibration.finished.report.agreement import Agreement, agreement_of
+from calibration.finished.report.agreement import AgreementReport, agreement_of
 from calibration.finished.report.as_json import known
 from calibration.finished.report.checklist import Answer, Findings, checklist, other_texts
 from calibration.finished.report.data import SessionData
@@ -69,7 +69,7 @@ class SessionReport:
     shown_is_told: bool
     missing: tuple[str, ...]
     regulation: Regulation
-    agreement: Agreement
+    agreement: AgreementReport
     quality: Quality
     events: tuple[ListedEvent, ...]
     checklist: tuple[Answer, ...]

@@ -12,7 +12,7 @@ import numpy as np
 
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.data import SessionData
-from calibration.finished.report.recording import StreamFacts
+from calibration.finished.report.recording import StreamReport
 from rtaffect.common.arrays import FloatArray
 from rtaffect.plan.session_folder import cell_number
 
@@ -24,7 +24,7 @@ _MOST_LINES: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class StepCounts:
     """How many steps there were, how many had a value of the mean over rows, and how many are missing."""
 
     all: int = 0
@@ -86,13 +86,13 @@ class Latency:
 class Quality:
     """What is said of quality; a channel has a value where at least ``least_good`` of its window is good."""
 
-    steps: Steps
+    steps: StepCounts
     kinds: tuple[KindTrust, ...]
     reasons: tuple[Reason, ...]
     neutral: tuple[Reason, ...]
     channels: tuple[ChannelTrust, ...]
     least_good: float
-    streams: tuple[StreamFacts, ...]
+    streams: tuple[StreamReport, ...]
     log: LogSummary
     latencies: tuple[Latency, ...]
 
@@ -113,11 +113,11 @@ def quality_of(data: SessionData) -> Quality:
     )
 
 
-def _steps(data: SessionData) -> Steps:
+def _steps(data: SessionData) -> StepCounts:
     if data.course is None:
-        return Steps()
+        return StepCounts()
     course = data.course
-    return Steps(
+    return StepCounts(
         all=len(course.step),
         observed=int(np.isfinite(course.mean["observed"]).sum()),
         predicted=int(np.isfinite(course.mean["predicted"]).sum()),

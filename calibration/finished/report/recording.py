@@ -20,7 +20,7 @@ _LEAST_DRIFT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class StreamFacts:
+class StreamReport:
     """What the report says of one recorded stream; times in s, NaN or None where there is nothing to say.
 
     ``rate`` is that of the stamps without the gaps, ``drift_ppm`` by how much it exceeds the nominal one. ``gaps``
@@ -47,7 +47,7 @@ class StreamFacts:
     offset_drift_ppm: float | None
 
 
-def stream_facts(path: Path) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, float], ...], list[str]]:
+def stream_facts(path: Path) -> tuple[tuple[StreamReport, ...], tuple[tuple[str, float], ...], list[str]]:
     """Return the streams of a recording, its own markers with their times (s on the LSL clock), and what is wrong.
 
     Raises
@@ -65,7 +65,7 @@ def stream_facts(path: Path) -> tuple[tuple[StreamFacts, ...], tuple[tuple[str, 
     return tuple(facts_of(stream) for stream in streams), markers, notes
 
 
-def facts_of(stream: RecordedStream) -> StreamFacts:
+def facts_of(stream: RecordedStream) -> StreamReport:
     """Return what one stream's stamps tell."""
     stamps, nominal = stream.stamps, stream.header.rate
     steps = np.diff(stamps)
@@ -75,7 +75,7 @@ def facts_of(stream: RecordedStream) -> StreamFacts:
     seconds = float(stamps.max() - stamps.min()) if len(stamps) else 0.0
     rate = _rate(stamps, gap) if regular else None
     measured = rate is not None and seconds >= _LEAST_DRIFT_S
-    return StreamFacts(
+    return StreamReport(
         stream.header.name, stream.header.type, stream.header.channels, len(stamps), seconds, nominal, rate,
         1e6 * (rate / nominal - 1) if measured and rate is not None else None,
         int(gap.sum()), float(lost.sum()), float(lost.max(initial=0.0)), int((steps < 0).sum()),
