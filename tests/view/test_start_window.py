@@ -9,6 +9,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -48,6 +49,10 @@ def nothing_left(qapp: QApplication) -> Iterator[None]:
     qapp.processEvents()
     qapp.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
     assert [w for w in qapp.topLevelWidgets() if id(w) not in widgets] == []
+    # A closed window waits some seconds for a thread in the middle of a question; on a loaded machine it may end later.
+    until = time.monotonic() + 30.0
+    while not set(threading.enumerate()) <= threads and time.monotonic() < until:
+        time.sleep(0.05)
     assert set(threading.enumerate()) <= threads
 
 
