@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
@@ -22,7 +23,9 @@ from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
 from rtaffect.predicted.prediction import Prediction, Predictor
 from rtaffect.predicted.sound_input import SoundInput
+from rtaffect.stream.doubt import Doubt, Doubts
 from rtaffect.stream.source import Source
+from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
 from rtaffect.timelock.stimulus import TimeLock
 
@@ -32,6 +35,10 @@ NO_SOUND: Final = "no sound to predict from"
 Against = Literal["reference", "group", "nothing"]
 #: Mean responses (time, M * k) by stimulus.
 References = Mapping[str, NDArray[np.float32]]
+#: By number of the step, what was in doubt when it was made.
+RecordedDoubts = Mapping[int, Sequence[Doubt]]
+#: A step that is made later than this after it could be, s, is of the past: its values are marked late.
+LATE_S: Final = 1.0
 
 
 class Compared(NamedTuple):
@@ -40,6 +47,17 @@ class Compared(NamedTuple):
     observation: Observation
     against: Against
     reason: str = ""
+
+
+class _Found(NamedTuple):
+    """All that a step found."""
+
+    prediction: Prediction
+    compared: Compared
+    alignment: Alignment | None
+    trust: Trust
+    status: tuple[SourceStatus, ...]
+    spent: dict[str, float]
 
 
 class Engine:
@@ -63,6 +81,18 @@ class Engine:
         By stimulus as ``lock`` names it, a group's mean response (time, M * k), as people's responses are, at the
         settings' ``rate_hz``: what people are compared with while ``lock``, which they need, says where. Without any
         they are compared with each other.
+    recorded
+        What was in doubt at each step of a session that is replayed, where it is recorded: it holds in place of what
+        is found now, so that the same values are withheld again.
+    late_s
+        A step that is made later than this after it could be, s, is marked late.
+
+    Attributes
+    ----------
+    place : Doubts
+        Times at which a sound is not heard when it seems to be, s on the LSL clock: told by whoever plays it.
+    pace : Doubts
+        Times at which steps cannot keep up: told by whoever notices.
     """
 
     def __init__(
@@ -77,6 +107,8 @@ class Engine:
         predictor: Predictor | None = None,
         lock: TimeLock | None = None,
         references: References = MappingProxyType({}),
+        recorded: RecordedDoubts | None = None,
+        late_s: float = LATE_S,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
@@ -88,6 +120,11 @@ class Engine:
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
         self._references = references
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
+        self._recorded, self._late_s = recorded, late_s
+        self.place, self.pace = Doubts(), Doubts()
+        # Which seconds of the window were used of each person, oldest first, and which of them were forgotten since.
+        self._used = np.zeros((len(people), settings.synchrony.window_s), np.bool_)
+        self._forgotten = self._used.copy()
         self._step = 0
 
     def _observer_for(
@@ -117,12 +154,15 @@ class Engine:
         return self.origin + step * STEP_S
 
     def step(self, now: float) -> Feedback:
-        """Make the next step with the samples that have come; ``now`` (LSL time, s) is for the ages only."""
+        """Make the next step with the samples that have come; ``now`` (LSL time, s) tells how old they are."""
         self._step += 1
         step = self._step
         spent: dict[str, float] = {}
+        status = tuple(source.status(now) for source in self.sources)
         with _timed(spent, "eeg"):
             second = np.stack([self._respond(person, step) for person in range(len(self._participants))])
+            trust = self._judge(now, status)
+            second[trust.missing] = np.nan
         with _timed(spent, "features"):
             feature = self._hear(step)
         with _timed(spent, "alignment"):
@@ -130,8 +170,42 @@ class Engine:
         with _timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with _timed(spent, "synchrony"):
-            compared = self._observe(step, second, alignment)
-        return self._feedback(now, prediction or _no_prediction(len(self.space.rows)), compared, alignment, spent)
+            compared = self._observe(step, second, alignment, trust)
+        if prediction is None or not trust.prediction:
+            prediction = _no_prediction(len(self.space.rows))
+        return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
+
+    def _judge(self, now: float, status: Sequence[SourceStatus]) -> Trust:
+        """Ask every part for its doubts, and decide what may be relied on."""
+        self._used = np.roll(self._used, -1, axis=1)
+        self._forgotten = np.roll(self._forgotten, -1, axis=1)
+        self._used[:, -1:] = self._forgotten[:, -1:] = False
+        end = self.end_of(self._step)
+        if self._recorded is not None:
+            doubts = list(self._recorded.get(self._step, ()))
+        else:
+            first = end - max(self._used.shape[1] * STEP_S, self._sound_s)
+            doubts = [d for s, at in zip(self.sources, status, strict=True) for d in doubts_of(s, at, first, end)]
+            doubts += [
+                *doubts_about("place", self.place, first, end),
+                *doubts_about("step", self.pace, end - STEP_S, end),
+            ]
+            doubts += self._late(now, end)
+        trust = judge(doubts, self.people, self._used, end, self._sound_s)
+        self._used[:, -1:] = ~trust.missing[:, None]
+        return trust
+
+    @property
+    def _sound_s(self) -> float:
+        """How much sound a prediction rests on, s."""
+        return float(self._predictor.memory_s if self._predictor is not None else 0.0)
+
+    def _late(self, now: float, end: float) -> Iterator[Doubt]:
+        """Say that the step that ends at ``end`` is made too late, if it is."""
+        late = now - end - self.lookahead_s
+        if late > self._late_s:
+            words = f"this step was made {late:.1f} s too late: its values are of the past"
+            yield Doubt("late", end, math.inf, words, "step")
 
     def _respond(self, person: int, step: int) -> FloatArray:
         participant = self._participants[person]
@@ -149,7 +223,7 @@ class Engine:
             return None
         return self._lock.step(self._sound_input.heard if self._sound_input is not None else ())
 
-    def _observe(self, step: int, second: FloatArray, alignment: Alignment | None) -> Compared:
+    def _observe(self, step: int, second: FloatArray, alignment: Alignment | None, trust: Trust) -> Compared:
         window = self.settings.synchrony.window_s
         reference = self._references.get(self._lock.stimulus) if self._lock is not None else None
         if isinstance(self._observer, ReferenceObserver) and alignment is not None and alignment.state == "locked":
@@ -157,21 +231,29 @@ class Engine:
                 self._observer(second)
                 return self._nothing("the bundle has no reference for this sound")
             self._observer.place(round(alignment.offset_s * self.settings.signal.rate_hz), reference)
-        observation = self._observer(second) if self._observer is not None else None
+        if self._observer is not None and (trust.foreign & ~self._forgotten).any():
+            self._observer.forget(trust.foreign)
+            self._forgotten |= trust.foreign
+        withheld = trust.withheld if trust.withheld.any() else None
+        observation = self._observer(second, withheld) if self._observer is not None else None
         if step < window:
             return self._nothing(f"the first window fills in {window - step} s")
-        if withheld := self._withheld(step, alignment):
-            return self._nothing(withheld)
+        if why := self._withheld(step, alignment, trust):
+            return self._nothing(why)
         if observation is not None:
             return Compared(observation, self._against)
         if self._observer is None:
             return self._nothing("one headset and no reference for this sound: nothing to compare with")
         return self._nothing("the window is not inside the sound that the reference group heard")
 
-    def _withheld(self, step: int, alignment: Alignment | None) -> str:
-        """Return why no window may be compared with the reference now; empty where one may."""
+    def _withheld(self, step: int, alignment: Alignment | None, trust: Trust) -> str:
+        """Return why no window may be compared now; empty where one may."""
+        if self._against == "group" and (~trust.withheld).sum() < 2:
+            return "fewer than two headsets can be relied on: nobody to compare with"
         if self._against != "reference" or alignment is None or self._lock is None:
             return ""
+        if not trust.reference:
+            return "it is not known when the sound was heard"
         if alignment.state != "locked":
             return alignment.reason
         held, window = step * STEP_S - self._lock.since, self.settings.synchrony.window_s
@@ -182,18 +264,12 @@ class Engine:
     def _nothing(self, reason: str) -> Compared:
         return Compared(_no_observation(len(self._participants), len(self.space.rows)), "nothing", reason)
 
-    def _feedback(
-        self,
-        now: float,
-        p: Prediction,
-        compared: Compared,
-        alignment: Alignment | None,
-        spent: dict[str, float],
-    ) -> Feedback:
+    def _feedback(self, found: _Found) -> Feedback:
+        p, compared, alignment, trust, status, spent = found
         o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
         warnings = [alignment.reason if alignment else "", self._poor(quality)]
-        reasons = [compared.reason, *warnings, *self._why_not(o, p, compared.reason)]
+        reasons = [*trust.reasons, compared.reason, *warnings, *self._why_not(o, p, compared.reason)]
         whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (self._predictor is None))
         return Feedback(
             step=step,
@@ -219,11 +295,12 @@ class Engine:
             null_mean_low=o.overall_low,
             null_mean_high=o.overall_high,
             quality=quality,
-            trusted=whole & self.space.resolved & (not any(warnings)),
+            trusted=whole & self.space.resolved & (not any(warnings)) & (not trust.late),
             observed_against=compared.against,
             reason="; ".join(dict.fromkeys(filter(None, reasons))),
-            sources=tuple(s.status(now) for s in self.sources),
+            sources=status,
             alignment=alignment,
+            doubts=trust.doubts,
             stage_s=spent,
         )
 

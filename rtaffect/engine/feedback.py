@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.stream.doubt import Doubt
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
 
@@ -52,7 +53,8 @@ class Feedback:
     quality : (P, C) float64 in [0, 1]
         Fraction of the window in which each person's channel was good.
     trusted : (R,) bool
-        Whether the row has the values that this session can have, enough good data, and enough of its power is its own.
+        Whether the row has the values that this session can have, from data that can be relied on and are not late,
+        enough of them good, and enough of its power is its own.
     observed_against : "reference", "group" or "nothing"
         What the people were compared with.
     reason : str
@@ -61,6 +63,8 @@ class Feedback:
         Health of every source.
     alignment : Alignment or None
         Where in the known stimulus the session is; None where no stimulus is known.
+    doubts : tuple of Doubt
+        What could not be relied on at this step, by whom it is said and why.
     stage_s : dict of str to float
         Seconds spent in each stage of this step (not part of equality: it differs from run to run).
     """
@@ -93,6 +97,7 @@ class Feedback:
     reason: str
     sources: tuple[SourceStatus, ...]
     alignment: Alignment | None = None
+    doubts: tuple[Doubt, ...] = ()
     stage_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     __hash__ = None  # type: ignore[assignment]
@@ -109,7 +114,7 @@ def _same(a: object, b: object) -> bool:
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, float) and isinstance(b, float):
         return a == b or (np.isnan(a) and np.isnan(b))
-    if isinstance(a, Alignment | SourceStatus) and type(a) is type(b):
+    if isinstance(a, Alignment | SourceStatus | Doubt) and type(a) is type(b):
         return _same(astuple(a), astuple(b))
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))

@@ -94,8 +94,11 @@ class Observer:
             their_power @ here,
         )
 
-    def observe(self, at: int) -> Observation:
-        """Return the observation of the window whose last second is the partner's second ``at``."""
+    def observe(self, at: int, withheld: NDArray[np.bool_] | None = None) -> Observation:
+        """Return the observation of the window whose last second is the partner's second ``at``.
+
+        People who are ``withheld`` (people,) have no value, and no part in the means.
+        """
         window = self._settings.window_s
         least = math.ceil(self._settings.min_good * window * self._people.rate)
         last = at - self._lags[self._chosen]
@@ -104,6 +107,8 @@ class Observer:
         values = np.where(whole, found, np.nan).transpose(0, 2, 1)
         if self._partners_each > 1:
             values = fisher_mean(values.reshape(self._partners_each, -1, *values.shape[1:]), axis=0)
+        if withheld is not None:
+            values[withheld] = np.nan
         return summarise(values, self._settings, self._layout, mutual=self._mutual)
 
 
@@ -163,14 +168,20 @@ class ReferenceObserver:
         for second in self._recent:
             self._add(second)
 
-    def __call__(self, second: FloatArray) -> Observation | None:
-        """Take in the next second (people, rate, M * k); return its observation, None outside the reference."""
+    def __call__(self, second: FloatArray, withheld: NDArray[np.bool_] | None = None) -> Observation | None:
+        """Take in the next second (people, rate, M * k); return its observation, None outside the reference.
+
+        People who are ``withheld`` (people,) have no value.
+        """
         self._recent.append(second)
         self._next += 1
         if self._onset is None:
             return None
         at = self._add(second)
-        return self._observer.observe(at) if self._placed.covers(at, self._settings.window_s) else None
+        return self._observer.observe(at, withheld) if self._placed.covers(at, self._settings.window_s) else None
+
+    def forget(self, seconds: NDArray[np.bool_]) -> None:
+        """Do nothing with ``seconds`` (people, window) that were in doubt: nobody is compared with these people."""
 
     def _add(self, second: FloatArray) -> int:
         at = self._placed.beside(self._people.stop)
@@ -195,26 +206,56 @@ class GroupObserver:
         if settings.method == "pairwise":
             self._who = np.tile(everybody, people - 1)
             self._with = np.concatenate([np.roll(everybody, -turn) for turn in range(1, people)])
-        self._pairwise, pairs = settings.method == "pairwise", len(self._who)
-        self._people, self._others = Seconds(pairs, columns, rate, 1), Seconds(pairs, columns, rate, keep)
-        self._observer = Observer(
-            self._people,
-            self._others,
-            settings,
-            layout,
-            (0, keep - self._window),
-            mutual=True,
-            partners_each=pairs // people,
-        )
+        self._pairwise = settings.method == "pairwise"
+        self._rate, self._settings, self._layout = rate, settings, layout
+        self._others = Seconds(len(self._who), columns, rate, keep)
+        # What the window holds, to be compared anew where a part of it turns out not to be what it seemed.
+        self._inside: deque[FloatArray] = deque(maxlen=self._window)
+        self._begin()
 
-    def __call__(self, second: FloatArray) -> Observation | None:
-        """Take in the next second (people, rate, M * k); return its observation, None before the first window."""
+    def __call__(self, second: FloatArray, withheld: NDArray[np.bool_] | None = None) -> Observation | None:
+        """Take in the next second (people, rate, M * k); return its observation, None before the first window.
+
+        People who are ``withheld`` (people,) have no value.
+        """
         at = self._others.stop
         scaled = self._scaled(second, at)
+        self._inside.append(scaled)
+        self._others.append(self._partners(scaled))
+        self._add(scaled, at)
+        return self._observer.observe(at, withheld) if at + 1 >= self._window else None
+
+    def forget(self, seconds: NDArray[np.bool_]) -> None:
+        """Let ``seconds`` (people, window), of a window's oldest first, be missing: they are not what they seemed.
+
+        The newest of the window is still to come. The sums over the window are made anew, without them on either side.
+        """
+        first = self._others.stop - len(self._inside)
+        for place, each in enumerate(self._inside):
+            back = len(self._inside) - place
+            gone = seconds[:, -1 - back] if back < seconds.shape[1] else np.zeros(len(seconds), np.bool_)
+            if np.isfinite(each[gone]).any():
+                self._inside[place] = scaled = np.where(gone[:, None, None], np.nan, each)
+                self._others.replace(first + place, self._partners(scaled))
+        self._begin(first)
+        for place, scaled in enumerate(self._inside):
+            self._add(scaled, first + place)
+
+    def _begin(self, first: int = 0) -> None:
+        """Begin to sum up, from second ``first`` on."""
+        pairs, people = len(self._who), self._recent.shape[2]
+        self._people = Seconds(pairs, self._others.rows, self._rate, 1, first)
+        reach = (0, self._settings.null_history_s - self._window)
+        self._observer = Observer(
+            self._people, self._others, self._settings, self._layout, reach, mutual=True, partners_each=pairs // people
+        )
+
+    def _add(self, scaled: FloatArray, at: int) -> None:
         self._people.append(scaled[self._who])
-        self._others.append(scaled[self._with] if self._pairwise else others_mean(scaled))
         self._observer.add(at)
-        return self._observer.observe(at) if at + 1 >= self._window else None
+
+    def _partners(self, scaled: FloatArray) -> FloatArray:
+        return scaled[self._with] if self._pairwise else others_mean(scaled)
 
     def _scaled(self, second: FloatArray, at: int) -> FloatArray:
         """Return a second (people, rate, M * k), each row divided by its recent root mean square."""

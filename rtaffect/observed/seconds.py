@@ -49,13 +49,17 @@ class Seconds:
             self._values[:, :, :moved] = self._values[:, :, kept].copy()
             self._moments[:, :, :, :moved] = self._moments[:, :, :, kept].copy()
             self._offset = self.first
-        place = self.stop - self._offset
+        self.stop += 1
+        self.replace(self.stop - 1, second)
+
+    def replace(self, number: int, second: FloatArray) -> None:
+        """Put another second (people, rate, rows) in the place of second ``number``, which is kept."""
+        place = number - self._offset
         blocks = second.swapaxes(1, 2).reshape(self.people, self.rows, -1, self.block)
         there = np.asarray(np.isfinite(blocks).all(axis=-1, keepdims=True))
         clean = np.where(there, blocks, 0.0)
         self._values[:, :, place] = clean.reshape(self.people, self.rows, self.rate)
         self._moments[:, :, :, place] = there[..., 0], clean.sum(axis=-1), (clean**2).sum(axis=-1)
-        self.stop += 1
 
     def values(self, first: int, stop: int) -> FloatArray:
         """Return the samples of some seconds (people, rows, seconds, rate), zero where a block is missing."""

@@ -93,6 +93,11 @@ class Predictor:
         self._counted = np.ones(len(rows), np.bool_) if counted is None else counted
         self._past = np.full((weights.lags_s[-1] + 1, len(weights.scaler_mean)), np.nan)
 
+    @property
+    def memory_s(self) -> int:
+        """How many seconds of features a prediction is made of."""
+        return len(self._past)
+
     def __call__(self, feature: Array) -> Prediction:
         """Return the prediction after the newest second's ``feature`` (F,); NaN in it, or in a lag, gives NaN."""
         self._past[:-1] = self._past[1:].copy()

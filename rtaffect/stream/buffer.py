@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import setting
+from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.status import SourceStatus, StreamState
 from rtaffect.stream.timebase import Timebase
@@ -52,6 +53,11 @@ class SampleBuffer:
         Values per sample.
     seconds
         How much is kept; a reader that falls further behind loses samples, which is counted.
+
+    Attributes
+    ----------
+    doubts : Doubts
+        Times whose samples may not be relied on, s on the LSL clock: told by whoever notices.
     """
 
     def __init__(self, rate: float, channels: int, seconds: float = 30.0) -> None:
@@ -64,6 +70,7 @@ class SampleBuffer:
         self._timebase = Timebase(rate)
         self._breaks: deque[int] = deque(maxlen=1024)
         self._lock = threading.Lock()
+        self.doubts = Doubts()
         self.gaps = 0
         self.clock_jumps = 0
         self.overruns = 0

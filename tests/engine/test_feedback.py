@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rtaffect.engine.feedback import Feedback
+from rtaffect.stream.doubt import Doubt
 from rtaffect.timelock.alignment import Alignment
 from tests.support.fake_feedback import fake_session
 
@@ -43,6 +44,8 @@ def test_a_change_of_any_attribute_is_a_difference(name):
         other = value + "x"
     elif isinstance(value, Alignment):
         other = replace(value, offset_s=12.5)
+    elif name == "doubts":
+        other = (*value, Doubt("late", 1.0, 2.0, "too late"))
     else:
         other = value[:-1]
     assert replace(full, **{name: other}) != full

@@ -242,3 +242,35 @@ def test_seconds_keep_the_newest(keep, count, rate):
     np.testing.assert_allclose(total, clean.sum(axis=-1))
     np.testing.assert_allclose(power, (clean**2).sum(axis=-1))
     np.testing.assert_array_equal(store.values(first, count), clean.reshape(2, 3, count - first, rate))
+
+
+@pytest.mark.parametrize("method", ["leave-one-out", "pairwise"])
+def test_what_turns_out_to_be_doubtful_is_taken_out_of_the_window_on_both_sides(method):
+    chosen, people, wrong = (
+        SETTINGS.model_copy(update={"method": method}),
+        people_of(3, 30),
+        slice(26 * RATE, 28 * RATE),
+    )
+    spoilt, missing = people.copy(), people.copy()
+    spoilt[1, wrong], missing[1, wrong] = 1e-5, np.nan
+    found, expected = (GroupObserver(3, RATE, chosen, layout=LAYOUTS[0]) for _ in range(2))
+    for k, (bad, right) in enumerate(zip(seconds_of(spoilt), seconds_of(missing), strict=True), start=1):
+        if k == 29:
+            # Known with the 29th second: the 27th and the 28th lie two and one before it.
+            doubt = np.zeros((3, W), bool)
+            doubt[1, -3:-1] = True
+            found.forget(doubt)
+        ours, theirs = found(bad), expected(right)
+    np.testing.assert_allclose(ours.each, theirs.each, atol=1e-3)
+    assert not np.allclose(ours.each, 0)
+
+
+def test_who_is_withheld_has_no_value_and_no_part_in_the_mean():
+    people = people_of(3, 30)
+    found, expected = (GroupObserver(3, RATE, SETTINGS, layout=LAYOUTS[0]) for _ in range(2))
+    withheld = np.array([False, True, False])
+    for second in seconds_of(people):
+        ours, whole = found(second, withheld), expected(second)
+    assert np.isnan(ours.each[1]).all()
+    np.testing.assert_array_equal(ours.each[[0, 2]], whole.each[[0, 2]])
+    np.testing.assert_allclose(ours.mean, np.tanh(np.arctanh(whole.each[[0, 2]]).mean(axis=0)))

@@ -1,0 +1,53 @@
+"""Doubts: told by one part, kept as long as a window may need them, never without bound."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from rtaffect.stream.doubt import KEPT_S, MOST_KEPT, Doubt, Doubts
+
+
+def test_a_doubt_counts_where_it_overlaps():
+    doubts = Doubts()
+    doubts.note("stamps", 10.0, 12.0, "out of order")
+    assert [d.words for d in doubts.within(5.0, 10.0)] == ["out of order"]
+    assert doubts.within(12.0, 20.0) == ()
+    assert doubts.within(5.0, 9.9) == ()
+    assert doubts.within(11.0, 11.5)
+
+
+def test_what_lasts_is_told_once_and_ends():
+    doubts = Doubts()
+    doubts.begin("clock-unknown", 10.0, "first")
+    doubts.begin("clock-unknown", 11.0, "second")
+    (one,) = doubts.within(0.0, 1e9)
+    assert (one.since, one.until, one.words) == (10.0, math.inf, "second")
+    assert doubts.lasts("clock-unknown")
+    doubts.end("clock-unknown", 15.0)
+    doubts.end("clock-unknown", 99.0)
+    assert not doubts.lasts("clock-unknown")
+    assert [d.until for d in doubts.within(0.0, 100.0)] == [15.0]
+    doubts.begin("clock-unknown", 20.0, "again")
+    assert len(doubts.within(0.0, 100.0)) == 2
+
+
+def test_old_ones_are_forgotten_and_their_number_is_bounded():
+    doubts = Doubts()
+    doubts.note("stamps", 0.0, 1.0, "old")
+    doubts.note("stamps", KEPT_S + 2.0, KEPT_S + 3.0, "new")
+    assert [d.words for d in doubts.within(-1.0, 1e9)] == ["new"]
+    for k in range(3 * MOST_KEPT):
+        doubts.note("losses", 400.0 + k / 100, 400.0 + k / 100 + 0.001, "one of many")
+    assert len(doubts.within(0.0, 1e9)) <= MOST_KEPT
+    # None is lost: the merged one spans what it replaces.
+    assert all(doubts.within(400.0 + k / 100, 400.0 + k / 100 + 0.0005) for k in range(3 * MOST_KEPT))
+
+
+@pytest.mark.parametrize(
+    ("reason", "since", "until"), [("bad mood", 0.0, 1.0), ("stamps", 2.0, 1.0), ("stamps", math.nan, 1.0)]
+)
+def test_what_is_no_doubt_is_refused(reason, since, until):
+    with pytest.raises(ValueError, match="doubt"):
+        Doubt(reason, since, until, "words")
