@@ -12,6 +12,8 @@ from rtaffect.common.errors import RecordingError, under
 from rtaffect.plan.session_plan import SessionPlan, read_plan
 
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
+#: What could not be relied on, step by step; sessions of former versions have none.
+DOUBTS_FILE = "doubts.tsv"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,19 @@ from rtaffect import __version__
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.files import write_whole
 from rtaffect.engine.feedback import Feedback
-from rtaffect.plan.session_folder import PROTOCOL_FILE, SESSION_FILE, STIMULI
+from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, SESSION_FILE, STIMULI
 from rtaffect.plan.session_plan import SessionPlan, plan_toml, without_none
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.table import (
+    DOUBT_COLUMNS,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
     MOMENT_COLUMNS,
     PEOPLE_COLUMNS,
     QUALITY_COLUMNS,
     Table,
+    doubt_lines,
     event_line,
     feedback_lines,
     people_lines,
@@ -44,6 +46,7 @@ _TABLES: Final = {
     "people.tsv": PEOPLE_COLUMNS,
     "quality.tsv": QUALITY_COLUMNS,
     "moments.tsv": MOMENT_COLUMNS,
+    DOUBTS_FILE: DOUBT_COLUMNS,
     "events.tsv": EVENT_COLUMNS,
 }
 _PACKAGES: Final = (
@@ -111,6 +114,7 @@ class SessionWriter:
         self._add("feedback.tsv", feedback_lines(feedback))
         self._add("people.tsv", people_lines(feedback))
         self._add("quality.tsv", quality_lines(feedback))
+        self._add(DOUBTS_FILE, doubt_lines(feedback))
 
     def protocol_step(self, protocol_step: ProtocolStep) -> None:
         """Append one step of the protocol."""

@@ -23,6 +23,7 @@ MOMENT_COLUMNS = (
     "step", "time", "block", "blocks", "kind", "name", "phase", "left_s", "value", "low", "high", "threshold", "level",
     "success", "neutral_reason",
 )  # fmt: skip
+DOUBT_COLUMNS = ("step", "about", "part", "reason", "since", "until", "words")
 EVENT_COLUMNS = ("onset", "duration", "trial_type", "name", "block", "kind", "stim_file", "lsl_time")
 #: What a cell says where there is no value.
 ABSENT = "n/a"
@@ -64,6 +65,15 @@ def _lines_by_person(f: Feedback, names: Sequence[str], values: FloatArray) -> l
         for person, line in zip(f.people, values, strict=True)
         for name, value in zip(names, line, strict=True)
     ]
+
+
+def doubt_lines(f: Feedback) -> list[tuple[str, ...]]:
+    """Return one line of cells per doubt of the step; times to the last digit, for a replay withholds the same."""
+    return [
+        (str(f.step), d.about, clean(d.part) or ABSENT, d.reason, repr(float(d.since)), repr(float(d.until)),
+         clean(d.words) or ABSENT)
+        for d in f.doubts
+    ]  # fmt: skip
 
 
 def protocol_step_line(m: ProtocolStep) -> tuple[str, ...]:

@@ -66,7 +66,15 @@ def prepare(
         cost(model)
     own = sources.own_response(model)
     begun = sources.begin(cleanup, progress)
-    engine = build_engine(sources.people, begun.origin, sound=begun.sound, model=model, analysis=analysis, own=own)
+    engine = build_engine(
+        sources.people,
+        begun.origin,
+        sound=begun.sound,
+        model=model,
+        analysis=analysis,
+        own=own,
+        recorded=sources.doubts,
+    )
     protocol = sources.setup.protocol
     if protocol is not None:
         check_rows(protocol, engine.space.rows)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
-from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
+from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran
@@ -24,6 +24,7 @@ from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
+from rtaffect.stream.doubt import About, Doubt
 from rtaffect.stream.markers import Marker
 
 
@@ -71,6 +72,7 @@ class SessionReplay(SessionSources):
             setup=setup,
             notes=recorded.warnings,
             stimuli={path: sound.sha256} if sound is not None and path is not None else {},
+            doubts=_doubts(session),
             steps=int(session.ran.get("steps", 0)) or None,
             session=session,
             beginning=Beginning(origin, clock, sound, about),
@@ -149,6 +151,25 @@ def _sound(
         query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
         marker = _SeenMarkers(recorded.markers(query), clock), plan.onset_marker
     return SessionSound(file, captured, marker, programme).sound(origin)
+
+
+def _doubts(session: RecordedSession) -> dict[int, list[Doubt]] | None:
+    """Return what was in doubt at each step; None for a session of a former version, which did not say."""
+    if not (session.path / DOUBTS_FILE).exists():
+        return None
+    found: dict[int, list[Doubt]] = {}
+    for line in session.table(DOUBTS_FILE):
+        try:
+            part, words = ("" if line[cell] == "n/a" else line[cell] for cell in ("part", "words"))
+            about = next(name for name in get_args(About) if name == line["about"])
+            doubt = Doubt(line["reason"], float(line["since"]), float(line["until"]), words, about, part)
+            found.setdefault(int(line["step"]), []).append(doubt)
+        except (KeyError, StopIteration, ValueError) as error:
+            raise RecordingError(
+                f"{session.path / DOUBTS_FILE}: {error!r} in the line {line}; expected what rtaffect wrote: copy the "
+                "whole folder again"
+            ) from None
+    return found
 
 
 class _SeenMarkers:

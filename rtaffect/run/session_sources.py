@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtaffect.common.clock import Clock
-from rtaffect.engine.engine import Engine
+from rtaffect.engine.engine import Engine, RecordedDoubts
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
 from rtaffect.predicted.featurizer import Progress
@@ -77,6 +77,8 @@ class SessionSources(ABC):
         Streams of markers that are listened to.
     stimuli
         Files of known stimuli beside the protocol's, and their hashes; they are copied into the session's folder.
+    doubts
+        What was in doubt at each step of a session that is replayed; None where that is found out.
     steps
         How many there are, whatever becomes of the sources; None where that is not known.
     """
@@ -93,6 +95,7 @@ class SessionSources(ABC):
     recorder: Recorder | None = None
     markers: Sequence[LslMarkers] = ()
     stimuli: Mapping[Path, str] = field(default_factory=dict)
+    doubts: RecordedDoubts | None = None
     steps: int | None = None
 
     def check(self, model: Model | None) -> Sequence[str]:

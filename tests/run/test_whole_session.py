@@ -20,7 +20,7 @@ from tests.cli.test_commands import fine, mistake
 
 RATE = 250.0
 CHANNELS = ("Fz", "Cz", "Pz", "Oz")
-TABLES = ("feedback.tsv", "people.tsv", "quality.tsv", "moments.tsv")
+TABLES = ("feedback.tsv", "people.tsv", "quality.tsv", "moments.tsv", "doubts.tsv")
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def headset() -> Iterator[SimulatedHeadset]:
     name = f"cap-{uuid.uuid4().hex[:6]}"
     rng = np.random.default_rng(3)
     samples = 10e-6 * rng.standard_normal((round(60 * RATE), 4))
-    with SimulatedHeadset(name, name, samples, RATE, CHANNELS, faults=(Reopen(at_s=14.0, for_s=1.0),)) as found:
+    with SimulatedHeadset(name, name, samples, RATE, CHANNELS, faults=(Reopen(at_s=12.0, for_s=2.5),)) as found:
         yield found
 
 
@@ -157,6 +157,8 @@ def test_live_over_lsl_is_replayed_as_it_ran(headset: SimulatedHeadset, tmp_path
     fine("replay", live, "--speed", "max", "--headless", "--out", tmp_path / "again")
     quality = (live / "quality.tsv").read_text(encoding="utf-8").splitlines()
     assert len(quality) == 1 + 18 * 4
+    # That the headset was lost is known live; the recording holds only a gap.
+    assert {d["reason"] for d in open_session(live).table("doubts.tsv")} & {"lost", "stalled"}
     same_tables(live, tmp_path / "again")
     second = tmp_path / "second"
     fine("live", "--session", live / "session.toml", "--seconds", "2", "--participant", "P2", "--out", second)

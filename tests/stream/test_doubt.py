@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
-from rtaffect.stream.doubt import KEPT_S, MOST_KEPT, Doubt, Doubts
+from rtaffect.stream.doubt import KEPT_S, MOST_KEPT, REASONS, Doubt, Doubts
 
 
 def test_a_doubt_counts_where_it_overlaps():
@@ -51,3 +52,11 @@ def test_old_ones_are_forgotten_and_their_number_is_bounded():
 def test_what_is_no_doubt_is_refused(reason, since, until):
     with pytest.raises(ValueError, match="doubt"):
         Doubt(reason, since, until, "words")
+
+
+def test_the_document_lists_every_reason():
+    page = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    missing = [
+        name for name, reason in REASONS.items() if f"| `{name}` | {reason.meaning} | {reason.ends} |" not in page
+    ]
+    assert missing == []

@@ -34,11 +34,13 @@ from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
 from rtaffect.record.table import (
+    DOUBT_COLUMNS,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
     MOMENT_COLUMNS,
     PEOPLE_COLUMNS,
     QUALITY_COLUMNS,
+    doubt_lines,
     event_line,
     feedback_lines,
     people_lines,
@@ -379,6 +381,7 @@ def write_session(
     )
     _table(folder / "feedback.tsv", FEEDBACK_COLUMNS, (line for f in session.feedback for line in feedback_lines(f)))
     _table(folder / "people.tsv", PEOPLE_COLUMNS, (line for f in session.feedback for line in people_lines(f)))
+    _table(folder / "doubts.tsv", DOUBT_COLUMNS, (line for f in session.feedback for line in doubt_lines(f)))
     _table(folder / "quality.tsv", QUALITY_COLUMNS, (line for f in session.feedback for line in quality_lines(f)))
     _table(folder / "moments.tsv", MOMENT_COLUMNS, protocol_steps)
     _table(folder / "events.tsv", EVENT_COLUMNS, map(event_line, events))
