@@ -146,6 +146,11 @@ class LiveSource(ABC):
                 self._poll()
             except DeviceLostError as error:
                 self._reopen(str(error))
+            except Exception as error:
+                # Whatever one stream sends must not end it for good, nor be asked for without a pause.
+                _log.exception("%s %r", self.info.origin, self.info.name)
+                self._worker.wait(RETRY_S)
+                self._reopen(f"what it sent cannot be used ({error})")
             silent = self._silence(local_clock())
             if silent > self.lost_s and self._may_reopen():
                 self._reopen(f"it has sent nothing for {silent:.0f} s")
