@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.clock_offsets import SenderClock
 from rtaffect.sources.lsl_streams import FoundStream
+from rtaffect.stream.limits import MOST_VALUES
+from rtaffect.stream.source import StreamHeader
 
 #: One pull lasts this long, s: liblsl collects meanwhile, without Python.
 PULL_S = 0.02
@@ -21,8 +23,10 @@ OFFSET_S = 5.0
 FIRST_OFFSET_S = 3.0
 #: What liblsl raises where a connection is gone, or the other side speaks nonsense: each error of its own is one.
 GONE = (RuntimeError,)
-#: Of what comes irregularly liblsl keeps a hundred samples for each of these.
-KEPT_TEXTS = 1000
+#: liblsl keeps so much of what is not taken yet: s, values, and markers.
+KEPT_S = 60
+KEPT_VALUES = int(30 * MOST_VALUES)
+KEPT_TEXTS = 100_000
 #: So many texts are taken at once.
 _CHUNK = 1024
 
@@ -62,9 +66,7 @@ class LslInlet:
             If it is gone, or its clock cannot be measured.
         """
         try:
-            # Texts that come in a burst would push each other out of what is kept of a stream of samples.
-            kept = KEPT_TEXTS if stream.header.format == "string" else 60
-            inlet = pylsl.StreamInlet(stream.handle, max_buflen=kept, recover=False)
+            inlet = pylsl.StreamInlet(stream.handle, max_buflen=_kept(stream.header), recover=False)
             # Opening fails at once where the outlet is gone; measuring would wait for its timeout.
             inlet.open_stream(FIRST_OFFSET_S)
             offset = inlet.time_correction(FIRST_OFFSET_S)
@@ -118,3 +120,12 @@ class LslInlet:
         now = pylsl.local_clock()
         self._measure_at = now + OFFSET_S
         self._note(self.clock.note(now, offset), offset)
+
+
+def _kept(header: StreamHeader) -> int:
+    """Return what liblsl is to keep of a stream, in its unit: s, or hundreds of samples where they have no rate."""
+    most = KEPT_TEXTS if header.format == "string" else KEPT_VALUES // max(1, header.channels)
+    if not header.rate > 0:
+        # A burst of markers would push the first ones out of what is kept of a stream of samples.
+        return most // 100 if header.format == "string" else min(KEPT_S, max(1, most // 100))
+    return max(1, min(KEPT_S, int(most / header.rate)))

@@ -87,7 +87,7 @@ def test_of_many_kinds_some_are_named():
 
 @pytest.mark.parametrize("find", [onset_from, onset_so_far])
 def test_a_marker_that_came_twice_is_an_error(find):
-    with pytest.raises(StreamError, match=r"'film' came 2 times, at 1\.500, 7\.250 s .*sent once"):
+    with pytest.raises(StreamError, match=r"'film' came 2 times, at 1\.500, 7\.250 s .*--onset-marker .film@1. .*one per session"):
         find([Marker("film", 7.25), Marker("film", 1.5)], "film")
 
 

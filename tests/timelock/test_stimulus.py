@@ -258,6 +258,7 @@ class Recorded:
 
     markers: list[Marker]
     trouble: str = ""
+    flooded: bool = False
 
 
 def test_a_marker_lays_the_reference_whenever_it_comes_to_be_known():
