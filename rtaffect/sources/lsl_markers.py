@@ -12,7 +12,7 @@ from pylsl import local_clock
 from rtaffect.common.errors import StreamError
 from rtaffect.common.worker import Worker
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
-from rtaffect.sources.lsl_streams import FoundStream, read_header
+from rtaffect.sources.lsl_streams import FoundStream, read_header, refuse_unreadable
 from rtaffect.stream.limits import KEPT_MARKERS, MOST_MARKERS, cut
 from rtaffect.stream.markers import Marker, Wanted, flooded_at
 from rtaffect.stream.source import Tap
@@ -51,6 +51,7 @@ class LslMarkers:
     """
 
     def __init__(self, stream: FoundStream, name: str | None = None) -> None:
+        refuse_unreadable(stream)
         sent = stream.header
         if sent.format != "string" or sent.channels != 1:
             raise StreamError(

@@ -12,7 +12,7 @@ import pylsl
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.lsl_description import channels_of
 from rtaffect.sources.selection import ANY_EEG, Query, describe_all, matches_any
-from rtaffect.stream.limits import MOST_NAME, MOST_STREAMS, size_trouble
+from rtaffect.stream.limits import MOST_CHANNELS, MOST_NAME, MOST_STREAMS, size_trouble
 from rtaffect.stream.source import StreamHeader
 
 FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8", "int64")
@@ -69,7 +69,7 @@ def _found(handle: Any) -> FoundStream:
         if (longest := max(map(len, texts))) > MOST_NAME:
             trouble = trouble or f"gives a name of {longest} letters, expected {MOST_NAME} or fewer"
             texts = [text if len(text) <= MOST_NAME else f"{text[:64]}..." for text in texts]
-        labels = ("",) * count if not trouble else ()
+        labels = ("",) * count if count <= MOST_CHANNELS else ()
         name, kind, source_id, host, uid = texts
         form = FORMATS[handle.channel_format()]
     except Exception as error:
@@ -151,8 +151,7 @@ def twins_message(twins: Sequence[StreamHeader]) -> str:
 
 def read_info(stream: FoundStream, timeout: float = 5.0) -> Any:
     """Return the stream's full description (pylsl.StreamInfo), which resolving leaves out."""
-    if stream.trouble:
-        raise cannot_be_read(stream, stream.trouble)
+    refuse_unreadable(stream)
     try:
         inlet = pylsl.StreamInlet(stream.handle, max_buflen=1, recover=False)
         return inlet.info(timeout)
@@ -164,6 +163,12 @@ def read_info(stream: FoundStream, timeout: float = 5.0) -> Any:
         ) from error
     except RuntimeError as error:
         raise cannot_be_read(stream, f"cannot be opened ({error})") from error
+
+
+def refuse_unreadable(stream: FoundStream) -> None:
+    """Raise StreamError for a stream that cannot be read, or is larger than any that is taken."""
+    if stream.trouble:
+        raise cannot_be_read(stream, stream.trouble)
 
 
 def cannot_be_read(stream: FoundStream, why: str) -> StreamError:
