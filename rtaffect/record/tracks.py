@@ -14,7 +14,6 @@ from pylsl import local_clock
 from rtaffect.record.xdf_writer import sample_layout
 from rtaffect.stream.source import StreamHeader
 
-
 Rank = Literal["eeg", "sound", "numbers", "texts"]
 
 #: What is written first, and the share of the memory that all streams of its kind have; each of them has an equal part
@@ -53,7 +52,8 @@ class HandOver:
 
     def __init__(self, most: int) -> None:
         # Streams begin in the order in which they were made.
-        self.items: dict[Rank | Literal["begin"], deque[Item]] = {rank: deque() for rank in ("begin", *SHARES)}
+        self.items: dict[Rank | Literal["begin"], deque[Item]] = {"begin": deque()}
+        self.items |= {rank: deque() for rank in SHARES}
         self.tracks: list[Track] = []
         self.closed = False
         #: Bytes that wait for the disk after they were taken from ``items``: written by that one thread.

@@ -11,7 +11,14 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import DTYPES, Given
-from rtaffect.sources.fieldtrip_client import PORT, BufferClient, BufferHeader, BufferLostError, lsl_format, most_samples
+from rtaffect.sources.fieldtrip_client import (
+    PORT,
+    BufferClient,
+    BufferHeader,
+    BufferLostError,
+    lsl_format,
+    most_samples,
+)
 from rtaffect.sources.live import DeviceLostError
 from rtaffect.sources.polled import PolledSource
 from rtaffect.stream.source import StreamHeader

@@ -151,7 +151,7 @@ class BufferClient:
 
     def wait(self, count: int, timeout: float) -> int:
         """Return how many samples there have been, once that is more than ``count`` or after ``timeout`` s."""
-        samples: int = self._ask("wait", count, _NO_EVENTS, round(timeout * 1e3), within=ANSWER_S + timeout)[0]
+        samples: int = self._ask("wait", count, _NO_EVENTS, round(timeout * 1e3), more=timeout)[0]
         return samples
 
     def data(self, first: int, stop: int) -> NDArray[Any] | None:
@@ -162,11 +162,11 @@ class BufferClient:
             raise BufferLostError(f"it sent {len(found)} samples, asked for {stop - first}")
         return found
 
-    def _ask(self, request: str, *arguments: Any, within: float = ANSWER_S) -> Any:
-        """Return the answer to a ``request``, which is whole ``within`` so many s."""
+    def _ask(self, request: str, *arguments: Any, more: float = 0.0) -> Any:
+        """Return the answer to a ``request``, which is whole within ``ANSWER_S`` and so many s ``more``."""
         if not self._client.isConnected:
             raise BufferLostError("the connection is closed")
-        self._client.sock.until = time.monotonic() + within
+        self._client.sock.until = time.monotonic() + ANSWER_S + more
         try:
             return getattr(self._client, request)(*arguments)
         except (OSError, struct.error, ValueError, TypeError, IndexError) as error:

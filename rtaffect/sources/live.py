@@ -155,6 +155,14 @@ class LiveSource(ABC):
             if silent > self.lost_s and self._may_reopen():
                 self._reopen(f"it has sent nothing for {silent:.0f} s")
 
+    def _try_again(self) -> bool:
+        try:
+            return self._open_again()
+        except Exception as error:
+            _log.exception("%s %r", self.info.origin, self.info.name)
+            self._trouble = f"it cannot be opened ({error})"
+            return False
+
     def _may_reopen(self) -> bool:
         """Return whether a device that is silent may be opened again by itself."""
         return True
@@ -164,7 +172,7 @@ class LiveSource(ABC):
         _log.warning("%s %r is lost: %s", self.info.origin, self.info.name, trouble)
         self._trouble = trouble + self.remedy
         lost_at = self._lost_at = local_clock()
-        while not self._worker.stopping and not self._open_again():
+        while not self._worker.stopping and not self._try_again():
             self._worker.wait(self.retry_s)
         if self._worker.stopping:
             return

@@ -28,7 +28,7 @@ class Marker(NamedTuple):
 class Wanted(NamedTuple):
     """The marker that is meant: its text, and which of several, by their times.
 
-    ``which`` is 1 for the first one, 2 for the second, ..., -1 for the last one so far, and None where only one may come.
+    ``which`` is 1 for the first one, 2 for the second, ..., -1 for the last one so far, None where only one may come.
     """
 
     text: str
@@ -104,8 +104,7 @@ def _several(text: str, times: Sequence[float]) -> str:
 
 
 def flooded_at(times: Iterable[float]) -> float:
-    """Return from when on, of ``times`` in s, more markers came within a second than can be taken to be all; else inf.
-    """
+    """Return from when on too many of the ``times``, s, lie within a second to be sure that they are all, else inf."""
     ordered = sorted(times)
     floods = (later for first, later in zip(ordered, ordered[MOST_MARKERS:], strict=False) if later - first < 1.0)
     return next(floods, math.inf)
@@ -115,8 +114,8 @@ def flood(name: str) -> StreamError:
     """Return the error that so many markers came that the one of this ``name`` is not sure."""
     example = setting("onset-marker", f'"{Wanted.parse(name).text}@1"')
     return StreamError(
-        f"more than {MOST_MARKERS} markers came within a second, so that some may be lost and none is sure; choose one, "
-        f"as by {example} for the first, or let the stimulus program send fewer"
+        f"more than {MOST_MARKERS} markers came within a second, so that some may be lost and none is sure; choose "
+        f"one, as by {example} for the first, or let the stimulus program send fewer"
     )
 
 

@@ -147,12 +147,13 @@ class MarkerOnset:
         """Lay the file, which is all that is heard, at the marker; once it is laid it cannot be moved."""
         if self._file is None or onset is None:
             return
-        if self._file.onset is None:
+        laid = self._file.onset
+        if laid is None:
             self._file.onset = onset
-        if abs(self._file.onset - onset) > SAME_S:
+        elif abs(laid - onset) > SAME_S:
             raise StreamError(
                 f"the stimulus began again at {onset:.3f} s on the LSL clock, but its file was laid at "
-                f"{self._file.onset:.3f} s; where it is begun more than once, let it be heard, by {setting('mic')} or "
+                f"{laid:.3f} s; where it is begun more than once, let it be heard, by {setting('mic')} or "
                 f"{setting('audio-stream')}"
             )
 

@@ -1,4 +1,4 @@
-"""Senders on the network that say of themselves what is none of LSL's, or more than anyone should: none stops another."""
+"""Senders that say of themselves what is none of LSL's, or more than anyone should: none stops another."""
 
 from __future__ import annotations
 
@@ -217,9 +217,9 @@ def test_a_description_is_walked_once_and_within_limits() -> None:
 
 @pytest.mark.parametrize("rate", [MOST_RATE * 1.01, 5e6, 1e300, np.inf, np.nan, -1.0, 0.0, 1e-9])
 def test_rates_are_checked_at_the_door(rate: float) -> None:
-    with pytest.raises(StreamError, match="Hz, expected|irregular"):
+    with pytest.raises(StreamError, match=r"Hz, expected|irregular"):
         check_rate("x", "eeg", rate, None)
-    with pytest.raises(StreamError, match="Hz, expected|irregular"):
+    with pytest.raises(StreamError, match=r"Hz, expected|irregular"):
         check_rate("x", "eeg", 250.0, rate)
 
 
@@ -228,7 +228,7 @@ def test_rates_are_checked_at_the_door(rate: float) -> None:
 )
 def test_sizes_are_checked_at_the_door_and_where_memory_is_taken(rate: float, channels: int) -> None:
     header = StreamHeader("x", "EEG", rate, "float32", ("",) * channels)
-    with pytest.raises(StreamError, match="'x' declares .*, expected .*; correct that where it is sent"):
+    with pytest.raises(StreamError, match=r"'x' declares .*, expected .*; correct that where it is sent"):
         check_format(header)
     with pytest.raises((StreamError, ValueError)):
         SampleBuffer(rate, channels)
