@@ -53,7 +53,7 @@ class Network:
 
     def streams(self) -> list[FoundStream]:
         """Return the streams that answered lately, by name, then source_id, then host."""
-        found = [_found(handle) for handle in self._resolver.results()[:MOST_STREAMS]]
+        found = [_found(handle) for handle in self._resolver.results()]
         return sorted(found, key=lambda s: (s.header.name, s.header.source_id, s.header.host, s.header.uid))
 
 
@@ -207,7 +207,7 @@ def describe_streams(timeout: float = 2.0) -> list[FoundStream]:
     network = Network(forget_s=timeout + 1.0)
     time.sleep(timeout)
     until = time.monotonic() + DESCRIBE_ALL_S
-    return [_described(stream, until) for stream in network.streams()]
+    return [_described(stream, until) for stream in network.streams()[:MOST_STREAMS]]
 
 
 def _described(stream: FoundStream, until: float) -> FoundStream:

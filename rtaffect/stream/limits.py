@@ -26,7 +26,7 @@ MOST_TEXT: Final = 65_536
 MOST_MARKERS: Final = 1000
 #: Markers that are kept of one stream to find the onset among.
 KEPT_MARKERS: Final = 10_000
-#: Streams that are listed, and streams of markers that are recorded.
+#: Streams that are listed with their descriptions, and streams of markers that are recorded.
 MOST_STREAMS: Final = 256
 MOST_MARKER_STREAMS: Final = 32
 
