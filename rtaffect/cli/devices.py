@@ -73,12 +73,15 @@ def _show_streams(console: Console, wait_s: float) -> None:
             _hertz(stream.rate),
             str(stream.channels),
             stream.format,
-            stream.unit or NOT_DECLARED,
-            _names(stream.labels if any(stream.labels) else ()),
+            "" if found.trouble else stream.unit or NOT_DECLARED,
+            f"cannot be read: {found.trouble}"
+            if found.trouble
+            else _names(stream.labels if any(stream.labels) else ()),
             stream.source_id,
             stream.host,
         )
-        for stream in describe_streams(wait_s)
+        for found in describe_streams(wait_s)
+        for stream in (found.header,)
     ]
     buffer = find_buffer()
     if buffer is not None:

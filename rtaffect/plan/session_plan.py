@@ -106,9 +106,9 @@ class SoundPlan(Frozen):
             "onset-marker",
             "Marker",
             metavar="TEXT",
-            other_help={"replay": f"Marker that says when {setting('audio')} began"},
+            other_help={"replay": f"Marker that says when {setting('audio')} began; of several: TEXT@first, @last, @2"},
         ),
-    ] = Field(None, description=f"LSL marker sent once, when {setting('stimulus')} begins")
+    ] = Field(None, description=f"LSL marker sent when {setting('stimulus')} begins; of several: TEXT@first, @last, @2")
     markers: Annotated[str | None, Setting("markers", "of stream", "marker_stream", metavar="QUERY")] = Field(
         None, description="Stream of that marker; default: the one of type Markers"
     )

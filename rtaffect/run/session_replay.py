@@ -25,7 +25,7 @@ from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.doubt import About, Doubt
-from rtaffect.stream.markers import Marker
+from rtaffect.stream.markers import Marker, flooded_at
 
 
 @dataclass(kw_only=True)
@@ -179,6 +179,12 @@ class _SeenMarkers:
 
     def __init__(self, markers: Sequence[Marker], clock: Clock) -> None:
         self._markers, self._clock = markers, clock
+        self._flooded_at = flooded_at(marker.time for marker in markers)
+
+    @property
+    def flooded(self) -> bool:
+        """Whether too many have come at once by now."""
+        return self._flooded_at <= self._clock.now()
 
     @property
     def markers(self) -> tuple[Marker, ...]:

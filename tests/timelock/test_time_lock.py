@@ -149,6 +149,9 @@ def test_replay_takes_the_onset_from_a_marker(demo: Path, recording: Path, tmp_p
     assert by_marker == by_time
     assert {(line["stimulus_offset"], line["alignment"]) for line in by_time} == {("3.000000", "locked")}
     assert np.isfinite(read_table(tmp_path / "marker")["mean"]["observed"]).sum() == 17
+    chosen = replay(recording, tmp_path / "chosen", "--audio", sound, "--onset-marker", "film 2@last")
+    assert {(line["stimulus_offset"], line["alignment"]) for line in chosen} == {("10.000000", "locked")}
+    assert about(tmp_path / "chosen")["sound"]["start"] == pytest.approx(9.5)
     session = about(tmp_path / "marker")
     assert session["locked_by"] == "marker 'film'"
     assert session["sound"]["start"] == pytest.approx(LEAD)
@@ -184,7 +187,10 @@ def test_mistakes_of_replay(demo: Path, recording: Path, tmp_path: Path):
     assert "no --audio-start" in refused("--audio", sound, "--onset-marker", "film", "--audio-start", "0")
     assert "give that text, too" in refused("--audio", sound, "--markers", "marks")
     assert "no marker 'start' came; what came: " in refused("--audio", sound, "--onset-marker", "start")
-    assert "'film 2' came 2 times" in refused("--audio", sound, "--onset-marker", "film 2")
+    several = refused("--audio", sound, "--onset-marker", "film 2")
+    assert "'film 2' came 2 times" in several
+    assert '--onset-marker "film 2@1"' in several
+    assert "no marker 'film 2@3' came" in refused("--audio", sound, "--onset-marker", "film 2@3")
     assert "no stream of name 'keys'" in refused("--audio", sound, "--onset-marker", "film", "--markers", "keys")
     short, other = tmp_path / "short.wav", tmp_path / "other.wav"
     soundfile.write(short, np.random.default_rng(0).uniform(-0.1, 0.1, 4 * 16_000), 16_000)
