@@ -24,7 +24,9 @@ from calibration.studies.check import check
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.paths import PATH
 from rtaffect.common.settings import PredictionSettings, Settings, read_settings
+from rtaffect.common.terminal import Terminal
 from rtaffect.engine.bundle import Bundle, save_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import RegionSpace, Space
@@ -37,7 +39,7 @@ DRAWS, QUICK_DRAWS = 1000, 99
 #: Folder in the bundle's with what has been filtered, until the bundle is there.
 KEPT = ".filtered"
 
-_path = click.Path(path_type=Path)
+_path = PATH
 
 
 @click.command()
@@ -85,7 +87,7 @@ def command(
 
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
-    console, begin = Console(log_path=False), time.perf_counter()
+    console, begin = Terminal(log_path=False), time.perf_counter()
     if only_check:
         _tell_problems(study, console)
         return

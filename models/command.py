@@ -16,6 +16,7 @@ from models.export import Report, check_design, export, frozen_statistics
 from models.graph import Precision
 from models.single_layer import single_layer
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.terminal import Terminal
 from rtaffect.predicted.featurizer import Featurizer, embedded_asset
 from rtaffect.stream.audio import read_sound
 
@@ -69,7 +70,7 @@ def command(
     out: Path,
 ) -> None:
     """Turn a speech encoder into a streaming featurizer: wav2vec 2.0, HuBERT, WavLM, or moonshine-tiny."""
-    console = Console(log_path=False)
+    console = Terminal(log_path=False)
     if (layer is None) == (layers is None):
         raise SettingsError("which layer? expected either --layer K, counted from 0, or --layers all")
     if out.suffix != ".onnx":

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import SoundError, StreamError
+from rtaffect.common.terminal import Terminal
 
 if TYPE_CHECKING:
     from rtaffect.sources.boards import FoundBuffer
@@ -51,7 +52,7 @@ _MANY, _NAMED = 64, 8
 @click.option("--boards", is_flag=True, help="List instead the boards that the installed BrainFlow drives.")
 def command(wait_s: float, boards: bool) -> None:
     """List the headsets and other streams in the network, serial ports, and the sound devices of this computer."""
-    console = Console()
+    console = Terminal()
     if boards:
         _show_boards(console)
         return

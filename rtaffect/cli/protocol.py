@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.paths import PATH
 from rtaffect.common.settings import SynchronySettings
+from rtaffect.common.terminal import Terminal
 from rtaffect.common.words import minutes
 from rtaffect.protocol.allocation import draw, seal, unseal
 from rtaffect.protocol.donors import open_donor
@@ -19,7 +21,7 @@ from rtaffect.protocol.model import LEAD_S, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
 from rtaffect.protocol.unblinding import check_session, note_opening
 
-_path = click.Path(path_type=Path)
+_path = PATH
 
 
 @click.group("protocol")
@@ -33,7 +35,7 @@ def protocol() -> None:
 @click.pass_context
 def check_file(ctx: click.Context, file: Path, bundle: Path | None) -> None:
     """Show the blocks of a protocol with their times, or all that is wrong with it; then the exit status is 2."""
-    console = Console()
+    console = Terminal()
     found, problems = inspect_protocol(file)
     remarks: list[str] = []
     if found is not None:
@@ -173,7 +175,7 @@ def unblind(ctx: click.Context, file: Path, folders: tuple[Path, ...]) -> None:
 
     Each session's folder is held against it; where one does not fit, the exit status is 1.
     """
-    console = Console()
+    console = Terminal()
     allocation, sha256 = unseal(file)
     checks = [check_session(folder, allocation, sha256) for folder in folders]
     notes = note_opening(file, allocation, sha256, checks)

@@ -19,7 +19,7 @@ from rtaffect.engine.engine import Engine
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
-from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan
 from rtaffect.predicted.featurizer import (
     ALL_CORES,
     DEFAULT_MODEL,
@@ -61,15 +61,20 @@ class Model:
         }
 
 
-def load_model(folder: Path | None, featurizer_path: Path | None, progress: Progress, threads: int = 1) -> Model:
-    """Load a bundle (the demo's where ``folder`` is None) and the featurizer that it was calibrated with.
+def load_model(folder: Path, featurizer_path: Path | None, progress: Progress, threads: int = 1) -> Model:
+    """Load a bundle (the demo's where ``folder`` is its name) and the featurizer that it was calibrated with.
 
     Raises
     ------
     ArtifactError
         If either cannot be used, or they do not belong together.
     """
-    if folder is None:
+    if folder == DEMO_BUNDLE:
+        if folder.is_dir():
+            raise SettingsError(
+                f"{setting('bundle', 'demo')} names the demo's synthetic bundle, but there is a folder of that name here",
+                remedy=f"give its whole path, {folder.absolute()}, or start elsewhere",
+            )
         folder = demo_folder(featurizer_path, progress) / "bundle"
     bundle = load_bundle(folder)
     featurizer = _featurizer_of(bundle, folder, featurizer_path, threads, progress)

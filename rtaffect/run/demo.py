@@ -14,7 +14,7 @@ from rtaffect.common.arrays import Float32Array
 from rtaffect.common.clock import Clock, InstantClock, LslClock
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_folder import RECORDING_FILE
-from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
@@ -60,7 +60,10 @@ class DemoSources(SessionSources):
         file = SoundFileSource.open(path) if setup.programme is None else None
         chosen = plan.analysis
         analysis = AnalysisPlan(
-            featurizer=chosen.featurizer, threads=chosen.threads, against="reference" if file else "auto", mains=0.0
+            bundle=DEMO_BUNDLE,
+            featurizer=chosen.featurizer,
+            threads=chosen.threads,
+            against="reference" if file else "auto",
         )
         return cls(
             plan=plan,

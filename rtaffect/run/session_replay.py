@@ -11,8 +11,9 @@ from typing import Any, Self
 from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
+from rtaffect.plan.conflicts import BROUGHT, brought_by_bundle
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
-from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan, parse_speed
+from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran
 from rtaffect.protocol.reading import read_protocol
@@ -51,7 +52,7 @@ class SessionReplay(SessionSources):
                 f"{session.plan.recording}"
             )
         progress("reading the session")
-        recorded = XdfRecording.open(session.recording)
+        recorded = XdfRecording.open(session.checked_recording())
         people = _people(session, recorded)
         setup = _setup(session)
         origin = float(_said(session, "origin"))
@@ -69,7 +70,7 @@ class SessionReplay(SessionSources):
             people=people,
             hears=sound is not None,
             setup=setup,
-            notes=recorded.warnings,
+            notes=[*recorded.warnings, *filter(None, [session.unchecked])],
             stimuli={path: sound.sha256} if sound is not None and path is not None else {},
             steps=int(session.ran.get("steps", 0)) or None,
             session=session,
@@ -117,9 +118,13 @@ def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
     """Return the session's analysis, with what is given for the replay in its place."""
     said = {name: value for name, value in given.model_dump().items() if name in given.model_fields_set}
     analysis = session.plan.analysis.model_copy(update=said)
-    folder = session.ran.get("bundle_folder")
-    if analysis.bundle is None and folder and session.plan.mode != "demo" and Path(folder).is_dir():
-        return analysis.model_copy(update={"bundle": Path(folder)})
+    if analysis.bundle is None and "bundle" in session.ran:
+        folder = Path(str(session.ran.get("bundle_folder", "")))
+        # Where none was named, the demo's stood in.
+        used = folder if session.plan.mode != "demo" and folder.is_dir() and folder != Path() else DEMO_BUNDLE
+        analysis = analysis.model_copy(update={"bundle": used})
+    for error in brought_by_bundle(analysis, tuple(name for name in said if name in BROUGHT)):
+        raise error
     return analysis
 
 
@@ -134,7 +139,22 @@ def _setup(session: RecordedSession) -> ProtocolSetup:
             f"protocol {protocol.path} has changed since the session {session.path} ran; put the file back as it was"
         )
     follow = keys_that_gave(protocol, blocks_that_ran(session))
-    return ProtocolSetup(protocol, as_recorded(session), Programme.of(protocol), follow=follow)
+    programme = Programme.of(protocol)
+    for path, sound in programme.sounds.items() if programme is not None else ():
+        _check_sound(session, path, sound.sha256)
+    return ProtocolSetup(protocol, as_recorded(session), programme, follow=follow)
+
+
+def _check_sound(session: RecordedSession, path: Path, sha256: str) -> None:
+    """Refuse a sound that is not one of those that the session heard, or is not as it was kept."""
+    if path.is_relative_to(session.path.absolute()):
+        session.checked(path.relative_to(session.path.absolute()).as_posix())
+    heard = {str(each.get("sha256")) for each in session.ran.get("stimuli", [])}
+    if heard and sha256 not in heard:
+        raise RecordingError(
+            f"session {session.path}: {path} is another sound than the session heard (sha256 {sha256[:12]}...); put the "
+            "file back that was heard"
+        )
 
 
 def _sound(
@@ -144,6 +164,8 @@ def _sound(
     kind, plan, path = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound, _stimulus(session)
     captured = recorded.audio_source() if kind in ("device", "stream") else None
     file = SoundFileSource.open(path) if path is not None else None
+    if path is not None and file is not None:
+        _check_sound(session, path.absolute(), file.info.source_id)
     marker = None
     if file is not None and plan.onset_marker is not None:
         query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
@@ -171,7 +193,7 @@ def _stimulus(session: RecordedSession) -> Path | None:
     kept = session.ran.get("stimuli", [])
     if not kept or session.plan.protocol.file is not None:
         return None
-    return session.path / str(kept[0]["file"])
+    return session.place(str(kept[0]["file"]))
 
 
 def _said(session: RecordedSession, key: str) -> Any:

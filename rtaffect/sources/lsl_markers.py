@@ -96,7 +96,7 @@ class LslMarkers:
             self.tap.texts([stamp], [text])
         if len(self.markers) < _MOST and math.isfinite(stamp):
             (time,) = self._inlet.clock.correct(np.array([stamp])).tolist()
-            self.markers = (*self.markers, Marker(text, time))
+            self.markers = (*self.markers, Marker.sent(text, time))
 
     def _begin_segment(self) -> None:
         if self.tap is not None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import first_problem
+from rtaffect.plan.conflicts import BROUGHT, EVERYWHERE
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting, Mode
 from rtaffect.start.fields import channels_in, path_of, text_of, value_of
@@ -142,10 +143,6 @@ class Choices:
         return path_of(self.folder) / self.name.strip()
 
 
-#: These hold in the plans of all modes, whichever commands have an option for them.
-_EVERYWHERE: Final = {"participant", "wait", "protocol", "screen", "preview", "tone-device", "no-outlet"}
-
-
 def _holds(choices: Choices, defined: DefinedSetting) -> bool:
     """Return whether a setting belongs to the plan of these choices: other modes and other kinds of sound have more."""
     option, kind, listens = defined.setting.option, choices.sound_kind, choices.listens_by
@@ -160,7 +157,9 @@ def _holds(choices: Choices, defined: DefinedSetting) -> bool:
             "onset-marker": marked,
             "markers": marked and bool(choices.onset_marker.strip()),
         }.get(option, kind == "file")
-    return choices.mode in defined.setting.modes or option in _EVERYWHERE
+    if option in BROUGHT and choices.bundle.strip():
+        return False
+    return choices.mode in defined.setting.modes or option in EVERYWHERE
 
 
 def plan_of(choices: Choices) -> SessionPlan:

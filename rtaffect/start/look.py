@@ -85,10 +85,7 @@ def _stamp(file: Path) -> tuple[int, int] | None:
 def _bundle(ask: Ask) -> BundleFacts:
     folder = Path(ask.path) if ask.path else newest_demo()
     if folder is None:
-        raise ArtifactError(
-            "no bundle is chosen, and the demo's, which would stand in, is not made yet: choose a bundle, or start the "
-            "demo once"
-        )
+        raise ArtifactError("the demo's bundle is not made yet: start the demo once, or choose another bundle")
     return BundleFacts(folder, load_bundle(folder), demo=not ask.path)
 
 
@@ -158,18 +155,21 @@ def _recording(ask: Ask) -> RecordingFacts:
         raise RecordingError(
             f"{path} is the folder of a replay, which has no recording of its own; replay {session.plan.recording}"
         )
-    file = session.recording if session else path
+    file = session.checked_recording() if session else path
     if file.suffix == ".toml":
         raise RecordingError(f"{file} is a plan, not a recording: choose an XDF file, or a session's folder")
     recorded, warnings = read_xdf(file)
     whole = XdfRecording(file, recorded, warnings)
+    unchecked = tuple(filter(None, [session.unchecked])) if session else ()
     streams = tuple(
         StreamFacts(replace(each.header, uid=str(each.number)), described=True, span=summary.span)
         for each, summary in zip(recorded, whole.streams, strict=True)
     )
     glimpses = {str(stream.number): _glimpse(stream) for stream in recorded if stream.header.format != "string"}
     markers = {str(stream.number): _markers(stream) for stream in recorded if stream.header.format == "string"}
-    return RecordingFacts(path, streams, whole.end - whole.start, tuple(whole.warnings), session, glimpses, markers)
+    return RecordingFacts(
+        path, streams, whole.end - whole.start, (*whole.warnings, *unchecked), session, glimpses, markers
+    )
 
 
 def _markers(stream: RecordedStream) -> tuple[Marker, ...]:

@@ -158,7 +158,7 @@ def _bundle(choices: Choices, found: Found, persons: tuple[StreamInfo, ...], fit
     yield from _featurizer(choices, found)
     facts = found.bundle(choices)
     if facts is not None and facts.demo:
-        text = "No bundle is chosen: the demo's stands in, which is synthetic; its predictions mean nothing for people"
+        text = "The demo's bundle is synthetic: its predictions mean nothing for people"
         yield Problem("bundle", text, "note")
     elif facts is not None and facts.bundle.manifest.synthetic:
         yield Problem("bundle", "The bundle is synthetic: its predictions mean nothing for people", "note")

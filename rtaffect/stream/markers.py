@@ -7,22 +7,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rtaffect.common.errors import StreamError
+from rtaffect.common.text import clean
 
 #: So many kinds of markers are named in a message.
 _NAMED = 8
 
 
 class Marker(NamedTuple):
-    """A marker as it came: its text, and its time on the LSL clock, s."""
+    """A marker: its text, and its time on the LSL clock, s."""
 
     text: str
     time: float
+
+    @classmethod
+    def sent(cls, text: str, time: float) -> Marker:
+        """Return a marker as it came from outside, its text made clean (:func:`rtaffect.common.text.clean`)."""
+        return cls(clean(text), time)
 
 
 def onset_so_far(markers: Sequence[Marker], name: str) -> float | None:
     """Return the time of the marker ``name``, s on the LSL clock, None while it has not come.
 
-    Texts are compared as they are, but for blanks around them. Markers may stand in any order.
+    Texts are compared as they are when they are clean (:func:`rtaffect.common.text.clean`), but for blanks around them.
+    Markers may stand in any order.
 
     Raises
     ------
@@ -31,7 +38,7 @@ def onset_so_far(markers: Sequence[Marker], name: str) -> float | None:
     """
     if not name.strip():
         raise StreamError("the onset marker's name is empty; give the text that the stimulus program sends")
-    times = sorted(marker.time for marker in markers if marker.text.strip() == name.strip())
+    times = sorted(marker.time for marker in markers if marker.text.strip() == clean(name))
     if len(times) > 1:
         listed = ", ".join(f"{time:.3f}" for time in times[:_NAMED])
         raise StreamError(
