@@ -10,6 +10,7 @@ import click
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.offline import offline_module
+from rtaffect.common.text import printable
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
 COMMANDS = {
@@ -82,5 +83,5 @@ def main() -> None:
     try:
         cli(prog_name="rtaffect")
     except RtaffectError as error:
-        print(f"rtaffect: {error}", file=sys.stderr)
+        print(f"rtaffect: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)

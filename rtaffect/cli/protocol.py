@@ -14,6 +14,7 @@ from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.paths import PATH
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.common.terminal import Terminal
+from rtaffect.common.text import printable
 from rtaffect.common.words import minutes
 from rtaffect.protocol.allocation import draw, seal, unseal
 from rtaffect.protocol.donors import open_donor
@@ -128,7 +129,7 @@ def examples(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         for file in files:
             (out / file.name).write_bytes(file.read_bytes())
-            click.echo(out / file.name)
+            click.echo(printable(str(out / file.name)))
     except OSError as error:
         raise SettingsError(f"--out {out} cannot be written ({error.strerror}); name another folder") from None
 
@@ -156,7 +157,7 @@ def allocate(
     codes = [code.strip() for code in participants.split(",")] if participants is not None else numbered(prefix, count)
     drawn = draw(read_protocol(file), codes, block_size=block_size, seed=seed)
     sha256 = seal(drawn, out)
-    click.echo(f"{out}: {len(codes)} participants, {codes[0]} to {codes[-1]}, sealed")
+    click.echo(f"{printable(str(out))}: {len(codes)} participants, {codes[0]} to {codes[-1]}, sealed")
     click.echo(f"SHA-256 {sha256}")
 
 

@@ -19,7 +19,7 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0
 
 
 def new_file(path: Path, mode: int = PRIVATE, *, buffering: int = -1) -> BinaryIO:
-    """Open a file that is not there yet for writing: what is there already, be it a link that leads nowhere, is refused.
+    """Open a file that is not there yet for writing; what is there, be it a link that leads nowhere, is refused.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ _LAST: Final = "# sha256 of the lines above: "
 
 
 class SumsError(ValueError):
-    """A file is not as it was when the hashes were taken, or the hashes are damaged; the message says which, in words."""
+    """A file is not as it was when the hashes were taken, or they are damaged; the message says which."""
 
 
 def write_sums(folder: Path, mode: int = COMMON) -> None:

@@ -97,8 +97,8 @@ class Manifest(Frozen):
         if self.format == FORMAT:
             return ""
         return (
-            f"bundle {self.name} is of format {self.format}, whose bundle.json has no hash: a damaged setting would not "
-            "be noticed; calibrate anew to have it sealed"
+            f"bundle {self.name} is of format {self.format}, whose bundle.json has no hash: a damaged setting would "
+            "not be noticed; calibrate anew to have it sealed"
         )
 
 

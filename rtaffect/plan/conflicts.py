@@ -70,8 +70,8 @@ def _of_replay(plan: SessionPlan) -> Iterator[SettingsError]:
         for defined in SETTINGS:
             if defined.path[0] in {"eeg", "sound"} and _is_chosen(defined, plan):
                 yield SettingsError(
-                    f"{setting(defined.setting.option)} is for a recording, and {plan.recording} is a session's folder, "
-                    "which says itself what was worn and heard",
+                    f"{setting(defined.setting.option)} is for a recording, and {plan.recording} is a session's "
+                    "folder, which says itself what was worn and heard",
                     remedy="leave it out, or replay the recording.xdf in it",
                 )
     elif plan.sound.start is not None and plan.sound.file is None:
@@ -92,7 +92,7 @@ def _of_what_is_shown(plan: SessionPlan) -> Iterator[SettingsError]:
         yield SettingsError(f"{what} is a view on a screen, and {headless} shows none", remedy="leave one of them out")
     if protocol.tone_device is not None and protocol.file is None:
         yield SettingsError(
-            f"{setting('tone-device', protocol.tone_device)} is for a protocol's feedback tone, and there is no protocol",
+            f"{setting('tone-device', protocol.tone_device)} is for a protocol's feedback tone, and there is none",
             remedy=f"give it {_with('protocol')}, or leave the device out",
         )
 

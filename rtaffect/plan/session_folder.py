@@ -74,12 +74,12 @@ class RecordedSession:
         if self.sums is not None:
             return ""
         return (
-            f"session {self.path} has no {SUMS_FILE}: it was cut off, or an earlier rtaffect wrote it; whether its files "
-            "are as they were is not known"
+            f"session {self.path} has no {SUMS_FILE}: it was cut off, or an earlier rtaffect wrote it; whether its "
+            "files are as they were is not known"
         )
 
     def place(self, name: str) -> Path:
-        """Return where a file of the session is; raises RecordingError if the name, or a link, leads out of its folder."""
+        """Return where a file of the session is; RecordingError if the name, or a link, leads out of its folder."""
         try:
             return inside(self.path, name)
         except ValueError as error:
@@ -164,6 +164,6 @@ def open_session(path: Path) -> RecordedSession:
 
 def _changed(path: Path, error: SumsError) -> RecordingError:
     return RecordingError(
-        f"session {path}: {error}; it is damaged or was changed: copy the whole folder again, or delete its {SUMS_FILE} "
-        "to have it read unchecked"
+        f"session {path}: {error}; it is damaged or was changed: copy the whole folder again, or delete its "
+        f"{SUMS_FILE} to have it read unchecked"
     )

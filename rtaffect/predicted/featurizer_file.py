@@ -52,14 +52,17 @@ def featurizer_content(path: Path) -> bytes:
         raise ArtifactError(f"{path}: damaged, or not an ONNX model ({error}); build it again") from None
     if outside:
         raise ArtifactError(
-            f"{path}: it has weights in other files, which its hash does not cover; expected all in one file: export it "
-            "again with rtaffect export"
+            f"{path}: it has weights in other files, which its hash does not cover; expected all in one file: export "
+            "it again with rtaffect export"
         )
     return content
 
 
 def open_inference_session(path: Path, content: bytes, threads: int, provider: str) -> Any:
-    """Return the onnxruntime session of the ``content`` of the file at ``path``, on ``provider`` if that can be, else on the processor."""
+    """Return the onnxruntime session of the file at ``path``, on ``provider`` if that can be, else on the processor.
+
+    It is made of ``content``, so that it is that whose hash was taken.
+    """
     ort = onnxruntime_or_remedy()
     native = ort.capi.onnxruntime_pybind11_state
     options = ort.SessionOptions()

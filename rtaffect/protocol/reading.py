@@ -182,7 +182,7 @@ def _place_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[P
 
 
 def _found(folder: Path, stimulus: str | Path) -> Path:
-    """Return where a stimulus is: in a session's folder the copy that it keeps, else relative to the protocol's folder."""
+    """Return where a stimulus is, relative to the protocol's folder; in a session's folder the copy that it keeps."""
     path = Path(os.path.abspath(folder / stimulus))
     copy = Path(os.path.abspath(folder / STIMULI / file_name(path.name)))
     kept = not path.is_file() or (folder / SESSION_FILE).is_file()

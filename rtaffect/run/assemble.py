@@ -72,7 +72,7 @@ def load_model(folder: Path, featurizer_path: Path | None, progress: Progress, t
     if folder == DEMO_BUNDLE:
         if folder.is_dir():
             raise SettingsError(
-                f"{setting('bundle', 'demo')} names the demo's synthetic bundle, but there is a folder of that name here",
+                f"{setting('bundle', 'demo')} names the demo's bundle, but there is a folder of that name here",
                 remedy=f"give its whole path, {folder.absolute()}, or start elsewhere",
             )
         folder = demo_folder(featurizer_path, progress) / "bundle"

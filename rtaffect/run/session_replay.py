@@ -152,8 +152,8 @@ def _check_sound(session: RecordedSession, path: Path, sha256: str) -> None:
     heard = {str(each.get("sha256")) for each in session.ran.get("stimuli", [])}
     if heard and sha256 not in heard:
         raise RecordingError(
-            f"session {session.path}: {path} is another sound than the session heard (sha256 {sha256[:12]}...); put the "
-            "file back that was heard"
+            f"session {session.path}: {path} is another sound than the session heard (sha256 {sha256[:12]}...); put "
+            "the file back that was heard"
         )
 
 

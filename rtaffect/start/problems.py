@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.plan.conflicts import conflicts
 from rtaffect.plan.session_plan import parse_speed
 from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.boards import parse_board
@@ -215,7 +216,6 @@ def _observed(choices: Choices, found: Found) -> Iterator[Problem]:
 def _plan(choices: Choices) -> list[Problem]:
     """Say what the plan itself refuses, which nothing above has."""
     try:
-        plan_of(choices)
+        return [refused(error, "mode") for error in conflicts(plan_of(choices))]
     except RtaffectError as error:
         return [refused(error, "mode")]
-    return []

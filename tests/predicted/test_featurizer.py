@@ -276,7 +276,7 @@ def test_the_default_is_built_once_and_rebuilt_when_damaged(tmp_path, monkeypatc
     monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
     said: list[str] = []
     built = default_featurizer(said.append)
-    (path,) = (tmp_path / "featurizers").iterdir()
+    (path,) = (tmp_path / "featurizers").glob("*.onnx")
     assert len(said) == 2
     assert default_featurizer(said.append).sha256 == built.sha256
     assert len(said) == 2

@@ -10,6 +10,7 @@ import click
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.paths import PATH
 from rtaffect.common.terminal import Terminal
+from rtaffect.common.text import printable
 
 _path = PATH
 
@@ -46,7 +47,7 @@ def command(folders: tuple[Path, ...], group: bool, out: Path | None, unblinded:
             from calibration.finished.report.page import write_session_report
 
             write_session_report(folders[0], target, unblinded)
-    click.echo(f"report {target}; numbers {target.with_suffix('.json')}")
+    click.echo(printable(f"report {target}; numbers {target.with_suffix('.json')}"))
 
 
 def need_parts() -> None:
