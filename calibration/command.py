@@ -24,6 +24,7 @@ from calibration.studies.check import check
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.given import given_options, refuse_given
 from rtaffect.common.paths import PATH
 from rtaffect.common.settings import PredictionSettings, Settings, read_settings
 from rtaffect.common.terminal import Terminal
@@ -38,6 +39,9 @@ QUICK = PredictionSettings(n_components=4, lags_s=(0, 3, 6, 9))
 DRAWS, QUICK_DRAWS = 1000, 99
 #: Folder in the bundle's with what has been filtered, until the bundle is there.
 KEPT = ".filtered"
+
+#: Parameters that say how EEG is read.
+_OF_EEG = ("space", "head", "mains")
 
 _path = PATH
 
@@ -89,15 +93,25 @@ def command(
     """
     console, begin = Terminal(log_path=False), time.perf_counter()
     if only_check:
+        refuse_given(
+            [name for name in given_options() if name != "only_check"],
+            "is for fitting a bundle, and with --check none is fitted",
+        )
         _tell_problems(study, console)
         return
     if out is None:
         raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
     if head and space != "regions":
         raise SettingsError(f"--head {head} is for --space regions, but the space is {space}; leave one of them out")
+    if dask is not None:
+        refuse_given(["jobs"], "is for processes of this computer, and with --dask the scheduler's workers fit")
+    if ratings:
+        refuse_given(_OF_EEG, "is for EEG, and with --ratings none is read")
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study)
+        if not loaded.listeners:
+            refuse_given(_OF_EEG, "is for EEG, and the study has ratings alone")
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
         plan = Plan(
             name or out.name,
@@ -119,6 +133,10 @@ def command(
 
 def _settings_for(path: Path | None, mains: float | None, quick: bool) -> Settings:
     found = read_settings(path, mains)
+    if quick and found.prediction != PredictionSettings():
+        raise SettingsError(
+            f"--settings {path} has choices of [prediction], and --quick makes its own", remedy="leave one of them out"
+        )
     return found.model_copy(update={"prediction": QUICK}) if quick else found
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import SoundError, StreamError
+from rtaffect.common.given import refuse_given
 from rtaffect.common.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def command(wait_s: float, boards: bool) -> None:
     """List the headsets and other streams in the network, serial ports, and the sound devices of this computer."""
     console = Terminal()
     if boards:
+        refuse_given(["wait_s"], "is for LSL streams, and with --boards none is looked for")
         _show_boards(console)
         return
     with console.status(f"Listening for LSL streams for {wait_s:g} s"):

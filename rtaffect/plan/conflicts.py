@@ -32,6 +32,12 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
     else:
         yield from _of_what_is_shown(plan)
     if plan.mode == "live":
+        if plan.protocol.session_code is not None and plan.protocol.allocation is None:
+            yield SettingsError(
+                f"{setting('session-code')} opens an entry of a sealed allocation, and there is none",
+                remedy=f"give it {_with('allocation')}, or leave the code out",
+                field="allocation",
+            )
         yield from _of_sound(plan)
         yield from _of_streams(plan)
     folder = plan.recording is not None and plan.recording.is_dir()

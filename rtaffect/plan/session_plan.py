@@ -168,6 +168,12 @@ class ProtocolPlan(_Part):
     allocation: Annotated[Path | None, Setting("allocation", "&Allocation", modes=("live",))] = Field(
         None, description="Sealed allocation of participants to arms"
     )
+    session_code: Annotated[
+        str | None, Setting("session-code", "Session code", "session_code", modes=("live",), metavar="CODE")
+    ] = Field(
+        None,
+        description="Code that opens the participant's entry in the sealed allocation; it is not written anywhere",
+    )
     screen: Annotated[int | None, Setting("screen", "Sho&wn on", modes=("live", "demo"))] = Field(
         None, ge=0, description="Screen of the participant's view, counted from 0; without it there is none"
     )
@@ -283,7 +289,7 @@ def plan_toml(plan: SessionPlan, folder: Path) -> dict[str, Any]:
         except ValueError:  # another drive of Windows
             return str(path)
 
-    content = plan.model_dump(exclude_defaults=True)
+    content = plan.model_dump(exclude_defaults=True, exclude={"protocol": {"session_code"}})
     plain: dict[str, Any] = _map_paths(content, relative)
     if plan.analysis.bundle == DEMO_BUNDLE:
         plain["analysis"]["bundle"] = str(DEMO_BUNDLE)

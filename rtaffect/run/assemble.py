@@ -31,8 +31,8 @@ from rtaffect.predicted.featurizer import (
 )
 from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
-from rtaffect.protocol.allocation import unseal
 from rtaffect.protocol.model import Protocol
+from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
@@ -113,7 +113,7 @@ def describe_session(
         "space": engine.space.kind,
         "protocol": protocol.name if protocol else None,
         "protocol_sha256": protocol.sha256 if protocol else None,
-        "allocation_sha256": unseal(allocation)[1] if allocation else None,
+        "allocation_sha256": allocation_sha256(allocation) if allocation else None,
         "arm": "sealed" if allocation else None,
         **(model.describe() if model else {}),
         "settings": engine.settings.model_dump(mode="json"),

@@ -82,6 +82,7 @@ class Choices:
     head: str = ""
     protocol: str = ""
     allocation: str = ""
+    session_code: str = ""
     with_protocol: bool = False
     demo_protocol: str = ""
     screen: int | None = None

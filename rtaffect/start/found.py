@@ -217,6 +217,7 @@ def in_effect(choices: Choices, found: Found) -> Choices:
         against=choices.against if choices.against != "auto" else analysis.against,
         protocol="" if plan.protocol.file is None else str(plan.protocol.file),
         allocation="",
+        session_code="",
     )
 
 
@@ -270,7 +271,8 @@ def ask_arm(choices: Choices, found: Found) -> Ask | None:
     if found.protocol(choices) is None or choices.mode == "replay":
         return None
     allocation = _path(choices.allocation) if choices.mode == "live" else ""
-    return _ask("arm", choices.protocol_file, choices.participant.strip(), allocation)
+    code = choices.session_code.strip() if allocation else ""
+    return _ask("arm", choices.protocol_file, choices.participant.strip(), allocation, code)
 
 
 def asks_of_protocol(choices: Choices, found: Found) -> tuple[Ask, ...]:

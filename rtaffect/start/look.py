@@ -17,9 +17,9 @@ from rtaffect.engine.bundle import FEATURIZER_FILE, load_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.plan.session_folder import RECORDING_FILE, SESSION_FILE, open_session
 from rtaffect.predicted.featurizer import DEFAULT_MODEL, cache_root
-from rtaffect.protocol.allocation import unseal
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import inspect_protocol
+from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.sources.clock_offsets import correct
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
@@ -141,10 +141,10 @@ def _protocol(ask: Ask) -> ProtocolFacts:
 
 def _arm(ask: Ask) -> ArmFacts:
     """See that the participant has an arm, and forget which."""
-    participant, allocation = ask.also
+    participant, allocation, code = ask.also
     protocol, _ = inspect_protocol(Path(ask.path))
     if protocol is not None:
-        choose_arm(protocol, participant or None, Path(allocation) if allocation else None)
+        choose_arm(protocol, participant or None, Path(allocation) if allocation else None, code or None)
     return ArmFacts()
 
 
@@ -210,7 +210,7 @@ _LOOKS: Final[dict[AskKind, Callable[[Ask], Fact]]] = {
     "featurizer": _featurizer,
     "sound": _sound,
     "protocol": _protocol,
-    "allocation": lambda ask: AllocationFacts(unseal(Path(ask.path))[1]),
+    "allocation": lambda ask: AllocationFacts(allocation_sha256(Path(ask.path))),
     "arm": _arm,
     "recording": _recording,
     "out": _out,

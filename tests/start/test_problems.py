@@ -14,8 +14,9 @@ import soundfile
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.present.participant_state import ScreenInfo
-from rtaffect.protocol.allocation import draw, seal
+from rtaffect.protocol.allocation import draw
 from rtaffect.protocol.reading import read_protocol
+from rtaffect.protocol.seal import seal
 from rtaffect.sources.sound_devices import SoundDevice
 from rtaffect.start import look
 from rtaffect.start.choices import Choices, plan_of
