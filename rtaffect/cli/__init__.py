@@ -24,6 +24,7 @@ COMMANDS = {
     "protocol": ("rtaffect.cli.protocol:protocol", "Check a session's protocol, or copy the shipped ones."),
     "allocate": ("rtaffect.cli.protocol:allocate", "Draw which participant is in which arm, and seal it."),
     "unblind": ("rtaffect.cli.protocol:unblind", "Open a sealed allocation, on record."),
+    "scrub": ("rtaffect.cli.scrub", "Remove the recorded sound, and so voices, from sessions."),
     "report": ("calibration.finished.report.command", "The report of a recorded session, or of a group of them."),
     "export-bids": ("calibration.finished.bids.command", "Write recorded sessions as a BIDS dataset."),
     "simulate": ("rtaffect.cli.simulate", "Write a synthetic study: sounds, recordings and the planted truth."),

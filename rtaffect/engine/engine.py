@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
@@ -20,7 +20,8 @@ from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
-from rtaffect.predicted.prediction import Prediction, Predictor
+from rtaffect.predicted.kept_sound import KeptSound
+from rtaffect.predicted.prediction import Prediction
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.stream.source import Source
 from rtaffect.timelock.alignment import Alignment
@@ -74,8 +75,8 @@ class Engine:
         origin: float,
         *,
         sound: Source | None = None,
-        sound_input: SoundInput | None = None,
-        predictor: Predictor | None = None,
+        sound_input: SoundInput | KeptSound | None = None,
+        predictor: Callable[[FloatArray], Prediction] | None = None,
         lock: TimeLock | None = None,
         references: References = MappingProxyType({}),
     ) -> None:

@@ -95,8 +95,12 @@ class Predictor:
 
     def __call__(self, feature: Array) -> Prediction:
         """Return the prediction after the newest second's ``feature`` (F,); NaN in it, or in a lag, gives NaN."""
+        return self.of_components(components_of(feature, self._weights))
+
+    def of_components(self, components: Array) -> Prediction:
+        """Return the prediction after the newest second's standardised principal ``components`` (C,)."""
         self._past[:-1] = self._past[1:].copy()
-        self._past[-1] = components_of(feature, self._weights)
+        self._past[-1] = components
         design = lagged_design(self._past, self._weights.lags_s)[-1]
         return predict(design, self._weights, self._rows, self._counted)
 

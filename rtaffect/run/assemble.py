@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.arrays import Float32Array
+from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
 from rtaffect.common.offline import offline_module
@@ -29,7 +29,8 @@ from rtaffect.predicted.featurizer import (
     default_featurizer,
     featurizer_for,
 )
-from rtaffect.predicted.prediction import Predictor
+from rtaffect.predicted.kept_sound import KeptSound
+from rtaffect.predicted.prediction import Prediction, Predictor
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.seal import allocation_sha256
@@ -147,12 +148,14 @@ def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
 class Sound:
     """The sound of a session: its source, and what tells where in which known stimulus people are.
 
-    ``stimuli`` has the hash of each by the name that ``lock`` gives it.
+    ``stimuli`` has the hash of each by the name that ``lock`` gives it. Where the sound was removed from a recording,
+    there is no ``source``, but what was ``kept`` of it, if anything was.
     """
 
-    source: Source
+    source: Source | None
     stimuli: Mapping[str, str] = field(default_factory=dict)
     lock: TimeLock | None = None
+    kept: KeptSound | None = None
 
     @classmethod
     def known(cls, source: Source, sha256: str, lock: TimeLock) -> Sound:
@@ -229,11 +232,28 @@ def build_engine(
         settings,
         origin,
         sound=sound.source,
-        sound_input=SoundInput(sound.source, model.featurizer, origin) if model else None,
-        predictor=Predictor(bundle.weights, rows, space.layout.counted) if bundle else None,
+        sound_input=_heard(sound, model, origin),
+        predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
         references=_references(bundle, sound, measured, space, own) if bundle and sound.lock and compares else {},
     )
+
+
+def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | KeptSound | None:
+    """Return what brings the features to predict from; None without a model, or without a sound."""
+    if model is None or sound.source is None:
+        return sound.kept if model is not None else None
+    return SoundInput(sound.source, model.featurizer, origin)
+
+
+def _predictor(
+    bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Space
+) -> Callable[[FloatArray], Prediction] | None:
+    """Return what predicts from a second's features, or from what is kept of them; None where there is neither."""
+    predictor = Predictor(bundle.weights, rows, space.layout.counted)
+    if sound.source is None:
+        return predictor.of_components if sound.kept is not None else None
+    return predictor
 
 
 def _require_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError, under
@@ -19,6 +19,7 @@ from rtaffect.protocol.donors import as_recorded, blocks_that_ran
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
+from rtaffect.run.kept import Heard, read_heard
 from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.selection import ANY_MARKERS, Query
@@ -26,6 +27,10 @@ from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import Marker
+from rtaffect.timelock.stimulus import MarkerOnset
+
+#: Of ``[ran]``: what was removed from the recording, by ``rtaffect scrub``.
+SCRUBBED: Final = "scrubbed"
 
 
 @dataclass(kw_only=True)
@@ -34,6 +39,7 @@ class SessionReplay(SessionSources):
 
     session: RecordedSession
     beginning: Beginning
+    heard: Heard | None = None
 
     @classmethod
     def open(cls, plan: SessionPlan, progress: Progress) -> Self:
@@ -57,7 +63,8 @@ class SessionReplay(SessionSources):
         setup = _setup(session)
         origin = float(_said(session, "origin"))
         clock = clock_of(origin, factor)
-        sound = _sound(session, recorded, setup.programme, origin, clock)
+        heard = read_heard(session) if SCRUBBED in session.ran else None
+        sound = _sound(session, recorded, setup.programme, origin, clock, heard=heard)
         path = _stimulus(session)
         about: dict[str, object] = {
             key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran
@@ -74,18 +81,38 @@ class SessionReplay(SessionSources):
             stimuli={path: sound.sha256} if sound is not None and path is not None else {},
             steps=int(session.ran.get("steps", 0)) or None,
             session=session,
+            heard=heard,
             beginning=Beginning(origin, clock, sound, about),
         )
 
     def check(self, model: Model | None) -> Sequence[str]:
-        """Return whether the bundle is another one than when the session ran."""
+        """Return whether the bundle is another one than when the session ran, and what is missing of the sound."""
+        scrubbed = self._without_sound(model)
         before = self.session.ran.get("bundle_sha256")
         if model is None or before is None or "bundle" in self.plan.analysis.model_fields_set:
-            return ()
+            return scrubbed
         with suppress(OSError):
             if bundle_sha256(model.folder) == before:
-                return ()
-        return (f"bundle {model.folder} has changed since the session ran: its results will differ",)
+                return scrubbed
+        return (
+            *scrubbed,
+            f"bundle {model.folder} has changed since the session ran: its results will differ",
+        )
+
+    def _without_sound(self, model: Model | None) -> tuple[str, ...]:
+        """Return what is missing since the sound was removed, and leave out what belongs to another bundle."""
+        scrubbed, sound = self.session.ran.get(SCRUBBED), self.beginning.sound
+        if not isinstance(scrubbed, dict) or sound is None or sound.source is not None:
+            return ()
+        removed = f"the session's sound was removed ({scrubbed.get('when')})"
+        if self.heard is None or model is None:
+            return (
+                f"{removed}, and nothing is kept of it: there is no prediction, and no place in a stimulus to find",
+            )
+        if bundle_sha256(model.folder) != self.heard.bundle_sha256:
+            self.beginning = replace(self.beginning, sound=replace(sound, kept=None))
+            return (f"{removed}, and what is kept of it belongs to the session's own bundle: there is no prediction",)
+        return (f"{removed}: predictions are made of what is kept of it",)
 
     def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Begin where the session began."""
@@ -158,11 +185,18 @@ def _check_sound(session: RecordedSession, path: Path, sha256: str) -> None:
 
 
 def _sound(
-    session: RecordedSession, recorded: XdfRecording, programme: Programme | None, origin: float, clock: Clock
+    session: RecordedSession,
+    recorded: XdfRecording,
+    programme: Programme | None,
+    origin: float,
+    clock: Clock,
+    *,
+    heard: Heard | None,
 ) -> Sound | None:
     """Return the session's sound: recorded where it was captured, else the file or the protocol's."""
     kind, plan, path = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound, _stimulus(session)
-    captured = recorded.audio_source() if kind in ("device", "stream") else None
+    removed = SCRUBBED in session.ran and kind in ("device", "stream")
+    captured = recorded.audio_source() if kind in ("device", "stream") and not removed else None
     file = SoundFileSource.open(path) if path is not None else None
     if path is not None and file is not None:
         _check_sound(session, path.absolute(), file.info.source_id)
@@ -170,6 +204,12 @@ def _sound(
     if file is not None and plan.onset_marker is not None:
         query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
         marker = _SeenMarkers(recorded.markers(query), clock), plan.onset_marker
+    if removed:
+        lock = MarkerOnset(*marker, origin) if marker is not None else heard.lock() if heard is not None else None
+        kept, known = heard.sound if heard is not None else None, file if lock is not None else None
+        if programme is not None:
+            return Sound(None, programme.stimuli, programme.lock, kept)
+        return Sound(None, {"": known.info.source_id} if known is not None else {}, lock, kept)
     return SessionSound(file, captured, marker, programme).sound(origin)
 
 
