@@ -9,6 +9,7 @@ import platform
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -87,12 +88,18 @@ class SessionWriter:
         self._lock = threading.Lock()
         try:
             private_folder(folder)
-            self._tables = {name: Table(folder / name, columns) for name, columns in _TABLES.items()}
-            new_file(folder / LOG_FILE).close()
-            self._log = logging.FileHandler(folder / LOG_FILE, encoding="utf-8", errors="backslashreplace")
-            with new_file(folder / ENVIRONMENT_FILE) as file:
-                file.write((json.dumps(environment(), indent=2) + "\n").encode())
-            self._write_plan()
+            with ExitStack() as failed:
+                self._tables: dict[str, Table] = {}
+                for name, columns in _TABLES.items():
+                    self._tables[name] = Table(folder / name, columns)
+                    failed.callback(self._tables[name].close)
+                new_file(folder / LOG_FILE).close()
+                self._log = logging.FileHandler(folder / LOG_FILE, encoding="utf-8", errors="backslashreplace")
+                failed.callback(self._log.close)
+                with new_file(folder / ENVIRONMENT_FILE) as file:
+                    file.write((json.dumps(environment(), indent=2) + "\n").encode())
+                self._write_plan()
+                failed.pop_all()
         except FileExistsError:
             raise SettingsError(
                 f"{setting('out', folder)} already holds a session", remedy="name a new folder, nothing is overwritten"

@@ -26,6 +26,7 @@ from rtaffect.engine.bundle import (
 )
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.spaces import ChannelSpace
+from tests.support.damage import flipped, reseal
 from tests.support.helpers import some_weights
 
 
@@ -103,13 +104,6 @@ def test_the_hash_follows_every_part(folder):
     bundle.references[1].mean[0, 0] += 1e-6
     save_bundle(bundle, folder)
     assert bundle_sha256(folder) != before
-
-
-def reseal(path: Path, content: dict) -> None:
-    """Write a bundle.json with a hash that fits, so that only the change itself can be noticed."""
-    content["manifest_sha256"] = "0" * 64
-    found = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    path.write_text(json.dumps(content | {"manifest_sha256": found}), encoding="utf-8")
 
 
 def rewrite_json(folder: Path, change) -> None:
@@ -219,3 +213,31 @@ def test_damage_is_refused_in_one_line(folder, kind):
 def test_a_tensor_that_is_not_known_is_left_aside(folder):
     rewrite_tensors(folder, lambda t: t.update({"weights.later_invention": np.zeros(1)}))
     np.testing.assert_array_equal(load_bundle(folder).weights.intercept, some_bundle().weights.intercept)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "tensors.safetensors"])
+def test_every_flipped_bit_is_refused_in_one_line(folder, name):
+    for place, bit in flipped(folder / name, 150):
+        with pytest.raises(ArtifactError) as caught:
+            load_bundle(folder)
+        assert "\n" not in str(caught.value), (place, bit)
+    load_bundle(folder)
+
+
+def test_a_setting_that_was_changed_by_hand_is_noticed(folder):
+    path = folder / "bundle.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"mains_hz": 50.0', '"mains_hz": 60.0'), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"bundle\.json is not as it was written"):
+        load_bundle(folder)
+
+
+def test_a_bundle_of_format_4_is_read_and_said_to_be_unsealed(folder):
+    path = folder / "bundle.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["manifest_sha256"]
+    path.write_text(json.dumps(content | {"format": 4}), encoding="utf-8")
+    found = load_bundle(folder)
+    assert "of format 4, whose bundle.json has no hash" in found.manifest.unsealed
+    np.testing.assert_array_equal(found.weights.intercept, some_bundle().weights.intercept)
+    save_bundle(found, folder)
+    assert load_bundle(folder).manifest.unsealed == ""
