@@ -205,7 +205,7 @@ def _observed(choices: Choices, found: Found) -> Iterator[Problem]:
     known = asks_for(choices).sound is not None or choices.sound_kind == "protocol"
     if without := reference_troubles(choices, found):
         yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
-    elif not known and choices.mode == "live":
+    elif not (known and choices.bundle.strip()) and choices.mode == "live":
         text = (
             "Nothing will be observed: one headset is compared with a bundle's reference to a known sound, or with "
             "another headset"

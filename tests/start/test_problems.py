@@ -356,12 +356,16 @@ class TestBundle:
         assert [where for where, _ in stops(strict, found(strict, stream()))] == ["against"]
         assert notes(choices, found(choices, stream(), stream("B"))) == []
 
-    def test_without_one_the_demos_stands_in_and_that_is_said(self, lab, tmp_path, monkeypatch):
+    def test_the_demos_is_taken_by_name_alone_and_that_is_said(self, lab, tmp_path, monkeypatch):
         monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
-        choices = ready(lab, bundle="")
+        without = ready(lab, bundle="")
+        assert asks_for(without).bundle is None
+        assert stops(without, found(without, stream())) == []
+        assert any("Nothing will be observed" in line.text for line in notes(without, found(without, stream())))
+        choices = ready(lab, bundle="demo")
         ((where, text),) = stops(choices, found(choices, stream()))
         assert where == "bundle"
-        assert text.startswith("No bundle is chosen, and the demo's, which would stand in, is not made yet: choose")
+        assert text.startswith("The demo's bundle is not made yet: start the demo once, or choose another bundle")
         bundle_in(tmp_path / "demo" / "v1-abc" / "bundle")
         _facts.clear()
         assert any("is synthetic" in line.text for line in notes(choices, found(choices, stream())))
