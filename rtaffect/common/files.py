@@ -37,7 +37,7 @@ def new_file(path: Path, mode: int = PRIVATE, *, buffering: int = -1) -> BinaryI
     OSError
         If it cannot be made.
     """
-    return open(os.open(path, _NEW, mode), "wb", buffering=buffering)  # type: ignore[return-value]
+    return open(os.open(path, _NEW, mode), "wb", buffering=buffering)
 
 
 def private_folder(path: Path) -> None:

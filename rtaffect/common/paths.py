@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from rtaffect.common.errors import SettingsError
+
+# Generic in newer versions of click alone.
+_ParamType = click.ParamType[Path] if TYPE_CHECKING else click.ParamType
 
 #: The longest that systems take, bytes: of one part, and of a whole path.
 _PART, _WHOLE = 255, 4096
@@ -30,7 +33,7 @@ def wrong_path(text: str) -> str:
     return ""
 
 
-class PathType(click.ParamType[Path]):
+class PathType(_ParamType):
     """A command's path, which is checked before the command begins."""
 
     name = "path"

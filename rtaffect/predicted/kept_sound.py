@@ -43,7 +43,7 @@ class KeptSound:
     def feature(self, step: int) -> FloatArray:
         """Return the components (C,) of second ``step``; NaN beyond what is kept."""
         if 1 <= step <= len(self.components):
-            return self.components[step - 1]
+            return np.asarray(self.components[step - 1])
         return np.full(self.components.shape[1], np.nan)
 
     @property

@@ -147,6 +147,8 @@ class Choices:
 def _holds(choices: Choices, defined: DefinedSetting) -> bool:
     """Return whether a setting belongs to the plan of these choices: other modes and other kinds of sound have more."""
     option, kind, listens = defined.setting.option, choices.sound_kind, choices.listens_by
+    if _stands_back(choices, defined):
+        return False
     if defined.path[0] == "sound":
         marked = kind == ("stimulus" if choices.mode == "live" else "file")
         return choices.mode in defined.setting.modes and {
@@ -158,9 +160,20 @@ def _holds(choices: Choices, defined: DefinedSetting) -> bool:
             "onset-marker": marked,
             "markers": marked and bool(choices.onset_marker.strip()),
         }.get(option, kind == "file")
-    if option in BROUGHT and choices.bundle.strip():
-        return False
     return choices.mode in defined.setting.modes or option in EVERYWHERE
+
+
+def _stands_back(choices: Choices, defined: DefinedSetting) -> bool:
+    """Return whether another choice stands in place of a setting, whose field the window then does not show as such."""
+    option = defined.setting.option
+    if defined.path[0] in {"eeg", "sound"}:
+        # A session's folder says itself what was worn and heard.
+        return choices.mode == "replay" and path_of(choices.recording).is_dir()
+    return (
+        (option in BROUGHT and bool(choices.bundle.strip()))
+        or (option == "screen" and choices.preview)
+        or (option == "session-code" and not choices.allocation.strip())
+    )
 
 
 def plan_of(choices: Choices) -> SessionPlan:

@@ -96,8 +96,8 @@ def plans(draw: st.DrawFn) -> SessionPlan:
     protocol = ProtocolPlan(
         file=draw(maybe_path) if mode != "replay" else None,
         allocation=draw(maybe_path) if mode == "live" else None,
-        preview=draw(st.booleans()),
-        screen=draw(st.none() | st.integers(0, 3)),
+        preview=(preview := draw(st.booleans())),
+        screen=draw(st.none() | st.integers(0, 3)) if not preview else None,
         tone_device=draw(st.none() | texts),
     )
     return SessionPlan(
@@ -231,7 +231,7 @@ class TestMemory:
         remember(Choices(**changes))
         found, _ = recall()
         forgotten = {name for name, value in changes.items() if getattr(found, name) != value}
-        assert forgotten == {"participant", "name"}
+        assert forgotten == {"participant", "session_code", "name"}
 
 
 @pytest.mark.parametrize(

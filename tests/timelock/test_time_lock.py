@@ -68,8 +68,8 @@ def test_live_finds_the_stimulus_in_a_stream_of_sound(demo: Path, participant: S
     heard = 0.2 * samples[: 60 * rate, None]
     with SimulatedHeadset(name, name, heard, float(rate), ("mono",), stream_type="Audio", onset=began):
         output = fine(
-            "live", "--eeg", participant.name, "--audio-stream", name, "--stimulus", demo / "sound.wav", "--bundle", "demo",
-            "--seconds", "16", "--headless", "--out", out,
+            "live", "--eeg", participant.name, "--audio-stream", name, "--stimulus", demo / "sound.wav",
+            "--bundle", "demo", "--seconds", "16", "--headless", "--out", out,
         )  # fmt: skip
     session, lines = about(out), lines_of(out)
     assert (session["stimuli"][0]["file"], session["locked_by"]) == ("stimuli/sound.wav", "sound")
