@@ -92,26 +92,16 @@ def command(
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
     console, begin = Terminal(log_path=False), time.perf_counter()
+    _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     if only_check:
-        refuse_given(
-            [name for name in given_options() if name != "only_check"],
-            "is for fitting a bundle, and with --check none is fitted",
-        )
         _tell_problems(study, console)
         return
     if out is None:
         raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
-    if head and space != "regions":
-        raise SettingsError(f"--head {head} is for --space regions, but the space is {space}; leave one of them out")
-    if dask is not None:
-        refuse_given(["jobs"], "is for processes of this computer, and with --dask the scheduler's workers fit")
-    if ratings:
-        refuse_given(_OF_EEG, "is for EEG, and with --ratings none is read")
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study)
-        if not loaded.listeners:
-            refuse_given(_OF_EEG, "is for EEG, and the study has ratings alone")
+        _check_options(space=space, ratings=not loaded.listeners)
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
         plan = Plan(
             name or out.name,
@@ -129,6 +119,19 @@ def command(
         progress("report")
         outcome = _written(outcome, out)
     _tell(outcome, out, time.perf_counter() - begin, console)
+
+
+def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
+    """Refuse options that would be passed over; raises SettingsError."""
+    if only_check:
+        others = [name for name in given_options() if name != "only_check"]
+        refuse_given(others, "is for fitting a bundle, and with --check none is fitted")
+    if space != "regions":
+        refuse_given(["head"], f"is for --space regions, but the space is {space}")
+    if dask:
+        refuse_given(["jobs"], "is for processes of this computer, and with --dask the scheduler's workers fit")
+    if ratings:
+        refuse_given(_OF_EEG, "is for EEG, and of ratings none is read")
 
 
 def _settings_for(path: Path | None, mains: float | None, quick: bool) -> Settings:

@@ -27,7 +27,7 @@ from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import Marker
-from rtaffect.timelock.stimulus import MarkerOnset
+from rtaffect.timelock.stimulus import MarkerOnset, TimeLock
 
 #: Of ``[ran]``: what was removed from the recording, by ``rtaffect scrub``.
 SCRUBBED: Final = "scrubbed"
@@ -195,8 +195,7 @@ def _sound(
 ) -> Sound | None:
     """Return the session's sound: recorded where it was captured, else the file or the protocol's."""
     kind, plan, path = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound, _stimulus(session)
-    removed = SCRUBBED in session.ran and kind in ("device", "stream")
-    captured = recorded.audio_source() if kind in ("device", "stream") and not removed else None
+    captures = kind in ("device", "stream")
     file = SoundFileSource.open(path) if path is not None else None
     if path is not None and file is not None:
         _check_sound(session, path.absolute(), file.info.source_id)
@@ -204,13 +203,23 @@ def _sound(
     if file is not None and plan.onset_marker is not None:
         query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
         marker = _SeenMarkers(recorded.markers(query), clock), plan.onset_marker
-    if removed:
-        lock = MarkerOnset(*marker, origin) if marker is not None else heard.lock() if heard is not None else None
-        kept, known = heard.sound if heard is not None else None, file if lock is not None else None
-        if programme is not None:
-            return Sound(None, programme.stimuli, programme.lock, kept)
-        return Sound(None, {"": known.info.source_id} if known is not None else {}, lock, kept)
+    if captures and SCRUBBED in session.ran:
+        told = MarkerOnset(*marker, origin) if marker is not None else None
+        return _removed_sound(file, programme, told, heard)
+    captured = recorded.audio_source() if captures else None
     return SessionSound(file, captured, marker, programme).sound(origin)
+
+
+def _removed_sound(
+    file: SoundFileSource | None, programme: Programme | None, told: TimeLock | None, heard: Heard | None
+) -> Sound:
+    """Return what a session knows of its sound that was removed; ``told`` is what a marker says of the stimulus."""
+    kept = heard.sound if heard is not None else None
+    if programme is not None:
+        return Sound(None, programme.stimuli, programme.lock, kept)
+    lock = told if told is not None or heard is None else heard.lock()
+    known = {"": file.info.source_id} if file is not None and lock is not None else {}
+    return Sound(None, known, lock, kept)
 
 
 class _SeenMarkers:

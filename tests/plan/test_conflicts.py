@@ -42,7 +42,7 @@ CASES = [
     (("devices", "--boards", "--wait", "3"), "--wait is for LSL streams, and with --boards none is looked for"),
     (("calibrate", "STUDY", "--check", "--out", "b"), "--out is for fitting a bundle, and with --check"),
     (("calibrate", "STUDY", "--out", "b", "--dask", "tcp://h:1", "--jobs", "2"), "--jobs is for processes of this"),
-    (("calibrate", "STUDY", "--out", "b", "--ratings", "--mains", "60"), "--mains is for EEG, and with --ratings"),
+    (("calibrate", "STUDY", "--out", "b", "--ratings", "--mains", "60"), "--mains is for EEG, and of ratings"),
     (("calibrate", "STUDY", "--out", "b", "--quick", "--settings", "SETTINGS"), "has choices of [prediction]"),
     (
         ("export", "--model", "moonshine-tiny", "--layer", "2", "--lookahead", "3", "--out", "m.onnx"),
