@@ -11,7 +11,10 @@ import click
 from rtaffect.common.errors import SettingsError
 
 # Generic in newer versions of click alone.
-_ParamType = click.ParamType[Path] if TYPE_CHECKING else click.ParamType
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Path]
+else:
+    _ParamType = click.ParamType
 
 #: The longest that systems take, bytes: of one part, and of a whole path.
 _PART, _WHOLE = 255, 4096
