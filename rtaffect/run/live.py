@@ -150,7 +150,7 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
             )
         return ProtocolSetup()
     protocol = read_protocol(chosen.file)
-    arm = choose_arm(protocol, plan.participant, chosen.allocation)
+    arm = choose_arm(protocol, plan.participant, chosen.allocation, chosen.session_code)
     programme = Programme.of(protocol)
     silent = programme is None or plan.sound.silent
     player = None if silent else ProgrammePlayer(device_of(plan.sound.speaker), programme.rate if programme else None)

@@ -129,7 +129,7 @@ class LslMarkers:
             self.tap.texts(stamps.tolist(), texts)
         finite = np.isfinite(stamps)
         times = self._inlet.clock.correct(stamps[finite]).tolist()
-        self._keep([Marker(text, time) for text, time in zip(np.array(texts, object)[finite], times, strict=True)])
+        self._keep([Marker.sent(text, time) for text, time in zip(np.array(texts, object)[finite], times, strict=True)])
         self._count(len(sent), times)
 
     def _text(self, sent: bytes) -> str:

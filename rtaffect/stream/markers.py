@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from rtaffect.common.errors import StreamError, setting
+from rtaffect.common.text import clean
 from rtaffect.stream.limits import MOST_MARKERS
 
 #: So many kinds of markers, or times of one, are named in a message.
@@ -19,10 +20,15 @@ _CHOICE: Final = re.compile(r"(?P<text>.*)@(?P<which>first|last|[1-9][0-9]{0,5})
 
 
 class Marker(NamedTuple):
-    """A marker as it came: its text, and its time on the LSL clock, s."""
+    """A marker: its text, and its time on the LSL clock, s."""
 
     text: str
     time: float
+
+    @classmethod
+    def sent(cls, text: str, time: float) -> Marker:
+        """Return a marker as it came from outside, its text made clean (:func:`rtaffect.common.text.clean`)."""
+        return cls(clean(text), time)
 
 
 class Wanted(NamedTuple):

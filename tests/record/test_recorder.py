@@ -125,8 +125,8 @@ def test_a_description_that_no_one_can_read_is_replaced(path: Path) -> None:
     assert header_xml(header) == header_xml(replace(header, xml=""))
     with XdfWriter(path) as writer:
         writer.stream(header)
-    found = streams_in(path)["Cap"]["info"]
-    assert found["desc"][0]["channels"][0]["channel"][0]["label"] == ["A"]
+    found = streams_in(path)["Ca\ufffdp"]["info"]
+    assert found["desc"][0]["channels"][0]["channel"][0]["label"] == ["A\ufffd"]
 
 
 def test_a_footer_sums_up(path: Path) -> None:

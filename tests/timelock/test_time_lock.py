@@ -68,8 +68,8 @@ def test_live_finds_the_stimulus_in_a_stream_of_sound(demo: Path, participant: S
     heard = 0.2 * samples[: 60 * rate, None]
     with SimulatedHeadset(name, name, heard, float(rate), ("mono",), stream_type="Audio", onset=began):
         output = fine(
-            "live", "--eeg", participant.name, "--audio-stream", name, "--stimulus", demo / "sound.wav", "--seconds",
-            "16", "--headless", "--out", out,
+            "live", "--eeg", participant.name, "--audio-stream", name, "--stimulus", demo / "sound.wav",
+            "--bundle", "demo", "--seconds", "16", "--headless", "--out", out,
         )  # fmt: skip
     session, lines = about(out), lines_of(out)
     assert (session["stimuli"][0]["file"], session["locked_by"]) == ("stimuli/sound.wav", "sound")
@@ -99,7 +99,7 @@ def test_live_waits_for_the_marker_and_doubts_two(demo: Path, participant: Simul
     try:
         output = fine(
             "live", "--eeg", participant.name, "--stimulus", demo / "sound.wav", "--onset-marker", "film", "--markers",
-            program.name, "--seconds", "9", "--headless", "--out", out,
+            program.name, "--bundle", "demo", "--seconds", "9", "--headless", "--out", out,
         )  # fmt: skip
     finally:
         over.set()
@@ -138,7 +138,7 @@ def recording(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def replay(recording: Path, out: Path, *arguments: str | Path) -> list[dict[str, str]]:
-    fine("replay", recording, "--speed", "max", "--headless", "--out", out, *arguments)
+    fine("replay", recording, "--bundle", "demo", "--speed", "max", "--headless", "--out", out, *arguments)
     return lines_of(out)
 
 
@@ -180,7 +180,7 @@ def test_mistakes_of_replay(demo: Path, recording: Path, tmp_path: Path):
     sound = demo / "sound.wav"
 
     def refused(*arguments: str | Path) -> str:
-        return mistake("replay", recording, "--speed", "max", "--headless", *arguments)
+        return mistake("replay", recording, "--bundle", "demo", "--speed", "max", "--headless", *arguments)
 
     assert "exclude each other" in refused("--audio", sound, "--stimulus", sound)
     assert "give that file, too" in refused("--onset-marker", "film")
@@ -208,7 +208,7 @@ def test_mistakes_of_live(demo: Path, participant: SimulatedHeadset, tmp_path: P
     sound = demo / "sound.wav"
 
     def refused(*arguments: str | Path) -> str:
-        return mistake("live", "--eeg", participant.name, "--wait", "0.5", "--headless", *arguments)
+        return mistake("live", "--eeg", participant.name, "--bundle", "demo", "--wait", "0.5", "--headless", *arguments)
 
     assert "exclude each other" in refused("--stimulus", sound, "--audio", sound)
     assert "give that file, too" in refused("--onset-marker", "film")
