@@ -99,7 +99,7 @@ class FaultySource:
     def advance(self, until: float) -> None:
         """Deliver all samples that are taken at or before ``until`` (s), as far as they arrive."""
         due = np.floor((until - self._onset) * self.info.rate + 1e-6) + 1
-        stop, turn = int(np.clip(due, self._at, self._total)), max(1, round(self.info.rate / 10))
+        stop, turn = int(np.clip(due, self._at, self._total)), max(1, round(self.info.rate))
         while self._at < stop:
             number = np.arange(self._at, min(self._at + turn, stop))
             self._at = int(number[-1]) + 1
