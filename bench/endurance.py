@@ -19,13 +19,14 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from bench import Rows, run, silent
+from bench import Rows, run
 from rtaffect.common.clock import InstantClock
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_folder import RECORDING_FILE
@@ -168,17 +169,17 @@ def unrecorded(folder: Path, people: list[FaultySource]) -> int:
 
 
 def measure(quick: bool) -> Rows:
-    """Return a row for each part."""
-    seconds = 640 if quick else 8 * 3600
+    """Return a row for each part; the variable RTAFFECT_BENCH_HOURS gives another length than eight hours."""
+    hours = float(os.environ.get("RTAFFECT_BENCH_HOURS", "8"))
+    seconds = 640 if quick else PARTS * round(hours * 3600 / PARTS)
     logging.getLogger("rtaffect").addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "session"
         looks, people = endure(folder, seconds, PARTS)
         wrong, lost = torn(folder, seconds), unrecorded(folder, people)
-    silent("")
     base = next(look for look in looks if look.step >= SETTLED_S)
     rows: Rows = []
-    for before, look in zip(looks, looks[1:], strict=False):
+    for before, look in pairwise(looks):
         if look.step == before.step:
             continue
         rows.append(

@@ -24,8 +24,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench import Rows, run, silent
 from bench.step import made_up_model
 from rtaffect.common.montage import STANDARD
@@ -112,7 +110,7 @@ def _base_model(folder: Path) -> Path:
     from models.export import export
 
     path = folder / "wav2vec2.onnx"
-    export(open_checkpoint(str(Library(folder / "base").folder)), Design("causal", LAYER), path, silent)
+    export(open_checkpoint(str(Library(folder / "base").folder)), Design("causal", LAYER), path, progress=silent)
     return path
 
 

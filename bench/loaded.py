@@ -91,7 +91,7 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
     from rtaffect.run.running import RunningSession
     from rtaffect.run.session_record import SessionRecord
 
-    warm, seconds, names = spec["warm_s"], spec["seconds"], spec["channels"]
+    warm, seconds = spec["warm_s"], spec["seconds"]
     content: dict[str, Any] = {
         "mode": "live",
         "eeg": {"wait_s": 10.0, "streams": [f"source_id=bench-head-{n}" for n in range(spec["people"])]},
@@ -128,7 +128,7 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
         by[key] = by.get(key, 0.0) + (spent - threads.get(tid, 0.0)) / (end - begin)
     late = np.array(ages[warm:]) - ahead
     took = np.array(steps[warm:])
-    assert len(names) and len(late) == seconds, (len(late), seconds)
+    assert len(late) == seconds, (len(late), seconds)
     return {
         "cpu": (cpu_end - cpu) / (end - begin),
         "age_ms": 1e3 * float(np.median(late)),

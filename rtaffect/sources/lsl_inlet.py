@@ -78,7 +78,7 @@ class LslInlet:
         self._inlet = None
 
     def pull_chunk(self, into: NDArray[Any]) -> NDArray[np.float64]:
-        """Write the samples that came into ``into`` (most, channels); return their stamps (n,), s, by the sender's clock.
+        """Write what came into ``into`` (most, channels) and return its stamps (n,), s on the sender's clock.
 
         Raises one of ``GONE`` where the connection is, as do the other methods.
         """
