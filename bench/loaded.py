@@ -92,13 +92,6 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
     from rtaffect.run.session_record import SessionRecord
 
     warm, seconds = spec["warm_s"], spec["seconds"]
-    content: dict[str, Any] = {
-        "mode": "live",
-        "eeg": {"wait_s": 10.0, "streams": [f"source_id=bench-head-{n}" for n in range(spec["people"])]},
-        "results": {"out": spec["out"], "seconds": warm + seconds, "headless": True},
-    }
-    if spec["sound"]:
-        content |= {"sound": {"stream": "sound"}, "analysis": {"bundle": spec["bundle"], "featurizer": spec["model"]}}
     marks: list[tuple[float, float, dict[int, float]]] = []
     ages, steps, stages = [], [], []
 
@@ -111,7 +104,7 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
 
     os.environ["COLUMNS"] = "200"
     with ExitStack() as cleanup:
-        run = prepare(SessionPlan.model_validate(content), cleanup, _quiet, _quiet)
+        run = prepare(SessionPlan.model_validate(_plan(spec)), cleanup, _quiet, _quiet)
         stop, console = threading.Event(), Console(file=StringIO())
         record = SessionRecord.open(run, cleanup, console)
         running = RunningSession(run, record, stop, cleanup)
@@ -139,6 +132,17 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
         "by_thread": by,
         "stages_ms": {k: 1e3 * float(np.median([s[k] for s in stages[warm:]])) for k in stages[-1]},
     }
+
+
+def _plan(spec: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "mode": "live",
+        "eeg": {"wait_s": 10.0, "streams": [f"source_id=bench-head-{n}" for n in range(spec["people"])]},
+        "results": {"out": spec["out"], "seconds": spec["warm_s"] + spec["seconds"], "headless": True},
+    }
+    if spec["sound"]:
+        content |= {"sound": {"stream": "sound"}, "analysis": {"bundle": spec["bundle"], "featurizer": spec["model"]}}
+    return content
 
 
 _seen: dict[int | None, str] = {}
