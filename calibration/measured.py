@@ -17,6 +17,7 @@ from rtaffect.common.errors import RecordingError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.kept import read_array, write_array
 from rtaffect.common.settings import STEP_S, Settings
+from rtaffect.common.threads import one_thread
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.response import clean_channels
 from rtaffect.observed.spaces import ChannelSpace, RatingSpace, Space
@@ -58,6 +59,7 @@ def mean_time_course(people: FloatArray) -> FloatArray:
     return fisher_z(fisher_mean(np.tanh(people), axis=0))
 
 
+@one_thread()
 def measure(
     study: Study,
     settings: Settings,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
+from rtaffect.common.threads import one_thread
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
@@ -155,6 +156,7 @@ class Engine:
         """Return the LSL time at which ``step`` ends, s."""
         return self.origin + step * STEP_S
 
+    @one_thread()
     def step(self, now: float) -> Feedback:
         """Make the next step with the samples that have come; ``now`` (LSL time, s) tells how old they are."""
         self._step += 1

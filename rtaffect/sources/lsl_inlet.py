@@ -15,7 +15,7 @@ from rtaffect.sources.lsl_streams import FoundStream
 from rtaffect.stream.limits import MOST_VALUES
 from rtaffect.stream.source import StreamHeader
 
-#: One pull lasts this long, s: liblsl collects meanwhile, without Python.
+#: One pull of a text lasts this long, s.
 PULL_S = 0.02
 #: The clock offset is read this often, s; liblsl measures it in its own thread every 2 s.
 OFFSET_S = 5.0
@@ -86,11 +86,11 @@ class LslInlet:
         self._inlet = None
 
     def pull_chunk(self, into: NDArray[Any]) -> NDArray[np.float64]:
-        """Write the next samples into ``into`` (most, channels) and return their stamps (n,), s on the sender's clock.
+        """Write what came into ``into`` (most, channels) and return its stamps (n,), s on the sender's clock.
 
         Raises one of ``GONE`` where the connection is, as do the other methods.
         """
-        _, stamps = self._inlet.pull_chunk(timeout=PULL_S, max_samples=len(into), dest_obj=into)
+        _, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=len(into), dest_obj=into)
         return np.asarray(stamps, np.float64)
 
     def pull_texts(self) -> tuple[list[bytes], NDArray[np.float64]]:

@@ -164,7 +164,7 @@ class Tap(Protocol):
 class Source(Protocol):
     """One stream of samples on the LSL clock, written into its own buffer.
 
-    A live source writes from its own thread or callback, and its ``advance`` does nothing. A recorded source has no
+    A live source writes from its own thread or callback, and its ``advance`` at most hurries. A recorded source has no
     thread: ``advance`` writes what the recording holds up to that time, so that replay is deterministic.
     """
 
@@ -175,7 +175,7 @@ class Source(Protocol):
         """Begin to deliver; raises StreamError or SoundError if that is impossible."""
 
     def advance(self, until: float) -> None:
-        """Deliver all that is recorded with timestamps <= ``until`` (s); no-op for a live source."""
+        """Deliver all that is recorded with timestamps <= ``until`` (s); a live source may hurry to get there."""
 
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now`` (s on the LSL clock)."""
