@@ -5,20 +5,28 @@ The paper that rtaffect reconstructs leaves these open (arXiv 2509.21381), so no
 
 from __future__ import annotations
 
-import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.reading import path_problem, read_toml
 
 
 class Frozen(BaseModel):
     """A settings object: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_a_file(cls, value: Any) -> Any:
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, Path) and (wrong := path_problem(path)):
+                raise ValueError(wrong)
+        return value
 
 
 #: Lowest rate at which the filter of artifact subspace reconstruction can be made, Hz.
@@ -171,15 +179,15 @@ def read_settings(path: Path | None, mains_hz: float | None = None) -> Settings:
     content: dict[str, Any] = {}
     try:
         if path is not None:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = read_toml(path)
         if mains_hz is not None:
             content["signal"] = {**content.get("signal", {}), "mains_hz": mains_hz}
         return Settings.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     except (ValidationError, TypeError) as error:
         detail = first_problem(error) if isinstance(error, ValidationError) else "signal must be a table"
         raise SettingsError(f"settings {path or ''}: {detail}; docs/settings.md lists them all") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
 
 
 def first_problem(error: ValidationError) -> str:

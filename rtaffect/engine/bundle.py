@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.numpy import save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
+from rtaffect.common.reading import json_content, read_text
 from rtaffect.common.settings import Frozen, Settings, first_problem
 from rtaffect.observed.operator_file import from_bytes, to_bytes
 from rtaffect.observed.reference import Reference, StoredReferences, names_of
@@ -186,10 +186,11 @@ def _load_space(manifest: Manifest, tensors: dict[str, NDArray[Any]], where: str
 
 def _load_manifest(path: Path) -> Manifest:
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        text = read_text(path)
+        content = json_content(text)
     except FileNotFoundError:
         raise ArtifactError(f"no bundle in {path.parent}: {path.name} is not there; {_REMAKE}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({error}); {_REMAKE}") from None
     version = content.get("format") if isinstance(content, dict) else None
     if version != FORMAT:
@@ -197,7 +198,7 @@ def _load_manifest(path: Path) -> Manifest:
             f"bundle {path.parent} has format {version!r}, but this rtaffect reads format {FORMAT}; {_REMAKE}"
         )
     try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+        return Manifest.model_validate_json(text)
     except ValidationError as error:
         raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error)}; {_REMAKE}") from None
 

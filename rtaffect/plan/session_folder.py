@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rtaffect.common.errors import RecordingError, under
+from rtaffect.common.reading import read_toml
 from rtaffect.plan.session_plan import SessionPlan, read_plan
 
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
@@ -74,7 +74,7 @@ class RecordedSession:
         path = self.path / name
         try:
             return SessionTable.parse(path.read_text(encoding="utf-8")).lines
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise RecordingError(
                 f"session {self.path} has no readable {name} ({error}); copy the whole folder"
             ) from None
@@ -92,8 +92,8 @@ def open_session(path: Path) -> RecordedSession:
     """
     file = path / SESSION_FILE
     try:
-        ran = tomllib.loads(file.read_text(encoding="utf-8")).get("ran")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        ran = read_toml(file).get("ran")
+    except (OSError, ValueError) as error:
         raise RecordingError(
             f"{path} is not a session's folder ({file.name}: {error}); expected one that live, demo or replay wrote "
             f"{under('out')}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -12,6 +11,7 @@ import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
 from rtaffect.common.errors import SettingsError, setting
+from rtaffect.common.reading import read_toml
 from rtaffect.common.settings import Frozen, first_problem
 from rtaffect.plan.setting import MODES, DefinedSetting, Mode, Setting, settings_of
 
@@ -235,13 +235,13 @@ def read_plan(path: Path) -> SessionPlan:
         If the file cannot be read, or says something unknown or impossible.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
         content.pop("ran", None)
         plan = SessionPlan.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"session {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     except ValidationError as error:
         raise SettingsError(f"session {path}: {first_problem(error)}") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"session {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     return SessionPlan.model_validate(_map_paths(plan.model_dump(), lambda p: Path(os.path.abspath(path.parent / p))))
 
 

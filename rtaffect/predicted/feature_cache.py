@@ -69,7 +69,11 @@ def read_features(folder: Path, key: FeatureKey) -> Float32Array | None:
     body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     if sha256_of(body) != digest.hex():
         return None
-    return np.asarray(np.load(io.BytesIO(body), allow_pickle=False), np.float32)
+    try:
+        return np.asarray(np.load(io.BytesIO(body), allow_pickle=False), np.float32)
+    # numpy evaluates the header as text of Python's, which may fail in any way.
+    except Exception:
+        return None
 
 
 def write_features(folder: Path, key: FeatureKey, features: Float32Array) -> None:

@@ -83,7 +83,7 @@ class Featurizer:
             return on_cpu
         try:
             gpu_s = on_gpu.cost_s()
-        except failures_to_run() as error:
+        except (ArtifactError, *failures_to_run()) as error:
             reason = (str(error).splitlines() or [""])[0]
             progress(f"The GPU cannot run the featurizer, which runs on the processor: {reason:.200}")
             return on_cpu

@@ -63,7 +63,10 @@ def open_inference_session(path: Path, threads: int, provider: str) -> Any:
 
 def read_manifest(session: Any, path: Path) -> FeaturizerManifest:
     """Return what the file opened as ``session`` says of itself; raises ArtifactError if that is nothing, or wrong."""
-    text = session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY)
+    except UnicodeDecodeError:
+        raise ArtifactError(f"{path}: its manifest is no text, so it is damaged; build it again") from None
     if text is None:
         raise ArtifactError(
             f"{path}: an ONNX model without manifest, so not a featurizer; build it with rtaffect export"

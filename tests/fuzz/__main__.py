@@ -65,7 +65,9 @@ def _show_bad(runner: Runner, found: Found, keep: Path) -> None:
     """Print each bad kind with its first case, whose files are kept."""
     for (outcome, detail), numbers in sorted(found.bad.items(), key=lambda each: -len(each[1])):
         kept = runner.keep(numbers[0], keep)
-        print(f"{outcome} {runner.parser.name} ({len(numbers)} cases): {detail}; the first is kept in {kept}", flush=True)
+        print(
+            f"{outcome} {runner.parser.name} ({len(numbers)} cases): {detail}; the first is kept in {kept}", flush=True
+        )
 
 
 def _options() -> argparse.Namespace:

@@ -361,7 +361,7 @@ def _description(folder: Path) -> None:
     from rtaffect.sources import lsl_streams
 
     text = (folder / "stream.xml").read_bytes()
-    handle = pylsl.lib.lsl_streaminfo_from_xml(text)
+    handle = pylsl.lib.lib.lsl_streaminfo_from_xml(text)
     if not handle:
         raise RtaffectError("liblsl refuses it")
     info = pylsl.StreamInfo(handle=handle)

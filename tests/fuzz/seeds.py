@@ -98,14 +98,27 @@ def plans(folder: Path) -> None:
         "protocol": {"file": "protocol.toml", "screen": 1}, "results": {"out": "out", "seconds": 60, "outlet": False},
     }  # fmt: skip
     (folder / "live.toml").write_text(tomli_w.dumps(live))
-    replay = {"format": 1, "mode": "replay", "recording": "r.xdf", "speed": "8", "sound": {"file": "a.wav", "start": 1.5}}
+    replay = {
+        "format": 1,
+        "mode": "replay",
+        "recording": "r.xdf",
+        "speed": "8",
+        "sound": {"file": "a.wav", "start": 1.5},
+    }
     (folder / "replay.toml").write_text(tomli_w.dumps(replay))
 
 
 def settings(folder: Path) -> None:
     """Write settings of all groups."""
     content = {
-        "signal": {"highpass_hz": 1.0, "lowpass_hz": 30.0, "order": 4, "mains_hz": 50.0, "rate_hz": 100, "ocular": True},
+        "signal": {
+            "highpass_hz": 1.0,
+            "lowpass_hz": 30.0,
+            "order": 4,
+            "mains_hz": 50.0,
+            "rate_hz": 100,
+            "ocular": True,
+        },
         "quality": {"odd_power": 5.0, "bad_after_s": 3},
         "synchrony": {"signal": "envelope", "band": "alpha", "window_s": 10, "null_separation_s": 10, "min_good": 0.6},
         "prediction": {"n_components": 12, "lags_s": [0, 1, 2, 3], "longest_lags_s": [2], "interval_level": 0.9},

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rtaffect.common.errors import RtaffectError
+from rtaffect.common.errors import MOST_LETTERS, RtaffectError
 from tests.fuzz.mutation import damaged
 
 #: How a case can end; the first two are good.
@@ -31,8 +31,6 @@ GOOD = OUTCOMES[:2]
 MOST_CPU_S, MOST_WALL_S = 10.0, 120.0
 #: Memory that a case may take beyond what its parser took for the whole, undamaged file, bytes.
 MOST_BYTES = 400_000_000
-#: A refusal is one line of up to so many characters.
-MOST_LETTERS = 1000
 #: Of the whole process, beyond what it has when it begins: a single huge array is refused at once.
 _MOST_ADDRESSES = 3_000_000_000
 

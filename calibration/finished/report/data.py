@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from calibration.finished.report.tables import (
 )
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.reading import read_json
 from rtaffect.engine.feedback import MEAN_ROW
 from rtaffect.plan.session_folder import open_session
 from rtaffect.plan.session_plan import SessionPlan
@@ -221,7 +221,7 @@ def _recording(
 
 def _environment(path: Path, missing: list[str]) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
         missing.append(why_not(path, error))
         return {}
