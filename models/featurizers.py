@@ -13,6 +13,7 @@ from rich.text import Text
 
 from models.catalogue import CATALOGUE
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.option_types import FilePath
 from rtaffect.predicted.featurizer import Featurizer, cache_root
 
 NONE_INSTALLED = (
@@ -37,12 +38,12 @@ class Row(NamedTuple):
 
 
 @click.command("featurizers")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=FilePath())
 @click.option(
     "--folder",
     "folders",
     multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FilePath(exists=True, file_okay=False),
     help="Look into this folder too; may be given several times.",
 )
 def command(paths: tuple[Path, ...], folders: tuple[Path, ...]) -> None:

@@ -17,6 +17,7 @@ from calibration.head.positions import montage_for, montage_of
 from calibration.head.subject import find_subject
 from rtaffect.common.errors import MontageError, SettingsError
 from rtaffect.common.montage import known_name
+from rtaffect.common.option_types import FilePath, check_new_file
 from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SPECIFICITY, Operator
 from rtaffect.observed.operator_file import save_operator
 from rtaffect.predicted.featurizer import Progress, cache_root
@@ -24,10 +25,10 @@ from rtaffect.predicted.featurizer import Progress, cache_root
 
 @click.command("headmodel")
 @click.option("--montage", required=True, help="1020-19, 1010-32, 1010-64, one of mne's, or a file.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write, *.safetensors.")
+@click.option("--out", required=True, type=FilePath(), help="The file to write, *.safetensors.")
 @click.option(
     "--subjects-dir",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="FreeSurfer subjects; default: mne's full fsaverage where it is installed, else the built-in template.",
 )
 @click.option("--subject", help="Subject in there [default: fsaverage]; fsaverage5 is the built-in template.")
@@ -40,6 +41,7 @@ def command(montage: str, out: Path, subjects_dir: Path | None, subject: str | N
     console, begin = Console(log_path=False), time.perf_counter()
     if out.suffix != ".safetensors":
         raise SettingsError(f"--out {out}: expected a name that ends in .safetensors")
+    check_new_file(out, "--out")
     need(template=False)
     with console.status("making the head model"):
         placed = montage_for(montage)

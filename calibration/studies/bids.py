@@ -16,7 +16,7 @@ from pathlib import Path
 from calibration.studies.layout import RecordingFile, shown
 from calibration.studies.tables import ABSENT, number, read_table
 from rtaffect.common.errors import RecordingError
-from rtaffect.common.reading import path_problem, read_json
+from rtaffect.common.reading import read_json
 
 DESCRIPTION = "dataset_description.json"
 #: What holds the EEG; other files beside it are parts of these.

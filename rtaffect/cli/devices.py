@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import SoundError, StreamError
+from rtaffect.common.option_types import Number
 
 if TYPE_CHECKING:
     from rtaffect.sources.boards import FoundBuffer
@@ -42,7 +43,7 @@ _MANY, _NAMED = 64, 8
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0.1, max=60.0),
+    type=Number(0.1, 60.0),
     default=2.0,
     show_default=True,
     metavar="S",

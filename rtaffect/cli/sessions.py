@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from rich.console import Console
 
 from rtaffect.cli import options
+from rtaffect.common.option_types import FilePath
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.recipe import run_plan
 from rtaffect.view import run_window
 
-_path = click.Path(path_type=Path)
+_path = FilePath()
 
 
 @click.command()

@@ -9,33 +9,34 @@ import click
 from rich.console import Console
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.option_types import FilePath, Number, Whole, check_new_folder
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.predicted.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import region_head
-from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
+from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, MOST_SOUNDS, QUICK, StudySettings, SyntheticStudy
 
 
 @click.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for the study.")
-@click.option("--listeners", type=click.IntRange(min=3), help="People; default 12.")
-@click.option("--sounds", type=click.IntRange(min=1), help="Soundtracks to fit on; default 6. One more is left out.")
-@click.option("--sound-seconds", type=click.FloatRange(min=30), help="Length of each; default 120.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Another seed, other people.")
+@click.option("--out", required=True, type=FilePath(), help="New folder for the study.")
+@click.option("--listeners", type=Whole(3, MOST_LISTENERS), help="People; default 12.")
+@click.option("--sounds", type=Whole(1, MOST_SOUNDS), help="Soundtracks to fit on; default 6. One more is left out.")
+@click.option("--sound-seconds", type=Number(30, MOST_SOUND_S), help="Length of each; default 120.")
+@click.option("--seed", type=Whole(0, 2**63 - 1), default=7, show_default=True, help="Another seed, other people.")
 @click.option(
     "--strength",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, between=True),
     default=0.05,
     show_default=True,
     help="Typical pairwise correlation of a patch's activity.",
 )
 @click.option(
     "--head",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Space operator of `headmodel`: its electrodes, and a planted course in each of its brain regions; default: a "
     "sphere with 24 electrodes and ten patches.",
 )
-@click.option("--featurizer", type=click.Path(path_type=Path), help="ONNX featurizer; default: the embedded one.")
+@click.option("--featurizer", type=FilePath(), help="ONNX featurizer; default: the embedded one.")
 @click.option("--quick", is_flag=True, help="8 listeners, 4 soundtracks of 75 s.")
 def command(
     out: Path,
@@ -52,6 +53,7 @@ def command(
     console, begin = Console(), time.perf_counter()
     if (out / "study.toml").exists():
         raise SettingsError(f"--out {out} already holds a study; name a new folder, nothing is overwritten")
+    check_new_folder(out, "--out")
     size = QUICK if quick else StudySettings()
     asked = {"listeners": listeners, "sounds": sounds, "sound_s": sound_seconds}
     settings = size.model_copy(

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.option_types import FilePath
 from rtaffect.common.screen import has_screen
 from rtaffect.view import run_window
 
@@ -20,7 +21,7 @@ INSTEAD = "use `rtaffect demo --headless` or `rtaffect live --session FILE` inst
 
 
 @click.command("start")
-@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Plan of a session (TOML) to begin with.")
+@click.option("--plan", "plan_file", type=FilePath(), help="Plan of a session (TOML) to begin with.")
 def command(plan_file: Path | None) -> None:
     """Put a session together in a window, and run it."""
     from rtaffect.plan.session_plan import read_plan

@@ -15,6 +15,9 @@ from rtaffect.common.reading import read_toml
 from rtaffect.common.settings import Frozen, first_problem
 from rtaffect.plan.setting import MODES, DefinedSetting, Mode, Setting, settings_of
 
+#: Faster is 'max'.
+MOST_SPEED: Final = 1000.0
+
 
 def is_code(text: str) -> bool:
     """Return whether ``text`` can be a participant's code: letters and digits."""
@@ -44,10 +47,10 @@ class EegPlan(Frozen):
         None, description="Unit of the EEG (V, mV, uV), instead of the stream's own"
     )
     rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
-        Field(None, gt=0, description="Rate of the EEG in Hz, instead of the declared one")
+        Field(None, gt=0, le=384_000, description="Rate of the EEG in Hz, instead of the declared one")
     )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
-        5.0, gt=0, description="How long to look for streams, s"
+        5.0, gt=0, le=3600, description="How long to look for streams, s"
     )
 
 
@@ -77,6 +80,8 @@ class SoundPlan(Frozen):
         ),
     ] = Field(
         None,
+        ge=-1e7,
+        le=1e7,
         allow_inf_nan=False,
         description=f"When {setting('audio')} began, s after the recording's start [default: 0]",
     )
@@ -126,12 +131,12 @@ class AnalysisPlan(Frozen):
     )
     threads: Annotated[
         int, Setting("threads", "Threads", expected="a whole number of processor threads, as in 1", modes=MODES)
-    ] = Field(1, ge=1, description="Processor threads of the featurizer; leave cores for the rest")
+    ] = Field(1, ge=1, le=256, description="Processor threads of the featurizer; leave cores for the rest")
     against: Annotated[Literal["auto", "reference", "group"], Setting("against", "&Compare with")] = Field(
         "auto", description="Compare people with the bundle's reference group, or with each other"
     )
     mains: Annotated[float | None, Setting("mains", "&Mains", expected="50 or 60 (Hz), or 0 for no notch")] = Field(
-        None, ge=0, description="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own"
+        None, ge=0, le=1000, description="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own"
     )
     settings: Annotated[Path | None, Setting("settings", "Settings")] = Field(
         None, description="TOML with settings that are not to have their default. A bundle brings its own"
@@ -151,7 +156,7 @@ class ProtocolPlan(Frozen):
         None, description="Sealed allocation of participants to arms"
     )
     screen: Annotated[int | None, Setting("screen", "Sho&wn on", modes=("live", "demo"))] = Field(
-        None, ge=0, description="Screen of the participant's view, counted from 0; without it there is none"
+        None, ge=0, le=63, description="Screen of the participant's view, counted from 0; without it there is none"
     )
     preview: Annotated[bool, Setting("preview", "as a small window, to look at it", modes=("live", "demo"))] = Field(
         False, description="The participant's view as a small window"
@@ -170,7 +175,7 @@ class ResultsPlan(Frozen):
     seconds: Annotated[
         int | None,
         Setting("seconds", "Ends after", unit="s", expected="a whole number of seconds, as in 600", modes=MODES),
-    ] = Field(None, ge=1, description="End after so many seconds")
+    ] = Field(None, ge=1, le=1_000_000, description="End after so many seconds")
     headless: Annotated[bool, Setting("headless", modes=MODES)] = Field(
         False, description="No window: a line a step, or a table"
     )
@@ -304,8 +309,9 @@ def parse_speed(text: str) -> float | None:
         speed = float(text.removesuffix("x"))
     except ValueError:
         speed = 0.0
-    if not 0 < speed < float("inf"):
+    if not 0 < speed <= MOST_SPEED:
         raise SettingsError(
-            f"{setting('speed', repr(text))} is not a speed", "a positive number, as in 1 or 8, or 'max'"
+            f"{setting('speed', repr(text))} is not a speed",
+            f"a positive number up to {MOST_SPEED:.0f}, as in 1 or 8, or 'max'",
         )
     return speed

@@ -9,6 +9,7 @@ import base64
 import random
 import secrets
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +20,14 @@ from pydantic import Field, ValidationError
 from rtaffect import __version__
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.reading import MOST_TEXT_BYTES, read_bytes
 from rtaffect.common.settings import Frozen
 from rtaffect.protocol.donors import open_donors
 from rtaffect.protocol.model import Arm, Protocol
 
 _HEAD: Final = b"rtaffect sealed allocation 1: who is in which arm. Opened, and noted, by: rtaffect unblind FILE"
+#: No allocation is of more.
+MOST_PARTICIPANTS: Final = 10_000
 _CODE = r"^[A-Za-z0-9]+$"
 
 
@@ -120,10 +124,13 @@ def _assigned(arms: Sequence[Arm], participants: Sequence[str], size: int, dice:
 def _check_codes(participants: Sequence[str]) -> None:
     if not participants:
         raise SettingsError("no participant is named: give their codes, or how many there are")
+    if len(participants) > MOST_PARTICIPANTS:
+        raise SettingsError(f"{len(participants)} participants are named; expected at most {MOST_PARTICIPANTS}")
+    times = Counter(participants)
     for code in participants:
         if not (code.isascii() and code.isalnum()):
             raise SettingsError(f"{code!r} is no participant's code: expected letters and digits, as in P01")
-        if participants.count(code) > 1:
+        if times[code] > 1:
             raise SettingsError(f"participant {code} is named twice: name each once")
 
 
@@ -156,9 +163,10 @@ def unseal(path: Path) -> tuple[Allocation, str]:
         If it cannot be read, is no such file, or is damaged.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"allocation {path} cannot be read ({error.strerror}); check the path") from None
+        data = read_bytes(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ArtifactError(f"allocation {path} cannot be read ({reason}); check the path") from None
     head, _, code = data.partition(b"\n")
     if head.rstrip(b"\r") != _HEAD:
         raise ArtifactError(f"{path} is no sealed allocation; expected a file that `rtaffect allocate` wrote")
@@ -166,11 +174,20 @@ def unseal(path: Path) -> tuple[Allocation, str]:
         sealed = base64.b64decode(b"".join(code.split()), validate=True)
         if sha256_of(sealed[32:]) != sealed[:32].hex():
             raise ValueError("its checksum is wrong")
-        allocation = Allocation.model_validate_json(zlib.decompress(sealed[32:]))
+        allocation = Allocation.model_validate_json(_unpacked(sealed[32:]))
     except (ValueError, zlib.error, ValidationError) as error:
         why = str(error).splitlines()[0]
         raise ArtifactError(f"allocation {path} is damaged ({why}); copy it again from where it was made") from None
     return allocation, sha256_of(data)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Return what was packed; ValueError if it is more than any allocation."""
+    unpacker = zlib.decompressobj()
+    content = unpacker.decompress(packed, MOST_TEXT_BYTES)
+    if not unpacker.eof:
+        raise ValueError("it ends too soon, or is larger than any allocation")
+    return content
 
 
 def arm_of(allocation: Path, participant: str, protocol: Protocol) -> Assigned:

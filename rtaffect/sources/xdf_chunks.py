@@ -40,7 +40,7 @@ class _Stream(NamedTuple):
 
 
 def whole_chunks(data: bytes) -> tuple[bytes, list[str]]:
-    """Return an XDF file's ``data`` without the chunks of samples that do not hold what they say, and what was left out.
+    """Return an XDF file's ``data`` without chunks of samples that do not hold what they say, and what was left out.
 
     Raises
     ------

@@ -146,7 +146,7 @@ def _complete(data: bytes) -> tuple[int, bool]:
 def _parse(data: bytes, path: Path) -> tuple[list[RecordedStream], list[str]]:
     data, damage = whole_chunks(data)
     with _pyxdf_remarks() as remarks, np.errstate(all="ignore"):
-        remarks += damage
+        remarks.extend(damage)
         try:
             found, _ = pyxdf.load_xdf(io.BytesIO(data), synchronize_clocks=False, dejitter_timestamps=False)
             # Numbers of samples are only good where none is missing.

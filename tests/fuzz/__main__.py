@@ -85,6 +85,6 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-assert GOOD == OUTCOMES[:2]
+assert OUTCOMES[:2] == GOOD
 if __name__ == "__main__":
     sys.exit(main())

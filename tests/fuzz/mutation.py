@@ -14,10 +14,11 @@ Mutation = Callable[[bytes, random.Random], bytes]
 #: What stands in place of a number or word of a text.
 NASTY = (
     b"nan", b"-nan", b"inf", b"-inf", b"-1", b"0", b"-0", b"1e12", b"1e308", b"1e400", b"-1e308", b"4000000000", b"4e9",
-    b"9223372036854775807", b"18446744073709551616", b"9" * 40, b"9" * 5000, b"0.1e-320", b"1_000", b"0x7fffffff", b"1.5",
-    b"", b" ", b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\\ud800", b"\\u0000", b"A" * 300, b"A" * 70_000, b"../../etc/passwd",
+    b"9223372036854775807", b"18446744073709551616", b"9" * 40, b"9" * 5000, b"0.1e-320", b"1_000", b"0x7fffffff",
+    b"", b" ", b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\\ud800", b"\\u0000", b"A" * 300, b"A" * 70_000,
+    b"../../etc/passwd", b"1.5",
     b"/dev/zero", b"/dev/stdin", b"/proc/self/mem", b".", b"true", b"null", b"{}", b"[]", b"[[]]", b'""', b"1979-05-27",
-    b"\xd9\xa1", b"\xc2\xb2", b"\t", b"\n", b"\r", b"\x1b[2J", b"%s%n", b"&#x0;", b"<a>", b"]]>", b"n/a", b"Infinity", b"-",
+    b"\xd9\xa1", b"\xc2\xb2", b"\t", b"\n", b"\r", b"\x1b[2J", b"%s%n", b"&#x0;", b"<a>", b"]]>", b"n/a", b"Infinity",
 )  # fmt: skip
 _SIZES = (0, 1, 2, 127, 128, 255, 256, 65_535, 65_536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 4_000_000_000, 2**40, 2**63)
 _FLOATS = (0.0, -1.0, float("nan"), float("inf"), -float("inf"), 1e12, 1e300, -1e300, 1e-300, 5e-324)

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from calibration.finished.bids.export import Choices, ExportError, export
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.option_types import FilePath, check_new_folder
 
-_path = click.Path(path_type=Path)
+_path = FilePath()
 
 
 @click.command("export-bids")
@@ -54,6 +55,7 @@ def command(
     Nothing is written unless all of them can be.
     """
     console = Console(log_path=False)
+    check_new_folder(out, "--out")
     choices = Choices(task, session, _codes(people), name, authors, licence, dates, notes, shown)
     try:
         with console.status("looking at the sessions") as status:

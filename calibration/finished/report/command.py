@@ -9,8 +9,9 @@ import click
 from rich.console import Console
 
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.option_types import FilePath, check_new_file
 
-_path = click.Path(path_type=Path)
+_path = FilePath()
 
 
 @click.command()
@@ -36,6 +37,7 @@ def command(folders: tuple[Path, ...], group: bool, out: Path | None, unblinded:
         raise SettingsError("where to? name the group's report with --out, as in --out group.html")
     need_parts()
     target = out or folders[0] / "report.html"
+    check_new_file(target, "--out")
     with Console(stderr=True).status("reading and drawing"):
         if group:
             from calibration.finished.report.group import write_group_report

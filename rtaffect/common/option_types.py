@@ -1,0 +1,85 @@
+"""Types of what is given at the command line: numbers with limits, and names of files that can be one.
+
+What the command line has no limit for, it works on for ever, or until the memory is full.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rtaffect.common.errors import SettingsError
+from rtaffect.common.reading import path_problem
+
+#: Longer texts are no numbers, letters.
+_MOST_DIGITS = 40
+
+
+class Whole(click.IntRange):
+    """A whole number from ``least`` to ``most``, both included."""
+
+    def __init__(self, least: int, most: int) -> None:
+        super().__init__(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; click's own error if it is none, or is out of bounds."""
+        if isinstance(value, str) and len(value) > _MOST_DIGITS:
+            self.fail(f"{value[:_MOST_DIGITS]!r}... is not in the range {self._describe_range()}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number from ``least`` to ``most``, both included unless ``between``."""
+
+    def __init__(self, least: float, most: float, *, between: bool = False) -> None:
+        super().__init__(least, most, min_open=between, max_open=between)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; click's own error if it is none, or is out of bounds: NaN lies within none."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return found
+
+
+class FilePath(click.Path):
+    """The name of a file or folder, there or not."""
+
+    def __init__(self, *, dir_okay: bool = True, **more: Any) -> None:
+        super().__init__(dir_okay=dir_okay, path_type=Path, **more)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; click's own error if nothing can have that name."""
+        if not str(value):
+            self.fail("the name is empty.", param, ctx)
+        if wrong := path_problem(str(value)):
+            self.fail(f"{wrong}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def check_new_folder(path: Path, option: str) -> None:
+    """Refuse, before any work, a folder that cannot be made or written into.
+
+    Raises
+    ------
+    SettingsError
+        If something that is no folder is there or on the way, or nothing can be written.
+    """
+    place = path
+    while not place.exists() and place.parent != place:
+        place = place.parent
+    if not place.is_dir():
+        raise SettingsError(f"{option} {path}: {place} is a file; expected a folder, or a name for a new one")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise SettingsError(f"{option} {path}: nothing can be written into {place}; name another folder")
+
+
+def check_new_file(path: Path, option: str) -> None:
+    """Refuse, before any work, a file that cannot be written: raises SettingsError as :func:`check_new_folder` does."""
+    if path.is_dir():
+        raise SettingsError(f"{option} {path} is a folder; expected the name of a file")
+    check_new_folder(path.parent, option)
