@@ -24,7 +24,8 @@ from calibration.studies.check import check
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
-from rtaffect.common.option_types import FilePath, Number, Whole, check_new_folder
+from rtaffect.common.option_types import FilePath, Number, Whole
+from rtaffect.common.places import check_new_folder
 from rtaffect.common.settings import PredictionSettings, Settings, read_settings
 from rtaffect.engine.bundle import Bundle, save_bundle
 from rtaffect.observed.operator_file import load_operator

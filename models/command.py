@@ -16,7 +16,8 @@ from models.export import Report, check_design, export, frozen_statistics
 from models.graph import Precision
 from models.single_layer import single_layer
 from rtaffect.common.errors import SettingsError
-from rtaffect.common.option_types import FilePath, Whole, check_new_file
+from rtaffect.common.option_types import FilePath, Whole
+from rtaffect.common.places import check_new_file
 from rtaffect.predicted.featurizer import Featurizer, embedded_asset
 from rtaffect.stream.audio import read_sound
 

@@ -17,7 +17,8 @@ from calibration.head.positions import montage_for, montage_of
 from calibration.head.subject import find_subject
 from rtaffect.common.errors import MontageError, SettingsError
 from rtaffect.common.montage import known_name
-from rtaffect.common.option_types import FilePath, check_new_file
+from rtaffect.common.option_types import FilePath
+from rtaffect.common.places import check_new_file
 from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SPECIFICITY, Operator
 from rtaffect.observed.operator_file import save_operator
 from rtaffect.predicted.featurizer import Progress, cache_root

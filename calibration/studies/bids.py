@@ -121,7 +121,7 @@ def _recordings(root: Path) -> list[Path]:
     found = [p for pattern in ("sub-*/eeg/*_eeg.*", "sub-*/ses-*/eeg/*_eeg.*") for p in root.glob(pattern)]
     found += [p for pattern in ("sub-*/eeg/*_split-*", "sub-*/ses-*/eeg/*_split-*") for p in root.glob(pattern)]
     used = [p for p in set(found) if p.name.endswith(_EEG) and _entities(p).get("split", "1").lstrip("0") == "1"]
-    return sorted(used, key=lambda p: [(int(t), "") if t.isdigit() else (-1, t) for t in re.split(r"(\d+)", str(p))])
+    return sorted(used, key=lambda p: [(int(t), "") if t.isdecimal() else (-1, t) for t in re.split(r"(\d+)", str(p))])
 
 
 def _entities(path: Path) -> dict[str, str]:

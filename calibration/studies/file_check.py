@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.reading import read_bytes
 
 #: What is packed holds at most so many times its bytes, or so many bytes.
 MOST_UNPACKED, LEAST_BYTES = 100, 64_000_000
@@ -45,24 +46,21 @@ def check_file(path: Path) -> None:
             raise ValueError("it is no file")
         # Mapped, not read: it may be larger than the memory.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            _check_content(data)
+            if data[:4] == _FIF_BEGIN:
+                _check_fif(data)
+                return
+        content = read_bytes(path, None)
+        if content[:2] == b"\x1f\x8b":
+            _check_fif(_inflated(content, 31))
+        # Version 7.3 is another format, which its own library checks.
+        elif content[:10] != b"MATLAB 7.3":
+            _check_mat(memoryview(content))
     except (OSError, ValueError, struct.error, zlib.error) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise RecordingError(f"{path} cannot be read ({why}); expected a whole file: copy or export it again") from None
 
 
-def _check_content(data: mmap.mmap) -> None:
-    with memoryview(data) as view:
-        if data[:2] == b"\x1f\x8b":
-            _check_fif(memoryview(_inflated(view, 31)))
-        elif data[:4] == _FIF_BEGIN:
-            _check_fif(view)
-        # Version 7.3 is another format, which its own library checks.
-        elif data[:10] != b"MATLAB 7.3":
-            _check_mat(view)
-
-
-def _inflated(data: memoryview, kind: int) -> bytes:
+def _inflated(data: bytes | memoryview, kind: int) -> bytes:
     """Return unpacked content; ValueError if it is more than any packed recording is."""
     unpacker, most = zlib.decompressobj(wbits=kind), max(LEAST_BYTES, MOST_UNPACKED * len(data))
     content = unpacker.decompress(data, most)
@@ -71,8 +69,8 @@ def _inflated(data: memoryview, kind: int) -> bytes:
     return content
 
 
-def _check_fif(data: memoryview) -> None:
-    if bytes(data[:4]) != _FIF_BEGIN:
+def _check_fif(data: bytes | mmap.mmap) -> None:
+    if data[:4] != _FIF_BEGIN:
         raise ValueError("it does not begin as FIF does")
     at = 0
     while at + _FIF_TAG.size <= len(data):
@@ -153,7 +151,12 @@ def _check_matrix(data: memoryview, order: str, depth: int) -> None:
         for _ in range(parts):
             at = _check_values(data, at, order, count)
     elif kind in (_CELL, _STRUCT, _OBJECT):
-        _check_children(data, at, order, depth, count, kind)
+        if kind == _OBJECT:
+            at = _element(data, at, order).end
+        if kind != _CELL:
+            fields, at = _fields(data, at, order)
+            count *= fields
+        _check_children(data, at, order, depth, count)
     elif kind not in (_SPARSE, _FUNCTION):
         raise ValueError(f"an array has the class {kind}")
 
@@ -170,19 +173,20 @@ def _check_values(data: memoryview, at: int, order: str, count: int) -> int:
     return values.end
 
 
-def _check_children(data: memoryview, at: int, order: str, depth: int, count: int, kind: int) -> None:
+def _fields(data: memoryview, at: int, order: str) -> tuple[int, int]:
+    """Return how many fields a struct has, and where its first part is."""
+    width = _element(data, at, order)
+    if width.kind != 5 or len(width.content) != 4:
+        raise ValueError("a struct has no names")
+    length = struct.unpack(f"{order}i", width.content)[0]
+    names = _element(data, width.end, order)
+    if not 0 < length <= 256 or names.kind != 1 or len(names.content) % length:
+        raise ValueError("a struct has no names")
+    return len(names.content) // length, names.end
+
+
+def _check_children(data: memoryview, at: int, order: str, depth: int, count: int) -> None:
     """Refuse a cell or struct whose shape is of more parts than it has bytes for, or one of whose parts is damaged."""
-    if kind == _OBJECT:
-        at = _element(data, at, order).end
-    if kind != _CELL:
-        width = _element(data, at, order)
-        if width.kind != 5 or len(width.content) != 4:
-            raise ValueError("a struct has no names")
-        length = struct.unpack(f"{order}i", width.content)[0]
-        names = _element(data, width.end, order)
-        if not 0 < length <= 256 or names.kind != 1 or len(names.content) % length:
-            raise ValueError("a struct has no names")
-        count, at = count * (len(names.content) // length), names.end
     if count * 8 > len(data):
         raise ValueError(f"{count} parts are said to be in {len(data)} bytes")
     for _ in range(count):

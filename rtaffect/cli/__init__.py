@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
 
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError
-from rtaffect.common.offline import offline_module
+from rtaffect.common.offline import lacking, offline_module
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
 COMMANDS = {
@@ -79,8 +80,15 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends in one line and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that is not UTF-8, or not of the terminal's own encoding, is shown by its codes.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(prog_name="rtaffect")
-    except RtaffectError as error:
-        print(f"rtaffect: {error}", file=sys.stderr)
+    except (RtaffectError, ModuleNotFoundError) as error:
+        said = lacking(error) if isinstance(error, ModuleNotFoundError) else error
+        if not isinstance(said, RtaffectError):
+            raise
+        print(f"rtaffect: {said}", file=sys.stderr)
         sys.exit(2)

@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.common.option_types import FilePath, Number, Whole, check_new_folder
+from rtaffect.common.option_types import FilePath, Number, Whole
+from rtaffect.common.places import check_new_folder
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.predicted.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.cohort import CohortSettings

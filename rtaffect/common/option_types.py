@@ -6,13 +6,11 @@ What the command line has no limit for, it works on for ever, or until the memor
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rtaffect.common.errors import SettingsError
 from rtaffect.common.reading import path_problem
 
 #: Longer texts are no numbers, letters.
@@ -59,27 +57,3 @@ class FilePath(click.Path):
         if wrong := path_problem(str(value)):
             self.fail(f"{wrong}.", param, ctx)
         return super().convert(value, param, ctx)
-
-
-def check_new_folder(path: Path, option: str) -> None:
-    """Refuse, before any work, a folder that cannot be made or written into.
-
-    Raises
-    ------
-    SettingsError
-        If something that is no folder is there or on the way, or nothing can be written.
-    """
-    place = path
-    while not place.exists() and place.parent != place:
-        place = place.parent
-    if not place.is_dir():
-        raise SettingsError(f"{option} {path}: {place} is a file; expected a folder, or a name for a new one")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise SettingsError(f"{option} {path}: nothing can be written into {place}; name another folder")
-
-
-def check_new_file(path: Path, option: str) -> None:
-    """Refuse, before any work, a file that cannot be written: raises SettingsError as :func:`check_new_folder` does."""
-    if path.is_dir():
-        raise SettingsError(f"{option} {path} is a folder; expected the name of a file")
-    check_new_folder(path.parent, option)

@@ -14,6 +14,10 @@ from rtaffect.plan.session_plan import SessionPlan, read_plan
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
 
 
+#: No session has a step whose number has more digits: a year of them has eight.
+_MOST_DIGITS = 9
+
+
 @dataclass(frozen=True, slots=True)
 class SessionTable:
     """A table's cells as text, by column; ``lost`` lines were cut short or damaged, as a loss of power leaves them."""
@@ -37,6 +41,11 @@ class SessionTable:
     def lines(self) -> list[dict[str, str]]:
         """The lines: cells by column."""
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
+
+
+def cell_step(text: str) -> int | None:
+    """Return the whole number that a table's cell holds, as that of a step; None for what is none, or beyond any."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def cell_number(text: str) -> float:

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 
 from rich.console import Console
 
+from rtaffect.common.errors import setting
+from rtaffect.common.places import check_new_folder
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.reading import check_rows
@@ -56,6 +58,8 @@ def prepare(
     RtaffectError
         If it cannot run.
     """
+    if plan.results.out is not None:
+        check_new_folder(plan.results.out, setting("out"))
     sources = _open(plan, cleanup, progress)
     analysis, model = sources.analysis, None
     if sources.hears or analysis.bundle is not None:

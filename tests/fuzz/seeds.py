@@ -196,8 +196,8 @@ def _featurizer() -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     manifest = {
         "format_version": 2, "family": "none", "name": "small", "source": "made up", "source_sha256": _ZEROS,
-        "layer": 0, "n_layers": 1, "hidden_size": 4, "sample_rate": 16_000, "frame_rate": 1.0, "mode": "windowed", "context_s": 2,
-        "normalisation": "none", "licence": "none",
+        "layer": 0, "n_layers": 1, "hidden_size": 4, "sample_rate": 16_000, "frame_rate": 1.0, "mode": "windowed",
+        "context_s": 2, "normalisation": "none", "licence": "none",
         "state": [{"name": "audio", "dtype": "float32", "shape": [1], "keep": 2, "made": [2, 2]}],
     }  # fmt: skip
     helper.set_model_props(model, {"rtaffect": json.dumps(manifest)})

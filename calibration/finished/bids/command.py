@@ -9,7 +9,8 @@ from rich.console import Console
 
 from calibration.finished.bids.export import Choices, ExportError, export
 from rtaffect.common.errors import RecordingError, SettingsError
-from rtaffect.common.option_types import FilePath, check_new_folder
+from rtaffect.common.option_types import FilePath
+from rtaffect.common.places import check_new_folder
 
 _path = FilePath()
 

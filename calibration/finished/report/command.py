@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 
 from rtaffect.common.errors import ArtifactError, SettingsError
-from rtaffect.common.option_types import FilePath, check_new_file
+from rtaffect.common.option_types import FilePath
+from rtaffect.common.places import check_new_file
 
 _path = FilePath()
 
