@@ -26,7 +26,7 @@ _FIF_BEGIN: Final = struct.pack(">i", 100)
 #: Bytes of one value of each type that a MAT-file's numbers and texts are stored as.
 _VALUES: Final = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}
 _MATRIX, _COMPRESSED = 14, 15
-_CELL, _STRUCT, _OBJECT, _SPARSE, _FUNCTION, _OPAQUE = 1, 2, 3, 5, 16, 17
+_CELL, _STRUCT, _OBJECT, _SPARSE, _FUNCTION = 1, 2, 3, 5, 16
 _NUMERIC: Final = frozenset({4, *range(6, 16)})
 _DEEPEST = 32
 
@@ -127,28 +127,14 @@ def _check_mat(data: memoryview) -> None:
 def _check_matrix(data: memoryview, order: str, depth: int) -> None:
     if depth > _DEEPEST:
         raise ValueError("its values are nested too deeply")
-    if not len(data):
-        return
-    flags = _element(data, 0, order)
-    if flags.kind != 6 or len(flags.content) != 8:
-        raise ValueError("an array has no flags")
-    word = struct.unpack_from(f"{order}I", flags.content)[0]
-    kind, is_complex = word & 0xFF, bool(word & 0x800)
-    if kind == _OPAQUE:
-        raise ValueError("it holds an object, which no EEGLAB file does")
-    shape = _element(data, flags.end, order)
-    if shape.kind != 5 or not 8 <= len(shape.content) <= 128 or len(shape.content) % 4:
-        raise ValueError("an array has no shape")
-    dims = struct.unpack(f"{order}{len(shape.content) // 4}i", shape.content)
-    if min(dims) < 0:
-        raise ValueError(f"an array has the shape {dims}")
-    name = _element(data, shape.end, order)
-    if name.kind not in (1, 2, 16):
-        raise ValueError("an array has no name")
-    count, at = math.prod(dims), name.end
+    if len(data):
+        _check_array(data, order, depth)
+
+
+def _check_array(data: memoryview, order: str, depth: int) -> None:
+    kind, is_complex, count, at = _head(data, order)
     if kind in _NUMERIC:
-        parts = 2 if is_complex else 1
-        for _ in range(parts):
+        for _ in range(2 if is_complex else 1):
             at = _check_values(data, at, order, count)
     elif kind in (_CELL, _STRUCT, _OBJECT):
         if kind == _OBJECT:
@@ -158,7 +144,26 @@ def _check_matrix(data: memoryview, order: str, depth: int) -> None:
             count *= fields
         _check_children(data, at, order, depth, count)
     elif kind not in (_SPARSE, _FUNCTION):
-        raise ValueError(f"an array has the class {kind}")
+        raise ValueError(f"an array has the class {kind}, which no EEGLAB file has")
+
+
+def _head(data: memoryview, order: str) -> tuple[int, bool, int, int]:
+    """Return an array's class, whether it is complex, of how many values its shape is, and where they are."""
+    flags = _element(data, 0, order)
+    if flags.kind != 6 or len(flags.content) != 8:
+        raise ValueError("an array has no flags")
+    word = struct.unpack_from(f"{order}I", flags.content)[0]
+    kind, is_complex = word & 0xFF, bool(word & 0x800)
+    shape = _element(data, flags.end, order)
+    if shape.kind != 5 or not 8 <= len(shape.content) <= 128 or len(shape.content) % 4:
+        raise ValueError("an array has no shape")
+    dims = struct.unpack(f"{order}{len(shape.content) // 4}i", shape.content)
+    if min(dims) < 0:
+        raise ValueError(f"an array has the shape {dims}")
+    name = _element(data, shape.end, order)
+    if name.kind not in (1, 2, 16):
+        raise ValueError("an array has no name")
+    return kind, is_complex, math.prod(dims), name.end
 
 
 def _check_values(data: memoryview, at: int, order: str, count: int) -> int:

@@ -105,7 +105,7 @@ class RtaffectError(Exception):
     def __init__(self, wrong: str, expected: str = "", remedy: str = "", field: str = "") -> None:
         super().__init__(wrong, expected, remedy, field)
         self.wrong, self.expected, self.remedy = wrong, expected, remedy
-        self.field = field or field_of(self.message)
+        self.field = field or field_of(f"{wrong}{expected}{remedy}")
 
     @property
     def message(self) -> str:

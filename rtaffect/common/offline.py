@@ -53,7 +53,7 @@ def offline_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise lacking(error, _EXTRAS[package]) from error
+        raise lacking(error, _EXTRAS.get(package, "calibration")) from error
 
 
 def lacking(error: ModuleNotFoundError, extra: str = "calibration") -> Exception:

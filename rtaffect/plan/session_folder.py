@@ -14,8 +14,8 @@ from rtaffect.plan.session_plan import SessionPlan, read_plan
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
 
 
-#: No session has a step whose number has more digits: a year of them has eight.
-_MOST_DIGITS = 9
+#: No session has a step whose number has more digits: a century of them has ten.
+_MOST_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
