@@ -40,7 +40,10 @@ def analysis_table(section: type[BaseModel]) -> str:
 
 def session_table(settings: Iterable[DefinedSetting]) -> str:
     """Return the table of the settings of a session."""
-    lines = ["| in a plan | option | of | in the window | default | allowed | what it is |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| in a plan | option | of | in the window | default | allowed | what it is |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for each in settings:
         mark, default = each.setting, each.field.default
         shown = "" if default is None or default == () else f"`{json.dumps(default)}`"

@@ -22,6 +22,8 @@ _HOME: Final = Path(__file__).resolve().parents[2]
 _MARKER: Final = "__rtaffect__"
 #: The extra with what each offline package needs.
 _EXTRAS: Final = {"calibration": "calibration", "models": "export"}
+#: Extras that are made of others.
+_OF_OTHERS: Final = ("demo", "test", "dev")
 #: Packages that are called otherwise where they are installed from.
 _DISTRIBUTIONS: Final = {"sklearn": "scikit-learn", "moonshine_voice": "moonshine-voice", "mne_bids": "mne-bids"}
 
@@ -76,9 +78,10 @@ def lacking(error: ModuleNotFoundError, extra: str = "calibration") -> Exception
     wanted = {missing, _DISTRIBUTIONS.get(missing, missing)}
     for line in required:
         package, _, marker = line.partition(";")
-        if re.split(r"[^A-Za-z0-9_-]", package.strip())[0] in wanted and (
-            found := re.search(r"extra == .([\w-]+)", marker)
-        ):
+        found = re.search(r"extra == .([\w-]+)", marker)
+        if not found or found[1] in _OF_OTHERS:
+            continue
+        if re.split(r"[^A-Za-z0-9_-]", package.strip())[0] in wanted:
             extra = found[1]
             break
     return RtaffectError(f'this needs {missing}, which is not installed; pip install "rtaffect[{extra}]"')

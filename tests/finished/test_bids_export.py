@@ -623,7 +623,9 @@ def test_the_command_lists_problems_and_ends_in_one_line(tmp_path):
 
 @pytest.mark.parametrize("step", ["4000000000", "99999999999999999999", "\u00b2"])
 def test_a_step_of_billions_takes_no_memory(tmp_path, step):
-    session = write_session(tmp_path / "s", blocks=[FakeBlock("baseline", "Base", 60)], with_recording=False, with_sounds=False)
+    session = write_session(
+        tmp_path / "s", blocks=[FakeBlock("baseline", "Base", 60)], with_recording=False, with_sounds=False
+    )
     lines = (session / "feedback.tsv").read_text(encoding="utf-8").splitlines()
     (session / "feedback.tsv").write_text("\n".join([*lines, f"{step}\t" + lines[-1].split("\t", 1)[1], ""]))
     opened = open_session(session)

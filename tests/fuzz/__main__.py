@@ -35,6 +35,7 @@ def main() -> int:
             found = runner.run(range(options.first, options.first + count), options.jobs, _tell)
             results[name] = found, time.monotonic() - begin
             _show_bad(runner, found, options.keep)
+            print(_row(name, found), flush=True)
     table = "\n".join(table_of(results, options.seed))
     print(table)
     if options.out is not None:
