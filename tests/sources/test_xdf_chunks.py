@@ -1,4 +1,4 @@
-"""Recordings take no more memory than they hold bytes for, and what does not hold what it says is left out, and told."""
+"""Recordings take no more memory than they have bytes for; what does not hold what it says is left out, and told."""
 
 from __future__ import annotations
 
