@@ -43,7 +43,7 @@ def _seed(folder: Path) -> None:
     (folder / "a.json").write_text('{"number": 1, "text": "b"}')
 
 
-def _ran(read, tmp_path: Path, cases: int = 8) -> tuple[Found, Runner]:
+def _ran(read, tmp_path: Path, cases: int = 3) -> tuple[Found, Runner]:
     runner = Runner(Parser("made-up", _seed, ("*.json",), read, light=False), 1, tmp_path / "scratch")
     return runner.run(range(cases), 2, lambda _: None), runner
 
@@ -80,9 +80,9 @@ def _spin() -> None:
 )
 def test_every_ending_is_told_from_the_others(tmp_path, act, outcome):
     found, _ = _ran(_only_damaged(act), tmp_path)
-    assert found.counts.total() == 8
+    assert found.counts.total() == 3
     # Damage may leave a file as it was.
-    assert found.counts[outcome] >= 6
+    assert found.counts[outcome] >= 2
     assert bool(found.bad) == (outcome not in ("ok", "refused"))
 
 

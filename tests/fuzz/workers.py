@@ -115,6 +115,7 @@ class Runner:
             with _silent():
                 self._read_whole(folder)
             _limit(resource.RLIMIT_AS, _addresses() + _MOST_ADDRESSES)
+            _limit(resource.RLIMIT_CORE, 0)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             for number in cases:
                 at[:8] = struct.pack("<q", number)
