@@ -176,6 +176,9 @@ def run_calls(out: Path | None = None, every: int = 1) -> int:
     bad = 0
     with tempfile.TemporaryDirectory(prefix="calls-") as scratch:
         os.environ["RTAFFECT_CONFIG"] = scratch
+        # Without a screen no window opens, which would wait for a person.
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+            os.environ.pop(name, None)
         home = os.getcwd()
         calls = list(wrong_calls(Path(scratch)))
         (Path(scratch) / "here").mkdir()
