@@ -31,6 +31,9 @@ ANSWER_S = 2.0
 #: More events than there ever are, so that only samples end a wait.
 _NO_EVENTS = 2**32 - 1
 _RESOLUTIONS = 3
+_MOST_AT_ONCE = 1 << 20
+#: No buffer has more channels.
+_MOST_CHANNELS = 4096
 
 
 class BufferLostError(Exception):
@@ -52,7 +55,8 @@ class _EndingSocket(socket.socket):
     """A socket whose end is an error and not an empty answer."""
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        received = super().recv(size, flags)
+        # Python takes the memory for all that is asked for, whatever comes.
+        received = super().recv(min(size, _MOST_AT_ONCE), flags)
         if not received:
             raise ConnectionError("the connection was closed")
         return received
@@ -95,10 +99,14 @@ class BufferClient:
         found = self._ask("getHeader")
         if found is None:
             return None
+        types = importlib.import_module(_MODULE).numpyType
+        if not 0 < found.nChannels <= _MOST_CHANNELS or not 0 <= found.dataType < len(types):
+            self.close()
+            raise BufferLostError(f"it says {found.nChannels} channels of type {found.dataType}")
         labels = tuple(label.strip() for label in found.labels) or ("",) * found.nChannels
         resolutions = found.chunks.get(_RESOLUTIONS, b"")
         scale = np.frombuffer(resolutions, np.float64) if len(resolutions) == 8 * found.nChannels else None
-        dtype = np.dtype(importlib.import_module(_MODULE).numpyType[found.dataType])
+        dtype = np.dtype(types[found.dataType])
         # Values of floating point are in physical units already.
         return BufferHeader(found.fSample, found.nSamples, labels, dtype, scale if dtype.kind in "iu" else None)
 
