@@ -52,7 +52,15 @@ def open_inference_session(path: Path, threads: int, provider: str) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = 3
-    damage = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented)
+    # Its message may quote bytes of the file that are no text.
+    damage = (
+        UnicodeDecodeError,
+        native.Fail,
+        native.InvalidArgument,
+        native.InvalidGraph,
+        native.InvalidProtobuf,
+        native.NotImplemented,
+    )
     try:
         return ort.InferenceSession(str(path), options, providers=list(dict.fromkeys((provider, CPU))))
     except damage as error:
