@@ -36,8 +36,26 @@ COMMANDS = {
 }
 
 
+def unfit(text: str) -> str:
+    """Return in words why an argument is no text; '' for nothing."""
+    if "\0" in text:
+        return "has a NUL"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    return ""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, so that each starts fast and needs only its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is no text, once for all commands: no plan, table or terminal can hold it."""
+        for text in args:
+            if wrong := unfit(text):
+                raise click.UsageError(f"the argument {text.encode('unicode_escape').decode()[:80]} {wrong}", ctx)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the table's order."""
