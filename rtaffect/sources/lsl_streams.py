@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,10 +23,14 @@ FORGET_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class FoundStream:
-    """An outlet that answered: its header without what resolving leaves out, and what liblsl opens it by."""
+    """An outlet that answered: its header without what resolving leaves out, and what liblsl opens it by.
+
+    ``created`` is when the outlet was made, s on its sender's clock.
+    """
 
     header: StreamHeader
     handle: Any = field(repr=False, compare=False)
+    created: float = field(default=math.nan, compare=False)
 
 
 class Network:
@@ -48,7 +53,7 @@ def _found(handle: Any) -> FoundStream:
         handle.name(), handle.type(), float(handle.nominal_srate()), FORMATS[handle.channel_format()],
         ("",) * int(handle.channel_count()), source_id=handle.source_id(), host=handle.hostname(), uid=handle.uid(),
     )  # fmt: skip
-    return FoundStream(header, handle)
+    return FoundStream(header, handle, float(handle.created_at()))
 
 
 def find_streams(
@@ -132,7 +137,11 @@ def read_info(stream: FoundStream, timeout: float = 5.0) -> Any:
 
 def read_header(stream: FoundStream, timeout: float = 5.0) -> StreamHeader:
     """Return all that a stream says of itself; StreamError if it does not answer within ``timeout`` s."""
-    info = read_info(stream, timeout)
+    return header_from(stream, read_info(stream, timeout))
+
+
+def header_from(stream: FoundStream, info: Any) -> StreamHeader:
+    """Return all that a stream says of itself in its full description (pylsl.StreamInfo)."""
     channels = []
     element = info.desc().child("channels").child("channel")
     while not element.empty():
