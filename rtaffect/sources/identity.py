@@ -115,7 +115,7 @@ class Identity:
             return Candidates(taken, offers)
         else:
             state, why = refused.state, str(refused)
-        return Candidates(None, offers, state, "; ".join(filter(None, [why, *(offer.words for offer in offers)])))
+        return Candidates(None, offers, state, _with_offers(why, offers))
 
     def _taken(
         self, new: Sequence[FoundStream], same: Sequence[FoundStream], twins: Sequence[FoundStream]
@@ -214,11 +214,7 @@ class Identity:
     def _offer(self, stream: FoundStream) -> Offer:
         one, ours = stream.header, self.ours.header
         source = f"source_id {one.source_id!r}" if one.source_id else "no source_id"
-        return Offer(
-            one.uid,
-            f"{ours.name!r} is perhaps back as {one.name!r} ({source}) on {one.host}: if it is that headset, take it "
-            "with the key A of the session's window",
-        )
+        return Offer(one.uid, f"{ours.name!r} is perhaps back as {one.name!r} ({source}) on {one.host}")
 
     def _why(
         self, same: Sequence[FoundStream], twins: Sequence[FoundStream], new: Sequence[FoundStream]
@@ -235,3 +231,9 @@ class Identity:
         if same and self._twins:
             return "duplicate", "it is gone, and there were several streams that cannot be told apart"
         return "lost", "it is gone" if new else ""
+
+
+def _with_offers(why: str, offers: Sequence[Offer]) -> str:
+    if not offers:
+        return why
+    return f"{why}; {', and '.join(offer.words for offer in offers)}: that is taken only if the operator says so"

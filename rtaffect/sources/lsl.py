@@ -137,6 +137,11 @@ class LslConnection(LiveSource):
         )
 
     @property
+    def outlet(self) -> StreamHeader | None:
+        """The outlet that is open, or was until it was lost; None before the first."""
+        return None if self._identity is None else self._identity.ours.header
+
+    @property
     def _known_until(self) -> float:
         """When the outlet that is open was last known to be there, s on the LSL clock."""
         return self._opened_at if math.isnan(self._last_at) else self._last_at

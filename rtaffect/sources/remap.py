@@ -76,8 +76,8 @@ def _columns(before: StreamHeader, now: StreamHeader) -> tuple[int, ...]:
         columns: Sequence[int] = range(before.channels)
     elif len(set(before.labels)) < before.channels or not all(before.labels) or set(before.labels) != set(now.labels):
         raise NotOursError(
-            f"stream {now.name!r} came back with the channels {_listed(now.labels)}, expected {_listed(before.labels)}; "
-            "set the device as before"
+            f"stream {now.name!r} came back with the channels {_listed(now.labels)}, expected "
+            f"{_listed(before.labels)}; set the device as before"
         )
     else:
         columns = [now.labels.index(label) for label in before.labels]
