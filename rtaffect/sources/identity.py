@@ -18,6 +18,8 @@ Adopt = Literal["never", "same-name"]
 
 #: An outlet that was made this long before the last sample of another one came is not its successor, s.
 OVERLAP_S: Final = 0.05
+#: An outlet that was closed is listed for at most so long, s.
+_LISTED_S: Final = FORGET_S + 0.5
 
 
 class NotOursError(StreamError):
@@ -73,6 +75,9 @@ class Identity:
         self._refused: dict[str, NotOursError] = {}
         self._twins = self._alike = False
         self._chosen = ""
+        # When each was listed last while ours is lost, and since when there are several of our identity, s.
+        self._listed: dict[str, float] = {}
+        self._several_since = math.inf
 
     def look(self, streams: Sequence[FoundStream], now: float, last_at: float) -> list[StreamHeader]:
         """Note who is there beside ours, which is open; return ours and those that cannot be told from it.
@@ -84,7 +89,7 @@ class Identity:
         for stream in others:
             seen = self._seen.setdefault(stream.header.uid, now)
             # An outlet that is closed is listed until it is forgotten: only what is listed longer is still there.
-            if here and now - seen > FORGET_S + 0.5:
+            if here and now - seen > _LISTED_S:
                 self._note_beside(stream)
         self.settle([stream for stream in others if stream.header.uid not in self._beside], last_at)
         return [self.ours.header, *(stream.header for stream in others if self._same(stream))]
@@ -95,21 +100,18 @@ class Identity:
             if last_at > self._seen.get(stream.header.uid, math.inf):
                 self._note_beside(stream)
 
-    def candidates(self, streams: Sequence[FoundStream], *, forgotten: bool) -> Candidates:
-        """Return which of ``streams`` may be ours, which is lost.
+    def candidates(self, streams: Sequence[FoundStream], now: float, *, forgotten: bool) -> Candidates:
+        """Return which of ``streams`` may be ours, which is lost at ``now`` (s).
 
         ``forgotten``: whether it is lost so long that, were it closed, it would not be listed any more.
         """
-        old = next((stream for stream in streams if stream.header.uid == self.ours.header.uid), None)
-        if old is not None and forgotten:
-            return Candidates(take=old)
         new = [s for s in streams if self._related(s) and s.header.uid not in self._own | self._gone | self._beside]
         same = [stream for stream in new if self._same(stream)]
-        # Side by side, one of them is not ours, and when the other one goes it is not known which is left.
-        self._twins = self._twins or len(same) > 1
+        self._note_several(same, now)
         twins = [stream for stream in streams if stream.header.uid in self._beside and self._same(stream)]
         offers = tuple(self._offer(stream) for stream in new if not self._never_fits(stream))
-        if (taken := self._taken(new, same, twins)) is None:
+        taken = next((s for s in streams if forgotten and s.header.uid == self.ours.header.uid), None)
+        if taken is None and (taken := self._taken(new, same, twins, now)) is None:
             state, why = self._why(same, twins, new)
         elif (refused := self._refused.get(taken.header.uid)) is None:
             return Candidates(taken, offers)
@@ -117,13 +119,30 @@ class Identity:
             state, why = refused.state, str(refused)
         return Candidates(None, offers, state, _with_offers(why, offers))
 
+    def _note_several(self, same: Sequence[FoundStream], now: float) -> None:
+        """Note whether several of our identity are there: when one of them goes, it is not known which is left.
+
+        What was closed is listed until it is forgotten, so those that are listed longer are there side by side.
+        """
+        self._listed |= {stream.header.uid: now for stream in same}
+        if not self._several(now):
+            self._several_since = math.inf
+            return
+        self._several_since = min(self._several_since, now)
+        self._twins = self._twins or now - self._several_since > 2 * _LISTED_S
+
+    def _several(self, now: float) -> bool:
+        """Return whether several of our identity were listed lately: an answer may be missed now and then."""
+        lately = {uid for uid, at in self._listed.items() if now - at < _LISTED_S}
+        return len(lately - self._own - self._gone - self._beside) > 1
+
     def _taken(
-        self, new: Sequence[FoundStream], same: Sequence[FoundStream], twins: Sequence[FoundStream]
+        self, new: Sequence[FoundStream], same: Sequence[FoundStream], twins: Sequence[FoundStream], now: float
     ) -> FoundStream | None:
         """Return the one of the ``new`` streams that is ours, if one is: it may have been refused."""
         if (chosen := next((stream for stream in new if self.is_chosen(stream)), None)) is not None:
             return chosen
-        if len(same) == 1 and not twins and self._is_surely(same[0]):
+        if len(same) == 1 and not twins and not self._several(now) and self._is_surely(same[0]):
             return same[0]
         if not same and not twins and self._adopt == "same-name" and len(new) == 1 and self._may_adopt(new[0]):
             return new[0]
@@ -181,6 +200,7 @@ class Identity:
         self.ours, self._chosen = stream, ""
         self._own.add(stream.header.uid)
         self._seen.clear()
+        self._listed.clear()
 
     def _never_fits(self, stream: FoundStream) -> bool:
         """Return whether ``stream`` does not fit ours, whoever it is."""

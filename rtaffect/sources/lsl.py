@@ -178,8 +178,8 @@ class LslConnection(LiveSource):
         if network is None or identity is None:
             return False
         # A closed outlet is listed until it is forgotten: before that, only a new one counts.
-        forgotten = local_clock() - self._lost_at > FORGET_S + 0.5
-        there = identity.candidates(network.streams(), forgotten=forgotten)
+        now = local_clock()
+        there = identity.candidates(network.streams(), now, forgotten=now - self._lost_at > FORGET_S + 0.5)
         self._there, self.offers = there, there.offers
         if there.take is None:
             return False
