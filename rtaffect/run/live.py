@@ -193,7 +193,7 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
         for s, name in zip(found, names, strict=False)
     ]
     boards = [
-        (open_board(a, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
+        (open_board(a, adopt=eeg.adopt, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
         for a, name in zip(addresses, names[len(found) :], strict=False)
     ]
     there = [*streams, *boards]

@@ -5,29 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from rtaffect.common.errors import StreamError
-from rtaffect.sources.live import Offer
+from rtaffect.sources.live import Adopt, NotOursError, Offer
 from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, twins_message
 from rtaffect.stream.source import StreamHeader
 from rtaffect.stream.status import StreamState
-
-#: Which streams of another source_id are taken for one that was lost, without asking.
-Adopt = Literal["never", "same-name"]
 
 #: An outlet that was made this long before the last sample of another one came is not its successor, s.
 OVERLAP_S: Final = 0.05
 #: An outlet that was closed is listed for at most so long, s.
 _LISTED_S: Final = FORGET_S + 0.5
-
-
-class NotOursError(StreamError):
-    """A stream that was opened is not the one that was lost, or does not fit it: ``state`` is what it is told as."""
-
-    def __init__(self, message: str, state: StreamState = "changed") -> None:
-        super().__init__(message)
-        self.state: StreamState = state
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 from pylsl import local_clock
 
+from rtaffect.common.errors import StreamError
 from rtaffect.common.worker import Worker
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.stream.buffer import SampleBuffer
@@ -17,6 +19,8 @@ from rtaffect.stream.status import SourceStatus, StreamState
 
 _log = logging.getLogger(__name__)
 
+#: What is taken, without asking, for what was lost, beside what is surely the same.
+Adopt = Literal["never", "same-name"]
 #: Open but without samples for this long is a stall, s.
 STALL_S = 2.0
 #: What cannot be opened again is tried again after this long, s.
@@ -32,6 +36,14 @@ class Offer:
 
     key: str
     words: str
+
+
+class NotOursError(StreamError):
+    """What was opened is not what was lost, or does not fit it: ``state`` is what it is told as."""
+
+    def __init__(self, message: str, state: StreamState = "changed") -> None:
+        super().__init__(message)
+        self.state: StreamState = state
 
 
 class DeviceLostError(Exception):

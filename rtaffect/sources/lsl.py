@@ -15,8 +15,8 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import ChannelPlan, Given, check_format, check_rate, plan_audio, plan_eeg
-from rtaffect.sources.identity import Adopt, Candidates, Identity, NotOursError
-from rtaffect.sources.live import STALL_S, DeviceLostError, LiveSource, Offer
+from rtaffect.sources.identity import Candidates, Identity
+from rtaffect.sources.live import STALL_S, Adopt, DeviceLostError, LiveSource, NotOursError, Offer
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
 from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, header_from, read_header, twins_message
 from rtaffect.sources.remap import Remap, as_before

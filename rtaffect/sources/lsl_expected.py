@@ -11,7 +11,8 @@ import numpy as np
 from rtaffect.common.errors import SettingsError, StreamError, setting
 from rtaffect.common.montage import is_eog
 from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_eeg
-from rtaffect.sources.identity import Adopt, Identity, NotOursError
+from rtaffect.sources.identity import Identity
+from rtaffect.sources.live import Adopt, NotOursError
 from rtaffect.sources.lsl import LOOK_S, LslConnection
 from rtaffect.sources.lsl_streams import FoundStream, Network
 from rtaffect.sources.remap import Remap

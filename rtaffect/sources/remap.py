@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import DTYPES, volts_in
-from rtaffect.sources.identity import NotOursError
+from rtaffect.sources.live import NotOursError
 from rtaffect.stream.source import StreamHeader
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.sources import lsl, lsl_expected
-from rtaffect.sources.identity import Adopt, Identity, NotOursError, description_of
+from rtaffect.sources.identity import Identity, description_of
+from rtaffect.sources.live import Adopt, NotOursError
 from rtaffect.sources.lsl import LslConnection, LslSource
 from rtaffect.sources.lsl_expected import ExpectedHeadset, parse_expected
 from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, find_stream
