@@ -54,7 +54,8 @@ class EegPlan(Frozen):
     adopt: Annotated[Literal["never", "same-name"], Setting("adopt", modes=("live",))] = Field(
         "never",
         description="What is taken, without asking, for a headset that was lost: only what is surely the same, or "
-        "also a stream of another source_id with its name, type and computer, if no other of that name was there",
+        "also a stream of another source_id with its name, type and computer, if no other of that name was there, and "
+        "a board that is found by searching",
     )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, description="How long to look for streams, s"
