@@ -93,12 +93,12 @@ class Identity:
 
         ``forgotten``: whether it is lost so long that, were it closed, it would not be listed any more.
         """
-        new = [s for s in streams if self._related(s) and s.header.uid not in self._own | self._gone | self._beside]
+        new = self._new(streams)
         same = [stream for stream in new if self._same(stream)]
         self._note_several(same, now)
-        twins = [stream for stream in streams if stream.header.uid in self._beside and self._same(stream)]
+        twins = [stream for stream in streams if self._is_twin(stream)]
         offers = tuple(self._offer(stream) for stream in new if not self._never_fits(stream))
-        taken = next((s for s in streams if forgotten and s.header.uid == self.ours.header.uid), None)
+        taken = self._old(streams) if forgotten else None
         if taken is None and (taken := self._taken(new, same, twins, now)) is None:
             state, why = self._why(same, twins, new)
         elif (refused := self._refused.get(taken.header.uid)) is None:
@@ -106,6 +106,19 @@ class Identity:
         else:
             state, why = refused.state, str(refused)
         return Candidates(None, offers, state, _with_offers(why, offers))
+
+    def _old(self, streams: Sequence[FoundStream]) -> FoundStream | None:
+        """Return the very outlet that was lost, if it is there."""
+        return next((stream for stream in streams if stream.header.uid == self.ours.header.uid), None)
+
+    def _is_twin(self, stream: FoundStream) -> bool:
+        """Return whether ``stream`` has our identity, but was there beside ours."""
+        return stream.header.uid in self._beside and self._same(stream)
+
+    def _new(self, streams: Sequence[FoundStream]) -> list[FoundStream]:
+        """Return which of ``streams`` could be ours, come back as a new outlet."""
+        known = self._own | self._gone | self._beside
+        return [stream for stream in streams if self._related(stream) and stream.header.uid not in known]
 
     def _note_several(self, same: Sequence[FoundStream], now: float) -> None:
         """Note whether several of our identity are there: when one of them goes, it is not known which is left.
