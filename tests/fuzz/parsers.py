@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import ctypes
 import contextlib
+import ctypes
 import functools
 import json
 import math
