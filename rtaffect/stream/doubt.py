@@ -113,6 +113,20 @@ class Doubts:
                 for d in self._kept
             ]
 
+    def expect(self, reason: str, since: float, words: str) -> None:
+        """Let there be doubt from ``since`` (s) on, unless this is called again in time, with a later one.
+
+        What goes well only as long as its part is alive is told so: a part that is stopped cannot tell of it.
+        """
+        with self._lock:
+            self._kept = [d for d in self._kept if d.reason != reason or math.isfinite(d.until)]
+            self._add(Doubt(reason, since, math.inf, words))
+
+    def withdraw(self, reason: str) -> None:
+        """Forget what :meth:`expect` said and never came."""
+        with self._lock:
+            self._kept = [d for d in self._kept if d.reason != reason or math.isfinite(d.until)]
+
     def lasts(self, reason: str) -> bool:
         """Return whether ``reason`` was begun and not ended."""
         with self._lock:

@@ -20,8 +20,8 @@ from scipy.signal import correlate
 from rtaffect.common.errors import SoundError
 from rtaffect.record.recorder import Recorder
 from rtaffect.sources import sound_card, sound_devices
-from rtaffect.sources.sound_card import StreamClock
 from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device
+from rtaffect.sources.stream_clock import StreamClock
 from rtaffect.sources.xdf import XdfRecording
 
 RATE = 48_000

@@ -74,7 +74,7 @@ def programme(folder: Path) -> dict[str, object]:
     source.start()
     samples, rate = read_samples(folder / "played.wav")
     player = ProgrammePlayer(rate=rate)
-    player.start(local_clock())
+    player.start()
     wait_for(lambda: source.status(local_clock()).state == "ok", 10, "sound")
     first = local_clock() + 1.5
     cues = [
@@ -100,7 +100,7 @@ def programme(folder: Path) -> dict[str, object]:
 
 def stop_at_once(folder: Path) -> list[object]:
     player = SoundPlayer.open(folder / "played.wav")
-    player.start(0.0)
+    player.start(local_clock())
     wait_for(lambda: player.state == "playing", 10, "start of the sound")
     start = time.monotonic()
     player.stop()
