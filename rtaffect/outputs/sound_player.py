@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -46,6 +46,17 @@ def read_samples(path: Path) -> tuple[NDArray[np.float32], float]:
             "convert it"
         ) from error
     return samples, float(rate)
+
+
+def describe_counts(counts: Mapping[str, float]) -> str:
+    """Return in words what :attr:`CuePlayer.counts` say went wrong; empty where nothing did."""
+    if not counts["breaks"] and not counts["underflows"]:
+        return ""
+    return (
+        f"the sound was out of its place {counts['breaks']} times, for {counts['displaced_s']:.1f} s in all: "
+        f"its device ran dry {counts['underflows']} times and was lost {counts['losses']} times; "
+        "what rests on that is withheld"
+    )
 
 
 class CuePlayer:

@@ -198,7 +198,7 @@ class SoundCardSource:
             return ("stalled", f"no sound {now - self._started:.1f} s after the start") if late else ("waiting", "")
         if now - self._newest_block > STALL_S:
             return "stalled", f"no sound for {now - self._newest_block:.1f} s"
-        return ("ok" if self.buffer.received else "waiting"), ""
+        return ("ok" if self._settled else "waiting"), ""
 
     def stop(self) -> None:
         """Stop delivering and release the device; may be called twice."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from rtaffect.common.errors import SoundError
@@ -23,6 +27,9 @@ _LOOK: Final = (
     "import sounddevice as s; a = s.query_hostapis(); print('\\n'.join(f\"{d['max_input_channels']}\\t"
     "{d['max_output_channels']}\\t{a[d['hostapi']]['name']}\\t{d['name']}\" for d in s.query_devices()))"
 )
+
+# Two threads that put the terminal aside at once would not find it again.
+_noise = threading.Lock()
 
 
 def look_anew(device: SoundDevice, direction: Direction) -> None:
@@ -75,3 +82,17 @@ def join_com() -> None:
         import ctypes
 
         ctypes.windll.ole32.CoInitialize(None)
+
+
+@contextmanager
+def without_noise() -> Iterator[None]:
+    """Keep off the terminal what PortAudio, in its own C code, writes to it about devices that cannot be opened."""
+    with _noise:
+        kept = os.dup(2)
+        try:
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

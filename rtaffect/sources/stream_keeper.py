@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from rtaffect.common.errors import SoundError
 from rtaffect.sources.sound_devices import Direction, SoundDevice, opened, opening, release
-from rtaffect.sources.sound_system import join_com, look_anew, same_device
+from rtaffect.sources.sound_system import join_com, look_anew, same_device, without_noise
 
 #: Time from one look at the stream to the next, s.
 TICK_S: Final = 0.1
@@ -127,9 +127,10 @@ class StreamKeeper:
 
     def _open_again(self) -> None:
         try:
-            if self._tries % (AGAIN_LOOKS * ANEW_TIMES) == 0:
-                look_anew(self.device, self._direction)
-            self._open(same_device(self.device, self._direction, any_default=self._any_default))
+            with without_noise():
+                if self._tries % (AGAIN_LOOKS * ANEW_TIMES) == 0:
+                    look_anew(self.device, self._direction)
+                self._open(same_device(self.device, self._direction, any_default=self._any_default))
         except SoundError:
             return
         self.lost = False

@@ -50,7 +50,7 @@ def test_it_begins_at_the_very_frame_and_plays_what_it_was_given(monkeypatch):
     output = FakeOutput(monkeypatch)
     player, onset = playing(output, 2.0)
     output.take(player, 2.5)
-    times, late = output.heard(onset)
+    _, late = output.heard(onset)
     heard = np.isfinite(late)
     assert heard.sum() == pytest.approx(1.5 * RATE, abs=0.2 * RATE)
     assert np.abs(late[heard]).max() < 1 / RATE

@@ -26,6 +26,7 @@ from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
 from rtaffect.sources.selection import Query
 from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.markers import Marker
 from rtaffect.timelock.alignment import Aligner, Alignment
 from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, PlannedOnsets, SoundOnset, TimeLock
@@ -83,6 +84,7 @@ class Told:
     since: float = -math.inf
     stimulus: str = ""
     steps: int = field(default=0)
+    doubts: Doubts = field(default_factory=Doubts)
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         self.steps += 1
@@ -113,7 +115,7 @@ def run(people: list, sound: np.ndarray, lock: TimeLock, steps: int) -> list[Fee
 
 
 def heard_lock() -> SoundOnset:
-    return SoundOnset(Aligner(stimulus()))
+    return SoundOnset(Aligner(stimulus()), ORIGIN)
 
 
 def states(found: list[Feedback]) -> list[str]:
