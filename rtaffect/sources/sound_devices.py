@@ -124,8 +124,9 @@ def restart_portaudio() -> None:
 def list_sound_devices() -> tuple[SoundDevice, ...]:
     """Return all sound devices that PortAudio found when it was loaded; raises SoundError without PortAudio."""
     sd = portaudio()
-    apis = sd.query_hostapis()
-    default_input, default_output = sd.default.device
+    with _lock:
+        apis, (default_input, default_output) = sd.query_hostapis(), sd.default.device
+        devices = sd.query_devices()
     return tuple(
         SoundDevice(
             index=index,
@@ -139,7 +140,7 @@ def list_sound_devices() -> tuple[SoundDevice, ...]:
             default_input=index == default_input,
             default_output=index == default_output,
         )
-        for index, device in enumerate(sd.query_devices())
+        for index, device in enumerate(devices)
     )
 
 
@@ -198,7 +199,8 @@ def supported_rates(
 
     def supports(rate: float) -> bool:
         try:
-            check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
+            with _lock:
+                check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
         except sd.PortAudioError:
             return False
         return True

@@ -40,7 +40,8 @@ def look_anew(device: SoundDevice, direction: Direction) -> None:
     """
     if any_open() and not _is_back(device, direction):
         return
-    restart_portaudio()
+    with without_noise():
+        restart_portaudio()
 
 
 def _is_back(device: SoundDevice, direction: Direction) -> bool:

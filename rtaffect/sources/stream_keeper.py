@@ -131,11 +131,12 @@ class StreamKeeper:
 
     def _open_again(self) -> None:
         try:
+            if self._tries % (AGAIN_LOOKS * ANEW_TIMES) == 0:
+                look_anew(self.device, self._direction)
             with without_noise():
-                if self._tries % (AGAIN_LOOKS * ANEW_TIMES) == 0:
-                    look_anew(self.device, self._direction)
                 self._open(same_device(self.device, self._direction, any_default=self._any_default))
         except SoundError:
             return
-        self.lost = False
-        self._kept.back()
+        if not self._stop.is_set():
+            self.lost = False
+            self._kept.back()

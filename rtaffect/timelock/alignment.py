@@ -281,7 +281,7 @@ class Aligner:
         if self._unsure[-1][near].max() < _CLEAR_EVIDENCE:
             return False
         end = self._matcher.evidence(second.end, place)
-        return bool(end[near].max() < _KEEP_EVIDENCE)
+        return bool(end[near].max() < _KEEP_EVIDENCE) and peak_of(end).value >= _LOCK_EVIDENCE
 
     def _jumped(self, expected: float) -> bool:
         """Return whether the newest two seconds lie at one place, and not where they must."""
