@@ -54,8 +54,8 @@ def test_a_player_whose_process_was_stopped_is_heard_in_its_place_again(pulse: P
         assert found.max() > 5 * np.sqrt(np.mean(found**2)), "it is heard"
         return float(times[inside][0] - onset - place / RATE)
 
-    before = np.median([displaced(onset + s) for s in (0.5, 1.0, 1.5)])
-    after = np.array([displaced(ended + s) for s in (1.5, 2.0, 2.5, 3.0)])
+    before = np.median([displaced(onset + s) for s in (0.3, 0.7, 1.1)])
+    after = np.array([displaced(ended + s) for s in (1.0, 1.4, 1.8)])
     # The times of a capture through a sound server, taken by themselves, are not better than that.
     assert np.abs(np.median(after) - before) < 0.02
     torn = [(since, until) for reason, since, until in result["doubts"] if reason == "player-torn"]

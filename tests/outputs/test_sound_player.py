@@ -9,7 +9,7 @@ import pytest
 
 from rtaffect.outputs.dac_clock import DISPLACED_S, DacClock
 from rtaffect.outputs.programme_player import ProgrammePlayer
-from rtaffect.outputs.sound_player import SoundPlayer
+from rtaffect.outputs.sound_player import SoundPlayer, describe_counts
 from tests.support.fake_output import RATE, FakeOutput, counting, in_doubt
 
 
@@ -199,3 +199,11 @@ def test_a_clock_takes_the_median_and_what_several_blocks_agree_on():
     assert told == [False, False, False, True, False]
     assert clock.origin == pytest.approx(5.02)
     assert clock.leaves(350) == pytest.approx(5.37)
+
+
+def test_what_went_wrong_is_said_in_a_sentence_at_the_end():
+    counts = {"underflows": 0, "losses": 0, "breaks": 0, "displaced_s": 0.0}
+    assert describe_counts(counts) == ""
+    said = describe_counts(counts | {"underflows": 2, "breaks": 3, "displaced_s": 4.25})
+    assert "out of its place 3 times, for 4.2 s" in said
+    assert "ran dry 2 times and was lost 0 times" in said

@@ -171,13 +171,13 @@ def stopped(folder: Path) -> dict[str, object]:
     other.mkdir()
     (other / "long.wav").symlink_to(folder / "long.wav")
     command = [sys.executable, "-W", "error", __file__, str(other), "player_alone"]
-    process = subprocess.Popen(command, env=os.environ | {"PLAYED_S": "9"})
+    process = subprocess.Popen(command, env=os.environ | {"PLAYED_S": "7.5"})
     wait_for((other / "onset").exists, 15, "player")
     onset = float((other / "onset").read_text())
-    wait_for(lambda: local_clock() > onset + 2.5, 20, "time")
+    wait_for(lambda: local_clock() > onset + 1.8, 20, "time")
     process.send_signal(signal.SIGSTOP)
     begun = local_clock()
-    time.sleep(1.5)
+    time.sleep(1.2)
     process.send_signal(signal.SIGCONT)
     ended = local_clock()
     assert process.wait(30) == 0
