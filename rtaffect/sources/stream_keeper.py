@@ -12,10 +12,12 @@ from rtaffect.sources.sound_system import join_com, look_anew, same_device, with
 
 #: Time from one look at the stream to the next, s.
 TICK_S: Final = 0.1
-#: A stream whose callback was not called between so many looks is gone, and so many before its first call. Looks are
-#: counted and not time: while this process is stopped nothing is called, and nothing is gone.
+#: A stream whose callback was not called between so many looks is gone, and so many before it was called between
+#: ``LIVELY_LOOKS``: sound servers fill their buffer and then may hesitate. Looks are counted and not time: while this
+#: process is stopped nothing is called, and nothing is gone.
 SILENT_LOOKS: Final = 7
 START_LOOKS: Final = 50
+LIVELY_LOOKS: Final = 10
 #: A device that is gone is sought every so many looks, and every so many times PortAudio is made to look anew.
 AGAIN_LOOKS: Final = 4
 ANEW_TIMES: Final = 4
@@ -56,7 +58,7 @@ class StreamKeeper:
         self.device = device
         self._direction, self._kept, self._any_default = direction, kept, any_default
         self.stream: Any = None
-        self._beats = self._seen = self._silent = self._tries = 0
+        self._beats = self._seen = self._silent = self._lively = self._tries = 0
         self._finished = False
         self.lost = False
         self._stop = threading.Event()
@@ -81,7 +83,7 @@ class StreamKeeper:
         release(self.stream)
 
     def _open(self, device: SoundDevice) -> None:
-        self._beats = self._seen = self._silent = 0
+        self._beats = self._seen = self._silent = self._lively = 0
         self._finished = False
         made: Any = None
 
@@ -115,9 +117,12 @@ class StreamKeeper:
             self._open_again()
 
     def _is_gone(self) -> bool:
-        self._silent = self._silent + 1 if self._beats == self._seen else 0
+        if self._beats == self._seen:
+            self._silent += 1
+        else:
+            self._silent, self._lively = 0, self._lively + 1
         self._seen = self._beats
-        return self._finished or self._silent >= (SILENT_LOOKS if self._beats else START_LOOKS)
+        return self._finished or self._silent >= (SILENT_LOOKS if self._lively >= LIVELY_LOOKS else START_LOOKS)
 
     def _lose(self) -> None:
         if self._stop.is_set():

@@ -96,6 +96,9 @@ def test_a_device_that_falls_silent_is_gone_within_a_second_unless_it_only_begin
     room.looks(40, beats=False)
     assert not room.told, "sound servers may take seconds to begin"
     room.looks(3)
+    room.looks(40, beats=False)
+    assert not room.told, "and hesitate after their first blocks"
+    room.looks(stream_keeper.LIVELY_LOOKS)
     room.looks(stream_keeper.SILENT_LOOKS - 1, beats=False)
     assert not room.told
     room.looks(1, beats=False)

@@ -130,7 +130,7 @@ def lost(folder: Path) -> dict[str, object]:
     wait_for(lambda: player.state == "playing" and abs(player.lag_s) < 0.005, 15, "return of the player")
     player_back = time.monotonic() - there
     time.sleep(1.0)
-    lasts = bool(player.doubts.within(local_clock() - 0.1, local_clock()))
+    lasts = player.doubts.lasts("player-lost")
     breaks = len(source.buffer.read(0, np.inf).breaks)
     start = time.monotonic()
     source.stop()
