@@ -9,7 +9,7 @@ import sys
 import click
 
 from rtaffect import __version__
-from rtaffect.common.errors import RtaffectError
+from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.offline import lacking, offline_module
 from rtaffect.common.text import printable
 
@@ -56,7 +56,8 @@ class LazyGroup(click.Group):
         """Refuse what is no text, once for all commands: no plan, table or terminal can hold it."""
         for text in args:
             if wrong := unfit(text):
-                raise click.UsageError(f"the argument {text.encode('unicode_escape').decode()[:80]} {wrong}", ctx)
+                said = text.encode("unicode_escape").decode()[:80]
+                raise SettingsError(f"the argument {said} {wrong}; expected a text of UTF-8")
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

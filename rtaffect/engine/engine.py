@@ -165,12 +165,13 @@ class Engine:
         status = tuple(source.status(now) for source in self.sources)
         with _timed(spent, "eeg"):
             second = np.stack([self._respond(person, step) for person in range(len(self._participants))])
-            trust = self._judge(now, status)
-            second[trust.missing] = np.nan
         with _timed(spent, "features"):
             feature = self._hear(step)
         with _timed(spent, "alignment"):
             alignment = self._align()
+        # After all parts that may find something in this very step.
+        trust = self._judge(now, status)
+        second[trust.missing] = np.nan
         with _timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with _timed(spent, "synchrony"):
@@ -192,6 +193,7 @@ class Engine:
             doubts = [d for s, at in zip(self.sources, status, strict=True) for d in doubts_of(s, at, first, end)]
             doubts += [
                 *doubts_about("place", self.place, first, end),
+                *(doubts_about("stimulus", self._lock.doubts, first, end) if self._lock is not None else ()),
                 *doubts_about("step", self.pace, end - STEP_S, end),
             ]
             doubts += self._late(now, end)

@@ -158,9 +158,13 @@ class SessionWriter:
         except OSError as error:
             raise SettingsError(f"{path} cannot be copied to {self.folder} ({error.strerror}); make room") from None
 
+    def learn(self, **known: Any) -> None:
+        """Let what is known of the run stand in ``session.toml`` when it is next written, at the end at the latest."""
+        self._ran |= known
+
     def note(self, **known: Any) -> None:
         """Add what is known of the run to ``session.toml``; raises SettingsError if it cannot be written."""
-        self._ran |= known
+        self.learn(**known)
         try:
             self._write_plan()
         except OSError as error:

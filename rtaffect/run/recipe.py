@@ -37,7 +37,7 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
     with ExitStack() as cleanup:
         with console.status("getting ready") as status:
             run = prepare(plan, cleanup, status.update, note, cost)
-        run.sources.play(run.engine.origin, cleanup, note)
+        run.sources.play(run.engine, cleanup, note)
         if said := run.sources.ended(run_session(run, console, show)):
             console.print(said, style="yellow", highlight=False)
 

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Protocol, Unpack
 
 from rich.console import Console
@@ -28,6 +29,7 @@ from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
+from rtaffect.record.recorder import RecordingStatus
 from rtaffect.run.programme import Programme
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
@@ -110,7 +112,7 @@ class RunningSession:
             on_protocol_step.append(self.tone)
         if setup.player is not None:
             cleanup.callback(setup.player.stop)
-        self.on_protocol_step = on_protocol_step
+        self.on_protocol_step, self.on_event = on_protocol_step, on_event
         self.stage = Stage(
             conductor,
             engine.origin,
@@ -123,6 +125,14 @@ class RunningSession:
             now=run.clock.now,
             stop=stop,
         )
+        if self.tone is not None:
+            self.tone.tell = self.stage.fault
+
+    def status(self) -> RecordingStatus:
+        """Return how the recording is, and what else is in trouble."""
+        status = self.record.status()
+        tone = self.tone.trouble if self.tone is not None else ""
+        return replace(status, trouble="; ".join(filter(None, [status.trouble, tone])))
 
     def _offer(self, on_event: list[Callable[[SessionEvent], None]], cleanup: ExitStack) -> None:
         """Offer feedback and markers to other programs."""
@@ -175,17 +185,31 @@ class RunningSession:
         """Run to the end and return the number of steps and how it ended."""
         session = self.session(*shown)
         if self.setup.player is not None:
-            self.setup.player.start(self.run.engine.origin)
+            self.setup.player.doubts = self.run.engine.place
+            self.setup.player.start()
         if self.tone is not None:
             self.tone.start()
         self.stage.begin()
+        speaker = self.run.sources.speaker
+        if speaker is not None:
+            speaker.tell = self.stage.fault
         steps = session.run()
+        if speaker is not None:
+            speaker.tell = None
+            self.record.note(played=speaker.counts)
+        if self.tone is not None:
+            self.tone.tell = None
         self.stage.end(float(steps) if self.plan.mode == "replay" else None)
         over = self.stage.conductor.done or not self.stop.is_set()
         return steps, "completed" if over else "stopped by the user"
 
 
 def _on_terminal(running: RunningSession, console: Console) -> tuple[int, str]:
+    def print_fault(event: SessionEvent) -> None:
+        if event.type == "fault":
+            console.print(f"{event.onset:.1f} s: {event.name}", style="yellow", highlight=False, markup=False)
+
+    running.on_event.append(print_fault)
     with console_sink(console) as shown, _interrupt_sets(running.stop):
         return running.work(shown, _noticing(running.run.sources, console))
 
@@ -260,7 +284,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]
             on_take=running.take_offered if run.sources.offers is not None else None,
             on_next_offer=run.sources.offers.show_next if run.sources.offers is not None else None,
             notices=run.sources.notices,
-            recording=running.record.status if running.record.recording else None,
+            recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
             zones=_zones(run.engine.space),
             participant=running.participant if seen else None,

@@ -141,6 +141,11 @@ class SessionRecord:
         trouble = "; ".join(filter(None, [status.trouble, self._writer.trouble]))
         return replace(status, trouble=trouble)
 
+    def note(self, **known: object) -> None:
+        """Add what is known of the run to ``session.toml``, once it is closed."""
+        if self._writer is not None:
+            self._writer.learn(**known)
+
     def close(self, outcome: str) -> None:
         """Note how the session ended."""
         self._ended = True

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
-#: What a doubt is about: one person's EEG, the sound as it is heard, the sound's place in time, or the step itself.
-About = Literal["person", "sound", "place", "step"]
+#: What a doubt is about: one person's EEG, the sound as it is heard, the sound's place in time, its place in a known
+#: stimulus, or the step itself.
+About = Literal["person", "sound", "place", "stimulus", "step"]
 
 #: Doubts that ended longer ago than this are forgotten, s: longer than any window and any context.
 KEPT_S: Final = 300.0
@@ -112,6 +113,20 @@ class Doubts:
                 replace(d, until=max(until, d.since)) if d.reason == reason and math.isinf(d.until) else d
                 for d in self._kept
             ]
+
+    def expect(self, reason: str, since: float, words: str) -> None:
+        """Let there be doubt from ``since`` (s) on, unless this is called again in time, with a later one.
+
+        What goes well only as long as its part is alive is told so: a part that is stopped cannot tell of it.
+        """
+        with self._lock:
+            self._kept = [d for d in self._kept if d.reason != reason or math.isfinite(d.until)]
+            self._add(Doubt(reason, since, math.inf, words))
+
+    def withdraw(self, reason: str) -> None:
+        """Forget what :meth:`expect` said and never came."""
+        with self._lock:
+            self._kept = [d for d in self._kept if d.reason != reason or math.isfinite(d.until)]
 
     def lasts(self, reason: str) -> bool:
         """Return whether ``reason`` was begun and not ended."""

@@ -60,3 +60,15 @@ def test_the_document_lists_every_reason():
         name for name, reason in REASONS.items() if f"| `{name}` | {reason.meaning} | {reason.ends} |" not in page
     ]
     assert missing == []
+
+
+def test_what_is_not_renewed_in_time_is_in_doubt():
+    doubts = Doubts()
+    doubts.expect("player-late", 10.0, "not handed over")
+    doubts.expect("player-late", 11.0, "not handed over")
+    assert not doubts.within(0.0, 10.9)
+    (one,) = doubts.within(0.0, 20.0)
+    assert (one.since, one.until) == (11.0, math.inf)
+    doubts.note("player-late", 5.0, 6.0, "began late")
+    doubts.withdraw("player-late")
+    assert [d.words for d in doubts.within(0.0, 1e9)] == ["began late"], "what was is not taken back"
