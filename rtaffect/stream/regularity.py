@@ -1,0 +1,259 @@
+"""What stamps tell of themselves: which can be mended, where samples are missing, and at which rate they come.
+
+All of it looks at nothing but the stamps, in order, so that a recording tells the same as the live stream did, in any
+chunks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtaffect.common.arrays import FloatArray
+
+#: Stamps are judged in blocks of so many seconds of samples.
+BLOCK_S: Final = 0.5
+#: A block is in doubt if more than this share of its stamps goes back by more than a sample, or has not changed.
+MOST_BACK, MOST_SAME = 0.3, 0.5
+#: Stamps that stay the same for longer than this tell nothing, s.
+SAME_S: Final = 0.5
+#: A hole in the stamps must be this long to be one, s, and half a sample at least.
+LEAST_HOLE_S: Final = 0.003
+#: A hole in which this much is missing starts a new segment, s; over a shorter one the signal goes on at its true time.
+BREAK_S: Final = 0.04
+#: Late stamps that come back by less than this are left to the tracker, s.
+COME_BACK_S: Final = 0.005
+#: Stamps that did not come early for this long are the device's own, s, as are a stream's first after the second time.
+STEADY_S, FIRST_STEADY_S = 10.0, 2.0
+#: Stamps that come back within this time were late, s.
+LATE_S: Final = 1.0
+#: Above this rate blocks of a sound device are stamped, and no single sample is, Hz.
+FASTEST_HZ: Final = 5000.0
+#: The rate is measured over at most this many seconds, and told after the least.
+RATE_S, RATE_LEAST_S = 10.0, 3.0
+#: Times this far from their stamps for two blocks are displaced, s; more where stamps are jittered.
+DISPLACED_S: Final = 0.01
+#: How many times the usual deviation of a block's median is not jitter.
+DISPLACED_TIMES: Final = 6.0
+#: Before it is known what is usual, so much is, s; and more than this is never followed.
+UNKNOWN_JITTER_S, MOST_JITTER_S = 0.05, 0.06
+
+
+class Odd(NamedTuple):
+    """Stamps that may not be relied on: a reason of the table of doubts, first and last instant (s), and in words."""
+
+    reason: str
+    since: float
+    until: float
+    words: str
+
+
+class StampRepair:
+    """Spreads stamps that are equal to the last bit: those of one chunk, which was complete at that instant.
+
+    How many samples a chunk has is known from the two before: the smaller of them, so that a stamp that stands twice
+    moves nothing but itself.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._longest = rate, max(2, round(SAME_S * rate))
+        self._raw = math.nan
+        self._held = 0
+        self._sizes = (1, 1)
+
+    def __call__(self, stamps: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Return ``stamps`` (n,), s, mended, and which of them have been the same for too long to tell anything."""
+        if not len(stamps):
+            return stamps, np.zeros(0, np.bool_)
+        new = np.concatenate([[self._raw], stamps[:-1]]) != stamps
+        starts = np.concatenate([[-self._held], np.flatnonzero(new)])
+        if len(starts) == len(stamps) + 1 and self._sizes == (1, 1) and self._held <= 1:
+            self._raw, self._held = float(stamps[-1]), 1
+            return stamps, np.zeros(len(stamps), np.bool_)
+        sizes = np.concatenate([self._sizes, np.maximum(np.diff(starts), 1)])
+        sizes[sizes > self._longest] = 1
+        chunk = np.cumsum(new)
+        within = np.arange(len(stamps)) - starts[chunk]
+        usual = np.minimum(sizes[:-1], sizes[1:])[chunk]
+        self._raw, self._held = float(stamps[-1]), len(stamps) - int(starts[-1])
+        self._sizes = (int(sizes[-2]), int(sizes[-1]))
+        return stamps + (within - (usual - 1)) / self._rate, within >= self._longest
+
+
+class HoleFinder:
+    """Finds missing samples, and clocks that were set, in stamps that a device makes itself.
+
+    Such stamps are even: none comes early. A late one is therefore a hole, at once; where it comes back after all, the
+    stamps between were late, and whoever used them is told. In stamps that do come early now and then, which are those
+    of arrivals, a single one tells nothing.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._off = rate, rate > FASTEST_HZ
+        self._least = max(0.5, LEAST_HOLE_S * rate)
+        self._count = 0
+        self._last = self._before_hole = math.nan
+        self._early = -round((STEADY_S - FIRST_STEADY_S) * rate)
+        self._hole = -round(2 * STEADY_S * rate)
+        self._shift = 0.0
+
+    def __call__(self, stamps: FloatArray, fresh: bool) -> tuple[FloatArray, list[int], list[Odd]]:
+        """Look at the next ``stamps`` (n,), s; ``fresh``: the first begins a new segment anyway.
+
+        Returns
+        -------
+        shift : (n,) float64
+            How much was missing before each, s, in holes that start no new segment.
+        breaks : list of int
+            Positions that start a new segment.
+        odd : list of Odd
+            Spans in which stamps were late, found afterwards.
+        """
+        before = np.concatenate([[self._last], stamps[:-1]])
+        off = (stamps - before) * self._rate - 1.0
+        if fresh or math.isnan(self._last):
+            off[:1] = 0.0
+        late, early = off > self._least, off < -self._least
+        quiet = self._off or not (late.any() or early.any())
+        breaks, odd = ([], []) if quiet else self._search(stamps, before, off, early)
+        hole = np.zeros(len(stamps), np.bool_) if quiet else late & self._steady(early)
+        long = hole & (off >= BREAK_S * self._rate)
+        shift = self._shift + np.cumsum(np.where(hole & ~long, off / self._rate, 0.0))
+        self._close(stamps, before, early, hole)
+        self._shift = float(shift[-1]) if len(shift) else self._shift
+        return shift, sorted({*breaks, *np.flatnonzero(long).tolist()}), odd
+
+    def _steady(self, early: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return for each stamp whether none before it came early for long."""
+        number = self._count + np.arange(len(early))
+        newest = np.maximum.accumulate(np.concatenate([[self._early], np.where(early, number, self._early)]))[:-1]
+        steady: NDArray[np.bool_] = number - newest > STEADY_S * self._rate
+        return steady
+
+    def _search(
+        self, stamps: FloatArray, before: FloatArray, off: FloatArray, early: NDArray[np.bool_]
+    ) -> tuple[list[int], list[Odd]]:
+        """Find where steady stamps go back; takes out of ``early`` (n,) those that a clock's setting explains."""
+        breaks: list[int] = []
+        odd: list[Odd] = []
+        while len(first := np.setdiff1d(np.flatnonzero(early & self._steady(early)), breaks)):
+            at = int(first[0])
+            holes = np.flatnonzero((off[:at] > self._least) & self._steady(early)[:at])
+            hole = self._count + int(holes[-1]) if len(holes) else self._hole
+            since = float(before[holes[-1]]) if len(holes) else self._before_hole
+            back = -off[at] / self._rate
+            returned = self._count + at - hole <= LATE_S * self._rate
+            if returned and back >= COME_BACK_S:
+                words = f"stamps were up to {back * 1e3:.0f} ms late for a moment"
+                odd.append(Odd("stamps", min(since, float(stamps[at])), max(since, float(stamps[at])), words))
+                breaks.append(at)
+            elif back >= BREAK_S:
+                breaks.append(at)
+                early[at] = False
+            else:
+                break
+        return breaks, odd
+
+    def _close(
+        self, stamps: FloatArray, before: FloatArray, early: NDArray[np.bool_], hole: NDArray[np.bool_]
+    ) -> None:
+        if not len(stamps):
+            return
+        for place in np.flatnonzero(early)[-1:]:
+            self._early = self._count + int(place)
+        for place in np.flatnonzero(hole)[-1:]:
+            self._hole, self._before_hole = self._count + int(place), float(before[place])
+        self._count += len(stamps)
+        self._last = float(stamps[-1])
+
+
+class RateMeter:
+    """The rate at which samples come by their stamps, over the last seconds and whatever breaks lie in them.
+
+    The median of the slopes between all pairs of marks, one each half second (Theil, 1950; Sen, *J. Am. Stat. Assoc.*
+    63, 1968), so that a gap or jump moves it by little.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._every = rate, max(1, round(BLOCK_S * rate))
+        self._marks: deque[tuple[float, float]] = deque(maxlen=round(RATE_S / BLOCK_S) + 1)
+        self._to_go, self._last = 0, math.nan
+        self._spacing: list[FloatArray] = []
+        self.rate = math.nan
+
+    def add(self, stamps: FloatArray) -> None:
+        """Take the next ``stamps`` (n,), s."""
+        self._spacing.append(np.diff(stamps, prepend=self._last))
+        while len(stamps) > self._to_go:
+            spacing = np.concatenate(self._spacing)
+            left = len(stamps) - self._to_go - 1
+            own = spacing[: len(spacing) - left]
+            self._marks.append((float(stamps[self._to_go]), float(np.nanmedian(own)) if len(own) > 1 else math.nan))
+            self._spacing = [spacing[len(spacing) - left :]]
+            self._last, stamps, self._to_go = float(stamps[self._to_go]), stamps[self._to_go + 1 :], self._every - 1
+            self._measure()
+        self._to_go -= len(stamps)
+        self._last = float(stamps[-1]) if len(stamps) else self._last
+
+    def _measure(self) -> None:
+        if len(self._marks) <= RATE_LEAST_S / BLOCK_S:
+            return
+        marks = np.array([mark for mark, _ in self._marks])
+        i, j = np.triu_indices(len(marks), 1)
+        slope = float(np.median((marks[j] - marks[i]) / (j - i)))
+        self.rate = self._every / slope if slope > 0 else math.nan
+
+    @property
+    def lost(self) -> float:
+        """Share of samples that are missing where the others come at their even distance; 0 where that is not so."""
+        usual = float(np.median([spacing for _, spacing in self._marks])) if self._marks else math.nan
+        even = abs(usual * self._rate - 1.0) < 0.1
+        return max(0.0, 1.0 - self.rate / self._rate) if even and math.isfinite(self.rate) else 0.0
+
+
+class BlockJudge:
+    """Judges times against their stamps, half a second at a time."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._size = rate, max(2, round(BLOCK_S * rate))
+        self._pending = np.empty((4, 0))
+        self._usual: deque[float] = deque(maxlen=40)
+        self._last, self._start, self._side = math.nan, math.nan, 0
+
+    def __call__(self, stamps: FloatArray, times: FloatArray, same: NDArray[np.bool_]) -> list[Odd]:
+        """Take the next ``stamps`` (n,) and the ``times`` (n,) that were made of them, s; ``same``: tells nothing."""
+        if not len(stamps):
+            return []
+        back = np.diff(stamps, prepend=self._last) * self._rate < -1.0
+        self._last = float(stamps[-1])
+        self._pending = np.concatenate([self._pending, [times, stamps - times, back, same]], axis=1)
+        odd: list[Odd] = []
+        while self._pending.shape[1] >= self._size:
+            odd += self._judge(*self._pending[:, : self._size])
+            self._pending = self._pending[:, self._size :]
+        return odd
+
+    def _judge(self, times: FloatArray, off: FloatArray, back: FloatArray, same: FloatArray) -> list[Odd]:
+        since, until = float(times.min()), float(times.max())
+        odd = []
+        if same.mean() > MOST_SAME:
+            odd.append(Odd("stamps", since, until, "time stamps stay the same while samples come"))
+        if back.mean() > MOST_BACK:
+            odd.append(Odd("stamps", since, until, f"{back.mean():.0%} of the time stamps go back"))
+        typical = float(np.median(self._usual)) if len(self._usual) >= 6 else UNKNOWN_JITTER_S / DISPLACED_TIMES
+        if typical > MOST_JITTER_S:
+            odd.append(Odd("stamps", since, until, f"time stamps wander by {typical * 1e3:.0f} ms and more"))
+        middle = float(np.median(off))
+        far = abs(middle) > max(DISPLACED_S, DISPLACED_TIMES * typical)
+        side = int(math.copysign(1, middle)) if far else 0
+        if far and (side == self._side or abs(middle) > 2 * max(DISPLACED_S, DISPLACED_TIMES * typical)):
+            words = f"times are {abs(middle) * 1e3:.0f} ms from the stamps: samples were lost, or a clock was set"
+            odd.append(Odd("losses", min(self._start, since) if self._side else since, until, words))
+        if not far:
+            self._usual.append(abs(middle))
+        self._side, self._start = side, since
+        return odd
