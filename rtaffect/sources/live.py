@@ -59,6 +59,8 @@ class LiveSource(ABC):
     def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan) -> None:
         self.info, self.header, self._plan = info, header, plan
         self.buffer = SampleBuffer(info.rate, len(plan.names))
+        # Sound that is late is still heard in the next step; EEG is not.
+        self.buffer.tells_late = info.kind == "eeg"
         self.tap: Tap | None = None
         self.reconnections = 0
         self._worker = Worker(f"{info.origin} {info.name}", self._run)

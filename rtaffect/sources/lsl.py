@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
+from rtaffect.sources.arrival import Chunk
 from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_audio, plan_eeg
+from rtaffect.sources.delivery import Delivery
 from rtaffect.sources.live import STALL_S, DeviceLostError, LiveSource
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
 from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, read_header, twins_message
@@ -68,6 +70,7 @@ class LslSource(LiveSource):
         self.offsets: deque[tuple[float, float]] = deque(maxlen=8192)
         self._stream = stream
         self._inlet = LslInlet(info.name, "the device's LSL output", self._begin_segment, self._note_offset)
+        self._delivery = Delivery(info.name, self.buffer, self._keep, self._inlet.shift)
         self._chunk = np.empty((math.ceil(max(rate, 100.0)), header.channels), dtype)
         self._network: Network | None = None
         self._look_at = 0.0
@@ -76,10 +79,12 @@ class LslSource(LiveSource):
 
     def _open(self) -> None:
         self._inlet.open(self._stream)
+        self._delivery.restart()
         self._network = self._network or Network()
         self._look_at = local_clock() + LOOK_S
 
     def _close(self) -> None:
+        self._delivery.release()
         self._inlet.close()
         self._network = None
 
@@ -96,6 +101,11 @@ class LslSource(LiveSource):
 
     def _deliver(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
         self._last_at = local_clock()
+        # The values lie where the next pull writes into.
+        self._delivery.take(Chunk(stamps, values.copy(), self._last_at), self._inlet.clock.offset)
+
+    def _keep(self, chunk: Chunk) -> None:
+        stamps, values = chunk.stamps, chunk.values
         if self.tap is not None:
             self.tap.samples(stamps, values)
         if not (finite := np.isfinite(stamps)).all():
@@ -142,6 +152,7 @@ class LslSource(LiveSource):
 
     def _reopen(self, trouble: str) -> None:
         self._misfit = ""
+        self._delivery.release()
         self._inlet.close()
         super()._reopen(trouble)
 

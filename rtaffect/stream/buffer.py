@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import setting
 from rtaffect.stream.doubt import Doubts
-from rtaffect.stream.regularity import Odd, RateMeter
+from rtaffect.stream.regularity import RATE_LEAST_S, Odd, RateMeter
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.status import SourceStatus, StreamState
 from rtaffect.stream.timebase import Timebase
@@ -141,14 +141,18 @@ class SampleBuffer:
         lost = self._meter.lost
         if LOSSES < lost < MOST_LOSSES:
             words = f"{lost:.0%} of the samples are lost on the way; bring the device nearer to its receiver"
-            self.doubts.begin("losses", float(times[0]), words)
+            # What was found over the last seconds began with them.
+            since = float(times[0]) - (0.0 if self.doubts.lasts("losses") else RATE_LEAST_S)
+            self.doubts.begin("losses", since, words)
         elif self.doubts.lasts("losses"):
             self.doubts.end("losses", float(times[0]))
         late = times[times < self._asked - LATE_S]
         if self.tells_late and len(late):
             self.late_samples += len(late)
             self._late_since_read = True
-            words = f"{self.late_samples} samples came too late for their step; bring the device nearer, or connect it anew"
+            words = (
+                f"{self.late_samples} samples came too late for their step; bring the device nearer, or connect it anew"
+            )
             self.doubts.begin("late-samples", float(late[0]), words)
 
     def read(self, cursor: int, until: float) -> Block:

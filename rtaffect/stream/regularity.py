@@ -18,23 +18,25 @@ from rtaffect.common.arrays import FloatArray
 #: Stamps are judged in blocks of so many seconds of samples.
 BLOCK_S: Final = 0.5
 #: A block is in doubt if more than this share of its stamps goes back by more than a sample, or has not changed.
-MOST_BACK, MOST_SAME = 0.3, 0.5
+MOST_BACK, MOST_SAME = 0.3, 0.3
 #: Stamps that stay the same for longer than this tell nothing, s.
 SAME_S: Final = 0.5
+#: So many stamps that are equal are those of one chunk; fewer are an accident, or ticks of a clock.
+LEAST_CHUNK: Final = 3
 #: A hole in the stamps must be this long to be one, s, and half a sample at least.
 LEAST_HOLE_S: Final = 0.003
 #: A hole in which this much is missing starts a new segment, s; over a shorter one the signal goes on at its true time.
 BREAK_S: Final = 0.04
 #: Late stamps that come back by less than this are left to the tracker, s.
 COME_BACK_S: Final = 0.005
-#: Stamps that did not come early for this long are the device's own, s, as are a stream's first after the second time.
-STEADY_S, FIRST_STEADY_S = 10.0, 2.0
+#: Stamps that did not come early for this long are the device's own, s, as are a stream's first ones after the second.
+STEADY_S, FIRST_STEADY_S = 10.0, 0.5
 #: Stamps that come back within this time were late, s.
 LATE_S: Final = 1.0
 #: Above this rate blocks of a sound device are stamped, and no single sample is, Hz.
 FASTEST_HZ: Final = 5000.0
-#: The rate is measured over at most this many seconds, and told after the least.
-RATE_S, RATE_LEAST_S = 10.0, 3.0
+#: The rate is measured over at most this many seconds of samples, and told after the least, by marks so far apart, s.
+RATE_S, RATE_LEAST_S, MARK_S = 10.0, 2.5, 0.25
 #: Times this far from their stamps for two blocks are displaced, s; more where stamps are jittered.
 DISPLACED_S: Final = 0.01
 #: How many times the usual deviation of a block's median is not jitter.
@@ -64,24 +66,40 @@ class StampRepair:
         self._raw = math.nan
         self._held = 0
         self._sizes = (1, 1)
+        self._usual = 1
 
-    def __call__(self, stamps: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Return ``stamps`` (n,), s, mended, and which of them have been the same for too long to tell anything."""
+    def __call__(self, stamps: FloatArray) -> tuple[FloatArray, NDArray[np.bool_], list[int]]:
+        """Mend ``stamps`` (n,), s.
+
+        Returns
+        -------
+        mended : (n,) float64
+        unsure : (n,) bool
+            Which of them tell nothing.
+        known : list of int
+            From where on it is known of how many samples a chunk is, so that time begins anew there.
+        """
         if not len(stamps):
-            return stamps, np.zeros(0, np.bool_)
+            return stamps, np.zeros(0, np.bool_), []
         new = np.concatenate([[self._raw], stamps[:-1]]) != stamps
         starts = np.concatenate([[-self._held], np.flatnonzero(new)])
         if len(starts) == len(stamps) + 1 and self._sizes == (1, 1) and self._held <= 1:
             self._raw, self._held = float(stamps[-1]), 1
-            return stamps, np.zeros(len(stamps), np.bool_)
+            return stamps, np.zeros(len(stamps), np.bool_), []
         sizes = np.concatenate([self._sizes, np.maximum(np.diff(starts), 1)])
         sizes[sizes > self._longest] = 1
         chunk = np.cumsum(new)
         within = np.arange(len(stamps)) - starts[chunk]
-        usual = np.minimum(sizes[:-1], sizes[1:])[chunk]
+        usual = np.minimum(sizes[:-1], sizes[1:])
+        usual = np.where(usual < LEAST_CHUNK, 1, usual)[chunk]
         self._raw, self._held = float(stamps[-1]), len(stamps) - int(starts[-1])
         self._sizes = (int(sizes[-2]), int(sizes[-1]))
-        return stamps + (within - (usual - 1)) / self._rate, within >= self._longest
+        # Of a chunk whose size is not known yet it cannot be said where its stamp belongs.
+        unsure = (within >= self._longest) | ((usual == 1) & ((within > 1) | (sizes[1:][chunk] >= LEAST_CHUNK)))
+        before = np.concatenate([[self._usual], usual[:-1]])
+        self._usual = int(usual[-1])
+        known = np.flatnonzero((before == 1) & (usual > 1)).tolist()
+        return stamps + (within - (usual - 1)) / self._rate, unsure, known
 
 
 class HoleFinder:
@@ -158,9 +176,7 @@ class HoleFinder:
                 break
         return breaks, odd
 
-    def _close(
-        self, stamps: FloatArray, before: FloatArray, early: NDArray[np.bool_], hole: NDArray[np.bool_]
-    ) -> None:
+    def _close(self, stamps: FloatArray, before: FloatArray, early: NDArray[np.bool_], hole: NDArray[np.bool_]) -> None:
         if not len(stamps):
             return
         for place in np.flatnonzero(early)[-1:]:
@@ -174,13 +190,13 @@ class HoleFinder:
 class RateMeter:
     """The rate at which samples come by their stamps, over the last seconds and whatever breaks lie in them.
 
-    The median of the slopes between all pairs of marks, one each half second (Theil, 1950; Sen, *J. Am. Stat. Assoc.*
-    63, 1968), so that a gap or jump moves it by little.
+    The median of the slopes between pairs of marks, one each quarter of a second (Theil, 1950; Sen, *J. Am. Stat. Assoc.* 63,
+    1968). The pairs lie 1 to 3 s apart, so that few of them span a gap or jump, which move it by little.
     """
 
     def __init__(self, rate: float) -> None:
-        self._rate, self._every = rate, max(1, round(BLOCK_S * rate))
-        self._marks: deque[tuple[float, float]] = deque(maxlen=round(RATE_S / BLOCK_S) + 1)
+        self._rate, self._every = rate, max(1, round(MARK_S * rate))
+        self._marks: deque[tuple[float, float]] = deque(maxlen=round(RATE_S / MARK_S) + 1)
         self._to_go, self._last = 0, math.nan
         self._spacing: list[FloatArray] = []
         self.rate = math.nan
@@ -200,17 +216,17 @@ class RateMeter:
         self._last = float(stamps[-1]) if len(stamps) else self._last
 
     def _measure(self) -> None:
-        if len(self._marks) <= RATE_LEAST_S / BLOCK_S:
+        if len(self._marks) <= RATE_LEAST_S / MARK_S:
             return
         marks = np.array([mark for mark, _ in self._marks])
-        i, j = np.triu_indices(len(marks), 1)
-        slope = float(np.median((marks[j] - marks[i]) / (j - i)))
+        slopes = [(marks[apart:] - marks[:-apart]) / apart for apart in range(4, 13) if apart < len(marks)]
+        slope = float(np.median(np.concatenate(slopes)))
         self.rate = self._every / slope if slope > 0 else math.nan
 
     @property
     def lost(self) -> float:
         """Share of samples that are missing where the others come at their even distance; 0 where that is not so."""
-        usual = float(np.median([spacing for _, spacing in self._marks])) if self._marks else math.nan
+        usual = float(np.nanmedian([spacing for _, spacing in self._marks])) if len(self._marks) > 1 else math.nan
         even = abs(usual * self._rate - 1.0) < 0.1
         return max(0.0, 1.0 - self.rate / self._rate) if even and math.isfinite(self.rate) else 0.0
 
@@ -241,7 +257,7 @@ class BlockJudge:
         since, until = float(times.min()), float(times.max())
         odd = []
         if same.mean() > MOST_SAME:
-            odd.append(Odd("stamps", since, until, "time stamps stay the same while samples come"))
+            odd.append(Odd("stamps", since, until, "many samples have one time stamp, and it is not known which of them it is of"))
         if back.mean() > MOST_BACK:
             odd.append(Odd("stamps", since, until, f"{back.mean():.0%} of the time stamps go back"))
         typical = float(np.median(self._usual)) if len(self._usual) >= 6 else UNKNOWN_JITTER_S / DISPLACED_TIMES
@@ -252,7 +268,8 @@ class BlockJudge:
         side = int(math.copysign(1, middle)) if far else 0
         if far and (side == self._side or abs(middle) > 2 * max(DISPLACED_S, DISPLACED_TIMES * typical)):
             words = f"times are {abs(middle) * 1e3:.0f} ms from the stamps: samples were lost, or a clock was set"
-            odd.append(Odd("losses", min(self._start, since) if self._side else since, until, words))
+            # It may have begun in the block before.
+            odd.append(Odd("losses", float(np.fmin(self._start, since)), until, words))
         if not far:
             self._usual.append(abs(middle))
         self._side, self._start = side, since

@@ -92,9 +92,9 @@ class Timebase:
 
     def update(self, stamps: FloatArray) -> tuple[FloatArray, tuple[Break, ...]]:
         """Return the times (n,) of samples stamped ``stamps`` (n,), s, and the breaks among them."""
-        self.stamps, same = self._repair(stamps)
+        self.stamps, same, known = self._repair(stamps)
         shift, forced, late = self._holes(self.stamps, self._fresh)
-        times, breaks = self._update(self.stamps - shift, [*forced, len(stamps)])
+        times, breaks = self._update(self.stamps - shift, [*sorted({*forced, *known}), len(stamps)])
         times += shift
         self.odd += [*late, *self._blocks(self.stamps, times, same)]
         return times, breaks
