@@ -88,7 +88,9 @@ class Delivery:
         """Note what stamps and arrivals tell of clock and rate at ``now``, s."""
         doubts, delay = self._buffer.doubts, self._arrival.delay_s
         if self._arrival.impossible():
-            words = f"samples are stamped {delay:.1f} s before they arrive: their stamps are of a clock that is not known"
+            words = (
+                f"samples are stamped {delay:.1f} s before they arrive: their stamps are of a clock that is not known"
+            )
             doubts.begin("clock-unknown", now - max(delay, 0.0) - 1.0, words)
         elif doubts.lasts("clock-unknown"):
             doubts.end("clock-unknown", now)

@@ -190,8 +190,9 @@ class HoleFinder:
 class RateMeter:
     """The rate at which samples come by their stamps, over the last seconds and whatever breaks lie in them.
 
-    The median of the slopes between pairs of marks, one each quarter of a second (Theil, 1950; Sen, *J. Am. Stat. Assoc.* 63,
-    1968). The pairs lie 1 to 3 s apart, so that few of them span a gap or jump, which move it by little.
+    The median of the slopes between pairs of marks, one each quarter of a second (Theil, 1950; Sen,
+    *J. Am. Stat. Assoc.* 63, 1968). The pairs lie 1 to 3 s apart, so that few of them span a gap or jump, which move it
+    by little.
     """
 
     def __init__(self, rate: float) -> None:
@@ -257,7 +258,14 @@ class BlockJudge:
         since, until = float(times.min()), float(times.max())
         odd = []
         if same.mean() > MOST_SAME:
-            odd.append(Odd("stamps", since, until, "many samples have one time stamp, and it is not known which of them it is of"))
+            odd.append(
+                Odd(
+                    "stamps",
+                    since,
+                    until,
+                    "many samples have one time stamp, and it is not known which of them it is of",
+                )
+            )
         if back.mean() > MOST_BACK:
             odd.append(Odd("stamps", since, until, f"{back.mean():.0%} of the time stamps go back"))
         typical = float(np.median(self._usual)) if len(self._usual) >= 6 else UNKNOWN_JITTER_S / DISPLACED_TIMES

@@ -57,14 +57,18 @@ def test_a_gap_is_no_clock(delay):
 
 
 def test_delay_that_varies_much_is_no_clock():
-    receiver, times, true, doubt = received(Sender(seconds=12.0, delay=lambda noise, last: noise.uniform(0, 0.8, len(last))))
+    receiver, times, true, doubt = received(
+        Sender(seconds=12.0, delay=lambda noise, last: noise.uniform(0, 0.8, len(last)))
+    )
     assert not receiver.found
     assert not doubt.any()
     np.testing.assert_allclose(times, true, atol=1e-6)
 
 
 def test_a_recording_gives_the_same_times():
-    sender = Sender(seconds=14.0, jumps=[(4.0, 0.3), (7.0, -15.0), (10.0, 2.0)], lost=[(5.0, 5.05)], jitter=jitter(0.001))
+    sender = Sender(
+        seconds=14.0, jumps=[(4.0, 0.3), (7.0, -15.0), (10.0, 2.0)], lost=[(5.0, 5.05)], jitter=jitter(0.001)
+    )
     receiver, times, _, _ = received(sender)
     assert len(receiver.found) == 3
     stamps, clocks, marks, samples, segment = [], [], [], 0, False
@@ -132,7 +136,7 @@ def test_what_is_held_is_not_lost_when_the_stream_ends():
 )  # fmt: skip
 def test_stamps_without_sense_raise_nothing_and_are_told(mangle):
     sender = Sender(seconds=8.0, mangle=mangle)
-    receiver, times, true, doubt = received(sender)
+    _, times, true, doubt = received(sender)
     off = np.abs(times - true)
     assert not (off > 0.05)[~doubt].any()
     assert len(times) <= len(sender.truth)
