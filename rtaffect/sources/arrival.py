@@ -229,11 +229,9 @@ class ArrivalWatch:
         if abs(later) <= AGREE_S or (later < 0) != bool(seen[new, 1].min() < seen[old, 1].min() - AGREE_S):
             return None
         # The drift by a rate that is a little off, from before; then how far the stamps moved against the count.
-        course, at = seen[old, 2], seen[old, 0]
-        drift = float(np.polyfit(at - arrival, course, 1)[0]) if np.ptp(at) > 1.0 else 0.0
-        level = seen[:, 2] - drift * (seen[:, 0] - arrival)
+        level = seen[:, 2] - _slope(seen[old, 0], seen[old, 2]) * (seen[:, 0] - arrival)
         moved = float(level[new].min() - level[near].min())
-        if abs(moved + later) > max(AGREE_S, abs(later) / 3):
+        if abs(moved + later) > abs(later) / 3:
             return None
         # Of the two ways to say how far, the steadier one is taken: a radio's delay varies, or stamps do.
         if level[near].std() < seen[near, 1].std():
@@ -242,3 +240,11 @@ class ArrivalWatch:
         self._seen = deque(each for each in fixed if not arrival - 1.5 * ENVELOPE_S < each[0] <= arrival - ENVELOPE_S)
         self._last += later
         return Found(later, arrival - 2.0 * ENVELOPE_S, arrival)
+
+
+def _slope(at: FloatArray, course: FloatArray) -> float:
+    """Return how fast ``course`` (n,) moves with the time ``at`` (n,), s, but for its jumps: the median of slopes."""
+    apart = max(1, len(at) // 6)
+    took = at[apart:] - at[:-apart]
+    moved = course[apart:] - course[:-apart]
+    return float(np.median(moved[took > 0] / took[took > 0])) if (took > 0).any() else 0.0

@@ -102,11 +102,24 @@ def test_stamps_faster_than_arrivals_are_of_no_known_clock():
     assert "clock-unknown" in receiver.reasons()
 
 
-def test_stamps_slower_than_arrivals_are_a_clock_that_cannot_be_known():
+def test_stamps_slower_than_arrivals_are_another_rate():
     slow = Sender(seconds=9.0, mangle=lambda noise, stamps: stamps[0] + (stamps - stamps[0]) / 2)
-    receiver, times, _, doubt = received(slow)
-    assert "clock-unknown" in receiver.reasons()
-    assert doubt[times > 5001.0].all()
+    receiver, _, _, _ = received(slow)
+    assert receiver.buffer.status("head", "eeg", "ok", 5009.0).state == "wrong-rate"
+
+
+def test_a_clock_that_is_set_again_and_again_is_not_known():
+    receiver, times, _, doubt = received(Sender(seconds=12.0, jumps=[(t, 0.5) for t in (4.0, 5.5, 7.0, 8.5)]))
+    assert len(receiver.found) == 4
+    assert doubt[times > 5000.5].all()
+
+
+def test_a_busy_computer_is_no_clock():
+    """Arrivals are late by tenths of a second for seconds, while samples are lost now and then."""
+    busy = lambda noise, last: np.where(last // 3 % 2 == 0, noise.exponential(0.15, len(last)), 0.0)  # noqa: E731
+    lost = [(5.0, 5.3), (12.0, 13.0), (20.0, 20.1)]
+    receiver, _, _, _ = received(Sender(seconds=25.0, delay=busy, jitter=jitter(0.001), lost=lost))
+    assert not receiver.found
 
 
 def test_stamps_of_another_clock_are_told_from_the_start():
