@@ -135,14 +135,17 @@ class HoleFinder:
         off = (stamps - before) * self._rate - 1.0
         if fresh or math.isnan(self._last):
             off[:1] = 0.0
+        if self._off or not len(stamps) or float(np.abs(off).max()) <= self._least:
+            self._count += len(stamps)
+            self._last = float(stamps[-1]) if len(stamps) else self._last
+            return np.full(len(stamps), self._shift), [], []
         late, early = off > self._least, off < -self._least
-        quiet = self._off or not (late.any() or early.any())
-        breaks, odd = ([], []) if quiet else self._search(stamps, before, off, early)
-        hole = np.zeros(len(stamps), np.bool_) if quiet else late & self._steady(early)
+        breaks, odd = self._search(stamps, before, off, early)
+        hole = late & self._steady(early)
         long = hole & (off >= BREAK_S * self._rate)
         shift = self._shift + np.cumsum(np.where(hole & ~long, off / self._rate, 0.0))
         self._close(stamps, before, early, hole)
-        self._shift = float(shift[-1]) if len(shift) else self._shift
+        self._shift = float(shift[-1])
         return shift, sorted({*breaks, *np.flatnonzero(long).tolist()}), odd
 
     def _steady(self, early: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -193,28 +196,37 @@ class RateMeter:
     The median of the slopes between pairs of marks, one each quarter of a second (Theil, 1950; Sen,
     *J. Am. Stat. Assoc.* 63, 1968). The pairs lie 1 to 3 s apart, so that few of them span a gap or jump, which move it
     by little.
+
+    Attributes
+    ----------
+    rate : float
+        Hz; NaN in the first seconds.
+    lost : float
+        Share of samples that are missing where the others come at their even distance; 0 where that is not so.
     """
 
     def __init__(self, rate: float) -> None:
         self._rate, self._every = rate, max(1, round(MARK_S * rate))
         self._marks: deque[tuple[float, float]] = deque(maxlen=round(RATE_S / MARK_S) + 1)
-        self._to_go, self._last = 0, math.nan
-        self._spacing: list[FloatArray] = []
-        self.rate = math.nan
+        # The stamps since the newest mark, with that.
+        self._pending: list[FloatArray] = []
+        self._held = 0
+        self.rate, self.lost = math.nan, 0.0
 
     def add(self, stamps: FloatArray) -> None:
         """Take the next ``stamps`` (n,), s."""
-        self._spacing.append(np.diff(stamps, prepend=self._last))
-        while len(stamps) > self._to_go:
-            spacing = np.concatenate(self._spacing)
-            left = len(stamps) - self._to_go - 1
-            own = spacing[: len(spacing) - left]
-            self._marks.append((float(stamps[self._to_go]), float(np.nanmedian(own)) if len(own) > 1 else math.nan))
-            self._spacing = [spacing[len(spacing) - left :]]
-            self._last, stamps, self._to_go = float(stamps[self._to_go]), stamps[self._to_go + 1 :], self._every - 1
+        self._pending.append(stamps)
+        self._held += len(stamps)
+        if self._held <= self._every and self._marks:
+            return
+        held = np.concatenate(self._pending)
+        if not self._marks and len(held):
+            self._marks.append((float(held[0]), math.nan))
+        while len(held) > self._every:
+            self._marks.append((float(held[self._every]), float(np.median(np.diff(held[: self._every + 1])))))
+            held = held[self._every :]
             self._measure()
-        self._to_go -= len(stamps)
-        self._last = float(stamps[-1]) if len(stamps) else self._last
+        self._pending, self._held = [held], len(held)
 
     def _measure(self) -> None:
         if len(self._marks) <= RATE_LEAST_S / MARK_S:
@@ -223,13 +235,9 @@ class RateMeter:
         slopes = [(marks[apart:] - marks[:-apart]) / apart for apart in range(4, 13) if apart < len(marks)]
         slope = float(np.median(np.concatenate(slopes)))
         self.rate = self._every / slope if slope > 0 else math.nan
-
-    @property
-    def lost(self) -> float:
-        """Share of samples that are missing where the others come at their even distance; 0 where that is not so."""
-        usual = float(np.nanmedian([spacing for _, spacing in self._marks])) if len(self._marks) > 1 else math.nan
-        even = abs(usual * self._rate - 1.0) < 0.1
-        return max(0.0, 1.0 - self.rate / self._rate) if even and math.isfinite(self.rate) else 0.0
+        usual = float(np.nanmedian([spacing for _, spacing in self._marks]))
+        even = abs(usual * self._rate - 1.0) < 0.1 and math.isfinite(self.rate)
+        self.lost = max(0.0, 1.0 - self.rate / self._rate) if even else 0.0
 
 
 class BlockJudge:
@@ -237,24 +245,29 @@ class BlockJudge:
 
     def __init__(self, rate: float) -> None:
         self._rate, self._size = rate, max(2, round(BLOCK_S * rate))
-        self._pending = np.empty((4, 0))
+        self._pending: list[tuple[FloatArray, FloatArray, NDArray[np.bool_]]] = []
+        self._held = 0
         self._usual: deque[float] = deque(maxlen=40)
         self._last, self._start, self._side = math.nan, math.nan, 0
 
     def __call__(self, stamps: FloatArray, times: FloatArray, same: NDArray[np.bool_]) -> list[Odd]:
         """Take the next ``stamps`` (n,) and the ``times`` (n,) that were made of them, s; ``same``: tells nothing."""
-        if not len(stamps):
+        self._pending.append((stamps, times, same))
+        self._held += len(stamps)
+        if self._held < self._size:
             return []
-        back = np.diff(stamps, prepend=self._last) * self._rate < -1.0
-        self._last = float(stamps[-1])
-        self._pending = np.concatenate([self._pending, [times, stamps - times, back, same]], axis=1)
+        stamps, times, same = (np.concatenate(parts) for parts in zip(*self._pending, strict=True))
         odd: list[Odd] = []
-        while self._pending.shape[1] >= self._size:
-            odd += self._judge(*self._pending[:, : self._size])
-            self._pending = self._pending[:, self._size :]
+        while len(stamps) >= self._size:
+            back = np.diff(stamps[: self._size], prepend=self._last) * self._rate < -1.0
+            self._last = float(stamps[self._size - 1])
+            off = stamps[: self._size] - times[: self._size]
+            odd += self._judge(times[: self._size], off, back, same[: self._size])
+            stamps, times, same = stamps[self._size :], times[self._size :], same[self._size :]
+        self._pending, self._held = [(stamps, times, same)], len(stamps)
         return odd
 
-    def _judge(self, times: FloatArray, off: FloatArray, back: FloatArray, same: FloatArray) -> list[Odd]:
+    def _judge(self, times: FloatArray, off: FloatArray, back: NDArray[np.bool_], same: NDArray[np.bool_]) -> list[Odd]:
         since, until = float(times.min()), float(times.max())
         odd = []
         if same.mean() > MOST_SAME:

@@ -51,3 +51,16 @@ def test_old_ones_are_forgotten_and_their_number_is_bounded():
 def test_what_is_no_doubt_is_refused(reason, since, until):
     with pytest.raises(ValueError, match="doubt"):
         Doubt(reason, since, until, "words")
+
+
+def test_doubts_that_touch_are_one_and_what_lasts_can_still_be_ended():
+    doubts = Doubts()
+    doubts.begin("lost", 0.0, "gone")
+    for n in range(1000):
+        doubts.note("stamps", n * 0.1, n * 0.1 + 0.2, "jumbled")
+    assert [d.reason for d in doubts.within(-1.0, 1e3)] == ["lost", "stamps"]
+    for n in range(1000):
+        doubts.note("stamps", n * 0.1, n * 0.1 + 0.05, f"jumbled {n}")
+    doubts.end("lost", 1.0)
+    assert not doubts.lasts("lost")
+    assert all(math.isfinite(d.until) for d in doubts.within(-1.0, 1e3))
