@@ -110,8 +110,8 @@ class HoleFinder:
     of arrivals, a single one tells nothing.
     """
 
-    def __init__(self, rate: float) -> None:
-        self._rate, self._off = rate, rate > FASTEST_HZ
+    def __init__(self, rate: float, finds: bool = True) -> None:
+        self._rate, self._off = rate, rate > FASTEST_HZ or not finds
         self._least = max(0.5, LEAST_HOLE_S * rate)
         self._count = 0
         self._last = self._before_hole = math.nan

@@ -50,6 +50,8 @@ class Timebase:
     ----------
     rate
         Nominal rate, Hz.
+    holes
+        Whether holes in steady stamps are found at once; who can look ahead does better without.
 
     Attributes
     ----------
@@ -61,7 +63,7 @@ class Timebase:
         The newest stamps, s, with those mended that could be.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, *, holes: bool = True) -> None:
         self.rate = rate
         p = math.exp(-1.0 / (MEMORY_S * rate))
         g, h = 1.0 - p * p, (1.0 - p) ** 2
@@ -76,7 +78,7 @@ class Timebase:
         self._prior_spread = rate**3 / 12
         self._samples = 0
         self._fresh = True
-        self._repair, self._holes, self._blocks = StampRepair(rate), HoleFinder(rate), BlockJudge(rate)
+        self._repair, self._holes, self._blocks = StampRepair(rate), HoleFinder(rate, holes), BlockJudge(rate)
         self.odd: list[Odd] = []
         self.stamps: FloatArray = np.empty(0)
         self._restart(math.nan)
