@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from rtaffect.common.errors import setting
 from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.limits import check_size
+from rtaffect.stream.regularity import RATE_LEAST_S, Odd, RateMeter
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.status import SourceStatus, StreamState
 from rtaffect.stream.timebase import Timebase
 
-#: Timestamps are compared with the declared rate once they go on evenly for this long, s.
-RATE_LEAST_S = 5.0
 #: A delivered rate this far from the declared one (fraction) is a wrong declaration, not drift.
 RATE_TOLERANCE = 0.1
+#: A share of samples that is missing here and there: above the first, times are not sure; above the second, another
+#: rate is the likelier reason.
+LOSSES, MOST_LOSSES = 0.1, 0.4
+#: Samples of which more than this came after they were read are late, s.
+LATE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,10 @@ class SampleBuffer:
     ----------
     doubts : Doubts
         Times whose samples may not be relied on, s on the LSL clock: told by whoever notices.
+    tells_late : bool
+        Whether samples that come after their time was read are told: those of live EEG, which no later step takes in.
+    late_samples : int
+        How many did.
     """
 
     def __init__(self, rate: float, channels: int, seconds: float = 30.0) -> None:
@@ -71,12 +79,17 @@ class SampleBuffer:
         self._samples = RingBuffer(capacity, channels, np.float32)
         self._times = RingBuffer(capacity, 1, np.float64)
         self._timebase = Timebase(rate)
+        self._meter = RateMeter(rate)
         self._breaks: deque[int] = deque(maxlen=1024)
         self._lock = threading.Lock()
         self.doubts = Doubts()
+        self.tells_late = False
+        self.late_samples = 0
         self.gaps = 0
         self.clock_jumps = 0
         self.overruns = 0
+        # Up to which time a reader has asked, s, and whether samples before that came since.
+        self._asked, self._late_since_read = -math.inf, False
 
     @property
     def received(self) -> int:
@@ -97,11 +110,9 @@ class SampleBuffer:
 
     @property
     def measured_rate(self) -> float:
-        """Samples per second by the timestamps, Hz; NaN in the first seconds of a segment."""
+        """Samples per second by the timestamps, Hz, whatever breaks lie between; NaN in the first seconds."""
         with self._lock:
-            if self._timebase.count < RATE_LEAST_S * self.rate:
-                return math.nan
-            return self.rate / (1.0 + self._timebase.drift_ppm * 1e-6)
+            return self._meter.rate
 
     def begin_segment(self) -> None:
         """Let the next sample start a new segment: the device came back, or its clock was reset."""
@@ -116,6 +127,8 @@ class SampleBuffer:
             return
         with self._lock:
             times, breaks = self._timebase.update(np.asarray(stamps, np.float64))
+            self._meter.add(self._timebase.stamps)
+            self._tell(times)
             self._samples.append(np.asarray(samples, np.float32))
             self._times.append(times[:, None])
             for sample, jump_s in breaks:
@@ -123,12 +136,37 @@ class SampleBuffer:
                 self.gaps += jump_s > 0
                 self.clock_jumps += jump_s < 0
 
+    def _tell(self, times: NDArray[np.float64]) -> None:
+        """Note what of the newest ``times`` (n,), s, is in doubt."""
+        told, self._timebase.odd = self._timebase.odd, list[Odd]()
+        for reason, since, until, words in told:
+            self.doubts.note(reason, since, until, words)
+        lost = self._meter.lost
+        if LOSSES < lost < MOST_LOSSES:
+            words = f"{lost:.0%} of the samples are lost on the way; bring the device nearer to its receiver"
+            # What was found over the last seconds began with them.
+            since = float(times[0]) - (0.0 if self.doubts.lasts("losses") else RATE_LEAST_S)
+            self.doubts.begin("losses", since, words)
+        elif self.doubts.lasts("losses"):
+            self.doubts.end("losses", float(times[0]))
+        late = times[times < self._asked - LATE_S]
+        if self.tells_late and len(late):
+            self.late_samples += len(late)
+            self._late_since_read = True
+            words = (
+                f"{self.late_samples} samples came too late for their step; bring the device nearer, or connect it anew"
+            )
+            self.doubts.begin("late-samples", float(late[0]), words)
+
     def read(self, cursor: int, until: float) -> Block:
         """Return the samples from number ``cursor`` on that are not later than ``until`` (s).
 
         Samples that were overwritten before they were read are counted as overruns and leave a break.
         """
         with self._lock:
+            if not self._late_since_read and self.doubts.lasts("late-samples"):
+                self.doubts.end("late-samples", self._asked)
+            self._asked, self._late_since_read = max(self._asked, until), False
             first = max(cursor, self._samples.oldest)
             self.overruns += first - cursor
             times = self._times.read(first, self._times.head)[:, 0].astype(np.float64, copy=False)
@@ -156,7 +194,8 @@ class SampleBuffer:
     def status(self, name: str, kind: str, state: StreamState, now: float, message: str = "") -> SourceStatus:
         """Return the source's health at ``now`` (s), with what this buffer knows put into it."""
         measured = self.measured_rate
-        if state == "ok" and abs(measured / self.rate - 1.0) > RATE_TOLERANCE:
+        losses = LOSSES < self._meter.lost < MOST_LOSSES
+        if state == "ok" and abs(measured / self.rate - 1.0) > RATE_TOLERANCE and not losses:
             state = "wrong-rate"
             message = (
                 f"declares {self.rate:g} Hz but delivers {measured:.4g} Hz; correct the device's setting or pass "

@@ -93,9 +93,14 @@ class Doubts:
         self._kept: list[Doubt] = []
 
     def note(self, reason: str, since: float, until: float, words: str) -> None:
-        """Note a time that is over, or whose end is known, s on the LSL clock."""
+        """Note a time that is over, or whose end is known, s on the LSL clock; it goes on one that it touches."""
+        new = Doubt(reason, since, until, words)
         with self._lock:
-            self._add(Doubt(reason, since, until, words))
+            for old in [d for d in self._kept if (d.reason, d.words) == (reason, words) and math.isfinite(d.until)]:
+                if old.since <= new.until and new.since <= old.until:
+                    self._kept.remove(old)
+                    new = replace(new, since=min(old.since, new.since), until=max(old.until, new.until))
+            self._add(new)
 
     def begin(self, reason: str, since: float, words: str) -> None:
         """Note that from ``since`` on (s) there is doubt until :meth:`end`; again: the words are replaced."""
@@ -143,8 +148,8 @@ class Doubts:
         self._kept = [d for d in self._kept if d.until >= newest - KEPT_S]
         self._kept.append(doubt)
         if len(self._kept) > MOST_KEPT:
-            first, second, *rest = self._kept
-            self._kept = [
-                replace(first, since=min(first.since, second.since), until=max(first.until, second.until)),
-                *rest,
-            ]
+            # What lasts is ended by its own name.
+            first, second = [d for d in self._kept if math.isfinite(d.until)][:2]
+            self._kept.remove(second)
+            both = replace(first, since=min(first.since, second.since), until=max(first.until, second.until))
+            self._kept[self._kept.index(first)] = both

@@ -72,3 +72,16 @@ def test_what_is_not_renewed_in_time_is_in_doubt():
     doubts.note("player-late", 5.0, 6.0, "began late")
     doubts.withdraw("player-late")
     assert [d.words for d in doubts.within(0.0, 1e9)] == ["began late"], "what was is not taken back"
+
+
+def test_doubts_that_touch_are_one_and_what_lasts_can_still_be_ended():
+    doubts = Doubts()
+    doubts.begin("lost", 0.0, "gone")
+    for n in range(1000):
+        doubts.note("stamps", n * 0.1, n * 0.1 + 0.2, "jumbled")
+    assert [d.reason for d in doubts.within(-1.0, 1e3)] == ["lost", "stamps"]
+    for n in range(1000):
+        doubts.note("stamps", n * 0.1, n * 0.1 + 0.05, f"jumbled {n}")
+    doubts.end("lost", 1.0)
+    assert not doubts.lasts("lost")
+    assert all(math.isfinite(d.until) for d in doubts.within(-1.0, 1e3))
