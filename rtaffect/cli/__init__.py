@@ -78,9 +78,9 @@ def cli(context: click.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's ends in one line and status 2."""
+    """Run the command line; a mistake of the user's ends in one line and status 2, data elsewhere or lost in 3."""
     try:
         cli(prog_name="rtaffect")
     except RtaffectError as error:
         print(f"rtaffect: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.status)

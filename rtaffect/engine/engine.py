@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.pace import Pace
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
@@ -85,14 +87,14 @@ class Engine:
         What was in doubt at each step of a session that is replayed, where it is recorded: it holds in place of what
         is found now, so that the same values are withheld again.
     late_s
-        A step that is made later than this after it could be, s, is marked late.
+        A step that is made later than this after it could be, s, is marked late; inf where none can be.
 
     Attributes
     ----------
     place : Doubts
         Times at which a sound is not heard when it seems to be, s on the LSL clock: told by whoever plays it.
-    pace : Doubts
-        Times at which steps cannot keep up: told by whoever notices.
+    pace : Pace
+        Leaves the featurizer out where steps cannot keep up.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class Engine:
         self._references = references
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
         self._recorded, self._late_s = recorded, late_s
-        self.place, self.pace = Doubts(), Doubts()
+        self.place, self.pace = Doubts(), Pace(late_s)
         # Which seconds of the window were used of each person, oldest first, and which of them were forgotten since.
         self._used = np.zeros((len(people), settings.synchrony.window_s), np.bool_)
         self._forgotten = self._used.copy()
@@ -153,18 +155,25 @@ class Engine:
         """Return the LSL time at which ``step`` ends, s."""
         return self.origin + step * STEP_S
 
-    def step(self, now: float) -> Feedback:
-        """Make the next step with the samples that have come; ``now`` (LSL time, s) tells how old they are."""
+    def step(self, now: float, *, behind_s: float = 0.0, present: Callable[[], float] | None = None) -> Feedback:
+        """Make the next step with the samples that have come.
+
+        ``now`` (LSL time, s) tells how old they are, ``behind_s`` for how long the step could not be begun because
+        others were being made, and ``present`` what time it is when the values are there: by it they are late or not.
+        Without it no time passes meanwhile.
+        """
         self._step += 1
         step = self._step
         spent: dict[str, float] = {}
         status = tuple(source.status(now) for source in self.sources)
         with _timed(spent, "eeg"):
             second = np.stack([self._respond(person, step) for person in range(len(self._participants))])
-            trust = self._judge(now, status)
+            trust = self._judge(status, behind_s)
             second[trust.missing] = np.nan
         with _timed(spent, "features"):
-            feature = self._hear(step)
+            feature = self._hear(step, trust)
+        if feature is not None and self._sound_input is not None and self._sound_input.given:
+            self.pace.spent(spent["features"])
         with _timed(spent, "alignment"):
             alignment = self._align()
         with _timed(spent, "prediction"):
@@ -173,9 +182,11 @@ class Engine:
             compared = self._observe(step, second, alignment, trust)
         if prediction is None or not trust.prediction:
             prediction = _no_prediction(len(self.space.rows))
+        if self._recorded is None:
+            trust = self._late(trust, now if present is None else present())
         return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
 
-    def _judge(self, now: float, status: Sequence[SourceStatus]) -> Trust:
+    def _judge(self, status: Sequence[SourceStatus], behind_s: float) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
         self._used = np.roll(self._used, -1, axis=1)
         self._forgotten = np.roll(self._forgotten, -1, axis=1)
@@ -186,11 +197,8 @@ class Engine:
         else:
             first = end - max(self._used.shape[1] * STEP_S, self._sound_s)
             doubts = [d for s, at in zip(self.sources, status, strict=True) for d in doubts_of(s, at, first, end)]
-            doubts += [
-                *doubts_about("place", self.place, first, end),
-                *doubts_about("step", self.pace, end - STEP_S, end),
-            ]
-            doubts += self._late(now, end)
+            doubts += doubts_about("place", self.place, first, end)
+            doubts += self._behind(behind_s, first, end)
         trust = judge(doubts, self.people, self._used, end, self._sound_s)
         self._used[:, -1:] = ~trust.missing[:, None]
         return trust
@@ -200,23 +208,34 @@ class Engine:
         """How much sound a prediction rests on, s."""
         return float(self._predictor.memory_s if self._predictor is not None else 0.0)
 
-    def _late(self, now: float, end: float) -> Iterator[Doubt]:
-        """Say that the step that ends at ``end`` is made too late, if it is."""
-        late = now - end - self.lookahead_s
-        if late > self._late_s:
-            words = f"this step was made {late:.1f} s too late: its values are of the past"
-            yield Doubt("late", end, math.inf, words, "step")
+    def _behind(self, behind_s: float, first: float, end: float) -> Iterator[Doubt]:
+        """Say which seconds of the sound the featurizer was not given, the newest among them where it is left out."""
+        if self._sound_input is not None:
+            self.pace.allows(end, behind_s)
+            for doubt in self.pace.doubts.within(first, end):
+                yield replace(doubt, about="sound", part=self._sound_input.name)
+
+    def _late(self, trust: Trust, now: float) -> Trust:
+        """Say that the values of the step are there too late, if they are."""
+        end = self.end_of(self._step)
+        lag = now - end - self.lookahead_s
+        if lag <= self._late_s:
+            return trust
+        words = f"this step was made {lag:.1f} s too late: its values are of the past"
+        return replace(trust, doubts=(*trust.doubts, Doubt("late", end, math.inf, words, "step")), late=True)
 
     def _respond(self, person: int, step: int) -> FloatArray:
         participant = self._participants[person]
         participant.advance(step)
         return self._responses[person](participant.window(step, STEP_S))
 
-    def _hear(self, step: int) -> FloatArray | None:
+    def _hear(self, step: int, trust: Trust) -> FloatArray | None:
         if self._sound_input is None:
             return None
         self._sound_input.advance(step)
-        return self._sound_input.feature(step)
+        middle = self.end_of(step) - STEP_S / 2
+        left_out = any(d.reason == "behind" and d.since <= middle < d.until for d in trust.doubts)
+        return self._sound_input.feature(step, left_out=left_out)
 
     def _align(self) -> Alignment | None:
         if self._lock is None:
