@@ -168,10 +168,11 @@ class Engine:
         status = tuple(source.status(now) for source in self.sources)
         with _timed(spent, "eeg"):
             second = np.stack([self._respond(person, step) for person in range(len(self._participants))])
-            trust = self._judge(status, behind_s)
+            left_out = self._leaves_out(behind_s)
+            trust = self._judge(status)
             second[trust.missing] = np.nan
         with _timed(spent, "features"):
-            feature = self._hear(step, trust)
+            feature = self._hear(step, left_out)
         if feature is not None and self._sound_input is not None and self._sound_input.given:
             self.pace.spent(spent["features"])
         with _timed(spent, "alignment"):
@@ -186,7 +187,7 @@ class Engine:
             trust = self._late(trust, now if present is None else present())
         return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
 
-    def _judge(self, status: Sequence[SourceStatus], behind_s: float) -> Trust:
+    def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
         self._used = np.roll(self._used, -1, axis=1)
         self._forgotten = np.roll(self._forgotten, -1, axis=1)
@@ -198,7 +199,7 @@ class Engine:
             first = end - max(self._used.shape[1] * STEP_S, self._sound_s)
             doubts = [d for s, at in zip(self.sources, status, strict=True) for d in doubts_of(s, at, first, end)]
             doubts += doubts_about("place", self.place, first, end)
-            doubts += self._behind(behind_s, first, end)
+            doubts += self._behind(first, end)
         trust = judge(doubts, self.people, self._used, end, self._sound_s)
         self._used[:, -1:] = ~trust.missing[:, None]
         return trust
@@ -208,10 +209,19 @@ class Engine:
         """How much sound a prediction rests on, s."""
         return float(self._predictor.memory_s if self._predictor is not None else 0.0)
 
-    def _behind(self, behind_s: float, first: float, end: float) -> Iterator[Doubt]:
-        """Say which seconds of the sound the featurizer was not given, the newest among them where it is left out."""
+    def _leaves_out(self, behind_s: float) -> bool:
+        """Return whether the featurizer is not given the newest second, as steps are behind or as they were then."""
+        if self._sound_input is None:
+            return False
+        end = self.end_of(self._step)
+        if self._recorded is None:
+            return not self.pace.allows(end, behind_s)
+        doubts, middle = self._recorded.get(self._step, ()), end - STEP_S / 2
+        return any(doubt.reason == "behind" and doubt.since <= middle < doubt.until for doubt in doubts)
+
+    def _behind(self, first: float, end: float) -> Iterator[Doubt]:
+        """Say which seconds of the sound the featurizer was not given."""
         if self._sound_input is not None:
-            self.pace.allows(end, behind_s)
             for doubt in self.pace.doubts.within(first, end):
                 yield replace(doubt, about="sound", part=self._sound_input.name)
 
@@ -229,12 +239,10 @@ class Engine:
         participant.advance(step)
         return self._responses[person](participant.window(step, STEP_S))
 
-    def _hear(self, step: int, trust: Trust) -> FloatArray | None:
+    def _hear(self, step: int, left_out: bool) -> FloatArray | None:
         if self._sound_input is None:
             return None
         self._sound_input.advance(step)
-        middle = self.end_of(step) - STEP_S / 2
-        left_out = any(d.reason == "behind" and d.since <= middle < d.until for d in trust.doubts)
         return self._sound_input.feature(step, left_out=left_out)
 
     def _align(self) -> Alignment | None:

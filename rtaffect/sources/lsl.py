@@ -143,6 +143,8 @@ class LslSource(LiveSource):
     def _reopen(self, trouble: str) -> None:
         self._misfit = ""
         self._inlet.close()
+        if self._network is not None:
+            self._network.hurry()
         super()._reopen(trouble)
 
     def _open_again(self) -> bool:
