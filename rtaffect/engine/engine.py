@@ -163,7 +163,7 @@ class Engine:
         Without it no time passes meanwhile.
         """
         self._step += 1
-        step = self._step
+        step, clock = self._step, present or (lambda: now)
         spent: dict[str, float] = {}
         status = tuple(source.status(now) for source in self.sources)
         with _timed(spent, "eeg"):
@@ -172,9 +172,10 @@ class Engine:
             trust = self._judge(status)
             second[trust.missing] = np.nan
         with _timed(spent, "features"):
+            begun = clock()
             feature = self._hear(step, left_out)
-        if feature is not None and self._sound_input is not None and self._sound_input.given:
-            self.pace.spent(spent["features"])
+            if self._sound_input is not None and self._sound_input.given:
+                self.pace.spent(clock() - begun)
         with _timed(spent, "alignment"):
             alignment = self._align()
         with _timed(spent, "prediction"):
@@ -184,7 +185,7 @@ class Engine:
         if prediction is None or not trust.prediction:
             prediction = _no_prediction(len(self.space.rows))
         if self._recorded is None:
-            trust = self._late(trust, now if present is None else present())
+            trust = self._late(trust, clock())
         return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:

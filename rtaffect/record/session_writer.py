@@ -97,7 +97,7 @@ class SessionWriter:
         self._log: _Log | None = None
         # What was copied into the folder, by its path in there, and what of the end could not be written.
         self._copies: dict[str, Path] = {}
-        self._plan_trouble = ""
+        self._plan_trouble, self._closed = "", False
         self._logger = logging.getLogger("rtaffect")
         self._level = self._logger.level
         self._made = not folder.exists()
@@ -196,7 +196,10 @@ class SessionWriter:
             raise SettingsError(f"{self.folder} cannot be written ({error.strerror}); make room") from None
 
     def close(self, outcome: str) -> None:
-        """Note how the session ended, and close the files."""
+        """Note how the session ended, and close the files; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         self._ran |= {"ended": _now(), "outcome": outcome}
         self._stay_or_go()
         for table in self._tables.values():

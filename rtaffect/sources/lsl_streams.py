@@ -19,7 +19,7 @@ FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8
 SETTLE_S = 1.0
 #: An outlet that has not answered for this long is no longer on the network, s.
 FORGET_S = 2.0
-#: In a hurry it is asked this often, s, for so long, s: a device that is away for longer is not back in the next moment.
+#: In a hurry it is asked this often, s, for so long, s: what is away for longer is not back in the next moment.
 ASK_S = 0.1
 HURRY_S = 30.0
 
