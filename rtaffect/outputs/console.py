@@ -51,7 +51,8 @@ class _ToConsole(logging.Handler):
         with suppress(Exception):
             text = " ".join(record.getMessage().split())
             style = "bold red" if record.levelno >= logging.ERROR else "yellow"
-            self._console.print(f"{record.levelname.lower()}: {text}", style=style, markup=False, highlight=False)
+            line = f"{record.levelname.lower()}: {text}"
+            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def step_line(f: Feedback, trouble: str = "") -> str:
