@@ -19,7 +19,7 @@ from rtaffect.observed.reference import Reference
 from rtaffect.observed.signal_path import design_filter
 from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.observed.synchrony import others_mean, standardise
-from rtaffect.plan.session_plan import AnalysisPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan
 from rtaffect.predicted.featurizer import Featurizer, featurizer_for
 from rtaffect.predicted.prediction import Weights
 from rtaffect.run.assemble import Model, Sound, build_engine, load_model
@@ -63,7 +63,7 @@ def _with_sound(quick: bool, seconds: int, warm: int, turns: int) -> dict[str, o
 
 
 def _demo_model() -> tuple[Model, np.ndarray]:
-    model = load_model(None, None, print)
+    model = load_model(DEMO_BUNDLE, None, print)
     return model, read_sound(model.folder.parent / "sound.wav")[0]
 
 

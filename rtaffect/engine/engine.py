@@ -23,6 +23,7 @@ from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
+from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.prediction import Prediction, Predictor
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.stream.doubt import Doubt, Doubts
@@ -33,6 +34,7 @@ from rtaffect.timelock.stimulus import TimeLock
 
 #: Why a session without a sound predicts nothing, in words.
 NO_SOUND: Final = "no sound to predict from"
+NO_BUNDLE: Final = "no bundle to predict with"
 
 Against = Literal["reference", "group", "nothing"]
 #: Mean responses (time, M * k) by stimulus.
@@ -76,7 +78,7 @@ class Engine:
     origin
         LSL time of the session's zero, s. Step k ends at ``origin + k * STEP_S``.
     sound, sound_input, predictor
-        The sound, how it is read, and what predicts from it; all three or none.
+        The sound, and where something predicts from it, how it is read and what does.
     lock
         What tells where in a known stimulus the session is.
     references
@@ -105,7 +107,7 @@ class Engine:
         origin: float,
         *,
         sound: Source | None = None,
-        sound_input: SoundInput | None = None,
+        sound_input: SoundInput | KeptSound | None = None,
         predictor: Predictor | None = None,
         lock: TimeLock | None = None,
         references: References = MappingProxyType({}),
@@ -115,7 +117,7 @@ class Engine:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
         self.space, self.origin, self.settings = space, origin, settings
-        self.sources = [*people, *([sound] if sound is not None else [])]
+        self.sources, self._hears = [*people, *([sound] if sound is not None else [])], sound is not None
         partial = space.kind != "channels"
         self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
@@ -224,7 +226,7 @@ class Engine:
         """Say which seconds of the sound the featurizer was not given."""
         if self._sound_input is not None:
             for doubt in self.pace.doubts.within(first, end):
-                yield replace(doubt, about="sound", part=self._sound_input.name)
+                yield replace(doubt, about="sound", part=self.sources[-1].info.name)
 
     def _late(self, trust: Trust, now: float) -> Trust:
         """Say that the values of the step are there too late, if they are."""
@@ -344,7 +346,7 @@ class Engine:
         """Return in words why values are missing that the observation itself gave no reason for."""
         reasons = [participant.unit_warning for participant in self._participants]
         if self._predictor is None:
-            reasons.append(NO_SOUND)
+            reasons.append(NO_BUNDLE if self._hears else NO_SOUND)
         elif np.isnan(prediction.value).all():
             reasons.append("prediction waits for enough sound without a gap")
         elif self._sound_input is not None and self._sound_input.warming_up:

@@ -1,12 +1,15 @@
 """Judges each second which channels are good: causal, the same live and offline.
 
-At once bad: flat (or stuck at a rail) and loud seconds. Bad after some seconds, and good again after some, so that a
+At once bad: flat (or stuck at a rail) and loud seconds, and those in which the filters still ring from something far
+louder than EEG. Bad after some seconds, and good again after some, so that a
 channel does not flicker: one whose power is far from the others', one that is dominated by mains, and one that shares
 nothing with any other channel while the others do. The limits are relative where they can be, after Bigdely-Shamlo et
 al., *The PREP pipeline* (Front. Neuroinform. 9:16, 2015), section 2.2, whose criteria they follow.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +23,9 @@ COMPARED_S = 5
 LEAST_CHANNELS = 8
 #: Normal deviation per median absolute deviation.
 _NORMAL = 1.4826
+#: What is louder than this many times ``loud_v`` leaves filters ringing that is to be reckoned with, until no more than
+#: this part of ``loud_v`` can be left of it.
+_STRIKES, _RINGS = 4.0, 1 / 30
 #: Least spread of log power (natural log) between good channels; alike channels would make a small difference large.
 _LEAST_SPREAD = 0.5
 
@@ -33,10 +39,14 @@ class ChannelJudge:
         Limits.
     channels
         Number of channels.
+    memory_s
+        How long the filters before it take to forget all but 1/e of what was there, s.
     """
 
-    def __init__(self, signal: SignalSettings, settings: QualitySettings, channels: int) -> None:
-        self._signal, self._settings = signal, settings
+    def __init__(self, signal: SignalSettings, settings: QualitySettings, channels: int, memory_s: float = 0.0) -> None:
+        self._signal, self._settings, self._memory_s = signal, settings, memory_s
+        # What may be left in the filters of what was far too loud, V.
+        self._ringing = np.zeros(channels)
         self._bad = np.zeros(channels, np.bool_)
         # How many seconds in a row speak against what is held of a channel.
         self._against = np.zeros(channels, np.int64)
@@ -54,9 +64,22 @@ class ChannelJudge:
         second = recent[-self._signal.rate_hz :]
         spread = _spread(second)
         good: BoolArray = (spread > self._signal.flat_v) & (spread < self._signal.loud_v)
+        good &= self._settled(second)
         suspect = self._odd_power(spread, good) | self._alone(recent, good) | self._humming(mains, spread)
         self._remember(suspect & good, good)
         return good & ~self._bad
+
+    def _settled(self, second: FloatArray) -> BoolArray:
+        """Return the channels in which nothing strikes the filters, and no earlier strike rings on."""
+        limit, rate = self._signal.loud_v, self._signal.rate_hz
+        size = np.where(np.isfinite(second), np.abs(second), 0.0)
+        strikes = size > _STRIKES * limit
+        settled: BoolArray = ~strikes.any(axis=0) & (self._ringing <= _RINGS * limit)
+        if self._memory_s:
+            left = np.exp(-np.arange(len(second) - 1, -1, -1)[:, None] / (rate * self._memory_s))
+            new = np.where(strikes, size * left, 0.0).max(axis=0, initial=0.0)
+            self._ringing = np.maximum(new, self._ringing * math.exp(-len(second) / (rate * self._memory_s)))
+        return settled
 
     def _odd_power(self, spread: FloatArray, good: BoolArray) -> BoolArray:
         """Return the channels whose log power is far from the median of the good ones."""

@@ -13,6 +13,7 @@ from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.asr import SubspaceReconstruction
 from rtaffect.observed.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
 from rtaffect.observed.ocular import OcularRegression
+from rtaffect.observed.sample_gate import SampleGate
 from rtaffect.observed.signal_path import SignalPath
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.source import Source
@@ -58,9 +59,10 @@ class Participant:
         self._asr = SubspaceReconstruction(signal, len(channels)) if signal.asr_cutoff else None
         # Rows after a second that are needed for it.
         self._ahead = self._asr.ahead if self._asr else 0
+        self._gate = SampleGate(source.info.rate, len(self._columns))
         self._path = SignalPath(signal, source.info.rate, len(self._columns))
         self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(channels))
-        self._judge_channels = ChannelJudge(signal, settings.quality, len(channels))
+        self._judge_channels = ChannelJudge(signal, settings.quality, len(channels), self._path.memory_s)
         kept = settings.synchrony.window_s + _AHEAD_S
         self._grid = RingBuffer(kept * signal.rate_hz, len(self._columns), np.float64)
         self._clean = RingBuffer(kept * signal.rate_hz, len(channels), np.float64)
@@ -80,8 +82,9 @@ class Participant:
         if len(block.times):
             raw, times = block.samples[:, self._columns], block.times - self._origin
             raw[:, self._columns < 0] = np.nan
-            self._mains.add(raw[:, : self._eeg], times)
-            for first, values in self._path(raw, times, block.breaks):
+            gated = self._gate(raw, block.breaks)
+            self._mains.add(gated[:, : self._eeg], times)
+            for first, values in self._path(gated, times, block.breaks):
                 self._write(first, values)
         while self._good.head < step:
             self._judge(self._good.head + 1)

@@ -7,6 +7,7 @@ nominal ratio, keeps people aligned whose devices drift apart, and a gap needs n
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi, tf2sos
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import SignalSettings
+from rtaffect.observed.sample_gate import ANEW_S
 from rtaffect.stream.grid import GridInterpolator
 
 
@@ -39,6 +41,15 @@ def design_filter(settings: SignalSettings, rate: float) -> FloatArray:
     harmonics = settings.mains_hz * np.arange(1, settings.mains_harmonics + 1)
     parts += [tf2sos(*iirnotch(hz, settings.notch_q, fs=rate)) for hz in harmonics[harmonics > 0] if hz < rate / 2]
     return np.concatenate(parts).astype(np.float64)
+
+
+def memory_s(sos: FloatArray, rate: float) -> float:
+    """Return how long it takes second-order sections at ``rate`` Hz to forget all but 1/e of the past, s.
+
+    That is the time constant of their slowest pole: -1 / (rate ln |p|).
+    """
+    slowest = max(float(np.abs(np.roots(section[3:])).max()) for section in sos)
+    return -1.0 / (rate * math.log(slowest))
 
 
 class CausalFilter:
@@ -70,9 +81,10 @@ class CausalFilter:
 class GapFilter:
     """Causal filter over (time, channel) in which samples are missing; any chunking gives the same output.
 
-    Each channel starts at its first sample that is not missing, as if that had always been there; later missing ones
-    are filtered as the channel's last good one. What is missing comes out as NaN, with ``settle_s`` after it and after
-    the start, so that neither the ringing nor a held value is taken for signal.
+    Each channel starts at its first sample that is not missing, as if that had always been there, and starts anew after
+    ``ANEW_S`` without any, for its offset may be another one then; in shorter holes its last good value is filtered.
+    What is missing comes out as NaN, with ``settle_s`` after it and after the start, so that neither the ringing nor a
+    held value is taken for signal.
 
     Parameters
     ----------
@@ -90,14 +102,16 @@ class GapFilter:
         self._filter = CausalFilter(sos)
         self._settle = round(settle_s * rate)
         self._held = np.zeros(channels)
-        self._begun = np.zeros(channels, np.bool_)
         self._unsettled = np.full(channels, self._settle, np.int64)
+        # After so many missing samples in a row a channel starts anew; how many there are now.
+        self._anew = max(2, round(ANEW_S * rate))
+        self._missed = np.full(channels, self._anew, np.int64)
 
     def restart(self) -> None:
         """Forget the past: the next sample starts anew."""
         self._filter.reset()
         self._held[:] = 0.0
-        self._begun[:] = False
+        self._missed[:] = self._anew
         self._unsettled[:] = self._settle
 
     def __call__(self, samples: FloatArray) -> FloatArray:
@@ -110,13 +124,18 @@ class GapFilter:
         return filtered
 
     def _filtered(self, held: FloatArray, missing: NDArray[np.bool_]) -> FloatArray:
-        """Filter ``held`` (n, channels); each channel starts at its first sample that is not missing."""
-        first = np.where(self._begun | missing.all(axis=0), len(held), missing.argmin(axis=0))
+        """Filter ``held`` (n, channels); each channel starts at a sample that is not missing, where many were."""
+        number = np.arange(1, len(held) + 1)[:, None]
+        good = np.maximum.accumulate(np.where(missing, 0, number), axis=0)
+        missed = np.where(good > 0, number - good, self._missed + number)
+        before = np.concatenate([self._missed[None], missed[:-1]])
+        starts = ~missing & (before >= self._anew)
+        self._missed = np.minimum(missed[-1], self._anew)
         out = np.empty_like(held)
-        for start, stop in pairwise(sorted({0, *first.tolist(), len(held)})):
-            self._filter.begin(first == start, held[start])
+        rows = np.flatnonzero(starts.any(axis=1)).tolist()
+        for start, stop in pairwise(sorted({0, *rows, len(held)})):
+            self._filter.begin(starts[start], held[start])
             out[start:stop] = self._filter(held[start:stop])
-        self._begun |= first < len(held)
         return out
 
     def _hold(self, samples: FloatArray, missing: NDArray[np.bool_]) -> FloatArray:
@@ -152,7 +171,10 @@ class SignalPath:
     """
 
     def __init__(self, settings: SignalSettings, rate: float, channels: int) -> None:
-        self._filter = GapFilter(design_filter(settings, rate), rate, settings.settle_s, channels)
+        sos = design_filter(settings, rate)
+        #: How long its filters take to forget all but 1/e of what was there, s.
+        self.memory_s = memory_s(sos, rate)
+        self._filter = GapFilter(sos, rate, settings.settle_s, channels)
         self._grid = GridInterpolator(rate, settings.rate_hz, channels)
 
     @property

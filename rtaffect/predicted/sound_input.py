@@ -86,11 +86,6 @@ class SoundInput:
         sound = self._ring.read((step - 1) * STEP_S * SAMPLE_RATE, step * STEP_S * SAMPLE_RATE)[:, 0]
         return None if np.isnan(sound).any() else sound.astype(np.float32, copy=False)
 
-    @property
-    def name(self) -> str:
-        """The name of the sound's source."""
-        return self._source.info.name
-
     def feature(self, step: int, *, left_out: bool = False) -> FloatArray:
         """Return the featurizer's vector for second ``step`` (size,), NaN where there is no sound to read.
 

@@ -11,6 +11,8 @@ from typing import Final
 
 from platformdirs import user_data_path
 
+from rtaffect.common.files import private_folder
+
 _log = logging.getLogger(__name__)
 
 #: A disk that says one of these has room again some day: what comes waits for it.
@@ -93,7 +95,9 @@ def _new_folder(parent: Path, name: str) -> Path | None:
     for number in range(1, _MOST_TRIES):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         try:
-            folder.mkdir(parents=True)
+            if folder.exists() or folder.is_symlink():
+                continue
+            private_folder(folder)
         except FileExistsError:
             continue
         except OSError:

@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import logging
 import platform
-import shutil
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,9 @@ import tomli_w
 
 from rtaffect import __version__
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.common.files import write_whole
+from rtaffect.common.files import PRIVATE, copy_new, new_file, private_folder, write_whole
+from rtaffect.common.sums import write_sums
+from rtaffect.common.text import file_name
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import StepTiming
 from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, SESSION_FILE, STIMULI
@@ -102,7 +103,7 @@ class SessionWriter:
         self._level = self._logger.level
         self._made = not folder.exists()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
             self.refuge = Refuge(folder)
             for name, columns in _TABLES.items():
                 self._tables[name] = Table(folder / name, columns)
@@ -165,25 +166,26 @@ class SessionWriter:
 
     def keep_stimulus(self, path: Path) -> str:
         """Copy a sound file into the folder; return its path in there."""
-        target, number = self.folder / STIMULI / path.name, 1
+        kept, number = self.folder / STIMULI / file_name(path.name), 1
+        target = kept
         try:
-            target.parent.mkdir(exist_ok=True)
-            while target.exists() and target.read_bytes() != path.read_bytes():
+            private_folder(target.parent)
+            while target.is_symlink() or (target.exists() and target.read_bytes() != path.read_bytes()):
                 number += 1
-                target = target.with_name(f"{path.stem}-{number}{path.suffix}")
-            kept = target.relative_to(self.folder).as_posix()
-            self._copies[kept] = path
+                target = kept.with_name(f"{kept.stem}-{number}{kept.suffix}")
+            file = target.relative_to(self.folder).as_posix()
+            self._copies[file] = path
             if not target.exists():
-                shutil.copyfile(path, target)
+                copy_new(path, target)
         except OSError as error:
             raise SettingsError(f"{path} cannot be copied to {target.parent} ({error.strerror}); make room") from None
-        return kept
+        return file
 
     def keep_protocol(self, path: Path) -> None:
         """Copy the protocol into the folder; raises SettingsError if that is impossible."""
         self._copies[PROTOCOL_FILE] = path
         try:
-            shutil.copyfile(path, self.folder / PROTOCOL_FILE)
+            copy_new(path, self.folder / PROTOCOL_FILE)
         except OSError as error:
             raise SettingsError(f"{path} cannot be copied to {self.folder} ({error.strerror}); make room") from None
 
@@ -236,6 +238,13 @@ class SessionWriter:
             with suppress(OSError):
                 self._log.close()
 
+    def seal(self) -> None:
+        """Take the hashes of all files, when nothing more is written: a reader then finds what is not as it was."""
+        try:
+            write_sums(self.folder, PRIVATE)
+        except OSError as error:
+            self._plan_trouble = f"{self.folder} cannot be sealed ({error.strerror}): its files cannot be checked later"
+
     def _add(self, name: str, lines: Sequence[Sequence[str]]) -> None:
         with self._lock:
             table = self._tables[name]
@@ -273,29 +282,30 @@ class SessionWriter:
         self._write_environment()
         for name, source in self._copies.items():
             target = self.folder / name
-            target.parent.mkdir(exist_ok=True)
+            private_folder(target.parent)
             for file in (source, before / name):
                 with suppress(OSError):
-                    shutil.copyfile(file, target)
+                    copy_new(file, target)
                     break
             else:
                 _log.error("%s cannot be copied again: it is missing in %s", source, self.folder)
         self._write_plan()
 
     def _write_environment(self) -> None:
-        text = json.dumps(environment(), indent=2) + "\n"
-        (self.folder / ENVIRONMENT_FILE).write_text(text, encoding="utf-8")
+        with new_file(self.folder / ENVIRONMENT_FILE) as file:
+            file.write((json.dumps(environment(), indent=2) + "\n").encode())
 
     def _write_plan(self) -> None:
         content = plan_toml(self._plan, self.folder) | {"ran": without_none(self._ran)}
-        write_whole(self.folder / SESSION_FILE, tomli_w.dumps(content))
+        write_whole(self.folder / SESSION_FILE, tomli_w.dumps(content), PRIVATE)
 
 
 class _Log(logging.FileHandler):
     """The session's log, which can go on in another file; a full disk is told by the tables."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "a+", encoding="utf-8")
+        new_file(path).close()
+        super().__init__(path, "a+", encoding="utf-8", errors="backslashreplace")
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.files import new_file
+from rtaffect.common.text import clean
 from rtaffect.engine.feedback import MEAN_ROW, Feedback
 from rtaffect.engine.timing import StepTiming
 from rtaffect.protocol.event import SessionEvent
@@ -120,9 +122,11 @@ def yes(value: bool) -> str:
     return str(bool(value)).lower()
 
 
-def clean(text: str) -> str:
-    """Return a text that stays in its cell."""
-    return " ".join(text.split())
+def line_of(cells: Sequence[str]) -> str:
+    """Return cells as a line of a table, which has as many columns whatever stands in them."""
+    if not "".join(cells).isprintable():
+        cells = [clean(text) for text in cells]
+    return "\t".join(cells) + "\n"
 
 
 class Table:
@@ -149,7 +153,7 @@ class Table:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path, self.trouble = path, ""
         self._columns = columns
-        self._file = path.open("x+b", buffering=0)
+        self._file = new_file(path, buffering=0)
         self._size, self._pending = 0, b""
         self.add([columns])
 
@@ -186,7 +190,7 @@ class Table:
         OSError
             If the new file cannot be made or written; the old one is gone on with.
         """
-        new = path.open("x+b", buffering=0)
+        new = new_file(path, buffering=0)
         try:
             self._file.seek(0)
             content = self._file.read(self._size)
@@ -215,4 +219,4 @@ class Table:
 
 
 def _encoded(lines: Iterable[Sequence[str]]) -> bytes:
-    return "".join("\t".join(line) + "\n" for line in lines).encode()
+    return "".join(map(line_of, lines)).encode()

@@ -10,15 +10,15 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.files import new_file
 from rtaffect.sources.channel_plan import DTYPES
 from rtaffect.stream.source import StreamHeader
 
@@ -85,7 +85,7 @@ class XdfWriter:
     """
 
     def __init__(self, path: Path, *, replace: bool = False) -> None:
-        self._file = path.open("w+b" if replace else "x+b", buffering=0)
+        self._file: BinaryIO = path.open("w+b", buffering=0) if replace else new_file(path, buffering=0)
         self.size = self.pending_bytes = 0
         # What a file must begin with: its own header and those of its streams.
         self._heads: list[bytes] = []
@@ -248,7 +248,7 @@ class XdfWriter:
         OSError
             If the new file cannot be made or written; the old one is gone on with.
         """
-        new = path.open("x+b", buffering=0)
+        new = new_file(path, buffering=0)
         try:
             whole = self._copy_into(new)
         except OSError:
@@ -267,7 +267,7 @@ class XdfWriter:
             self.pending_bytes += sum(map(len, again))
         self._unsynced.clear()
 
-    def _copy_into(self, new: FileIO) -> bool:
+    def _copy_into(self, new: BinaryIO) -> bool:
         """Copy the whole chunks of the file; return whether they could be read, else ``new`` is empty."""
         left = self.size
         try:
@@ -309,7 +309,7 @@ class XdfWriter:
             self._file.close()
 
 
-def _put_on_disk(file: FileIO) -> None:
+def _put_on_disk(file: BinaryIO) -> None:
     """Have the system put what was written on the disk, where it can be asked to; raises OSError."""
     try:
         os.fsync(file.fileno())

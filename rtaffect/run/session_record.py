@@ -40,8 +40,9 @@ class SessionRecord:
     ``recording`` is None for a replay, too, whose data are recorded already.
     """
 
-    def __init__(self, run: Run, writer: SessionWriter | None) -> None:
-        self._run, self._writer = run, writer
+    def __init__(self, run: Run, writer: SessionWriter | None, console: Console | None = None) -> None:
+        self._run, self._writer, self._console = run, writer, console
+        self._ended = False
         self.recording = run.sources.recorder if writer is not None else None
         #: When steps were made, sent and seen; of a replay that says nothing.
         self.timings = Timings()
@@ -57,20 +58,25 @@ class SessionRecord:
         sources = run.sources
         out = sources.plan.results.out
         if out is None:
-            return cls(run, None)
+            return cls(run, None, console)
         writer = SessionWriter(out, sources.plan, run.ran)
+        # Last of all, after the recording is closed: nothing is written then.
+        records = cls(run, writer, console)
+        cleanup.callback(records.seal)
         try:
-            return cls._opened(run, writer, cleanup, console)
+            records._begin(cleanup, console)
         except BaseException:
             # What is left of a session that cannot begin would be in the way of the next try.
             if sources.recorder is not None:
                 sources.recorder.discard()
             writer.discard()
             raise
+        return records
 
-    @classmethod
-    def _opened(cls, run: Run, writer: SessionWriter, cleanup: ExitStack, console: Console) -> SessionRecord:
-        sources, records = run.sources, cls(run, writer)
+    def _begin(self, cleanup: ExitStack, console: Console) -> None:
+        """Begin to record, and keep what the session needs."""
+        sources, writer = self._run.sources, self._writer
+        assert writer is not None
         if sources.recorder is not None:
             sources.recorder.refuge = writer.refuge
             cleanup.callback(sources.recorder.close)
@@ -79,8 +85,7 @@ class SessionRecord:
         if sources.setup.protocol is not None and sources.setup.protocol.path is not None:
             writer.keep_protocol(sources.setup.protocol.path)
         for path, sha256 in sources.stimuli.items():
-            records._keep(path, sha256)
-        return records
+            self._keep(path, sha256)
 
     def _keep(self, path: Path, sha256: str) -> str:
         """Copy a stimulus into the session's folder and return its place there."""
@@ -166,6 +171,7 @@ class SessionRecord:
 
     def close(self, outcome: str) -> None:
         """Note how the session ended."""
+        self._ended = True
         if self._writer is not None:
             if self._timed:
                 self._writer.timing(self.timings.take())
@@ -178,3 +184,10 @@ class SessionRecord:
         lost = self.recording.status().lost if self.recording is not None else 0
         if self._writer.refuge.left or self.trouble or lost:
             raise NotKeptError(f"the session has ended, but {self.trouble or f'{lost} samples are not recorded'}")
+
+    def seal(self) -> None:
+        """Take the hashes of the session's files, if it came to its end."""
+        if self._writer is not None and self._ended:
+            self._writer.seal()
+            if self._writer.trouble and self._console is not None:
+                self._console.print(self._writer.trouble, style="yellow")

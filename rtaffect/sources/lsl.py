@@ -16,7 +16,7 @@ from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.live import STALL_S, DeviceLostError, LiveSource
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
-from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, read_header, twins_message
+from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, read_header, refuse_unreadable, twins_message
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import StreamState
 
@@ -55,6 +55,7 @@ class LslSource(LiveSource):
     retry_s = 0.05
 
     def __init__(self, stream: FoundStream, kind: Literal["eeg", "audio"] = "eeg", **given: Unpack[Given]) -> None:
+        refuse_unreadable(stream)
         dtype = check_format(stream.header)
         rate = check_rate(stream.header.name, kind, stream.header.rate, given.get("rate"))
         header = read_header(stream)

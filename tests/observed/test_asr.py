@@ -329,8 +329,11 @@ def worn(seed: int, seconds: int = 40) -> np.ndarray:
     """A headset's samples at 250 Hz, with bursts from second 20 on."""
     rng = np.random.default_rng(seed)
     samples = brain(rng, seconds, rate=250)
+    # Muscles and cables set in within some ten milliseconds; what jumps from one sample to the next is no burst.
+    swell = np.minimum(1, np.minimum(np.arange(250), np.arange(250)[::-1]) / 12)[:, None]
     for at in range(20 * 250, (seconds - 3) * 250, 4 * 250):
-        samples[at : at + 250, rng.choice(CHANNELS, 3, replace=False)] += 300e-6 * brain_noise(rng, 250, 3, 250)
+        burst = 300e-6 * swell * brain_noise(rng, 250, 3, 250)
+        samples[at : at + 250, rng.choice(CHANNELS, 3, replace=False)] += burst
     return samples
 
 

@@ -294,7 +294,7 @@ def test_sound_arrives_as_mono_full_scale(connect, sample_format, channels):
 
 def test_devices_are_described():
     with headset() as simulated:
-        streams = {s.name: s for s in describe_streams(timeout=0.7)}
+        streams = {s.header.name: s.header for s in describe_streams(timeout=0.7)}
     stream = streams[simulated.name]
     assert (stream.type, stream.rate, stream.channels, stream.format) == ("EEG", RATE, 4, "float32")
     assert (stream.unit, stream.labels) == ("microvolts", NAMES)
