@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rtaffect.engine.engine import Engine
@@ -76,17 +76,21 @@ class Incidents:
             if not gone.ended:
                 self._tell_end(key, gone.until if math.isfinite(gone.until) else feedback.lsl_time)
         for key, doubts in there.items():
-            before, until = self._known.get(key), max(doubt.until for doubt in doubts)
-            if before is None or (before.ended and until > before.until):
-                since = [d.since for d in doubts if before is None or d.until > before.until]
-                self._tell_begin(key, min(since), doubts[-1].words)
-                self._known[key] = _Known(until)
-            elif not before.ended:
-                # One that lasted and has an end now is over; of others more may follow while they are in the window.
-                ended = math.isinf(before.until) and math.isfinite(until)
-                self._known[key] = _Known(until, ended)
-                if ended:
-                    self._tell_end(key, until)
+            self._tell_doubt(key, doubts)
+
+    def _tell_doubt(self, key: _Key, doubts: Sequence[Doubt]) -> None:
+        """Tell of one part's doubts for one reason, which are there at this step, what was not told yet."""
+        before, until = self._known.get(key), max(doubt.until for doubt in doubts)
+        if before is None or (before.ended and until > before.until):
+            new = [doubt.since for doubt in doubts if before is None or doubt.until > before.until]
+            self._tell_begin(key, min(new), doubts[-1].words)
+            self._known[key] = _Known(until)
+        elif not before.ended:
+            # One that lasted and has an end now is over; of others more may follow while they are in the window.
+            ended = math.isinf(before.until) and math.isfinite(until)
+            self._known[key] = _Known(until, ended)
+            if ended:
+                self._tell_end(key, until)
 
     def _tell_begin(self, key: _Key, since: float, words: str) -> None:
         part, about, reason = key
