@@ -226,7 +226,9 @@ class TestMemory:
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
                  "in_reference": True, "with_protocol": True, "preview": True}  # fmt: skip
         changes = {
-            f.name: other.get(f.name, "7") for f in fields(Choices) if f.name not in ("wait_s", "headless", "as_it_ran")
+            f.name: other.get(f.name, "7")
+            for f in fields(Choices)
+            if f.name not in ("wait_s", "late_s", "headless", "as_it_ran")
         }
         remember(Choices(**changes))
         found, _ = recall()
