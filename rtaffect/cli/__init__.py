@@ -100,7 +100,7 @@ def cli(context: click.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's ends in one line and status 2."""
+    """Run the command line; a mistake of the user's ends in one line and status 2, data elsewhere or lost in 3."""
     for stream in (sys.stdout, sys.stderr):
         # A name that is not UTF-8, or not of the terminal's own encoding, is shown by its codes.
         if isinstance(stream, io.TextIOWrapper):
@@ -112,4 +112,4 @@ def main() -> None:
         if not isinstance(said, RtaffectError):
             raise
         print(f"rtaffect: {printable(str(said))}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(said.status)

@@ -194,6 +194,8 @@ class LslConnection(LiveSource):
             self._identity.settle(self._network.streams(), self._ours_until)
         self._delivery.release()
         self._inlet.close()
+        if self._network is not None:
+            self._network.hurry()
         super()._reopen(trouble)
 
     def take(self, offer: Offer) -> None:

@@ -6,6 +6,7 @@ import math
 import threading
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,18 @@ class Block:
         return self.first + len(self.times)
 
 
+class Hole(NamedTuple):
+    """A place where the samples of a source do not go on evenly.
+
+    ``before`` and ``after`` are the times of the last sample before it and of the first one after it, s on the LSL
+    clock. ``jump_s`` is positive where samples are missing, negative where the sender's clock went back.
+    """
+
+    before: float
+    after: float
+    jump_s: float
+
+
 class SampleBuffer:
     """One source's newest samples and times: one writer, one reader, a lock between them.
 
@@ -57,7 +70,8 @@ class SampleBuffer:
     channels
         Values per sample.
     seconds
-        How much is kept; a reader that falls further behind loses samples, which is counted.
+        How much is kept, more than LSL keeps for a process that sleeps; a reader that falls further behind loses
+        samples, which is counted and in doubt.
 
     Attributes
     ----------
@@ -69,7 +83,7 @@ class SampleBuffer:
         How many did.
     """
 
-    def __init__(self, rate: float, channels: int, seconds: float = 30.0) -> None:
+    def __init__(self, rate: float, channels: int, seconds: float = 75.0) -> None:
         if not (math.isfinite(rate) and rate > 0):
             raise ValueError(f"a sample buffer needs a regular rate in Hz, not {rate}")
         # Again, for what comes by another way than the door: memory is taken here.
@@ -81,6 +95,8 @@ class SampleBuffer:
         self._timebase = Timebase(rate)
         self._meter = RateMeter(rate)
         self._breaks: deque[int] = deque(maxlen=1024)
+        self._holes: deque[Hole] = deque(maxlen=1024)
+        self._hole_count, self._read_until = 0, math.nan
         self._lock = threading.Lock()
         self.doubts = Doubts()
         self.tells_late = False
@@ -100,8 +116,17 @@ class SampleBuffer:
     def newest(self) -> float:
         """Time of the newest sample, s; NaN before the first."""
         with self._lock:
-            head = self._times.head
-            return float(self._times.read(head - 1, head)[0, 0]) if head else math.nan
+            return self._latest()
+
+    def _latest(self) -> float:
+        head = self._times.head
+        return float(self._times.read(head - 1, head)[0, 0]) if head else math.nan
+
+    def holes_since(self, count: int) -> tuple[int, tuple[Hole, ...]]:
+        """Return how many holes there were so far, and those of them after the first ``count``, the newest 1,024."""
+        with self._lock:
+            new = min(self._hole_count - count, len(self._holes))
+            return self._hole_count, tuple(self._holes)[len(self._holes) - new :]
 
     @property
     def drift_ppm(self) -> float:
@@ -126,6 +151,7 @@ class SampleBuffer:
         if not len(stamps):
             return
         with self._lock:
+            first, before = self._times.head, self._latest()
             times, breaks = self._timebase.update(np.asarray(stamps, np.float64))
             self._meter.add(self._timebase.stamps)
             self._tell(times)
@@ -133,6 +159,9 @@ class SampleBuffer:
             self._times.append(times[:, None])
             for sample, jump_s in breaks:
                 self._breaks.append(sample)
+                at = sample - first
+                self._holes.append(Hole(float(times[at - 1]) if at else before, float(times[at]), jump_s))
+                self._hole_count += 1
                 self.gaps += jump_s > 0
                 self.clock_jumps += jump_s < 0
 
@@ -176,6 +205,10 @@ class SampleBuffer:
             breaks = {b - first for b in self._breaks if first <= b < first + n}
         if first > cursor and n:
             breaks.add(0)
+            if math.isfinite(self._read_until):
+                lost = f"{first - cursor} samples were not read in time and are missing"
+                self.doubts.note("losses", self._read_until, float(times[0]), lost)
+        self._read_until = float(times[n - 1]) if n else self._read_until
         return Block(first, samples, times[:n], tuple(sorted(breaks)))
 
     def tail(self, seconds: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
