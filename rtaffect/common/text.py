@@ -57,4 +57,4 @@ def file_name(name: str) -> str:
     stem, dot, ending = safe.rpartition(".")
     ending = f".{ending}" if dot and len(ending.encode()) <= 10 else ""
     kept = (stem or safe).encode()[: _LONGEST_NAME - len(ending.encode())]
-    return kept.decode(errors="ignore") + ending
+    return (kept.decode(errors="ignore").rstrip(". ") or "file") + ending
