@@ -111,7 +111,7 @@ def run_case(name: str, keep: Path | None = None) -> Verdict:
     """Run one case and return the verdict on it."""
     case = CASES[name]
     with tempfile.TemporaryDirectory(prefix="rtaffect-fault-") as place:
-        folder = Path(place) if keep is None else keep / "".join(c if c.isalnum() else "-" for c in name)
+        folder = Path(place) if keep is None else keep / "".join(c if c.isalnum() or c in "+-." else "_" for c in name)
         folder.mkdir(parents=True, exist_ok=True)
         ran = session_with(case, folder)
         (folder / "terminal.txt").write_text(ran.terminal, encoding="utf-8")
