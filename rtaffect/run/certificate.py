@@ -203,8 +203,8 @@ def _advice(done: Certified, sound: FloatArray) -> list[str]:
     if not done.plan.captured or not len(sound) or np.isfinite(sound).any():
         return []
     return [
-        f"no click was heard on {done.devices['capture']}: connect it to what {done.devices['speaker']} plays (by a cable "
-        "or loopback device, or put the microphone to the speaker), turn the sound up, or choose another with --capture"
+        f"no click was heard on {done.devices['capture']}: connect it to what {done.devices['speaker']} plays, by a "
+        "cable or loopback device, or put the microphone to the speaker; turn it up, or name another with --capture"
     ]
 
 

@@ -55,7 +55,7 @@ _TAIL_S: Final = 2
 #: From everything being ready to the session's zero, s.
 _WARNING_S: Final = 2.0
 #: Headsets begin so long after they are made, s, and each more so much later; the session has so long to begin then.
-_START_S, _START_EACH_S, _SPARE_S = 4.0, 0.5, 60
+_START_S, _START_EACH_S, _SPARE_S = 2.0, 0.3, 60
 #: So many values of simulated EEG are made at most: they are in memory.
 MOST_VALUES: Final = 60_000_000
 _WAIT_S: Final = 20.0
@@ -182,7 +182,8 @@ class CertifiedEngine(Engine):
         feedback = super().step(now, **told)
         made, due = local_clock(), feedback.lsl_time + self.lookahead_s
         lag = self.player.lag_s if self.player is not None else math.nan
-        self.seen.append(StepSeen(feedback, due, begun, made, min(newest, feedback.lsl_time + self._ahead_s), lag))
+        newest = min(newest, feedback.lsl_time + self._ahead_s)
+        self.seen.append(StepSeen(feedback, due, begun, made, newest, lag))
         with np.errstate(all="ignore"):
             self.eeg.append(np.stack([_mean(self.second(person)) for person in range(len(self._headsets))]))
         for second in self._heard.heard if self._heard is not None else ():
@@ -268,8 +269,9 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
         whole = math.ceil(max(0.0, local_clock() + _WARNING_S - start))
         if whole > _SPARE_S - LEAD_S:
             raise SettingsError(
-                f"it took {whole} s to get ready, expected at most {_SPARE_S - LEAD_S}: use fewer headsets or channels, "
-                "or try again when the computer is less busy"
+                f"it took {whole} s to get ready",
+                f"at most {_SPARE_S - LEAD_S}",
+                "use fewer headsets or channels, or try again when the computer is less busy",
             )
         origin = start + whole
         engine = CertifiedEngine(people, Settings(), origin, captured)

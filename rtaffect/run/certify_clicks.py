@@ -21,7 +21,7 @@ EARLIEST_S, LATEST_S = 0.2, 0.8
 #: The chirp: its length, s, its lowest and highest frequency, Hz, its peak against full scale.
 CHIRP_S, LOW_HZ, HIGH_HZ, LOUDNESS = 0.01, 500.0, 3000.0, 0.5
 #: The bell: its standard deviation, s, and its height, V; and the noise that it stands in, V.
-BELL_S, HEIGHT_V, NOISE_V = 0.015, 60e-6, 3e-6
+BELL_S, HEIGHT_V, NOISE_V = 0.015, 100e-6, 0.5e-6
 #: Turns of the circle from a click to the next: the golden ratio fills it most evenly.
 _GOLDEN: Final = (5**0.5 - 1) / 2
 

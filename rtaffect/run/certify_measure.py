@@ -16,8 +16,8 @@ from rtaffect.common.arrays import FloatArray
 
 #: A click is one if its samples correlate with those expected by at least so much.
 LEAST_LIKENESS: Final = 0.7
-#: The correlation's peak is interpolated from so many lags to each side, and looked for in steps of so much of one.
-_NEIGHBOURS, _FINE = 4, 0.01
+#: Samples to each side that the place between two of them is interpolated from, and how often it is refined.
+_NEIGHBOURS, _TURNS = 4, 3
 #: Samples of a click below this part of its peak say nothing of it.
 _FAINT: Final = 0.01
 #: Milliseconds in an hour for each part per million.
@@ -28,9 +28,9 @@ _MS_PER_HOUR: Final = 3.6e6
 def delay_of(heard: FloatArray, expected: FloatArray, rate: float) -> float:
     """Return by how much a click in ``heard`` (n,) comes later than in ``expected`` (n + 2 m,), s.
 
-    Both are evenly sampled at ``rate`` Hz, ``expected`` from m samples before ``heard`` on. The lag of the greatest
-    covariance is refined by a spline of degree 5 through its neighbours: of band-limited signals that is exact to some
-    thousandths of a sample. NaN where samples are missing, where no click is alike, and at the last lags.
+    Both are evenly sampled at ``rate`` Hz, ``expected`` from m samples before ``heard`` on. After the lag of the
+    greatest covariance the place between samples is that of least squares, on a spline of degree 5. NaN where samples
+    are missing, where no click is alike, and at the last lags.
     """
     most = (len(expected) - len(heard)) // 2
     if not (np.isfinite(heard).all() and np.isfinite(expected).all()) or not heard.any() or most <= _NEIGHBOURS:
@@ -42,15 +42,22 @@ def delay_of(heard: FloatArray, expected: FloatArray, rate: float) -> float:
         return math.nan
     if _likeness(heard, expected[peak : peak + len(heard)]) < LEAST_LIKENESS:
         return math.nan
-    lags = np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
-    curve = make_interp_spline(lags, covariance[peak + lags] * np.sign(covariance[peak]), k=5)
-    fine = np.arange(-1.0, 1.0 + _FINE, _FINE)
-    values = curve(fine)
-    at = int(np.clip(np.argmax(values), 1, len(fine) - 2))
-    before, here, after = values[at - 1 : at + 2]
-    bend = before - 2 * here + after
-    place = fine[at] + (_FINE * (before - after) / (2 * bend) if bend < 0 else 0.0)
-    return float((most - peak - place) / rate)
+    return (most - peak - _place(heard, expected[peak - _NEIGHBOURS : peak + len(heard) + _NEIGHBOURS])) / rate
+
+
+def _place(heard: FloatArray, expected: FloatArray) -> float:
+    """Return at which place between samples ``expected`` (n + 2 * _NEIGHBOURS,) fits ``heard`` (n,) best, samples.
+
+    By least squares with size and offset free: place p + b / a, where heard = a e(p) + b e'(p) + c, again and again.
+    """
+    curve = make_interp_spline(np.arange(len(expected)), expected, k=5)
+    slope, index, place = curve.derivative(), _NEIGHBOURS + np.arange(len(heard)), 0.0
+    for _ in range(_TURNS):
+        at = index + place
+        parts = np.stack([curve(at), slope(at), np.ones(len(at))], axis=1)
+        size, moved, _ = np.linalg.lstsq(parts, heard, rcond=None)[0]
+        place = float(np.clip(place + moved / size, -1.0, 1.0)) if size else math.nan
+    return place
 
 
 def _likeness(heard: FloatArray, expected: FloatArray) -> float:
