@@ -19,7 +19,7 @@ from rtaffect.observed.reference import Reference
 from rtaffect.observed.signal_path import design_filter
 from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.observed.synchrony import others_mean, standardise
-from rtaffect.plan.session_plan import AnalysisPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan
 from rtaffect.predicted.featurizer import Featurizer, featurizer_for
 from rtaffect.predicted.prediction import Weights
 from rtaffect.run.assemble import Model, Sound, build_engine, load_model
@@ -63,34 +63,48 @@ def _with_sound(quick: bool, seconds: int, warm: int, turns: int) -> dict[str, o
 
 
 def _demo_model() -> tuple[Model, np.ndarray]:
-    model = load_model(None, None, print)
+    model = load_model(DEMO_BUNDLE, None, print)
     return model, read_sound(model.folder.parent / "sound.wav")[0]
 
 
-def made_up_model(folder: Path, seconds: int, samples: np.ndarray | None = None) -> tuple[Model, np.ndarray]:
-    """Return a model of the demo's size with weights from a seed, and its sound: a step costs what the demo's costs."""
-    rng, settings, featurizer = np.random.default_rng(1), Settings(), featurizer_for(None)
+def made_up_model(
+    folder: Path,
+    seconds: int,
+    samples: np.ndarray | None = None,
+    channels: tuple[str, ...] = CHANNELS,
+    path: Path | None = None,
+) -> tuple[Model, np.ndarray]:
+    """Return a model of the demo's size with weights from a seed, and its sound: a step costs what the demo's costs.
+
+    Or one of other channels, and of the featurizer at ``path``.
+    """
+    rng, settings, featurizer = np.random.default_rng(1), Settings(), featurizer_for(path)
     if samples is None:
         samples = (0.1 * rng.standard_normal(seconds * SAMPLE_RATE)).astype(np.float32)
     source = SoundFileSource(samples, "sound", ORIGIN)
     stimulus = Stimulus(name="sound", sha256=source.info.source_id, seconds=seconds, people=12, fitted=False)
     manifest = Manifest(
-        name="bench", created="", rtaffect="", channels=CHANNELS, rows=CHANNELS, settings=settings,
+        name="bench", created="", rtaffect="", channels=channels, rows=channels, settings=settings,
         featurizer=FeaturizerIdentity(identity=featurizer.identity, sha256=featurizer.sha256, size=featurizer.size),
         stimuli=(stimulus,), lags_s=settings.prediction.lags_s,
-        scores=Scores(r=(0.0,) * len(CHANNELS), r_mean=0.0, folds=1, steps=1, alpha=(1.0,)),
+        scores=Scores(r=(0.0,) * len(channels), r_mean=0.0, folds=1, steps=1, alpha=(1.0,)),
         synthetic=True, provenance={},
     )  # fmt: skip
-    reference = rng.standard_normal((seconds * settings.signal.rate_hz, len(CHANNELS))).astype(np.float32)
+    reference = rng.standard_normal((seconds * settings.signal.rate_hz, len(channels))).astype(np.float32)
     save_bundle(
-        Bundle(manifest, _weights(rng, featurizer, settings), (Reference.of(reference[None]),), ChannelSpace(CHANNELS)),
+        Bundle(
+            manifest,
+            _weights(rng, featurizer, settings, len(channels)),
+            (Reference.of(reference[None]),),
+            ChannelSpace(channels),
+        ),
         folder,
     )
-    return load_model(folder, None, print), samples
+    return load_model(folder, path, print), samples
 
 
-def _weights(rng: np.random.Generator, featurizer: Featurizer, settings: Settings) -> Weights:
-    count, lags, rows = settings.prediction.n_components, settings.prediction.lags_s, len(CHANNELS)
+def _weights(rng: np.random.Generator, featurizer: Featurizer, settings: Settings, rows: int) -> Weights:
+    count, lags = settings.prediction.n_components, settings.prediction.lags_s
     return Weights(
         pca_mean=np.zeros(featurizer.size), pca_components=rng.standard_normal((count, featurizer.size)),
         scaler_mean=np.zeros(count), scaler_scale=np.ones(count),

@@ -24,7 +24,10 @@ from calibration.studies.check import check
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.given import given_options, refuse_given
+from rtaffect.common.paths import PATH
 from rtaffect.common.settings import PredictionSettings, Settings, read_settings
+from rtaffect.common.terminal import Terminal
 from rtaffect.engine.bundle import Bundle, save_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import RegionSpace, Space
@@ -37,7 +40,10 @@ DRAWS, QUICK_DRAWS = 1000, 99
 #: Folder in the bundle's with what has been filtered, until the bundle is there.
 KEPT = ".filtered"
 
-_path = click.Path(path_type=Path)
+#: Parameters that say how EEG is read.
+_OF_EEG = ("space", "head", "mains")
+
+_path = PATH
 
 
 @click.command()
@@ -85,17 +91,17 @@ def command(
 
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
-    console, begin = Console(log_path=False), time.perf_counter()
+    console, begin = Terminal(log_path=False), time.perf_counter()
+    _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     if only_check:
         _tell_problems(study, console)
         return
     if out is None:
         raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
-    if head and space != "regions":
-        raise SettingsError(f"--head {head} is for --space regions, but the space is {space}; leave one of them out")
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study)
+        _check_options(space=space, ratings=not loaded.listeners)
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
         plan = Plan(
             name or out.name,
@@ -115,8 +121,25 @@ def command(
     _tell(outcome, out, time.perf_counter() - begin, console)
 
 
+def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
+    """Refuse options that would be passed over; raises SettingsError."""
+    if only_check:
+        others = [name for name in given_options() if name != "only_check"]
+        refuse_given(others, "is for fitting a bundle, and with --check none is fitted")
+    if space != "regions":
+        refuse_given(["head"], f"is for --space regions, but the space is {space}")
+    if dask:
+        refuse_given(["jobs"], "is for processes of this computer, and with --dask the scheduler's workers fit")
+    if ratings:
+        refuse_given(_OF_EEG, "is for EEG, and of ratings none is read")
+
+
 def _settings_for(path: Path | None, mains: float | None, quick: bool) -> Settings:
     found = read_settings(path, mains)
+    if quick and found.prediction != PredictionSettings():
+        raise SettingsError(
+            f"--settings {path} has choices of [prediction], and --quick makes its own", remedy="leave one of them out"
+        )
     return found.model_copy(update={"prediction": QUICK}) if quick else found
 
 
@@ -143,7 +166,11 @@ class Steps:
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), console=console
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
         )
         self._task = self._bar.add_task("reading the study", total=None)
         self._quiet = not console.is_terminal

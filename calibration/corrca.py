@@ -18,6 +18,7 @@ from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
 
 from rtaffect.common.errors import MontageError, RecordingError, SettingsError
+from rtaffect.common.threads import one_thread, threads_for
 
 Array = NDArray[np.float64]
 
@@ -88,10 +89,11 @@ class Moments:
             value = ((block - centre) / scale[:, None]).reshape(len(block), -1)
             present = np.isfinite(value)
             value = np.where(present, value, 0.0)
-            self._sums += value.T @ value
-            # Whole numbers: exact, as a chunk is shorter than 2^24.
-            there = present.astype(np.float32)
-            self._counts += there.T @ there
+            with threads_for(len(value) * len(self._sums) ** 2):
+                self._sums += value.T @ value
+                # Whole numbers: exact, as a chunk is shorter than 2^24.
+                there = present.astype(np.float32)
+                self._counts += there.T @ there
 
     def covariances(self, leave_out: int | None = None) -> tuple[Array, Array]:
         """Return the mean covariance within a person and that between two, each (channels, channels).
@@ -131,6 +133,7 @@ class Moments:
         return np.asarray((mean + mean.T) / 2)
 
 
+@one_thread()
 def fit(moments: Moments, n_components: int = 3, gamma: float = 0.1, leave_out: int | None = None) -> Components:
     """Fit filters to a group: the leading generalised eigenvectors of R_b and the regularised R_w.
 
@@ -168,6 +171,7 @@ def fit(moments: Moments, n_components: int = 3, gamma: float = 0.1, leave_out: 
     return _solve(within, between, n_components, gamma)
 
 
+@one_thread()
 def leave_one_out(moments: Moments, whole: Components, gamma: float) -> list[Components]:
     """Fit without each person in turn; as many components as ``whole`` has, in its order and with its signs.
 

@@ -33,7 +33,7 @@ def ensure(root: Path, featurizer: Featurizer, progress: Progress) -> Path:
     whose stimuli lie beside it, ``protocol.npy`` that person's EEG from ``LEAD_S`` before a session that it leads.
     """
     folder = root / f"v{VERSION}-{featurizer.sha256[:12]}"
-    return made_once(folder, lambda part: _make(part, featurizer, progress))
+    return made_once(folder, lambda part: _make(part, featurizer, progress), progress)
 
 
 def _make(folder: Path, featurizer: Featurizer, progress: Progress) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from calibration.statistics import pair, score
 from calibration.validation import held_out_each
 from rtaffect.common.settings import Settings
+from rtaffect.common.threads import one_thread
 
 Array = NDArray[np.float64]
 
@@ -26,6 +27,7 @@ _ROWS: Final = 1000
 _BYTES: Final = 2**28
 
 
+@one_thread()
 def exact_null(
     features: Sequence[Array],
     targets: Sequence[Array],

@@ -14,8 +14,10 @@ from rtaffect import __version__
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.errors import RecordingError
-from rtaffect.common.files import replacing, sha256_of
+from rtaffect.common.files import sha256_of
+from rtaffect.common.kept import read_array, write_array
 from rtaffect.common.settings import STEP_S, Settings
+from rtaffect.common.threads import one_thread
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.response import clean_channels
 from rtaffect.observed.spaces import ChannelSpace, RatingSpace, Space
@@ -57,6 +59,7 @@ def mean_time_course(people: FloatArray) -> FloatArray:
     return fisher_z(fisher_mean(np.tanh(people), axis=0))
 
 
+@one_thread()
 def measure(
     study: Study,
     settings: Settings,
@@ -175,7 +178,7 @@ def _listen(
                 heard.setdefault(sound.name, []).append(missing)
                 continue
             path = _kept(study, listener, sound, channels, settings, keep)
-            found = _read(path)
+            found = _read(path, progress)
             if found is None:
                 source, onset = study.eeg(listener, sound)
                 found = clean_channels(source, onset, sound.seconds, channels, settings)
@@ -196,16 +199,14 @@ def _kept(  # noqa: PLR0917 - all that the clean channels follow from
     return keep / f"{sha256_of(chr(0).join(about))[:32]}.npy"
 
 
-def _read(path: Path | None) -> FloatArray | None:
-    try:
-        return None if path is None else np.asarray(np.load(path), np.float64)
-    except (OSError, ValueError, EOFError):
-        return None
+def _read(path: Path | None, progress: Progress) -> FloatArray | None:
+    """Return what is kept in a file; None where there is none, or it is damaged, which is told."""
+    found = read_array(path) if path is not None else None
+    if found is None and path is not None and path.exists():
+        progress(f"the filtered EEG that was kept in {path.name} is damaged: it is filtered again")
+    return None if found is None else np.asarray(found, np.float64)
 
 
 def _write(path: Path | None, channels: FloatArray) -> None:
-    """Write the whole file or nothing."""
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            np.save(part, channels)
+        write_array(path, channels)

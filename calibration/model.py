@@ -18,6 +18,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from calibration.ridge import ALPHAS, Indices, Sums, folds, ridge_of
+from rtaffect.common.threads import one_thread, threads_for
 from rtaffect.predicted.prediction import Weights, components_of, lagged_design
 
 Array = NDArray[np.float64]
@@ -69,6 +70,7 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         self.n_components, self.lag_sets, self.alphas = n_components, lag_sets, alphas
         self.gap, self.n_covariates = gap, n_covariates
 
+    @one_thread()
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit to features X (steps, F + covariates) and synchrony y (steps, R) or (steps,), Fisher z, NaN where none.
 
@@ -100,6 +102,7 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         self._take(learnt)
         return self
 
+    @one_thread()
     def refit(self, y: Any) -> Self:
         """Fit to other synchrony y (steps, R), with values at the same steps, and the features and lags of ``fit``.
 
@@ -123,6 +126,7 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
     def _alphas(self) -> Array:
         return ALPHAS if self.alphas is None else np.asarray(self.alphas, np.float64)
 
+    @one_thread()
     def predict(self, X: Any, groups: Any = None) -> Array:
         """Return predicted synchrony (steps, R), or (steps,), Fisher z, of X; NaN where a lag reaches too far back."""
         check_is_fitted(self, "weights_")
@@ -176,7 +180,8 @@ def basis_of(features: Array, components: int) -> tuple[Array, Array, Array, Arr
     centred = features - mean
     count = min(components, *features.shape)
     n = features.shape[1]
-    axes: Array = eigh(centred.T @ centred, subset_by_index=(n - count, n - 1))[1].T[::-1]
+    with threads_for(n * n * max(n, len(features))):
+        axes: Array = eigh(centred.T @ centred, subset_by_index=(n - count, n - 1))[1].T[::-1]
     largest = np.abs(axes).argmax(axis=1)
     axes = np.ascontiguousarray(axes * np.sign(axes[np.arange(count), largest])[:, None])
     projected = centred @ axes.T

@@ -26,10 +26,12 @@ from scipy.stats import false_discovery_control
 
 from calibration.statistics import Pairs, centred, correlation_of
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.threads import one_thread
 
 Array = NDArray[np.float64]
 
 
+@one_thread()
 def shift_null(pairs: Pairs, draws: int = 1000, seed: int = 0, *, least: int = 0, cross_fitted: bool = True) -> Array:
     """Return r (draws, R) with each observed course turned round in its stimulus; what is missing turns with it.
 
@@ -63,6 +65,7 @@ def shift_null(pairs: Pairs, draws: int = 1000, seed: int = 0, *, least: int = 0
     return _null(total, pairs, cross_fitted)
 
 
+@one_thread()
 def phase_null(pairs: Pairs, draws: int = 1000, seed: int = 0, *, cross_fitted: bool = True) -> Array:
     """Return r (draws, R) with random numbers added to the phases of each observed course, the same in all rows.
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.correlation import fisher_z
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.threads import one_thread
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -185,6 +186,7 @@ class LayerComparison:
     exact: bool
 
 
+@one_thread()
 def compare(
     correlations: Array,
     sets: Sequence[tuple[int, int]] | None = None,

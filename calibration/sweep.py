@@ -19,6 +19,7 @@ from calibration.statistics import LayerComparison, Pairs, Score, compare, pair,
 from calibration.validation import RidgeFit, fit, with_interval
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.settings import Settings
+from rtaffect.common.threads import one_thread
 
 #: The feature set whose layer is chosen inside the nested folds.
 AUTO: Final = "auto"
@@ -141,6 +142,7 @@ def _compared(layers: Sequence[SetResult], draws: int) -> LayerComparison | None
     return compare(each, draws=9 * draws + draws - 1) if each.shape[1] > 1 else None
 
 
+@one_thread()
 def judge(
     name: str,
     found: RidgeFit,

@@ -14,6 +14,7 @@ from calibration.ridge import ALPHAS, folds
 from rtaffect.common.correlation import pearson_r
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
+from rtaffect.common.threads import one_thread
 from rtaffect.predicted.prediction import Weights
 
 Array = NDArray[np.float64]
@@ -69,6 +70,7 @@ class RidgeFit:
 _MANY = 0.25
 
 
+@one_thread()
 def fit(
     features: Sequence[Array],
     targets: Sequence[Array],
@@ -125,6 +127,7 @@ def held_out(features: Sequence[Array], targets: Sequence[Array], settings: Sett
     return held_out_each(features, [lambda: targets], settings)[0]
 
 
+@one_thread()
 def held_out_each(
     features: Sequence[Array],
     makers: Sequence[Callable[[], Sequence[Array]]],

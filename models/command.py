@@ -16,11 +16,16 @@ from models.export import Report, check_design, export, frozen_statistics
 from models.graph import Precision
 from models.single_layer import single_layer
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.given import given_options, refuse_given
+from rtaffect.common.terminal import Terminal
 from rtaffect.predicted.featurizer import Featurizer, embedded_asset
 from rtaffect.stream.audio import read_sound
 
 #: The sound of a report where none is given.
 READ_SPEECH = "two_cities.wav"
+
+#: Parameters that the default model, which is made as it is, has no use for.
+_OF_CHECKPOINTS = ("revision", "lookahead", "statistics", "norm_audio", "fidelity", "fidelity_audio")
 
 _file = click.Path(dir_okay=False, path_type=Path)
 
@@ -69,13 +74,16 @@ def command(
     out: Path,
 ) -> None:
     """Turn a speech encoder into a streaming featurizer: wav2vec 2.0, HuBERT, WavLM, or moonshine-tiny."""
-    console = Console(log_path=False)
+    console = Terminal(log_path=False)
     if (layer is None) == (layers is None):
         raise SettingsError("which layer? expected either --layer K, counted from 0, or --layers all")
     if out.suffix != ".onnx":
         raise SettingsError(f"--out {out}: expected a name that ends in .onnx")
     known = find(model)
+    if fidelity == "none":
+        refuse_given(["fidelity_audio"], "is the sound of a comparison, and with --fidelity none there is none")
     if known is not None and known.hub_name is None:
+        refuse_given(_OF_CHECKPOINTS, f"is for checkpoints of other encoders, and {model} does not use it")
         _check_moonshine(mode or "windowed", context, precision)
         moonshine.build(out, layer, console.log)
         return
@@ -108,13 +116,7 @@ def _export(
 
 def _cut(source: Path, layer: int | None, out: Path, console: Console) -> None:
     """Write one layer of a file of all layers, in which everything else has been decided."""
-    context = click.get_current_context()
-    asked = [
-        name
-        for name in context.params
-        if name not in {"model", "layer", "out"}
-        and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
+    asked = set(given_options()) - {"model", "layer", "out"}
     if layer is None or asked:
         raise SettingsError(
             f"--model {source}: out of all layers one can be cut, nothing else; pass --layer K and --out alone"

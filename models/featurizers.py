@@ -13,6 +13,8 @@ from rich.text import Text
 
 from models.catalogue import CATALOGUE
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.paths import PATH
+from rtaffect.common.terminal import Terminal
 from rtaffect.predicted.featurizer import Featurizer, cache_root
 
 NONE_INSTALLED = (
@@ -37,7 +39,7 @@ class Row(NamedTuple):
 
 
 @click.command("featurizers")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=PATH)
 @click.option(
     "--folder",
     "folders",
@@ -50,7 +52,7 @@ def command(paths: tuple[Path, ...], folders: tuple[Path, ...]) -> None:
 
     PATHS are featurizer files elsewhere. An encoder that is not listed works too: a hub name, or a folder.
     """
-    console = Console()
+    console = Terminal()
     _print_installed(console, map(describe, find_files(paths, folders)))
     _print_known(console)
 

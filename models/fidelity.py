@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.encoder import Design, EncoderGraph
 from models.export import manifest_for, with_manifest
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.threads import threads_for
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.predicted.manifest import SAMPLE_RATE, Fidelity
 
@@ -85,7 +86,8 @@ def agreement(x: Frames, y: Frames) -> tuple[float, float, float]:
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
     r = (x * y).sum(axis=0)[scale > 0] / scale[scale > 0]
-    cka = np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+    with threads_for(len(x) * x.shape[1] * y.shape[1]):
+        cka = np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
     return round(float(np.median(r)), 4), round(float(np.quantile(r, 0.1)), 4), round(float(cka), 4)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.graph import Graph
+from rtaffect.common.threads import one_thread
 from rtaffect.predicted.manifest import StatePart
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ FRAMES_MADE = (49, 50)
 Carry = Callable[[StatePart, str], str]
 
 
+@one_thread()
 def moments_of(sound: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the statistics of a sound (n,) that normalisation needs, (114,).
 

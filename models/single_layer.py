@@ -15,11 +15,12 @@ from models.export import write_featurizer
 from models.frontend import KERNELS
 from models.graph import needed_nodes, require_onnx
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.files import sha256_of
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.predicted.featurizer_file import (
     CPU,
     check_signature,
-    featurizer_sha256,
+    featurizer_content,
     open_inference_session,
     read_manifest,
 )
@@ -56,12 +57,12 @@ def single_layer(source: Path | None, layer: int, target: Path, progress: Progre
     """
     if source is None:
         return moonshine.build(target, layer, progress)
-    sha256 = featurizer_sha256(source)
-    manifest = _manifest_of(source, layer)
+    content = featurizer_content(source)
+    manifest = _manifest_of(source, content, layer)
     if manifest.source_sha256 == moonshine.SOURCE_SHA256:
         return moonshine.build(target, layer, progress)
-    progress(f"Cutting layer {layer} out of {source} ({sha256[:12]}...)")
-    model = require_onnx().load(source)
+    progress(f"Cutting layer {layer} out of {source} ({sha256_of(content)[:12]}...)")
+    model = require_onnx().load_from_string(content)
     parts = _cut(model, manifest, layer, source)
     write_featurizer(model, _of_layer(manifest, layer, parts), target, progress)
     return target
@@ -79,8 +80,8 @@ def _of_layer(manifest: FeaturizerManifest, layer: int, parts: set[str]) -> Feat
     return manifest.model_copy(update=change)
 
 
-def _manifest_of(source: Path, layer: int) -> FeaturizerManifest:
-    session = open_inference_session(source, 1, CPU)
+def _manifest_of(source: Path, content: bytes, layer: int) -> FeaturizerManifest:
+    session = open_inference_session(source, content, 1, CPU)
     manifest = read_manifest(session, source)
     check_signature(session, manifest, source)
     if manifest.layer is not None:

@@ -27,6 +27,9 @@ ROOT = Path(__file__).parents[1]
         pytest.param("localisation", 2, marks=pytest.mark.slow),
         pytest.param("calibration", 7, marks=pytest.mark.slow),
         ("alignment", 2),
+        pytest.param("threads", 10, marks=pytest.mark.slow),
+        ("load", 1),
+        pytest.param("endurance", 10, marks=pytest.mark.slow),
     ],
 )
 def test_a_bench_runs_quickly_and_writes_its_ratios(name: str, rows: int, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.threads import one_thread
 
 Index = NDArray[np.intp]
 
@@ -126,6 +127,7 @@ class Blocks:
         return float(1 / (share[used] ** 2 / self.windows[used]).sum())
 
 
+@one_thread()
 def fit_blocks(values: FloatArray, times: FloatArray, blocks: Index, *, window: int, smoothing: int) -> Blocks:
     """Fit a mean to each block's values.
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
 
 from calibration.head.forward import open_head
 from calibration.head.operator import build
@@ -17,6 +16,8 @@ from calibration.head.positions import montage_for, montage_of
 from calibration.head.subject import find_subject
 from rtaffect.common.errors import MontageError, SettingsError
 from rtaffect.common.montage import known_name
+from rtaffect.common.paths import PATH
+from rtaffect.common.terminal import Terminal
 from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SPECIFICITY, Operator
 from rtaffect.observed.operator_file import save_operator
 from rtaffect.predicted.featurizer import Progress, cache_root
@@ -24,10 +25,10 @@ from rtaffect.predicted.featurizer import Progress, cache_root
 
 @click.command("headmodel")
 @click.option("--montage", required=True, help="1020-19, 1010-32, 1010-64, one of mne's, or a file.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write, *.safetensors.")
+@click.option("--out", required=True, type=PATH, help="The file to write, *.safetensors.")
 @click.option(
     "--subjects-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="FreeSurfer subjects; default: mne's full fsaverage where it is installed, else the built-in template.",
 )
 @click.option("--subject", help="Subject in there [default: fsaverage]; fsaverage5 is the built-in template.")
@@ -37,7 +38,7 @@ def command(montage: str, out: Path, subjects_dir: Path | None, subject: str | N
     A file is a list of channel names (one a line, or a table with a column `name`), or positions: a table with x, y and
     z too, or .elc, .sfp, .bvef, .loc, .csd, .elp or .hpts.
     """
-    console, begin = Console(log_path=False), time.perf_counter()
+    console, begin = Terminal(log_path=False), time.perf_counter()
     if out.suffix != ".safetensors":
         raise SettingsError(f"--out {out}: expected a name that ends in .safetensors")
     need(template=False)

@@ -127,7 +127,7 @@ def template(cache: Path, progress: Progress) -> Subject:
         write_template(part)
         Subject(part, TEMPLATE, template=True).solve()
 
-    folder = made_once(cache / "head" / f"v{VERSION}-mne{versions(True)['mne']}", make)
+    folder = made_once(cache / "head" / f"v{VERSION}-mne{versions(True)['mne']}", make, progress)
     return Subject(folder, TEMPLATE, template=True)
 
 

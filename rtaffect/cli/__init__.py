@@ -10,6 +10,7 @@ import click
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.offline import offline_module
+from rtaffect.common.text import printable
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
 COMMANDS = {
@@ -23,6 +24,7 @@ COMMANDS = {
     "protocol": ("rtaffect.cli.protocol:protocol", "Check a session's protocol, or copy the shipped ones."),
     "allocate": ("rtaffect.cli.protocol:allocate", "Draw which participant is in which arm, and seal it."),
     "unblind": ("rtaffect.cli.protocol:unblind", "Open a sealed allocation, on record."),
+    "scrub": ("rtaffect.cli.scrub", "Remove the recorded sound, and so voices, from sessions."),
     "report": ("calibration.finished.report.command", "The report of a recorded session, or of a group of them."),
     "export-bids": ("calibration.finished.bids.command", "Write recorded sessions as a BIDS dataset."),
     "simulate": ("rtaffect.cli.simulate", "Write a synthetic study: sounds, recordings and the planted truth."),
@@ -83,5 +85,5 @@ def main() -> None:
     try:
         cli(prog_name="rtaffect")
     except RtaffectError as error:
-        print(f"rtaffect: {error}", file=sys.stderr)
+        print(f"rtaffect: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)

@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import SoundError, StreamError
+from rtaffect.common.given import refuse_given
+from rtaffect.common.terminal import Terminal
 
 if TYPE_CHECKING:
     from rtaffect.sources.boards import FoundBuffer
@@ -51,8 +53,9 @@ _MANY, _NAMED = 64, 8
 @click.option("--boards", is_flag=True, help="List instead the boards that the installed BrainFlow drives.")
 def command(wait_s: float, boards: bool) -> None:
     """List the headsets and other streams in the network, serial ports, and the sound devices of this computer."""
-    console = Console()
+    console = Terminal()
     if boards:
+        refuse_given(["wait_s"], "is for LSL streams, and with --boards none is looked for")
         _show_boards(console)
         return
     with console.status(f"Listening for LSL streams for {wait_s:g} s"):
@@ -73,12 +76,15 @@ def _show_streams(console: Console, wait_s: float) -> None:
             _hertz(stream.rate),
             str(stream.channels),
             stream.format,
-            stream.unit or NOT_DECLARED,
-            _names(stream.labels if any(stream.labels) else ()),
+            "" if found.trouble else stream.unit or NOT_DECLARED,
+            f"cannot be read: {found.trouble}"
+            if found.trouble
+            else _names(stream.labels if any(stream.labels) else ()),
             stream.source_id,
             stream.host,
         )
-        for stream in describe_streams(wait_s)
+        for found in describe_streams(wait_s)
+        for stream in (found.header,)
     ]
     buffer = find_buffer()
     if buffer is not None:

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import ArtifactError, RtaffectError, SoundError, StreamError
+from rtaffect.common.terminal import Terminal
 
 OLDEST_PYTHON: Final = (3, 11)
 LSL_TIMEOUT_S: Final = 5.0
@@ -64,7 +64,7 @@ class Diagnosis:
 @click.command("doctor")
 def command() -> None:
     """Check what is installed and works; the exit status is 0 if the demo can run, else 1."""
-    console = Console()
+    console = Terminal()
     with console.status("Checking"):
         found = checks()
     table = Table("", "Check", "Finding", "What to do")

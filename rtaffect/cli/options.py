@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError, at_terminal, setting
+from rtaffect.common.paths import PATH
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan, read_plan
 from rtaffect.plan.setting import DefinedSetting, Mode
 
@@ -48,7 +49,7 @@ def _click_type(defined: DefinedSetting) -> Any:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
     if kind is Path:
-        return click.Path(path_type=Path)
+        return PATH
     return click.IntRange(min=defined.least) if kind is int else kind
 
 

@@ -11,15 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.given import refuse_given
+from rtaffect.common.paths import PATH
 from rtaffect.common.settings import SynchronySettings
+from rtaffect.common.terminal import Terminal
+from rtaffect.common.text import printable
 from rtaffect.common.words import minutes
-from rtaffect.protocol.allocation import draw, seal, unseal
+from rtaffect.protocol.allocation import draw
 from rtaffect.protocol.donors import open_donor
 from rtaffect.protocol.model import LEAD_S, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
+from rtaffect.protocol.seal import key_beside, seal, unseal
 from rtaffect.protocol.unblinding import check_session, note_opening
 
-_path = click.Path(path_type=Path)
+_path = PATH
 
 
 @click.group("protocol")
@@ -33,7 +38,7 @@ def protocol() -> None:
 @click.pass_context
 def check_file(ctx: click.Context, file: Path, bundle: Path | None) -> None:
     """Show the blocks of a protocol with their times, or all that is wrong with it; then the exit status is 2."""
-    console = Console()
+    console = Terminal()
     found, problems = inspect_protocol(file)
     remarks: list[str] = []
     if found is not None:
@@ -126,7 +131,7 @@ def examples(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         for file in files:
             (out / file.name).write_bytes(file.read_bytes())
-            click.echo(out / file.name)
+            click.echo(printable(str(out / file.name)))
     except OSError as error:
         raise SettingsError(f"--out {out} cannot be written ({error.strerror}); name another folder") from None
 
@@ -139,6 +144,7 @@ def examples(out: Path) -> None:
 @click.option("--seed", type=int, help="To draw the same again [default: drawn too, and sealed].")
 @click.option("--block-size", type=int, help="Participants among whom all arms are equally often [default: 2 per arm].")
 @click.option("--out", required=True, type=_path, help="New file for the sealed allocation.")
+@click.option("--key", type=_path, help="New file for its key and the sessions' codes [default: beside it, .key].")
 def allocate(
     file: Path,
     participants: str | None,
@@ -147,15 +153,23 @@ def allocate(
     seed: int | None,
     block_size: int | None,
     out: Path,
+    key: Path | None,
 ) -> None:
-    """Draw which participant is in which arm of PROTOCOL, and seal it: nobody sees it until `unblind`."""
+    """Draw which participant is in which arm of PROTOCOL, and seal it: nobody sees it until `unblind`.
+
+    The key, and the code that each participant's session needs, are for whoever leads the study and runs no sessions.
+    """
     if (participants is None) == (count is None):
         raise SettingsError("give either --participants or --count: who is to be allocated")
+    if count is None:
+        refuse_given(["prefix"], "is for codes that --count numbers, and --participants names them")
     codes = [code.strip() for code in participants.split(",")] if participants is not None else numbered(prefix, count)
     drawn = draw(read_protocol(file), codes, block_size=block_size, seed=seed)
-    sha256 = seal(drawn, out)
-    click.echo(f"{out}: {len(codes)} participants, {codes[0]} to {codes[-1]}, sealed")
+    sha256 = seal(drawn, out, key)
+    click.echo(f"{printable(str(out))}: {len(codes)} participants, {codes[0]} to {codes[-1]}, sealed")
     click.echo(f"SHA-256 {sha256}")
+    said = printable(str(key or key_beside(out)))
+    click.echo(f"{said}: its key and the sessions' codes; take it away from where sessions are run, and keep a copy")
 
 
 def numbered(prefix: str, count: int | None) -> list[str]:
@@ -167,14 +181,15 @@ def numbered(prefix: str, count: int | None) -> list[str]:
 @click.command("unblind")
 @click.argument("file", type=_path, metavar="ALLOCATION")
 @click.argument("folders", nargs=-1, type=_path, metavar="[SESSION_FOLDER]...")
+@click.option("--key", type=_path, help="The allocation's key [default: beside it, .key].")
 @click.pass_context
-def unblind(ctx: click.Context, file: Path, folders: tuple[Path, ...]) -> None:
+def unblind(ctx: click.Context, file: Path, folders: tuple[Path, ...], key: Path | None) -> None:
     """Open a sealed allocation, and note in unblinded.toml beside it that it was opened.
 
     Each session's folder is held against it; where one does not fit, the exit status is 1.
     """
-    console = Console()
-    allocation, sha256 = unseal(file)
+    console = Terminal()
+    allocation, sha256 = unseal(file, key)
     checks = [check_session(folder, allocation, sha256) for folder in folders]
     notes = note_opening(file, allocation, sha256, checks)
     ran: dict[str, list[str]] = {}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
-from rich.console import Console
 
 from rtaffect.cli import options
+from rtaffect.common.paths import PATH
+from rtaffect.common.terminal import Terminal
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.recipe import run_plan
 from rtaffect.view import run_window
 
-_path = click.Path(path_type=Path)
+_path = PATH
 
 
 @click.command()
@@ -22,7 +21,7 @@ def demo(plan: SessionPlan, with_protocol: bool) -> None:
     """Run a whole session with a synthetic participant who listens to a sound that the bundle was not fitted on."""
     from rtaffect.run.demo import with_own_protocol
 
-    run_plan(with_own_protocol(plan) if with_protocol else plan, Console(), run_window)
+    run_plan(with_own_protocol(plan) if with_protocol else plan, Terminal(), run_window)
 
 
 @click.command()
@@ -30,7 +29,7 @@ def demo(plan: SessionPlan, with_protocol: bool) -> None:
 @options.planned("live")
 def live(plan: SessionPlan) -> None:
     """Run a session with headsets on the network and sound from a file, a sound device or an LSL stream."""
-    run_plan(plan, Console(), run_window)
+    run_plan(plan, Terminal(), run_window)
 
 
 @click.command()
@@ -41,4 +40,4 @@ def replay(plan: SessionPlan) -> None:
 
     A session's folder is replayed as it ran; with several headsets in a file, people are compared with each other.
     """
-    run_plan(plan, Console(), run_window)
+    run_plan(plan, Terminal(), run_window)

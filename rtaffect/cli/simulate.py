@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.paths import PATH
+from rtaffect.common.terminal import Terminal
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.predicted.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.cohort import CohortSettings
@@ -17,7 +18,7 @@ from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
 
 
 @click.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for the study.")
+@click.option("--out", required=True, type=PATH, help="New folder for the study.")
 @click.option("--listeners", type=click.IntRange(min=3), help="People; default 12.")
 @click.option("--sounds", type=click.IntRange(min=1), help="Soundtracks to fit on; default 6. One more is left out.")
 @click.option("--sound-seconds", type=click.FloatRange(min=30), help="Length of each; default 120.")
@@ -31,11 +32,11 @@ from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
 )
 @click.option(
     "--head",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Space operator of `headmodel`: its electrodes, and a planted course in each of its brain regions; default: a "
     "sphere with 24 electrodes and ten patches.",
 )
-@click.option("--featurizer", type=click.Path(path_type=Path), help="ONNX featurizer; default: the embedded one.")
+@click.option("--featurizer", type=PATH, help="ONNX featurizer; default: the embedded one.")
 @click.option("--quick", is_flag=True, help="8 listeners, 4 soundtracks of 75 s.")
 def command(
     out: Path,
@@ -49,7 +50,7 @@ def command(
     quick: bool,
 ) -> None:
     """Write a study whose truth is known: sounds, one XDF recording per listener, truth.tsv and study.toml."""
-    console, begin = Console(), time.perf_counter()
+    console, begin = Terminal(), time.perf_counter()
     if (out / "study.toml").exists():
         raise SettingsError(f"--out {out} already holds a study; name a new folder, nothing is overwritten")
     size = QUICK if quick else StudySettings()

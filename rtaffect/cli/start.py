@@ -9,7 +9,9 @@ import click
 from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.paths import PATH
 from rtaffect.common.screen import has_screen
+from rtaffect.common.terminal import Terminal
 from rtaffect.view import run_window
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ INSTEAD = "use `rtaffect demo --headless` or `rtaffect live --session FILE` inst
 
 
 @click.command("start")
-@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Plan of a session (TOML) to begin with.")
+@click.option("--plan", "plan_file", type=PATH, help="Plan of a session (TOML) to begin with.")
 def command(plan_file: Path | None) -> None:
     """Put a session together in a window, and run it."""
     from rtaffect.plan.session_plan import read_plan
@@ -31,7 +33,7 @@ def command(plan_file: Path | None) -> None:
         choices, message = choices_of(read_plan(plan_file)), ""
     else:
         choices, message = recall()
-    console = Console()
+    console = Terminal()
     while (started := _choose(choices, message, plan_file)) is not None:
         choices, plan_file = started.choices, started.plan_file or plan_file
         message = _run(started, console)

@@ -46,6 +46,17 @@ class Worker:
         with self.changed:
             return self.changed.wait_for(lambda: self.stopping, seconds)
 
+    def pause(self, seconds: float) -> None:
+        """Wait ``seconds``, or until :attr:`changed` is notified, whatever for."""
+        with self.changed:
+            if not self.stopping:
+                self.changed.wait(seconds)
+
+    def wake(self) -> None:
+        """End a :meth:`pause`, if there is one."""
+        with self.changed:
+            self.changed.notify_all()
+
     def stop(self, timeout: float | None = None) -> None:
         """Ask the thread to stop and wait for it, at most ``timeout`` s; may be called twice, or before the start."""
         with self.changed:

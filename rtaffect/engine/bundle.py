@@ -23,7 +23,11 @@ from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import ChannelSpace, ComponentSpace, Kind, RatingSpace, RegionSpace, Space
 from rtaffect.predicted.prediction import Weights
 
-FORMAT: Final = 4
+FORMAT: Final = 5
+#: Formats that are read: 4 had no hash of ``bundle.json`` itself.
+_READ: Final = (4, 5)
+#: What stands in place of that hash where it is taken.
+_NO_HASH: Final = "0" * 64
 #: A featurizer that lies in the bundle's folder, if it is not the default model's.
 FEATURIZER_FILE: Final = "featurizer.onnx"
 _REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
@@ -65,10 +69,11 @@ class Manifest(Frozen):
     """What ``bundle.json`` holds.
 
     ``channels`` are those that the space reads, ``rows`` what it makes of them, ``report`` all numbers of the
-    calibration's report, for other programs.
+    calibration's report, for other programs. ``manifest_sha256`` is the hash of ``bundle.json`` with 64 zeros in its
+    own place; empty in files of format 4, which are not sealed.
     """
 
-    format: Literal[4] = FORMAT
+    format: Literal[4, 5] = FORMAT
     name: str
     created: str
     rtaffect: str
@@ -83,7 +88,18 @@ class Manifest(Frozen):
     synthetic: bool
     provenance: dict[str, str]
     tensors_sha256: str = ""
+    manifest_sha256: str = ""
     report: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def unsealed(self) -> str:
+        """Why a change of ``bundle.json`` would not be noticed, in words; empty where it would."""
+        if self.format == FORMAT:
+            return ""
+        return (
+            f"bundle {self.name} is of format {self.format}, whose bundle.json has no hash: a damaged setting would "
+            "not be noticed; calibrate anew to have it sealed"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,7 @@ class Bundle:
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
-    """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the tensors' hash."""
+    """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the hashes of both files."""
     arrays = {f.name: getattr(bundle.weights, f.name) for f in fields(Weights) if f.name != "lags_s"}
     tensors = {f"weights.{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
     for number, reference in enumerate(bundle.references):
@@ -117,7 +133,9 @@ def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
         tensors |= {n: np.ascontiguousarray(part) for n, part in zip(names_of(number), parts, strict=True)}
     tensors |= _space_arrays(bundle.space)
     data = save(tensors)
-    manifest = bundle.manifest.model_copy(update={"tensors_sha256": sha256_of(data)})
+    hashes = {"format": FORMAT, "tensors_sha256": sha256_of(data), "manifest_sha256": _NO_HASH}
+    manifest = bundle.manifest.model_copy(update=hashes)
+    manifest = manifest.model_copy(update={"manifest_sha256": sha256_of(manifest.model_dump_json(indent=2))})
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "tensors.safetensors", data)
     write_whole(folder / "bundle.json", manifest.model_dump_json(indent=2))
@@ -186,20 +204,36 @@ def _load_space(manifest: Manifest, tensors: dict[str, NDArray[Any]], where: str
 
 def _load_manifest(path: Path) -> Manifest:
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode("utf-8")
+        content: Any = json.loads(text)
     except FileNotFoundError:
         raise ArtifactError(f"no bundle in {path.parent}: {path.name} is not there; {_REMAKE}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({error}); {_REMAKE}") from None
     version = content.get("format") if isinstance(content, dict) else None
-    if version != FORMAT:
+    if version not in _READ:
         raise ArtifactError(
-            f"bundle {path.parent} has format {version!r}, but this rtaffect reads format {FORMAT}; {_REMAKE}"
+            f"bundle {path.parent} has format {version!r:.40}, but this rtaffect reads format {FORMAT} and "
+            f"{_READ[0]}; {_REMAKE}"
         )
     try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+        manifest = Manifest.model_validate_json(text)
     except ValidationError as error:
         raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error)}; {_REMAKE}") from None
+    _check_seal(manifest, text, path)
+    return manifest
+
+
+def _check_seal(manifest: Manifest, text: str, path: Path) -> None:
+    """Refuse a ``bundle.json`` that is not as it was written; one of format 4 has no hash to tell."""
+    sealed = manifest.manifest_sha256
+    whole = text.count(sealed) == 1 and sha256_of(text.replace(sealed, _NO_HASH)) == sealed if sealed else False
+    if whole if manifest.format == FORMAT else not sealed:
+        return
+    raise ArtifactError(
+        f"bundle {path.parent}: {path.name} is not as it was written: its manifest_sha256 does not fit; the file is "
+        f"damaged or was changed: {_REMAKE}"
+    )
 
 
 def _assemble(folder: Path, manifest: Manifest, file: Any) -> Bundle:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
+from rtaffect.common.threads import one_thread
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
@@ -21,6 +22,7 @@ from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
+from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.prediction import Prediction, Predictor
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.stream.doubt import Doubt, Doubts
@@ -31,6 +33,7 @@ from rtaffect.timelock.stimulus import TimeLock
 
 #: Why a session without a sound predicts nothing, in words.
 NO_SOUND: Final = "no sound to predict from"
+NO_BUNDLE: Final = "no bundle to predict with"
 
 Against = Literal["reference", "group", "nothing"]
 #: Mean responses (time, M * k) by stimulus.
@@ -74,7 +77,7 @@ class Engine:
     origin
         LSL time of the session's zero, s. Step k ends at ``origin + k * STEP_S``.
     sound, sound_input, predictor
-        The sound, how it is read, and what predicts from it; all three or none.
+        The sound, and where something predicts from it, how it is read and what does.
     lock
         What tells where in a known stimulus the session is.
     references
@@ -103,7 +106,7 @@ class Engine:
         origin: float,
         *,
         sound: Source | None = None,
-        sound_input: SoundInput | None = None,
+        sound_input: SoundInput | KeptSound | None = None,
         predictor: Predictor | None = None,
         lock: TimeLock | None = None,
         references: References = MappingProxyType({}),
@@ -113,7 +116,7 @@ class Engine:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
         self.space, self.origin, self.settings = space, origin, settings
-        self.sources = [*people, *([sound] if sound is not None else [])]
+        self.sources, self._hears = [*people, *([sound] if sound is not None else [])], sound is not None
         partial = space.kind != "channels"
         self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
@@ -157,6 +160,7 @@ class Engine:
         """Return the LSL time at which ``step`` ends, s."""
         return self.origin + step * STEP_S
 
+    @one_thread()
     def step(self, now: float) -> Feedback:
         """Make the next step with the samples that have come; ``now`` (LSL time, s) tells how old they are."""
         self._step += 1
@@ -320,7 +324,7 @@ class Engine:
         """Return in words why values are missing that the observation itself gave no reason for."""
         reasons = [participant.unit_warning for participant in self._participants]
         if self._predictor is None:
-            reasons.append(NO_SOUND)
+            reasons.append(NO_BUNDLE if self._hears else NO_SOUND)
         elif np.isnan(prediction.value).all():
             reasons.append("prediction waits for enough sound without a gap")
         elif self._sound_input is not None and self._sound_input.warming_up:

@@ -14,7 +14,7 @@ from rtaffect.stream.source import Source
 
 #: How long a step waits for samples that are late, s.
 PATIENCE_S = 0.5
-_POLL_S = 0.005
+_POLL_S = 0.01
 _LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip")
 
 Sink = Callable[[Feedback], None]
@@ -76,12 +76,13 @@ class Session:
     def _wait_for_late(self, sources: Sequence[Source], due: float) -> None:
         """Give live samples stamped before ``due`` (s) the time to arrive."""
         live = [s for s in sources if s.info.origin in _LIVE]
-        while (
-            self.clock.now() < due + PATIENCE_S
-            and not self.stop.is_set()
-            and any(not s.buffer.newest >= due and s.status(due).state in ("ok", "waiting") for s in live)
-        ):
+        while self.clock.now() < due + PATIENCE_S and not self.stop.is_set():
+            late = [s for s in live if not s.buffer.newest >= due and s.status(due).state in ("ok", "waiting")]
+            if not late:
+                return
             self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
+            for source in late:
+                source.advance(due)
 
     def _over(self, sources: Sequence[Source], due: float) -> bool:
         """Return whether nothing more can come: the headsets, or without any the sound, have ended."""

@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.threads import one_thread
+
 Array = NDArray[np.float64]
 
 #: Regularisation: noise power over signal power in the electrodes. 1/9 is usual for evoked averages; ongoing EEG has
@@ -28,6 +30,7 @@ def average_reference(lead_field: NDArray[np.floating]) -> Array:
     return against
 
 
+@one_thread()
 def eloreta(lead_field: NDArray[np.floating], lambda2: float = LAMBDA2) -> Array:
     """Return the eLORETA kernel of sources with fixed orientation and equal noise in all channels.
 
@@ -53,6 +56,7 @@ def eloreta(lead_field: NDArray[np.floating], lambda2: float = LAMBDA2) -> Array
     return kernel
 
 
+@one_thread()
 def eloreta_weights(field: Array, lambda2: float) -> Array:
     """Return eLORETA's weights of the sources (N,), scaled, for an average-referenced lead field (channels, N)."""
     weights = np.ones(field.shape[1])
@@ -83,6 +87,7 @@ class Reweighting:
         Regularisation, see :func:`eloreta`.
     """
 
+    @one_thread()
     def __init__(
         self,
         lead_field: NDArray[np.floating],

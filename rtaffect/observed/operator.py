@@ -18,6 +18,7 @@ from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import MontageError
 from rtaffect.common.montage import place_of
 from rtaffect.common.settings import Frozen
+from rtaffect.common.threads import one_thread
 from rtaffect.observed.inverse import LAMBDA2, component_rows, components, crosstalk, eloreta
 
 FORMAT: Final = 2
@@ -191,6 +192,7 @@ class Operator:
         return self.without(missing)
 
 
+@one_thread()
 def assemble(
     manifest: SpaceManifest,
     lead_field: NDArray[np.floating],
@@ -215,6 +217,7 @@ def assemble(
     return _weighted(bare, kernel)
 
 
+@one_thread()
 def _weighted(operator: Operator, kernel: NDArray[np.float64]) -> Operator:
     """Return ``operator`` with the rows and shares that follow from a kernel (N, C)."""
     region = operator.source_region

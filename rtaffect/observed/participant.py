@@ -82,9 +82,9 @@ class Participant:
         if len(block.times):
             raw, times = block.samples[:, self._columns], block.times - self._origin
             raw[:, self._columns < 0] = np.nan
-            raw = self._gate(raw, block.breaks)
-            self._mains.add(raw[:, : self._eeg], times)
-            for first, values in self._path(raw, times, block.breaks):
+            gated = self._gate(raw, block.breaks)
+            self._mains.add(gated[:, : self._eeg], times)
+            for first, values in self._path(gated, times, block.breaks):
                 self._write(first, values)
         while self._good.head < step:
             self._judge(self._good.head + 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
+from rtaffect.common.threads import one_thread
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.time_course import TimeCourseSignal
@@ -44,6 +45,7 @@ class Response:
         return self._signal(self._space.time_courses(second))
 
 
+@one_thread()
 def clean_channels(
     source: Source, onset: float, seconds: int, channels: Sequence[str], settings: Settings
 ) -> FloatArray:
@@ -70,6 +72,7 @@ def clean_channels(
     return np.concatenate(pieces)
 
 
+@one_thread()
 def whole_response(channels: FloatArray, space: Space, settings: Settings) -> FloatArray:
     """Return the response (time, M * k) to a whole sound from a person's clean channels (time, C), V."""
     response, second = Response(space, settings), STEP_S * settings.signal.rate_hz

@@ -88,7 +88,7 @@ class SampleGate:
         suspicious &= np.isfinite(limit)
         last = np.where(still | ~np.isfinite(x), 0, number).max(axis=0)
         good = np.where(last > 0, x[last - 1, np.arange(x.shape[1])], self._good)
-        for channel in np.flatnonzero(suspicious):
+        for channel in np.flatnonzero(suspicious).tolist():
             still[:, channel], good[channel] = self._jumps(channel, x[:, channel], step, still, limit[channel])
         self._good = good
         usual = ~still & np.isfinite(step)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rtaffect.common.errors import RecordingError, under
+from rtaffect.common.files import inside
+from rtaffect.common.sums import SUMS_FILE, SumsError, check_sum, read_sums
 from rtaffect.plan.session_plan import SessionPlan, read_plan
 
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
@@ -52,16 +55,66 @@ def cell_number(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class RecordedSession:
-    """A session's folder: ``plan`` is what was asked for, ``ran`` what its ``session.toml`` says of the run."""
+    """A session's folder: ``plan`` is what was asked for, ``ran`` what its ``session.toml`` says of the run.
+
+    ``sums`` are the hashes that were taken of its files when it ended, by their names; None where none were.
+    """
 
     path: Path
     plan: SessionPlan
     ran: dict[str, Any]
+    sums: Mapping[str, str] | None = None
 
     @property
     def recording(self) -> Path:
-        """Its XDF file."""
-        return self.path / str(self.ran.get("recording", RECORDING_FILE))
+        """Its XDF file; raises RecordingError if that is said to be outside of the folder."""
+        return self.place(str(self.ran.get("recording", RECORDING_FILE)))
+
+    @property
+    def unchecked(self) -> str:
+        """Why its files cannot be checked, in words; empty where they can."""
+        if self.sums is not None:
+            return ""
+        return (
+            f"session {self.path} has no {SUMS_FILE}: it was cut off, or an earlier rtaffect wrote it; whether its "
+            "files are as they were is not known"
+        )
+
+    def place(self, name: str) -> Path:
+        """Return where a file of the session is; RecordingError if the name, or a link, leads out of its folder."""
+        try:
+            return inside(self.path, name)
+        except ValueError as error:
+            raise RecordingError(
+                f"session {self.path}: {error}; a session's files are in its folder: put the file itself there"
+            ) from None
+
+    def checked(self, name: str, content: bytes | None = None) -> Path:
+        """Return where a file of the session is, which is as it was when the session ended.
+
+        ``content`` is what is in it, where that has been read. Nothing is checked where no hashes were taken.
+
+        Raises
+        ------
+        RecordingError
+            If it is not as it was, is outside of the folder, or cannot be read.
+        """
+        path = self.place(name)
+        if self.sums is None:
+            return path
+        try:
+            check_sum(self.path, dict(self.sums), name, content)
+        except SumsError as error:
+            raise _changed(self.path, error) from None
+        except OSError as error:
+            raise RecordingError(
+                f"session {self.path} has no readable {name} ({error}); copy the whole folder"
+            ) from None
+        return path
+
+    def checked_recording(self) -> Path:
+        """Return its XDF file, which is as it was when the session ended; raises RecordingError if not."""
+        return self.checked(self.recording.relative_to(self.path).as_posix())
 
     def table(self, name: str) -> list[dict[str, str]]:
         """Return the lines of ``feedback.tsv``, ``events.tsv``, ...: cells by column, as text.
@@ -71,11 +124,12 @@ class RecordedSession:
         Raises
         ------
         RecordingError
-            If the table is missing or cannot be read.
+            If the table is missing, cannot be read, or is not as it was when the session ended.
         """
-        path = self.path / name
         try:
-            return SessionTable.parse(path.read_text(encoding="utf-8")).lines
+            content = (self.path / name).read_bytes()
+            self.checked(name, content)
+            return SessionTable.parse(content.decode("utf-8")).lines
         except (OSError, UnicodeDecodeError) as error:
             raise RecordingError(
                 f"session {self.path} has no readable {name} ({error}); copy the whole folder"
@@ -94,7 +148,12 @@ def open_session(path: Path) -> RecordedSession:
     """
     file = path / SESSION_FILE
     try:
+        sums = read_sums(path)
+        if sums is not None:
+            check_sum(path, sums, SESSION_FILE)
         ran = tomllib.loads(file.read_text(encoding="utf-8")).get("ran")
+    except SumsError as error:
+        raise _changed(path, error) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecordingError(
             f"{path} is not a session's folder ({file.name}: {error}); expected one that live, demo or replay wrote "
@@ -102,4 +161,11 @@ def open_session(path: Path) -> RecordedSession:
         ) from None
     if not isinstance(ran, dict):
         raise RecordingError(f"{file} is a plan only: no session has run; expected the folder of one that has")
-    return RecordedSession(path, read_plan(file), ran)
+    return RecordedSession(path, read_plan(file), ran, sums)
+
+
+def _changed(path: Path, error: SumsError) -> RecordingError:
+    return RecordingError(
+        f"session {path}: {error}; it is damaged or was changed: copy the whole folder again, or delete its "
+        f"{SUMS_FILE} to have it read unchecked"
+    )

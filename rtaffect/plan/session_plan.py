@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from rtaffect.common.errors import SettingsError, setting
+from rtaffect.common.files import write_whole
+from rtaffect.common.paths import wrong_path
 from rtaffect.common.settings import Frozen, first_problem
 from rtaffect.plan.setting import MODES, DefinedSetting, Mode, Setting, settings_of
+
+#: The name of the demo's bundle, which is synthetic: made in the user's cache where it is asked for.
+DEMO_BUNDLE: Final = Path("demo")
 
 
 def is_code(text: str) -> bool:
     """Return whether ``text`` can be a participant's code: letters and digits."""
     return text.isascii() and text.isalnum()
+
+
+class _Part(Frozen):
+    """A part of the plan; a text that can be no path is refused where one is expected."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _can_be_a_path(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = str(cls.model_fields[info.field_name or ""].annotation)
+        if isinstance(value, str) and "Path" in kind and (wrong := wrong_path(value)):
+            raise ValueError(f"{value[:80]!r}: {wrong}")
+        return value
 
 
 class EegPlan(Frozen):
@@ -51,7 +68,7 @@ class EegPlan(Frozen):
     )
 
 
-class SoundPlan(Frozen):
+class SoundPlan(_Part):
     """What people hear. At most one of ``file``, ``device`` and ``stream``; a protocol brings its own files."""
 
     file: Annotated[
@@ -106,20 +123,21 @@ class SoundPlan(Frozen):
             "onset-marker",
             "Marker",
             metavar="TEXT",
-            other_help={"replay": f"Marker that says when {setting('audio')} began"},
+            other_help={"replay": f"Marker that says when {setting('audio')} began; of several: TEXT@first, @last, @2"},
         ),
-    ] = Field(None, description=f"LSL marker sent once, when {setting('stimulus')} begins")
+    ] = Field(None, description=f"LSL marker sent when {setting('stimulus')} begins; of several: TEXT@first, @last, @2")
     markers: Annotated[str | None, Setting("markers", "of stream", "marker_stream", metavar="QUERY")] = Field(
         None, description="Stream of that marker; default: the one of type Markers"
     )
 
 
-class AnalysisPlan(Frozen):
+class AnalysisPlan(_Part):
     """What is predicted with and compared against."""
 
     bundle: Annotated[Path | None, Setting("bundle", "&Bundle")] = Field(
         None,
-        description="Bundle to predict with and compare against; default with sound: the demo's, which is synthetic",
+        description="Bundle to predict with and compare against; without one there is no prediction. 'demo' is the "
+        "demo's, which is synthetic",
     )
     featurizer: Annotated[Path | None, Setting("featurizer", "Featuri&zer", modes=MODES)] = Field(
         None, description="ONNX featurizer; default: the embedded one"
@@ -141,7 +159,7 @@ class AnalysisPlan(Frozen):
     )
 
 
-class ProtocolPlan(Frozen):
+class ProtocolPlan(_Part):
     """The protocol, and whose feedback the participant gets."""
 
     file: Annotated[Path | None, Setting("protocol", "&Protocol", "protocol", modes=("live",))] = Field(
@@ -149,6 +167,12 @@ class ProtocolPlan(Frozen):
     )
     allocation: Annotated[Path | None, Setting("allocation", "&Allocation", modes=("live",))] = Field(
         None, description="Sealed allocation of participants to arms"
+    )
+    session_code: Annotated[
+        str | None, Setting("session-code", "Session code", "session_code", modes=("live",), metavar="CODE")
+    ] = Field(
+        None,
+        description="Code that opens the participant's entry in the sealed allocation; it is not written anywhere",
     )
     screen: Annotated[int | None, Setting("screen", "Sho&wn on", modes=("live", "demo"))] = Field(
         None, ge=0, description="Screen of the participant's view, counted from 0; without it there is none"
@@ -161,7 +185,7 @@ class ProtocolPlan(Frozen):
     )
 
 
-class ResultsPlan(Frozen):
+class ResultsPlan(_Part):
     """Where the results go and when the session ends."""
 
     out: Annotated[Path | None, Setting("out", "&Folder", "folder", modes=MODES)] = Field(
@@ -242,7 +266,18 @@ def read_plan(path: Path) -> SessionPlan:
         raise SettingsError(f"session {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     except ValidationError as error:
         raise SettingsError(f"session {path}: {first_problem(error)}") from None
-    return SessionPlan.model_validate(_map_paths(plan.model_dump(), lambda p: Path(os.path.abspath(path.parent / p))))
+    return _placed(plan, _map_paths(plan.model_dump(exclude_unset=True), _absolute(path.parent)))
+
+
+def _absolute(folder: Path) -> Callable[[Path], Path]:
+    return lambda path: Path(os.path.abspath(folder / path))
+
+
+def _placed(plan: SessionPlan, content: dict[str, Any]) -> SessionPlan:
+    """Return a plan with other paths; the name of the demo's bundle is none."""
+    if plan.analysis.bundle == DEMO_BUNDLE:
+        content["analysis"]["bundle"] = DEMO_BUNDLE
+    return SessionPlan.model_validate(content)
 
 
 def plan_toml(plan: SessionPlan, folder: Path) -> dict[str, Any]:
@@ -254,8 +289,10 @@ def plan_toml(plan: SessionPlan, folder: Path) -> dict[str, Any]:
         except ValueError:  # another drive of Windows
             return str(path)
 
-    content = plan.model_dump(exclude_defaults=True)
+    content = plan.model_dump(exclude_defaults=True, exclude={"protocol": {"session_code"}})
     plain: dict[str, Any] = _map_paths(content, relative)
+    if plan.analysis.bundle == DEMO_BUNDLE:
+        plain["analysis"]["bundle"] = str(DEMO_BUNDLE)
     return {"format": plan.format, "mode": plan.mode, **without_none(plain)}
 
 
@@ -268,7 +305,7 @@ def write_plan(plan: SessionPlan, path: Path) -> None:
         If it cannot be written.
     """
     try:
-        path.write_text(tomli_w.dumps(plan_toml(plan, path.parent)), encoding="utf-8")
+        write_whole(path, tomli_w.dumps(plan_toml(plan, path.parent)))
     except OSError as error:
         raise SettingsError(f"session {path} cannot be written ({error.strerror}); choose another folder") from None
 

@@ -1,12 +1,10 @@
 """Features of whole sounds, kept in the user's cache under the hashes of what they follow from.
 
-A file is an array in the ``.npy`` format followed by the SHA-256 of what stands before it, so that damage is noticed;
-``numpy.load`` reads it as it is. It is written beside its place and moved there: what stands there is whole.
+A file is as :mod:`rtaffect.common.kept` writes it: what is damaged is computed again.
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,13 +14,12 @@ from numpy.typing import NDArray
 
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
-from rtaffect.common.files import sha256_of, write_whole
+from rtaffect.common.kept import read_array, write_array
 from rtaffect.predicted.featurizer import Featurizer, cache_root, features_of
 from rtaffect.stream.audio import sound_sha256
 
 Element = Literal["mix", "voice", "background"]
 
-_DIGEST_BYTES = 32
 #: Of a hash in a file's name, hexadecimal digits.
 _SHOWN = 32
 
@@ -62,24 +59,14 @@ def feature_folder() -> Path:
 
 def read_features(folder: Path, key: FeatureKey) -> Float32Array | None:
     """Return the features (steps, size) kept under ``key``, or None where there are none or they are damaged."""
-    try:
-        content = (folder / key.file_name).read_bytes()
-    except OSError:
-        return None
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if sha256_of(body) != digest.hex():
-        return None
-    return np.asarray(np.load(io.BytesIO(body), allow_pickle=False), np.float32)
+    found = read_array(folder / key.file_name)
+    return None if found is None else np.asarray(found, np.float32)
 
 
 def write_features(folder: Path, key: FeatureKey, features: Float32Array) -> None:
     """Keep features (steps, size) under ``key``; raises ArtifactError if they cannot be written."""
-    body = io.BytesIO()
-    np.save(body, np.ascontiguousarray(features, np.float32), allow_pickle=False)
-    content = body.getvalue()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / key.file_name, content + bytes.fromhex(sha256_of(content)))
+        write_array(folder / key.file_name, np.ascontiguousarray(features, np.float32))
     except OSError as error:
         raise ArtifactError(
             f"{folder}: features cannot be kept ({error.strerror}); make room, or choose a folder that can be written "

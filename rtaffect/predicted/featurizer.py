@@ -19,14 +19,16 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from rtaffect.common.arrays import Float32Array
+from rtaffect.common.cache import seal_beside, wrong_beside
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.files import sha256_of
 from rtaffect.common.offline import offline_module
 from rtaffect.predicted.feature_stream import FeatureStream
 from rtaffect.predicted.featurizer_file import (
     CPU,
     check_signature,
     failures_to_run,
-    featurizer_sha256,
+    featurizer_content,
     onnxruntime_or_remedy,
     open_inference_session,
     read_manifest,
@@ -72,12 +74,12 @@ class Featurizer:
         progress
             Called with one line of text where the processor stands in for the GPU.
         """
-        sha256 = featurizer_sha256(path)
+        content = featurizer_content(path)
         ort = onnxruntime_or_remedy()
-        on_cpu = cls._opened(path, sha256, threads, CPU)
+        on_cpu = cls._opened(path, content, threads, CPU)
         if _CUDA not in ort.get_available_providers():
             return on_cpu
-        on_gpu = cls._opened(path, sha256, threads, _CUDA)
+        on_gpu = cls._opened(path, content, threads, _CUDA)
         if on_gpu.provider != _CUDA:
             progress("The GPU cannot be used (CUDA 13 and cuDNN 9 are needed): the featurizer runs on the processor")
             return on_cpu
@@ -94,11 +96,11 @@ class Featurizer:
         return on_gpu
 
     @classmethod
-    def _opened(cls, path: Path, sha256: str, threads: int, provider: str) -> Self:
-        session = open_inference_session(path, threads, provider)
+    def _opened(cls, path: Path, content: bytes, threads: int, provider: str) -> Self:
+        session = open_inference_session(path, content, threads, provider)
         manifest = read_manifest(session, path)
         check_signature(session, manifest, path)
-        return cls(session, manifest, sha256, threads)
+        return cls(session, manifest, sha256_of(content), threads)
 
     @property
     def size(self) -> int:
@@ -195,12 +197,16 @@ def default_featurizer(progress: Progress = print, threads: int = 1, layer: int 
     if path.exists():
         onnxruntime_or_remedy()
         try:
-            return Featurizer.load(path, threads, progress)
+            found = Featurizer.load(path, threads, progress)
+            if not (wrong := wrong_beside(path, found.sha256)):
+                return found
+            progress(f"The cached featurizer is replaced: {path}: {wrong}")
         except ArtifactError as error:
             progress(f"The cached featurizer is replaced: {error}")
     # Named by a string because rtaffect does not import the exporters: only the first use needs them.
     builder = offline_module(_DEFAULT_BUILDER)
     builder.build(path, layer=layer, progress=progress)
+    seal_beside(path)
     return Featurizer.load(path, threads, progress)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from rtaffect.common.errors import ArtifactError
-from rtaffect.common.files import sha256_of
 from rtaffect.predicted.manifest import MANIFEST_KEY, FeaturizerManifest, StatePart
+from rtaffect.predicted.onnx_content import refers_outside
 
 CPU = "CPUExecutionProvider"
 
@@ -32,18 +32,37 @@ def failures_to_run() -> tuple[type[Exception], ...]:
     return native.Fail, native.EPFail, native.RuntimeException, native.NotImplemented, RuntimeError
 
 
-def featurizer_sha256(path: Path) -> str:
-    """Return the SHA-256 of the featurizer at ``path``, in hexadecimal; ArtifactError if it cannot be read."""
+def featurizer_content(path: Path) -> bytes:
+    """Return the content of the featurizer at ``path``, of which hash and model are both made.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be read, is no ONNX model, or has weights in other files, which no hash of its own covers.
+    """
     try:
-        return sha256_of(path)
+        content = path.read_bytes()
     except OSError as error:
         raise ArtifactError(
             f"{path}: the featurizer cannot be read ({error.strerror}); build or name another one"
         ) from error
+    try:
+        outside = refers_outside(content)
+    except ValueError as error:
+        raise ArtifactError(f"{path}: damaged, or not an ONNX model ({error}); build it again") from None
+    if outside:
+        raise ArtifactError(
+            f"{path}: it has weights in other files, which its hash does not cover; expected all in one file: export "
+            "it again with rtaffect export"
+        )
+    return content
 
 
-def open_inference_session(path: Path, threads: int, provider: str) -> Any:
-    """Return the onnxruntime session of the file at ``path``, on ``provider`` if that can be, else on the processor."""
+def open_inference_session(path: Path, content: bytes, threads: int, provider: str) -> Any:
+    """Return the onnxruntime session of the file at ``path``, on ``provider`` if that can be, else on the processor.
+
+    It is made of ``content``, so that it is that whose hash was taken.
+    """
     ort = onnxruntime_or_remedy()
     native = ort.capi.onnxruntime_pybind11_state
     options = ort.SessionOptions()
@@ -54,7 +73,7 @@ def open_inference_session(path: Path, threads: int, provider: str) -> Any:
     options.log_severity_level = 3
     damage = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented)
     try:
-        return ort.InferenceSession(str(path), options, providers=list(dict.fromkeys((provider, CPU))))
+        return ort.InferenceSession(content, options, providers=list(dict.fromkeys((provider, CPU))))
     except damage as error:
         raise ArtifactError(
             f"{path}: damaged, or not an ONNX model that this onnxruntime ({ort.__version__}) can read; build it again"

@@ -86,9 +86,19 @@ class Predictor:
         Which of the bundle's rows are asked for, as numbers.
     counted
         Which of those enter the mean over rows; default: all.
+    reduced
+        Whether features come as standardised principal components already, as they are kept of a sound that is gone.
     """
 
-    def __init__(self, weights: Weights, rows: NDArray[np.intp], counted: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        rows: NDArray[np.intp],
+        counted: NDArray[np.bool_] | None = None,
+        *,
+        reduced: bool = False,
+    ) -> None:
+        self._reduced = reduced
         self._weights, self._rows = weights, rows
         self._counted = np.ones(len(rows), np.bool_) if counted is None else counted
         self._past = np.full((weights.lags_s[-1] + 1, len(weights.scaler_mean)), np.nan)
@@ -101,7 +111,7 @@ class Predictor:
     def __call__(self, feature: Array) -> Prediction:
         """Return the prediction after the newest second's ``feature`` (F,); NaN in it, or in a lag, gives NaN."""
         self._past[:-1] = self._past[1:].copy()
-        self._past[-1] = components_of(feature, self._weights)
+        self._past[-1] = feature if self._reduced else components_of(feature, self._weights)
         design = lagged_design(self._past, self._weights.lags_s)[-1]
         return predict(design, self._weights, self._rows, self._counted)
 

@@ -1,29 +1,22 @@
-"""Which participant is in which arm: drawn in permuted blocks, sealed in a file, opened on record.
-
-Sealed means that nobody reads it by accident: it is compressed and encoded, not encrypted.
-"""
+"""Which participant is in which arm: drawn in permuted blocks, to be sealed (:mod:`rtaffect.protocol.seal`)."""
 
 from __future__ import annotations
 
-import base64
 import random
 import secrets
-import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from rtaffect import __version__
-from rtaffect.common.errors import ArtifactError, SettingsError
-from rtaffect.common.files import sha256_of
+from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Frozen
 from rtaffect.protocol.donors import open_donors
 from rtaffect.protocol.model import Arm, Protocol
 
-_HEAD: Final = b"rtaffect sealed allocation 1: who is in which arm. Opened, and noted, by: rtaffect unblind FILE"
 _CODE = r"^[A-Za-z0-9]+$"
 
 
@@ -125,79 +118,6 @@ def _check_codes(participants: Sequence[str]) -> None:
             raise SettingsError(f"{code!r} is no participant's code: expected letters and digits, as in P01")
         if participants.count(code) > 1:
             raise SettingsError(f"participant {code} is named twice: name each once")
-
-
-def seal(allocation: Allocation, path: Path) -> str:
-    """Write a new sealed file and return its SHA-256.
-
-    Raises
-    ------
-    SettingsError
-        If there is such a file already, or it cannot be written.
-    """
-    packed = zlib.compress(allocation.model_dump_json().encode(), 9)
-    data = _HEAD + b"\n" + base64.encodebytes(bytes.fromhex(sha256_of(packed)) + packed)
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise SettingsError(f"--out {path} is there already; name a new file, nothing is overwritten") from None
-    except OSError as error:
-        raise SettingsError(f"--out {path} cannot be written ({error.strerror}); name another file") from None
-    return sha256_of(data)
-
-
-def unseal(path: Path) -> tuple[Allocation, str]:
-    """Return what a sealed file holds, and the file's SHA-256, by which ``session.toml`` names it.
-
-    Raises
-    ------
-    ArtifactError
-        If it cannot be read, is no such file, or is damaged.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"allocation {path} cannot be read ({error.strerror}); check the path") from None
-    head, _, code = data.partition(b"\n")
-    if head.rstrip(b"\r") != _HEAD:
-        raise ArtifactError(f"{path} is no sealed allocation; expected a file that `rtaffect allocate` wrote")
-    try:
-        sealed = base64.b64decode(b"".join(code.split()), validate=True)
-        if sha256_of(sealed[32:]) != sealed[:32].hex():
-            raise ValueError("its checksum is wrong")
-        allocation = Allocation.model_validate_json(zlib.decompress(sealed[32:]))
-    except (ValueError, zlib.error, ValidationError) as error:
-        why = str(error).splitlines()[0]
-        raise ArtifactError(f"allocation {path} is damaged ({why}); copy it again from where it was made") from None
-    return allocation, sha256_of(data)
-
-
-def arm_of(allocation: Path, participant: str, protocol: Protocol) -> Assigned:
-    """Return which arm a participant is in.
-
-    Raises
-    ------
-    ArtifactError
-        If the file is damaged.
-    SettingsError
-        If it is of another protocol, or does not have the participant.
-    """
-    held, _ = unseal(allocation)
-    if held.protocol_sha256 != protocol.sha256:
-        raise SettingsError(
-            f"allocation {allocation} is of the protocol '{held.protocol}' with SHA-256 {held.protocol_sha256[:12]}, "
-            f"the session's, '{protocol.name}', has {protocol.sha256[:12]}: use that very file, unchanged"
-        )
-    for assigned in held.assigned:
-        if assigned.participant == participant:
-            return assigned
-    codes = [assigned.participant for assigned in held.assigned]
-    raise SettingsError(
-        f"participant {participant} is not in the allocation {allocation}, which has {len(codes)} from {codes[0]} to "
-        f"{codes[-1]}: correct the code",
-        field="participant",
-    )
 
 
 def now() -> str:

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import sha256_of
-from rtaffect.protocol.allocation import Assigned, arm_of
+from rtaffect.protocol.allocation import Assigned
 from rtaffect.protocol.arms import ArmSource, Delayed, Real
 from rtaffect.protocol.donors import open_donors
 from rtaffect.protocol.model import Protocol
+from rtaffect.protocol.seal import arm_of
 
 
-def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | None) -> ArmSource:
+def choose_arm(
+    protocol: Protocol, participant: str | None, allocation: Path | None, session_code: str | None = None
+) -> ArmSource:
     """Return what a session's participant is shown. What it does and says is the same whatever the arm is.
 
     Without arms it is the own level. A single arm needs no allocation: the participant's code then chooses the donor.
@@ -20,7 +23,8 @@ def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | N
     Raises
     ------
     SettingsError
-        If an allocation or a participant's code is missing, or there is an allocation but nothing to allocate.
+        If an allocation, a participant's code or the code of their session is missing or wrong, or there is an
+        allocation but nothing to allocate.
     ArtifactError
         If the allocation is damaged.
     RecordingError
@@ -33,7 +37,7 @@ def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | N
         return Real()
     if participant is None:
         raise SettingsError(f"protocol '{protocol.name}' has arms: name the participant's code", field="participant")
-    assigned = _assigned(protocol, participant, allocation)
+    assigned = _assigned(protocol, participant, allocation, session_code)
     arm = next((arm for arm in protocol.arms if arm.name == assigned.arm), None)
     if arm is None or (arm.feedback == "yoked" and Path(assigned.donor or "") not in donors):
         raise SettingsError(f"allocation {allocation} does not fit the protocol '{protocol.name}': make it anew")
@@ -42,9 +46,9 @@ def choose_arm(protocol: Protocol, participant: str | None, allocation: Path | N
     return Real() if arm.delay_s is None else Delayed(arm.delay_s)
 
 
-def _assigned(protocol: Protocol, participant: str, allocation: Path | None) -> Assigned:
+def _assigned(protocol: Protocol, participant: str, allocation: Path | None, session_code: str | None) -> Assigned:
     if allocation is not None:
-        return arm_of(allocation, participant, protocol)
+        return arm_of(allocation, participant, protocol, session_code)
     if len(protocol.arms) > 1:
         raise SettingsError(
             f"protocol '{protocol.name}' has {len(protocol.arms)} arms: name the allocation of participants to them; "

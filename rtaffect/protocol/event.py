@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from rtaffect.common.text import clean
+
 EventType = Literal["block", "block-end", "stimulus", "stimulus-end", "marker", "key", "fault", "note"]
 
 
@@ -24,6 +26,11 @@ class SessionEvent:
     block: int = 0
     kind: str = ""
     stim_file: str = ""
+
+    def __post_init__(self) -> None:
+        """Make its texts fit for a cell and a line: they are names of files and blocks, and what people typed."""
+        object.__setattr__(self, "name", clean(self.name))
+        object.__setattr__(self, "stim_file", clean(self.stim_file))
 
     @property
     def marker(self) -> str | None:

@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import sha256_of
-from rtaffect.plan.session_folder import STIMULI
+from rtaffect.common.text import file_name
+from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
 
 #: So many rows are named in a message.
@@ -181,10 +182,11 @@ def _place_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[P
 
 
 def _found(folder: Path, stimulus: str | Path) -> Path:
-    """Return where a stimulus is: relative to the protocol's folder, else among the copies that a session keeps."""
+    """Return where a stimulus is, relative to the protocol's folder; in a session's folder the copy that it keeps."""
     path = Path(os.path.abspath(folder / stimulus))
-    copy = Path(os.path.abspath(folder / STIMULI / path.name))
-    return copy if copy.is_file() and not path.is_file() else path
+    copy = Path(os.path.abspath(folder / STIMULI / file_name(path.name)))
+    kept = not path.is_file() or (folder / SESSION_FILE).is_file()
+    return copy if copy.is_file() and kept else path
 
 
 def sound_seconds(path: Path) -> int:

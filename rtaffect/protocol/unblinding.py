@@ -50,7 +50,9 @@ def check_session(folder: Path, allocation: Allocation, sha256: str) -> Allocati
 
 
 def note_opening(path: Path, allocation: Allocation, sha256: str, checks: Sequence[AllocationCheck]) -> Path:
-    """Note beside a sealed file that it is opened now and which sessions were compared; return the file of notes.
+    """Note beside a sealed file that it is opened now, who was in which arm, and which sessions were compared.
+
+    Return the file of notes.
 
     Raises
     ------
@@ -65,6 +67,7 @@ def note_opening(path: Path, allocation: Allocation, sha256: str, checks: Sequen
         "protocol": allocation.protocol,
         "protocol_sha256": allocation.protocol_sha256,
         "rtaffect": __version__,
+        "assigned": [one.model_dump(exclude_none=True) for one in allocation.assigned],
         "session": [
             {"folder": str(check.folder), "participant": check.participant, "finding": check.problem or "fits"}
             for check in checks

@@ -31,8 +31,13 @@ SYNC_S: Final = 1.0
 RETRY_S: Final = 1.0
 #: Places from which a reader finds its way again after damage are this far apart, s.
 BOUNDARY_S: Final = 10.0
-#: At most this much waits for a disk that is full or slow, bytes; what comes then is lost.
+#: At most this much waits for a disk that is full or slow, bytes: each stream has its part, EEG most of it, and what
+#: comes beyond that part is lost.
 MOST_PENDING: Final = 256 << 20
+#: So much is given to the writer at once, bytes: what waits behind that is counted to its stream.
+_PORTION: Final = 4 << 20
+#: In one turn so many portions are written at most, before the disk is asked to keep them.
+_PORTIONS: Final = 64
 
 
 class Recordable(Protocol):
@@ -89,7 +94,8 @@ class Recorder:
     path
         The file, which must not exist.
     most_pending
-        At most about this much waits for the disk, bytes; what comes then is lost, and counted.
+        At most about this much waits for the disk, bytes, of which each stream has its own part; what comes then is
+        lost, and counted.
     """
 
     def __init__(self, path: Path, most_pending: int = MOST_PENDING) -> None:
@@ -175,15 +181,14 @@ class Recorder:
 
     def _turn(self) -> None:
         begun, now = local_clock(), time.monotonic()
-        self._drain()
+        if now < self._retry_at:
+            return
         if now >= self._boundary_at:
             self._writer.boundary()
             self._boundary_at = now + BOUNDARY_S
-        if now < self._retry_at:
-            return
         try:
             try:
-                self._writer.flush()
+                more = self._write()
             finally:
                 if now >= self._sync_at:
                     self._sync_at = now + SYNC_S
@@ -193,11 +198,21 @@ class Recorder:
             self._retry_at = now + RETRY_S
             self._tell(error)
         else:
-            self._newest = begun
+            self._newest = self._newest if more else begun
             if self._disk_trouble:
                 _log.warning("%s is written again", self.path)
             self._disk_trouble = ""
         self._size, self._hand_over.waiting = self._writer.size, self._writer.pending_bytes
+
+    def _write(self) -> bool:
+        """Write what was handed over, portion by portion; return whether there is more; OSError as the writer says."""
+        for _ in range(_PORTIONS):
+            more = self._drain(_PORTION)
+            self._writer.flush()
+            self._size, self._hand_over.waiting = self._writer.size, self._writer.pending_bytes
+            if not more:
+                return False
+        return True
 
     def _tell(self, error: OSError) -> None:
         pending = megabytes(self._hand_over.pending)
@@ -226,10 +241,12 @@ class Recorder:
         if trouble := self.status().trouble:
             _log.error("recording %s: %s", self.path, trouble)
 
-    def _drain(self) -> None:
-        """Give to the writer what was handed over so far."""
-        for _ in range(len(self._hand_over.items)):
-            item = self._hand_over.items.popleft()
+    def _drain(self, most: float = math.inf) -> bool:
+        """Give to the writer what was handed over, until ``most`` bytes wait there; return whether there is more."""
+        while self._writer.pending_bytes < most:
+            item = self._hand_over.take()
+            if item is None:
+                break
             try:
                 self._encode(item)
             except Exception as error:
@@ -239,9 +256,10 @@ class Recorder:
                 if fault != self._fault:
                     _log.exception(fault)
                 self._fault = fault
-            self._hand_over.drained += item.size
+            item.track.drained += item.size
             self._hand_over.waiting = self._writer.pending_bytes
         self._segments_number()
+        return any(self._hand_over.items.values())
 
     def _encode(self, item: Item) -> None:
         if item.kind == "begin":

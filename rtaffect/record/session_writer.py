@@ -6,10 +6,10 @@ import importlib.metadata
 import json
 import logging
 import platform
-import shutil
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,9 @@ import tomli_w
 
 from rtaffect import __version__
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.common.files import write_whole
+from rtaffect.common.files import PRIVATE, copy_new, new_file, private_folder, write_whole
+from rtaffect.common.sums import write_sums
+from rtaffect.common.text import file_name
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, SESSION_FILE, STIMULI
 from rtaffect.plan.session_plan import SessionPlan, plan_toml, without_none
@@ -88,11 +90,19 @@ class SessionWriter:
         # Steps come from the engine's thread, keys from the window's.
         self._lock = threading.Lock()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._tables = {name: Table(folder / name, columns) for name, columns in _TABLES.items()}
-            self._log = logging.FileHandler(folder / LOG_FILE, encoding="utf-8")
-            (folder / ENVIRONMENT_FILE).write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
-            self._write_plan()
+            private_folder(folder)
+            with ExitStack() as failed:
+                self._tables: dict[str, Table] = {}
+                for name, columns in _TABLES.items():
+                    self._tables[name] = Table(folder / name, columns)
+                    failed.callback(self._tables[name].close)
+                new_file(folder / LOG_FILE).close()
+                self._log = logging.FileHandler(folder / LOG_FILE, encoding="utf-8", errors="backslashreplace")
+                failed.callback(self._log.close)
+                with new_file(folder / ENVIRONMENT_FILE) as file:
+                    file.write((json.dumps(environment(), indent=2) + "\n").encode())
+                self._write_plan()
+                failed.pop_all()
         except FileExistsError:
             raise SettingsError(
                 f"{setting('out', folder)} already holds a session", remedy="name a new folder, nothing is overwritten"
@@ -128,14 +138,15 @@ class SessionWriter:
 
     def keep_stimulus(self, path: Path) -> str:
         """Copy a sound file into the folder; return its path in there."""
-        target, number = self.folder / STIMULI / path.name, 1
+        kept, number = self.folder / STIMULI / file_name(path.name), 1
+        target = kept
         try:
-            target.parent.mkdir(exist_ok=True)
-            while target.exists() and target.read_bytes() != path.read_bytes():
+            private_folder(target.parent)
+            while target.is_symlink() or (target.exists() and target.read_bytes() != path.read_bytes()):
                 number += 1
-                target = target.with_name(f"{path.stem}-{number}{path.suffix}")
+                target = kept.with_name(f"{kept.stem}-{number}{kept.suffix}")
             if not target.exists():
-                shutil.copyfile(path, target)
+                copy_new(path, target)
         except OSError as error:
             raise SettingsError(f"{path} cannot be copied to {target.parent} ({error.strerror}); make room") from None
         return target.relative_to(self.folder).as_posix()
@@ -143,7 +154,7 @@ class SessionWriter:
     def keep_protocol(self, path: Path) -> None:
         """Copy the protocol into the folder; raises SettingsError if that is impossible."""
         try:
-            shutil.copyfile(path, self.folder / PROTOCOL_FILE)
+            copy_new(path, self.folder / PROTOCOL_FILE)
         except OSError as error:
             raise SettingsError(f"{path} cannot be copied to {self.folder} ({error.strerror}); make room") from None
 
@@ -168,6 +179,13 @@ class SessionWriter:
         except OSError as error:
             self.trouble = f"{self.folder} cannot be written ({error.strerror}): its session.toml does not say the end"
 
+    def seal(self) -> None:
+        """Take the hashes of all files, when nothing more is written: a reader then finds what is not as it was."""
+        try:
+            write_sums(self.folder, PRIVATE)
+        except OSError as error:
+            self.trouble = f"{self.folder} cannot be sealed ({error.strerror}): its files cannot be checked later"
+
     def _add(self, name: str, lines: Sequence[Sequence[str]]) -> None:
         with self._lock:
             wrong = self._tables[name].add(lines)
@@ -177,7 +195,7 @@ class SessionWriter:
 
     def _write_plan(self) -> None:
         content = plan_toml(self._plan, self.folder) | {"ran": without_none(self._ran)}
-        write_whole(self.folder / SESSION_FILE, tomli_w.dumps(content))
+        write_whole(self.folder / SESSION_FILE, tomli_w.dumps(content), PRIVATE)
 
 
 def environment() -> dict[str, Any]:

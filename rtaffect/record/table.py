@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.files import new_file
+from rtaffect.common.text import clean
 from rtaffect.engine.feedback import MEAN_ROW, Feedback
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
@@ -104,9 +106,11 @@ def yes(value: bool) -> str:
     return str(bool(value)).lower()
 
 
-def clean(text: str) -> str:
-    """Return a text that stays in its cell."""
-    return " ".join(text.split())
+def line_of(cells: Sequence[str]) -> str:
+    """Return cells as a line of a table, which has as many columns whatever stands in them."""
+    if not "".join(cells).isprintable():
+        cells = [clean(text) for text in cells]
+    return "\t".join(cells) + "\n"
 
 
 class Table:
@@ -126,13 +130,13 @@ class Table:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._file = path.open("xb", buffering=0)
+        self._file = new_file(path, buffering=0)
         self._size, self._pending = 0, b""
         self.add([columns])
 
     def add(self, lines: Iterable[Sequence[str]]) -> str:
         """Append lines and bring them to the system; return what went wrong in words, empty if nothing did."""
-        self._pending += "".join("\t".join(line) + "\n" for line in lines).encode()
+        self._pending += "".join(map(line_of, lines)).encode()
         try:
             left = memoryview(self._pending)
             while left:

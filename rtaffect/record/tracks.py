@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,22 @@ from pylsl import local_clock
 
 from rtaffect.record.xdf_writer import sample_layout
 from rtaffect.stream.source import StreamHeader
+
+Rank = Literal["eeg", "sound", "numbers", "texts"]
+
+#: What is written first, and the share of the memory that all streams of its kind have; each of them has an equal part
+#: of that for itself, so that none can take what another one needs.
+SHARES: Final[dict[Rank, float]] = {"eeg": 0.75, "sound": 0.125, "numbers": 0.0625, "texts": 0.0625}
+#: What a text takes in memory beside its letters, bytes.
+_TEXT_BYTES: Final = 64
+
+
+def rank_of(header: StreamHeader) -> Rank:
+    """Return which kind of stream it is to a recording."""
+    if header.format == "string":
+        return "texts"
+    named: dict[str, Rank] = {"eeg": "eeg", "audio": "sound"}
+    return named.get(header.type.casefold(), "numbers")
 
 
 class Item(NamedTuple):
@@ -29,27 +45,34 @@ class Item(NamedTuple):
 
 
 class HandOver:
-    """What all tracks of a recording hand over and one thread takes; at most about ``most`` bytes at a time."""
+    """What all tracks of a recording hand over and one thread takes, by rank; about ``most`` bytes at a time.
+
+    A track that hands over more than its part (:data:`SHARES`) loses of its own; the others do not notice.
+    """
 
     def __init__(self, most: int) -> None:
-        self.items: deque[Item] = deque()
+        # Streams begin in the order in which they were made.
+        self.items: dict[Rank | Literal["begin"], deque[Item]] = {"begin": deque()}
+        self.items |= {rank: deque() for rank in SHARES}
         self.tracks: list[Track] = []
         self.closed = False
-        #: Bytes that were taken from ``items``, and those of them that wait for the disk: written by that one thread.
-        self.drained = self.waiting = 0
+        #: Bytes that wait for the disk after they were taken from ``items``: written by that one thread.
+        self.waiting = 0
         self._most = most
-        self._overfull = False
 
     @property
     def pending(self) -> int:
         """Bytes that are not yet written."""
-        return max(0, sum(track.taken for track in self.tracks) - self.drained) + self.waiting
+        return sum(track.pending for track in self.tracks) + self.waiting
 
-    def has_room(self, size: int) -> bool:
-        """Return whether ``size`` more bytes may be handed over; once none may, not until half is written."""
-        pending = self.pending
-        self._overfull = pending > self._most / 2 if self._overfull else pending + size > self._most
-        return not self._overfull
+    def take(self) -> Item | None:
+        """Return the next item to be written, EEG first; None if there is none."""
+        return next((items.popleft() for items in self.items.values() if items), None)
+
+    def part_of(self, track: Track) -> float:
+        """Return the bytes that a track may have pending."""
+        alike = sum(each.rank == track.rank for each in self.tracks)
+        return self._most * SHARES[track.rank] / alike
 
 
 class Track:
@@ -62,8 +85,10 @@ class Track:
     ----------
     header : StreamHeader
         What the recording says of it.
-    taken : int
-        Bytes handed over so far.
+    rank : str
+        Which kind of stream it is: what is written first, and has how much memory.
+    taken, drained : int
+        Bytes handed over so far, and those of them that were taken from there.
     lost : int
         Samples and markers that are not recorded, because there was no room or they do not fit the header.
     misfit : str
@@ -78,14 +103,26 @@ class Track:
     def __init__(self, hand_over: HandOver, header: StreamHeader) -> None:
         sample_layout(header)
         self.header = header
-        self.taken = self.lost = 0
+        self.rank = rank_of(header)
+        self.taken = self.drained = self.lost = 0
         self.misfit = ""
         self._hand_over = hand_over
-        self._gap = False
+        self._gap = self._overfull = False
         # One stream may be told of from two threads; those of other streams, and the writer, are never waited for.
         self._lock = threading.Lock()
         hand_over.tracks.append(self)
-        hand_over.items.append(Item(self, "begin", np.empty(0)))
+        hand_over.items["begin"].append(Item(self, "begin", np.empty(0)))
+
+    @property
+    def pending(self) -> int:
+        """Bytes that were handed over and not yet taken."""
+        return max(0, self.taken - self.drained)
+
+    def _has_room(self, size: int) -> bool:
+        """Return whether ``size`` more bytes may be handed over; once none may, not until half is taken."""
+        part = self._hand_over.part_of(self)
+        self._overfull = self.pending > part / 2 if self._overfull else self.pending + size > part
+        return not self._overfull
 
     def samples(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
         """Take ``values`` (n, channels) as sent and their ``stamps`` (n,)."""
@@ -101,7 +138,7 @@ class Track:
         if len(texts) != len(stamps) or self.header.format != "string" or len(self.header.labels) != 1:
             self._refuse(f"{len(texts)} texts with {len(stamps)} stamps", len(texts))
         else:
-            self._take("texts", stamps, texts, sum(map(len, texts)) + 8 * len(texts))
+            self._take("texts", stamps, texts, sum(map(len, texts)) + _TEXT_BYTES * len(texts))
 
     def offset(self, time: float, value: float) -> None:
         """Take a measurement of the sender's clock: at ``time`` on it, ``value`` was to be added, s."""
@@ -125,7 +162,7 @@ class Track:
         if not len(stamps) or self._hand_over.closed:
             return
         with self._lock:
-            if not self._hand_over.has_room(size):
+            if not self._has_room(size):
                 self.lost += len(stamps)
                 self._gap = True
                 return
@@ -138,4 +175,4 @@ class Track:
 
     def _append(self, item: Item) -> None:
         if not self._hand_over.closed:
-            self._hand_over.items.append(item)
+            self._hand_over.items[self.rank].append(item)

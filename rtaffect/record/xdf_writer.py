@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.files import new_file
 from rtaffect.sources.channel_plan import DTYPES
 from rtaffect.stream.source import StreamHeader
 
@@ -83,7 +84,7 @@ class XdfWriter:
     """
 
     def __init__(self, path: Path, *, replace: bool = False) -> None:
-        self._file = path.open("wb" if replace else "xb", buffering=0)
+        self._file = path.open("wb", buffering=0) if replace else new_file(path, buffering=0)
         self.size = self.pending_bytes = 0
         self._streams: dict[int, _Stream] = {}
         self._pending: deque[bytes] = deque()

@@ -19,7 +19,7 @@ from rtaffect.engine.engine import Engine, RecordedDoubts
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
-from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan
 from rtaffect.predicted.featurizer import (
     ALL_CORES,
     DEFAULT_MODEL,
@@ -29,10 +29,11 @@ from rtaffect.predicted.featurizer import (
     default_featurizer,
     featurizer_for,
 )
+from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
-from rtaffect.protocol.allocation import unseal
 from rtaffect.protocol.model import Protocol
+from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
@@ -61,15 +62,20 @@ class Model:
         }
 
 
-def load_model(folder: Path | None, featurizer_path: Path | None, progress: Progress, threads: int = 1) -> Model:
-    """Load a bundle (the demo's where ``folder`` is None) and the featurizer that it was calibrated with.
+def load_model(folder: Path, featurizer_path: Path | None, progress: Progress, threads: int = 1) -> Model:
+    """Load a bundle (the demo's where ``folder`` is its name) and the featurizer that it was calibrated with.
 
     Raises
     ------
     ArtifactError
         If either cannot be used, or they do not belong together.
     """
-    if folder is None:
+    if folder == DEMO_BUNDLE:
+        if folder.is_dir():
+            raise SettingsError(
+                f"{setting('bundle', 'demo')} names the demo's bundle, but there is a folder of that name here",
+                remedy=f"give its whole path, {folder.absolute()}, or start elsewhere",
+            )
         folder = demo_folder(featurizer_path, progress) / "bundle"
     bundle = load_bundle(folder)
     featurizer = _featurizer_of(bundle, folder, featurizer_path, threads, progress)
@@ -108,7 +114,7 @@ def describe_session(
         "space": engine.space.kind,
         "protocol": protocol.name if protocol else None,
         "protocol_sha256": protocol.sha256 if protocol else None,
-        "allocation_sha256": unseal(allocation)[1] if allocation else None,
+        "allocation_sha256": allocation_sha256(allocation) if allocation else None,
         "arm": "sealed" if allocation else None,
         **(model.describe() if model else {}),
         "settings": engine.settings.model_dump(mode="json"),
@@ -142,12 +148,14 @@ def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
 class Sound:
     """The sound of a session: its source, and what tells where in which known stimulus people are.
 
-    ``stimuli`` has the hash of each by the name that ``lock`` gives it.
+    ``stimuli`` has the hash of each by the name that ``lock`` gives it. Where the sound was removed from a recording,
+    there is no ``source``, but what was ``kept`` of it, if anything was.
     """
 
-    source: Source
+    source: Source | None
     stimuli: Mapping[str, str] = field(default_factory=dict)
     lock: TimeLock | None = None
+    kept: KeptSound | None = None
 
     @classmethod
     def known(cls, source: Source, sha256: str, lock: TimeLock) -> Sound:
@@ -226,12 +234,26 @@ def build_engine(
         settings,
         origin,
         sound=sound.source,
-        sound_input=SoundInput(sound.source, model.featurizer, origin) if model else None,
-        predictor=Predictor(bundle.weights, rows, space.layout.counted) if bundle else None,
+        sound_input=_heard(sound, model, origin),
+        predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
         references=_references(bundle, sound, measured, space, own) if bundle and sound.lock and compares else {},
         recorded=recorded,
     )
+
+
+def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | KeptSound | None:
+    """Return what brings the features to predict from; None without a model, or without a sound."""
+    if model is None or sound.source is None:
+        return sound.kept if model is not None else None
+    return SoundInput(sound.source, model.featurizer, origin)
+
+
+def _predictor(bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Space) -> Predictor | None:
+    """Return what predicts from a second's features, or from what is kept of them; None where there is neither."""
+    if sound.source is None and sound.kept is None:
+        return None
+    return Predictor(bundle.weights, rows, space.layout.counted, reduced=sound.source is None)
 
 
 def _require_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:

@@ -14,7 +14,7 @@ from rtaffect.common.arrays import Float32Array
 from rtaffect.common.clock import Clock, InstantClock, LslClock
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_folder import RECORDING_FILE
-from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
@@ -60,7 +60,10 @@ class DemoSources(SessionSources):
         file = SoundFileSource.open(path) if setup.programme is None else None
         chosen = plan.analysis
         analysis = AnalysisPlan(
-            featurizer=chosen.featurizer, threads=chosen.threads, against="reference" if file else "auto", mains=0.0
+            bundle=DEMO_BUNDLE,
+            featurizer=chosen.featurizer,
+            threads=chosen.threads,
+            against="reference" if file else "auto",
         )
         return cls(
             plan=plan,
@@ -85,6 +88,7 @@ class DemoSources(SessionSources):
         origin, own = onset + LEAD_S, self.file is None
         sound = SessionSound(self.file, programme=self.setup.programme).sound(origin)
         assert sound is not None
+        assert sound.source is not None
         about: dict[str, object] = {
             "sound": {"kind": "protocol" if own else "file", "name": sound.source.info.name},
             "locked_by": "the protocol" if own else "playing it",

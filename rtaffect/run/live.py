@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import Network, find_streams
 from rtaffect.sources.selection import ANY_MARKERS, distinct_names, queries_of
+from rtaffect.stream.limits import MOST_MARKER_STREAMS
 from rtaffect.stream.source import Source
 
 #: From everything being ready to the session's zero, s: the window opens and a sound device starts in it.
@@ -62,7 +63,7 @@ class LiveSources(SessionSources):
         headsets = _headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme)
-        markers = _all_markers(heard.markers)
+        markers, notes = _all_markers(heard.markers)
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
             for source in (*people, heard.captured, *markers):
@@ -75,6 +76,7 @@ class LiveSources(SessionSources):
             people=people,
             hears=heard.source is not None,
             setup=setup,
+            notes=notes,
             recorder=recorder,
             markers=markers,
             stimuli=heard.stimuli,
@@ -148,7 +150,7 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
             )
         return ProtocolSetup()
     protocol = read_protocol(chosen.file)
-    arm = choose_arm(protocol, plan.participant, chosen.allocation)
+    arm = choose_arm(protocol, plan.participant, chosen.allocation, chosen.session_code)
     programme = Programme.of(protocol)
     silent = programme is None or plan.sound.silent
     player = None if silent else ProgrammePlayer(device_of(plan.sound.speaker), programme.rate if programme else None)
@@ -173,14 +175,21 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
     return [*streams, *boards]
 
 
-def _all_markers(chosen: LslMarkers | None) -> list[LslMarkers]:
-    """Return every stream of markers on the network, so that all of them are recorded: first the chosen one."""
-    network, found = Network(), [chosen] if chosen is not None else []
+def _all_markers(chosen: LslMarkers | None) -> tuple[list[LslMarkers], list[str]]:
+    """Return every stream of markers on the network, so that all of them are recorded: first the chosen one.
+
+    And what is said of those that cannot be.
+    """
+    network, found, notes = Network(), [chosen] if chosen is not None else [], []
     time.sleep(_MARKERS_S)
     known = {markers.header.uid for markers in found}
     for stream in network.streams():
         header = stream.header
         if ANY_MARKERS.matches(header) and header.uid not in known and not header.name.startswith(_OWN):
-            with suppress(StreamError):
+            try:
+                if len(found) == MOST_MARKER_STREAMS:
+                    raise StreamError(f"stream {header.name!r} is one more than {MOST_MARKER_STREAMS}: close some")
                 found.append(LslMarkers(stream))
-    return found
+            except StreamError as error:
+                notes.append(f"markers are not recorded: {error}")
+    return found, notes

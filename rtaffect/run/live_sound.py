@@ -13,7 +13,7 @@ from rtaffect.sources.lsl_streams import find_stream
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_file import SoundFileSource
-from rtaffect.stream.markers import onset_so_far
+from rtaffect.stream.markers import Wanted
 
 _AUDIO, _MIC, _STREAM = setting("audio"), setting("mic"), setting("audio-stream")
 _STIMULUS, _MARKER = setting("stimulus", metavar="FILE"), setting("onset-marker", metavar="TEXT")
@@ -39,7 +39,7 @@ def check_sound(sound: SoundPlan) -> None:
             f"rtaffect, {_STIMULUS} by another program"
         )
     if sound.onset_marker is not None:
-        onset_so_far([], sound.onset_marker)
+        Wanted.parse(sound.onset_marker)
         if sound.stimulus is None:
             raise SettingsError(
                 f"{setting('onset-marker')} says when {_STIMULUS} begins",
@@ -123,7 +123,7 @@ def _markers(plan: SoundPlan, wait: float, cleanup: ExitStack) -> LslMarkers | N
     if plan.onset_marker is None:
         return None
     query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
-    markers = LslMarkers(find_stream(query, timeout=wait))
+    markers = LslMarkers(find_stream(query, timeout=wait), plan.onset_marker)
     cleanup.callback(markers.stop)
     return markers
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from rich.console import Console
 
+from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.reading import check_rows
@@ -56,11 +57,13 @@ def prepare(
     RtaffectError
         If it cannot run.
     """
+    check_plan(plan)
     sources = _open(plan, cleanup, progress)
     analysis, model = sources.analysis, None
-    if sources.hears or analysis.bundle is not None:
+    if analysis.bundle is not None:
         model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
-    for text in (*sources.notes, *sources.check(model)):
+    unsealed = model.bundle.manifest.unsealed if model is not None else ""
+    for text in filter(None, (*sources.notes, *sources.check(model), unsealed)):
         note(text)
     if model is not None:
         cost(model)

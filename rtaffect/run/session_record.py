@@ -38,8 +38,9 @@ class SessionRecord:
     ``recording`` is None for a replay, too, whose data are recorded already.
     """
 
-    def __init__(self, run: Run, writer: SessionWriter | None) -> None:
-        self._run, self._writer = run, writer
+    def __init__(self, run: Run, writer: SessionWriter | None, console: Console | None = None) -> None:
+        self._run, self._writer, self._console = run, writer, console
+        self._ended = False
         self.recording = run.sources.recorder if writer is not None else None
         self._stimulus_noted = False
         self._files: dict[Path, str] = {}
@@ -52,9 +53,11 @@ class SessionRecord:
         sources = run.sources
         out = sources.plan.results.out
         if out is None:
-            return cls(run, None)
+            return cls(run, None, console)
         writer = SessionWriter(out, sources.plan, run.ran)
-        records = cls(run, writer)
+        records = cls(run, writer, console)
+        # Last of all, after the recording is closed: nothing is written then.
+        cleanup.callback(records.seal)
         if sources.recorder is not None:
             cleanup.callback(sources.recorder.close)
             sources.recorder.start()
@@ -140,5 +143,13 @@ class SessionRecord:
 
     def close(self, outcome: str) -> None:
         """Note how the session ended."""
+        self._ended = True
         if self._writer is not None:
             self._writer.close(outcome)
+
+    def seal(self) -> None:
+        """Take the hashes of the session's files, if it came to its end."""
+        if self._writer is not None and self._ended:
+            self._writer.seal()
+            if self._writer.trouble and self._console is not None:
+                self._console.print(self._writer.trouble, style="yellow")

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Final, Self, get_args
 
 from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
+from rtaffect.plan.conflicts import BROUGHT, brought_by_bundle
 from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, RecordedSession, open_session
-from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan, parse_speed
+from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
+from rtaffect.run.kept import Heard, read_heard
 from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.selection import ANY_MARKERS, Query
@@ -25,7 +27,11 @@ from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.doubt import About, Doubt
-from rtaffect.stream.markers import Marker
+from rtaffect.stream.markers import Marker, flooded_at
+from rtaffect.timelock.stimulus import MarkerOnset, TimeLock
+
+#: Of ``[ran]``: what was removed from the recording, by ``rtaffect scrub``.
+SCRUBBED: Final = "scrubbed"
 
 
 @dataclass(kw_only=True)
@@ -34,6 +40,7 @@ class SessionReplay(SessionSources):
 
     session: RecordedSession
     beginning: Beginning
+    heard: Heard | None = None
 
     @classmethod
     def open(cls, plan: SessionPlan, progress: Progress) -> Self:
@@ -52,12 +59,13 @@ class SessionReplay(SessionSources):
                 f"{session.plan.recording}"
             )
         progress("reading the session")
-        recorded = XdfRecording.open(session.recording)
+        recorded = XdfRecording.open(session.checked_recording())
         people = _people(session, recorded)
         setup = _setup(session)
         origin = float(_said(session, "origin"))
         clock = clock_of(origin, factor)
-        sound = _sound(session, recorded, setup.programme, origin, clock)
+        heard = read_heard(session) if SCRUBBED in session.ran else None
+        sound = _sound(session, recorded, setup.programme, origin, clock, heard=heard)
         path = _stimulus(session)
         about: dict[str, object] = {
             key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran
@@ -70,23 +78,43 @@ class SessionReplay(SessionSources):
             people=people,
             hears=sound is not None,
             setup=setup,
-            notes=recorded.warnings,
+            notes=[*recorded.warnings, *filter(None, [session.unchecked])],
             stimuli={path: sound.sha256} if sound is not None and path is not None else {},
             doubts=_doubts(session),
             steps=int(session.ran.get("steps", 0)) or None,
             session=session,
+            heard=heard,
             beginning=Beginning(origin, clock, sound, about),
         )
 
     def check(self, model: Model | None) -> Sequence[str]:
-        """Return whether the bundle is another one than when the session ran."""
+        """Return whether the bundle is another one than when the session ran, and what is missing of the sound."""
+        scrubbed = self._without_sound(model)
         before = self.session.ran.get("bundle_sha256")
         if model is None or before is None or "bundle" in self.plan.analysis.model_fields_set:
-            return ()
+            return scrubbed
         with suppress(OSError):
             if bundle_sha256(model.folder) == before:
-                return ()
-        return (f"bundle {model.folder} has changed since the session ran: its results will differ",)
+                return scrubbed
+        return (
+            *scrubbed,
+            f"bundle {model.folder} has changed since the session ran: its results will differ",
+        )
+
+    def _without_sound(self, model: Model | None) -> tuple[str, ...]:
+        """Return what is missing since the sound was removed, and leave out what belongs to another bundle."""
+        scrubbed, sound = self.session.ran.get(SCRUBBED), self.beginning.sound
+        if not isinstance(scrubbed, dict) or sound is None or sound.source is not None:
+            return ()
+        removed = f"the session's sound was removed ({scrubbed.get('when')})"
+        if self.heard is None or model is None:
+            return (
+                f"{removed}, and nothing is kept of it: there is no prediction, and no place in a stimulus to find",
+            )
+        if bundle_sha256(model.folder) != self.heard.bundle_sha256:
+            self.beginning = replace(self.beginning, sound=replace(sound, kept=None))
+            return (f"{removed}, and what is kept of it belongs to the session's own bundle: there is no prediction",)
+        return (f"{removed}: predictions are made of what is kept of it",)
 
     def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Begin where the session began."""
@@ -119,9 +147,13 @@ def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
     """Return the session's analysis, with what is given for the replay in its place."""
     said = {name: value for name, value in given.model_dump().items() if name in given.model_fields_set}
     analysis = session.plan.analysis.model_copy(update=said)
-    folder = session.ran.get("bundle_folder")
-    if analysis.bundle is None and folder and session.plan.mode != "demo" and Path(folder).is_dir():
-        return analysis.model_copy(update={"bundle": Path(folder)})
+    if analysis.bundle is None and "bundle" in session.ran:
+        folder = Path(str(session.ran.get("bundle_folder", "")))
+        # Where none was named, the demo's stood in.
+        used = folder if session.plan.mode != "demo" and folder.is_dir() and folder != Path() else DEMO_BUNDLE
+        analysis = analysis.model_copy(update={"bundle": used})
+    for error in brought_by_bundle(analysis, tuple(name for name in said if name in BROUGHT)):
+        raise error
     return analysis
 
 
@@ -136,20 +168,47 @@ def _setup(session: RecordedSession) -> ProtocolSetup:
             f"protocol {protocol.path} has changed since the session {session.path} ran; put the file back as it was"
         )
     follow = keys_that_gave(protocol, blocks_that_ran(session))
-    return ProtocolSetup(protocol, as_recorded(session), Programme.of(protocol), follow=follow)
+    programme = Programme.of(protocol)
+    for path, sound in programme.sounds.items() if programme is not None else ():
+        _check_sound(session, path, sound.sha256)
+    return ProtocolSetup(protocol, as_recorded(session), programme, follow=follow)
+
+
+def _check_sound(session: RecordedSession, path: Path, sha256: str) -> None:
+    """Refuse a sound that is not one of those that the session heard, or is not as it was kept."""
+    if path.is_relative_to(session.path.absolute()):
+        session.checked(path.relative_to(session.path.absolute()).as_posix())
+    heard = {str(each.get("sha256")) for each in session.ran.get("stimuli", [])}
+    if heard and sha256 not in heard:
+        raise RecordingError(
+            f"session {session.path}: {path} is another sound than the session heard (sha256 {sha256[:12]}...); put "
+            "the file back that was heard"
+        )
 
 
 def _sound(
-    session: RecordedSession, recorded: XdfRecording, programme: Programme | None, origin: float, clock: Clock
+    session: RecordedSession,
+    recorded: XdfRecording,
+    programme: Programme | None,
+    origin: float,
+    clock: Clock,
+    *,
+    heard: Heard | None,
 ) -> Sound | None:
     """Return the session's sound: recorded where it was captured, else the file or the protocol's."""
     kind, plan, path = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound, _stimulus(session)
-    captured = recorded.audio_source() if kind in ("device", "stream") else None
+    captures = kind in ("device", "stream")
     file = SoundFileSource.open(path) if path is not None else None
+    if path is not None and file is not None:
+        _check_sound(session, path.absolute(), file.info.source_id)
     marker = None
     if file is not None and plan.onset_marker is not None:
         query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
         marker = _SeenMarkers(recorded.markers(query), clock), plan.onset_marker
+    if captures and SCRUBBED in session.ran:
+        told = MarkerOnset(*marker, origin) if marker is not None else None
+        return _removed_sound(file, programme, told, heard)
+    captured = recorded.audio_source() if captures else None
     return SessionSound(file, captured, marker, programme).sound(origin)
 
 
@@ -172,6 +231,18 @@ def _doubts(session: RecordedSession) -> dict[int, list[Doubt]] | None:
     return found
 
 
+def _removed_sound(
+    file: SoundFileSource | None, programme: Programme | None, told: TimeLock | None, heard: Heard | None
+) -> Sound:
+    """Return what a session knows of its sound that was removed; ``told`` is what a marker says of the stimulus."""
+    kept = heard.sound if heard is not None else None
+    if programme is not None:
+        return Sound(None, programme.stimuli, programme.lock, kept)
+    lock = told if told is not None or heard is None else heard.lock()
+    known = {"": file.info.source_id} if file is not None and lock is not None else {}
+    return Sound(None, known, lock, kept)
+
+
 class _SeenMarkers:
     """Recorded markers as a live session saw them: not before they came."""
 
@@ -179,6 +250,12 @@ class _SeenMarkers:
 
     def __init__(self, markers: Sequence[Marker], clock: Clock) -> None:
         self._markers, self._clock = markers, clock
+        self._flooded_at = flooded_at(marker.time for marker in markers)
+
+    @property
+    def flooded(self) -> bool:
+        """Whether too many have come at once by now."""
+        return self._flooded_at <= self._clock.now()
 
     @property
     def markers(self) -> tuple[Marker, ...]:
@@ -192,7 +269,7 @@ def _stimulus(session: RecordedSession) -> Path | None:
     kept = session.ran.get("stimuli", [])
     if not kept or session.plan.protocol.file is not None:
         return None
-    return session.path / str(kept[0]["file"])
+    return session.place(str(kept[0]["file"]))
 
 
 def _said(session: RecordedSession, key: str) -> Any:

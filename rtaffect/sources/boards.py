@@ -168,6 +168,8 @@ def find_buffer(host: str = "localhost", port: int = PORT) -> FoundBuffer | None
     except BufferLostError:
         # Something else listens on that port.
         return None
+    except StreamError as error:
+        return FoundBuffer(text, host, None, f"cannot be read: {error}")
     finally:
         client.close()
     return FoundBuffer(text, host, header, "" if header else "empty: the acquisition has not started")

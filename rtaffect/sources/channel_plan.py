@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import StreamError, setting, such_as, under
 from rtaffect.common.montage import is_eog
+from rtaffect.stream.limits import LEAST_RATE, check_size
 from rtaffect.stream.source import StreamHeader, match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
@@ -65,7 +66,7 @@ def check_rate(stream: str, kind: Literal["eeg", "audio"], declared: float, over
     Raises
     ------
     StreamError
-        If the rate is irregular (0), or too low for sound.
+        If the rate is irregular (0), higher or lower than any that is taken, or too low for sound.
     """
     rate = declared if override is None else override
     if not (np.isfinite(rate) and rate > 0):
@@ -73,6 +74,12 @@ def check_rate(stream: str, kind: Literal["eeg", "audio"], declared: float, over
             f"stream {stream!r} has rate {rate:g} Hz (irregular), expected a regular one",
             remedy=f"name it {under('rate', metavar='HZ')}",
         )
+    if rate < LEAST_RATE:
+        raise StreamError(
+            f"stream {stream!r} has rate {rate:g} Hz, expected {LEAST_RATE:g} Hz or more",
+            remedy=f"name the right one {under('rate', metavar='HZ')}",
+        )
+    check_size(stream, 1, rate)
     if kind == "audio" and rate < MIN_AUDIO_RATE:
         raise StreamError(
             f"audio stream {stream!r} has rate {rate:g} Hz, expected {MIN_AUDIO_RATE:g} Hz or more; raise it where "
@@ -82,12 +89,19 @@ def check_rate(stream: str, kind: Literal["eeg", "audio"], declared: float, over
 
 
 def check_format(stream: StreamHeader) -> np.dtype[Any]:
-    """Return the number type of the values that ``stream`` sends; StreamError if they are not numbers."""
+    """Return the number type of the values that ``stream`` sends.
+
+    Raises
+    ------
+    StreamError
+        If they are not numbers, or more than are taken.
+    """
     if stream.format not in DTYPES:
         raise StreamError(
             f"stream {stream.name!r} sends values of format {stream.format!r}, expected numbers ({', '.join(DTYPES)}); "
             f"choose another stream {under('eeg')} or {setting('audio')}"
         )
+    check_size(stream.name, stream.channels, stream.rate)
     return DTYPES[stream.format]
 
 

@@ -11,13 +11,22 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import DTYPES, Given
-from rtaffect.sources.fieldtrip_client import PORT, BufferClient, BufferHeader, BufferLostError, lsl_format
+from rtaffect.sources.fieldtrip_client import (
+    PORT,
+    BufferClient,
+    BufferHeader,
+    BufferLostError,
+    lsl_format,
+    most_samples,
+)
 from rtaffect.sources.live import DeviceLostError
 from rtaffect.sources.polled import PolledSource
 from rtaffect.stream.source import StreamHeader
 
 #: One wait for samples lasts this long at most, s.
 WAIT_S = 0.1
+#: After an answer that brings nothing this long passes at least, s.
+PAUSE_S = 0.002
 #: Round trips that are remembered; the shortest of them is the one without delays.
 ROUND_TRIPS = 20
 
@@ -106,6 +115,8 @@ class FieldTripSource(PolledSource):
         if there < self._count:
             raise DeviceLostError(f"{self._where} was flushed or started anew")
         if there == self._count:
+            # A buffer that answers at once, and with nothing new, must not keep this thread busy.
+            self._worker.wait(PAUSE_S)
             return
         asked = local_clock()
         values = self._newest(client, there)
@@ -118,7 +129,7 @@ class FieldTripSource(PolledSource):
 
     def _newest(self, client: BufferClient, there: int) -> NDArray[Any]:
         """Return the samples (n, channels) up to number ``there`` that are new and not yet overwritten."""
-        n, found = there - self._count, None
+        n, found = min(there - self._count, most_samples(len(self._said.labels))), None
         while n and found is None:
             found = client.data(there - n, there)
             n //= 2

@@ -146,9 +146,22 @@ class LiveSource(ABC):
                 self._poll()
             except DeviceLostError as error:
                 self._reopen(str(error))
+            except Exception as error:
+                # Whatever one stream sends must not end it for good, nor be asked for without a pause.
+                _log.exception("%s %r", self.info.origin, self.info.name)
+                self._worker.wait(RETRY_S)
+                self._reopen(f"what it sent cannot be used ({error})")
             silent = self._silence(local_clock())
             if silent > self.lost_s and self._may_reopen():
                 self._reopen(f"it has sent nothing for {silent:.0f} s")
+
+    def _try_again(self) -> bool:
+        try:
+            return self._open_again()
+        except Exception as error:
+            _log.exception("%s %r", self.info.origin, self.info.name)
+            self._trouble = f"it cannot be opened ({error})"
+            return False
 
     def _may_reopen(self) -> bool:
         """Return whether a device that is silent may be opened again by itself."""
@@ -159,7 +172,7 @@ class LiveSource(ABC):
         _log.warning("%s %r is lost: %s", self.info.origin, self.info.name, trouble)
         self._trouble = trouble + self.remedy
         lost_at = self._lost_at = local_clock()
-        while not self._worker.stopping and not self._open_again():
+        while not self._worker.stopping and not self._try_again():
             self._worker.wait(self.retry_s)
         if self._worker.stopping:
             return

@@ -16,7 +16,7 @@ from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.live import STALL_S, DeviceLostError, LiveSource
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
-from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, read_header, twins_message
+from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, read_header, refuse_unreadable, twins_message
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import StreamState
 
@@ -24,6 +24,9 @@ _log = logging.getLogger(__name__)
 
 #: Who is on the network is looked at this often, s.
 LOOK_S = 1.0
+#: Samples are taken this often, s, while liblsl collects, and at once where a step waits for them (:meth:`advance`):
+#: each time costs the same however many there are, and with many headsets it is most of what they cost.
+COLLECT_S = 0.05
 
 
 class LslSource(LiveSource):
@@ -55,6 +58,7 @@ class LslSource(LiveSource):
     retry_s = 0.05
 
     def __init__(self, stream: FoundStream, kind: Literal["eeg", "audio"] = "eeg", **given: Unpack[Given]) -> None:
+        refuse_unreadable(stream)
         dtype = check_format(stream.header)
         rate = check_rate(stream.header.name, kind, stream.header.rate, given.get("rate"))
         header = read_header(stream)
@@ -83,7 +87,13 @@ class LslSource(LiveSource):
         self._inlet.close()
         self._network = None
 
+    def advance(self, until: float) -> None:
+        """Take what has come now, if what is there does not reach ``until`` (s); returns at once."""
+        if not self.buffer.newest >= until:
+            self._worker.wake()
+
     def _poll(self) -> None:
+        self._worker.pause(COLLECT_S)
         try:
             stamps = self._inlet.pull_chunk(self._chunk)
             if len(stamps):

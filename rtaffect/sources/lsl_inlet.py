@@ -12,15 +12,23 @@ from numpy.typing import NDArray
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.clock_offsets import SenderClock
 from rtaffect.sources.lsl_streams import FoundStream
+from rtaffect.stream.limits import MOST_VALUES
+from rtaffect.stream.source import StreamHeader
 
-#: One pull lasts this long, s: liblsl collects meanwhile, without Python.
+#: One pull of a text lasts this long, s.
 PULL_S = 0.02
 #: The clock offset is read this often, s; liblsl measures it in its own thread every 2 s.
 OFFSET_S = 5.0
 #: The first measurement of the clock offset takes .6 s; a network without it is not usable, s.
 FIRST_OFFSET_S = 3.0
-#: What liblsl raises where a connection is gone.
-GONE = (pylsl.util.LostError, pylsl.util.InternalError)
+#: What liblsl raises where a connection is gone, or the other side speaks nonsense: each error of its own is one.
+GONE = (RuntimeError,)
+#: liblsl keeps so much of what is not taken yet: s, values, and markers.
+KEPT_S = 60
+KEPT_VALUES = int(30 * MOST_VALUES)
+KEPT_TEXTS = 100_000
+#: So many texts are taken at once.
+_CHUNK = 1024
 
 
 class LslInlet:
@@ -57,12 +65,12 @@ class LslInlet:
         StreamError
             If it is gone, or its clock cannot be measured.
         """
-        inlet = pylsl.StreamInlet(stream.handle, max_buflen=60, recover=False)
         try:
+            inlet = pylsl.StreamInlet(stream.handle, max_buflen=_kept(stream.header), recover=False)
             # Opening fails at once where the outlet is gone; measuring would wait for its timeout.
             inlet.open_stream(FIRST_OFFSET_S)
             offset = inlet.time_correction(FIRST_OFFSET_S)
-        except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
+        except GONE as error:
             raise StreamError(
                 f"stream {self._name!r} on {stream.header.host} was found but cannot be opened (or its clock not "
                 f"measured within {FIRST_OFFSET_S:g} s); restart {self._sender} and check the firewall"
@@ -78,23 +86,28 @@ class LslInlet:
         self._inlet = None
 
     def pull_chunk(self, into: NDArray[Any]) -> NDArray[np.float64]:
-        """Write the next samples into ``into`` (most, channels) and return their stamps (n,), s on the sender's clock.
+        """Write what came into ``into`` (most, channels) and return its stamps (n,), s on the sender's clock.
 
         Raises one of ``GONE`` where the connection is, as do the other methods.
         """
-        _, stamps = self._inlet.pull_chunk(timeout=PULL_S, max_samples=len(into), dest_obj=into)
+        _, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=len(into), dest_obj=into)
         return np.asarray(stamps, np.float64)
 
-    def pull_text(self) -> tuple[str, float] | None:
-        """Return the next text and its stamp, s on the sender's clock; None if there is none yet."""
-        texts, stamp = self._inlet.pull_sample(timeout=PULL_S)
-        return None if texts is None else (str(texts[0]), float(stamp))
+    def pull_texts(self) -> tuple[list[bytes], NDArray[np.float64]]:
+        """Return the next texts (n) of a stream of one channel, as sent, and their stamps (n,), s on its clock."""
+        texts, stamps = self._inlet.pull_chunk(timeout=PULL_S, max_samples=_CHUNK, min_samples=1, as_numpy=True)
+        return [bytes(text) for text in np.ravel(texts)] if len(stamps) else [], np.asarray(stamps, np.float64)
 
     def measure(self) -> None:
         """Measure the sender's clock if it is time to, and begin anew where it was reset."""
         if self._measure_at is None or pylsl.local_clock() < self._measure_at:
             return
-        offset = self._inlet.time_correction(FIRST_OFFSET_S)
+        try:
+            offset = self._inlet.time_correction(FIRST_OFFSET_S)
+        except pylsl.util.TimeoutError:
+            # The last one holds until there is another.
+            self._measure_at = pylsl.local_clock() + OFFSET_S
+            return
         if self.clock.was_reset(offset):
             self._restart()
         self._take(offset)
@@ -107,3 +120,12 @@ class LslInlet:
         now = pylsl.local_clock()
         self._measure_at = now + OFFSET_S
         self._note(self.clock.note(now, offset), offset)
+
+
+def _kept(header: StreamHeader) -> int:
+    """Return what liblsl is to keep of a stream, in its unit: s, or hundreds of samples where they have no rate."""
+    most = KEPT_TEXTS if header.format == "string" else KEPT_VALUES // max(1, header.channels)
+    if not header.rate > 0:
+        # A burst of markers would push the first ones out of what is kept of a stream of samples.
+        return most // 100 if header.format == "string" else min(KEPT_S, max(1, most // 100))
+    return max(1, min(KEPT_S, int(most / header.rate)))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 
 import numpy as np
+from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.common.worker import Worker
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
-from rtaffect.sources.lsl_streams import FoundStream, read_header
-from rtaffect.stream.markers import Marker
+from rtaffect.sources.lsl_streams import FoundStream, read_header, refuse_unreadable
+from rtaffect.stream.limits import KEPT_MARKERS, MOST_MARKERS, cut
+from rtaffect.stream.markers import Marker, Wanted, flooded_at
 from rtaffect.stream.source import Tap
 
 _log = logging.getLogger(__name__)
 
-#: More than a session's markers: a stream that sends more is not one of stimulus markers.
-_MOST = 100_000
+#: While markers flood in, this passes between one handful and the next, s: other threads go first.
+_PAUSE_S = 0.01
 
 
 class LslMarkers:
@@ -27,6 +30,8 @@ class LslMarkers:
     ----------
     stream
         What :func:`rtaffect.sources.lsl_streams.find_stream` found.
+    name
+        Only markers that this may mean are kept, as :meth:`rtaffect.stream.markers.Wanted.parse` reads it; None: all.
 
     Raises
     ------
@@ -39,13 +44,14 @@ class LslMarkers:
         What the stream says of itself.
     tap : Tap or None
         Gets all that comes, as it comes; to be set before :meth:`start`.
-    markers : tuple of Marker
-        All so far, times on this computer's LSL clock, s.
-    trouble : str
-        Why no more come, in words; empty while the stream is there.
+    flooded : bool
+        Whether more than ``MOST_MARKERS`` came within a second: some may be lost on the way.
+    excess : int
+        Markers beyond so many in a second; they go to the tap like all others.
     """
 
-    def __init__(self, stream: FoundStream) -> None:
+    def __init__(self, stream: FoundStream, name: str | None = None) -> None:
+        refuse_unreadable(stream)
         sent = stream.header
         if sent.format != "string" or sent.channels != 1:
             raise StreamError(
@@ -57,8 +63,27 @@ class LslMarkers:
         self._stream = stream
         self._inlet = LslInlet(self.header.name, "the stimulus program", self._begin_segment, self._note_offset)
         self._worker = Worker(f"markers {self.header.name}", self._run)
-        self.markers: tuple[Marker, ...] = ()
-        self.trouble = ""
+        self._wanted = None if name is None else Wanted.parse(name)
+        self._kept: list[Marker] = []
+        self.flooded = False
+        self.excess = self._overfull = 0
+        # Of the newest markers: their times, s, and when they arrived, in handfuls.
+        self._times: list[float] = []
+        self._arrived: deque[tuple[float, int]] = deque()
+        self._told: set[str] = set()
+        self._gone = ""
+
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """Those that are kept, as they came: times on this computer's LSL clock, s."""
+        return tuple(self._kept)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, such as why no more come, in words; empty for nothing."""
+        many = f"{self.excess} markers came beyond {MOST_MARKERS} a second" if self.excess else ""
+        full = f"{self._overfull} markers came beyond the {KEPT_MARKERS} that are looked at" if self._overfull else ""
+        return "; ".join(filter(None, (many, full, self._gone)))
 
     def start(self) -> None:
         """Connect and begin to listen.
@@ -78,25 +103,75 @@ class LslMarkers:
         self._inlet.close()
 
     def _run(self) -> None:
-        try:
-            while not self._worker.stopping:
-                if (found := self._inlet.pull_text()) is not None:
-                    self._deliver(*found)
+        while not self._worker.stopping:
+            try:
+                self._take()
                 # Measured by liblsl in its own thread: a marker is placed by the newest offset, not that of the start.
                 self._inlet.measure()
-        except GONE:
-            self.trouble = (
-                f"the stream of markers {self.header.name!r} on {self.header.host} is gone; those before are kept, "
-                "start a new session for new ones"
-            )
-            _log.warning(self.trouble)
+            except GONE:
+                self._gone = (
+                    f"the stream of markers {self.header.name!r} on {self.header.host} is gone; those before are kept, "
+                    "start a new session for new ones"
+                )
+                _log.warning(self._gone)
+                return
+            except Exception as error:
+                # Whatever one marker holds must not end all others.
+                self._tell(f"a marker cannot be read ({type(error).__name__}: {error})")
+                self._worker.wait(_PAUSE_S)
 
-    def _deliver(self, text: str, stamp: float) -> None:
+    def _take(self) -> None:
+        sent, stamps = self._inlet.pull_texts()
+        if not sent:
+            return
+        texts = [self._text(each) for each in sent]
         if self.tap is not None:
-            self.tap.texts([stamp], [text])
-        if len(self.markers) < _MOST and math.isfinite(stamp):
-            (time,) = self._inlet.clock.correct(np.array([stamp])).tolist()
-            self.markers = (*self.markers, Marker(text, time))
+            self.tap.texts(stamps.tolist(), texts)
+        finite = np.isfinite(stamps)
+        times = self._inlet.clock.correct(stamps[finite]).tolist()
+        self._keep([Marker.sent(text, time) for text, time in zip(np.array(texts, object)[finite], times, strict=True)])
+        self._count(len(sent), times)
+
+    def _text(self, sent: bytes) -> str:
+        """Return what was sent as text, whatever it is: what is no UTF-8 gets replacement characters."""
+        try:
+            text = sent.decode("utf-8")
+        except UnicodeDecodeError:
+            text = sent.decode("utf-8", "replace")
+            self._tell("markers that are not UTF-8 come; what cannot be read in them is replaced: send UTF-8")
+        text, was_cut = cut(text)
+        if was_cut:
+            self._tell("markers come that are longer than is taken; they are cut: send shorter ones")
+        return text
+
+    def _keep(self, markers: list[Marker]) -> None:
+        fitting = [each for each in markers if self._wanted is None or self._wanted.fits(each.text)]
+        room = KEPT_MARKERS - len(self._kept)
+        self._kept += fitting[:room]
+        if beyond := fitting[room:]:
+            self._overfull += len(beyond)
+            # The first ones, and the last.
+            self._kept[-1:] = beyond[-1:]
+
+    def _count(self, n: int, times: list[float]) -> None:
+        """Notice that more come, or were sent, than can be taken to be all."""
+        now = local_clock()
+        self._arrived.append((now, n))
+        while self._arrived[0][0] < now - 1.0:
+            self._arrived.popleft()
+        over = sum(each for _, each in self._arrived) - MOST_MARKERS
+        if not self.flooded:
+            self._times = sorted([*self._times, *times])[-2 * MOST_MARKERS :]
+            self.flooded = over > 0 or math.isfinite(flooded_at(self._times))
+        if over > 0:
+            self.excess += min(n, over)
+            self._tell(f"more than {MOST_MARKERS} markers come within a second; some may be lost on the way")
+            self._worker.wait(_PAUSE_S)
+
+    def _tell(self, what: str) -> None:
+        if what not in self._told and len(self._told) < MOST_MARKERS:
+            self._told.add(what)
+            _log.warning("stream of markers %r on %s: %s", self.header.name, self.header.host, what)
 
     def _begin_segment(self) -> None:
         if self.tap is not None:

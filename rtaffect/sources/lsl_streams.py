@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pylsl
 
 from rtaffect.common.errors import StreamError
+from rtaffect.sources.lsl_description import channels_of
 from rtaffect.sources.selection import ANY_EEG, Query, describe_all, matches_any
+from rtaffect.stream.limits import MOST_CHANNELS, MOST_NAME, MOST_STREAMS, size_trouble
 from rtaffect.stream.source import StreamHeader
 
 FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8", "int64")
@@ -18,14 +20,26 @@ FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8
 SETTLE_S = 1.0
 #: An outlet that has not answered for this long is no longer on the network, s.
 FORGET_S = 2.0
+#: What all streams together may take to describe themselves for a list, s.
+DESCRIBE_ALL_S = 15.0
+#: What liblsl calls a stream whose answer it cannot read.
+_INVALID = "(invalid: "
+_NO_NUMBER = {"stoi": "a number in it is missing, or is none"}
+#: What such a stream is called here.
+UNREADABLE = "(unreadable)"
 
 
 @dataclass(frozen=True, slots=True)
 class FoundStream:
-    """An outlet that answered: its header without what resolving leaves out, and what liblsl opens it by."""
+    """An outlet that answered: its header without what resolving leaves out, and what liblsl opens it by.
+
+    ``trouble`` says why what it says of itself cannot be read, or is larger than anything that is taken: then it is
+    listed, and never opened.
+    """
 
     header: StreamHeader
     handle: Any = field(repr=False, compare=False)
+    trouble: str = ""
 
 
 class Network:
@@ -44,11 +58,29 @@ class Network:
 
 
 def _found(handle: Any) -> FoundStream:
-    header = StreamHeader(
-        handle.name(), handle.type(), float(handle.nominal_srate()), FORMATS[handle.channel_format()],
-        ("",) * int(handle.channel_count()), source_id=handle.source_id(), host=handle.hostname(), uid=handle.uid(),
-    )  # fmt: skip
-    return FoundStream(header, handle)
+    """Return what an answer says, whatever it is: one that cannot be read must not hide the others."""
+    try:
+        name = handle.name()
+        if name.startswith(_INVALID):
+            return _unreadable(handle, name[len(_INVALID) : -1])
+        count, rate = int(handle.channel_count()), float(handle.nominal_srate())
+        texts = [name, handle.type(), handle.source_id(), handle.hostname(), handle.uid()]
+        trouble = size_trouble(count, rate)
+        if (longest := max(map(len, texts))) > MOST_NAME:
+            trouble = trouble or f"gives a name of {longest} letters, expected {MOST_NAME} or fewer"
+            texts = [text if len(text) <= MOST_NAME else f"{text[:64]}..." for text in texts]
+        labels = ("",) * count if count <= MOST_CHANNELS else ()
+        name, kind, source_id, host, uid = texts
+        form = FORMATS[handle.channel_format()]
+    except Exception as error:
+        return _unreadable(handle, f"{type(error).__name__}: {error}")
+    return FoundStream(StreamHeader(name, kind, rate, form, labels, source_id=source_id, host=host, uid=uid), handle,
+                       trouble)  # fmt: skip
+
+
+def _unreadable(handle: Any, why: str) -> FoundStream:
+    header, why = StreamHeader(UNREADABLE, "", 0.0, "undefined", ()), _NO_NUMBER.get(why, why[:MOST_NAME])
+    return FoundStream(header, handle, f"sends a description that is none of LSL's ({why})")
 
 
 def find_streams(
@@ -119,8 +151,9 @@ def twins_message(twins: Sequence[StreamHeader]) -> str:
 
 def read_info(stream: FoundStream, timeout: float = 5.0) -> Any:
     """Return the stream's full description (pylsl.StreamInfo), which resolving leaves out."""
-    inlet = pylsl.StreamInlet(stream.handle, max_buflen=1, recover=False)
+    refuse_unreadable(stream)
     try:
+        inlet = pylsl.StreamInlet(stream.handle, max_buflen=1, recover=False)
         return inlet.info(timeout)
     except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
         raise StreamError(
@@ -128,28 +161,59 @@ def read_info(stream: FoundStream, timeout: float = 5.0) -> Any:
             f"{timeout:g} s; check the firewall on both computers (LSL uses TCP and UDP ports 16572-16604) and restart "
             "the device"
         ) from error
+    except RuntimeError as error:
+        raise cannot_be_read(stream, f"cannot be opened ({error})") from error
+
+
+def refuse_unreadable(stream: FoundStream) -> None:
+    """Raise StreamError for a stream that cannot be read, or is larger than any that is taken."""
+    if stream.trouble:
+        raise cannot_be_read(stream, stream.trouble)
+
+
+def cannot_be_read(stream: FoundStream, why: str) -> StreamError:
+    """Return the error that says ``why`` a stream cannot be read; the words go on from 'it'."""
+    header = stream.header
+    where = f" on {header.host}" if header.host else ""
+    return StreamError(
+        f"stream {header.name!r}{where} cannot be read: it {why}; correct the program that sends it, or leave the "
+        "stream out"
+    )
 
 
 def read_header(stream: FoundStream, timeout: float = 5.0) -> StreamHeader:
-    """Return all that a stream says of itself; StreamError if it does not answer within ``timeout`` s."""
+    """Return all that a stream says of itself.
+
+    Raises
+    ------
+    StreamError
+        If it does not answer within ``timeout`` s, or what it says cannot be read or is larger than what is taken.
+    """
     info = read_info(stream, timeout)
-    channels = []
-    element = info.desc().child("channels").child("channel")
-    while not element.empty():
-        channels.append({key: str(element.child_value(key)) for key in ("label", "unit", "type")})
-        element = element.next_sibling("channel")
-    return stream.header.described(channels, info.as_xml())
+    try:
+        channels = channels_of(info)
+        return stream.header.described(channels, info.as_xml())
+    except ValueError as error:
+        raise cannot_be_read(stream, str(error)) from error
+    except Exception as error:
+        raise cannot_be_read(stream, f"sends a description that is none ({type(error).__name__}: {error})") from error
 
 
-def describe_streams(timeout: float = 2.0) -> list[StreamHeader]:
-    """Return what every stream on the network says of itself, after listening for ``timeout`` s."""
+def describe_streams(timeout: float = 2.0) -> list[FoundStream]:
+    """Return every stream on the network with what it says of itself, after listening for ``timeout`` s.
+
+    One that cannot be read, or does not answer, is among them, and its ``trouble`` says why.
+    """
     network = Network(forget_s=timeout + 1.0)
     time.sleep(timeout)
-    return [_described(stream) for stream in network.streams()]
+    until = time.monotonic() + DESCRIBE_ALL_S
+    return [_described(stream, until) for stream in network.streams()[:MOST_STREAMS]]
 
 
-def _described(stream: FoundStream) -> StreamHeader:
+def _described(stream: FoundStream, until: float) -> FoundStream:
+    if time.monotonic() > until:
+        return replace(stream, trouble=f"was not asked: the others took more than {DESCRIBE_ALL_S:g} s to answer")
     try:
-        return read_header(stream, timeout=1.0)
-    except StreamError:
-        return stream.header
+        return replace(stream, header=read_header(stream, timeout=1.0))
+    except StreamError as error:
+        return replace(stream, trouble=stream.trouble or str(error))

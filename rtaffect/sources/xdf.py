@@ -169,7 +169,9 @@ class XdfRecording:
                 f"stream {stream.name!r} of {self.path} carries {stream.channels} channels of {stream.format}; markers "
                 f"are one channel of string: name the stream of markers {under('markers')}"
             )
-        return tuple(Marker(text, float(time)) for text, time in zip(recorded.texts, corrected.stamps, strict=True))
+        return tuple(
+            Marker.sent(text, float(time)) for text, time in zip(recorded.texts, corrected.stamps, strict=True)
+        )
 
     def _only(self, query: Query, what: str, how: str) -> int:
         """Return the number of the one stream that ``query`` means; of several ``what``, one is to be named ``how``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterable
@@ -9,11 +10,13 @@ from typing import Final
 
 from rtaffect.common.errors import StreamError
 from rtaffect.common.worker import Worker
-from rtaffect.sources.lsl_streams import FoundStream, Network, read_header
+from rtaffect.sources.lsl_streams import FoundStream, Network, cannot_be_read, read_header
 from rtaffect.start.found import Ask, Fact, Trouble
 from rtaffect.start.look import look_at, stamp_of
 from rtaffect.start.streams import StreamFacts
 from rtaffect.start.wording import in_window
+
+_log = logging.getLogger(__name__)
 
 #: Files are looked at again this often, s: one may have changed.
 AGAIN_S: Final = 1.0
@@ -76,7 +79,12 @@ class FileWatch:
 
     def _look(self, ask: Ask) -> None:
         self._stamps[ask], self._looked[ask] = stamp_of(ask), time.monotonic()
-        fact = look_at(ask)
+        try:
+            fact = look_at(ask)
+        except Exception as error:
+            # A file may hold anything, and what is wrong with one must not keep the others from being looked at.
+            _log.exception("looking at %s", ask.path)
+            fact = Trouble(f"{ask.path} cannot be read ({type(error).__name__}: {error}); choose another")
         with self._changed:
             same = ask.kind in ("out", "protocol") and self.facts.get(ask) == fact
             if ask in self._asks and not same:
@@ -103,7 +111,7 @@ class NetworkWatch:
         self._handles: dict[str, FoundStream] = {}
         self._described: dict[str, StreamFacts] = {}
         self._ask_at: dict[str, float] = {}
-        self._since = time.monotonic()
+        self._since, self._fault = time.monotonic(), ""
         self._worker = Worker("start network", self._run)
         self._worker.start()
 
@@ -123,28 +131,41 @@ class NetworkWatch:
     def _run(self) -> None:
         network = Network(FORGET_S)
         while not self._worker.wait(LOOK_S):
-            found = network.streams()
-            self._handles = {stream.header.uid: stream for stream in found}
+            try:
+                self._look_around(network.streams())
+            except Exception as error:
+                if (said := f"{type(error).__name__}: {error}") != self._fault:
+                    _log.exception("looking for streams")
+                self._fault = said
+
+    def _look_around(self, found: list[FoundStream]) -> None:
+        self._handles = {stream.header.uid: stream for stream in found}
+        self._publish(found)
+        for stream in found:
+            uid, texts = stream.header.uid, stream.header.format == "string"
+            if texts or stream.trouble or self._ask_at.get(uid, 0.0) > time.monotonic():
+                continue
+            if self._worker.stopping:
+                return
+            self._describe(stream)
             self._publish(found)
-            for stream in found:
-                uid, texts = stream.header.uid, stream.header.format == "string"
-                if texts or self._ask_at.get(uid, 0.0) > time.monotonic():
-                    continue
-                if self._worker.stopping:
-                    return
-                self._describe(stream)
-                self._publish(found)
 
     def _publish(self, found: list[FoundStream]) -> None:
-        streams = tuple(self._described.get(each.header.uid) or StreamFacts(each.header) for each in found)
+        streams = tuple(map(self._facts, found))
         if streams != self.streams:
             self.streams = streams
+
+    def _facts(self, stream: FoundStream) -> StreamFacts:
+        if stream.trouble:
+            return StreamFacts(stream.header, trouble=in_window(cannot_be_read(stream, stream.trouble)))
+        return self._described.get(stream.header.uid) or StreamFacts(stream.header)
 
     def _describe(self, stream: FoundStream) -> None:
         uid, ask_at = stream.header.uid, math.inf
         try:
             self._described[uid] = StreamFacts(read_header(stream, DESCRIBE_S), described=True)
-        except StreamError as error:
-            self._described[uid] = StreamFacts(stream.header, trouble=in_window(error))
+        except Exception as error:
+            words = error if isinstance(error, StreamError) else f"cannot be read ({type(error).__name__}: {error})"
+            self._described[uid] = StreamFacts(stream.header, trouble=in_window(words))
             ask_at = time.monotonic() + ASK_AGAIN_S
         self._ask_at[uid] = ask_at

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import first_problem
+from rtaffect.plan.conflicts import BROUGHT, EVERYWHERE
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting, Mode
 from rtaffect.start.fields import channels_in, path_of, text_of, value_of
@@ -81,6 +82,7 @@ class Choices:
     head: str = ""
     protocol: str = ""
     allocation: str = ""
+    session_code: str = ""
     with_protocol: bool = False
     demo_protocol: str = ""
     screen: int | None = None
@@ -142,13 +144,11 @@ class Choices:
         return path_of(self.folder) / self.name.strip()
 
 
-#: These hold in the plans of all modes, whichever commands have an option for them.
-_EVERYWHERE: Final = {"participant", "wait", "protocol", "screen", "preview", "tone-device", "no-outlet"}
-
-
 def _holds(choices: Choices, defined: DefinedSetting) -> bool:
     """Return whether a setting belongs to the plan of these choices: other modes and other kinds of sound have more."""
     option, kind, listens = defined.setting.option, choices.sound_kind, choices.listens_by
+    if _stands_back(choices, defined):
+        return False
     if defined.path[0] == "sound":
         marked = kind == ("stimulus" if choices.mode == "live" else "file")
         return choices.mode in defined.setting.modes and {
@@ -160,7 +160,20 @@ def _holds(choices: Choices, defined: DefinedSetting) -> bool:
             "onset-marker": marked,
             "markers": marked and bool(choices.onset_marker.strip()),
         }.get(option, kind == "file")
-    return choices.mode in defined.setting.modes or option in _EVERYWHERE
+    return choices.mode in defined.setting.modes or option in EVERYWHERE
+
+
+def _stands_back(choices: Choices, defined: DefinedSetting) -> bool:
+    """Return whether another choice stands in place of a setting, whose field the window then does not show as such."""
+    option = defined.setting.option
+    if defined.path[0] in {"eeg", "sound"}:
+        # A session's folder says itself what was worn and heard.
+        return choices.mode == "replay" and path_of(choices.recording).is_dir()
+    return (
+        (option in BROUGHT and bool(choices.bundle.strip()))
+        or (option == "screen" and choices.preview)
+        or (option == "session-code" and not choices.allocation.strip())
+    )
 
 
 def plan_of(choices: Choices) -> SessionPlan:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, get_origin
 
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.plan.session_plan import SETTINGS
+from rtaffect.plan.session_plan import DEMO_BUNDLE, SETTINGS
 from rtaffect.plan.setting import DefinedSetting
 from rtaffect.start.wording import in_window
 
@@ -36,6 +36,11 @@ def path_of(text: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(text.strip().strip('"'))))
 
 
+def is_demo_bundle(text: str) -> bool:
+    """Return whether the field of the bundle names the demo's, which is synthetic."""
+    return text.strip() == str(DEMO_BUNDLE)
+
+
 def value_of(defined: DefinedSetting, held: Any) -> Any:
     """Return the value of a setting whose field holds a text, or the value itself; without any, its default.
 
@@ -53,7 +58,7 @@ def value_of(defined: DefinedSetting, held: Any) -> Any:
         names = tuple(name.strip() for name in text.replace(";", ",").split(","))
         return names if any(names) else ()
     if kind is Path:
-        return path_of(text)
+        return DEMO_BUNDLE if is_demo_bundle(text) and defined.choice == "bundle" else path_of(text)
     return _number(defined, text) if kind in {int, float} else text
 
 

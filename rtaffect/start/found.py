@@ -18,7 +18,7 @@ from rtaffect.present.participant_state import ScreenInfo
 from rtaffect.protocol.model import Protocol
 from rtaffect.sources.sound_devices import SoundDevice
 from rtaffect.start.choices import Choices
-from rtaffect.start.fields import path_of
+from rtaffect.start.fields import is_demo_bundle, path_of
 from rtaffect.start.streams import StreamFacts
 from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker
@@ -52,7 +52,7 @@ def trouble_of(error: RtaffectError) -> Trouble:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BundleFacts:
-    """A bundle that was loaded; ``demo`` where it is the demo's, which stands in where none is chosen."""
+    """A bundle that was loaded; ``demo`` where it is the demo's."""
 
     folder: Path
     bundle: Bundle
@@ -217,13 +217,14 @@ def in_effect(choices: Choices, found: Found) -> Choices:
         against=choices.against if choices.against != "auto" else analysis.against,
         protocol="" if plan.protocol.file is None else str(plan.protocol.file),
         allocation="",
+        session_code="",
     )
 
 
 class Asks(NamedTuple):
     """What to ask for some choices; None where there is nothing to ask.
 
-    The path of ``bundle`` is empty where the demo's stands in; ``featurizer`` is that of a chosen bundle. ``sound`` is
+    The path of ``bundle`` is empty where it is the demo's; ``featurizer`` is that of a chosen bundle. ``sound`` is
     the file that people hear, whoever plays it: also whether it can be recognised, where it must be. ``settings`` and
     ``head`` hold where there is no bundle. ``demo``: whether it is made, and where its protocol is, for which it is
     made.
@@ -246,7 +247,7 @@ def asks_for(choices: Choices) -> Asks:
     mode, kind = choices.mode, choices.sound_kind
     live, demo, chosen = mode == "live", mode == "demo", choices.bundle.strip()
     featurizer, unbundled = _path(choices.featurizer), not demo and not chosen
-    by_default = Ask("bundle") if live and kind != "none" else None
+    of_demo = is_demo_bundle(chosen)
     file = {"file": choices.sound_file, "stimulus": choices.stimulus}.get(kind, "")
     recognised = kind == "stimulus" and not (live and choices.onset_marker.strip())
     return Asks(
@@ -257,9 +258,11 @@ def asks_for(choices: Choices) -> Asks:
         head=_ask("head", choices.head, when=unbundled),
         demo=Ask("demo", featurizer, ("make",) if choices.with_protocol else ()) if demo else None,
         recording=_ask("recording", choices.recording, when=mode == "replay"),
-        bundle=_ask("bundle", chosen, when=not demo) or by_default,
+        bundle=Ask("bundle") if of_demo and not demo else _ask("bundle", chosen, when=not demo),
         sound=_ask("sound", file, *(["heard"] if recognised else []), when=not demo),
-        featurizer=_ask("featurizer", chosen, featurizer, choices.threads.strip() or "1", when=not demo),
+        featurizer=_ask(
+            "featurizer", chosen, featurizer, choices.threads.strip() or "1", when=not demo and not of_demo
+        ),
     )
 
 
@@ -268,7 +271,8 @@ def ask_arm(choices: Choices, found: Found) -> Ask | None:
     if found.protocol(choices) is None or choices.mode == "replay":
         return None
     allocation = _path(choices.allocation) if choices.mode == "live" else ""
-    return _ask("arm", choices.protocol_file, choices.participant.strip(), allocation)
+    code = choices.session_code.strip() if allocation else ""
+    return _ask("arm", choices.protocol_file, choices.participant.strip(), allocation, code)
 
 
 def asks_of_protocol(choices: Choices, found: Found) -> tuple[Ask, ...]:

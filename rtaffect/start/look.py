@@ -17,9 +17,9 @@ from rtaffect.engine.bundle import FEATURIZER_FILE, load_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.plan.session_folder import RECORDING_FILE, SESSION_FILE, open_session
 from rtaffect.predicted.featurizer import DEFAULT_MODEL, cache_root
-from rtaffect.protocol.allocation import unseal
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import inspect_protocol
+from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.sources.clock_offsets import correct
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
@@ -85,10 +85,7 @@ def _stamp(file: Path) -> tuple[int, int] | None:
 def _bundle(ask: Ask) -> BundleFacts:
     folder = Path(ask.path) if ask.path else newest_demo()
     if folder is None:
-        raise ArtifactError(
-            "no bundle is chosen, and the demo's, which would stand in, is not made yet: choose a bundle, or start the "
-            "demo once"
-        )
+        raise ArtifactError("the demo's bundle is not made yet: start the demo once, or choose another bundle")
     return BundleFacts(folder, load_bundle(folder), demo=not ask.path)
 
 
@@ -144,10 +141,10 @@ def _protocol(ask: Ask) -> ProtocolFacts:
 
 def _arm(ask: Ask) -> ArmFacts:
     """See that the participant has an arm, and forget which."""
-    participant, allocation = ask.also
+    participant, allocation, code = ask.also
     protocol, _ = inspect_protocol(Path(ask.path))
     if protocol is not None:
-        choose_arm(protocol, participant or None, Path(allocation) if allocation else None)
+        choose_arm(protocol, participant or None, Path(allocation) if allocation else None, code or None)
     return ArmFacts()
 
 
@@ -158,18 +155,21 @@ def _recording(ask: Ask) -> RecordingFacts:
         raise RecordingError(
             f"{path} is the folder of a replay, which has no recording of its own; replay {session.plan.recording}"
         )
-    file = session.recording if session else path
+    file = session.checked_recording() if session else path
     if file.suffix == ".toml":
         raise RecordingError(f"{file} is a plan, not a recording: choose an XDF file, or a session's folder")
     recorded, warnings = read_xdf(file)
     whole = XdfRecording(file, recorded, warnings)
+    unchecked = tuple(filter(None, [session.unchecked])) if session else ()
     streams = tuple(
         StreamFacts(replace(each.header, uid=str(each.number)), described=True, span=summary.span)
         for each, summary in zip(recorded, whole.streams, strict=True)
     )
     glimpses = {str(stream.number): _glimpse(stream) for stream in recorded if stream.header.format != "string"}
     markers = {str(stream.number): _markers(stream) for stream in recorded if stream.header.format == "string"}
-    return RecordingFacts(path, streams, whole.end - whole.start, tuple(whole.warnings), session, glimpses, markers)
+    return RecordingFacts(
+        path, streams, whole.end - whole.start, (*whole.warnings, *unchecked), session, glimpses, markers
+    )
 
 
 def _markers(stream: RecordedStream) -> tuple[Marker, ...]:
@@ -210,7 +210,7 @@ _LOOKS: Final[dict[AskKind, Callable[[Ask], Fact]]] = {
     "featurizer": _featurizer,
     "sound": _sound,
     "protocol": _protocol,
-    "allocation": lambda ask: AllocationFacts(unseal(Path(ask.path))[1]),
+    "allocation": lambda ask: AllocationFacts(allocation_sha256(Path(ask.path))),
     "arm": _arm,
     "recording": _recording,
     "out": _out,

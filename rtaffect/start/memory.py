@@ -18,7 +18,14 @@ from rtaffect.start.choices import Choices
 
 FORMAT: Final = 1
 #: Belongs to one session: the next one has another.
-_OF_ONE_SESSION: Final = {"participant": "", "name": "", "headless": False, "wait_s": 5.0, "as_it_ran": False}
+_OF_ONE_SESSION: Final = {
+    "participant": "",
+    "session_code": "",
+    "name": "",
+    "headless": False,
+    "wait_s": 5.0,
+    "as_it_ran": False,
+}
 
 
 def memory_file() -> Path:

@@ -103,10 +103,11 @@ def _opened(key: object, opener: Opener) -> Shown:
     try:
         source = opener()
         source.start()
-    except RtaffectError as error:
+    except Exception as error:
         if source is not None:
             source.stop()
-        return Shown(key, None, error.message)
+        # Whatever one device does, others are shown after it.
+        return Shown(key, None, error.message if isinstance(error, RtaffectError) else f"cannot be opened ({error})")
     return Shown(key, source)
 
 

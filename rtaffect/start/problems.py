@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.plan.conflicts import conflicts
 from rtaffect.plan.session_plan import parse_speed
 from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.boards import parse_board
@@ -158,7 +159,7 @@ def _bundle(choices: Choices, found: Found, persons: tuple[StreamInfo, ...], fit
     yield from _featurizer(choices, found)
     facts = found.bundle(choices)
     if facts is not None and facts.demo:
-        text = "No bundle is chosen: the demo's stands in, which is synthetic; its predictions mean nothing for people"
+        text = "The demo's bundle is synthetic: its predictions mean nothing for people"
         yield Problem("bundle", text, "note")
     elif facts is not None and facts.bundle.manifest.synthetic:
         yield Problem("bundle", "The bundle is synthetic: its predictions mean nothing for people", "note")
@@ -204,7 +205,7 @@ def _observed(choices: Choices, found: Found) -> Iterator[Problem]:
     known = asks_for(choices).sound is not None or choices.sound_kind == "protocol"
     if without := reference_troubles(choices, found):
         yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
-    elif not known and choices.mode == "live":
+    elif not (known and choices.bundle.strip()) and choices.mode == "live":
         text = (
             "Nothing will be observed: one headset is compared with a bundle's reference to a known sound, or with "
             "another headset"
@@ -215,7 +216,6 @@ def _observed(choices: Choices, found: Found) -> Iterator[Problem]:
 def _plan(choices: Choices) -> list[Problem]:
     """Say what the plan itself refuses, which nothing above has."""
     try:
-        plan_of(choices)
+        return [refused(error, "mode") for error in conflicts(plan_of(choices))]
     except RtaffectError as error:
         return [refused(error, "mode")]
-    return []

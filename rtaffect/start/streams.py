@@ -39,8 +39,9 @@ class StreamFacts:
 
     @property
     def may_be_eeg(self) -> bool:
-        """Whether it sends numbers, and is not of a type that means something else."""
-        return self.header.format in DTYPES and self.header.type.casefold() not in OTHER_TYPES
+        """Whether it sends numbers, or cannot be read, and is not of a type that means something else."""
+        numbers = self.header.format in DTYPES or (self.header.format == "undefined" and bool(self.trouble))
+        return numbers and self.header.type.casefold() not in OTHER_TYPES
 
     def meets(self, queries: Iterable[Query]) -> bool:
         """Return whether it meets at least one of ``queries``."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import setting
 from rtaffect.stream.doubt import Doubts
+from rtaffect.stream.limits import check_size
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.status import SourceStatus, StreamState
 from rtaffect.stream.timebase import Timebase
@@ -63,6 +64,8 @@ class SampleBuffer:
     def __init__(self, rate: float, channels: int, seconds: float = 30.0) -> None:
         if not (math.isfinite(rate) and rate > 0):
             raise ValueError(f"a sample buffer needs a regular rate in Hz, not {rate}")
+        # Again, for what comes by another way than the door: memory is taken here.
+        check_size("to be kept", channels, rate)
         capacity = max(1, math.ceil(seconds * rate))
         self.rate = rate
         self._samples = RingBuffer(capacity, channels, np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import StreamError, such_as, under
+from rtaffect.common.text import clean
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.status import SourceStatus
 
@@ -43,7 +44,9 @@ def volts_per(unit: str) -> float:
 class StreamHeader:
     """What a stream says of itself, on the network, in a recording or by its driver.
 
-    It stands before names, units or rates are replaced, and is the one description from which all others are made.
+    It stands before names, units or rates are replaced, and is the one description from which all others are made: the
+    one place where texts of senders come in. They are made clean here (:func:`rtaffect.common.text.clean`); ``xml``
+    stays as it was sent.
 
     Attributes
     ----------
@@ -74,9 +77,12 @@ class StreamHeader:
     xml: str = ""
 
     def __post_init__(self) -> None:
-        """Let every channel have a unit and a type, be it ''."""
-        object.__setattr__(self, "units", self.units or ("",) * self.channels)
-        object.__setattr__(self, "types", self.types or ("",) * self.channels)
+        """Make its texts fit to be shown and kept, and let every channel have a unit and a type, be it ''."""
+        for name in ("name", "type", "source_id", "host"):
+            object.__setattr__(self, name, clean(getattr(self, name)))
+        for name in ("labels", "units", "types"):
+            texts = getattr(self, name) or ("",) * self.channels
+            object.__setattr__(self, name, tuple(map(clean, texts)))
 
     def uniform(self, unit: str = "") -> StreamHeader:
         """Return it with one ``unit``, and its own type, in all channels."""
@@ -129,6 +135,12 @@ class StreamInfo:
     source_id: str = ""
     host: str = ""
 
+    def __post_init__(self) -> None:
+        """Make its texts fit to be shown and kept: names of devices and files, and what the user typed."""
+        for name in ("name", "source_id", "host"):
+            object.__setattr__(self, name, clean(getattr(self, name)))
+        object.__setattr__(self, "channels", tuple(map(clean, self.channels)))
+
 
 class Tap(Protocol):
     """What a live source gives everything to that it receives, as received, before it uses it itself.
@@ -152,7 +164,7 @@ class Tap(Protocol):
 class Source(Protocol):
     """One stream of samples on the LSL clock, written into its own buffer.
 
-    A live source writes from its own thread or callback, and its ``advance`` does nothing. A recorded source has no
+    A live source writes from its own thread or callback, and its ``advance`` at most hurries. A recorded source has no
     thread: ``advance`` writes what the recording holds up to that time, so that replay is deterministic.
     """
 
@@ -163,7 +175,7 @@ class Source(Protocol):
         """Begin to deliver; raises StreamError or SoundError if that is impossible."""
 
     def advance(self, until: float) -> None:
-        """Deliver all that is recorded with timestamps <= ``until`` (s); no-op for a live source."""
+        """Deliver all that is recorded with timestamps <= ``until`` (s); a live source may hurry to get there."""
 
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now`` (s on the LSL clock)."""

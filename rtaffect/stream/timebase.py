@@ -118,15 +118,19 @@ class Timebase:
         number = self.count + np.arange(len(stamps))
         grid = self._origin + number / self.rate
         deviation = stamps - grid
-        smooth = self._line(number, deviation)[0] if growing else self._track(deviation)[0]
+        line = self._line(number, deviation) if growing else None
+        track = None if growing else self._track(deviation)
+        smooth = (line or track or (deviation,))[0]
         residual = deviation - np.concatenate([[self._level], smooth[:-1]])
         n = self._first_jump(residual)
+        # Mostly there is no jump, and all of it stands.
+        whole = n == len(deviation)
         if growing:
-            smooth, slope, sums = self._line(number[:n], deviation[:n])
+            smooth, slope, sums = line if line and whole else self._line(number[:n], deviation[:n])
             if n:
                 self._slope, (self._sum, self._moment) = float(slope[-1]), sums
         else:
-            smooth, self._state = self._track(deviation[:n])
+            smooth, self._state = track if track and whole else self._track(deviation[:n])
             if n:
                 self._slope = float(self._state[0] / self._p**2 - smooth[-1])
         spaced = np.maximum.accumulate(
@@ -136,7 +140,7 @@ class Timebase:
         if n:
             self._level, self._floor = float(smooth[-1]), float(spaced[-1])
             for side, off in enumerate((residual[:n] > SHIFT_S, residual[:n] < -SHIFT_S)):
-                self._off_before[side] = int(self._run_lengths(off, self._off_before[side])[-1])
+                self._off_before[side] = int(self._run_lengths(off, self._off_before[side])[-1]) if off[-1] else 0
         self.count += n
         return n, float(residual[n]) if n < len(residual) else None
 
@@ -167,7 +171,8 @@ class Timebase:
         jump = np.abs(residual) > JUMP_S
         for side in (0, 1):
             off = residual > SHIFT_S if side == 0 else residual < -SHIFT_S
-            jump |= self._run_lengths(off, self._off_before[side]) >= self._run_of_a_second
+            if off.any():
+                jump |= self._run_lengths(off, self._off_before[side]) >= self._run_of_a_second
         found = np.flatnonzero(jump)
         return int(found[0]) if len(found) else len(residual)
 

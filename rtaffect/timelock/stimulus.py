@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from rtaffect.common.errors import StreamError
+from rtaffect.common.errors import StreamError, setting
 from rtaffect.common.settings import STEP_S
 from rtaffect.predicted.sound_input import HeardSecond
 from rtaffect.sources.sound_file import SoundFileSource
-from rtaffect.stream.markers import Marker, onset_so_far
+from rtaffect.stream.markers import SAME_S, Marker, Wanted, flood, onset_so_far
 from rtaffect.timelock.alignment import Aligner, Alignment
 
 #: A lock by sound that is found again this near to where the lost one would have gone on is the same lock, s: half a
@@ -92,21 +92,26 @@ class MarkerSource(Protocol):
         """All markers so far, times on the LSL clock, s."""
 
     @property
+    def flooded(self) -> bool:
+        """Whether so many came at once that some may be lost."""
+
+    @property
     def trouble(self) -> str:
-        """Why no more come, in words; empty otherwise."""
+        """What is wrong, such as why no more come, in words; empty for nothing."""
 
 
 class MarkerOnset:
     """The stimulus program sends a marker when the stimulus begins.
 
-    A second marker of the same name leaves none of them sure: from then on nothing is known.
+    A second marker of the same name leaves none of them sure, and so does a flood of markers: from then on nothing is
+    known, unless the name says which of several is meant (:class:`rtaffect.stream.markers.Wanted`).
 
     Parameters
     ----------
     source
         The markers.
     name
-        The text of the one that is meant.
+        The text of the one that is meant, and which of several.
     origin
         LSL time of the session's zero, s.
     file
@@ -118,6 +123,7 @@ class MarkerOnset:
 
     def __init__(self, source: MarkerSource, name: str, origin: float, file: SoundFileSource | None = None) -> None:
         self._source, self._name, self._origin, self._file = source, name, origin, file
+        self._wanted = Wanted.parse(name)
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         """Return what the markers so far say."""
@@ -125,16 +131,31 @@ class MarkerOnset:
         trouble = self._source.trouble
         try:
             onset = onset_so_far(self._source.markers, self._name)
+            if self._wanted.which is None and self._source.flooded:
+                raise flood(self._name)
+            self._lay(onset)
         except StreamError as error:
             if self._file is not None:
                 self._file.stop()
             return Alignment("lost", math.nan, 0.0, math.nan, str(error))
         if onset is None:
-            reason = f"waiting for the marker {self._name!r}"
+            reason = f"waiting for {self._wanted.waited_for()}"
             return Alignment("searching", math.nan, 0.0, math.nan, "; ".join(filter(None, [reason, trouble])))
-        if self._file is not None and self._file.onset is None:
-            self._file.onset = onset
         return replace(_known(onset - self._origin), reason=trouble)
+
+    def _lay(self, onset: float | None) -> None:
+        """Lay the file, which is all that is heard, at the marker; once it is laid it cannot be moved."""
+        if self._file is None or onset is None:
+            return
+        laid = self._file.onset
+        if laid is None:
+            self._file.onset = onset
+        elif abs(laid - onset) > SAME_S:
+            raise StreamError(
+                f"the stimulus began again at {onset:.3f} s on the LSL clock, but its file was laid at "
+                f"{laid:.3f} s; where it is begun more than once, let it be heard, by {setting('mic')} or "
+                f"{setting('audio-stream')}"
+            )
 
 
 class SoundOnset:

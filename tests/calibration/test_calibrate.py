@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from calibration import measured
 from calibration.calibrate import calibrate
 from calibration.command import KEPT, QUICK, command
 from calibration.measured import measure
@@ -334,10 +335,14 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stopped(written, tmp_path, monk
     assert done.exit_code == 1
     assert "stopped; the same command goes on" in done.output
     assert len(list((out / KEPT).iterdir())) == 5 * 4
+    damaged, filtered, real = next((out / KEPT).iterdir()), [], measured.clean_channels
+    damaged.write_bytes(damaged.read_bytes()[:-500] + bytes(500))
     with monkeypatch.context() as patch:
-        patch.setattr("calibration.measured.clean_channels", cut)
+        patch.setattr(measured, "clean_channels", lambda *given: filtered.append(given) or real(*given))
         done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
+    assert len(filtered) == 1, "only what is damaged is filtered again"
+    assert f"{damaged.name} is damaged: it is filtered again" in " ".join(done.output.split())
     assert not (out / KEPT).exists()
     assert load_bundle(out).manifest.scores.folds == 3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import threading
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from rtaffect.simulation.head import CHANNELS
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.source import StreamInfo
 from rtaffect.timelock.stimulus import KnownOnset
+from tests.support.damage import reseal
 from tests.support.head_models import needs_head, small_operator
 from tests.support.helpers import quiet, small_study
 
@@ -79,7 +81,7 @@ def test_a_space_of_another_bundle_is_refused(kind, tmp_path):
     bundle = made(kind)
     save_bundle(bundle, tmp_path)
     path = tmp_path / "bundle.json"
-    path.write_text(path.read_text(encoding="utf-8").replace(f'"{bundle.space.rows[0]}"', '"other"'), encoding="utf-8")
+    reseal(path, json.loads(path.read_text(encoding="utf-8").replace(f'"{bundle.space.rows[0]}"', '"other"')))
     with pytest.raises(ArtifactError, match=r"other channels or rows than bundle.json names"):
         load_bundle(tmp_path)
 

@@ -167,8 +167,8 @@ class TestReplay:
         recording, sound = study / "eeg" / "listener-01.xdf", study / "sounds" / "soundtrack-01.wav"
         for out in ("once", "twice"):
             fine(
-                "replay", recording, "--audio", sound, "--audio-start", "15", "--speed", "max", "--headless", "--out",
-                tmp_path / out,
+                "replay", recording, "--audio", sound, "--audio-start", "15", "--bundle", "demo", "--speed", "max",
+                "--headless", "--out", tmp_path / out,
             )  # fmt: skip
         once = (tmp_path / "once" / "feedback.tsv").read_text(encoding="utf-8")
         assert once == (tmp_path / "twice" / "feedback.tsv").read_text(encoding="utf-8")
@@ -215,7 +215,9 @@ class TestReplay:
         assert "needs more than 60 Hz" in mistake("replay", recording, "--rate", "50", "--headless")
         noise = tmp_path / "other.wav"
         soundfile.write(noise, np.random.default_rng(1).uniform(-0.1, 0.1, 16000 * 20).astype(np.float32), 16000)
-        message = mistake("replay", recording, "--audio", noise, "--against", "reference", "--headless")
+        message = mistake(
+            "replay", recording, "--audio", noise, "--bundle", "demo", "--against", "reference", "--headless"
+        )
         assert "no reference for this sound" in message
 
 
@@ -234,7 +236,7 @@ class TestLive:
         with self.headset(first, 40, 1), self.headset(second, 40, 2):
             fine(
                 "live", "--eeg", first, "--eeg", second, "--audio", study / "sounds" / "soundtrack-01.wav", "--silent",
-                "--seconds", "14", "--headless", "--out", tmp_path / "live",
+                "--bundle", "demo", "--seconds", "14", "--headless", "--out", tmp_path / "live",
             )  # fmt: skip
         table = read_table(tmp_path / "live")
         assert set(table) == {"Fz", "Cz", "Pz", "Oz", "mean"}

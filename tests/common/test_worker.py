@@ -59,3 +59,21 @@ def test_it_may_be_stopped_before_it_is_started():
     worker.stop()
     assert worker.stopping
     assert not worker.running
+
+
+def test_a_pause_ends_when_it_is_woken_and_when_the_thread_is_to_stop() -> None:
+    turns: list[bool] = []
+
+    def run() -> None:
+        while not worker.stopping:
+            worker.pause(60.0)
+            turns.append(worker.stopping)
+
+    worker = Worker("pauses", run)
+    worker.start()
+    while not turns:
+        worker.wake()
+        time.sleep(0.001)
+    worker.stop(10.0)
+    assert not named("pauses")
+    assert turns[-1]

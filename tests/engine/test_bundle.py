@@ -26,6 +26,7 @@ from rtaffect.engine.bundle import (
 )
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.spaces import ChannelSpace
+from tests.support.damage import flipped, reseal
 from tests.support.helpers import some_weights
 
 
@@ -74,7 +75,7 @@ def test_a_bundle_comes_back_bit_for_bit(folder):
         for part in ("mean", "squares", "count"):
             assert getattr(a, part).dtype == getattr(b, part).dtype
             np.testing.assert_array_equal(getattr(a, part), getattr(b, part))
-    assert found.manifest.model_copy(update={"tensors_sha256": ""}) == made.manifest
+    assert found.manifest.model_copy(update={"tensors_sha256": "", "manifest_sha256": ""}) == made.manifest
     assert found.manifest.tensors_sha256 == hashlib.sha256((folder / "tensors.safetensors").read_bytes()).hexdigest()
     assert sorted(p.name for p in folder.iterdir()) == ["bundle.json", "tensors.safetensors"]
 
@@ -109,7 +110,7 @@ def rewrite_json(folder: Path, change) -> None:
     path = folder / "bundle.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
-    path.write_text(json.dumps(content), encoding="utf-8")
+    reseal(path, content)
 
 
 def rewrite_tensors(folder: Path, change) -> None:
@@ -157,7 +158,7 @@ DAMAGE = {
     "not JSON": (lambda f: (f / "bundle.json").write_text("{"), "bundle.json cannot be read"),
     "not UTF-8": (lambda f: (f / "bundle.json").write_bytes(b"\xff\xfe{}"), "bundle.json cannot be read"),
     "not an object": (lambda f: (f / "bundle.json").write_text("[1]"), "format None"),
-    "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=5)), "format 5.*reads format 4"),
+    "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=6)), "format 6.*reads format 5"),
     "unknown key": (lambda f: rewrite_json(f, lambda m: m.update(colour="red")), "bundle.json: colour"),
     "unknown setting": (
         lambda f: rewrite_json(f, lambda m: m["settings"]["signal"].update(reference="average")),
@@ -212,3 +213,31 @@ def test_damage_is_refused_in_one_line(folder, kind):
 def test_a_tensor_that_is_not_known_is_left_aside(folder):
     rewrite_tensors(folder, lambda t: t.update({"weights.later_invention": np.zeros(1)}))
     np.testing.assert_array_equal(load_bundle(folder).weights.intercept, some_bundle().weights.intercept)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "tensors.safetensors"])
+def test_every_flipped_bit_is_refused_in_one_line(folder, name):
+    for place, bit in flipped(folder / name, 150):
+        with pytest.raises(ArtifactError) as caught:
+            load_bundle(folder)
+        assert "\n" not in str(caught.value), (place, bit)
+    load_bundle(folder)
+
+
+def test_a_setting_that_was_changed_by_hand_is_noticed(folder):
+    path = folder / "bundle.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"mains_hz": 50.0', '"mains_hz": 60.0'), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"bundle\.json is not as it was written"):
+        load_bundle(folder)
+
+
+def test_a_bundle_of_format_4_is_read_and_said_to_be_unsealed(folder):
+    path = folder / "bundle.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["manifest_sha256"]
+    path.write_text(json.dumps(content | {"format": 4}), encoding="utf-8")
+    found = load_bundle(folder)
+    assert "of format 4, whose bundle.json has no hash" in found.manifest.unsealed
+    np.testing.assert_array_equal(found.weights.intercept, some_bundle().weights.intercept)
+    save_bundle(found, folder)
+    assert load_bundle(folder).manifest.unsealed == ""

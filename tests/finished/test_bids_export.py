@@ -30,6 +30,7 @@ from calibration.finished.bids.grid import place
 from calibration.studies.check import check
 from calibration.study import FolderStudy
 from rtaffect.common.errors import RecordingError, RtaffectError, SettingsError
+from rtaffect.common.sums import write_sums
 from tests.support.session_files import ORIGIN, FakeBlock, write_session
 from tests.support.xdf_writer import FakeStream, image
 
@@ -527,6 +528,37 @@ def test_all_problems_of_all_folders_are_told_at_once(tmp_path):
     assert [line for line in found if "give --task" in line]
     assert [line for line in found if "--people P-9: expected letters and digits" in line]
     assert [line for line in found if "no session has that headset" in line]
+
+
+def test_nothing_outside_of_a_sessions_folder_is_published(tmp_path):
+    """A session of another lab may name any file as its sound, and any text as its participant."""
+    (tmp_path / "secret").write_text("mine")
+    for number, name in enumerate(("../secret", str(tmp_path / "secret"), "stimuli/link.wav")):
+        folder = small(tmp_path / f"s{number}")
+        (folder / "stimuli" / "link.wav").symlink_to(tmp_path / "secret")
+        events_file = folder / "events.tsv"
+        text = events_file.read_text(encoding="utf-8")
+        events_file.write_text(text.replace("stimuli/tale.wav", name), encoding="utf-8")
+        assert any("leads out of" in line for line in problems([folder], tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("code", ["../../P01", "P 01", "P01/ses-02", "P_01", ""])
+def test_a_participant_who_is_no_label_is_refused(tmp_path, code):
+    folder = small(tmp_path / "s", participant=None)
+    change(folder, participant=code)
+    told = problems([folder], tmp_path / "out")
+    assert any(
+        "is no label; expected letters and digits only" in line or "names no participant" in line for line in told
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_session_that_is_not_as_it_was_is_not_exported(tmp_path):
+    folder = small(tmp_path / "s")
+    write_sums(folder)
+    (folder / "stimuli/tale.wav").write_bytes(b"RIFF")
+    assert any("tale.wav has sha256" in line for line in problems([folder], tmp_path / "out"))
 
 
 def test_people_are_named_by_headset(tmp_path):

@@ -31,7 +31,7 @@ from calibration.finished.report.numbers import session_report
 from calibration.finished.report.page import check_out, session_page, write_session_report
 from calibration.finished.report.protocol import opened_allocation
 from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
-from rtaffect.protocol.allocation import unseal
+from rtaffect.protocol.seal import unseal
 from rtaffect.protocol.unblinding import check_session, note_opening
 from tests.support.session_files import BLOCKS, FakeBlock, with_effects, write_allocation, write_session
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import shutil
 
 import pytest
+import tomli_w
 
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.sums import SUMS_FILE, write_sums
 from rtaffect.plan.session_folder import SessionTable, cell_number, open_session
+from tests.support.damage import flipped
 from tests.support.session_files import FakeBlock, write_session
 
 
@@ -47,3 +51,64 @@ def test_a_cut_last_line_is_left_out_and_a_table_that_is_no_text_is_refused(tmp_
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(RecordingError, match=r"no readable feedback.tsv .* copy the whole folder"):
         session.table("feedback.tsv")
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sessions") / "s"
+    write_session(folder, blocks=(FakeBlock("listen", "Listening", 12, "story.wav"),), rate=32.0)
+    write_sums(folder)
+    return folder
+
+
+def read_all(folder):
+    """Read a session as reports, exports and replays do."""
+    session = open_session(folder)
+    for name in ("feedback.tsv", "people.tsv", "quality.tsv", "moments.tsv", "events.tsv"):
+        session.table(name)
+    session.checked_recording()
+    session.checked("stimuli/story.wav")
+    return session
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        SUMS_FILE, "session.toml", "recording.xdf", "feedback.tsv", "people.tsv", "quality.tsv", "moments.tsv",
+        "events.tsv", "stimuli/story.wav",
+    ],
+)  # fmt: skip
+def test_a_flipped_bit_of_a_sessions_file_is_refused(sealed, name):
+    assert read_all(sealed).unchecked == ""
+    for place, bit in flipped(sealed / name, 25):
+        with pytest.raises(RecordingError) as caught:
+            read_all(sealed)
+        message = str(caught.value)
+        assert "\n" not in message, (place, bit)
+        assert SUMS_FILE in message
+        assert "copy the whole folder again" in message
+    read_all(sealed)
+
+
+def test_a_session_that_was_cut_off_is_read_and_said_to_be_unchecked(sealed, tmp_path):
+    folder = tmp_path / "cut-off"
+    shutil.copytree(sealed, folder)
+    (folder / SUMS_FILE).unlink()
+    assert f"has no {SUMS_FILE}: it was cut off, or an earlier rtaffect wrote it" in read_all(folder).unchecked
+
+
+def test_a_file_that_a_session_names_elsewhere_is_refused(sealed, tmp_path):
+    folder = tmp_path / "other-lab"
+    shutil.copytree(sealed, folder)
+    (folder / SUMS_FILE).unlink()
+    (tmp_path / "secret.xdf").write_text("mine")
+    (folder / "stimuli" / "link.wav").symlink_to(tmp_path / "secret.xdf")
+    for name in ("../secret.xdf", str(tmp_path / "secret.xdf"), "stimuli/link.wav"):
+        with pytest.raises(RecordingError, match="leads out of") as caught:
+            open_session(folder).place(name)
+        assert "\n" not in str(caught.value)
+    (folder / "session.toml").write_text(
+        tomli_w.dumps({"format": 1, "mode": "live", "ran": {"recording": "../secret.xdf"}}), encoding="utf-8"
+    )
+    with pytest.raises(RecordingError, match="leads out of"):
+        open_session(folder).checked_recording()

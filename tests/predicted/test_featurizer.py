@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -29,6 +30,7 @@ from rtaffect.predicted.featurizer import (
     featurizer_for,
 )
 from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE
+from tests.support.damage import flipped
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 STATE = {"name": "audio", "dtype": "float32", "shape": [], "keep": 64_000, "made": [16_000, 16_000]}
@@ -276,7 +278,7 @@ def test_the_default_is_built_once_and_rebuilt_when_damaged(tmp_path, monkeypatc
     monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
     said: list[str] = []
     built = default_featurizer(said.append)
-    (path,) = (tmp_path / "featurizers").iterdir()
+    (path,) = (tmp_path / "featurizers").glob("*.onnx")
     assert len(said) == 2
     assert default_featurizer(said.append).sha256 == built.sha256
     assert len(said) == 2
@@ -284,6 +286,53 @@ def test_the_default_is_built_once_and_rebuilt_when_damaged(tmp_path, monkeypatc
     assert featurizer_for(None, progress=said.append).sha256 == built.sha256
     assert "replaced" in said[2]
     assert featurizer_for(path).sha256 == built.sha256
+
+
+def test_a_flipped_bit_of_the_cached_one_is_found(tmp_path, monkeypatch):
+    """Whatever it does to the model: most flips change weights and no structure."""
+    monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
+    built = default_featurizer(quiet)
+    (path,) = (tmp_path / "featurizers").glob("*.onnx")
+    whole = path.read_bytes()
+    builds = []
+    monkeypatch.setattr(
+        module, "offline_module", lambda _: SimpleNamespace(build=lambda to, **_: builds.append(to.write_bytes(whole)))
+    )
+    for place, bit in flipped(path, 3):
+        said: list[str] = []
+        assert default_featurizer(said.append).sha256 == built.sha256, (place, bit)
+        assert "The cached featurizer is replaced" in said[0]
+        assert "\n" not in said[0]
+    assert len(builds) == 5
+
+
+def with_outside_weights(model: onnx.ModelProto, where: str) -> None:
+    """Let a tensor of the model lie in another file: among the weights, in a node, in a graph inside, in a function."""
+    tensor = onnx.TensorProto(data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL, name="outside")
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    inner = onnx.helper.make_graph([], "inner", [], [], [tensor])
+    node = onnx.helper.make_node("Constant", [], ["x"])
+    if where == "weights":
+        model.graph.initializer.append(tensor)
+    elif where == "node":
+        node.attribute.append(onnx.helper.make_attribute("value", tensor))
+        model.graph.node.append(node)
+    elif where == "inner graph":
+        model.graph.node.append(onnx.helper.make_node("If", ["c"], ["y"], then_branch=inner))
+    else:
+        node.attribute.append(onnx.helper.make_attribute("value", tensor))
+        model.functions.append(onnx.helper.make_function("d", "f", [], ["x"], [node], []))
+
+
+@pytest.mark.parametrize("where", ["weights", "node", "inner graph", "function"])
+def test_weights_in_other_files_are_refused(tmp_path, where):
+    model = onnx.load(shared_path())
+    with_outside_weights(model, where)
+    path = tmp_path / "outside.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match=r"weights in other files, which its hash does not cover") as caught:
+        Featurizer.load(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_cache_is_the_users_unless_named(tmp_path, monkeypatch):

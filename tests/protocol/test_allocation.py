@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import shutil
 import tomllib
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,13 +18,14 @@ from hypothesis import strategies as st
 from rtaffect.cli.protocol import allocate, unblind
 from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
 from rtaffect.plan.session_folder import open_session
-from rtaffect.protocol.allocation import Allocation, arm_of, draw, seal, unseal
+from rtaffect.protocol.allocation import Allocation, draw
 from rtaffect.protocol.arms import Delayed, Place, Real, Yoked
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran, open_donor
 from rtaffect.protocol.protocol_step import Shown
 from rtaffect.protocol.reading import read_protocol
+from rtaffect.protocol.seal import allocation_sha256, arm_of, key_beside, seal, session_codes, unseal
 from rtaffect.protocol.timeline import keys_that_gave
 from tests.support.protocol_files import BLOCKS, WINDOW_S, conduct, course, protocol_of, write_donor, write_protocol
 
@@ -117,8 +121,44 @@ def test_a_sealed_file_shows_nothing_and_comes_back(shared, tmp_path):
     again = run(allocate, shared, "--count", 12, "--out", path)
     assert "is there already; name a new file, nothing is overwritten" in str(again.exception)
     assert path.read_bytes() == data
+    assert allocation_sha256(path) == sha256, "the key is not needed"
+
+
+def test_without_the_key_nothing_opens(shared, tmp_path):
+    """Neither the whole nor any entry but the one whose code is known; the length of an entry tells nothing."""
+    path, protocol = tmp_path / "allocation.sealed", read_protocol(shared)
+    drawn = draw(protocol, CODES)
+    key = tmp_path / "lead/a.key"
+    key.parent.mkdir()
+    seal(drawn, path, key)
+    assert key.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ArtifactError, match=r"the key .*allocation.sealed.key is not there; .*--key"):
+        unseal(path)
+    assert unseal(path, key)[0] == drawn
+    codes = session_codes(key)
+    for one in drawn.assigned:
+        assert arm_of(path, one.participant, protocol, codes[one.participant].lower().replace("-", " ")) == one
+        for wrong in (None, "", codes["P02" if one.participant == "P01" else "P01"], "AAAAA-AAAAA-AAAAA-AAAAA"):
+            with pytest.raises(SettingsError, match="--session-code"):
+                arm_of(path, one.participant, protocol, wrong)
+    held = json.loads(zlib.decompress(base64.b64decode(path.read_bytes().partition(b"\n")[2])[32:]))
+    assert len({len(entry) for entry in held["entries"].values()}) == 1
+    assert not [word for word in ("real", "sham", "donors", "seed") if word in json.dumps(held)]
+    other = tmp_path / "other.sealed"
+    seal(draw(protocol, CODES), other)
+    with pytest.raises(ArtifactError, match="is of another allocation"):
+        unseal(path, key_beside(other))
+
+
+def test_a_file_that_was_only_encoded_is_still_read(shared, tmp_path):
+    protocol = read_protocol(shared)
+    drawn, path = draw(protocol, CODES), tmp_path / "old.sealed"
+    packed = zlib.compress(drawn.model_dump_json().encode(), 9)
+    head = b"rtaffect sealed allocation 1: who is in which arm. Opened, and noted, by: rtaffect unblind FILE\n"
+    data = head + base64.encodebytes(hashlib.sha256(packed).digest() + packed)
     path.write_bytes(data.replace(b"\n", b"\r\n"))
     assert unseal(path)[0] == drawn, "line ends may change on the way"
+    assert arm_of(path, "P03", protocol) == drawn.assigned[2]
 
 
 def test_numbered_codes(shared, tmp_path):
@@ -169,7 +209,7 @@ def test_participants_get_the_arm_and_donor_that_were_drawn(shared, tmp_path):
     expected = {name: open_donor(protocol, shared.parent / name) for name in ("donors/D1", "donors/D2")}
     place, own = Place(100, 2, 31), Shown(0.123456)
     for one in drawn.assigned:
-        arm = choose_arm(protocol, one.participant, path)
+        arm = choose_arm(protocol, one.participant, path, session_codes(key_beside(path))[one.participant])
         assert isinstance(arm, Yoked if one.arm == "sham" else Real)
         wanted = expected[one.donor].show(place, own) if one.donor else own
         assert arm.show(place, own) == wanted
@@ -201,7 +241,7 @@ def test_a_donor_that_is_missing_stops_every_participant_alike(tmp_path):
     message = set()
     for code in CODES:
         with pytest.raises(RecordingError) as caught:
-            choose_arm(read_protocol(file), code, path)
+            choose_arm(read_protocol(file), code, path, session_codes(key_beside(path))[code])
         message.add(str(caught.value))
     assert len(message) == 1
 
@@ -348,4 +388,4 @@ def test_an_allocation_that_does_not_fit_its_protocol_is_refused(shared, tmp_pat
         one["arm"] = "third"
     seal(Allocation.model_validate(drawn), tmp_path / "a.sealed")
     with pytest.raises(SettingsError, match="does not fit the protocol 'Test': make it anew"):
-        choose_arm(protocol, "P01", tmp_path / "a.sealed")
+        choose_arm(protocol, "P01", tmp_path / "a.sealed", session_codes(tmp_path / "a.sealed.key")["P01"])

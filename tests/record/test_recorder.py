@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from dataclasses import dataclass, replace
@@ -124,8 +125,8 @@ def test_a_description_that_no_one_can_read_is_replaced(path: Path) -> None:
     assert header_xml(header) == header_xml(replace(header, xml=""))
     with XdfWriter(path) as writer:
         writer.stream(header)
-    found = streams_in(path)["Cap"]["info"]
-    assert found["desc"][0]["channels"][0]["channel"][0]["label"] == ["A"]
+    found = streams_in(path)["Ca\ufffdp"]["info"]
+    assert found["desc"][0]["channels"][0]["channel"][0]["label"] == ["A\ufffd"]
 
 
 def test_a_footer_sums_up(path: Path) -> None:
@@ -287,8 +288,9 @@ def test_what_waits_has_a_bound_and_what_is_lost_is_a_break(path: Path) -> None:
     for first in range(0, 50_000, 50):
         track.samples((first + np.arange(50)) / 1000.0, np.full((50, 2), first))
     status = recording.status()
-    assert 90_000 < status.pending_bytes <= 100_000
-    kept = 100_000 // (50 * 24) * 50
+    part = 75_000  # three quarters are the EEG's
+    assert part - 1200 < status.pending_bytes <= part
+    kept = part // (50 * 24) * 50
     assert status.lost == 50_000 - kept
     with recording:
         while recording.status().pending_bytes:
@@ -299,6 +301,54 @@ def test_what_waits_has_a_bound_and_what_is_lost_is_a_break(path: Path) -> None:
     source.advance(math.inf)
     block = source.buffer.read(0, math.inf)
     assert (len(block.times), block.breaks) == (kept + 2000, (kept,))
+
+
+def test_a_flood_of_huge_markers_before_a_slow_disk_loses_markers_and_no_eeg(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk takes nothing for a while, and 30 MB of markers come, ten times what may wait of everything."""
+    held, write = threading.Event(), os.write
+    with Recorder(path, most_pending=3_000_000) as recording:
+        eeg, texts, keys = recording.track(EEG), recording.track(TEXTS), recording.track(replace(TEXTS, name="keys"))
+        sound = recording.track(StreamHeader("Mic", "Audio", 800.0, "float32", ("mono",)))
+        wait_for(lambda: recording.status().written_bytes > 1000)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", lambda *given: held.wait(30.0) and write(*given))
+            for turn in range(300):
+                texts.texts([float(turn)], ["x" * 100_000])
+                eeg.samples(turn + np.arange(50) / 50, np.full((50, 2), turn))
+                sound.samples(turn + np.arange(80) / 80, np.full((80, 1), turn, np.float32))
+                if turn % 10 == 0:
+                    keys.texts([float(turn)], [f"key {turn}"])
+                time.sleep(0.001)
+            pending = recording.status().pending_bytes
+            held.set()
+            wait_for(lambda: not recording.status().pending_bytes)
+        texts.texts([400.0], ["after"])
+    assert pending <= 3_000_000 + 4_500_000  # what each may keep, and what the writer was given
+    status = recording.status()
+    assert (eeg.lost, sound.lost, keys.lost) == (0, 0, 0)
+    assert 250 < texts.lost == status.lost < 300
+    assert f"{texts.lost} samples or markers of 'rtaffect-markers' are not recorded" in status.trouble
+    found = stamped_only(path)
+    np.testing.assert_array_equal(found["Cap"]["time_series"][:, 0], np.repeat(np.arange(300), 50))
+    assert len(found["Mic"]["time_stamps"]) == 300 * 80
+    assert [text for (text,) in found["keys"]["time_series"]] == [f"key {turn}" for turn in range(0, 300, 10)]
+    assert len(found["rtaffect-markers"]["time_stamps"]) == 301 - texts.lost
+
+
+def test_each_of_many_streams_has_a_part_of_its_own(path: Path) -> None:
+    recording = Recorder(path, most_pending=100_000)
+    one, other = recording.track(EEG), recording.track(replace(EEG, name="other"))
+    for first in range(100):
+        one.samples(first + np.arange(50) / 50, np.zeros((50, 2)))
+    assert one.lost > 0
+    other.samples(np.arange(50) / 50, np.zeros((50, 2)))
+    assert other.lost == 0
+    assert 37_500 - 1200 < one.pending <= 37_500
+    with recording:
+        pass
+    assert len(stamped_only(path)["other"]["time_stamps"]) == 50
 
 
 @pytest.mark.parametrize("where", ["there.xdf", "nowhere/a.xdf", "there.xdf/a.xdf"])

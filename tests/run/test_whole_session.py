@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import pyxdf
 
+from rtaffect.common.sums import SUMS_FILE, check_all
 from rtaffect.plan.session_folder import open_session
 from rtaffect.plan.session_plan import read_plan
 from rtaffect.simulation.headset import Reopen, SimulatedHeadset
@@ -38,6 +39,7 @@ def same_tables(a: Path, b: Path) -> None:
 
 def test_every_kind_of_block_ran_and_is_told(session: Path) -> None:
     found = open_session(session)
+    assert check_all(session), "it is sealed"
     assert found.plan.participant == found.ran["participant"] == "P07"
     assert found.ran["outcome"] == "completed"
     assert found.ran["protocol"] == "Demo"
@@ -117,6 +119,8 @@ def test_its_folder_is_replayed_elsewhere(session: Path, tmp_path: Path) -> None
     text = (moved / "session.toml").read_text(encoding="utf-8")
     file = next(line for line in text.splitlines() if line.startswith("file = ") and "protocol.toml" in line)
     (moved / "session.toml").write_text(text.replace(file, 'file = "gone/protocol.toml"'), encoding="utf-8")
+    assert SUMS_FILE in mistake("replay", moved, "--headless"), "it is not as it was"
+    (moved / SUMS_FILE).unlink()
     fine("replay", moved, "--speed", "max", "--headless", "--out", tmp_path / "again")
     same_tables(session, tmp_path / "again")
 
@@ -125,6 +129,7 @@ def test_a_session_that_was_killed_is_replayed_as_far_as_it_came(session: Path, 
     """Its recording without the last part and its session.toml as it is while it runs."""
     cut = tmp_path / "cut"
     shutil.copytree(session, cut)
+    (cut / SUMS_FILE).unlink()
     text = (cut / "session.toml").read_text(encoding="utf-8")
     text = text.replace('outcome = "completed"', 'outcome = "running"').replace("steps = 178", "steps = 0")
     (cut / "session.toml").write_text(text, encoding="utf-8")
@@ -134,6 +139,7 @@ def test_a_session_that_was_killed_is_replayed_as_far_as_it_came(session: Path, 
     (cut / "events.tsv").write_text("".join(events[:15]) + events[15][:9], encoding="utf-8")
     output = fine("replay", cut, "--speed", "max", "--headless", "--out", tmp_path / "again")
     assert "cut short" in output
+    assert f"has no {SUMS_FILE}: it was cut off" in " ".join(output.split())
     whole, again = (p / "feedback.tsv" for p in (session, tmp_path / "again"))
     lines = again.read_text(encoding="utf-8").splitlines()
     assert len(lines) > 25 * 60

@@ -30,9 +30,12 @@ class Device(PolledSource):
         super().__init__("made up", "cap", HEADER, {})
         self.gone = self.is_open = self.silent = False
         self.tried = 0
+        self.faults: list[Exception] = []
 
     def _open(self) -> None:
         self.tried += 1
+        if self.faults:
+            raise self.faults.pop()
         if self.gone:
             raise StreamError("the cap is not there")
         self.is_open = True
@@ -42,6 +45,8 @@ class Device(PolledSource):
 
     def _poll(self) -> None:
         self._worker.wait(0.005)
+        if len(self.faults) > 1:
+            raise self.faults.pop()
         if self.gone:
             raise DeviceLostError("no answer")
         if not self.silent:
@@ -101,6 +106,17 @@ def test_a_loss_is_told_noted_and_counted_and_ends_when_the_device_is_back(
     noted = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert noted[0] == "made up 'cap' is lost: no answer"
     assert noted[1].startswith("made up 'cap' is open again after ")
+
+
+def test_no_fault_of_one_device_ends_it_for_good(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it sends cannot be used, and then opening it fails in a way that no one foresaw."""
+    monkeypatch.setattr(live, "RETRY_S", 0.01)
+    device.start()
+    wait_for(lambda: state(device) == "ok")
+    device.faults = [KeyError("opening"), ValueError("what it sent")]
+    wait_for(lambda: device.reconnections)
+    wait_for(lambda: state(device) == "ok")
+    assert (device.faults, device.tried, device.buffer.gaps) == ([], 3, 1)
 
 
 def test_it_stops_at_once_while_it_waits_to_try_again(device: Device) -> None:

@@ -294,9 +294,24 @@ def test_sound_arrives_as_mono_full_scale(connect, sample_format, channels):
 
 def test_devices_are_described():
     with headset() as simulated:
-        streams = {s.name: s for s in describe_streams(timeout=0.7)}
+        streams = {s.header.name: s.header for s in describe_streams(timeout=0.7)}
     stream = streams[simulated.name]
     assert (stream.type, stream.rate, stream.channels, stream.format) == ("EEG", RATE, 4, "float32")
     assert (stream.unit, stream.labels) == ("microvolts", NAMES)
     assert stream.host
     assert stream.uid
+
+
+def test_samples_come_at_once_where_a_step_waits_for_them(monkeypatch):
+    monkeypatch.setattr("rtaffect.sources.lsl.COLLECT_S", 600.0)
+    with headset() as simulated:
+        source = LslSource(found(simulated))
+        try:
+            source.start()
+            time.sleep(0.5)
+            assert not source.buffer.received
+            wait_for(lambda: source.advance(math.inf) or source.buffer.received, 5.0)
+        finally:
+            begun = time.monotonic()
+            source.stop()
+        assert time.monotonic() - begun < 60.0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rtaffect.common.errors import RtaffectError, SettingsError, StreamError, setting, such_as, under
 from rtaffect.common.words import duration, listed, size
 from rtaffect.plan.session_plan import (
+    DEMO_BUNDLE,
     AnalysisPlan,
     EegPlan,
     ProtocolPlan,
@@ -78,22 +79,25 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         rate=draw(st.none() | st.floats(1, 5000)),
         wait_s=draw(st.floats(0.5, 60)),
     )
+    bundle = draw(maybe_path | st.just(DEMO_BUNDLE))
+    # A bundle brings its own.
+    own = maybe_path if bundle is None else st.none()
     analysis = AnalysisPlan(
-        bundle=draw(maybe_path),
+        bundle=bundle,
         featurizer=draw(maybe_path),
         threads=draw(st.integers(1, 8)),
         against=draw(st.sampled_from(("auto", "reference", "group"))),
-        mains=draw(st.none() | st.sampled_from((0.0, 50.0, 60.0))),
-        settings=draw(maybe_path),
-        head=draw(maybe_path),
+        mains=draw(st.none() | st.sampled_from((0.0, 50.0, 60.0))) if bundle is None else None,
+        settings=draw(own),
+        head=draw(own),
     )
     if mode == "demo":
         eeg, analysis = EegPlan(), AnalysisPlan(featurizer=analysis.featurizer, threads=analysis.threads)
     protocol = ProtocolPlan(
         file=draw(maybe_path) if mode != "replay" else None,
         allocation=draw(maybe_path) if mode == "live" else None,
-        preview=draw(st.booleans()),
-        screen=draw(st.none() | st.integers(0, 3)),
+        preview=(preview := draw(st.booleans())),
+        screen=draw(st.none() | st.integers(0, 3)) if not preview else None,
         tone_device=draw(st.none() | texts),
     )
     return SessionPlan(
@@ -227,7 +231,7 @@ class TestMemory:
         remember(Choices(**changes))
         found, _ = recall()
         forgotten = {name for name, value in changes.items() if getattr(found, name) != value}
-        assert forgotten == {"participant", "name"}
+        assert forgotten == {"participant", "session_code", "name"}
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import soundfile
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.present.participant_state import ScreenInfo
-from rtaffect.protocol.allocation import draw, seal
+from rtaffect.protocol.allocation import draw
 from rtaffect.protocol.reading import read_protocol
+from rtaffect.protocol.seal import key_beside, seal, session_codes
 from rtaffect.sources.sound_devices import SoundDevice
 from rtaffect.start import look
 from rtaffect.start.choices import Choices, plan_of
@@ -355,12 +356,16 @@ class TestBundle:
         assert [where for where, _ in stops(strict, found(strict, stream()))] == ["against"]
         assert notes(choices, found(choices, stream(), stream("B"))) == []
 
-    def test_without_one_the_demos_stands_in_and_that_is_said(self, lab, tmp_path, monkeypatch):
+    def test_the_demos_is_taken_by_name_alone_and_that_is_said(self, lab, tmp_path, monkeypatch):
         monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
-        choices = ready(lab, bundle="")
+        without = ready(lab, bundle="")
+        assert asks_for(without).bundle is None
+        assert stops(without, found(without, stream())) == []
+        assert any("Nothing will be observed" in line.text for line in notes(without, found(without, stream())))
+        choices = ready(lab, bundle="demo")
         ((where, text),) = stops(choices, found(choices, stream()))
         assert where == "bundle"
-        assert text.startswith("No bundle is chosen, and the demo's, which would stand in, is not made yet: choose")
+        assert text.startswith("The demo's bundle is not made yet: start the demo once, or choose another bundle")
         bundle_in(tmp_path / "demo" / "v1-abc" / "bundle")
         _facts.clear()
         assert any("is synthetic" in line.text for line in notes(choices, found(choices, stream())))
@@ -427,6 +432,8 @@ class TestProtocol:
             ({"allocation": ""}, "allocation", "has 2 arms: name the allocation"),
             ({"participant": ""}, "participant", "name the participant's code"),
             ({"participant": "P03"}, "participant", "Participant P03 is not in the allocation"),
+            ({"session_code": ""}, "session_code", "is sealed: the session of P01 needs"),
+            ({"session_code": "AAAAA"}, "session_code", "does not open the entry of P01"),
             ({"allocation": "{story}"}, "allocation", "is no sealed allocation"),
             ({"protocol": ""}, "protocol", "choose that protocol, too"),
             ({"protocol": "{protocol}"}, "allocation", "has no arms to allocate: leave the allocation out"),
@@ -434,7 +441,9 @@ class TestProtocol:
     )
     def test_the_allocation_is_checked_without_being_shown(self, lab, changes, where, words):
         message = {key: value.format(**lab) for key, value in changes.items()}
-        choices = ready(lab, **({"protocol": lab["arms"], "allocation": lab["sealed"]} | message))
+        code = session_codes(key_beside(Path(lab["sealed"])))["P01"]
+        sealed = {"protocol": lab["arms"], "allocation": lab["sealed"], "session_code": code}
+        choices = ready(lab, **(sealed | message))
         known = found(choices, stream())
         assert [place for place, _ in stops(choices, known)] == ([where] if where else [])
         assert words in "".join(text for _, text in stops(choices, known))
@@ -497,9 +506,12 @@ def test_a_plan_without_a_window_has_nobody_to_press_a_key(lab):
 
 
 def test_notes_do_not_prevent_the_start(lab):
-    choices = ready(lab, participant="", preview=True, screen=7, headless=True, boards=("brainflow:synthetic",))
+    headless = ready(lab, headless=True)
+    assert {line.where for line in notes(headless, found(headless, stream()))} == {"mode"}
+    assert problems(headless, found(headless, stream())) == []
+    choices = ready(lab, participant="", preview=True, screen=7, boards=("brainflow:synthetic",))
     message = {line.where: line.text for line in notes(choices, found(choices, stream()))}
-    assert set(message) == {"participant", "screen", "mode", "boards"}
+    assert set(message) == {"participant", "screen", "boards"}
     assert "whose they are" in message["participant"]
     assert problems(choices, found(choices, stream())) == []
     board = Trouble("no such board; buy one")

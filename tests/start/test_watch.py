@@ -20,7 +20,7 @@ from rtaffect.common.errors import StreamError
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.start.background import FileWatch, NetworkWatch
 from rtaffect.start.choices import Choices
-from rtaffect.start.found import Ask, SoundFacts, Trouble
+from rtaffect.start.found import Ask, FolderFacts, SoundFacts, Trouble
 from rtaffect.start.preview import Preview, signal_of, unit_warning
 from rtaffect.start.showing import Previews
 from rtaffect.start.start_presenter import StartPresenter, StartState
@@ -99,6 +99,26 @@ def test_streams_are_found_and_say_of_themselves_what_they_can(names):
         assert {h.rate for h in headers} == {256.0}
         assert len({h.source_id for h in headers}) == 2
         assert all(watch.handle(s.header.uid) is not None for s in watch.streams)
+    finally:
+        watch.stop()
+
+
+def test_a_file_that_fails_in_a_way_no_one_foresaw_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = FolderFacts(1, frozenset(), False)
+
+    def look(ask: Ask) -> FolderFacts:
+        if ask.path == "odd":
+            raise RecursionError("too deep")
+        return there
+
+    monkeypatch.setattr("rtaffect.start.background.look_at", look)
+    watch, odd, fine = FileWatch(), Ask("protocol", "odd"), Ask("out", str(tmp_path))
+    try:
+        watch.want([odd, fine])
+        wait_for(lambda: watch.facts.get(fine) is there)
+        assert watch.facts[odd] == Trouble("odd cannot be read (RecursionError: too deep); choose another")
     finally:
         watch.stop()
 

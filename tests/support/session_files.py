@@ -28,11 +28,12 @@ from rtaffect.plan.session_plan import (
     SoundPlan,
     plan_toml,
 )
-from rtaffect.protocol.allocation import Allocation, Assigned, seal, unseal
+from rtaffect.protocol.allocation import Allocation, Assigned
 from rtaffect.protocol.arms import ArmSource, DonorLevels, Real, Yoked
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
+from rtaffect.protocol.seal import seal, unseal
 from rtaffect.record.table import (
     DOUBT_COLUMNS,
     EVENT_COLUMNS,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import threading
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from pylsl import local_clock
+from pylsl import StreamInfo, StreamOutlet, local_clock
 
 from rtaffect.common.clock import InstantClock
 from rtaffect.common.settings import PredictionSettings, Settings
@@ -258,6 +259,7 @@ class Recorded:
 
     markers: list[Marker]
     trouble: str = ""
+    flooded: bool = False
 
 
 def test_a_marker_lays_the_reference_whenever_it_comes_to_be_known():
@@ -338,6 +340,74 @@ def test_markers_over_lsl_start_the_file_and_a_second_one_ends_it():
     finally:
         markers.stop()
         program.end()
+
+
+def at(lock: MarkerOnset) -> tuple[str, float]:
+    found = lock.step([])
+    return found.state, found.offset_s
+
+
+def test_of_several_markers_none_is_taken_until_one_is_chosen():
+    source = Recorded([Marker("a", ORIGIN + 1.25), Marker("b", ORIGIN)])
+    names = ("a", "a@first", "a@2", "a@last")
+    locks = [MarkerOnset(source, name, ORIGIN) for name in names]
+    assert [at(lock)[0] for lock in locks] == ["locked", "locked", "searching", "locked"]
+    assert "waiting for number 2 of the marker 'a'" in locks[2].step([]).reason
+    source.markers.append(Marker("a", ORIGIN + 1.25 + 5e-4))
+    assert at(locks[0]) == ("locked", 1.25), "the same marker, sent again"
+    source.markers.append(Marker("a", ORIGIN + 20.0))
+    assert [at(lock) for lock in locks[1:]] == [("locked", 1.25), ("locked", 20.0), ("locked", 20.0)]
+    refused = locks[0].step([])
+    assert (refused.state, math.isnan(refused.offset_s)) == ("lost", True)
+    assert '--onset-marker "a@1"' in refused.reason
+
+
+def test_in_a_flood_of_markers_none_is_sure_until_one_is_chosen():
+    source = Recorded([Marker("a", ORIGIN + 1.25)])
+    plain, chosen = MarkerOnset(source, "a", ORIGIN), MarkerOnset(source, "a@first", ORIGIN)
+    assert at(plain) == at(chosen) == ("locked", 1.25)
+    source.flooded = True
+    assert at(plain)[0] == "lost"
+    assert "some may be lost" in plain.step([]).reason
+    assert at(chosen) == ("locked", 1.25)
+
+
+def test_a_file_that_is_laid_is_not_moved_but_ends():
+    source, file = Recorded([Marker("a", ORIGIN + 1.25)]), SoundFileSource(stimulus(), "film.wav")
+    lock = MarkerOnset(source, "a@last", ORIGIN, file)
+    file.start()
+    assert at(lock) == ("locked", 1.25)
+    source.markers.append(Marker("a", ORIGIN + 1.2495))
+    assert at(lock)[0] == "locked"
+    source.markers.append(Marker("a", ORIGIN + 9.0))
+    assert at(lock)[0] == "lost"
+    assert "by --mic or --audio-stream" in lock.step([]).reason
+    assert file.status(ORIGIN + 10.0).state == "ended"
+
+
+def test_a_flood_over_lsl_that_hides_a_second_marker_leaves_none_sure():
+    """The marker, then 78,000 at once among which it is again, and once more with the stamp it had."""
+    name = f"Markers {uuid.uuid4().hex[:8]}"
+    outlet = StreamOutlet(StreamInfo(name, "Markers", 1, 0.0, "string", name), max_buffered=1000)
+    markers = LslMarkers(find_stream(Query("name", name), settle=0.2), "film")
+    markers.start()
+    try:
+        wait_for(outlet.have_consumers)
+        onset = local_clock()
+        lock = MarkerOnset(markers, "film", onset)
+        assert at(lock)[0] == "searching"
+        for _ in range(2):
+            outlet.push_sample(["film"], onset)
+        wait_for(lambda: len(markers.markers) == 2)
+        assert at(lock) == ("locked", pytest.approx(0.0, abs=1e-3))
+        outlet.push_chunk([["film" if i == 40_000 else f"garbage {i}"] for i in range(78_000)], onset + 5.0)
+        wait_for(lambda: lock.step([]).state == "lost", 30.0)
+        wait_for(lambda: len(markers.markers) == 3, 30.0)
+        refused = lock.step([])
+        assert "'film' came 2 times" in refused.reason
+        assert math.isnan(refused.offset_s)
+    finally:
+        markers.stop()
 
 
 def test_a_reference_without_a_lock_is_refused():

@@ -68,8 +68,8 @@ def test_live_finds_the_stimulus_in_a_stream_of_sound(demo: Path, participant: S
     heard = 0.2 * samples[: 60 * rate, None]
     with SimulatedHeadset(name, name, heard, float(rate), ("mono",), stream_type="Audio", onset=began):
         output = fine(
-            "live", "--eeg", participant.name, "--audio-stream", name, "--stimulus", demo / "sound.wav", "--seconds",
-            "16", "--headless", "--out", out,
+            "live", "--eeg", participant.name, "--audio-stream", name, "--stimulus", demo / "sound.wav",
+            "--bundle", "demo", "--seconds", "16", "--headless", "--out", out,
         )  # fmt: skip
     session, lines = about(out), lines_of(out)
     assert (session["stimuli"][0]["file"], session["locked_by"]) == ("stimuli/sound.wav", "sound")
@@ -99,7 +99,7 @@ def test_live_waits_for_the_marker_and_doubts_two(demo: Path, participant: Simul
     try:
         output = fine(
             "live", "--eeg", participant.name, "--stimulus", demo / "sound.wav", "--onset-marker", "film", "--markers",
-            program.name, "--seconds", "9", "--headless", "--out", out,
+            program.name, "--bundle", "demo", "--seconds", "9", "--headless", "--out", out,
         )  # fmt: skip
     finally:
         over.set()
@@ -138,7 +138,7 @@ def recording(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def replay(recording: Path, out: Path, *arguments: str | Path) -> list[dict[str, str]]:
-    fine("replay", recording, "--speed", "max", "--headless", "--out", out, *arguments)
+    fine("replay", recording, "--bundle", "demo", "--speed", "max", "--headless", "--out", out, *arguments)
     return lines_of(out)
 
 
@@ -149,6 +149,9 @@ def test_replay_takes_the_onset_from_a_marker(demo: Path, recording: Path, tmp_p
     assert by_marker == by_time
     assert {(line["stimulus_offset"], line["alignment"]) for line in by_time} == {("3.000000", "locked")}
     assert np.isfinite(read_table(tmp_path / "marker")["mean"]["observed"]).sum() == 17
+    chosen = replay(recording, tmp_path / "chosen", "--audio", sound, "--onset-marker", "film 2@last")
+    assert {(line["stimulus_offset"], line["alignment"]) for line in chosen} == {("10.000000", "locked")}
+    assert about(tmp_path / "chosen")["sound"]["start"] == pytest.approx(9.5)
     session = about(tmp_path / "marker")
     assert session["locked_by"] == "marker 'film'"
     assert session["sound"]["start"] == pytest.approx(LEAD)
@@ -177,14 +180,17 @@ def test_mistakes_of_replay(demo: Path, recording: Path, tmp_path: Path):
     sound = demo / "sound.wav"
 
     def refused(*arguments: str | Path) -> str:
-        return mistake("replay", recording, "--speed", "max", "--headless", *arguments)
+        return mistake("replay", recording, "--bundle", "demo", "--speed", "max", "--headless", *arguments)
 
     assert "exclude each other" in refused("--audio", sound, "--stimulus", sound)
     assert "give that file, too" in refused("--onset-marker", "film")
     assert "no --audio-start" in refused("--audio", sound, "--onset-marker", "film", "--audio-start", "0")
     assert "give that text, too" in refused("--audio", sound, "--markers", "marks")
     assert "no marker 'start' came; what came: " in refused("--audio", sound, "--onset-marker", "start")
-    assert "'film 2' came 2 times" in refused("--audio", sound, "--onset-marker", "film 2")
+    several = refused("--audio", sound, "--onset-marker", "film 2")
+    assert "'film 2' came 2 times" in several
+    assert '--onset-marker "film 2@1"' in several
+    assert "no marker 'film 2@3' came" in refused("--audio", sound, "--onset-marker", "film 2@3")
     assert "no stream of name 'keys'" in refused("--audio", sound, "--onset-marker", "film", "--markers", "keys")
     short, other = tmp_path / "short.wav", tmp_path / "other.wav"
     soundfile.write(short, np.random.default_rng(0).uniform(-0.1, 0.1, 4 * 16_000), 16_000)
@@ -202,7 +208,7 @@ def test_mistakes_of_live(demo: Path, participant: SimulatedHeadset, tmp_path: P
     sound = demo / "sound.wav"
 
     def refused(*arguments: str | Path) -> str:
-        return mistake("live", "--eeg", participant.name, "--wait", "0.5", "--headless", *arguments)
+        return mistake("live", "--eeg", participant.name, "--bundle", "demo", "--wait", "0.5", "--headless", *arguments)
 
     assert "exclude each other" in refused("--stimulus", sound, "--audio", sound)
     assert "give that file, too" in refused("--onset-marker", "film")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from calibration.finished.bids.export import Choices, ExportError, export
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.paths import PATH
+from rtaffect.common.terminal import Terminal
 
-_path = click.Path(path_type=Path)
+_path = PATH
 
 
 @click.command("export-bids")
@@ -53,7 +54,7 @@ def command(
 
     Nothing is written unless all of them can be.
     """
-    console = Console(log_path=False)
+    console = Terminal(log_path=False)
     choices = Choices(task, session, _codes(people), name, authors, licence, dates, notes, shown)
     try:
         with console.status("looking at the sessions") as status:

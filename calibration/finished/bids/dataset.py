@@ -16,6 +16,7 @@ from calibration.studies.tables import read_table
 from rtaffect import __version__
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.text import file_name
 
 DESCRIPTION, PARTICIPANTS, STIMULI = "dataset_description.json", "participants.tsv", "stimuli"
 #: The version of the standard whose schema the tests validate against.
@@ -104,9 +105,9 @@ class Stimuli:
         """Return the name of a sound in the dataset; it is copied unless its content is there."""
         sha256 = sha256_of(path)
         if sha256 not in self._names:
-            name = path.name
+            name = file_name(path.name)
             if name.casefold() in self._taken:
-                name = f"{path.stem}_{sha256[:8]}{path.suffix}"
+                name = f"{Path(name).stem}_{sha256[:8]}{path.suffix}"
             self._new.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, self._new / name)
             self._names[sha256] = name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tomllib
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from calibration.finished.bids.recording import Headset, NotRecordedError, Sessi
 from calibration.finished.bids.tables import write_json, write_tsv
 from rtaffect.common.errors import RecordingError, RtaffectError
 from rtaffect.common.files import sha256_of
+from rtaffect.plan.session_folder import PROTOCOL_FILE
 
 __all__ = ["Choices", "ExportError", "Exported", "export"]
 
@@ -63,7 +65,7 @@ def export(
     dataset, choices = Dataset.open(out), choices or Choices()
     problems = list[str]()
     planned = plan_export(folders, dataset, choices, problems)
-    part = out.with_name(f"{out.name}.part-{os.getpid()}")
+    part = out.with_name(f"{out.name}.part-{secrets.token_hex(8)}")
     try:
         part.mkdir(parents=True)
     except OSError as error:
@@ -111,7 +113,7 @@ class _Export:
             return
         if len(absent) == len(planned.called):
             self._problems.append(f"session {planned.session.path} has no EEG: {'; '.join(absent)}; leave it out")
-        for note in (*recording.notes, *absent):
+        for note in (*filter(None, [planned.session.unchecked]), *recording.notes, *absent):
             self._note(planned, note)
         outcome = str(planned.session.ran.get("outcome", "running"))
         if outcome not in _ENDED:
@@ -120,7 +122,7 @@ class _Export:
     def _write(self, planned: Planned, headset: Headset, identities: frozenset[str]) -> None:
         session, entities = planned.session, planned.called[headset.name]
         stem = self._part / entities.folder / entities.name
-        files = {file: self._stimuli.add(session.path / file) for file in stimulus_files(session)}
+        files = {file: self._stimuli.add(session.place(file)) for file in stimulus_files(session)}
         people = {name: f"sub-{code}" for name, code in planned.codes.items()}
         disclosed = Disclosure(files, dict.fromkeys(identities, "...") | people, self._choices.notes)
         write_eeg(self._part, entities, headset, session, _about(planned))
@@ -155,7 +157,8 @@ class _Export:
 def _about(planned: Planned) -> dict[str, Any]:
     """Return what the sidecar says of the task; of its protocol if that is still as it was."""
     session, said = planned.session, dict[str, Any]()
-    file = session.plan.protocol.file
+    kept, file = session.path / PROTOCOL_FILE, session.plan.protocol.file
+    file = session.place(PROTOCOL_FILE) if kept.exists() else file
     try:
         content = file.read_bytes() if file is not None else b""
         if sha256_of(content) == session.ran.get("protocol_sha256"):

@@ -114,7 +114,8 @@ def _session(folder: Path, dataset: Dataset, choices: Choices) -> tuple[Planned,
     headsets = [str(each["name"]) for each in headsets_of(session)]
     if not headsets:
         wrong.append("it had no headset ([[ran.eeg]] in session.toml); there is no EEG to export")
-    if not session.recording.is_file():
+    there = session.recording.is_file()
+    if not there:
         wrong.append(f"it has no recording {session.recording.name}; copy the whole folder")
     began = _began(session)
     if began is None:
@@ -123,9 +124,11 @@ def _session(folder: Path, dataset: Dataset, choices: Choices) -> tuple[Planned,
     if not (choices.task or task_label(said)):
         wrong.append(f"its protocol {said!r} has no letters or digits to name a task with; give --task")
     for file in stimulus_files(session):
-        if not (folder / file).is_file():
+        if not session.place(file).is_file():
             wrong.append(f"the sound {file} began, but is not there; copy the whole folder")
-    source = sha256_of(session.recording) if session.recording.is_file() else ""
+        else:
+            session.checked(file)
+    source = sha256_of(session.checked_recording()) if there else ""
     if source and source in dataset.sources:
         wrong.append(f"its recording is in {dataset.root} already ({dataset.sources[source]}); leave it out")
     codes = _codes(session, headsets, choices.people, wrong)
@@ -160,6 +163,12 @@ def _codes(
             wrong.append(f"it has {len(headsets)} headsets; name the participant of {name!r} with --people")
         else:
             codes[name] = given or f"{own}{string.ascii_lowercase[number] if number else ''}"
+    # Those of --people are looked at with the options.
+    wrong += [
+        f"its participant {code[:40]!r} is no label; expected letters and digits only: name the code with --people"
+        for name, code in codes.items()
+        if code not in people.values() and not _LABEL.fullmatch(code)
+    ]
     for code, times in Counter(codes.values()).items():
         if times > 1:
             wrong.append(f"{times} of its headsets are of one participant, {code}; expected one each: correct --people")

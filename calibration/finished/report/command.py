@@ -6,11 +6,13 @@ import importlib.util
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.paths import PATH
+from rtaffect.common.terminal import Terminal
+from rtaffect.common.text import printable
 
-_path = click.Path(path_type=Path)
+_path = PATH
 
 
 @click.command()
@@ -36,7 +38,7 @@ def command(folders: tuple[Path, ...], group: bool, out: Path | None, unblinded:
         raise SettingsError("where to? name the group's report with --out, as in --out group.html")
     need_parts()
     target = out or folders[0] / "report.html"
-    with Console(stderr=True).status("reading and drawing"):
+    with Terminal(stderr=True).status("reading and drawing"):
         if group:
             from calibration.finished.report.group import write_group_report
 
@@ -45,7 +47,7 @@ def command(folders: tuple[Path, ...], group: bool, out: Path | None, unblinded:
             from calibration.finished.report.page import write_session_report
 
             write_session_report(folders[0], target, unblinded)
-    click.echo(f"report {target}; numbers {target.with_suffix('.json')}")
+    click.echo(printable(f"report {target}; numbers {target.with_suffix('.json')}"))
 
 
 def need_parts() -> None:

@@ -22,9 +22,9 @@ from calibration.finished.report.tables import (
     why_not,
 )
 from rtaffect.common.arrays import BoolArray, FloatArray
-from rtaffect.common.errors import RtaffectError
+from rtaffect.common.errors import RecordingError, RtaffectError
 from rtaffect.engine.feedback import MEAN_ROW
-from rtaffect.plan.session_folder import open_session
+from rtaffect.plan.session_folder import RecordedSession, SessionTable, open_session
 from rtaffect.plan.session_plan import SessionPlan
 
 #: Columns of ``feedback.tsv`` that hold numbers.
@@ -127,16 +127,14 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
         If its plan is impossible.
     """
     session = open_session(path)
-    missing: list[str] = []
-    tables = {name: read_table(path / name, missing) for name in _TABLES}
+    missing = [session.unchecked] if session.unchecked else []
+    tables = {name: _table(session, name, missing) for name in _TABLES}
     missing += [] if (path / "people.tsv").exists() else ["people.tsv: there is no such file"]
     columns = {name: table.columns for name, table in tables.items()}
     events = tuple(tables["events.tsv"].lines)
     course = _course(columns["feedback.tsv"], missing)
     protocol_steps = protocol_steps_of(columns["moments.tsv"], missing)
-    streams, markers = (
-        _recording(session.recording, missing, replay=session.plan.mode == "replay") if recording else ((), ())
-    )
+    streams, markers = _recording(session, missing, replay=session.plan.mode == "replay") if recording else ((), ())
     protocol, notes = protocol_of(session)
     if "ended" not in session.ran or session.ran.get("outcome") == "running":
         missing.append("the end of the session: it was cut off, or still runs")
@@ -146,6 +144,17 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
         _quality(columns["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
         _log(path / "session.log", missing), protocol, (*missing, *notes),
     )  # fmt: skip
+
+
+def _table(session: RecordedSession, name: str, missing: list[str]) -> SessionTable:
+    """Return a table as far as it can be read; nothing of one that is not as it was when the session ended."""
+    try:
+        if (session.path / name).exists():
+            session.checked(name)
+    except RecordingError as error:
+        missing.append(f"{name}: {error}")
+        return SessionTable({})
+    return read_table(session.path / name, missing)
 
 
 def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
@@ -203,15 +212,16 @@ def _quality(columns: Columns) -> QualityTable | None:
 
 
 def _recording(
-    path: Path, missing: list[str], *, replay: bool
+    session: RecordedSession, missing: list[str], *, replay: bool
 ) -> tuple[tuple[StreamReport, ...], tuple[tuple[str, float], ...]]:
+    path = session.recording
     if not path.exists() and replay:
         return (), ()
     if not path.exists():
         missing.append(f"{path.name}: there is no such file")
         return (), ()
     try:
-        streams, markers, notes = stream_facts(path)
+        streams, markers, notes = stream_facts(session.checked_recording())
     except RtaffectError as error:
         missing.append(f"{path.name}: {error}")
         return (), ()

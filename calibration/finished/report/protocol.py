@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.files import sha256_of
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
-from rtaffect.protocol.allocation import Allocation, unseal
+from rtaffect.protocol.allocation import Assigned
+from rtaffect.protocol.seal import allocation_sha256, unseal
 from rtaffect.protocol.unblinding import UNBLINDED_FILE
 
 
@@ -71,13 +74,19 @@ def opened_allocation(path: Path) -> Opened:
         ) from None
     noted = {str(o.get("allocation")): str(o.get("sha256")) for o in openings if isinstance(o, dict)}
     sealed = _the_one(path, record, noted)
-    allocation, sha256 = unseal(sealed)
+    sha256 = allocation_sha256(sealed)
     if noted.get(sealed.name) != sha256:
         raise SettingsError(
             f"--unblinded {path}: {sealed.name} was not opened as it is now ({record.name} notes "
             f"{', '.join(noted) or 'none'}); open it with `rtaffect unblind {sealed.name}` first"
         )
-    return Opened(sha256, _arms(allocation))
+    told = [o.get("assigned") for o in openings if isinstance(o, dict) and o.get("sha256") == sha256]
+    try:
+        assigned = [Assigned.model_validate(each) for each in next(filter(None, told), ())]
+    except (ValidationError, TypeError) as error:
+        raise SettingsError(f"--unblinded {path}: {record.name} is damaged ({str(error).splitlines()[0]})") from None
+    # Records of allocations that needed no key do not say it.
+    return Opened(sha256, {one.participant: one.arm for one in assigned or unseal(sealed)[0].assigned})
 
 
 def _the_one(path: Path, record: Path, noted: dict[str, str]) -> Path:
@@ -89,10 +98,6 @@ def _the_one(path: Path, record: Path, noted: dict[str, str]) -> Path:
             "itself"
         )
     return record.parent / next(iter(noted))
-
-
-def _arms(allocation: Allocation) -> dict[str, str]:
-    return {assigned.participant: assigned.arm for assigned in allocation.assigned}
 
 
 def protocol_of(session: RecordedSession) -> tuple[dict[str, Any], list[str]]:

@@ -98,6 +98,7 @@ class ProtocolCard(Card):
         self.words, self.sealed, self.note = Words(), Words(), Words()
         self.short = TickBox(choose, "with_protocol", "with its short protocol: every kind of block")
         self.allocation = PathText(choose, "allocation", "none", [(_MORE, "Choose the allocation", sealed)])
+        self.code = Text(choose, "session_code", "of a sealed allocation")
         self.view_on, self.tone = ScreenPick(choose, "screen"), Pick(choose, "tone_device")
         self.preview = TickBox(choose, "preview")
         self._live: list[QWidget] = [self.add("protocol", self.protocol), self.protocol]
@@ -105,6 +106,7 @@ class ProtocolCard(Card):
         self.add_wide(self.note)
         self.add_wide(self.words)
         self._live += [self.add("allocation", self.allocation), self.allocation]
+        self._live += [self.add("session_code", self.code), self.code]
         self.add_wide(self.sealed)
         self.add("screen", self.view_on)
         self.add_wide(self.preview)

@@ -1,0 +1,44 @@
+"""The terminal: what is said there is text, whatever it contains, never markup, emoji codes or escape sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.status import Status
+from rich.text import Text
+
+from rtaffect.common.text import printable
+
+
+class Terminal(Console):
+    """A console that shows names and messages as they are: ``[red]`` is five letters, and an escape is no escape.
+
+    Takes what :class:`rich.console.Console` takes.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of what is shown, all text of them printable."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        """Return what says at the terminal's last line what is being done; its texts are no markup either."""
+        return _PlainStatus(_plain(status), console=self, **options)
+
+
+class _PlainStatus(Status):
+    def update(self, status: RenderableType | None = None, **options: Any) -> None:
+        super().update(None if status is None else _plain(status), **options)
+
+
+def _plain(shown: RenderableType) -> RenderableType:
+    return Text(printable(shown)) if isinstance(shown, str) else shown

@@ -1,0 +1,145 @@
+"""Choices of a session that do not go together, so that none is passed over without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rtaffect.common.errors import SettingsError, setting
+from rtaffect.plan.session_plan import SETTINGS, AnalysisPlan, SessionPlan
+from rtaffect.plan.setting import DefinedSetting
+
+#: These hold in the plans of all modes, whichever commands have an option for them.
+EVERYWHERE: Final = frozenset({"participant", "wait", "protocol", "screen", "preview", "tone-device", "no-outlet"})
+#: Of the analysis, what a bundle brings with it.
+BROUGHT: Final = ("settings", "mains", "head")
+_BUNDLE: Final = setting("bundle")
+_MODES: Final = {"live": "a live session", "demo": "the demo", "replay": "a replay"}
+
+
+def check_plan(plan: SessionPlan) -> None:
+    """Refuse choices of which one would be passed over; raises SettingsError for the first."""
+    for error in conflicts(plan):
+        raise error
+
+
+def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
+    """Yield what of a plan does not go together, as far as the plan itself says so."""
+    yield from _of_other_modes(plan)
+    yield from brought_by_bundle(plan.analysis, BROUGHT)
+    if plan.mode == "replay":
+        yield from _of_replay(plan)
+    else:
+        yield from _of_what_is_shown(plan)
+    if plan.mode == "live":
+        if plan.protocol.session_code is not None and plan.protocol.allocation is None:
+            yield SettingsError(
+                f"{setting('session-code')} opens an entry of a sealed allocation, and there is none",
+                remedy=f"give it {_with('allocation')}, or leave the code out",
+                field="allocation",
+            )
+        yield from _of_sound(plan)
+        yield from _of_streams(plan)
+    folder = plan.recording is not None and plan.recording.is_dir()
+    if plan.mode != "demo" and plan.analysis.bundle is None and not folder:
+        yield from _of_features(plan.analysis)
+
+
+def brought_by_bundle(analysis: AnalysisPlan, given: tuple[str, ...]) -> Iterator[SettingsError]:
+    """Yield what of the ``given`` fields a bundle would override."""
+    for name in given if analysis.bundle is not None else ():
+        if (value := getattr(analysis, name)) is not None:
+            yield SettingsError(
+                f"{setting(name, value)} is for a session without a bundle, and {setting('bundle', analysis.bundle)} "
+                "brings its own",
+                remedy="leave one of them out",
+                field=name,
+            )
+
+
+def _of_other_modes(plan: SessionPlan) -> Iterator[SettingsError]:
+    for defined in SETTINGS:
+        option = defined.setting.option
+        if plan.mode not in defined.setting.modes and option not in EVERYWHERE and _is_chosen(defined, plan):
+            value = defined.value_in(plan)
+            said = setting(option, "" if isinstance(value, bool | tuple) else value)
+            yield SettingsError(f"{said} is not for {_MODES[plan.mode]}, which does not use it", remedy="leave it out")
+
+
+def _is_chosen(defined: DefinedSetting, plan: SessionPlan) -> bool:
+    return bool(defined.value_in(plan) != defined.field.default)
+
+
+def _of_replay(plan: SessionPlan) -> Iterator[SettingsError]:
+    assert plan.recording is not None
+    if plan.recording.is_dir():
+        for defined in SETTINGS:
+            if defined.path[0] in {"eeg", "sound"} and _is_chosen(defined, plan):
+                yield SettingsError(
+                    f"{setting(defined.setting.option)} is for a recording, and {plan.recording} is a session's "
+                    "folder, which says itself what was worn and heard",
+                    remedy="leave it out, or replay the recording.xdf in it",
+                )
+    elif plan.sound.start is not None and plan.sound.file is None:
+        yield SettingsError(
+            f"{setting('audio-start')} says when {setting('audio', metavar='FILE')} began",
+            remedy="give that file, too",
+            field="audio",
+        )
+
+
+def _of_what_is_shown(plan: SessionPlan) -> Iterator[SettingsError]:
+    protocol, headless = plan.protocol, setting("headless")
+    screen, preview = setting("screen", "" if protocol.screen is None else protocol.screen), setting("preview")
+    if protocol.screen is not None and protocol.preview:
+        yield SettingsError(f"{screen} and {preview} exclude each other", remedy="give the one that is meant")
+    if plan.results.headless and (protocol.preview or protocol.screen is not None):
+        what = preview if protocol.preview else screen
+        yield SettingsError(f"{what} is a view on a screen, and {headless} shows none", remedy="leave one of them out")
+    if protocol.tone_device is not None and protocol.file is None:
+        yield SettingsError(
+            f"{setting('tone-device', protocol.tone_device)} is for a protocol's feedback tone, and there is none",
+            remedy=f"give it {_with('protocol')}, or leave the device out",
+        )
+
+
+def _with(option: str) -> str:
+    return f"with {setting(option)}"
+
+
+def _of_sound(plan: SessionPlan) -> Iterator[SettingsError]:
+    sound, protocol = plan.sound, plan.protocol.file is not None
+    played, audio = sound.file is not None or protocol, setting("audio", metavar="FILE")
+    if sound.silent and not played:
+        yield SettingsError(
+            f"{setting('silent')} is for a sound that another program plays in place of rtaffect, and there is none",
+            remedy=f"give it {_with('audio')}, or leave it out",
+            field="audio",
+        )
+    if sound.speaker is not None and (sound.silent or not played):
+        why = f"with {setting('silent')} nothing is played" if sound.silent else "nothing is played"
+        yield SettingsError(
+            f"{setting('speaker', sound.speaker)} is the device that {audio} is played on, and {why}",
+            remedy="leave it out, or give what is to be played",
+            field="audio",
+        )
+
+
+def _of_streams(plan: SessionPlan) -> Iterator[SettingsError]:
+    eeg, sound = plan.eeg, plan.sound
+    looks = bool(eeg.streams) or not eeg.boards or sound.stream is not None or sound.onset_marker is not None
+    if "wait_s" in eeg.model_fields_set and not looks:
+        yield SettingsError(
+            f"{setting('wait')} is for streams, and with {setting('board', eeg.boards[0])} alone none is looked for",
+            remedy="leave it out",
+        )
+
+
+def _of_features(analysis: AnalysisPlan) -> Iterator[SettingsError]:
+    for name, default in (("featurizer", None), ("threads", 1)):
+        if (value := getattr(analysis, name)) != default:
+            yield SettingsError(
+                f"{setting(name, value)} is for predictions, and without {_BUNDLE} nothing is predicted",
+                remedy=f"give one {_with('bundle')}, as in {setting('bundle', 'demo')}, or leave it out",
+                field=name,
+            )

@@ -1,0 +1,52 @@
+"""What is kept of a sound that was removed: the principal components that predictions are made of, step by step.
+
+A few numbers a second, from which no speech can be made again; with the bundle that they were computed for they give
+the very predictions of the session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtaffect.common.arrays import FloatArray
+from rtaffect.predicted.sound_input import HeardSecond
+
+
+@dataclass(slots=True)
+class KeptSound:
+    """Stands in for a :class:`rtaffect.predicted.sound_input.SoundInput` whose sound is gone.
+
+    Attributes
+    ----------
+    components
+        (steps, C) standardised principal components, NaN where there was no sound to read.
+    warming
+        For each step whether the featurizer had not heard a whole context yet.
+    lookahead_s
+        How much later than a step the sound's samples had to reach, s.
+    heard
+        Nothing: there is no sound.
+    """
+
+    components: FloatArray
+    warming: tuple[bool, ...]
+    lookahead_s: float
+    heard: tuple[HeardSecond, ...] = ()
+    _step: int = 0
+
+    def advance(self, step: int) -> None:
+        """Go on to ``step``."""
+        self._step = step
+
+    def feature(self, step: int) -> FloatArray:
+        """Return the components (C,) of second ``step``; NaN beyond what is kept."""
+        if 1 <= step <= len(self.components):
+            return np.asarray(self.components[step - 1])
+        return np.full(self.components.shape[1], np.nan)
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether the newest components were made of less sound than the featurizer's whole context."""
+        return 1 <= self._step <= len(self.warming) and self.warming[self._step - 1]

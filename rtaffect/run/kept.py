@@ -1,0 +1,164 @@
+"""What is kept of a session's sound when it is removed, as a file in the session's folder, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from rtaffect.common.errors import RecordingError
+from rtaffect.common.settings import Frozen
+from rtaffect.plan.session_folder import RecordedSession
+from rtaffect.predicted.featurizer import Featurizer
+from rtaffect.predicted.kept_sound import KeptSound
+from rtaffect.predicted.prediction import Weights, components_of
+from rtaffect.predicted.sound_input import HeardSecond, SoundInput
+from rtaffect.stream.source import Source
+from rtaffect.timelock.alignment import Alignment
+from rtaffect.timelock.stimulus import TimeLock
+
+KEPT_FILE: Final = "heard.json"
+
+
+class _Place(Frozen):
+    """Where the stimulus was at a step; absent numbers are None."""
+
+    state: str
+    offset_s: float | None
+    confidence: float | None
+    drift_ppm: float | None
+    reason: str
+    since: float | None
+
+
+class _Kept(Frozen):
+    """What ``heard.json`` holds: for each step the components, whether they were doubtful, and the place."""
+
+    format: int = Field(1, ge=1, le=1)
+    bundle_sha256: str
+    featurizer_sha256: str
+    lookahead_s: float
+    components: tuple[tuple[float, ...] | None, ...]
+    warming: tuple[bool, ...]
+    places: tuple[_Place | None, ...]
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Takes what is to be kept, step by step, while a session is replayed with its sound."""
+
+    source: Source
+    featurizer: Featurizer
+    weights: Weights
+    origin: float
+    lock: TimeLock | None
+    _input: SoundInput = field(init=False)
+    _components: list[tuple[float, ...] | None] = field(default_factory=list)
+    _warming: list[bool] = field(default_factory=list)
+    _places: list[_Place | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin to listen, beside the engine."""
+        self._input = SoundInput(self.source, self.featurizer, self.origin)
+
+    def add(self, step: int, alignment: Alignment | None) -> None:
+        """Take what step ``step`` heard, and where it was in the stimulus."""
+        self._input.advance(step)
+        found = components_of(self._input.feature(step), self.weights)
+        self._components.append(tuple(found.tolist()) if np.isfinite(found).all() else None)
+        self._warming.append(self._input.warming_up)
+        place = None
+        if alignment is not None and self.lock is not None:
+            said = {name: _number(value) for name, value in asdict(alignment).items()}
+            place = _Place(**said, since=_number(self.lock.since))
+        self._places.append(place)
+
+    def content(self, bundle_sha256: str) -> str:
+        """Return the file's text."""
+        kept = _Kept(
+            bundle_sha256=bundle_sha256,
+            featurizer_sha256=self.featurizer.sha256,
+            lookahead_s=self._input.lookahead_s,
+            components=tuple(self._components),
+            warming=tuple(self._warming),
+            places=tuple(self._places),
+        )
+        return json.dumps(kept.model_dump(), separators=(",", ":")) + "\n"
+
+
+def _number(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a session that was scrubbed still knows of its sound: ``bundle_sha256`` is what it belongs to."""
+
+    sound: KeptSound
+    bundle_sha256: str
+    places: tuple[Alignment, ...]
+    since: tuple[float, ...]
+
+    def lock(self) -> TimeLock | None:
+        """Return what tells where in the stimulus the session was; None where nothing did."""
+        return _KeptLock(self.places, self.since) if self.places else None
+
+
+class _KeptLock:
+    """Where the stimulus was, step by step, as it was found in the sound."""
+
+    stimulus = ""
+
+    def __init__(self, places: Sequence[Alignment], since: Sequence[float]) -> None:
+        self._steps: Iterator[tuple[Alignment, float]] = iter(zip(places, since, strict=True))
+        self.since = math.inf
+
+    def step(self, heard: Sequence[HeardSecond]) -> Alignment:
+        """Return where it was at the next step."""
+        found, self.since = next(
+            self._steps, (Alignment("lost", math.nan, 0.0, math.nan, "the sound is removed"), math.inf)
+        )
+        return found
+
+
+def read_heard(session: RecordedSession) -> Heard | None:
+    """Return what is kept of a session's sound; None where nothing is.
+
+    Raises
+    ------
+    RecordingError
+        If it is damaged, or not as it was kept.
+    """
+    if not (session.path / KEPT_FILE).exists():
+        return None
+    path = session.checked(KEPT_FILE)
+    try:
+        kept = _Kept.model_validate_json(path.read_bytes())
+        size = next((len(each) for each in kept.components if each is not None), 1)
+        components = np.array([each or (math.nan,) * size for each in kept.components], np.float64)
+        places = [
+            Alignment(p.state, _float(p.offset_s), _float(p.confidence), _float(p.drift_ppm), p.reason)  # type: ignore[arg-type]
+            for p in kept.places
+            if p is not None
+        ]
+    except (OSError, ValidationError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise RecordingError(
+            f"session {session.path}: {KEPT_FILE} is damaged ({why}); copy the whole folder again"
+        ) from None
+    since = tuple(_since(p.since, p.state) for p in kept.places if p is not None)
+    return Heard(KeptSound(components, kept.warming, kept.lookahead_s), kept.bundle_sha256, tuple(places), since)
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _since(value: float | None, state: str) -> float:
+    """Return the time from which a place has held, which is without end before any, s."""
+    return (math.inf if state != "locked" else -math.inf) if value is None else value
