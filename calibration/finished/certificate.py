@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from calibration.finished.plots import Guide, Plot, across_axis, cumulated, scatter, upward_axis
 from calibration.pages import NONE, render
-from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.errors import ArtifactError, RecordingError, SettingsError
 from rtaffect.common.files import write_whole
 
 CERTIFICATE_FILE: Final = "certificate.json"
@@ -20,6 +21,12 @@ _MEDIAN_MS, _P99_MS, _AGE_MS = 2.0, 5.0, 20.0
 #: Lines of text in a plot need this distance, px.
 _LINE_PX: Final = 16
 _WAYS: Final = {"lsl": "received by another program (LSL)", "painted": "painted in the operator's window"}
+
+
+def need_parts() -> None:
+    """Refuse to go on without what makes the page; raises ArtifactError."""
+    if importlib.util.find_spec("jinja2") is None:
+        raise ArtifactError('the certificate needs jinja2; pip install "rtaffect[calibration]"')
 
 
 def write_page(folder: Path) -> Path:

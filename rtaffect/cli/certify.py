@@ -7,10 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from rtaffect.common.offline import offline_module
+from rtaffect.common.paths import PATH
 from rtaffect.common.screen import has_screen
+from rtaffect.common.terminal import Terminal
 from rtaffect.run.certificate import aims_of, certificate_of, write_certificate
 from rtaffect.run.certify import LEAST_S, CertifyPlan, certify
 from rtaffect.view import run_window
@@ -35,10 +36,11 @@ _MOST_S = 3600
 )
 @click.option("--channels", type=click.IntRange(1, 512), default=8, show_default=True, help="Channels of each.")
 @click.option("--rate", type=click.FloatRange(100, 20_000), default=250.0, show_default=True, help="Their rate, Hz.")
+@click.option("--bundle", type=PATH, help="Bundle whose featurizer reads the sound, so that its cost is in the steps.")
 @click.option("--headless", is_flag=True, help="No window: when values are painted is not measured.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="New folder for certificate and session; default: sessions/certificate-DATE-TIME.",
 )
 def command(
@@ -50,6 +52,7 @@ def command(
     headsets: int,
     channels: int,
     rate: float,
+    bundle: Path | None,
     headless: bool,
     out: Path | None,
 ) -> None:
@@ -58,7 +61,8 @@ def command(
     Its sound must come back: by a cable or loopback device, a microphone at the speaker, or an LSL stream of sound. The
     exit status is 0 if all aims are met, else 1.
     """
-    console = Console()
+    console, pages = Terminal(), offline_module("calibration.finished.certificate")
+    pages.need_parts()
     plan = CertifyPlan(
         out=out or Path("sessions") / f"certificate-{datetime.now():%Y%m%d-%H%M%S}",
         seconds=seconds,
@@ -69,15 +73,16 @@ def command(
         headsets=headsets,
         channels=channels,
         rate=rate,
+        bundle=bundle,
         headless=headless or not has_screen(),
     )
     with console.status("getting ready") as status:
         # What the session says step by step would hide what is said here.
-        done = certify(plan, Console(quiet=True), run_window, status.update)
+        done = certify(plan, Terminal(quiet=True), run_window, status.update)
         status.update("analysing")
         certificate = certificate_of(done)
         write_certificate(plan.out, certificate)
-        page = offline_module("calibration.finished.certificate").write_page(plan.out)
+        page = pages.write_page(plan.out)
     for text in certificate["notes"]:
         console.print(f"note: {text}", style="yellow", highlight=False, soft_wrap=True, markup=False)
     for aim in aims_of(certificate):

@@ -55,7 +55,7 @@ def certificate_of(done: Certified) -> dict[str, Any]:
         "made": datetime.now().astimezone().isoformat(timespec="seconds"),
         "machine": _machine(),
         "devices": done.devices,
-        "asked": asdict(plan) | {"out": plan.out.name},
+        "asked": asdict(plan) | {"out": plan.out.name, "bundle": str(plan.bundle) if plan.bundle else None},
         "captured": plan.captured,
         "met": all(aim.met for aim in aims),
         "aims": [asdict(aim) | {"met": aim.met} for aim in aims],

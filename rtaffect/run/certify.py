@@ -31,10 +31,10 @@ from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.outputs.sound_player import SoundPlayer
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import EegPlan, ResultsPlan, SessionPlan, SoundPlan
-from rtaffect.predicted.featurizer import Progress
+from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import Sound, describe_headset, describe_session
+from rtaffect.run.assemble import Sound, describe_headset, describe_session, load_model
 from rtaffect.run.certify_clicks import click_times, eeg_of, sound_of
 from rtaffect.run.certify_receiver import Receiver
 from rtaffect.run.live_sound import device_of
@@ -82,6 +82,8 @@ class CertifyPlan:
         Of the simulated EEG; Hz.
     headless
         Whether there is no window.
+    bundle
+        Bundle whose featurizer reads the captured sound, so that its cost is included; None for none.
     """
 
     out: Path
@@ -94,6 +96,7 @@ class CertifyPlan:
     channels: int = 8
     rate: float = 250.0
     headless: bool = False
+    bundle: Path | None = None
 
     def check(self) -> None:
         """Refuse what does not go together or into memory; raises SettingsError."""
@@ -101,6 +104,8 @@ class CertifyPlan:
             raise SettingsError("--capture and --capture-stream exclude each other; give the one that hears the clicks")
         if not self.captured and (self.capture is not None or self.capture_stream is not None):
             raise SettingsError("--no-capture says that nothing is captured; leave it out, or the device or stream")
+        if not self.captured and self.bundle is not None:
+            raise SettingsError("--bundle reads the sound that is captured; leave it out, or --no-capture")
         values = self.headsets * self.channels * self.rate * (self.seconds + _SPARE_S)
         if values > MOST_VALUES:
             fit = int(MOST_VALUES / (self.headsets * self.channels * self.rate)) - _SPARE_S
@@ -160,9 +165,16 @@ class CertifiedEngine(Engine):
         Seconds of sound that came too late for their own step.
     """
 
-    def __init__(self, people: Sequence[Source], settings: Settings, origin: float, sound: Source | None) -> None:
-        hears: Any = _Listener()
-        self._heard = SoundInput(sound, hears, origin) if sound is not None else None
+    def __init__(
+        self,
+        people: Sequence[Source],
+        settings: Settings,
+        origin: float,
+        sound: Source | None,
+        featurizer: Featurizer | None = None,
+    ) -> None:
+        reads: Any = featurizer or _Listener()
+        self._heard = SoundInput(sound, reads, origin) if sound is not None else None
         space = ChannelSpace(people[0].info.channels, settings.signal.average_reference)
         super().__init__(people, space, settings, origin, sound=sound, sound_input=self._heard)
         # Until when after a step's end samples of EEG enter it, s.
@@ -258,6 +270,7 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
     with ExitStack() as cleanup:
         speaker = choose_sound_device(device_of(plan.speaker), "output")
         captured = _captured(plan)
+        featurizer = load_model(plan.bundle, None, progress).featurizer if plan.bundle is not None else None
         progress("starting simulated headsets")
         start = local_clock() + _START_S + _START_EACH_S * plan.headsets
         count = round((plan.seconds + _SPARE_S) * plan.rate)
@@ -274,7 +287,7 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
                 "use fewer headsets or channels, or try again when the computer is less busy",
             )
         origin = start + whole
-        engine = CertifiedEngine(people, Settings(), origin, captured)
+        engine = CertifiedEngine(people, Settings(), origin, captured, featurizer)
         engine.player = player = SoundPlayer(*_sound(plan, whole, speaker.rate), device_of(plan.speaker))
         engine.on_step = lambda step: progress(f"step {step} of {plan.seconds}")
         cleanup.callback(player.stop)
@@ -290,7 +303,12 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
             eeg_start=start,
             eeg_count=count,
             arrivals=receiver.arrivals,
-            devices={"speaker": speaker.describe(), "capture": _describe(captured), "eeg": _describe_eeg(plan)},
+            devices={
+                "speaker": speaker.describe(),
+                "capture": _describe(captured),
+                "eeg": _describe_eeg(plan),
+                "features": featurizer.identity if featurizer is not None else "none",
+            },
         )
         _note_devices(done, people, captured, player)
     return done

@@ -28,7 +28,7 @@ def certificate(**changes: object) -> dict:
             "name": "<lab>", "system": "Linux", "processor": "a", "cores": 2, "load": None, "python": "3.11",
             "libraries": {"pylsl": "1.18"},
         },
-        "devices": {"speaker": "a & b", "capture": "c", "eeg": "d"},
+        "devices": {"speaker": "a & b", "capture": "c", "eeg": "d", "features": "none"},
         "asked": {"seconds": 12, "headless": True},
         "captured": True,
         "met": False,

@@ -108,6 +108,7 @@ def test_without_capture_the_players_word_stands_and_is_missing_where_it_says_no
     [
         ({"capture": "a", "capture_stream": "b"}, "exclude each other"),
         ({"capture": "a", "captured": False}, "--no-capture"),
+        ({"bundle": Path("a"), "captured": False}, "--bundle reads the sound"),
         ({"headsets": 100, "channels": 512, "rate": 20_000.0}, "use fewer headsets"),
         ({"headsets": 4, "channels": 64, "rate": 1000.0, "seconds": 3600}, "use --seconds 174 or less"),
     ],
