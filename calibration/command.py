@@ -25,7 +25,8 @@ from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
 from rtaffect.common.given import given_options, refuse_given
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH, Number, Whole
+from rtaffect.common.places import check_new_folder
 from rtaffect.common.settings import PredictionSettings, Settings, read_settings
 from rtaffect.common.terminal import Terminal
 from rtaffect.engine.bundle import Bundle, save_bundle
@@ -61,12 +62,12 @@ _path = PATH
     help="What the rows are: channels, brain regions and zones of them, or correlated components.",
 )
 @click.option("--head", type=_path, help="Space operator for --space regions; default: made for the study's channels.")
-@click.option("--mains", type=click.FloatRange(min=0), help="Mains frequency, Hz; 0 for no notch [default: 50].")
+@click.option("--mains", type=Number(0, 1000), help="Mains frequency, Hz; 0 for no notch [default: 50].")
 @click.option("--settings", type=_path, help="TOML with settings that are not to have their default.")
 @click.option("--ratings", is_flag=True, help="Predict the study's ratings, also where it has EEG.")
 @click.option("--layer", default=AUTO, show_default=True, help="Layer of the bundle, from 0; auto: by inner folds.")
-@click.option("--draws", type=click.IntRange(min=19), help="Of each null [default: 1000; with --quick 99].")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Feature sets fitted at once.")
+@click.option("--draws", type=Whole(19, 1_000_000), help="Of each null [default: 1000; with --quick 99].")
+@click.option("--jobs", type=Whole(1, 1024), default=1, show_default=True, help="Feature sets fitted at once.")
 @click.option("--dask", metavar="ADDRESS", help="Dask scheduler that fits them, as tcp://host:8786.")
 @click.option("--check", "only_check", is_flag=True, help="List everything that is wrong with STUDY, and do no more.")
 @click.option("--quick", is_flag=True, help="Every stage with few components, lags, layers and draws.")
@@ -98,6 +99,7 @@ def command(
         return
     if out is None:
         raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
+    check_new_folder(out, "--out")
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study)
@@ -201,7 +203,7 @@ def layer_of(text: str) -> int | Literal["auto"]:
     """Return the layer that ``--layer`` names; SettingsError if it is none."""
     if text == AUTO:
         return "auto"
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) < 5):
         raise SettingsError(f"--layer {text}: expected auto, or a number from 0")
     return int(text)
 

@@ -7,7 +7,6 @@ when the checkpoint is opened, not when its features turn out wrong.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from models.hub import fetch, is_commit
 from models.weights import Entry, find_tensors, is_untrained, read_tensor, sha256_of_all, weight_files
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.reading import read_json
 from rtaffect.predicted.featurizer import Progress
 
 Family = Literal["wav2vec2", "hubert", "wavlm"]
@@ -220,7 +220,7 @@ def _open(folder: Path, name: str, source: str, known: catalogue.KnownEncoder | 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise ArtifactError(
             f"{path}: cannot be read ({error.strerror}); expected the settings of a Hugging Face checkpoint beside its "

@@ -17,6 +17,8 @@ from models.graph import Precision
 from models.single_layer import single_layer
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.given import given_options, refuse_given
+from rtaffect.common.option_types import FilePath, Whole
+from rtaffect.common.places import check_new_file
 from rtaffect.common.terminal import Terminal
 from rtaffect.predicted.featurizer import Featurizer, embedded_asset
 from rtaffect.stream.audio import read_sound
@@ -27,7 +29,7 @@ READ_SPEECH = "two_cities.wav"
 #: Parameters that the default model, which is made as it is, has no use for.
 _OF_CHECKPOINTS = ("revision", "lookahead", "statistics", "norm_audio", "fidelity", "fidelity_audio")
 
-_file = click.Path(dir_okay=False, path_type=Path)
+_file = FilePath(dir_okay=False)
 
 
 @click.command("export")
@@ -37,11 +39,13 @@ _file = click.Path(dir_okay=False, path_type=Path)
     help="A short name (see 'featurizers'), OWNER/NAME on the hub, a folder, or an ONNX file of all layers.",
 )
 @click.option("--revision", help="Commit, branch or tag on the hub; default: the catalogue's.")
-@click.option("--layer", type=int, help="Transformer block, counted from 0.")
+@click.option("--layer", type=Whole(-1, 10_000), help="Transformer block, counted from 0.")
 @click.option("--layers", type=click.Choice(["all"]), help="A calibration graph: every layer's mean from one pass.")
 @click.option("--mode", type=click.Choice(["causal", "windowed"]), help="[default: causal; moonshine-tiny: windowed]")
-@click.option("--context", type=int, help="Sound that is seen, s.  [default: 10; moonshine-tiny: 5]")
-@click.option("--lookahead", type=int, default=0, show_default=True, help="Causal mode: frames (20 ms) seen ahead.")
+@click.option("--context", type=Whole(1, 3600), help="Sound that is seen, s.  [default: 10; moonshine-tiny: 5]")
+@click.option(
+    "--lookahead", type=Whole(0, 10_000), default=0, show_default=True, help="Causal mode: frames (20 ms) seen ahead."
+)
 @click.option("--precision", type=click.Choice(["fp32", "int8", "fp16"]), default="fp32", show_default=True)
 @click.option(
     "--statistics",
@@ -79,6 +83,7 @@ def command(
         raise SettingsError("which layer? expected either --layer K, counted from 0, or --layers all")
     if out.suffix != ".onnx":
         raise SettingsError(f"--out {out}: expected a name that ends in .onnx")
+    check_new_file(out, "--out")
     known = find(model)
     if fidelity == "none":
         refuse_given(["fidelity_audio"], "is the sound of a comparison, and with --fidelity none there is none")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoder import MOST_LOOKAHEAD, Design, EncoderGraph
+from models.encoder import AFTER, BEFORE, MOST_LOOKAHEAD, Design, EncoderGraph
 from models.files import write_atomically
 from models.frontend import FRAMES_PER_S, KERNELS, moments_of
 from models.graph import require_onnx
@@ -32,7 +32,13 @@ _DEFAULT_STATISTICS = Path(__file__).with_name("statistics.json")
 
 
 def check_design(checkpoint: Checkpoint, design: Design) -> None:
-    """Raise SettingsError for what this checkpoint cannot give."""
+    """Raise SettingsError for what this checkpoint cannot give, ArtifactError for one that cannot be exported."""
+    width = checkpoint.config["num_conv_pos_embeddings"]
+    if width != BEFORE + AFTER + 1:
+        raise ArtifactError(
+            f"{checkpoint.name}: num_conv_pos_embeddings is {width}, which cannot be exported; expected "
+            f"{BEFORE + AFTER + 1}: take another checkpoint"
+        )
     layers = int(checkpoint.config["num_hidden_layers"])
     if design.layer is not None and not 0 <= design.layer < layers:
         raise SettingsError(

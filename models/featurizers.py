@@ -13,7 +13,7 @@ from rich.text import Text
 
 from models.catalogue import CATALOGUE
 from rtaffect.common.errors import ArtifactError
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH, FilePath
 from rtaffect.common.terminal import Terminal
 from rtaffect.predicted.featurizer import Featurizer, cache_root
 
@@ -44,7 +44,7 @@ class Row(NamedTuple):
     "--folder",
     "folders",
     multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FilePath(exists=True, file_okay=False),
     help="Look into this folder too; may be given several times.",
 )
 def command(paths: tuple[Path, ...], folders: tuple[Path, ...]) -> None:

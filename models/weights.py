@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.reading import json_content, path_problem, read_json
 
 INDEX: Final = "model.safetensors.index.json"
 INCLUDE: Final = ("*.safetensors", "*.json", "README.md")
@@ -46,8 +46,8 @@ def weight_files(folder: Path) -> list[Path]:
             f"{folder}: several safetensors files ({', '.join(names[:4])}) and no {INDEX}; keep the model's own one, "
             "named model.safetensors"
         )
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        raise ArtifactError(f"{folder}: {missing[0]} of {INDEX} is missing; download the folder again")
+    if missing := [name for name in names if path_problem(name) or not (folder / name).is_file()]:
+        raise ArtifactError(f"{folder}: {missing[0]!r:.80} of {INDEX} is missing; download the folder again")
     return [folder / name for name in names]
 
 
@@ -82,9 +82,9 @@ def download_command(hub_name: str, revision: str | None) -> str:
 
 def _weight_map(index: Path) -> dict[str, str]:
     try:
-        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        names = read_json(index)["weight_map"]
         return {str(key): Path(str(name)).name for key, name in names.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{index}: damaged, it has no readable weight_map; download it again") from error
 
 
@@ -128,7 +128,7 @@ def _read_bfloat16(entry: Entry) -> Float32Array:
     """
     with entry.file.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        about = json.loads(file.read(length))[entry.key]
+        about = json_content(file.read(length))[entry.key]
         start, stop = about["data_offsets"]
         file.seek(8 + length + start)
         upper = np.frombuffer(file.read(stop - start), "<u2")

@@ -16,7 +16,8 @@ from calibration.head.positions import montage_for, montage_of
 from calibration.head.subject import find_subject
 from rtaffect.common.errors import MontageError, SettingsError
 from rtaffect.common.montage import known_name
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH
+from rtaffect.common.places import check_new_file
 from rtaffect.common.terminal import Terminal
 from rtaffect.observed.operator import LEAST_CHANNELS, LEAST_SPECIFICITY, Operator
 from rtaffect.observed.operator_file import save_operator
@@ -41,6 +42,7 @@ def command(montage: str, out: Path, subjects_dir: Path | None, subject: str | N
     console, begin = Terminal(log_path=False), time.perf_counter()
     if out.suffix != ".safetensors":
         raise SettingsError(f"--out {out}: expected a name that ends in .safetensors")
+    check_new_file(out, "--out")
     need(template=False)
     with console.status("making the head model"):
         placed = montage_for(montage)

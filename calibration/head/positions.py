@@ -14,6 +14,7 @@ import numpy as np
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import MontageError
 from rtaffect.common.montage import STANDARD, known_name, known_names
+from rtaffect.common.reading import read_bytes
 from rtaffect.observed.operator import LEAST_CHANNELS
 
 _TEMPLATE: Final = "fsaverage_1005"
@@ -25,6 +26,8 @@ _NAME_HEADINGS: Final = ("name", "channel", "channels", "label", "labels", "elec
 _LEAST_COMMON: Final = 4
 #: Known places may on average be so far from the template's after that, m.
 _MOST_APART_M: Final = 0.02
+#: No place near a head has a greater number, be it in micrometres.
+_MOST_COORDINATE: Final = 1e6
 
 
 @dataclass(frozen=True)
@@ -133,15 +136,18 @@ def _from_file(path: Path) -> Montage:
 def _rows(path: Path) -> list[list[str]]:
     """Return the cells of a table whose columns are parted by tabs, semicolons or commas; # starts a comment line."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        text = read_bytes(path).decode("utf-8-sig")
+    except (OSError, ValueError):
         raise MontageError(
             f"{path}: is no montage; expected text with channel names, or positions "
             f"({', '.join((*_TABLES, *_POSITION_FILES))})"
         ) from None
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     parts = next((mark for mark in "\t;," if lines and mark in lines[0]), ",")
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=parts)]
+    try:
+        return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=parts)]
+    except csv.Error as error:
+        raise MontageError(f"{path}: is no table ({error}); check its quotes and columns") from None
 
 
 def _read_table(path: Path, heading: list[str], column: int, rows: list[list[str]]) -> Measured:
@@ -218,6 +224,8 @@ def _place(name: str, measured: Measured) -> Montage:
             "the 10-05 system"
         )
     theirs, ours = (np.array(points) for points in zip(*pairs, strict=True))
+    if not (np.abs(theirs) < _MOST_COORDINATE).all():
+        raise MontageError(f"{name}: a position is no place near a head; expected numbers of m, cm or mm: correct it")
     matrix, shift = similarity(theirs, ours)
     apart = float(np.linalg.norm(theirs @ matrix.T + shift - ours, axis=1).mean())
     if not apart < _MOST_APART_M:

@@ -6,7 +6,6 @@ The layout is that of the Brain Imaging Data Structure 1.10, *Electroencephalogr
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -17,6 +16,7 @@ from pathlib import Path
 from calibration.studies.layout import RecordingFile, shown
 from calibration.studies.tables import ABSENT, number, read_table
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.reading import read_json
 
 DESCRIPTION = "dataset_description.json"
 #: What holds the EEG; other files beside it are parts of these.
@@ -108,7 +108,7 @@ def _files(
 def _name(root: Path) -> str:
     path = root / DESCRIPTION
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = read_json(path)
         return str(description["Name"]) if description.get("Name") else root.resolve().name
     except FileNotFoundError:
         raise RecordingError(f"no BIDS dataset in {root}: {DESCRIPTION} is not there; correct bids.folder") from None
@@ -121,7 +121,7 @@ def _recordings(root: Path) -> list[Path]:
     found = [p for pattern in ("sub-*/eeg/*_eeg.*", "sub-*/ses-*/eeg/*_eeg.*") for p in root.glob(pattern)]
     found += [p for pattern in ("sub-*/eeg/*_split-*", "sub-*/ses-*/eeg/*_split-*") for p in root.glob(pattern)]
     used = [p for p in set(found) if p.name.endswith(_EEG) and _entities(p).get("split", "1").lstrip("0") == "1"]
-    return sorted(used, key=lambda p: [(int(t), "") if t.isdigit() else (-1, t) for t in re.split(r"(\d+)", str(p))])
+    return sorted(used, key=lambda p: [(int(t), "") if t.isdecimal() else (-1, t) for t in re.split(r"(\d+)", str(p))])
 
 
 def _entities(path: Path) -> dict[str, str]:

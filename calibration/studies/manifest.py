@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
 from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.reading import path_problem, read_toml
 from rtaffect.common.settings import Frozen
 
 MANIFEST = "study.toml"
+
+
+def _file(name: str) -> str:
+    if wrong := path_problem(name):
+        raise ValueError(wrong)
+    return name
+
+
+#: The name of a file, as the manifest has it.
+FileName = Annotated[str, AfterValidator(_file)]
 _UNHEARD = "correct study.toml: add it to [listener.onset]"
 _UNHEARD_EVENTS = (
     "no row of their *_events.tsv has it as stim_file and begins at a number; add one, or name the sounds and the "
@@ -25,10 +36,10 @@ class SoundEntry(Frozen):
     """One ``[[sound]]``; with ``fit = false`` it gets a reference but no weights are fitted to it."""
 
     name: str
-    file: str
+    file: FileName
     fit: bool = True
-    covariates: str | None = None
-    rating: str | None = None
+    covariates: FileName | None = None
+    rating: FileName | None = None
 
 
 class ListenerEntry(Frozen):
@@ -39,17 +50,17 @@ class ListenerEntry(Frozen):
     """
 
     name: str
-    file: str
+    file: FileName
     onset: dict[str, float]
     channels: tuple[str, ...] | None = None
     unit: str | None = None
-    described: str | None = None
+    described: FileName | None = None
 
 
 class BidsEntry(Frozen):
     """``[bids]``: the dataset that the listeners are taken from, and which of them and of its tasks; default: all."""
 
-    folder: str = "."
+    folder: FileName = "."
     listeners: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
 
@@ -95,17 +106,17 @@ def read_layout(folder: Path) -> Layout:
 def read_manifest(path: Path) -> StudyManifest:
     """Read ``study.toml``; raises RecordingError, with all fields that are wrong, if that is impossible."""
     try:
-        return StudyManifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return StudyManifest.model_validate(read_toml(path))
     except FileNotFoundError:
         raise RecordingError(
             f"no study in {path.parent}: {path.name} is not there, nor a BIDS {DESCRIPTION}; "
             "`rtaffect simulate --out DIR` writes an example"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecordingError(f"{path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise RecordingError(f"{path}: {wrong}; see docs/formats.md for the fields") from None
+    except (OSError, ValueError) as error:
+        raise RecordingError(f"{path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
 
 
 def _taken(folder: Path, dataset: Dataset, sounds: tuple[SoundFile, ...]) -> Layout:

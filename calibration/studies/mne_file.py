@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from calibration.studies.described import ChannelTable, kinds_of, read_channel_table
 from calibration.studies.edf_header import read_edf_header
+from calibration.studies.file_check import check_file
 from calibration.studies.layout import RecordingFile
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import place_of
@@ -29,6 +30,8 @@ Piece = tuple[NDArray[np.float64], NDArray[np.float32]]
 
 #: Read at once, s; a source's buffer keeps more.
 PIECE_S: Final = 20.0
+#: No EEG is faster, Hz.
+MOST_RATE: Final = 1e6
 #: What mne warns of that does not matter here: how files should be called, and filters that it only notes.
 _IMMATERIAL: Final = ("naming conventions", "pass filters", "annotation(s) that were expanding")
 
@@ -71,12 +74,15 @@ class MneFile:
         else:
             self._open()
         self.rate = float(self._raw.info["sfreq"])
+        if not 1.0 <= self.rate <= MOST_RATE:
+            raise RecordingError(f"{file.path} says {self.rate:g} Hz; expected 1 to {MOST_RATE:g} Hz: export it again")
         self.channels = self._plan.names
         self.last = (self._raw.n_times - 1) / self.rate
         marked = {place_of(name) for name in self._raw.info["bads"]} | (self._table.bad if self._table else frozenset())
         self._dead = np.isin([place_of(label) for label in self._labels], sorted(marked))
         self.bad = tuple(np.array(self.channels)[self._dead].tolist())
-        self.breaks, self._spans = self._annotated()
+        with _mne_notes(file.path, self.warnings):
+            self.breaks, self._spans = self._annotated()
 
     def source(self, start: float, stop: float) -> ArraySource:
         """Return a fresh source of the samples from ``start`` to before ``stop`` (s)."""
@@ -113,10 +119,12 @@ class MneFile:
         """Read the header; mne's values are volts, by the file's own unit of each channel."""
         self._raw = raw = _read_raw(self._file.path, None, self.warnings)
         labels = tuple(raw.ch_names)
+        with _mne_notes(self._file.path, self.warnings):
+            kinds = tuple(raw.get_channel_types())
         default = "uV" if self._file.path.suffix.lower() == ".set" else "V"
         said = [raw._orig_units.get(label, default) for label in labels]
         units = tuple("" if unit == "n/a" else unit for unit in said)
-        self._describe(labels, tuple(raw.get_channel_types()), units)
+        self._describe(labels, kinds, units)
         self._picks = list(self._plan.columns)
         self._applied = np.array([volts_per(units[i]) if units[i] else 1.0 for i in self._picks])
 
@@ -181,6 +189,7 @@ def _read_raw(path: Path, include: Sequence[str] | None, notes: list[str]) -> Ba
             f'{path}: only XDF is read without mne, which is not installed; pip install "rtaffect[head]", or export '
             "the recording as XDF"
         ) from None
+    check_file(path)
     only = {} if include is None else {"include": list(include)}
     with _mne_notes(path, notes):
         return mne.io.read_raw(path, preload=False, verbose="WARNING", **only)

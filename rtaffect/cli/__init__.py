@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
 
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError
-from rtaffect.common.offline import offline_module
+from rtaffect.common.offline import lacking, offline_module
 from rtaffect.common.text import printable
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
@@ -38,8 +39,26 @@ COMMANDS = {
 }
 
 
+def unfit(text: str) -> str:
+    """Return in words why an argument is no text; '' for nothing."""
+    if "\0" in text:
+        return "has a NUL"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    return ""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, so that each starts fast and needs only its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is no text, once for all commands: no plan, table or terminal can hold it."""
+        for text in args:
+            if wrong := unfit(text):
+                raise click.UsageError(f"the argument {text.encode('unicode_escape').decode()[:80]} {wrong}", ctx)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the table's order."""
@@ -82,8 +101,15 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends in one line and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that is not UTF-8, or not of the terminal's own encoding, is shown by its codes.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(prog_name="rtaffect")
-    except RtaffectError as error:
-        print(f"rtaffect: {printable(str(error))}", file=sys.stderr)
+    except (RtaffectError, ModuleNotFoundError) as error:
+        said = lacking(error) if isinstance(error, ModuleNotFoundError) else error
+        if not isinstance(said, RtaffectError):
+            raise
+        print(f"rtaffect: {printable(str(said))}", file=sys.stderr)
         sys.exit(2)

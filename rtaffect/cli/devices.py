@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rtaffect.common.errors import SoundError, StreamError
 from rtaffect.common.given import refuse_given
+from rtaffect.common.option_types import Number
 from rtaffect.common.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _MANY, _NAMED = 64, 8
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0.1, max=60.0),
+    type=Number(0.1, 60.0),
     default=2.0,
     show_default=True,
     metavar="S",

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError, at_terminal, setting
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH, Whole
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan, read_plan
 from rtaffect.plan.setting import DefinedSetting, Mode
 
@@ -50,7 +50,8 @@ def _click_type(defined: DefinedSetting) -> Any:
         return click.Choice(get_args(kind))
     if kind is Path:
         return PATH
-    return click.IntRange(min=defined.least) if kind is int else kind
+    least, most = defined.limits
+    return Whole(least, most) if kind is int else kind
 
 
 def planned(mode: Mode) -> Callable[[Command], Command]:

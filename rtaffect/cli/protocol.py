@@ -12,12 +12,12 @@ from rich.text import Text
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.given import refuse_given
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH, Whole
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.common.terminal import Terminal
 from rtaffect.common.text import printable
 from rtaffect.common.words import minutes
-from rtaffect.protocol.allocation import draw
+from rtaffect.protocol.allocation import MOST_PARTICIPANTS, draw
 from rtaffect.protocol.donors import open_donor
 from rtaffect.protocol.model import LEAD_S, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
@@ -139,10 +139,14 @@ def examples(out: Path) -> None:
 @click.command("allocate")
 @click.argument("file", type=_path, metavar="PROTOCOL")
 @click.option("--participants", metavar="P01,P02,...", help="Their codes, in the order in which they come.")
-@click.option("--count", type=click.IntRange(min=1), help="Or how many there are; their codes are numbered.")
+@click.option("--count", type=Whole(1, MOST_PARTICIPANTS), help="Or how many there are; their codes are numbered.")
 @click.option("--prefix", default="P", show_default=True, help="With --count: what goes before the number.")
-@click.option("--seed", type=int, help="To draw the same again [default: drawn too, and sealed].")
-@click.option("--block-size", type=int, help="Participants among whom all arms are equally often [default: 2 per arm].")
+@click.option("--seed", type=Whole(0, 2**63 - 1), help="To draw the same again [default: drawn too, and sealed].")
+@click.option(
+    "--block-size",
+    type=Whole(1, MOST_PARTICIPANTS),
+    help="Participants among whom all arms are equally often [default: 2 per arm].",
+)
 @click.option("--out", required=True, type=_path, help="New file for the sealed allocation.")
 @click.option("--key", type=_path, help="New file for its key and the sessions' codes [default: beside it, .key].")
 def allocate(

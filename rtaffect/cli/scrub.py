@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH
 from rtaffect.common.terminal import Terminal
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rtaffect.cli import options
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH
 from rtaffect.common.terminal import Terminal
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.recipe import run_plan

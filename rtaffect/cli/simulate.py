@@ -8,24 +8,25 @@ from pathlib import Path
 import click
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH, Number, Whole
+from rtaffect.common.places import check_new_folder
 from rtaffect.common.terminal import Terminal
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.predicted.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import region_head
-from rtaffect.simulation.study import QUICK, StudySettings, SyntheticStudy
+from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, MOST_SOUNDS, QUICK, StudySettings, SyntheticStudy
 
 
 @click.command()
 @click.option("--out", required=True, type=PATH, help="New folder for the study.")
-@click.option("--listeners", type=click.IntRange(min=3), help="People; default 12.")
-@click.option("--sounds", type=click.IntRange(min=1), help="Soundtracks to fit on; default 6. One more is left out.")
-@click.option("--sound-seconds", type=click.FloatRange(min=30), help="Length of each; default 120.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Another seed, other people.")
+@click.option("--listeners", type=Whole(3, MOST_LISTENERS), help="People; default 12.")
+@click.option("--sounds", type=Whole(1, MOST_SOUNDS), help="Soundtracks to fit on; default 6. One more is left out.")
+@click.option("--sound-seconds", type=Number(30, MOST_SOUND_S), help="Length of each; default 120.")
+@click.option("--seed", type=Whole(0, 2**63 - 1), default=7, show_default=True, help="Another seed, other people.")
 @click.option(
     "--strength",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, between=True),
     default=0.05,
     show_default=True,
     help="Typical pairwise correlation of a patch's activity.",
@@ -53,6 +54,7 @@ def command(
     console, begin = Terminal(), time.perf_counter()
     if (out / "study.toml").exists():
         raise SettingsError(f"--out {out} already holds a study; name a new folder, nothing is overwritten")
+    check_new_folder(out, "--out")
     size = QUICK if quick else StudySettings()
     asked = {"listeners": listeners, "sounds": sounds, "sound_s": sound_seconds}
     settings = size.model_copy(

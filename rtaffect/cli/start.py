@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH
 from rtaffect.common.screen import has_screen
 from rtaffect.common.terminal import Terminal
 from rtaffect.view import run_window

@@ -16,6 +16,8 @@ from typing import Final
 #: code points that no text has.
 _MARK: Final = "\ufdd0"
 _BETWEEN: Final = "\ufdd1"
+#: No message is longer, whatever the file or option says that it quotes, letters.
+MOST_LETTERS: Final = 2000
 
 
 def either(terminal: str, window: str = "", name: str = "") -> str:
@@ -44,6 +46,17 @@ def under(name: str, *, metavar: str = "") -> str:
 def such_as(name: str, value: str) -> str:
     """Return an example of what is to be given: 'as in --unit V' or "under 'Unit', as in V"."""
     return either(f"as in --{name} {value}", f"under '{{}}', as in {value}", name)
+
+
+def _one_line(text: str) -> str:
+    """Return a text in one line: blanks for other white space, escapes for what cannot be printed."""
+    if text.isprintable():
+        return text
+    marks = _MARK + _BETWEEN
+    return "".join(
+        c if c.isprintable() or c in marks else " " if c.isspace() else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def _pieces(message: str) -> Iterator[tuple[str, str, str]]:
@@ -92,14 +105,18 @@ class RtaffectError(Exception):
     def __init__(self, wrong: str, expected: str = "", remedy: str = "", field: str = "") -> None:
         super().__init__(wrong, expected, remedy, field)
         self.wrong, self.expected, self.remedy = wrong, expected, remedy
-        self.field = field or field_of(self.message)
+        self.field = field or field_of(f"{wrong}{expected}{remedy}")
 
     @property
     def message(self) -> str:
         """The whole message, references in it, for :func:`at_terminal` and :func:`with_labels`."""
         expected = f"; expected {self.expected}" if self.expected else ""
         remedy = f"{': ' if expected else '; '}{self.remedy}" if self.remedy else ""
-        return f"{self.wrong}{expected}{remedy}"
+        text = _one_line(f"{self.wrong}{expected}{remedy}")
+        if len(text) <= MOST_LETTERS:
+            return text
+        text = at_terminal(text)
+        return f"{text[: MOST_LETTERS * 3 // 4]} [...] {text[-MOST_LETTERS // 5 :]}"
 
     def __str__(self) -> str:
         return at_terminal(self.message)

@@ -7,7 +7,9 @@ package of the same name may come first on ``sys.path``, or have been installed 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -18,6 +20,12 @@ from rtaffect.common.errors import RtaffectError
 _HOME: Final = Path(__file__).resolve().parents[2]
 #: What the ``__init__`` of each offline package defines.
 _MARKER: Final = "__rtaffect__"
+#: The extra with what each offline package needs.
+_EXTRAS: Final = {"calibration": "calibration", "models": "export"}
+#: Extras that are made of others.
+_OF_OTHERS: Final = ("demo", "test", "dev")
+#: Packages that are called otherwise where they are installed from.
+_DISTRIBUTIONS: Final = {"sklearn": "scikit-learn", "moonshine_voice": "moonshine-voice", "mne_bids": "mne-bids"}
 
 
 def offline_module(name: str) -> ModuleType:
@@ -44,7 +52,39 @@ def offline_module(name: str) -> ModuleType:
             f"{found} holds another package's {package!r} in place of rtaffect's own: install rtaffect again, in an "
             "environment without that package"
         )
-    return importlib.import_module(name)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise lacking(error, _EXTRAS.get(package, "calibration")) from error
+
+
+def lacking(error: ModuleNotFoundError, extra: str = "calibration") -> Exception:
+    """Return what is to be said of a package that is not installed; the error itself where it is one of ours.
+
+    Parameters
+    ----------
+    error
+        What importing it ended with.
+    extra
+        The extra of rtaffect that has it, if rtaffect's own list of what it requires does not say.
+    """
+    missing = (error.name or "").partition(".")[0]
+    if missing in ("", "rtaffect", *_EXTRAS):
+        return error
+    try:
+        required = importlib.metadata.requires("rtaffect") or []
+    except importlib.metadata.PackageNotFoundError:
+        required = []
+    wanted = {missing, _DISTRIBUTIONS.get(missing, missing)}
+    for line in required:
+        package, _, marker = line.partition(";")
+        found = re.search(r"extra == .([\w-]+)", marker)
+        if not found or found[1] in _OF_OTHERS:
+            continue
+        if re.split(r"[^A-Za-z0-9_-]", package.strip())[0] in wanted:
+            extra = found[1]
+            break
+    return RtaffectError(f'this needs {missing}, which is not installed; pip install "rtaffect[{extra}]"')
 
 
 def _place_of(package: str) -> Path | None:

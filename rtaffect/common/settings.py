@@ -5,20 +5,28 @@ The paper that rtaffect reconstructs leaves these open (arXiv 2509.21381), so no
 
 from __future__ import annotations
 
-import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.reading import path_problem, read_toml
 
 
 class Frozen(BaseModel):
     """A settings object: immutable, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_a_file(cls, value: Any) -> Any:
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, Path) and (wrong := path_problem(path)):
+                raise ValueError(wrong)
+        return value
 
 
 #: Lowest rate at which the filter of artifact subspace reconstruction can be made, Hz.
@@ -28,25 +36,30 @@ ASR_LEAST_HZ = 84
 class SignalSettings(Frozen):
     """How EEG becomes the signal whose synchrony is computed; the same live, in replay and in calibration."""
 
-    highpass_hz: float = Field(1.0, gt=0, description="Corner of the high-pass, Hz")
-    lowpass_hz: float = Field(30.0, gt=0, description="Corner of the low-pass, Hz")
+    highpass_hz: float = Field(1.0, gt=0, le=5000, description="Corner of the high-pass, Hz")
+    lowpass_hz: float = Field(30.0, gt=0, le=5000, description="Corner of the low-pass, Hz")
     order: int = Field(4, ge=1, le=8, description="Order of each Butterworth filter")
-    mains_hz: float = Field(50.0, ge=0, description="Mains frequency to notch out, Hz; 0 for no notch")
+    mains_hz: float = Field(50.0, ge=0, le=1000, description="Mains frequency to notch out, Hz; 0 for no notch")
     mains_harmonics: int = Field(2, ge=1, le=10, description="Multiples of it to notch out, the first included")
-    notch_q: float = Field(30.0, gt=0, description="Quality factor of the notches")
-    rate_hz: int = Field(100, ge=10, description="Common rate of all people after resampling, Hz")
+    notch_q: float = Field(30.0, gt=0, le=10_000, description="Quality factor of the notches")
+    rate_hz: int = Field(100, ge=10, le=10_000, description="Common rate of all people after resampling, Hz")
     ocular: bool = Field(True, description="Regress eye activity out of the EEG where a headset has EOG channels")
     asr_cutoff: float = Field(
         0.0,
         ge=0,
+        le=1000,
         description="Artifact subspace reconstruction: standard deviations of the baseline beyond which a component is "
         "artifact, 20 is usual; 0 for none",
     )
-    asr_baseline_s: int = Field(60, ge=10, description="Whole seconds of EEG that it learns from first, s")
+    asr_baseline_s: int = Field(60, ge=10, le=3600, description="Whole seconds of EEG that it learns from first, s")
     average_reference: bool = Field(False, description="Take channels against the mean of the good ones")
-    settle_s: float = Field(1.0, ge=0, description="Output withheld after a start or gap, while the filters settle, s")
-    flat_v: float = Field(0.2e-6, ge=0, description="A second whose standard deviation is below this is flat, V")
-    loud_v: float = Field(75e-6, gt=0, description="A second whose standard deviation is above this is artifact, V")
+    settle_s: float = Field(
+        1.0, ge=0, le=3600, description="Output withheld after a start or gap, while the filters settle, s"
+    )
+    flat_v: float = Field(0.2e-6, ge=0, le=1, description="A second whose standard deviation is below this is flat, V")
+    loud_v: float = Field(
+        75e-6, gt=0, le=1, description="A second whose standard deviation is above this is artifact, V"
+    )
 
     @model_validator(mode="after")
     def _fits_the_rate(self) -> SignalSettings:
@@ -66,11 +79,19 @@ class SignalSettings(Frozen):
 class QualitySettings(Frozen):
     """When a channel is held to be bad, beside flat and loud seconds; the first two need at least 8 channels."""
 
-    odd_power: float = Field(5.0, gt=0, description="Log power further from the others' median than this many spreads")
+    odd_power: float = Field(
+        5.0, gt=0, le=1e6, description="Log power further from the others' median than this many spreads"
+    )
     least_correlation: float = Field(0.2, ge=0, lt=0.5, description="No correlation with any other above this")
-    most_mains: float = Field(10.0, gt=0, description="Mains above this many times the signal, both root mean square")
-    bad_after_s: int = Field(3, ge=1, description="Seconds in a row after which a channel is held to be bad, s")
-    good_after_s: int = Field(5, ge=1, description="Seconds in a row after which it is held to be good again, s")
+    most_mains: float = Field(
+        10.0, gt=0, le=1e6, description="Mains above this many times the signal, both root mean square"
+    )
+    bad_after_s: int = Field(
+        3, ge=1, le=3600, description="Seconds in a row after which a channel is held to be bad, s"
+    )
+    good_after_s: int = Field(
+        5, ge=1, le=3600, description="Seconds in a row after which it is held to be good again, s"
+    )
 
 
 #: The bands whose power can be a signal, Hz.
@@ -88,20 +109,26 @@ class SynchronySettings(Frozen):
     band: Literal["delta", "theta", "alpha", "beta", "gamma"] = Field(
         "alpha", description="Band of envelope and entropy: 1 to 4, 4 to 8, 8 to 13, 13 to 30, 30 to 45 Hz"
     )
-    envelope_hz: float = Field(2.0, ge=0.05, description="Corner of the low-pass that smooths the band's power, Hz")
-    components: int = Field(3, ge=1, description="Correlated components, where those are the rows")
+    envelope_hz: float = Field(
+        2.0, ge=0.05, le=1000, description="Corner of the low-pass that smooths the band's power, Hz"
+    )
+    components: int = Field(3, ge=1, le=1000, description="Correlated components, where those are the rows")
     corrca_gamma: float = Field(0.1, ge=0, lt=1, description="Shrinkage of correlated components")
     method: Literal["leave-one-out", "pairwise"] = Field(
         "leave-one-out",
         description="Each person with the mean of the others, or with each of them; the reference is such a mean",
     )
-    window_s: int = Field(10, ge=2, description="Length of the window, s")
+    window_s: int = Field(10, ge=2, le=3600, description="Length of the window, s")
     min_good: float = Field(0.6, gt=0, le=1, description="Fraction of the window that must be good for a value")
-    null_separation_s: int = Field(10, description="Least distance of the null's windows from the true one, s")
-    null_stride_s: int = Field(1, ge=1, description="Distance between the null's windows, s")
-    null_history_s: int = Field(120, ge=30, description="Data that the null's windows come from, to either side, s")
+    null_separation_s: int = Field(
+        10, le=86_400, description="Least distance of the null's windows from the true one, s"
+    )
+    null_stride_s: int = Field(1, ge=1, le=3600, description="Distance between the null's windows, s")
+    null_history_s: int = Field(
+        120, ge=30, le=86_400, description="Data that the null's windows come from, to either side, s"
+    )
     null_level: float = Field(0.95, gt=0.5, lt=1, description="Share of null values inside the null band")
-    null_least: int = Field(10, ge=8, description="Fewest null windows for a band")
+    null_least: int = Field(10, ge=8, le=100_000, description="Fewest null windows for a band")
 
     @model_validator(mode="after")
     def _null_is_apart(self) -> SynchronySettings:
@@ -113,10 +140,14 @@ class SynchronySettings(Frozen):
         return self
 
 
+#: No feature acts later, s.
+MOST_LAG_S = 600
+
+
 class PredictionSettings(Frozen):
     """How features become a prediction."""
 
-    n_components: int = Field(12, ge=1, description="Principal components of the features")
+    n_components: int = Field(12, ge=1, le=10_000, description="Principal components of the features")
     lags_s: tuple[int, ...] = Field(tuple(range(10)), description="Ages of the features that enter, s")
     longest_lags_s: tuple[int, ...] = Field(
         (), description="Inner folds choose among the lags up to each of these; empty: all lags enter, s"
@@ -125,8 +156,9 @@ class PredictionSettings(Frozen):
 
     @model_validator(mode="after")
     def _lags_rise(self) -> PredictionSettings:
-        if not self.lags_s or self.lags_s[0] < 0 or any(b <= a for a, b in pairwise(self.lags_s)):
-            raise ValueError(f"lags_s = {self.lags_s} must rise from 0 s or later")
+        lags = self.lags_s
+        if not lags or lags[0] < 0 or lags[-1] > MOST_LAG_S or any(b <= a for a, b in pairwise(lags)):
+            raise ValueError(f"lags_s = {lags} must rise from 0 s or later, to {MOST_LAG_S} s at most")
         if any(longest < self.lags_s[0] for longest in self.longest_lags_s):
             raise ValueError(f"longest_lags_s = {self.longest_lags_s} must reach the first lag, {self.lags_s[0]} s")
         return self
@@ -171,15 +203,15 @@ def read_settings(path: Path | None, mains_hz: float | None = None) -> Settings:
     content: dict[str, Any] = {}
     try:
         if path is not None:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = read_toml(path)
         if mains_hz is not None:
             content["signal"] = {**content.get("signal", {}), "mains_hz": mains_hz}
         return Settings.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     except (ValidationError, TypeError) as error:
         detail = first_problem(error) if isinstance(error, ValidationError) else "signal must be a table"
         raise SettingsError(f"settings {path or ''}: {detail}; docs/settings.md lists them all") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
 
 
 def first_problem(error: ValidationError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.numpy import save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
+from rtaffect.common.reading import json_content, read_text
 from rtaffect.common.settings import Frozen, Settings, first_problem
 from rtaffect.observed.operator_file import from_bytes, to_bytes
 from rtaffect.observed.reference import Reference, StoredReferences, names_of
@@ -204,11 +204,11 @@ def _load_space(manifest: Manifest, tensors: dict[str, NDArray[Any]], where: str
 
 def _load_manifest(path: Path) -> Manifest:
     try:
-        text = path.read_bytes().decode("utf-8")
-        content: Any = json.loads(text)
+        text = read_text(path)
+        content = json_content(text)
     except FileNotFoundError:
         raise ArtifactError(f"no bundle in {path.parent}: {path.name} is not there; {_REMAKE}") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({error}); {_REMAKE}") from None
     version = content.get("format") if isinstance(content, dict) else None
     if version not in _READ:

@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
+from rtaffect.common.reading import json_content
 from rtaffect.common.settings import first_problem
 from rtaffect.observed.operator import FORMAT, Operator, SpaceManifest
 
@@ -65,13 +66,18 @@ def from_bytes(data: bytes, where: str = "space operator") -> Operator:
     """Return the operator in a safetensors file's content; ArtifactError, beginning with ``where``, if it is none."""
     try:
         tensors = load(data)
-        header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        header: dict[str, Any] = json_content(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except (SafetensorError, ValueError) as error:
         raise ArtifactError(f"{where}: is not a safetensors file ({error}); {_REMAKE}") from None
     text = header.get("__metadata__", {}).get(_KEY)
     if text is None:
         raise ArtifactError(f"{where}: is a safetensors file of something else, without a {_KEY} header; {_REMAKE}")
-    content: dict[str, Any] = json.loads(text)
+    try:
+        content = json_content(text)
+    except ValueError as error:
+        raise ArtifactError(f"{where}: its description is no JSON ({error}), so it is damaged; {_REMAKE}") from None
+    if not isinstance(content, dict):
+        raise ArtifactError(f"{where}: its description is no table, so it is damaged; {_REMAKE}")
     if content.pop("sha256", None) != _digest(content, tensors):
         raise ArtifactError(f"{where}: does not have the sha256 that it names, so it is damaged or changed; {_REMAKE}")
     manifest = _manifest(content, where)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,17 @@ from typing import Any
 
 from rtaffect.common.errors import RecordingError, under
 from rtaffect.common.files import inside
+from rtaffect.common.reading import read_bytes, read_toml
 from rtaffect.common.sums import SUMS_FILE, SumsError, check_sum, read_sums
 from rtaffect.plan.session_plan import SessionPlan, read_plan
 
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
 #: What could not be relied on, step by step; sessions of former versions have none.
 DOUBTS_FILE = "doubts.tsv"
+
+
+#: No session has a step whose number has more digits: a century of them has ten.
+_MOST_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class SessionTable:
     def lines(self) -> list[dict[str, str]]:
         """The lines: cells by column."""
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
+
+
+def cell_step(text: str) -> int | None:
+    """Return the whole number that a table's cell holds, as that of a step; None for what is none, or beyond any."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def cell_number(text: str) -> float:
@@ -127,10 +136,10 @@ class RecordedSession:
             If the table is missing, cannot be read, or is not as it was when the session ended.
         """
         try:
-            content = (self.path / name).read_bytes()
+            content = read_bytes(self.path / name)
             self.checked(name, content)
             return SessionTable.parse(content.decode("utf-8")).lines
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise RecordingError(
                 f"session {self.path} has no readable {name} ({error}); copy the whole folder"
             ) from None
@@ -151,10 +160,10 @@ def open_session(path: Path) -> RecordedSession:
         sums = read_sums(path)
         if sums is not None:
             check_sum(path, sums, SESSION_FILE)
-        ran = tomllib.loads(file.read_text(encoding="utf-8")).get("ran")
+        ran = read_toml(file).get("ran")
     except SumsError as error:
         raise _changed(path, error) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RecordingError(
             f"{path} is not a session's folder ({file.name}: {error}); expected one that live, demo or replay wrote "
             f"{under('out')}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -13,12 +12,14 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.files import write_whole
-from rtaffect.common.paths import wrong_path
+from rtaffect.common.reading import path_problem, read_toml
 from rtaffect.common.settings import Frozen, first_problem
 from rtaffect.plan.setting import MODES, DefinedSetting, Mode, Setting, settings_of
 
 #: The name of the demo's bundle, which is synthetic: made in the user's cache where it is asked for.
 DEMO_BUNDLE: Final = Path("demo")
+#: Faster is 'max'.
+MOST_SPEED: Final = 1000.0
 
 
 def is_code(text: str) -> bool:
@@ -33,7 +34,7 @@ class _Part(Frozen):
     @classmethod
     def _can_be_a_path(cls, value: Any, info: ValidationInfo) -> Any:
         kind = str(cls.model_fields[info.field_name or ""].annotation)
-        if isinstance(value, str) and "Path" in kind and (wrong := wrong_path(value)):
+        if isinstance(value, str) and "Path" in kind and (wrong := path_problem(value)):
             raise ValueError(f"{value[:80]!r}: {wrong}")
         return value
 
@@ -61,10 +62,10 @@ class EegPlan(Frozen):
         None, description="Unit of the EEG (V, mV, uV), instead of the stream's own"
     )
     rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
-        Field(None, gt=0, description="Rate of the EEG in Hz, instead of the declared one")
+        Field(None, gt=0, le=384_000, description="Rate of the EEG in Hz, instead of the declared one")
     )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
-        5.0, gt=0, description="How long to look for streams, s"
+        5.0, gt=0, le=3600, description="How long to look for streams, s"
     )
 
 
@@ -94,6 +95,8 @@ class SoundPlan(_Part):
         ),
     ] = Field(
         None,
+        ge=-1e7,
+        le=1e7,
         allow_inf_nan=False,
         description=f"When {setting('audio')} began, s after the recording's start [default: 0]",
     )
@@ -144,12 +147,12 @@ class AnalysisPlan(_Part):
     )
     threads: Annotated[
         int, Setting("threads", "Threads", expected="a whole number of processor threads, as in 1", modes=MODES)
-    ] = Field(1, ge=1, description="Processor threads of the featurizer; leave cores for the rest")
+    ] = Field(1, ge=1, le=256, description="Processor threads of the featurizer; leave cores for the rest")
     against: Annotated[Literal["auto", "reference", "group"], Setting("against", "&Compare with")] = Field(
         "auto", description="Compare people with the bundle's reference group, or with each other"
     )
     mains: Annotated[float | None, Setting("mains", "&Mains", expected="50 or 60 (Hz), or 0 for no notch")] = Field(
-        None, ge=0, description="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own"
+        None, ge=0, le=1000, description="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own"
     )
     settings: Annotated[Path | None, Setting("settings", "Settings")] = Field(
         None, description="TOML with settings that are not to have their default. A bundle brings its own"
@@ -175,7 +178,7 @@ class ProtocolPlan(_Part):
         description="Code that opens the participant's entry in the sealed allocation; it is not written anywhere",
     )
     screen: Annotated[int | None, Setting("screen", "Sho&wn on", modes=("live", "demo"))] = Field(
-        None, ge=0, description="Screen of the participant's view, counted from 0; without it there is none"
+        None, ge=0, le=63, description="Screen of the participant's view, counted from 0; without it there is none"
     )
     preview: Annotated[bool, Setting("preview", "as a small window, to look at it", modes=("live", "demo"))] = Field(
         False, description="The participant's view as a small window"
@@ -194,7 +197,7 @@ class ResultsPlan(_Part):
     seconds: Annotated[
         int | None,
         Setting("seconds", "Ends after", unit="s", expected="a whole number of seconds, as in 600", modes=MODES),
-    ] = Field(None, ge=1, description="End after so many seconds")
+    ] = Field(None, ge=1, le=1_000_000, description="End after so many seconds")
     headless: Annotated[bool, Setting("headless", modes=MODES)] = Field(
         False, description="No window: a line a step, or a table"
     )
@@ -259,13 +262,13 @@ def read_plan(path: Path) -> SessionPlan:
         If the file cannot be read, or says something unknown or impossible.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
         content.pop("ran", None)
         plan = SessionPlan.model_validate(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"session {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     except ValidationError as error:
         raise SettingsError(f"session {path}: {first_problem(error)}") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"session {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     return _placed(plan, _map_paths(plan.model_dump(exclude_unset=True), _absolute(path.parent)))
 
 
@@ -341,8 +344,9 @@ def parse_speed(text: str) -> float | None:
         speed = float(text.removesuffix("x"))
     except ValueError:
         speed = 0.0
-    if not 0 < speed < float("inf"):
+    if not 0 < speed <= MOST_SPEED:
         raise SettingsError(
-            f"{setting('speed', repr(text))} is not a speed", "a positive number, as in 1 or 8, or 'max'"
+            f"{setting('speed', repr(text))} is not a speed",
+            f"a positive number up to {MOST_SPEED:.0f}, as in 1 or 8, or 'max'",
         )
     return speed

@@ -89,7 +89,13 @@ class DefinedSetting:
     @property
     def least(self) -> Any:
         """The lowest value that is allowed, None if that is not said."""
-        return next((each.ge for each in self.field.metadata if hasattr(each, "ge")), None)
+        return self.limits[0]
+
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """The lowest and the highest value that are allowed, None where that is not said."""
+        least, most = (next((getattr(m, n) for m in self.field.metadata if hasattr(m, n)), None) for n in ("ge", "le"))
+        return least, most
 
     def checked(self, value: object) -> Any:
         """Return a value as the field's type; pydantic's ValidationError, a ValueError, if the field cannot have it."""

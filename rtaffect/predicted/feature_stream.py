@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import Float32Array
+from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.featurizer_file import failures_to_run
 from rtaffect.predicted.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest, StatePart
 
 #: Calls after which rows are copied to the start of their memory.
@@ -76,7 +78,14 @@ class FeatureStream:
         binding.bind_output("features", "cpu", 0, np.float32, features.shape, features.ctypes.data)
         for part in self._parts:
             part.bind(binding, first=self.seconds == 0)
-        self._session.run_with_iobinding(binding)
+        try:
+            self._session.run_with_iobinding(binding)
+        except failures_to_run() as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise ArtifactError(
+                f"featurizer {self._manifest.name} cannot be run ({why:.600}): its file is damaged, or a device lacks "
+                "memory; build it again"
+            ) from error
         self.seconds += 1
         return features
 

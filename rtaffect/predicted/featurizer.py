@@ -83,9 +83,10 @@ class Featurizer:
         if on_gpu.provider != _CUDA:
             progress("The GPU cannot be used (CUDA 13 and cuDNN 9 are needed): the featurizer runs on the processor")
             return on_cpu
+        failures: tuple[type[Exception], ...] = (ArtifactError, *failures_to_run())
         try:
             gpu_s = on_gpu.cost_s()
-        except failures_to_run() as error:
+        except failures as error:
             reason = (str(error).splitlines() or [""])[0]
             progress(f"The GPU cannot run the featurizer, which runs on the processor: {reason:.200}")
             return on_cpu

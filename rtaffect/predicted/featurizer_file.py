@@ -71,7 +71,15 @@ def open_inference_session(path: Path, content: bytes, threads: int, provider: s
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = 3
-    damage = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented)
+    # Its message may quote bytes of the file that are no text.
+    damage = (
+        UnicodeDecodeError,
+        native.Fail,
+        native.InvalidArgument,
+        native.InvalidGraph,
+        native.InvalidProtobuf,
+        native.NotImplemented,
+    )
     try:
         return ort.InferenceSession(content, options, providers=list(dict.fromkeys((provider, CPU))))
     except damage as error:
@@ -82,7 +90,10 @@ def open_inference_session(path: Path, content: bytes, threads: int, provider: s
 
 def read_manifest(session: Any, path: Path) -> FeaturizerManifest:
     """Return what the file opened as ``session`` says of itself; raises ArtifactError if that is nothing, or wrong."""
-    text = session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(MANIFEST_KEY)
+    except UnicodeDecodeError:
+        raise ArtifactError(f"{path}: its manifest is no text, so it is damaged; build it again") from None
     if text is None:
         raise ArtifactError(
             f"{path}: an ONNX model without manifest, so not a featurizer; build it with rtaffect export"

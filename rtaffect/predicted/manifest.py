@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rtaffect.common.settings import Frozen
 
 MANIFEST_KEY: Final = "rtaffect"
 SAMPLE_RATE: Final = 16_000
 NEWEST_S: Final = 1
+#: A part of the state is no larger, values: half an hour of sound.
+MOST_VALUES: Final = 30_000_000
 
 
 class StatePart(Frozen):
@@ -26,6 +29,16 @@ class StatePart(Frozen):
     shape: tuple[int, ...] = ()
     keep: int = Field(ge=0)
     made: tuple[int, int]
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> StatePart:
+        values = (self.keep + max(self.made)) * math.prod(self.shape)
+        if min((*self.made, *self.shape), default=0) < 0 or values > MOST_VALUES:
+            raise ValueError(
+                f"{self.keep} and {max(self.made)} rows of shape {self.shape} are {values:.3g} values; expected at "
+                f"most {MOST_VALUES}"
+            )
+        return self
 
 
 class Fidelity(Frozen):

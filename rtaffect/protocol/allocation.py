@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -17,6 +18,8 @@ from rtaffect.common.settings import Frozen
 from rtaffect.protocol.donors import open_donors
 from rtaffect.protocol.model import Arm, Protocol
 
+#: No allocation is of more.
+MOST_PARTICIPANTS: Final = 10_000
 _CODE = r"^[A-Za-z0-9]+$"
 
 
@@ -113,10 +116,13 @@ def _assigned(arms: Sequence[Arm], participants: Sequence[str], size: int, dice:
 def _check_codes(participants: Sequence[str]) -> None:
     if not participants:
         raise SettingsError("no participant is named: give their codes, or how many there are")
+    if len(participants) > MOST_PARTICIPANTS:
+        raise SettingsError(f"{len(participants)} participants are named; expected at most {MOST_PARTICIPANTS}")
+    times = Counter(participants)
     for code in participants:
         if not (code.isascii() and code.isalnum()):
             raise SettingsError(f"{code!r} is no participant's code: expected letters and digits, as in P01")
-        if participants.count(code) > 1:
+        if times[code] > 1:
             raise SettingsError(f"participant {code} is named twice: name each once")
 
 

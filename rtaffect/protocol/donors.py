@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -78,13 +79,14 @@ def as_recorded(session: RecordedSession) -> AsRecorded:
         If its ``protocol_steps.tsv`` cannot be read.
     """
     lines = [line for block in running_lines(session).values() for line in block]
-    return AsRecorded(
-        {
-            int(line["step"]): Shown(_number(line, "level"), success=_yes(line["success"]))
-            for line in lines
-            if math.isfinite(_number(line, "level"))
-        }
-    )
+    with _intact(session, "moments.tsv"):
+        return AsRecorded(
+            {
+                int(line["step"]): Shown(_number(line, "level"), success=_yes(line["success"]))
+                for line in lines
+                if math.isfinite(_number(line, "level"))
+            }
+        )
 
 
 def blocks_that_ran(session: RecordedSession) -> tuple[Ran, ...]:
@@ -96,12 +98,13 @@ def blocks_that_ran(session: RecordedSession) -> tuple[Ran, ...]:
         If the table cannot be read.
     """
     found: list[Ran] = []
-    for line in session.table("events.tsv"):
-        number = line["block"]
-        if line["trial_type"] == "block":
-            found.append(Ran(int(number), float(line["onset"])))
-        elif line["trial_type"] == "block-end" and found:
-            found[-1] = found[-1]._replace(end_s=float(line["onset"]))
+    with _intact(session, "events.tsv"):
+        for line in session.table("events.tsv"):
+            number = line["block"]
+            if line["trial_type"] == "block":
+                found.append(Ran(int(number), float(line["onset"])))
+            elif line["trial_type"] == "block-end" and found:
+                found[-1] = found[-1]._replace(end_s=float(line["onset"]))
     return tuple(found)
 
 
@@ -114,18 +117,25 @@ def running_lines(session: RecordedSession) -> dict[int, list[Line]]:
         If the table is missing or damaged.
     """
     lines: dict[int, list[Line]] = {}
-    try:
+    with _intact(session, "moments.tsv"):
         for line in session.table("moments.tsv"):
             if line["phase"] == "running":
                 lines.setdefault(int(line["block"]), []).append(line)
                 for name in ("level", "value", "low", "high"):
                     _number(line, name)
+                _yes(line["success"])
+    return lines
+
+
+@contextmanager
+def _intact(session: RecordedSession, name: str) -> Iterator[None]:
+    """Make a RecordingError of what reading the cells of a damaged table ends with."""
+    try:
+        yield
     except (KeyError, ValueError) as error:
         raise RecordingError(
-            f"session {session.path}: moments.tsv is damaged ({error!s}); copy the folder again from where it was "
-            "recorded"
+            f"session {session.path}: {name} is damaged ({error!s}); copy the folder again from where it was recorded"
         ) from None
-    return lines
 
 
 def time_course_of(lines: Sequence[Line]) -> DonorLevels:

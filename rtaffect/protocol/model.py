@@ -48,7 +48,7 @@ class FeedbackRule(Frozen):
     rows: tuple[str, ...] = Field(
         (MEAN,), description="Names of the rows that are averaged, or mean alone: all that count"
     )
-    smoothing_s: Whole = Field(5, ge=1, description="The value is the mean of the last so many whole seconds")
+    smoothing_s: Whole = Field(5, ge=1, le=3600, description="The value is the mean of the last so many whole seconds")
     scale: Literal["baseline", "adaptive", "fixed"] = Field(
         "baseline", description="What level 0 and 1 are: the baseline's percentiles, a moving threshold, or numbers"
     )
@@ -66,8 +66,10 @@ class FeedbackRule(Frozen):
     success_rate: Number = Field(
         0.7, gt=0, lt=1, description="With scale = adaptive: share of the steps that are to be success"
     )
-    adapt_s: Whole = Field(60, ge=10, description="With scale = adaptive: seconds within which the threshold follows")
-    gain: Number = Field(1.0, gt=0, description="Steepness about the middle level")
+    adapt_s: Whole = Field(
+        60, ge=10, le=86_400, description="With scale = adaptive: seconds within which the threshold follows"
+    )
+    gain: Number = Field(1.0, gt=0, le=1000, description="Steepness about the middle level")
     show: Literal["ring", "bar", "tone"] = Field("ring", description="What the participant sees or hears")
 
     @model_validator(mode="after")
@@ -96,7 +98,7 @@ class Block(Frozen):
     name: str = Field(min_length=1, max_length=80, pattern=_LINE, description="What it is called; names may repeat")
     stimulus: Path | None = Field(None, description="Sound file to play, relative to the protocol's folder")
     duration_s: Whole | None = Field(
-        None, ge=LEAD_S, description="Length in whole seconds; default: that of the sound, rounded up"
+        None, ge=LEAD_S, le=86_400, description="Length in whole seconds; default: that of the sound, rounded up"
     )
     start: Literal["operator", "auto"] = Field(
         "operator", description="Whether it waits for the operator's key or follows the block before it at once"
@@ -140,7 +142,9 @@ class Arm(Frozen):
     donors: tuple[Path, ...] = Field(
         (), description="With feedback = yoked: session folders, relative to the protocol's folder"
     )
-    delay_s: Whole | None = Field(None, ge=1, description="With feedback = delayed: how long ago, whole seconds")
+    delay_s: Whole | None = Field(
+        None, ge=1, le=86_400, description="With feedback = delayed: how long ago, whole seconds"
+    )
 
     @model_validator(mode="after")
     def _goes_together(self) -> Arm:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import reprlib
-import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.reading import path_problem, read_bytes, toml_content
 from rtaffect.common.text import file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
@@ -64,9 +64,9 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
         If the file cannot be read as TOML.
     """
     try:
-        data = path.read_bytes()
-        content = tomllib.loads(data.decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = read_bytes(path)
+        content = toml_content(data)
+    except (OSError, ValueError) as error:
         raise SettingsError(f"protocol {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     try:
         protocol = Protocol.model_validate(content)
@@ -185,6 +185,8 @@ def _found(folder: Path, stimulus: str | Path) -> Path:
     """Return where a stimulus is, relative to the protocol's folder; in a session's folder the copy that it keeps."""
     path = Path(os.path.abspath(folder / stimulus))
     copy = Path(os.path.abspath(folder / STIMULI / file_name(path.name)))
+    if path_problem(path) or path_problem(copy):
+        return path
     kept = not path.is_file() or (folder / SESSION_FILE).is_file()
     return copy if copy.is_file() and kept else path
 
@@ -197,6 +199,8 @@ def sound_seconds(path: Path) -> int:
     SettingsError
         If it is missing, empty, or not a sound.
     """
+    if wrong := path_problem(path):
+        raise SettingsError(f"{path!s:.80}: {wrong}: correct the path")
     if not path.is_file():
         raise SettingsError(f"{path} is not there: correct the path, which is relative to the protocol's folder")
     try:

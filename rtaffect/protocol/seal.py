@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import tomllib
 import zlib
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from rtaffect.common.errors import ArtifactError, SettingsError, setting
 from rtaffect.common.files import COMMON, PRIVATE, new_file, sha256_of
+from rtaffect.common.reading import MOST_TEXT_BYTES, read_bytes, read_toml
 from rtaffect.common.settings import Frozen
 from rtaffect.protocol.allocation import Allocation, Assigned
 from rtaffect.protocol.model import Protocol
@@ -223,9 +223,10 @@ def _entry(path: Path, envelope: _Envelope, participant: str, code: str | None) 
 def _content(path: Path) -> tuple[bytes, bytes, str]:
     """Return the first line of a sealed file, what it holds, unpacked, and its hash."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"allocation {path} cannot be read ({error.strerror}); check the path") from None
+        data = read_bytes(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ArtifactError(f"allocation {path} cannot be read ({reason}); check the path") from None
     head, _, code = data.partition(b"\n")
     head = head.rstrip(b"\r")
     if head not in (_HEAD, _OLD_HEAD):
@@ -234,9 +235,18 @@ def _content(path: Path) -> tuple[bytes, bytes, str]:
         sealed = base64.b64decode(b"".join(code.split()), validate=True)
         if sha256_of(sealed[_HASH_BYTES:]) != sealed[:_HASH_BYTES].hex():
             raise ValueError("its checksum is wrong")
-        return head, zlib.decompress(sealed[_HASH_BYTES:]), sha256_of(data)
+        return head, _unpacked(sealed[_HASH_BYTES:]), sha256_of(data)
     except (ValueError, zlib.error) as error:
         raise _damaged(path, error) from None
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Return what was packed; ValueError if it is more than any allocation."""
+    unpacker = zlib.decompressobj()
+    content = unpacker.decompress(packed, MOST_TEXT_BYTES)
+    if not unpacker.eof:
+        raise ValueError("it ends too soon, or is larger than any allocation")
+    return content
 
 
 def _packed(envelope: _Envelope) -> bytes:
@@ -258,13 +268,13 @@ def _damaged(path: Path, error: Exception) -> ArtifactError:
 
 def _read_key(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = read_toml(path)
     except FileNotFoundError:
         raise ArtifactError(
             f"the key {path} is not there; the allocation is sealed with it: give the file with --key, which whoever "
             "made the allocation keeps"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"key {path} cannot be read ({error}); copy it again from where it is kept") from None
     if found.get("format") != 1 or not isinstance(found.get("key"), str):
         raise ArtifactError(f"{path} is no key of an allocation; expected the file that `rtaffect allocate` wrote")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import tomli_w
 from rtaffect import __version__
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import write_whole
+from rtaffect.common.reading import read_toml
 from rtaffect.plan.session_folder import open_session
 from rtaffect.protocol.allocation import Allocation, now
 
@@ -74,10 +74,9 @@ def note_opening(path: Path, allocation: Allocation, sha256: str, checks: Sequen
         ],
     }
     try:
-        text = notes.read_text(encoding="utf-8") if notes.exists() else ""
-        held = tomllib.loads(text).get("opening", [])
+        held = (read_toml(notes) if notes.exists() else {}).get("opening", [])
         write_whole(notes, tomli_w.dumps({"opening": [*held, entry]}))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise SettingsError(
             f"the opening of {path} cannot be noted in {notes} ({error}), so nothing is shown: make that folder "
             "writable, or move an unreadable file of that name away"

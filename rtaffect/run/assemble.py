@@ -95,7 +95,7 @@ def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int
     if path is None and beside.is_file():
         path = beside
     model, _, layer = bundle.manifest.featurizer.identity.rpartition("/layer-")
-    if path is None and model == DEFAULT_MODEL and layer.isdigit():
+    if path is None and model == DEFAULT_MODEL and layer.isdecimal() and len(layer) < 5:
         return default_featurizer(progress, threads, int(layer))
     return featurizer_for(path, threads, progress)
 

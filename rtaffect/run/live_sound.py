@@ -130,4 +130,4 @@ def _markers(plan: SoundPlan, wait: float, cleanup: ExitStack) -> LslMarkers | N
 
 def device_of(text: str | None) -> int | str | None:
     """Return a sound device's index or the part of its name, None for the default one."""
-    return int(text) if text and text.isdigit() else text or None
+    return int(text) if text and text.isdecimal() and len(text) < 5 else text or None

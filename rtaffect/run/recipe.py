@@ -7,6 +7,8 @@ from contextlib import ExitStack
 
 from rich.console import Console
 
+from rtaffect.common.errors import setting
+from rtaffect.common.places import check_new_folder
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
@@ -58,6 +60,8 @@ def prepare(
         If it cannot run.
     """
     check_plan(plan)
+    if plan.results.out is not None:
+        check_new_folder(plan.results.out, setting("out"))
     sources = _open(plan, cleanup, progress)
     analysis, model = sources.analysis, None
     if analysis.bundle is not None:

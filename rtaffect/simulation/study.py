@@ -28,13 +28,17 @@ _FIRST_SOUND_SEED = 101
 _RECORDING_START = 1000.0
 
 
+#: No synthetic study is larger: people, sounds, and s of each.
+MOST_LISTENERS, MOST_SOUNDS, MOST_SOUND_S = 500, 200, 7200.0
+
+
 class StudySettings(Frozen):
     """The size of a study. The last sound, ``spare_s`` long, is heard by all but weights are never fitted on it."""
 
-    listeners: int = Field(12, ge=3)
-    sounds: int = Field(6, ge=1)
-    sound_s: float = Field(120.0, ge=30)
-    spare_s: float = Field(180.0, ge=30)
+    listeners: int = Field(12, ge=3, le=MOST_LISTENERS)
+    sounds: int = Field(6, ge=1, le=MOST_SOUNDS)
+    sound_s: float = Field(120.0, ge=30, le=MOST_SOUND_S)
+    spare_s: float = Field(180.0, ge=30, le=MOST_SOUND_S)
     cohort: CohortSettings = CohortSettings()
 
 

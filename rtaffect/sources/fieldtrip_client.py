@@ -38,6 +38,9 @@ _PIECE = 1 << 16
 #: More events than there ever are, so that only samples end a wait.
 _NO_EVENTS = 2**32 - 1
 _RESOLUTIONS = 3
+_MOST_AT_ONCE = 1 << 20
+#: No buffer has more channels.
+_MOST_CHANNELS = 4096
 
 
 class BufferLostError(Exception):
@@ -131,7 +134,7 @@ class BufferClient:
         if found is None:
             return None
         types = importlib.import_module(_MODULE).numpyType
-        if found.dataType >= len(types):
+        if not 0 <= found.dataType < len(types):
             self.close()
             raise StreamError(
                 f"stream {self._where!r} has values of type {found.dataType}, expected 0 to {len(types) - 1}; start "

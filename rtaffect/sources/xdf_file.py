@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import struct
 import zlib
@@ -19,14 +18,17 @@ import pyxdf
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.reading import json_content, path_problem, read_bytes
+from rtaffect.common.words import size
 from rtaffect.sources.clock_offsets import Segment
+from rtaffect.sources.xdf_chunks import BOUNDARY, MAGIC, whole_chunks
 from rtaffect.stream.source import StreamHeader
 
 #: The stream in which a recording by rtaffect says where the others began anew, and its type.
 SEGMENTS, SEGMENTS_TYPE = "rtaffect-segments", "Log"
 
-_MAGIC = b"XDF:"
-_BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
+#: A gzipped recording unpacks to no more than so many times its size, or so many bytes: EEG packs to a half or a third.
+_MOST_UNPACKED, _LEAST_BYTES = 100, 64_000_000
 #: What pyxdf raises on a file whose chunks are complete but whose content is not as the format demands.
 _PYXDF_ERRORS = (
     OSError, EOFError, struct.error, ParseError, LookupError, ValueError, TypeError, AttributeError, OverflowError,
@@ -90,28 +92,34 @@ def read_xdf(path: Path) -> tuple[list[RecordedStream], list[str]]:
 
 
 def _content(path: Path) -> tuple[bytes, list[str]]:
-    if not path.exists():
+    if not path_problem(path) and not path.exists():
         raise RecordingError(f"recording {path} does not exist; expected an XDF file. Check the path.")
     try:
-        data, notes = path.read_bytes(), []
-    except OSError as error:
+        data, notes = read_bytes(path, None), list[str]()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise RecordingError(
-            f"recording {path} cannot be read ({error.strerror}); expected a readable XDF file. Check the path and its "
+            f"recording {path} cannot be read ({reason}); expected a readable XDF file. Check the path and its "
             "permissions."
         ) from error
     if data[:2] == b"\x1f\x8b":
-        unpacker = zlib.decompressobj(wbits=31)
+        unpacker, most = zlib.decompressobj(wbits=31), max(_LEAST_BYTES, _MOST_UNPACKED * len(data))
         try:
-            data = unpacker.decompress(data)
+            data = unpacker.decompress(data, most)
         except zlib.error as error:
             raise RecordingError(
                 f"recording {path} is gzip but damaged ({error}); expected a gzipped XDF file. Copy it again."
             ) from error
+        if len(data) == most:
+            raise RecordingError(
+                f"recording {path} unpacks to more than {size(most)}, which no recording of its size does; expected a "
+                "gzipped XDF file. Copy it again."
+            )
         if not unpacker.eof:
             notes.append(f"recording {path} is cut short: its compression does not end")
-    if data[:4] != _MAGIC:
+    if data[:4] != MAGIC:
         raise RecordingError(
-            f"recording {path} starts with {data[:4]!r}; expected an XDF file, which starts with {_MAGIC!r}. Name a "
+            f"recording {path} starts with {data[:4]!r}; expected an XDF file, which starts with {MAGIC!r}. Name a "
             "file that LabRecorder or rtaffect wrote."
         )
     return data, notes
@@ -122,7 +130,7 @@ def _complete(data: bytes) -> tuple[int, bool]:
 
     Damage in the middle is not a cut: then boundary chunks follow, from which pyxdf finds its way again.
     """
-    at = len(_MAGIC)
+    at = len(MAGIC)
     while at < len(data):
         width = data[at]
         length = int.from_bytes(data[at + 1 : at + 1 + width], "little")
@@ -130,13 +138,15 @@ def _complete(data: bytes) -> tuple[int, bool]:
         if width not in (1, 4, 8) or length < 2:
             return at, False
         if end > len(data):
-            return at, data.find(_BOUNDARY, at) < 0
+            return at, data.find(BOUNDARY, at) < 0
         at = end
     return at, False
 
 
 def _parse(data: bytes, path: Path) -> tuple[list[RecordedStream], list[str]]:
+    data, damage = whole_chunks(data)
     with _pyxdf_remarks() as remarks, np.errstate(all="ignore"):
+        remarks.extend(damage)
         try:
             found, _ = pyxdf.load_xdf(io.BytesIO(data), synchronize_clocks=False, dejitter_timestamps=False)
             # Numbers of samples are only good where none is missing.
@@ -192,10 +202,10 @@ def _segments(found: Sequence[dict[str, Any]], remarks: list[str]) -> dict[int, 
     marked: dict[int, list[Segment]] = {}
     try:
         for (line,) in logs[0]["time_series"]:
-            mark = json.loads(line)
+            mark = json_content(line)
             clock = None if mark["clock"] is None else int(mark["clock"])
             marked.setdefault(int(mark["stream_id"]), []).append(Segment(int(mark["sample"]), clock))
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, OverflowError):
         remarks.append(f"stream {SEGMENTS!r} is damaged: where others began anew is found by their stamps")
         return None
     return marked

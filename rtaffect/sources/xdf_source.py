@@ -45,7 +45,9 @@ class XdfSource:
         seconds: float = 30.0,
     ) -> None:
         self.info = info
-        self.buffer = SampleBuffer(info.rate, len(info.channels), seconds=seconds)
+        # No more than there is: a rate that is wrong by far would take more memory than the file has bytes.
+        kept = min(seconds, (len(corrected.stamps) + 1) / info.rate)
+        self.buffer = SampleBuffer(info.rate, len(info.channels), seconds=kept)
         self._recorded, self._corrected, self._plan = recorded, corrected, plan
         # Delivery is in recorded order: a sample stamped earlier than the one before it comes right after it.
         self._due = np.maximum.accumulate(corrected.stamps)

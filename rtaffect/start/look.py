@@ -111,7 +111,9 @@ def _featurizer(ask: Ask) -> FeaturizerFacts:
             )
         if not (cache_root() / "featurizers" / f"{DEFAULT_MODEL}-{layer}.onnx").is_file():
             return FeaturizerFacts("its featurizer is made when the session starts: some seconds, once", float("nan"))
-    found = load_model(folder, path, lambda _: None, max(1, int(threads)) if threads.isdigit() else 1)
+    found = load_model(
+        folder, path, lambda _: None, max(1, int(threads)) if threads.isdecimal() and len(threads) < 4 else 1
+    )
     return FeaturizerFacts(found.featurizer.describe_cost(found.cost_s), found.cost_s)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from platformdirs import user_config_path, user_documents_path
 from pydantic import TypeAdapter, ValidationError
 
 from rtaffect.common.files import write_whole
+from rtaffect.common.reading import read_toml
 from rtaffect.plan.session_plan import without_none
 from rtaffect.start.choices import Choices
 
@@ -43,10 +43,10 @@ def recall() -> tuple[Choices, str]:
     """Return the choices of the last time, and a note where they cannot be read: then those of the first time."""
     path = memory_file()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
     except FileNotFoundError:
         return first_choices(), ""
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         return first_choices(), f"the choices of the last time cannot be read ({error}): they start anew"
     try:
         if content.pop("format", None) != FORMAT:

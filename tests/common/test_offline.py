@@ -14,7 +14,7 @@ import pytest
 import rtaffect
 from rtaffect.common import offline
 from rtaffect.common.errors import RtaffectError
-from rtaffect.common.offline import offline_module
+from rtaffect.common.offline import lacking, offline_module
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "import sys; from rtaffect.cli import main; sys.argv = ['rtaffect', 'calibrate', '--help']; main()"
@@ -82,6 +82,43 @@ def test_a_module_of_unknown_origin_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "models", type(sys)("models"))
     with pytest.raises(RtaffectError, match="made at run time is imported as 'models'"):
         offline_module("models.command")
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"),
+    [("joblib", "calibration"), ("sklearn.linear_model", "calibration"), ("torch", "export"), ("mne", "head")],
+)
+def test_a_package_that_is_not_installed_is_named_with_its_extra(missing: str, extra: str) -> None:
+    said = lacking(ModuleNotFoundError(name=missing))
+    assert isinstance(said, RtaffectError)
+    assert f'{missing.split(".", maxsplit=1)[0]}, which is not installed; pip install "rtaffect[{extra}]"' in str(said)
+    ours = ModuleNotFoundError(name="calibration.mistyped")
+    assert lacking(ours) is ours
+
+
+@pytest.mark.parametrize(("blocked", "command"), [("joblib", "calibrate"), ("sklearn", "report"), ("onnx", "export")])
+def test_a_command_without_its_packages_ends_in_one_line(tmp_path: Path, blocked: str, command: str) -> None:
+    arguments = {
+        "calibrate": ["study", "--out", "bundle"],
+        "report": ["session"],
+        "export": ["--model", "moonshine-tiny", "--layer", "1", "--out", "a.onnx"],
+    }
+    done = python(
+        # As if it were not there: nothing finds it.
+        "import sys\n"
+        "class Gone:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] == {blocked!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Gone())\n"
+        "from rtaffect.cli import main\n"
+        f"sys.argv = ['rtaffect', {command!r}, *{arguments[command]!r}]; main()",
+        tmp_path,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert blocked in done.stderr
+    assert "pip install" in done.stderr
 
 
 @pytest.mark.slow

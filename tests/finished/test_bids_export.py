@@ -26,11 +26,13 @@ from click.testing import CliRunner
 
 from calibration.finished.bids.command import command
 from calibration.finished.bids.export import Choices, Exported, ExportError, export
+from calibration.finished.bids.feedback import time_course_of
 from calibration.finished.bids.grid import place
 from calibration.studies.check import check
 from calibration.study import FolderStudy
 from rtaffect.common.errors import RecordingError, RtaffectError, SettingsError
 from rtaffect.common.sums import write_sums
+from rtaffect.plan.session_folder import open_session
 from tests.support.session_files import ORIGIN, FakeBlock, write_session
 from tests.support.xdf_writer import FakeStream, image
 
@@ -649,3 +651,18 @@ def test_the_command_lists_problems_and_ends_in_one_line(tmp_path):
         _, error = run(tmp_path / "x", "--out", tmp_path / "out", "--people", wrong)
         assert isinstance(error, SettingsError)
         assert "expected HEADSET=CODE" in str(error)
+
+
+@pytest.mark.parametrize("step", ["4000000000", "99999999999999999999", "\u00b2"])
+def test_a_step_of_billions_takes_no_memory(tmp_path, step):
+    session = write_session(
+        tmp_path / "s", blocks=[FakeBlock("baseline", "Base", 60)], with_recording=False, with_sounds=False
+    )
+    lines = (session / "feedback.tsv").read_text(encoding="utf-8").splitlines()
+    (session / "feedback.tsv").write_text("\n".join([*lines, f"{step}\t" + lines[-1].split("\t", 1)[1], ""]))
+    opened = open_session(session)
+    if step == "4000000000":
+        with pytest.raises(RecordingError, match="expected at most 172800"):
+            time_course_of(opened, "Muse-1A2F", shown=True)
+    else:
+        assert len(time_course_of(opened, "Muse-1A2F", shown=True).rows) < 70

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -40,6 +42,16 @@ def refused(*arguments: object) -> str:
         run(*arguments)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_another_width_of_the_positional_convolution_is_refused(tmp_path, folder):
+    copy = tmp_path / "other"
+    shutil.copytree(folder, copy)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"num_conv_pos_embeddings": 64}))
+    message = refused("--model", copy, "--layer", 1, "--fidelity", "none", "--out", tmp_path / "a.onnx")
+    assert "num_conv_pos_embeddings is 64" in message
+    assert "expected 128" in message
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtaffect.common.paths import wrong_path
+from rtaffect.common.reading import path_problem
 from rtaffect.plan.session_plan import DEMO_BUNDLE, read_plan, write_plan
 from rtaffect.start.choices import choices_of, plan_of
 from tests.cli.test_commands import mistake
@@ -79,8 +79,8 @@ def test_an_option_that_would_be_passed_over_is_refused(given, expected, tmp_pat
 
 
 def test_a_name_that_is_not_utf8_is_no_path():
-    assert "not UTF-8" in wrong_path(os.fsdecode(b"a\xff.wav"))
-    assert wrong_path("sounds/é.wav") == ""
+    assert "not UTF-8" in path_problem(os.fsdecode(b"a\xff.wav"))
+    assert path_problem("sounds/é.wav") == ""
 
 
 def test_a_plan_with_an_empty_path_is_refused(tmp_path):

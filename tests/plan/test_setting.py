@@ -60,7 +60,8 @@ def test_a_new_setting_is_one_definition():
     assert "--lamp NAME  Lamp that the feedback dims." in runner.invoke(command, ["--help"]).output
     assert runner.invoke(command, ["--lamp", "desk"]).output == "{'lamp': 'desk'}\n"
     assert (
-        session_table([lamp]).splitlines()[-1] == "| `lamp` | `--lamp` | live | Lamp |  | Lamp that the feedback dims |"
+        session_table([lamp]).splitlines()[-1]
+        == "| `lamp` | `--lamp` | live | Lamp |  |  | Lamp that the feedback dims |"
     )
     assert "Lamp that the feedback dims" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

@@ -70,6 +70,24 @@ def test_every_block_holds_all_arms_equally_often(people, times, arms, seed):
     assert again.salt != drawn.salt
 
 
+def test_more_participants_than_any_study_has_are_refused_at_once():
+    protocol = protocol_of(arms=[REAL, {**REAL, "name": "other"}])
+    with pytest.raises(SettingsError, match="at most 10000"):
+        draw(protocol, [f"P{n}" for n in range(10_001)])
+    assert len(draw(protocol, [f"P{n}" for n in range(10_000)]).assigned) == 10_000
+
+
+def test_a_small_file_does_not_unpack_to_all_memory(tmp_path):
+    packed = zlib.compress(bytes(100_000_000), 9)
+    code = base64.encodebytes(hashlib.sha256(packed).digest() + packed)
+    protocol = protocol_of(arms=[REAL, {**REAL, "name": "other"}])
+    seal(draw(protocol, CODES), tmp_path / "good.txt")
+    head = (tmp_path / "good.txt").read_bytes().split(b"\n")[0]
+    (tmp_path / "bomb.txt").write_bytes(head + b"\n" + code)
+    with pytest.raises(ArtifactError, match="larger than any allocation"):
+        unseal(tmp_path / "bomb.txt")
+
+
 def test_seeds_differ_and_every_arrangement_of_a_block_occurs():
     protocol = protocol_of(arms=[REAL, {**REAL, "name": "other"}])
     found = {tuple(one.arm for one in draw(protocol, CODES[:4], seed=seed).assigned) for seed in range(200)}

@@ -8,7 +8,8 @@ import click
 
 from calibration.finished.bids.export import Choices, ExportError, export
 from rtaffect.common.errors import RecordingError, SettingsError
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH
+from rtaffect.common.places import check_new_folder
 from rtaffect.common.terminal import Terminal
 
 _path = PATH
@@ -55,6 +56,7 @@ def command(
     Nothing is written unless all of them can be.
     """
     console = Terminal(log_path=False)
+    check_new_folder(out, "--out")
     choices = Choices(task, session, _codes(people), name, authors, licence, dates, notes, shown)
     try:
         with console.status("looking at the sessions") as status:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from calibration.studies.tables import read_table
 from rtaffect import __version__
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.reading import read_json
 from rtaffect.common.text import file_name
 
 DESCRIPTION, PARTICIPANTS, STIMULI = "dataset_description.json", "participants.tsv", "stimuli"
@@ -69,7 +69,7 @@ class Dataset:
         if not root.exists() or (root.is_dir() and not any(root.iterdir())):
             return found
         try:
-            json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
+            read_json(root / DESCRIPTION)
         except (OSError, ValueError) as error:
             raise RecordingError(
                 f"--out {root} is there but is no BIDS dataset ({DESCRIPTION}: {error}); name a new folder, or a "

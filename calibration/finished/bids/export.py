@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -21,6 +20,7 @@ from calibration.finished.bids.recording import Headset, NotRecordedError, Sessi
 from calibration.finished.bids.tables import write_json, write_tsv
 from rtaffect.common.errors import RecordingError, RtaffectError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.reading import read_bytes, toml_content
 from rtaffect.plan.session_folder import PROTOCOL_FILE
 
 __all__ = ["Choices", "ExportError", "Exported", "export"]
@@ -160,9 +160,9 @@ def _about(planned: Planned) -> dict[str, Any]:
     kept, file = session.path / PROTOCOL_FILE, session.plan.protocol.file
     file = session.place(PROTOCOL_FILE) if kept.exists() else file
     try:
-        content = file.read_bytes() if file is not None else b""
+        content = read_bytes(file) if file is not None else b""
         if sha256_of(content) == session.ran.get("protocol_sha256"):
-            protocol = tomllib.loads(content.decode())
+            protocol = toml_content(content)
             texts = [block.get("instruction", "") for block in protocol.get("block", ())]
             said = {
                 "TaskDescription": protocol.get("description", ""),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from calibration.finished.bids.grid import Grid
 from calibration.finished.bids.tables import ABSENT, cell, lines_of, write_json
 from rtaffect.common.errors import RecordingError
-from rtaffect.plan.session_folder import RecordedSession, cell_number
+from rtaffect.plan.session_folder import RecordedSession, cell_number, cell_step
 
 #: Columns of ``feedback.tsv`` that are told for each row, and what they are.
 _FOUND = {
@@ -41,6 +41,10 @@ _PROTOCOL_STEP = {
 _SHOWN = frozenset(_PROTOCOL_STEP) - {"block"}
 _BOOLEAN = {"true": "1", "false": "0"}
 _YES_NO = {"1": "yes", "0": "no"}
+
+
+#: No session has more steps: a line of them each is written for all between the first and the last.
+MOST_STEPS = 172_800
 
 
 class StepTable(NamedTuple):
@@ -73,10 +77,16 @@ def time_course_of(session: RecordedSession, person: str, *, shown: bool) -> Ste
         If there is no readable ``feedback.tsv``, or it says no times.
     """
     lines = lines_of(session, "feedback.tsv", ("step", "lsl_time", "row", "kind", *_FOUND))
-    timed = {int(line["step"]): cell_number(line["lsl_time"]) for line in lines if line["step"].isdigit()}
+    found = ((cell_step(line["step"]), cell_number(line["lsl_time"])) for line in lines)
+    timed = {step: time for step, time in found if step is not None}
     if not timed:
         return None
     steps = sorted(timed)
+    if steps[-1] - steps[0] > MOST_STEPS:
+        raise RecordingError(
+            f"{session.path / 'feedback.tsv'} has steps {steps[0]} to {steps[-1]}; expected at most {MOST_STEPS}, "
+            "which are two days: a number is damaged. Copy the folder again from where it was recorded"
+        )
     start, last = timed[steps[0]], timed[steps[-1]]
     if not (math.isfinite(start) and math.isfinite(last)):
         raise RecordingError(f"{session.path / 'feedback.tsv'} has no times in lsl_time; expected LSL times in s")
@@ -131,7 +141,8 @@ class _Table:
         self.about[name] = about
         self._cells[name] = cells = [ABSENT] * self._count
         for step, text in found:
-            at = int(step) - self._first if step.isdigit() else -1
+            number = cell_step(step)
+            at = -1 if number is None else number - self._first
             if 0 <= at < self._count:
                 cells[at] = _BOOLEAN.get(text, cell(cell_number(text)))
 

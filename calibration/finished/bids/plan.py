@@ -226,8 +226,8 @@ def _counted(dataset: Dataset) -> tuple[dict[str, tuple[int, datetime | None]], 
     runs = Counter[tuple[str, str, str]]()
     for each in dataset.recordings:
         # It is not known when they were.
-        if each.ses.isdigit():
+        if each.ses.isdecimal():
             visits[each.sub] = max(int(each.ses), visits.get(each.sub, (0, None))[0]), None
         key = (each.sub, each.ses, each.task)
-        runs[key] = max(runs[key], int(each.run) if each.run.isdigit() else 1)
+        runs[key] = max(runs[key], int(each.run) if each.run.isdecimal() else 1)
     return visits, runs

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from rtaffect.common.errors import ArtifactError, SettingsError
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH
+from rtaffect.common.places import check_new_file
 from rtaffect.common.terminal import Terminal
 from rtaffect.common.text import printable
 
@@ -38,6 +39,7 @@ def command(folders: tuple[Path, ...], group: bool, out: Path | None, unblinded:
         raise SettingsError("where to? name the group's report with --out, as in --out group.html")
     need_parts()
     target = out or folders[0] / "report.html"
+    check_new_file(target, "--out")
     with Terminal(stderr=True).status("reading and drawing"):
         if group:
             from calibration.finished.report.group import write_group_report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,12 +23,15 @@ from calibration.finished.report.tables import (
 )
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import RecordingError, RtaffectError
+from rtaffect.common.reading import read_json
 from rtaffect.engine.feedback import MEAN_ROW
 from rtaffect.plan.session_folder import RecordedSession, SessionTable, open_session
 from rtaffect.plan.session_plan import SessionPlan
 
 #: Columns of ``feedback.tsv`` that hold numbers.
 _VALUES: Final = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
+#: No table of a session has more values: two days of 68 regions have 12 million.
+MOST_CELLS: Final = 50_000_000
 #: Tables that are read.
 _TABLES: Final = ("feedback.tsv", "moments.tsv", "events.tsv", "quality.tsv")
 
@@ -167,6 +170,9 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
     keys = list(dict.fromkeys(key for key in lines if key[0] != MEAN_ROW))
     mean_of = next((kind for name, kind in lines if name == MEAN_ROW), f"{len(keys)} rows")
     row_of = {key: i for i, key in enumerate(keys)}
+    if len(steps) * len(keys) > MOST_CELLS:
+        missing.append(f"feedback.tsv: {len(steps)} steps of {len(keys)} rows are more than any session has: damaged")
+        return None
     at = np.array([row_of.get(key, -1) for key in lines], np.intp)
     mean, rows = at < 0, at >= 0
     values = {name: numbers(columns[name]) for name in _VALUES}
@@ -206,6 +212,8 @@ def _quality(columns: Columns) -> QualityTable | None:
     axes = [list(dict.fromkeys(columns[name])) for name in names]
     index = [{key: i for i, key in enumerate(axis)} for axis in axes]
     place = [[of[key] for key in columns[name]] for of, name in zip(index, names, strict=True)]
+    if math.prod(len(axis) for axis in axes) > MOST_CELLS:
+        return None
     good = np.full([len(axis) for axis in axes], np.nan)
     good[tuple(np.array(each) for each in place)] = numbers(columns["quality"])
     return QualityTable(tuple(axes[0]), tuple(axes[1]), good)
@@ -231,7 +239,7 @@ def _recording(
 
 def _environment(path: Path, missing: list[str]) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
         missing.append(why_not(path, error))
         return {}

@@ -18,6 +18,7 @@ from calibration.pages import NONE, render
 from calibration.report.numbers import LEVEL
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import write_whole
+from rtaffect.common.reading import read_json
 from rtaffect.common.words import minutes
 
 
@@ -122,7 +123,7 @@ def _is_page(path: Path) -> bool:
 
 def _is_numbers(path: Path) -> bool:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and found.get("report") in (SESSION_REPORT, GROUP_REPORT)

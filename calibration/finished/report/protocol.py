@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.reading import read_bytes, read_toml, toml_content
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.protocol.allocation import Assigned
 from rtaffect.protocol.seal import allocation_sha256, unseal
@@ -66,8 +66,8 @@ def opened_allocation(path: Path) -> Opened:
     """
     record = path if path.suffix == ".toml" else path.parent / UNBLINDED_FILE
     try:
-        openings = tomllib.loads(record.read_text(encoding="utf-8")).get("opening", [])
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        openings = read_toml(record).get("opening", [])
+    except (OSError, ValueError) as error:
         raise SettingsError(
             f"--unblinded {path}: there is no record of an opening ({record.name}: {error}); open the allocation with "
             "`rtaffect unblind FILE` first, when the last session is done"
@@ -109,13 +109,13 @@ def protocol_of(session: RecordedSession) -> tuple[dict[str, Any], list[str]]:
     changed = []
     for path in tried:
         try:
-            data = path.read_bytes()
-        except OSError:
+            data = read_bytes(path)
+        except (OSError, ValueError):
             continue
         if sha256_of(data) == sha256:
             try:
-                return tomllib.loads(data.decode("utf-8")), []
-            except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+                return toml_content(data), []
+            except ValueError:
                 continue
         changed.append(path)
     return {}, [f"the protocol's file: {_why_not(changed, tried)}; its rule and [study] texts are not in this report"]

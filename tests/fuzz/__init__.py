@@ -1,0 +1,1 @@
+"""Hostile files and wrong calls, each in a child process with limits: ``python -m tests.fuzz --help``."""
