@@ -317,7 +317,7 @@ class Engine:
         if self.space.kind == "channels":
             return ""
         least = self.settings.synchrony.min_good
-        poor = [p.name for p, q in zip(self._participants, quality, strict=True) if q.mean() < least]
+        poor = [p.name for p, q in zip(self._participants, quality, strict=True) if p.begun and q.mean() < least]
         return f"{', '.join(poor)}: less than {least:.0%} of the channels are good" if poor else ""
 
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:

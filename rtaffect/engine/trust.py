@@ -16,7 +16,7 @@ from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
 
 #: States of a source in which nothing of it may be relied on now.
-UNSURE: Final = frozenset({"stalled", "lost", "duplicate", "wrong-rate"})
+UNSURE: Final = frozenset({"stalled", "lost", "duplicate", "changed", "wrong-rate"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,11 @@ class Participant:
         """How much later than a step the samples must reach, s."""
         return self._path.lookahead_s + self._ahead / self._signal.rate_hz
 
+    @property
+    def begun(self) -> bool:
+        """Whether any sample has come so far."""
+        return self._cursor > 0
+
     def advance(self, step: int) -> None:
         """Take in all samples of seconds 1 to ``step`` and judge those seconds that are new."""
         block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)

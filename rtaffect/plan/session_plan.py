@@ -64,6 +64,17 @@ class EegPlan(Frozen):
     rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
         Field(None, gt=0, le=384_000, description="Rate of the EEG in Hz, instead of the declared one")
     )
+    expect: Annotated[tuple[str, ...], Setting("expect", modes=("live",), metavar="QUERY", multiple=True)] = Field(
+        (),
+        description="Headset that may come later: a stream's exact name, or source_id= and a value; may be given "
+        "several times. It joins when it appears, with the channels and the rate that the others have",
+    )
+    adopt: Annotated[Literal["never", "same-name"], Setting("adopt", modes=("live",))] = Field(
+        "never",
+        description="What is taken, without asking, for a headset that was lost: only what is surely the same, or "
+        "also a stream of another source_id with its name, type and computer, if no other of that name was there, and "
+        "a board that is found by searching",
+    )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, le=3600, description="How long to look for streams, s"
     )

@@ -43,6 +43,10 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding(("-",), "smaller", "traces smaller"),
         Binding(("0",), "automatic", "scale of the traces by itself"),
     ),
+    "Headsets": (
+        Binding(("A",), "take", "take the headset that is offered"),
+        Binding(("Shift+A",), "next-offer", "show the next that is offered"),
+    ),
     "Window": (
         Binding(("F1", "?"), "help", "this list"),
         Binding(("Escape",), "cancel", "leave a marker, a skip or this list"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,13 +23,16 @@ from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, describe_headset, require_reference
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
+from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.boards import open_board, parse_board
+from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.lsl import LslSource
+from rtaffect.sources.lsl_expected import ExpectedHeadset, parse_expected
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import Network, find_streams
-from rtaffect.sources.selection import ANY_MARKERS, distinct_names, queries_of
+from rtaffect.sources.selection import ANY_EEG, ANY_MARKERS, Query, distinct_names, queries_of
 from rtaffect.stream.limits import MOST_MARKER_STREAMS
 from rtaffect.stream.source import Source
 
@@ -51,6 +55,7 @@ class LiveSources(SessionSources):
 
     headsets: Sequence[_Headset]
     heard: LiveSound
+    newcomers: Newcomers
     player: SoundPlayer | None = None
 
     @classmethod
@@ -62,6 +67,7 @@ class LiveSources(SessionSources):
         progress("looking for streams")
         headsets = _headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
+        newcomers = Newcomers(people, (*queries_of(plan.eeg), ANY_EEG))
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme)
         markers, notes = _all_markers(heard.markers)
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
@@ -82,6 +88,7 @@ class LiveSources(SessionSources):
             stimuli=heard.stimuli,
             headsets=headsets,
             heard=heard,
+            newcomers=newcomers,
         )
 
     def check(self, model: Model | None) -> Sequence[str]:
@@ -112,10 +119,20 @@ class LiveSources(SessionSources):
         sound = self.plan.sound
         if sound.file is not None and not sound.silent:
             self.player = SoundPlayer.open(sound.file, device_of(sound.speaker))
+        self.newcomers.begin()
         clock = LslClock()
         origin = clock.now() + _WARNING_S
         eeg = [describe_headset(*headset) for headset in self.headsets]
         return Beginning(origin, clock, self.heard.sound(origin), self.heard.describe() | {"eeg": eeg})
+
+    def notices(self) -> Sequence[str]:
+        """Return which headset is offered for one that is lost, and which are new."""
+        return (*filter(None, [self.offers.notice()]), *self.newcomers.notices())
+
+    @cached_property
+    def offers(self) -> Offers:
+        """What may be taken for sources that are lost."""
+        return Offers([*self.people, self.heard.captured])
 
     def play(self, origin: float, cleanup: ExitStack, note: Callable[[str], None]) -> None:
         """Play the sound file from the session's zero on, unless another program does."""
@@ -159,20 +176,41 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
 
 def _headsets(eeg: EegPlan) -> list[_Headset]:
     """Find the streams and boards that are asked for; boards are not open yet."""
-    addresses = [parse_board(text) for text in eeg.boards]
+    addresses, expected = [parse_board(text) for text in eeg.boards], [parse_expected(text) for text in eeg.expect]
     wanted = bool(eeg.streams) or not addresses
     found = find_streams(queries_of(eeg), timeout=eeg.wait_s) if wanted else []
-    names = distinct_names([(s.header.name, s.header.source_id) for s in found] + [(a.name, a.text) for a in addresses])
+    later = [query for query in expected if not any(query.matches(s.header) for s in found)]
+    names = distinct_names(
+        [(s.header.name, s.header.source_id) for s in found]
+        + [(a.name, a.text) for a in addresses]
+        + [(query.value, query.value) for query in later]
+    )
     channels = eeg.channels or None
-    streams = [
-        (LslSource(s, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), s.header.name, s.header.type)
+    streams: list[_Headset] = [
+        (
+            LslSource(s, adopt=eeg.adopt, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate),
+            s.header.name,
+            s.header.type,
+        )
         for s, name in zip(found, names, strict=False)
     ]
     boards = [
-        (open_board(a, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
-        for a, name in zip(addresses, names[len(found) :], strict=True)
+        (open_board(a, adopt=eeg.adopt, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
+        for a, name in zip(addresses, names[len(found) :], strict=False)
     ]
-    return [*streams, *boards]
+    there = [*streams, *boards]
+    return [*there, *_absent(later, names[len(there) :], [source for source, _, _ in there], eeg)]
+
+
+def _absent(
+    expected: Sequence[Query], names: Sequence[str], there: Sequence[Source], eeg: EegPlan
+) -> Iterator[_Headset]:
+    """Return the headsets that are to come, with what all that are there have in common."""
+    for query, name in zip(expected, names, strict=True):
+        first, *others = (source.info for source in there)
+        common = [channel for channel in first.channels if all(channel in other.channels for other in others)]
+        given = Given(name=name, channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
+        yield ExpectedHeadset(query, common, first.rate, adopt=eeg.adopt, **given), query.value, "EEG"
 
 
 def _all_markers(chosen: LslMarkers | None) -> tuple[list[LslMarkers], list[str]]:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.screen import has_screen
+from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.console import console_sink
@@ -29,7 +30,7 @@ from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.run.programme import Programme
 from rtaffect.run.session_record import SessionRecord
-from rtaffect.run.session_sources import ProtocolSetup, Run
+from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
 from rtaffect.run.stage import Stage
 
 
@@ -152,6 +153,12 @@ class RunningSession:
             return None
         return Tone(self.plan.protocol.tone_device)
 
+    def take_offered(self) -> None:
+        """Take the headset that is offered for one that is lost, and note that; from any thread."""
+        offers = self.run.sources.offers
+        if offers is not None and (taken := offers.take()):
+            self.stage.mark(f"taken: {taken}")
+
     def session(self, *shown: Sink) -> Session:
         """Return what turns the engine."""
         steps = self.run.sources.steps
@@ -180,7 +187,20 @@ class RunningSession:
 
 def _on_terminal(running: RunningSession, console: Console) -> tuple[int, str]:
     with console_sink(console) as shown, _interrupt_sets(running.stop):
-        return running.work(shown)
+        return running.work(shown, _noticing(running.run.sources, console))
+
+
+def _noticing(sources: SessionSources, console: Console) -> Sink:
+    """Return what prints, at a step, what the operator should know and was not told at the step before."""
+    before: list[str] = []
+
+    def tell(_: Feedback) -> None:
+        now = list(sources.notices())
+        for text in (text for text in now if text not in before):
+            console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        before[:] = now
+
+    return tell
 
 
 @contextmanager
@@ -237,6 +257,9 @@ def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]
             on_go=conductor.go,
             on_skip=conductor.skip,
             on_marker=running.stage.mark,
+            on_take=running.take_offered if run.sources.offers is not None else None,
+            on_next_offer=run.sources.offers.show_next if run.sources.offers is not None else None,
+            notices=run.sources.notices,
             recording=running.record.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
             zones=_zones(run.engine.space),

@@ -18,6 +18,7 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.timeline import Key
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, OwnResponse, Sound
+from rtaffect.run.newcomers import Offers
 from rtaffect.run.programme import Programme
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.stream.source import Source
@@ -112,6 +113,15 @@ class SessionSources(ABC):
 
     def play(self, origin: float, cleanup: ExitStack, note: Callable[[str], None]) -> None:  # noqa: B027 - most modes play nothing
         """Let be heard what this mode plays beside the protocol, from ``origin`` (s, LSL clock) on."""
+
+    def notices(self) -> Sequence[str]:
+        """Return what the operator should know now of devices beside the session's, in words; from any thread."""
+        return ()
+
+    @property
+    def offers(self) -> Offers | None:
+        """What may be taken for sources that are lost; None where nothing can come back."""
+        return None
 
     def ended(self, steps: int) -> str:
         """Return what is to be said after a session of so many steps, '' for nothing."""

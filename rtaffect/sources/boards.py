@@ -16,6 +16,7 @@ from rtaffect.common.errors import SettingsError, StreamError
 from rtaffect.sources.brainflow_library import board_name
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.fieldtrip_client import INSTALL, PORT, BufferClient, BufferHeader, BufferLostError
+from rtaffect.sources.live import Adopt
 from rtaffect.stream.source import Source
 
 Kind = Literal["brainflow", "fieldtrip"]
@@ -100,13 +101,15 @@ def parse_board(text: str) -> BoardAddress:
     return BoardAddress(text, "fieldtrip", host, port, {}, *described)
 
 
-def open_board(board: str | BoardAddress, **given: Unpack[Given]) -> Source:
+def open_board(board: str | BoardAddress, *, adopt: Adopt = "never", **given: Unpack[Given]) -> Source:
     """Return the source that a text means, not yet started.
 
     Parameters
     ----------
     board
         The text, or what :func:`parse_board` made of it.
+    adopt
+        What is taken for it without asking when it is lost.
     given
         What the source is called, where two would share a name; and what replaces the description of every headset: of
         that, what the text says comes first.
@@ -129,7 +132,7 @@ def open_board(board: str | BoardAddress, **given: Unpack[Given]) -> Source:
     if address.kind == "brainflow":
         from rtaffect.sources.brainflow_board import BrainFlowSource
 
-        return BrainFlowSource(address.device, address.parameters, **used)
+        return BrainFlowSource(address.device, address.parameters, adopt=adopt, **used)
     from rtaffect.sources.fieldtrip_buffer import FieldTripSource
 
     return FieldTripSource(address.device, address.port, **used)

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 
@@ -20,12 +20,14 @@ from rtaffect.sources.brainflow_library import (
     describe_board,
     error_message,
     input_parameters,
+    is_searched,
 )
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.host_clock import HostClock
-from rtaffect.sources.live import DeviceLostError
+from rtaffect.sources.live import Adopt, DeviceLostError, NotOursError, Offer
 from rtaffect.sources.package_counter import PackageCounter
 from rtaffect.sources.polled import PolledSource
+from rtaffect.sources.serial_ports import serial_ports
 from rtaffect.stream.source import StreamHeader
 from rtaffect.stream.status import StreamState
 
@@ -37,6 +39,11 @@ LOST_S = 10.0
 KEPT_S = 30.0
 #: A stamp further than this from its arrival was made by another clock than this computer's, s.
 ANOTHER_CLOCK_S = 5.0
+
+_SEARCHED: Final = (
+    "it was found by searching, so that another one of its kind may answer: it is opened again only if the operator "
+    "says so; name its serial_number or mac_address in a next session"
+)
 
 # BrainFlow tells sessions apart by board and parameters, and ends the first where a second one of the same fails.
 _open_sessions: set[tuple[int, str]] = set()
@@ -50,7 +57,8 @@ class BrainFlowSource(PolledSource):
     that onto the LSL clock. Package numbers, where it is known how a board counts them, tell of losses that are too
     short to show in times: each begins a new segment. A board that is silent for ten seconds is opened again, unless
     another one is open: BrainFlow lets one call in at a time, and the search for a lost board would hold up the
-    others' samples.
+    others' samples. One that BrainFlow found by searching is opened again only if a person says so, because another one
+    of its kind might answer; nor is one whose port has another dongle.
 
     Parameters
     ----------
@@ -60,6 +68,8 @@ class BrainFlowSource(PolledSource):
         BrainFlow's input parameters by name: serial_port, mac_address, ip_address, ip_port, serial_number, timeout,
         master_board, file, ...; and ``config``, commands that the board understands, separated by ';', which are sent
         before it streams.
+    adopt
+        Whether a board that BrainFlow finds by searching is searched again without asking when it is lost.
     given
         What replaces BrainFlow's description; names of the channels are needed where it has none.
 
@@ -69,7 +79,14 @@ class BrainFlowSource(PolledSource):
         If BrainFlow is not installed, or the board or its parameters are not known, or it has no channel names.
     """
 
-    def __init__(self, board: str, parameters: Mapping[str, str] | None = None, **given: Unpack[Given]) -> None:
+    def __init__(
+        self,
+        board: str,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        adopt: Adopt = "never",
+        **given: Unpack[Given],
+    ) -> None:
         self._shim = brainflow()
         self.board = board_name(board)
         inputs = dict(parameters or {})
@@ -86,12 +103,16 @@ class BrainFlowSource(PolledSource):
         # The end of a file is not a loss.
         self.lost_s = math.inf if self.board == "playback_file" else LOST_S
         self._session: Any = None
+        self._searched = adopt == "never" and is_searched(self.board, inputs)
+        self._port, self._dongle = inputs.get("serial_port", ""), ""
+        self._asked = False
         self._key = (board_number(self._shim, self.board), self._parameters.to_json())
         self._counter = PackageCounter(described.numbering)
         self._clock = HostClock()
         self._far = math.nan
 
     def _open(self) -> None:
+        self._check_dongle()
         with _sessions_lock:
             if self._key in _open_sessions:
                 raise StreamError(f"board {self.info.source_id} is open already in this program; name each board once")
@@ -108,6 +129,36 @@ class BrainFlowSource(PolledSource):
         self._counter.restart()
         self._clock.update()
 
+    def _check_dongle(self) -> None:
+        """Refuse another dongle at the port than before, as far as the system tells them apart."""
+        found = next((p.device for p in serial_ports() if self._port and p.port == self._port), "")
+        # Other systems give the driver's number for it, which says nothing of the dongle.
+        if not found.startswith("usb-"):
+            return
+        if self._dongle and found != self._dongle:
+            raise NotOursError(
+                f"port {self._port} of board {self.info.source_id} has {found} now, expected {self._dongle}; connect "
+                "that one there"
+            )
+        self._dongle = found
+
+    def take(self, offer: Offer) -> None:
+        """Search for the board again, as a person has decided; from any thread."""
+        self._asked = True
+
+    def _open_again(self) -> bool:
+        if self._searched and not self._asked:
+            self._offer()
+            self._trouble = _SEARCHED
+            return False
+        if not super()._open_again():
+            return False
+        self._asked = False
+        return True
+
+    def _offer(self) -> None:
+        self.offers = (Offer(self.board, f"{self.info.name!r} is searched again, and the first that answers is taken"),)
+
     def _close(self) -> None:
         session, self._session = self._session, None
         if session is None:
@@ -120,6 +171,10 @@ class BrainFlowSource(PolledSource):
             _open_sessions.discard(self._key)
 
     def _may_reopen(self) -> bool:
+        if self._searched and not self._asked:
+            # The same session can only go on with the same board.
+            self._offer()
+            return False
         with _sessions_lock:
             return _open_sessions <= {self._key}
 
@@ -132,6 +187,7 @@ class BrainFlowSource(PolledSource):
         now = self._clock.update()
         if not data.shape[1]:
             return
+        self.offers = ()
         stamps = self._clock.to_lsl(data[self._described.stamps])
         self._far = now - float(stamps[-1])
         values = np.ascontiguousarray(data[list(self._described.rows)].T)
@@ -156,6 +212,8 @@ class BrainFlowSource(PolledSource):
         if self.board == "playback_file":
             return "ended", "the file holds no more"
         state, message = super()._silent_state(silent)
-        if silent > self.lost_s and not self._may_reopen():
+        if self.offers:
+            message += f"; {_SEARCHED}"
+        elif silent > self.lost_s and not self._may_reopen():
             message += "; while other boards are open it is not opened again by itself: if it stays away, start anew"
         return state, message

@@ -126,6 +126,12 @@ def numbering(board: str) -> Numbering | None:
     return None if how is None else Numbering(**how)
 
 
+def is_searched(board: str, given: Mapping[str, str]) -> bool:
+    """Return whether BrainFlow takes the first ``board`` (its name in lower case) that answers, whichever that is."""
+    searched = KNOWN["searched"]
+    return board.startswith(tuple(searched["boards"])) and not any(given.get(key) for key in searched["named_by"])
+
+
 def input_parameters(shim: Any, board: str, given: Mapping[str, str]) -> Any:
     """Return BrainFlowInputParams with what was ``given``.
 

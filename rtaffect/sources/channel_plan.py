@@ -144,7 +144,7 @@ def plan_eeg(stream: StreamHeader, channels: Sequence[str] | None = None, unit: 
     names = [named[i] for i in columns] + [named[i] if is_eog(named[i]) else f"EOG {named[i]}" for i in eyes]
     units = [unit or stream.units[i] for i in columns]
     units += [unit or stream.units[i] or stream.units[columns[0]] for i in eyes]
-    return ChannelPlan((*columns, *eyes), tuple(names), np.array([_volts(stream.name, each) for each in units]))
+    return ChannelPlan((*columns, *eyes), tuple(names), np.array([volts_in(stream.name, each) for each in units]))
 
 
 def _names(stream: StreamHeader, columns: Sequence[int], channels: Sequence[str] | None) -> dict[int, str]:
@@ -163,7 +163,7 @@ def _of_type(stream: StreamHeader, types: set[str]) -> tuple[int, ...]:
     return tuple(i for i, each in enumerate(stream.types) if each.strip().lower() in types)
 
 
-def _volts(stream: str, unit: str) -> float:
+def volts_in(stream: str, unit: str) -> float:
     """Return the volts in one ``unit``; some senders write the power of ten instead of a name ('-6')."""
     if not unit.strip():
         raise StreamError(

@@ -19,9 +19,10 @@ from rtaffect.sources.fieldtrip_client import (
     lsl_format,
     most_samples,
 )
-from rtaffect.sources.live import DeviceLostError
+from rtaffect.sources.live import DeviceLostError, NotOursError
 from rtaffect.sources.polled import PolledSource
 from rtaffect.stream.source import StreamHeader
+from rtaffect.stream.status import StreamState
 
 #: One wait for samples lasts this long at most, s.
 WAIT_S = 0.1
@@ -66,6 +67,7 @@ class FieldTripSource(PolledSource):
             self._where, "EEG", said.rate, self._format, said.labels, source_id=f"fieldtrip:{where}", host=host
         )
         super().__init__("fieldtrip", where, sent.uniform(), given)
+        self._columns, self._scale = list(range(len(said.labels))), said.scale
         self._count = 0
         self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
 
@@ -86,15 +88,38 @@ class FieldTripSource(PolledSource):
 
     def _open(self) -> None:
         said = self._connect()
-        before = self._said
-        if (said.labels, said.dtype, said.rate) != (before.labels, before.dtype, before.rate):
+        try:
+            self._columns = self._as_before(said)
+        except NotOursError:
             self._close()
-            raise StreamError(
+            raise
+        self._scale = said.scale
+        # What was taken before is not of this session, and its age is not known.
+        self._count = said.samples
+
+    def _as_before(self, said: BufferHeader) -> list[int]:
+        """Return which of the channels now is each of those before; NotOursError if they are others."""
+        before = self._said
+        what = (len(said.labels), said.dtype, said.rate, said.scale is None)
+        if what != (len(before.labels), before.dtype, before.rate, before.scale is None):
+            raise NotOursError(
                 f"{self._where} has {len(said.labels)} channels of {said.dtype} at {said.rate:g} Hz, expected "
                 f"{len(before.labels)} of {before.dtype} at {before.rate:g} Hz as before; set the device as before"
             )
-        # What was taken before is not of this session, and its age is not known.
-        self._count = said.samples
+        if said.labels == before.labels:
+            return list(range(len(said.labels)))
+        if len(set(before.labels)) < len(before.labels) or set(said.labels) != set(before.labels):
+            raise NotOursError(
+                f"{self._where} has the channels {', '.join(said.labels)}, expected {', '.join(before.labels)} as "
+                "before; set the device as before"
+            )
+        return [said.labels.index(label) for label in before.labels]
+
+    def _state(self, now: float) -> tuple[StreamState, str]:
+        state, message = super()._state(now)
+        if state == "ok" and self.reconnections and not any(self._said.labels):
+            return state, f"{self._where} does not name its channels: they are taken to be in the order of before"
+        return state, message
 
     def _close(self) -> None:
         client, self._client = self._client, None
@@ -137,5 +162,5 @@ class FieldTripSource(PolledSource):
             return np.empty((0, len(self._said.labels)))
         if found.shape[1] != len(self._said.labels):
             raise DeviceLostError(f"{self._where} was started anew with {found.shape[1]} channels")
-        scaled = found if self._said.scale is None else found * self._said.scale
-        return np.asarray(scaled, DTYPES[self._format])
+        scaled = found if self._scale is None else found * self._scale
+        return np.asarray(scaled[:, self._columns], DTYPES[self._format])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
 
 from pylsl import local_clock
 
+from rtaffect.common.errors import StreamError
 from rtaffect.common.worker import Worker
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.stream.buffer import SampleBuffer
@@ -16,10 +19,31 @@ from rtaffect.stream.status import SourceStatus, StreamState
 
 _log = logging.getLogger(__name__)
 
+#: What is taken, without asking, for what was lost, beside what is surely the same.
+Adopt = Literal["never", "same-name"]
 #: Open but without samples for this long is a stall, s.
 STALL_S = 2.0
 #: What cannot be opened again is tried again after this long, s.
 RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A stream or device that may be the one that was lost, which only a person can tell.
+
+    ``key`` is what it is taken by (:meth:`LiveSource.take`), ``words`` say what is there.
+    """
+
+    key: str
+    words: str
+
+
+class NotOursError(StreamError):
+    """What was opened is not what was lost, or does not fit it: ``state`` is what it is told as."""
+
+    def __init__(self, message: str, state: StreamState = "changed") -> None:
+        super().__init__(message)
+        self.state: StreamState = state
 
 
 class DeviceLostError(Exception):
@@ -50,6 +74,8 @@ class LiveSource(ABC):
         What is said after why it was lost, until more is known.
     reconnections : int
         Times that it was opened again after a loss.
+    offers : tuple of Offer
+        What is there, while it is lost, that is taken only if a person says so; the first is the likeliest.
     """
 
     remedy = ""
@@ -61,6 +87,7 @@ class LiveSource(ABC):
         self.buffer = SampleBuffer(info.rate, len(plan.names))
         self.tap: Tap | None = None
         self.reconnections = 0
+        self.offers: tuple[Offer, ...] = ()
         self._worker = Worker(f"{info.origin} {info.name}", self._run)
         # Each is written by the thread and read as a whole by status(), so no lock is needed.
         self._lost_at = self._last_at = self._opened_at = math.nan
@@ -116,6 +143,9 @@ class LiveSource(ABC):
         state, message = self._state(now)
         return self.buffer.status(self.info.name, self.info.kind, state, now, message)
 
+    def take(self, offer: Offer) -> None:  # noqa: B027 - most sources offer nothing
+        """Take what was offered for the one that is lost, as a person has decided; from any thread."""
+
     def _state(self, now: float) -> tuple[StreamState, str]:
         if not self._worker.running:
             return ("ended", "") if self._worker.stopping else ("waiting", "")
@@ -124,7 +154,10 @@ class LiveSource(ABC):
         silent = self._silence(now)
         if silent > STALL_S:
             return self._silent_state(silent)
-        return ("waiting", "") if math.isnan(self._last_at) else ("ok", "")
+        if not math.isnan(self._last_at):
+            return "ok", ""
+        # Before its first sample, what was lost is not yet known to be back.
+        return ("stalled", f"{self.info.name!r} is open again") if self.reconnections else ("waiting", "")
 
     def _silence(self, now: float) -> float:
         """Return for how long there has been no sample at ``now`` (s on the LSL clock), s."""
@@ -177,5 +210,6 @@ class LiveSource(ABC):
         if self._worker.stopping:
             return
         self.reconnections += 1
+        self.offers = ()
         self._note_open()
         _log.warning("%s %r is open again after %.1f s", self.info.origin, self.info.name, local_clock() - lost_at)

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import logging
 import math
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, Literal, Unpack
 
 import numpy as np
+import pylsl
 from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_audio, plan_eeg
-from rtaffect.sources.live import STALL_S, DeviceLostError, LiveSource
+from rtaffect.sources.channel_plan import ChannelPlan, Given, check_format, check_rate, plan_audio, plan_eeg
+from rtaffect.sources.identity import Candidates, Identity
+from rtaffect.sources.live import STALL_S, Adopt, DeviceLostError, LiveSource, NotOursError, Offer
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
-from rtaffect.sources.lsl_streams import FORGET_S, FoundStream, Network, read_header, refuse_unreadable, twins_message
+from rtaffect.sources.lsl_streams import (
+    FORGET_S,
+    FoundStream,
+    Network,
+    header_from,
+    read_header,
+    refuse_unreadable,
+    twins_message,
+)
+from rtaffect.sources.remap import Remap, as_before
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import StreamState
 
@@ -29,25 +40,12 @@ LOOK_S = 1.0
 COLLECT_S = 0.05
 
 
-class LslSource(LiveSource):
-    """One LSL stream as a source.
+class LslConnection(LiveSource):
+    """The connection of a source to one LSL outlet, and to those that are the same one come back.
 
-    liblsl's own recovery is off, because it hides losses: a lost stream is looked for again by its source_id and type
-    (without a source_id: by name, type and host), and connected anew with a new measurement of its clock.
-
-    Parameters
-    ----------
-    stream
-        What :func:`rtaffect.sources.lsl_streams.find_streams` found.
-    kind
-        EEG arrives in the buffer in volts, sound as mono at full scale +-1.
-    given
-        What replaces the stream's own description.
-
-    Raises
-    ------
-    StreamError
-        If the stream does not answer, or is not described well enough to be used.
+    liblsl's own recovery is off, because it hides losses. :class:`rtaffect.sources.identity.Identity` decides what is
+    taken for a stream that was lost; it is connected anew with a new measurement of its clock, and what it sends is
+    made what was declared at first, before it is recorded or used.
 
     Attributes
     ----------
@@ -57,31 +55,45 @@ class LslSource(LiveSource):
 
     retry_s = 0.05
 
-    def __init__(self, stream: FoundStream, kind: Literal["eeg", "audio"] = "eeg", **given: Unpack[Given]) -> None:
-        refuse_unreadable(stream)
-        dtype = check_format(stream.header)
-        rate = check_rate(stream.header.name, kind, stream.header.rate, given.get("rate"))
-        header = read_header(stream)
-        if kind == "audio":
-            plan = plan_audio(header.name, header.channels, dtype)
-        else:
-            plan = plan_eeg(header, given.get("channels"), given.get("unit"))
-        name = given.get("name") or header.name
-        info = StreamInfo(name, kind, rate, plan.names, "lsl", header.source_id, header.host)
+    def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan) -> None:
         super().__init__(info, header, plan)
         self.offsets: deque[tuple[float, float]] = deque(maxlen=8192)
-        self._stream = stream
         self._inlet = LslInlet(info.name, "the device's LSL output", self._begin_segment, self._note_offset)
-        self._chunk = np.empty((math.ceil(max(rate, 100.0)), header.channels), dtype)
         self._network: Network | None = None
         self._look_at = 0.0
-        # Why what is on the network by this name cannot be taken, or be told apart from this one.
-        self._misfit = ""
+        self._identity: Identity | None = None
+        # What the outlet that is open says of itself, and how that becomes what is declared.
+        self._described = header
+        self._remap: Remap | None = None
+        self._chunk: NDArray[Any] = np.empty((0, 0))
+        # What is there while ours is lost; and while it is open, which others cannot be told from it.
+        self._there, self._twins = Candidates(), ""
+        # When what is lost was last known to be there, s on the LSL clock.
+        self._ours_until = math.nan
 
-    def _open(self) -> None:
-        self._inlet.open(self._stream)
-        self._network = self._network or Network()
+    @abstractmethod
+    def _fit(self, header: StreamHeader) -> Remap | None:
+        """Return how what is sent becomes what is declared, None if it is that; NotOursError if it cannot."""
+
+    def _connect(self, stream: FoundStream, identity: Identity) -> None:
+        """Open ``stream``, which is ours from now on; StreamError if that is impossible, NotOursError if it is not."""
+        refuse_unreadable(stream)
+        said: list[tuple[StreamHeader, Remap | None]] = []
+
+        def check(info: Any, offset: float) -> None:
+            header = header_from(stream, info)
+            identity.check(stream, header, self._described, stream.created + offset, self._ours_until)
+            said.append((header, self._fit(header)))
+
+        self._inlet.open(stream, check)
+        ((self._described, self._remap),) = said
+        identity.took(stream)
+        self._identity = identity
+        most = math.ceil(max(self.info.rate, 100.0))
+        self._chunk = np.empty((most, stream.header.channels), check_format(stream.header))
         self._look_at = local_clock() + LOOK_S
+        if self._remap is not None and self._remap.note:
+            _log.warning(self._remap.note)
 
     def _close(self) -> None:
         self._inlet.close()
@@ -97,7 +109,8 @@ class LslSource(LiveSource):
         try:
             stamps = self._inlet.pull_chunk(self._chunk)
             if len(stamps):
-                self._deliver(stamps, self._chunk[: len(stamps)])
+                values = self._chunk[: len(stamps)]
+                self._deliver(stamps, values if self._remap is None else self._remap(values))
             self._inlet.measure()
         except GONE as error:
             raise DeviceLostError(str(error)) from None
@@ -119,11 +132,18 @@ class LslSource(LiveSource):
 
     def _state(self, now: float) -> tuple[StreamState, str]:
         state, message = super()._state(now)
-        misfit = self._misfit
-        return ("duplicate", misfit) if misfit and state in {"ok", "waiting"} else (state, message)
+        if state == "lost":
+            return self._there.state, message
+        if self._twins and state in {"ok", "waiting"}:
+            return "duplicate", self._twins
+        if state == "ok" and self._remap is not None:
+            return state, self._remap.note
+        return state, message
 
     def _lost_message(self, seconds: float) -> str:
-        return self._misfit or (
+        if why := self._there.why:
+            return f"stream {self.info.name!r} on {self.info.host}: {why}"
+        return (
             f"stream {self.info.name!r} on {self.info.host} is gone for {seconds:.0f} s; restart the device's LSL "
             "output: it is connected again by itself"
         )
@@ -134,53 +154,111 @@ class LslSource(LiveSource):
             "check that the device is on, charged and in reach"
         )
 
-    def _same(self) -> list[FoundStream]:
-        network = self._network
-        return [s for s in network.streams() if s.header.identity == self.header.identity] if network else []
+    @property
+    def outlet(self) -> StreamHeader | None:
+        """The outlet that is open, or was until it was lost; None before the first."""
+        return None if self._identity is None else self._identity.ours.header
+
+    @property
+    def _known_until(self) -> float:
+        """When the outlet that is open was last known to be there, s on the LSL clock."""
+        return self._opened_at if math.isnan(self._last_at) else self._last_at
 
     def _look_around(self) -> None:
         """Notice twins, and a stall in truth a loss that the connection has not told (a cable pulled out)."""
+        if self._network is None or self._identity is None:
+            return
         now = local_clock()
         self._look_at = now + LOOK_S
-        same = [stream.header for stream in self._same()]
-        # An outlet that was closed is listed until it is forgotten, and would pass for a twin.
-        if now - self._opened_at > FORGET_S + LOOK_S:
-            self._misfit = twins_message(same) if len(same) > 1 else ""
-        present = any(header.uid == self._stream.header.uid for header in same)
+        streams = self._network.streams()
+        alike = self._identity.look(streams, now, self._known_until)
+        self._twins = twins_message(alike) if len(alike) > 1 else ""
+        present = any(stream.header.uid == self._identity.ours.header.uid for stream in streams)
         if not present and self._silence(now) > max(STALL_S, FORGET_S):
             raise DeviceLostError("it does not answer")
 
     def _reopen(self, trouble: str) -> None:
-        self._misfit = ""
+        self._there, self._twins = Candidates(), ""
+        self._ours_until = self._known_until
+        if self._network is not None and self._identity is not None:
+            self._identity.settle(self._network.streams(), self._ours_until)
         self._inlet.close()
         super()._reopen(trouble)
 
+    def take(self, offer: Offer) -> None:
+        """Take the stream that was offered for the one that is lost; from any thread."""
+        if self._identity is not None:
+            self._identity.choose(offer.key)
+
     def _open_again(self) -> bool:
-        """Take the stream again if one of its identity is on the network, and is as it was."""
-        # A closed outlet is listed until it is forgotten: before that, only a new one counts.
-        forgotten, old = local_clock() - self._lost_at > FORGET_S + 0.5, self._stream
-        back = [stream for stream in self._same() if forgotten or stream.header.uid != old.header.uid]
-        self._misfit = self._unfit([stream.header for stream in back])
-        if not back or self._misfit:
+        """Take the stream again if it is surely on the network, as it was, or a person has said which it is."""
+        network, identity = self._network, self._identity
+        if network is None or identity is None:
             return False
-        self._stream = back[0]
+        # A closed outlet is listed until it is forgotten: before that, only a new one counts.
+        now = local_clock()
+        there = identity.candidates(network.streams(), now, forgotten=now - self._lost_at > FORGET_S + 0.5)
+        self._there, self.offers = there, there.offers
+        if there.take is None:
+            return False
         try:
-            self._open()
+            self._connect(there.take, identity)
+        except NotOursError as error:
+            _log.warning("%s", error)
+            identity.refuse(there.take, error)
+            return False
         except StreamError as error:
             _log.warning("%s", error)
-            self._stream = old
+            if isinstance(error.__cause__, pylsl.util.LostError):
+                identity.is_gone(there.take)
             return False
         return True
 
-    def _unfit(self, back: Sequence[StreamHeader]) -> str:
-        """Say why none of the streams that came back can be taken; '' if the first one can."""
-        if len(back) > 1:
-            return twins_message(back)
-        before = self.header
-        for now in back:
-            if (now.channels, now.format, now.rate) != (before.channels, before.format, before.rate):
-                return (
-                    f"stream {now.name!r} came back with {now.channels} channels of {now.format} at {now.rate:g} Hz, "
-                    f"expected {before.channels} of {before.format} at {before.rate:g} Hz; set the device as before"
-                )
-        return ""
+
+class LslSource(LslConnection):
+    """One LSL stream as a source.
+
+    Parameters
+    ----------
+    stream
+        What :func:`rtaffect.sources.lsl_streams.find_streams` found.
+    kind
+        EEG arrives in the buffer in volts, sound as mono at full scale +-1.
+    adopt
+        Which streams of another source_id are taken for this one when it is lost, without asking.
+    given
+        What replaces the stream's own description.
+
+    Raises
+    ------
+    StreamError
+        If the stream does not answer, or is not described well enough to be used.
+    """
+
+    def __init__(
+        self,
+        stream: FoundStream,
+        kind: Literal["eeg", "audio"] = "eeg",
+        *,
+        adopt: Adopt = "never",
+        **given: Unpack[Given],
+    ) -> None:
+        refuse_unreadable(stream)
+        dtype = check_format(stream.header)
+        rate = check_rate(stream.header.name, kind, stream.header.rate, given.get("rate"))
+        header = read_header(stream)
+        if kind == "audio":
+            plan = plan_audio(header.name, header.channels, dtype)
+        else:
+            plan = plan_eeg(header, given.get("channels"), given.get("unit"))
+        name = given.get("name") or header.name
+        super().__init__(StreamInfo(name, kind, rate, plan.names, "lsl", header.source_id, header.host), header, plan)
+        self._first, self._unit = Identity(stream, adopt), given.get("unit")
+
+    def _open(self) -> None:
+        identity = self._identity or self._first
+        self._connect(identity.ours, identity)
+        self._network = self._network or Network()
+
+    def _fit(self, header: StreamHeader) -> Remap | None:
+        return as_before(self.header, header, self._unit)

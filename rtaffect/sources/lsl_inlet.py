@@ -57,24 +57,30 @@ class LslInlet:
         self._inlet: Any = None
         self._measure_at: float | None = None
 
-    def open(self, stream: FoundStream) -> None:
+    def open(self, stream: FoundStream, check: Callable[[Any, float], None] | None = None) -> None:
         """Open ``stream`` and measure its clock: nothing is accepted before that is done.
+
+        ``check`` is called with its whole description (pylsl.StreamInfo) and the clock's offset, s, before anything
+        of it is used; it raises StreamError to refuse it.
 
         Raises
         ------
         StreamError
-            If it is gone, or its clock cannot be measured.
+            If it is gone, or its clock cannot be measured, or it is refused.
         """
         try:
             inlet = pylsl.StreamInlet(stream.handle, max_buflen=_kept(stream.header), recover=False)
             # Opening fails at once where the outlet is gone; measuring would wait for its timeout.
             inlet.open_stream(FIRST_OFFSET_S)
+            info = inlet.info(FIRST_OFFSET_S) if check is not None else None
             offset = inlet.time_correction(FIRST_OFFSET_S)
         except GONE as error:
             raise StreamError(
                 f"stream {self._name!r} on {stream.header.host} was found but cannot be opened (or its clock not "
                 f"measured within {FIRST_OFFSET_S:g} s); restart {self._sender} and check the firewall"
             ) from error
+        if check is not None:
+            check(info, offset)
         if self._measure_at is not None:
             # Even a loss that is shorter than the jitter of timestamps is a gap.
             self._restart()

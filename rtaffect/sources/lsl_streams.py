@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ UNREADABLE = "(unreadable)"
 class FoundStream:
     """An outlet that answered: its header without what resolving leaves out, and what liblsl opens it by.
 
+    ``created`` is when the outlet was made, s on its sender's clock.
     ``trouble`` says why what it says of itself cannot be read, or is larger than anything that is taken: then it is
     listed, and never opened.
     """
@@ -40,6 +42,7 @@ class FoundStream:
     header: StreamHeader
     handle: Any = field(repr=False, compare=False)
     trouble: str = ""
+    created: float = field(default=math.nan, compare=False)
 
 
 class Network:
@@ -71,11 +74,11 @@ def _found(handle: Any) -> FoundStream:
             texts = [text if len(text) <= MOST_NAME else f"{text[:64]}..." for text in texts]
         labels = ("",) * count if count <= MOST_CHANNELS else ()
         name, kind, source_id, host, uid = texts
-        form = FORMATS[handle.channel_format()]
+        form, created = FORMATS[handle.channel_format()], float(handle.created_at())
     except Exception as error:
         return _unreadable(handle, f"{type(error).__name__}: {error}")
     return FoundStream(StreamHeader(name, kind, rate, form, labels, source_id=source_id, host=host, uid=uid), handle,
-                       trouble)  # fmt: skip
+                       trouble, created)  # fmt: skip
 
 
 def _unreadable(handle: Any, why: str) -> FoundStream:
@@ -189,7 +192,11 @@ def read_header(stream: FoundStream, timeout: float = 5.0) -> StreamHeader:
     StreamError
         If it does not answer within ``timeout`` s, or what it says cannot be read or is larger than what is taken.
     """
-    info = read_info(stream, timeout)
+    return header_from(stream, read_info(stream, timeout))
+
+
+def header_from(stream: FoundStream, info: Any) -> StreamHeader:
+    """Return all that a stream says of itself in its full description (pylsl.StreamInfo); StreamError if it is none."""
     try:
         channels = channels_of(info)
         return stream.header.described(channels, info.as_xml())

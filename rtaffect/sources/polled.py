@@ -12,7 +12,7 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import Given, check_rate, plan_eeg
-from rtaffect.sources.live import LiveSource
+from rtaffect.sources.live import LiveSource, NotOursError
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import SourceStatus, StreamState
 
@@ -52,6 +52,7 @@ class PolledSource(LiveSource):
         header = replace(said, name=name, rate=rate, labels=plan.names)
         super().__init__(info, header.uniform(given.get("unit") or said.unit), plan)
         self.lost_samples = self.losses = 0
+        self._lost_as: StreamState = "lost"
         self._offset_at = -math.inf
 
     def status(self, now: float) -> SourceStatus:
@@ -62,6 +63,10 @@ class PolledSource(LiveSource):
             places = "1 place" if self.losses == 1 else f"{self.losses} places"
             notes.append(f"{self.lost_samples} samples were lost on the way from the device, in {places}")
         return self.buffer.status(self.info.name, self.info.kind, state, now, "; ".join(notes))
+
+    def _state(self, now: float) -> tuple[StreamState, str]:
+        state, message = super()._state(now)
+        return (self._lost_as, message) if state == "lost" else (state, message)
 
     def _lost_message(self, seconds: float) -> str:
         return f"{self.info.name!r} is gone for {seconds:.0f} s: {self._trouble}"
@@ -96,6 +101,8 @@ class PolledSource(LiveSource):
             self._open()
         except StreamError as error:
             self._trouble = f"{error} (it is tried again by itself)"
+            self._lost_as = error.state if isinstance(error, NotOursError) else "lost"
             return False
+        self._lost_as = "lost"
         self._begin_segment()
         return True

@@ -23,6 +23,8 @@ _OF_ONE_SESSION: Final = {
     "session_code": "",
     "name": "",
     "headless": False,
+    "expect": (),
+    "adopt": "never",
     "wait_s": 5.0,
     "as_it_ran": False,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-StreamState = Literal["waiting", "ok", "stalled", "lost", "duplicate", "wrong-rate", "ended"]
+StreamState = Literal["waiting", "ok", "stalled", "lost", "duplicate", "wrong-rate", "changed", "expected", "ended"]
 
 
 @dataclass(frozen=True, slots=True)

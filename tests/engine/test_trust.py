@@ -11,11 +11,12 @@ import pytest
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.trust import judge
-from rtaffect.observed.spaces import ChannelSpace
+from rtaffect.observed.spaces import ChannelSpace, RegionSpace
 from rtaffect.stream.doubt import REASONS, Doubt
 from rtaffect.stream.status import SourceStatus
 from tests.engine.test_engine import ORIGIN, SETTINGS, group_eeg, headsets, hearing_engine, loud_noise
-from tests.support.helpers import RATE
+from tests.support.head_models import small_operator
+from tests.support.helpers import RATE, headset
 
 WINDOW = SETTINGS.synchrony.window_s
 PEOPLE = ("P0", "P1", "P2")
@@ -175,3 +176,18 @@ def test_a_replay_withholds_what_the_session_withheld():
 
 def test_every_reason_says_what_it_means():
     assert all(reason.meaning and reason.ends for reason in REASONS.values())
+
+
+def test_a_headset_that_has_not_come_yet_does_not_withhold_the_others():
+    space = RegionSpace(small_operator())
+    eeg = group_eeg(3, 20, 0.1, rows=len(space.channels))
+    onsets = (ORIGIN - 3, ORIGIN - 3, ORIGIN + 1000)
+    people = [
+        headset(each, name=f"P{i}", onset=onset, channels=space.channels)
+        for i, (each, onset) in enumerate(zip(eeg, onsets, strict=True))
+    ]
+    last = steps(Engine(people, space, SETTINGS, ORIGIN), 14)[-1]
+    assert "of the channels are good" not in last.reason
+    assert np.isfinite(last.observed_each[:2]).any()
+    assert np.isnan(last.observed_each[2]).all()
+    assert last.quality[2].max() == 0

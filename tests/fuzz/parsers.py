@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import functools
 import json
 import math
@@ -363,7 +364,10 @@ def _description(folder: Path) -> None:
     from rtaffect.sources import lsl_streams
 
     text = (folder / "stream.xml").read_bytes()
-    handle = pylsl.lib.lib.lsl_streaminfo_from_xml(text)
+    from_xml = pylsl.lib.lib.lsl_streaminfo_from_xml
+    # pylsl does not declare it, and ctypes would cut the pointer to an int.
+    from_xml.restype, from_xml.argtypes = ctypes.c_void_p, [ctypes.c_char_p]
+    handle = from_xml(text.partition(b"\0")[0])
     if not handle:
         raise RtaffectError("liblsl refuses it")
     info = pylsl.StreamInfo(handle=handle)

@@ -15,9 +15,10 @@ import pytest
 from rtaffect.common.errors import StreamError
 from rtaffect.sources import brainflow_board, live
 from rtaffect.sources.brainflow_board import BrainFlowSource
-from rtaffect.sources.brainflow_library import brainflow, numbering
+from rtaffect.sources.brainflow_library import KNOWN, brainflow, is_searched, numbering
 from rtaffect.sources.host_clock import HostClock
 from rtaffect.sources.package_counter import Numbering, PackageCounter
+from rtaffect.sources.serial_ports import SerialPort
 from tests.support.cyton_emulator import MICROVOLTS, CytonEmulator
 from tests.support.recording_tap import RecordingTap
 from tests.support.waiting import wait_for
@@ -168,6 +169,64 @@ def test_a_silent_board_is_opened_again_unless_another_one_would_be_held_up(
     assert source.tap.count("segment") == source.reconnections
     assert source.buffer.read(0, np.inf).breaks
     assert_replayable(source)
+
+
+@needs_terminal
+def test_a_board_that_was_found_by_searching_is_searched_again_only_if_a_person_says_so(
+    opened: Callable[..., BrainFlowSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "STALL_S", 0.15)
+    monkeypatch.setattr(brainflow_board, "LOST_S", 0.3)
+    monkeypatch.setitem(KNOWN["searched"], "boards", ["cyton"])
+    with CytonEmulator() as cyton:
+        source = opened("cyton", parameters={"serial_port": cyton.port})
+        wait_for(lambda: source.buffer.received > 20)
+        cyton.silent = True
+        wait_for(lambda: source.offers)
+        time.sleep(0.3)
+        assert (status(source).state, source.reconnections, cyton.commands.count("v")) == ("stalled", 0, 1)
+        assert "another one of its kind may answer" in status(source).message
+        cyton.silent = False
+        wait_for(lambda: status(source).state == "ok" and not source.offers)
+        cyton.silent = True
+        wait_for(lambda: source.offers)
+        cyton.silent = False
+        source.take(source.offers[0])
+        wait_for(lambda: status(source).state == "ok")
+        source.stop()
+
+
+@pytest.mark.parametrize(("board", "given", "searched"), [
+    ("muse_2", {}, True),
+    ("muse_2", {"serial_number": "Muse-1A2B"}, False),
+    ("ganglion", {"serial_port": "COM3"}, True),
+    ("ganglion", {"serial_port": "COM3", "mac_address": "aa:bb"}, False),
+    ("cyton", {"serial_port": "COM3"}, False),
+    ("synthetic", {}, False),
+])  # fmt: skip
+def test_which_boards_are_found_by_searching(board: str, given: dict[str, str], searched: bool) -> None:
+    assert is_searched(board, given) is searched
+
+
+@needs_terminal
+def test_another_dongle_at_the_port_is_told_and_not_taken(
+    opened: Callable[..., BrainFlowSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "STALL_S", 0.15)
+    monkeypatch.setattr(brainflow_board, "LOST_S", 0.3)
+    monkeypatch.setattr(live.LiveSource, "retry_s", 0.05)
+    with CytonEmulator() as cyton:
+        there = ["usb-FTDI_one"]
+        monkeypatch.setattr(brainflow_board, "serial_ports", lambda: [SerialPort(cyton.port, there[0])])
+        source = opened("cyton", parameters={"serial_port": cyton.port})
+        wait_for(lambda: source.buffer.received > 20)
+        there[0] = "usb-FTDI_two"
+        cyton.silent = True
+        wait_for(lambda: status(source).state == "changed")
+        assert "has usb-FTDI_two now, expected usb-FTDI_one; connect that one there" in status(source).message
+        there[0], cyton.silent = "usb-FTDI_one", False
+        wait_for(lambda: status(source).state == "ok")
+        source.stop()
 
 
 def test_times_of_another_computers_clock_are_told(opened: Callable[..., BrainFlowSource]) -> None:

@@ -165,14 +165,39 @@ def test_a_server_that_goes_is_lost_and_connected_again_if_it_is_as_before(
     with FieldTripServer(port=server.port) as again:
         again.put_header(250.0, 2, names=NAMES[:2])
         wait_for(lambda: "has 2 channels of float32 at 250 Hz, expected 3" in status(source).message)
+        assert status(source).state == "changed"
         again.put_header(RATE, 3, names=NAMES)
-        wait_for(lambda: status(source).state == "waiting")
+        wait_for(lambda: status(source).state == "stalled")
         again.put(ramp(0, 20))
         wait_for(lambda: source.buffer.received == 60)
         assert source.reconnections == 1
         source.stop()
     assert source.buffer.read(0, np.inf).breaks == (40,)
     assert status(source).state == "ended"
+
+
+def test_channels_that_come_back_in_another_order_and_resolution_are_taken_by_name(
+    opened: Callable[..., FieldTripSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live.LiveSource, "retry_s", 0.05)
+    turned = (NAMES[2], NAMES[0], NAMES[1])
+    with FieldTripServer() as server:
+        server.put_header(RATE, 3, "int16", NAMES, (1.0, 1.0, 1.0))
+        source = opened(server)
+        sent = np.tile(np.array([[100, 200, 300]], np.int16), (20, 1))
+        server.put(sent)
+        wait_for(lambda: source.buffer.received == 20)
+        server.put_header(RATE, 3, "int16", (*NAMES[:2], "another"), (1.0, 1.0, 1.0))
+        wait_for(lambda: status(source).state == "changed")
+        assert f"another, expected {', '.join(NAMES)}" in status(source).message
+        server.put_header(RATE, 3, "int16", turned, (0.5, 2.0, 2.0))
+        wait_for(lambda: status(source).state == "stalled")
+        server.put((sent[:, [2, 0, 1]] / (0.5, 2.0, 2.0)).astype(np.int16))
+        wait_for(lambda: source.buffer.received == 40)
+        source.stop()
+    samples = source.buffer.read(0, np.inf).samples
+    np.testing.assert_allclose(samples, np.tile([[1e-4, 2e-4, 3e-4]], (40, 1)), rtol=1e-5)
+    assert_replayable(source)
 
 
 def test_silence_is_a_stall(

@@ -77,6 +77,8 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         channels=draw(names),
         unit=draw(st.none() | st.sampled_from(("V", "uV"))),
         rate=draw(st.none() | st.floats(1, 5000)),
+        expect=draw(names) if mode == "live" else (),
+        adopt=draw(st.sampled_from(("never", "same-name"))) if mode == "live" else "never",
         wait_s=draw(st.floats(0.5, 60)),
     )
     bundle = draw(maybe_path | st.just(DEMO_BUNDLE))
@@ -225,9 +227,8 @@ class TestMemory:
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
                  "in_reference": True, "with_protocol": True, "preview": True}  # fmt: skip
-        changes = {
-            f.name: other.get(f.name, "7") for f in fields(Choices) if f.name not in ("wait_s", "headless", "as_it_ran")
-        }
+        without = {"expect", "adopt", "wait_s", "headless", "as_it_ran"}
+        changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if f.name not in without}
         remember(Choices(**changes))
         found, _ = recall()
         forgotten = {name for name, value in changes.items() if getattr(found, name) != value}

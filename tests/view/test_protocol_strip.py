@@ -49,6 +49,8 @@ class Operator:
                 "on_go": lambda: self.calls.append("go"),
                 "on_skip": lambda: self.calls.append("skip"),
                 "on_marker": self.calls.append,
+                "on_take": lambda: self.calls.append("take"),
+                "on_next_offer": lambda: self.calls.append("next"),
             }
             | options,
         )
@@ -168,6 +170,20 @@ def test_without_a_protocol_there_is_no_strip_and_no_key_for_it(make: Make, qtbo
     assert not window.marker.isVisible()
     assert "Space" not in [keys for keys, _ in window.help.lines]
     assert "M marker" not in window.footer.keys.text()
+
+
+def test_a_headset_that_is_offered_is_said_at_the_foot_and_taken_by_a_key(make: Make, qtbot: QtBot) -> None:
+    said = ["'cap' is perhaps back as 'cap': the key A takes it"]
+    operator = Operator(make, qtbot, 40, notices=lambda: said)
+    window = operator.window
+    assert said[0] in window.footer.notices.text()
+    said[0] = "another one"
+    qtbot.keyClick(window, Qt.Key.Key_A, Qt.KeyboardModifier.ShiftModifier)
+    assert "another one" in window.footer.notices.text(), "it is asked at once"
+    said.clear()
+    qtbot.keyClick(window, Qt.Key.Key_A)
+    assert operator.calls == ["next", "take"]
+    assert "another one" not in window.footer.notices.text()
 
 
 def test_buttons_are_pressed_by_return_and_space_goes_on_all_the_same(make: Make, qtbot: QtBot) -> None:

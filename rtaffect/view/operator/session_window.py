@@ -65,6 +65,11 @@ class SessionWindow(QMainWindow):
         Called when the operator starts the block that waits, or skips the present one; None where there is no protocol.
     on_marker : callable or None
         Called with the text of a marker that the operator sets; None where markers are not kept.
+    on_take, on_next_offer : callable or None
+        Called when the operator takes the headset that is offered for one that is lost, or wants to see the next; None
+        where nothing can come back.
+    notices : callable or None
+        Returns what is to be known of devices beside the session's, in words.
     recording : callable or None
         Returns how the recording is; None where nothing is recorded.
     blinded : bool
@@ -82,7 +87,15 @@ class SessionWindow(QMainWindow):
         self._on_go, self._on_skip = options.get("on_go"), options.get("on_skip")
         self._recording = options.get("recording")
         self._sources, title = options.get("sources", ()), options.get("title", "")
-        given = {"go": self._on_go, "skip": self._on_skip, "marker": self._on_marker, "quick": self._on_marker}
+        self._on_take, self._on_next_offer = options.get("on_take"), options.get("on_next_offer")
+        self._notices = options.get("notices")
+        given: dict[str, object] = {
+            "go": self._on_go,
+            "skip": self._on_skip,
+            "marker": self._on_marker,
+            "quick": self._on_marker,
+        }
+        given |= {"take": self._on_take, "next-offer": self._on_next_offer}
         self._without = frozenset(action for action, call in given.items() if call is None)
         self._seconds_after_end = options.get("seconds_after_end")
         self._close_called = False
@@ -92,6 +105,7 @@ class SessionWindow(QMainWindow):
         self._drawn: dict[int, int] = {}
         self._recorded: RecordingStatus | None = None
         self._elsewhere = ""
+        self._noticed: tuple[str, ...] = ()
         self._asked_at = self._said_at = float("-inf")
         self.setWindowTitle(f"rtaffect \N{EN DASH} {title}" if title and title != "rtaffect" else "rtaffect")
         self.setStyleSheet(theme.style_sheet("display"))
@@ -168,6 +182,8 @@ class SessionWindow(QMainWindow):
             "larger": lambda: self.signals.scale(-1),
             "smaller": lambda: self.signals.scale(1),
             "automatic": lambda: self.signals.scale(0),
+            "take": partial(self._on_offer, self._on_take),
+            "next-offer": partial(self._on_offer, self._on_next_offer),
             "help": self.help.switch,
             "cancel": self._cancel,
             "close": self.close,
@@ -231,11 +247,9 @@ class SessionWindow(QMainWindow):
 
     def _show_health(self, elapsed: float) -> None:
         now = self._now()
-        if self._recording is not None and not 0 <= now - self._asked_at < ASK_S:
-            before, self._recorded = self._trouble, self._recording()
+        if not 0 <= now - self._asked_at < ASK_S:
             self._asked_at = now
-            if self._trouble != before:
-                self.footer.show_step(self._state, self._trouble)
+            self._ask()
         if 0 <= now - self._said_at < HEALTH_S:
             return
         self._said_at = now
@@ -243,12 +257,25 @@ class SessionWindow(QMainWindow):
         ages = {} if over else {source.info.name: now - source.buffer.newest for source in self._sources}
         self.footer.health.show_items(describe_health(self._state, elapsed, self._recorded, ages))
 
+    def _ask(self) -> None:
+        """Ask how the recording is, and what is to be noticed beside the session's devices."""
+        before = self._trouble
+        self._recorded = self._recording() if self._recording is not None else None
+        self._noticed = tuple(self._notices()) if self._notices is not None and self._ended_at is None else ()
+        if self._trouble != before:
+            self.footer.show_step(self._state, self._trouble)
+
+    def _on_offer(self, call: Callable[[], object] | None) -> None:
+        if call is not None:
+            call()
+            self._ask()
+
     @property
     def _trouble(self) -> str:
-        """What is wrong outside the steps: with the recording, and with the participant's view."""
+        """What is wrong outside the steps: with the recording, the participant's view, and other devices."""
         recording = self._recorded.trouble if self._recorded is not None else ""
-        both = (f"recording: {recording}" if recording else "", self._elsewhere)
-        return "   \N{MIDDLE DOT}   ".join(text for text in both if text)
+        each = (f"recording: {recording}" if recording else "", self._elsewhere, *self._noticed)
+        return "   \N{MIDDLE DOT}   ".join(text for text in each if text)
 
     def show_trouble(self, text: str) -> None:
         """Say what is wrong with another part of the session; empty when it is over."""
