@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from rtaffect.common.offline import offline_module
-from rtaffect.common.paths import PATH
+from rtaffect.common.option_types import PATH, Number, Whole
 from rtaffect.common.screen import has_screen
 from rtaffect.common.terminal import Terminal
 from rtaffect.run.certificate import aims_of, certificate_of, write_certificate
-from rtaffect.run.certify import LEAST_S, CertifyPlan, certify
+from rtaffect.run.certify import certify
+from rtaffect.run.certify_plan import LEAST_S, CertifyPlan
 from rtaffect.view import run_window
 
 _MOST_S = 3600
@@ -22,7 +23,7 @@ _MOST_S = 3600
 @click.command()
 @click.option(
     "--seconds",
-    type=click.IntRange(LEAST_S, _MOST_S),
+    type=Whole(LEAST_S, _MOST_S),
     default=120,
     show_default=True,
     help="Length of the session; drift shows within minutes.",
@@ -31,11 +32,9 @@ _MOST_S = 3600
 @click.option("--capture-stream", metavar="QUERY", help="LSL stream of sound that hears them, as in name=Room.")
 @click.option("--no-capture", is_flag=True, help="Capture nothing: the player's own word stands for the sound.")
 @click.option("--speaker", metavar="DEVICE", help="Sound device that plays the clicks; default: the system's output.")
-@click.option(
-    "--headsets", type=click.IntRange(1, 100), default=1, show_default=True, help="Simulated headsets, over LSL."
-)
-@click.option("--channels", type=click.IntRange(1, 512), default=8, show_default=True, help="Channels of each.")
-@click.option("--rate", type=click.FloatRange(100, 20_000), default=250.0, show_default=True, help="Their rate, Hz.")
+@click.option("--headsets", type=Whole(1, 100), default=1, show_default=True, help="Simulated headsets, over LSL.")
+@click.option("--channels", type=Whole(1, 512), default=8, show_default=True, help="Channels of each.")
+@click.option("--rate", type=Number(100, 20_000), default=250.0, show_default=True, help="Their rate, Hz.")
 @click.option("--bundle", type=PATH, help="Bundle whose featurizer reads the sound, so that its cost is in the steps.")
 @click.option("--headless", is_flag=True, help="No window: when values are painted is not measured.")
 @click.option(

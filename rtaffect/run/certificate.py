@@ -22,9 +22,11 @@ from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import write_whole
 from rtaffect.common.settings import STEP_S
 from rtaffect.plan.session_folder import SessionTable, cell_number
-from rtaffect.run.certify import LEAD_S, Certified, StepSeen
+from rtaffect.run.certify import Certified
 from rtaffect.run.certify_clicks import click_times, expected_eeg, expected_sound
+from rtaffect.run.certify_engine import StepSeen
 from rtaffect.run.certify_measure import MS_PER_HOUR_PER_PPM, Aim, Drift, Offsets, Spread, delay_of, delays_in
+from rtaffect.run.certify_plan import LEAD_S
 from rtaffect.stream.audio import SAMPLE_RATE
 
 CERTIFICATE_FILE: Final = "certificate.json"

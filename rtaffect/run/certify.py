@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from pylsl import local_clock
@@ -24,18 +23,15 @@ from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.clock import LslClock
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
-from rtaffect.engine.engine import Engine
-from rtaffect.engine.feedback import Feedback
-from rtaffect.observed.signal_path import SignalPath
-from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.outputs.sound_player import SoundPlayer
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import EegPlan, ResultsPlan, SessionPlan, SoundPlan
-from rtaffect.predicted.featurizer import Featurizer, Progress
-from rtaffect.predicted.sound_input import SoundInput
+from rtaffect.predicted.featurizer import Progress
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Sound, describe_headset, describe_session, load_model
 from rtaffect.run.certify_clicks import click_times, eeg_of, sound_of
+from rtaffect.run.certify_engine import CertifiedEngine
+from rtaffect.run.certify_plan import LEAD_S, SPARE_S, CertifyPlan
 from rtaffect.run.certify_receiver import Receiver
 from rtaffect.run.live_sound import device_of
 from rtaffect.run.running import WindowRunner, run_session
@@ -46,170 +42,15 @@ from rtaffect.sources.lsl_streams import find_stream
 from rtaffect.sources.selection import Query
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_devices import choose_sound_device
-from rtaffect.stream.source import Source
 
-#: The first clicks that count come so long after the session's zero, s: sound servers take some seconds to settle.
-LEAD_S: Final = 6
-#: The sound and the EEG go on for so long after the last step, s.
+#: The sound goes on for so long after the last step, s.
 _TAIL_S: Final = 2
 #: From everything being ready to the session's zero, s.
 _WARNING_S: Final = 2.0
-#: Headsets begin so long after they are made, s, and each more so much later; the session has so long to begin then.
-_START_S, _START_EACH_S, _SPARE_S = 2.0, 0.3, 60
-#: So many values of simulated EEG are made at most: they are in memory.
-MOST_VALUES: Final = 60_000_000
-_WAIT_S: Final = 20.0
-#: A session of fewer seconds says too little.
-LEAST_S: Final = LEAD_S + 4
-_LAST_S: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class CertifyPlan:
-    """What is certified.
-
-    Attributes
-    ----------
-    out
-        New folder of the certificate, which is its session's, too.
-    seconds
-        Length of the session.
-    capture, capture_stream, captured
-        Sound device (None: the default one) or LSL stream that hears the clicks, and whether they are captured at all.
-    speaker
-        Sound device that plays them; None for the default one.
-    headsets, channels, rate
-        Of the simulated EEG; Hz.
-    headless
-        Whether there is no window.
-    bundle
-        Bundle whose featurizer reads the captured sound, so that its cost is included; None for none.
-    """
-
-    out: Path
-    seconds: int = 120
-    capture: str | None = None
-    capture_stream: str | None = None
-    captured: bool = True
-    speaker: str | None = None
-    headsets: int = 1
-    channels: int = 8
-    rate: float = 250.0
-    headless: bool = False
-    bundle: Path | None = None
-
-    def check(self) -> None:
-        """Refuse what does not go together or into memory; raises SettingsError."""
-        if self.capture is not None and self.capture_stream is not None:
-            raise SettingsError("--capture and --capture-stream exclude each other; give the one that hears the clicks")
-        if not self.captured and (self.capture is not None or self.capture_stream is not None):
-            raise SettingsError("--no-capture says that nothing is captured; leave it out, or the device or stream")
-        if not self.captured and self.bundle is not None:
-            raise SettingsError("--bundle reads the sound that is captured; leave it out, or --no-capture")
-        values = self.headsets * self.channels * self.rate * (self.seconds + _SPARE_S)
-        if values > MOST_VALUES:
-            fit = int(MOST_VALUES / (self.headsets * self.channels * self.rate)) - _SPARE_S
-            raise SettingsError(
-                f"{self.headsets} x {self.channels} channels at {self.rate:g} Hz for {self.seconds} s are too many "
-                "simulated samples",
-                f"at most {MOST_VALUES:,}, which are kept in memory",
-                f"use --seconds {fit} or less" if fit >= LEAST_S else "use fewer headsets or channels",
-            )
-        if self.out.exists() and any(self.out.iterdir() if self.out.is_dir() else [self.out]):
-            raise SettingsError(f"--out {self.out} is there already; name a new folder, nothing is overwritten")
-
-
-@dataclass(frozen=True, slots=True)
-class StepSeen:
-    """What was noted of a step: its Feedback, when it was due, begun and made, and its newest EEG, s (LSL clock).
-
-    ``newest`` is the time of the newest EEG sample that could enter it, of the headset that is latest; ``player_lag_s``
-    is where the player says that the sound is against its place.
-    """
-
-    feedback: Feedback
-    due: float
-    begun: float
-    made: float
-    newest: float
-    player_lag_s: float
-
-
-class _Listener:
-    """Stands for a featurizer where the sound is only listened to: it has the same second, and makes nothing of it."""
-
-    size, seconds, warming_up = 1, 0, False
-
-    def stream(self) -> _Listener:
-        return self
-
-    def reset(self) -> None:
-        pass
-
-    def step(self, second: Float32Array) -> Float32Array:
-        return np.zeros(1, np.float32)
-
-
-class CertifiedEngine(Engine):
-    """The session's engine, from which is kept what each step read of EEG and sound, and when.
-
-    Attributes
-    ----------
-    seen : list of StepSeen
-        By step.
-    eeg : list of FloatArray
-        By step, its second as it was compared, the mean over channels (people, rate_hz), V.
-    sound : dict of int to Float32Array
-        By number of the second, from 1, the sound (16000,) that a featurizer would have been given.
-    late_seconds : int
-        Seconds of sound that came too late for their own step.
-    """
-
-    def __init__(
-        self,
-        people: Sequence[Source],
-        settings: Settings,
-        origin: float,
-        sound: Source | None,
-        featurizer: Featurizer | None = None,
-    ) -> None:
-        reads: Any = featurizer or _Listener()
-        self._heard = SoundInput(sound, reads, origin) if sound is not None else None
-        space = ChannelSpace(people[0].info.channels, settings.signal.average_reference)
-        super().__init__(people, space, settings, origin, sound=sound, sound_input=self._heard)
-        # Until when after a step's end samples of EEG enter it, s.
-        self._ahead_s = SignalPath(settings.signal, people[0].info.rate, 1).lookahead_s
-        self._headsets = people
-        self.player: SoundPlayer | None = None
-        self.on_step: Callable[[int], None] = lambda step: None
-        self.seen: list[StepSeen] = []
-        self.eeg: list[FloatArray] = []
-        self.sound: dict[int, Float32Array] = {}
-        self.late_seconds = 0
-
-    def step(self, now: float, **told: Any) -> Feedback:
-        """Make the next step, and note it."""
-        begun = local_clock()
-        newest = min(person.buffer.newest for person in self._headsets)
-        feedback = super().step(now, **told)
-        made, due = local_clock(), feedback.lsl_time + self.lookahead_s
-        lag = self.player.lag_s if self.player is not None else math.nan
-        newest = min(newest, feedback.lsl_time + self._ahead_s)
-        self.seen.append(StepSeen(feedback, due, begun, made, newest, lag))
-        with np.errstate(all="ignore"):
-            self.eeg.append(np.stack([_mean(self.second(person)) for person in range(len(self._headsets))]))
-        for second in self._heard.heard if self._heard is not None else ():
-            self.late_seconds += second.number != feedback.step
-            if second.sound is not None:
-                self.sound[second.number] = second.sound
-        self.on_step(feedback.step)
-        return feedback
-
-
-def _mean(second: FloatArray) -> FloatArray:
-    """Return the mean (n,) over the channels of ``second`` (n, channels) that are there throughout, NaN without any."""
-    there = np.isfinite(second).all(axis=0)
-    return second[:, there].mean(axis=1) if there.any() else np.full(len(second), np.nan)
+#: Headsets begin so long after they are made, s, and each more so much later.
+_START_S, _START_EACH_S = 2.0, 0.3
+#: They have so long to answer, and what was sent last has so long to come, s.
+_WAIT_S, _LAST_S = 20.0, 0.2
 
 
 @dataclass(kw_only=True)
@@ -273,19 +114,12 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
         featurizer = load_model(plan.bundle, None, progress).featurizer if plan.bundle is not None else None
         progress("starting simulated headsets")
         start = local_clock() + _START_S + _START_EACH_S * plan.headsets
-        count = round((plan.seconds + _SPARE_S) * plan.rate)
+        count = round((plan.seconds + SPARE_S) * plan.rate)
         names = _start_headsets(plan, cleanup, start, count)
         people = [LslSource(find_stream(Query("source_id", name), timeout=_WAIT_S, settle=0.0)) for name in names]
         progress("starting the program that receives")
         receiver = cleanup.enter_context(Receiver())
-        # All of the clicks are whole seconds and a part from the headsets' start, and so from the session's zero.
-        whole = math.ceil(max(0.0, local_clock() + _WARNING_S - start))
-        if whole > _SPARE_S - LEAD_S:
-            raise SettingsError(
-                f"it took {whole} s to get ready",
-                f"at most {_SPARE_S - LEAD_S}",
-                "use fewer headsets or channels, or try again when the computer is less busy",
-            )
+        whole = _whole_seconds(start)
         origin = start + whole
         engine = CertifiedEngine(people, Settings(), origin, captured, featurizer)
         engine.player = player = SoundPlayer(*_sound(plan, whole, speaker.rate), device_of(plan.speaker))
@@ -312,6 +146,21 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
         )
         _note_devices(done, people, captured, player)
     return done
+
+
+def _whole_seconds(start: float) -> int:
+    """Return how many whole seconds after ``start`` (s, LSL clock) the session begins; raises SettingsError.
+
+    Whole ones, so that clicks have the same times in their second for the headsets and the session.
+    """
+    whole = math.ceil(max(0.0, float(local_clock()) + _WARNING_S - start))
+    if whole > SPARE_S - LEAD_S:
+        raise SettingsError(
+            f"it took {whole} s to get ready",
+            f"at most {SPARE_S - LEAD_S}",
+            "use fewer headsets or channels, or try again when the computer is less busy",
+        )
+    return whole
 
 
 def _sound(plan: CertifyPlan, whole: int, rate: float) -> tuple[Float32Array, float]:

@@ -13,8 +13,10 @@ import pytest
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.run.certificate import AGE_MS, certificate_of
-from rtaffect.run.certify import LEAD_S, Certified, CertifiedEngine, CertifyPlan
+from rtaffect.run.certify import Certified
 from rtaffect.run.certify_clicks import click_times, eeg_of, sound_of
+from rtaffect.run.certify_engine import CertifiedEngine
+from rtaffect.run.certify_plan import LEAD_S, CertifyPlan
 from tests.sources.test_sound_card import ROOT, PulseServer, pulse  # noqa: F401 - pulse is a fixture
 from tests.support.helpers import headset, sound_source
 
