@@ -25,7 +25,16 @@ from rtaffect.plan.session_folder import SessionTable, cell_number
 from rtaffect.run.certify import Certified
 from rtaffect.run.certify_clicks import click_times, expected_eeg, expected_sound
 from rtaffect.run.certify_engine import StepSeen
-from rtaffect.run.certify_measure import MS_PER_HOUR_PER_PPM, Aim, Drift, Offsets, Spread, delay_of, delays_in
+from rtaffect.run.certify_measure import (
+    MS_PER_HOUR_PER_PPM,
+    Aim,
+    Drift,
+    Offsets,
+    Spread,
+    delay_of,
+    delays_in,
+    gross_delay,
+)
 from rtaffect.run.certify_plan import LEAD_S
 from rtaffect.stream.audio import SAMPLE_RATE
 
@@ -36,6 +45,8 @@ MEDIAN_MS, P99_MS, AGE_MS = 2.0, 5.0, 20.0
 SEARCHED_S: Final = 0.18
 _EEG_SPAN_S: Final = (0.1, 0.3)
 _SOUND_SPAN_S: Final = 0.19
+#: The pattern of all clicks is sought so far, s, in loudness at this rate, Hz, smoothed by so much, s.
+_FURTHEST_S, _COARSE_HZ, _COARSE_WIDTH_S = 4, 200, 0.05
 #: Where a session writes when its values left, if it does.
 _TIMING_FILE: Final = "timing.tsv"
 _LIBRARIES: Final = ("pylsl", "sounddevice", "numpy", "scipy", "PySide6-Essentials")
@@ -137,6 +148,9 @@ def sound_delays(done: Certified) -> FloatArray:
         return said[np.floor(done.clicks).astype(int)] if len(said) else np.full(len(done.clicks), np.nan)
     most, before = round(SEARCHED_S * SAMPLE_RATE), round(_SOUND_SPAN_S * SAMPLE_RATE)
     found = np.full(len(done.clicks), np.nan)
+    if abs(_pattern_delay(done)) > SEARCHED_S:
+        # What lies near a click's time is another click.
+        return found
     for number, click in enumerate(done.clicks):
         second = engine.sound.get(math.floor(click) + 1)
         if second is None:
@@ -201,13 +215,33 @@ def _stages(seen: Sequence[StepSeen]) -> list[str]:
 
 
 def _advice(done: Certified, sound: FloatArray) -> list[str]:
-    """Return what to do where no click was heard at all."""
+    """Return what to do where no click was found at all."""
     if not done.plan.captured or not len(sound) or np.isfinite(sound).any():
         return []
+    shift = _pattern_delay(done)
+    if math.isfinite(shift):
+        return [
+            f"the clicks were heard about {shift:+.2f} s from their time: nothing that is played or captured so can be "
+            "trusted; see what the player and the devices say, and certify again"
+        ]
     return [
         f"no click was heard on {done.devices['capture']}: connect it to what {done.devices['speaker']} plays, by a "
         "cable or loopback device, or put the microphone to the speaker; turn it up, or name another with --capture"
     ]
+
+
+def _pattern_delay(done: Certified) -> float:
+    """Return how much later than it should be the whole pattern of clicks was heard, s; NaN where it was not."""
+    count = len(done.engine.seen)
+    loudness, expected = np.zeros(count * _COARSE_HZ), np.zeros(count * _COARSE_HZ)
+    for number, second in done.engine.sound.items():
+        if number <= count:
+            mean = np.abs(second).reshape(_COARSE_HZ, -1).mean(axis=1)
+            loudness[(number - 1) * _COARSE_HZ : number * _COARSE_HZ] = mean
+    expected[np.floor(done.clicks * _COARSE_HZ).astype(int)] = 1.0
+    width = np.ones(round(_COARSE_WIDTH_S * _COARSE_HZ))
+    loudness, expected = np.convolve(loudness, width, "same"), np.convolve(expected, width, "same")
+    return gross_delay(loudness, expected, _FURTHEST_S * _COARSE_HZ) / _COARSE_HZ
 
 
 def _aims(done: Certified, found: Offsets, ages: Mapping[str, Any], steps: Mapping[str, Any]) -> list[Aim]:

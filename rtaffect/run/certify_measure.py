@@ -16,6 +16,8 @@ from rtaffect.common.arrays import FloatArray
 
 #: A click is one if its samples correlate with those expected by at least so much.
 LEAST_LIKENESS: Final = 0.7
+#: A pattern of clicks is there if loudness correlates so much.
+LEAST_PATTERN: Final = 0.4
 #: Samples to each side that the place between two of them is interpolated from, and how often it is refined.
 _NEIGHBOURS, _TURNS = 4, 3
 #: Samples of a click below this part of its peak say nothing of it.
@@ -43,6 +45,21 @@ def delay_of(heard: FloatArray, expected: FloatArray, rate: float) -> float:
     if _likeness(heard, expected[peak : peak + len(heard)]) < LEAST_LIKENESS:
         return math.nan
     return (most - peak - _place(heard, expected[peak - _NEIGHBOURS : peak + len(heard) + _NEIGHBOURS])) / rate
+
+
+def gross_delay(heard: FloatArray, expected: FloatArray, most: int) -> float:
+    """Return by how many samples the loudness ``heard`` (n,) is later than ``expected`` (n,), at most ``most``.
+
+    For clicks that are nowhere near their time: their irregular pattern tells. NaN where it is not there.
+    """
+    known = np.where(np.isfinite(heard), heard, 0.0)
+    a, b = known - known.mean(), expected - expected.mean()
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    if scale == 0:
+        return math.nan
+    alike = correlate(a, b, "full")[len(b) - 1 - most : len(b) + most] / scale
+    best = int(np.argmax(alike))
+    return float(best - most) if alike[best] > LEAST_PATTERN else math.nan
 
 
 def _place(heard: FloatArray, expected: FloatArray) -> float:

@@ -98,6 +98,14 @@ def test_silence_is_no_certificate_and_says_what_to_do() -> None:
     assert any("no click was heard" in note for note in found["notes"])
 
 
+@pytest.mark.parametrize("shift", [-0.45, 1.3])
+def test_clicks_that_are_nowhere_near_their_time_are_told_from_silence(shift: float) -> None:
+    found = certificate_of(certified(all_clicks() + shift))
+    assert found["offset_ms"]["found"] == 0
+    assert any(f"heard about {shift:+.2f} s from their time" in note for note in found["notes"])
+    assert not any("no click was heard" in note for note in found["notes"])
+
+
 def test_without_capture_the_players_word_stands_and_is_missing_where_it_says_nothing() -> None:
     found = certificate_of(certified(np.empty(0), captured=False))
     assert not found["captured"]
