@@ -9,7 +9,7 @@ import sys
 import click
 
 from rtaffect import __version__
-from rtaffect.common.errors import RtaffectError
+from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.offline import lacking, offline_module
 from rtaffect.common.text import printable
 
@@ -57,7 +57,8 @@ class LazyGroup(click.Group):
         """Refuse what is no text, once for all commands: no plan, table or terminal can hold it."""
         for text in args:
             if wrong := unfit(text):
-                raise click.UsageError(f"the argument {text.encode('unicode_escape').decode()[:80]} {wrong}", ctx)
+                said = text.encode("unicode_escape").decode()[:80]
+                raise SettingsError(f"the argument {said} {wrong}; expected a text of UTF-8")
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -100,7 +101,7 @@ def cli(context: click.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's ends in one line and status 2."""
+    """Run the command line; a mistake of the user's ends in one line and status 2, data elsewhere or lost in 3."""
     for stream in (sys.stdout, sys.stderr):
         # A name that is not UTF-8, or not of the terminal's own encoding, is shown by its codes.
         if isinstance(stream, io.TextIOWrapper):
@@ -112,4 +113,4 @@ def main() -> None:
         if not isinstance(said, RtaffectError):
             raise
         print(f"rtaffect: {printable(str(said))}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(said.status)

@@ -1,7 +1,8 @@
 """Errors meant for the person who runs rtaffect.
 
 Every error that a user can cause is a :class:`RtaffectError`: one message that names the value, what was expected
-and the remedy. The command line prints it as one line and exits with status 2; anything else is a defect of ours.
+and the remedy. The command line prints it as one line and exits with its ``status``: 2, or 3 for a session that ran,
+but was not kept whole where it was to be. Anything else is a defect of ours.
 
 A message refers to a setting of the session by :func:`setting`, :func:`under` or :func:`such_as`, which are options at
 the command line and fields in the start window.
@@ -102,6 +103,9 @@ class RtaffectError(Exception):
         Option, without the dashes, of the setting that mends it; default: the first that the message refers to.
     """
 
+    #: What the command line exits with.
+    status = 2
+
     def __init__(self, wrong: str, expected: str = "", remedy: str = "", field: str = "") -> None:
         super().__init__(wrong, expected, remedy, field)
         self.wrong, self.expected, self.remedy = wrong, expected, remedy
@@ -124,6 +128,12 @@ class RtaffectError(Exception):
 
 class SettingsError(RtaffectError):
     """A setting has a value that cannot work."""
+
+
+class NotKeptError(RtaffectError):
+    """A session ended, but what it found is not whole, or lies elsewhere than it was to."""
+
+    status = 3
 
 
 class StreamError(RtaffectError):

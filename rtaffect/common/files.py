@@ -15,11 +15,11 @@ from typing import BinaryIO, Final
 PRIVATE: Final = 0o600
 COMMON: Final = 0o666
 _PRIVATE_FOLDER: Final = 0o700
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def new_file(path: Path, mode: int = PRIVATE, *, buffering: int = -1) -> BinaryIO:
-    """Open a file that is not there yet for writing; what is there, be it a link that leads nowhere, is refused.
+    """Open a file that is not there yet to write and read; what is there, be it a link that leads nowhere, is refused.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def new_file(path: Path, mode: int = PRIVATE, *, buffering: int = -1) -> BinaryI
     OSError
         If it cannot be made.
     """
-    return open(os.open(path, _NEW, mode), "wb", buffering=buffering)
+    return open(os.open(path, _NEW, mode), "w+b", buffering=buffering)
 
 
 def private_folder(path: Path) -> None:

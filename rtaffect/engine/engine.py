@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.pace import Pace
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
@@ -88,14 +90,14 @@ class Engine:
         What was in doubt at each step of a session that is replayed, where it is recorded: it holds in place of what
         is found now, so that the same values are withheld again.
     late_s
-        A step that is made later than this after it could be, s, is marked late.
+        A step that is made later than this after it could be, s, is marked late; inf where none can be.
 
     Attributes
     ----------
     place : Doubts
         Times at which a sound is not heard when it seems to be, s on the LSL clock: told by whoever plays it.
-    pace : Doubts
-        Times at which steps cannot keep up: told by whoever notices.
+    pace : Pace
+        Leaves the featurizer out where steps cannot keep up.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Engine:
         self._references = references
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
         self._recorded, self._late_s = recorded, late_s
-        self.place, self.pace = Doubts(), Doubts()
+        self.place, self.pace = Doubts(), Pace(late_s)
         # Which seconds of the window were used of each person, oldest first, and which of them were forgotten since.
         self._used = np.zeros((len(people), settings.synchrony.window_s), np.bool_)
         self._forgotten = self._used.copy()
@@ -161,29 +163,41 @@ class Engine:
         return self.origin + step * STEP_S
 
     @one_thread()
-    def step(self, now: float) -> Feedback:
-        """Make the next step with the samples that have come; ``now`` (LSL time, s) tells how old they are."""
+    def step(self, now: float, *, behind_s: float = 0.0, present: Callable[[], float] | None = None) -> Feedback:
+        """Make the next step with the samples that have come.
+
+        ``now`` (LSL time, s) tells how old they are, ``behind_s`` for how long the step could not be begun because
+        others were being made, and ``present`` what time it is when the values are there: by it they are late or not.
+        Without it no time passes meanwhile.
+        """
         self._step += 1
-        step = self._step
+        step, clock = self._step, present or (lambda: now)
         spent: dict[str, float] = {}
         status = tuple(source.status(now) for source in self.sources)
         with _timed(spent, "eeg"):
             second = np.stack([self._respond(person, step) for person in range(len(self._participants))])
-            trust = self._judge(now, status)
-            second[trust.missing] = np.nan
+            left_out = self._leaves_out(behind_s)
         with _timed(spent, "features"):
-            feature = self._hear(step)
+            begun = clock()
+            feature = self._hear(step, left_out)
+            if self._sound_input is not None and self._sound_input.given:
+                self.pace.spent(clock() - begun)
         with _timed(spent, "alignment"):
             alignment = self._align()
+        # After all parts that may find something in this very step.
+        trust = self._judge(status)
+        second[trust.missing] = np.nan
         with _timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with _timed(spent, "synchrony"):
             compared = self._observe(step, second, alignment, trust)
         if prediction is None or not trust.prediction:
             prediction = _no_prediction(len(self.space.rows))
+        if self._recorded is None:
+            trust = self._late(trust, clock())
         return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
 
-    def _judge(self, now: float, status: Sequence[SourceStatus]) -> Trust:
+    def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
         self._used = np.roll(self._used, -1, axis=1)
         self._forgotten = np.roll(self._forgotten, -1, axis=1)
@@ -194,11 +208,10 @@ class Engine:
         else:
             first = end - max(self._used.shape[1] * STEP_S, self._sound_s)
             doubts = [d for s, at in zip(self.sources, status, strict=True) for d in doubts_of(s, at, first, end)]
-            doubts += [
-                *doubts_about("place", self.place, first, end),
-                *doubts_about("step", self.pace, end - STEP_S, end),
-            ]
-            doubts += self._late(now, end)
+            doubts += doubts_about("place", self.place, first, end)
+            if self._lock is not None:
+                doubts += doubts_about("stimulus", self._lock.doubts, first, end)
+            doubts += self._behind(first, end)
         trust = judge(doubts, self.people, self._used, end, self._sound_s)
         self._used[:, -1:] = ~trust.missing[:, None]
         return trust
@@ -208,23 +221,41 @@ class Engine:
         """How much sound a prediction rests on, s."""
         return float(self._predictor.memory_s if self._predictor is not None else 0.0)
 
-    def _late(self, now: float, end: float) -> Iterator[Doubt]:
-        """Say that the step that ends at ``end`` is made too late, if it is."""
-        late = now - end - self.lookahead_s
-        if late > self._late_s:
-            words = f"this step was made {late:.1f} s too late: its values are of the past"
-            yield Doubt("late", end, math.inf, words, "step")
+    def _leaves_out(self, behind_s: float) -> bool:
+        """Return whether the featurizer is not given the newest second, as steps are behind or as they were then."""
+        if self._sound_input is None:
+            return False
+        end = self.end_of(self._step)
+        if self._recorded is None:
+            return not self.pace.allows(end, behind_s)
+        doubts, middle = self._recorded.get(self._step, ()), end - STEP_S / 2
+        return any(doubt.reason == "behind" and doubt.since <= middle < doubt.until for doubt in doubts)
+
+    def _behind(self, first: float, end: float) -> Iterator[Doubt]:
+        """Say which seconds of the sound the featurizer was not given."""
+        if self._sound_input is not None:
+            for doubt in self.pace.doubts.within(first, end):
+                yield replace(doubt, about="sound", part=self.sources[-1].info.name)
+
+    def _late(self, trust: Trust, now: float) -> Trust:
+        """Say that the values of the step are there too late, if they are."""
+        end = self.end_of(self._step)
+        lag = now - end - self.lookahead_s
+        if lag <= self._late_s:
+            return trust
+        words = f"this step was made {lag:.1f} s too late: its values are of the past"
+        return replace(trust, doubts=(*trust.doubts, Doubt("late", end, math.inf, words, "step")), late=True)
 
     def _respond(self, person: int, step: int) -> FloatArray:
         participant = self._participants[person]
         participant.advance(step)
         return self._responses[person](participant.window(step, STEP_S))
 
-    def _hear(self, step: int) -> FloatArray | None:
+    def _hear(self, step: int, left_out: bool) -> FloatArray | None:
         if self._sound_input is None:
             return None
         self._sound_input.advance(step)
-        return self._sound_input.feature(step)
+        return self._sound_input.feature(step, left_out=left_out)
 
     def _align(self) -> Alignment | None:
         if self._lock is None:

@@ -90,7 +90,7 @@ def judge(doubts: Iterable[Doubt], people: Sequence[str], used: NDArray[np.bool_
         missing=covered[:, -1],
         foreign=foreign,
         prediction=not about & {"sound", "place"},
-        reference="place" not in about,
+        reference=not about & {"place", "stimulus"},
         late="step" in about,
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.live import Live
@@ -14,19 +15,50 @@ from rtaffect.engine.feedback import Feedback
 
 
 @contextmanager
-def console_sink(console: Console) -> Iterator[Callable[[Feedback], None]]:
-    """Give what shows each step; a terminal is taken over for that, and given back with the last step on it."""
+def console_sink(console: Console, trouble: Callable[[], str] = str) -> Iterator[Callable[[Feedback], None]]:
+    """Give what shows each step; a terminal is taken over for that, and given back with the last step on it.
+
+    ``trouble`` says what is wrong outside the steps, as with the disk; it is shown for as long as it lasts.
+    """
     if not console.is_terminal:
-        yield lambda feedback: console.print(step_line(feedback), highlight=False, soft_wrap=True, markup=False)
+        yield lambda f: console.print(step_line(f, trouble()), highlight=False, soft_wrap=True, markup=False)
         return
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda feedback: live.update(step_table(feedback), refresh=True)
+        yield lambda feedback: live.update(step_table(feedback, trouble()), refresh=True)
 
 
-def step_line(f: Feedback) -> str:
+@contextmanager
+def warnings_shown(console: Console) -> Iterator[None]:
+    """Show on the terminal what the program warns of in its log: what is lost, late or not written."""
+    handler = _ToConsole(console)
+    logger = logging.getLogger("rtaffect")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _ToConsole(logging.Handler):
+    """Shows warnings, and what is worse, as lines."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one line; a terminal that is gone must not end what the line tells of."""
+        with suppress(Exception):
+            text = " ".join(record.getMessage().split())
+            style = "bold red" if record.levelno >= logging.ERROR else "yellow"
+            line = f"{record.levelname.lower()}: {text}"
+            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def step_line(f: Feedback, trouble: str = "") -> str:
     """Return one step as a line: the means over rows, quality, trouble."""
-    trouble = [f"{s.name}: {s.state}" for s in f.sources if s.state not in ("ok", "ended")]
-    notes = "; ".join(filter(None, [f.reason, *trouble]))
+    states = [f"{s.name}: {s.state}" for s in f.sources if s.state not in ("ok", "ended")]
+    notes = "; ".join(filter(None, [trouble, f.reason, *states]))
     quality = f"{100 * f.quality.mean():3.0f} %" if f.quality.size else "n/a"
     return (
         f"step {f.step:4d}  {f.time:6.0f} s  predicted {number(f.predicted_mean)}  observed {number(f.observed_mean)}  "
@@ -35,9 +67,9 @@ def step_line(f: Feedback) -> str:
     )
 
 
-def step_table(f: Feedback) -> Table:
+def step_table(f: Feedback, trouble: str = "") -> Table:
     """Return one step as a table of all rows."""
-    table = Table(title=step_line(f), title_justify="left")
+    table = Table(title=step_line(f, trouble), title_justify="left")
     scalp = f.rows == f.channels
     for column in ("row", "predicted", "observed", "null band", "quality" if scalp else "own share"):
         table.add_column(column, justify="left" if column == "row" else "right")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pylsl import local_clock
 
+from rtaffect.outputs.sound_player import Tell
 from rtaffect.protocol.protocol_step import ProtocolStep
-from rtaffect.sources.sound_devices import choose_sound_device, opening, release, supported_rates
+from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device, supported_rates
+from rtaffect.sources.stream_keeper import Kept, StreamKeeper
 
 #: Pitch of level 0 and of level 1, Hz: one octave, in which equal differences of level are equal intervals.
 LOW_HZ: Final = 220.0
@@ -21,8 +25,6 @@ GLIDE_S: Final = 0.4
 FADE_S: Final = 0.5
 #: A level without a successor for this long is no longer heard, s: moments come once a second.
 STALE_S: Final = 3.0
-#: A device that has asked for no sound for this long is lost, s.
-LOST_S: Final = 2.0
 #: Share of full scale that the tone reaches.
 VOLUME: Final = 0.2
 #: Strengths of the fundamental and of its first overtones: a pure sine is hard to bear for ten minutes.
@@ -146,6 +148,11 @@ class Tone:
     ------
     SoundError
         If PortAudio or the device is missing or ambiguous.
+
+    Attributes
+    ----------
+    tell : callable or None
+        Gets, in words and with its time (s, LSL clock), that the device is gone or back; from a thread of its own.
     """
 
     def __init__(self, device: int | str | None = None) -> None:
@@ -153,22 +160,22 @@ class Tone:
         self._channels = min(2, self.device.outputs)
         good = supported_rates(self.device, "output", self._channels, (_RATE,))
         self.generator = ToneGenerator(good[0] if good else self.device.rate)
-        self._asked = math.nan
-        self._lost = self._played = False
+        self._played = False
         self._mono = np.zeros(_BLOCK, np.float32)
-        self._stream: Any = None
+        self.tell: Tell | None = None
+        kept = Kept(self._make, "for the feedback tone", "device", self._on_loss, self._on_return)
+        self._keeper = StreamKeeper(self.device, "output", kept, any_default=device is None)
+        self._stopped = False
 
     @property
     def trouble(self) -> str:
         """Why the participant hears nothing, in words; empty while the device plays, and when it was stopped."""
-        if self._stream is None:
+        if self._stopped or not self._keeper.lost:
             return ""
-        if self._lost or time.monotonic() - self._asked > LOST_S:
-            return (
-                f"the sound device of the feedback tone ({self.device.describe()}) is gone, and the participant hears "
-                "no tone; connect it again and start a new session"
-            )
-        return ""
+        return (
+            f"the sound device of the feedback tone ({self.device.describe()}) is gone, and the participant hears "
+            "no tone; connect it again: the tone goes on by itself"
+        )
 
     def start(self) -> None:
         """Open the device; it plays silence until there is a level.
@@ -178,20 +185,28 @@ class Tone:
         SoundError
             If the device cannot be opened.
         """
-        if self._stream is not None:
-            return
-        self._asked, self._lost = time.monotonic(), False
-        with opening(self.device, "for the feedback tone", "device", self.stop) as sd:
-            self._stream = sd.OutputStream(
-                samplerate=self.generator.rate,
-                device=self.device.index,
-                channels=self._channels,
-                dtype="float32",
-                latency="high",
-                callback=self._on_block,
-                finished_callback=self._on_end,
-            )
-            self._stream.start()
+        if self._keeper.stream is None:
+            self._keeper.start()
+
+    def _make(self, sd: Any, device: SoundDevice, finished: Callable[[], None]) -> Any:
+        return sd.OutputStream(
+            samplerate=self.generator.rate,
+            device=device.index,
+            channels=self._channels,
+            dtype="float32",
+            latency="high",
+            callback=self._on_block,
+            finished_callback=finished,
+        )
+
+    def _on_loss(self, words: str) -> None:
+        if self.tell is not None:
+            self.tell(self.trouble, local_clock())
+
+    def _on_return(self) -> None:
+        self.device = self._keeper.device
+        if self.tell is not None:
+            self.tell(f"the feedback tone is played again ({self.device.describe()})", local_clock())
 
     def __call__(self, protocol_step: ProtocolStep) -> None:
         """Follow what the participant is to perceive at this moment."""
@@ -201,23 +216,23 @@ class Tone:
 
     def stop(self) -> None:
         """Fall silent without a click, and release the device; may be called twice."""
-        stream, self._stream = self._stream, None
-        if stream is None:
+        stream = self._keeper.stream
+        if stream is None or self._stopped:
             return
         self.generator.set_level(None)
-        deadline = time.monotonic() + 2 * FADE_S + float(stream.latency)
-        while not (self.generator.silent or self._lost) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        if self._played and not self._lost:
-            time.sleep(float(stream.latency))  # what the device holds is the end of the fade
-        release(stream)
+        if not self._keeper.lost:
+            latency = float(stream.latency)
+            deadline = time.monotonic() + 2 * FADE_S + latency
+            while not (self.generator.silent or self._keeper.lost) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if self._played and not self._keeper.lost:
+                time.sleep(latency)  # what the device holds is the end of the fade
+        self._stopped = True
+        self._keeper.stop()
 
     def _on_block(self, out: Samples, frames: int, *_: Any) -> None:
-        self._asked = time.monotonic()
+        self._keeper.beat()
         for start in range(0, frames, _BLOCK):
             mono = self._mono[: min(_BLOCK, frames - start)]
             self.generator.fill(mono)
             out[start : start + len(mono)] = mono[:, None]
-
-    def _on_end(self) -> None:
-        self._lost = True

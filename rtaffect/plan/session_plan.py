@@ -221,6 +221,15 @@ class ResultsPlan(_Part):
             other_help={"live": "Offer no LSL streams to others"},
         ),
     ] = Field(True, description="Offer the feedback to other programs over LSL")
+    late_s: Annotated[
+        float, Setting("late", expected="a number of seconds above 0.6, as in 1", modes=("live", "demo"), metavar="S")
+    ] = Field(
+        1.0,
+        gt=0.6,
+        le=60,
+        description="A step that is made more than S seconds after it could be is late: that is told, none of its rows "
+        "is trusted, and the participant sees none of them",
+    )
 
 
 class SessionPlan(Frozen):

@@ -26,23 +26,24 @@ class KeptSound:
         For each step whether the featurizer had not heard a whole context yet.
     lookahead_s
         How much later than a step the sound's samples had to reach, s.
-    heard
-        Nothing: there is no sound.
+    heard, given
+        Nothing: there is no sound, and no featurizer.
     """
 
     components: FloatArray
     warming: tuple[bool, ...]
     lookahead_s: float
     heard: tuple[HeardSecond, ...] = ()
+    given: int = 0
     _step: int = 0
 
     def advance(self, step: int) -> None:
         """Go on to ``step``."""
         self._step = step
 
-    def feature(self, step: int) -> FloatArray:
-        """Return the components (C,) of second ``step``; NaN beyond what is kept."""
-        if 1 <= step <= len(self.components):
+    def feature(self, step: int, *, left_out: bool = False) -> FloatArray:
+        """Return the components (C,) of second ``step``; NaN beyond what is kept, and where it was ``left_out``."""
+        if not left_out and 1 <= step <= len(self.components):
             return np.asarray(self.components[step - 1])
         return np.full(self.components.shape[1], np.nan)
 

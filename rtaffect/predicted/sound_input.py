@@ -46,12 +46,15 @@ class SoundInput:
     ----------
     heard : tuple of HeardSecond
         What the last call of :meth:`feature` read, in order.
+    given : int
+        How many seconds of it the featurizer was given.
     """
 
     def __init__(self, source: Source, featurizer: Featurizer, origin: float) -> None:
         self._source, self._origin = source, origin
         self._stream, self._size, self._read = featurizer.stream(), featurizer.size, 0
         self.heard: tuple[HeardSecond, ...] = ()
+        self.given = 0
         self._rate = source.info.rate
         self._grid = GridInterpolator(SAMPLE_RATE, SAMPLE_RATE, 1)
         self._ring = RingBuffer(_KEPT_S * SAMPLE_RATE, 1, np.float32)
@@ -83,24 +86,26 @@ class SoundInput:
         sound = self._ring.read((step - 1) * STEP_S * SAMPLE_RATE, step * STEP_S * SAMPLE_RATE)[:, 0]
         return None if np.isnan(sound).any() else sound.astype(np.float32, copy=False)
 
-    def feature(self, step: int) -> FloatArray:
+    def feature(self, step: int, *, left_out: bool = False) -> FloatArray:
         """Return the featurizer's vector for second ``step`` (size,), NaN where there is no sound to read.
 
         A second that is missing at its step may still come by the next one; if it does not, the featurizer's context
-        grows anew after it. Nothing stands in for sound that was not heard.
+        grows anew after it. Nothing stands in for sound that was not heard. What is ``left_out`` is heard, but the
+        featurizer, which would take too long, is not given it: to it, it is missing.
         """
         feature = np.full(self._size, np.nan)
-        self.heard = ()
+        self.heard, self.given = (), 0
         while self._read < step:
             second = self.second(self._read + 1)
             if second is None and self._read + 1 == step:
                 break
             self._read += 1
             self.heard += (HeardSecond(self._read, second),)
-            if second is None:
+            if second is None or left_out:
                 self._stream.reset()
             else:
                 feature = self._stream.step(second).astype(np.float64)
+                self.given += 1
         return feature if self._read == step else np.full(self._size, np.nan)
 
     @property

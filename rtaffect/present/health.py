@@ -50,12 +50,16 @@ def _newest(latest: Feedback, elapsed_s: float, now: Mapping[str, float]) -> Hea
     if not known:
         return HealthItem("newest sample", "none yet", "idle", "no source has delivered a sample")
     name = max(known, key=known.__getitem__)
-    # A recorded source is read a little ahead.
-    oldest, missing = max(0.0, known[name]), len(ages) - len(known)
-    level: Level = "bad" if oldest > STALL_S else "warn" if oldest > LATE_S or missing else "good"
+    oldest, missing = known[name], len(ages) - len(known)
+    # Rounded to what is shown: what is recorded is read a little ahead, and what is live cannot be.
+    ahead = {source: age for source, age in known.items() if round(age, 1) < 0}
+    level: Level = "bad" if oldest > STALL_S else "warn" if oldest > LATE_S or missing or name in ahead else "good"
     also = f"; {missing} without any sample" if missing else ""
+    also += "".join(f"; {source} is {-age:.1f} s ahead of the clock" for source, age in ahead.items())
     hint = f"how long ago, of the source that is latest: {name}{also}"
-    return HealthItem("newest sample", f"{oldest:.1f} s", level, hint)
+    # Not "-0.0".
+    text = f"{round(oldest, 1) + 0.0:.1f} s".replace("-", "\N{MINUS SIGN}")
+    return HealthItem("newest sample", text, level, hint)
 
 
 def _centre(state: ViewState, elapsed_s: float) -> HealthItem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -133,11 +133,21 @@ def advance(picture: Picture, target: Target, seconds: float) -> Picture:
 class ParticipantPresenter:
     """Takes the protocol's moments from the engine's thread; gives the participant's view what to paint.
 
-    ``show`` is the protocol's choice of what the participant perceives.
+    ``show`` is the protocol's choice of what the participant perceives. ``age`` says how old the values of a step are
+    now, s, by the step's number; without it they are as old as the moment is here. ``on_seen`` gets the number of each
+    step that the participant sees.
     """
 
-    def __init__(self, show: Show = "ring") -> None:
+    def __init__(
+        self,
+        show: Show = "ring",
+        *,
+        age: Callable[[int], float] | None = None,
+        on_seen: Callable[[int], None] | None = None,
+    ) -> None:
         self.show: Show = show
+        self._age, self._on_seen = age, on_seen
+        self._seen: ProtocolStep | None = None
         self._newest: ProtocolStep | None = None
         self._taken: ProtocolStep | None = None
         self._taken_at = self._at = -math.inf
@@ -150,13 +160,13 @@ class ParticipantPresenter:
     def state(self, now: float) -> ParticipantState:
         """Return what to paint at ``now``, s on any clock that runs evenly; called from the display's thread alone.
 
-        A moment counts from the first call after it was added.
+        What is shown is as old as its values are, and no younger than it is here.
         """
         self._picture = advance(self._picture, self._target, max(0.0, now - self._at) if self._at > -math.inf else 0.0)
         self._at = now
         if self._newest is not self._taken:
             self._taken, self._taken_at = self._newest, now
-        self._head_for(target_of(self._taken, now - self._taken_at))
+        self._head_for(target_of(self._taken, self._age_of(self._taken, now)))
         picture = self._picture
         return ParticipantState(
             show=self.show,
@@ -166,6 +176,17 @@ class ParticipantPresenter:
             presence=round(min(max(picture.presence.value, 0.0), 1.0), 3),
             success=round(min(max(picture.success.value, 0.0), 1.0), 3),
         )
+
+    def seen(self) -> None:
+        """Note that what :meth:`state` returned last is on the screen."""
+        if self._taken is not None and self._taken is not self._seen:
+            self._seen = self._taken
+            if self._on_seen is not None:
+                self._on_seen(self._taken.step)
+
+    def _age_of(self, taken: ProtocolStep | None, now: float) -> float:
+        here = now - self._taken_at
+        return here if self._age is None or taken is None else max(here, self._age(taken.step))
 
     def _head_for(self, target: Target) -> None:
         """Take a new target. A level that follows none appears where it is: there is nothing to glide from."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -36,10 +36,18 @@ class Presenter:
         Steps over which the thick observed line is a running mean.
     window_s : float
         Length of the window that an observed value is of, s (``SynchronySettings.window_s``).
+    on_painted
+        Gets the number of each step that is on the screen, on the display's thread.
     """
 
     def __init__(
-        self, *, history_s: float = 300.0, step_s: float = 1.0, smooth_steps: int = 5, window_s: float = 10.0
+        self,
+        *,
+        history_s: float = 300.0,
+        step_s: float = 1.0,
+        smooth_steps: int = 5,
+        window_s: float = 10.0,
+        on_painted: Callable[[int], None] | None = None,
     ) -> None:
         if history_s < step_s or step_s <= 0 or smooth_steps < 1 or window_s < step_s:
             raise ValueError(
@@ -47,6 +55,7 @@ class Presenter:
                 "history_s >= step_s > 0, smooth_steps >= 1 and window_s >= step_s"
             )
         self.history_s, self.step_s, self.smooth_steps, self.window_s = history_s, step_s, smooth_steps, window_s
+        self._on_painted, self._painted = on_painted, 0
         self._capacity = int(np.ceil(history_s / step_s))
         self._lock = threading.Lock()
         self._revision = 0
@@ -79,6 +88,13 @@ class Presenter:
             self._latest = feedback
             self._longest_step_s = max(self._longest_step_s, sum(feedback.stage_s.values()))
             self._revision += 1
+
+    def painted(self, step: int) -> None:
+        """Note that the values of ``step`` are on the screen; again does nothing."""
+        if step != self._painted:
+            self._painted = step
+            if self._on_painted is not None:
+                self._on_painted(step)
 
     def add_protocol_step(self, protocol_step: ProtocolStep) -> None:
         """Keep where the protocol is; called from the engine's thread. What the participant is shown is not kept."""

@@ -115,6 +115,7 @@ def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_
 
 def _headline_of_step(latest: Feedback) -> tuple[Headline, str]:
     broken = [f"{s.name} {s.state}" for s in latest.sources if _SOURCE_LEVELS[s.state] in ("bad", "warn")]
+    broken += [doubt.words for doubt in latest.doubts if doubt.reason == "late"]
     if broken:
         return "fault", ", ".join(broken)
     if not (np.isfinite(latest.predicted_mean) or np.isfinite(latest.observed_mean)):

@@ -8,14 +8,18 @@ from typing import Literal
 
 from rtaffect.common.text import clean
 
-EventType = Literal["block", "block-end", "stimulus", "stimulus-end", "marker", "key", "fault", "note"]
+EventType = Literal[
+    "block", "block-end", "stimulus", "stimulus-end", "marker", "key", "fault", "note",
+    "gap", "clock-jump", "lost", "back", "doubt", "doubt-end",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEvent:
     """One thing that happened. ``onset`` is session time, ``lsl_time`` the same instant on the LSL clock, s.
 
-    ``duration`` is what is planned, s (NaN: nobody knows, or none); ``block`` its number, 0 for none.
+    ``duration`` is what is planned, or that of a gap, s (NaN: nobody knows, or none); ``block`` its number, 0 for none.
+    ``kind`` is that of the block, or the reason of a doubt.
     """
 
     onset: float

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -15,6 +16,7 @@ from pylsl import local_clock
 
 from rtaffect.common.worker import Worker
 from rtaffect.record.disk import free_bytes, make_recording, megabytes, why_not
+from rtaffect.record.refuge import FULL, Refuge
 from rtaffect.record.tracks import HandOver, Item, Track
 from rtaffect.sources.xdf_file import SEGMENTS, SEGMENTS_TYPE
 from rtaffect.stream.source import StreamHeader, Tap
@@ -96,10 +98,18 @@ class Recorder:
     most_pending
         At most about this much waits for the disk, bytes, of which each stream has its own part; what comes then is
         lost, and counted.
+
+    Attributes
+    ----------
+    path : Path
+        The file, which is another one once the folder has gone.
+    refuge : Refuge or None
+        Where it goes on then, which others that write into the same folder share; made at the start where it is None.
     """
 
     def __init__(self, path: Path, most_pending: int = MOST_PENDING) -> None:
         self.path = path
+        self.refuge: Refuge | None = None
         self._hand_over = HandOver(most_pending)
         self._worker = Worker("recorder", self._run)
         # From here on: the writing thread's own. What it tells status() is written as a whole.
@@ -146,6 +156,7 @@ class Recorder:
         if self._worker.running or self._worker.stopping:
             return
         self._writer = make_recording(self.path)
+        self.refuge = self.refuge or Refuge(self.path.parent)
         self._size, self._free = self._writer.size, free_bytes(self.path)
         self._boundary_at = time.monotonic() + BOUNDARY_S
         self._worker.start()
@@ -158,11 +169,20 @@ class Recorder:
         self._worker.stop()
         self._hand_over.closed = True
 
+    def discard(self) -> None:
+        """Close, and remove the file: of a session that cannot begin."""
+        made = self._worker.running
+        self.close()
+        if made:
+            with suppress(OSError):
+                self.path.unlink()
+
     def status(self) -> RecordingStatus:
         """Return how the recording is; from any thread."""
         tracks = self._hand_over.tracks
         lost = sum(track.lost for track in tracks)
-        troubles = [self._disk_trouble, self._fault, *(track.misfit for track in tracks)]
+        away = self.refuge.trouble if self.refuge is not None else ""
+        troubles = [away, self._disk_trouble, self._fault, *(track.misfit for track in tracks)]
         if lost:
             names = ", ".join(repr(track.header.name) for track in tracks if track.lost)
             troubles.append(f"{lost} samples or markers of {names} are not recorded")
@@ -187,6 +207,7 @@ class Recorder:
             self._writer.boundary()
             self._boundary_at = now + BOUNDARY_S
         try:
+            self._stay_or_go(now)
             try:
                 more = self._write()
             finally:
@@ -197,6 +218,8 @@ class Recorder:
         except OSError as error:
             self._retry_at = now + RETRY_S
             self._tell(error)
+            if error.errno not in FULL and self._at_home:
+                self._home.leave(f"cannot be written any more ({error.strerror})")
         else:
             self._newest = self._newest if more else begun
             if self._disk_trouble:
@@ -213,6 +236,25 @@ class Recorder:
             if not more:
                 return False
         return True
+
+    @property
+    def _home(self) -> Refuge:
+        assert self.refuge is not None
+        return self.refuge
+
+    @property
+    def _at_home(self) -> bool:
+        """Whether the file is in the folder that the session is written into now."""
+        return self.path.parent == self._home.folder
+
+    def _stay_or_go(self, now: float) -> None:
+        """Go on in another folder where this one is gone: once a second, and at once where others have noticed."""
+        if self._at_home and now >= self._sync_at and (wrong := self._home.wrong(self._writer.descriptor)):
+            self._home.leave(wrong)
+        if not self._at_home:
+            path = self._home.folder / self.path.name
+            self._writer.move_to(path)
+            self.path = path
 
     def _tell(self, error: OSError) -> None:
         pending = megabytes(self._hand_over.pending)
@@ -231,6 +273,8 @@ class Recorder:
             if written.latest > written.first:
                 self._writer.offset(written.number, written.latest, 0.0)
         try:
+            with suppress(OSError):
+                self._stay_or_go(math.inf)
             self._writer.close()
         except OSError as error:
             lost = megabytes(self._writer.pending_bytes)

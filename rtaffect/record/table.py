@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.files import new_file
 from rtaffect.common.text import clean
 from rtaffect.engine.feedback import MEAN_ROW, Feedback
+from rtaffect.engine.timing import StepTiming
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 
@@ -26,6 +28,10 @@ MOMENT_COLUMNS = (
     "success", "neutral_reason",
 )  # fmt: skip
 DOUBT_COLUMNS = ("step", "about", "part", "reason", "since", "until", "words")
+TIMING_COLUMNS = (
+    "step", "time", "lag_s", "eeg_age_s", "eeg_source", "sound_age_s", "eeg_s", "features_s", "alignment_s",
+    "prediction_s", "synchrony_s", "made_s", "left_lsl_s", "painted_s", "seen_s", "late",
+)  # fmt: skip
 EVENT_COLUMNS = ("onset", "duration", "trial_type", "name", "block", "kind", "stim_file", "lsl_time")
 #: What a cell says where there is no value.
 ABSENT = "n/a"
@@ -78,6 +84,16 @@ def doubt_lines(f: Feedback) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
+def timing_line(t: StepTiming) -> tuple[str, ...]:
+    """Return the line of cells of one step's times; ages are counted from the end of its window."""
+    stages = ("eeg", "features", "alignment", "prediction", "synchrony")
+    ages = (t.made - t.end, t.age("lsl"), t.age("painted"), t.age("seen"))
+    return (
+        str(t.step), str(t.step), cell(t.begun - t.due), cell(t.eeg_age_s), clean(t.eeg_source) or ABSENT,
+        cell(t.sound_age_s), *(cell(t.stage_s.get(stage, math.nan)) for stage in stages), *map(cell, ages), yes(t.late),
+    )  # fmt: skip
+
+
 def protocol_step_line(m: ProtocolStep) -> tuple[str, ...]:
     """Return the line of cells of one step of the protocol; the level is what the participant was shown."""
     level = math.nan if m.shown.level is None else m.shown.level
@@ -127,29 +143,80 @@ class Table:
     ------
     OSError
         If it exists or cannot be made.
+
+    Attributes
+    ----------
+    trouble : str
+        Why the newest lines could not be written, in words; empty if they could.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path, self.trouble = path, ""
+        self._columns = columns
         self._file = new_file(path, buffering=0)
         self._size, self._pending = 0, b""
         self.add([columns])
 
-    def add(self, lines: Iterable[Sequence[str]]) -> str:
-        """Append lines and bring them to the system; return what went wrong in words, empty if nothing did."""
-        self._pending += "".join(map(line_of, lines)).encode()
+    @property
+    def descriptor(self) -> int:
+        """Of the open file."""
+        return self._file.fileno()
+
+    def add(self, lines: Iterable[Sequence[str]]) -> OSError | None:
+        """Append lines and bring them to the system; return what went wrong, None if nothing did."""
+        self._pending += _encoded(lines)
         try:
             left = memoryview(self._pending)
             while left:
                 left = left[self._file.write(left) or 0 :]
-        except OSError as error:
-            os.ftruncate(self._file.fileno(), self._size)
-            self._file.seek(self._size)
-            return error.strerror or str(error)
+        except (OSError, KeyboardInterrupt) as error:
+            # On a disk that is gone this fails, too; what waits is written elsewhere then.
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), self._size)
+                self._file.seek(self._size)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self.trouble = error.strerror or str(error)
+            return error
         self._size += len(self._pending)
-        self._pending = b""
-        return ""
+        self._pending, self.trouble = b"", ""
+        return None
+
+    def move_to(self, path: Path) -> None:
+        """Go on in a new file, with all lines so far, be the old one removed or not.
+
+        Raises
+        ------
+        OSError
+            If the new file cannot be made or written; the old one is gone on with.
+        """
+        new = new_file(path, buffering=0)
+        try:
+            self._file.seek(0)
+            content = self._file.read(self._size)
+        except OSError:
+            # The disk is gone with what it took: lines from here on still have their columns.
+            content = _encoded([self._columns])
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[new.write(left) or 0 :]
+        except OSError:
+            new.close()
+            path.unlink()
+            self._file.seek(self._size)
+            raise
+        with suppress(OSError):
+            self._file.close()
+        self.path, self._file, self._size = path, new, len(content)
+        self.add(())
 
     def close(self) -> None:
         """Try once more to write what waits, and close the file."""
         self.add(())
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
+
+
+def _encoded(lines: Iterable[Sequence[str]]) -> bytes:
+    return "".join(map(line_of, lines)).encode()

@@ -8,9 +8,10 @@ import re
 import struct
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -84,14 +85,16 @@ class XdfWriter:
     """
 
     def __init__(self, path: Path, *, replace: bool = False) -> None:
-        self._file = path.open("wb", buffering=0) if replace else new_file(path, buffering=0)
+        self._file: BinaryIO = path.open("w+b", buffering=0) if replace else new_file(path, buffering=0)
         self.size = self.pending_bytes = 0
+        # What a file must begin with: its own header and those of its streams.
+        self._heads: list[bytes] = []
         self._streams: dict[int, _Stream] = {}
         self._pending: deque[bytes] = deque()
         # Written, but perhaps not on the disk: kept until fsync says so.
         self._unsynced: deque[bytes] = deque()
         self._torn = False
-        self._put(_MAGIC + _chunk(_FILE_HEADER, f"{_DECLARATION}<info><version>1.0</version></info>".encode()))
+        self._begin(_MAGIC + _chunk(_FILE_HEADER, f"{_DECLARATION}<info><version>1.0</version></info>".encode()))
 
     def __enter__(self) -> Self:
         """Return the writer."""
@@ -106,7 +109,7 @@ class XdfWriter:
         number = len(self._streams) + 1
         stream = _Stream(struct.pack("<I", number), len(header.labels), sample_layout(header))
         self._streams[number] = stream
-        self._put(_chunk(_STREAM_HEADER, stream.number, header_xml(header).encode()))
+        self._begin(_chunk(_STREAM_HEADER, stream.number, header_xml(header).encode()))
         return number
 
     def samples(self, number: int, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
@@ -151,6 +154,10 @@ class XdfWriter:
         """Return how many samples and clock offsets stream ``number`` has been given."""
         stream = self._streams[number]
         return stream.samples, len(stream.offsets)
+
+    def _begin(self, head: bytes) -> None:
+        self._heads.append(head)
+        self._put(head)
 
     def _put(self, chunk: bytes) -> None:
         self._pending.append(chunk)
@@ -210,11 +217,10 @@ class XdfWriter:
         if not self._unsynced:
             return
         try:
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            if error.errno not in _NO_SYNC:
-                self._take_back()
-                raise
+            _put_on_disk(self._file)
+        except OSError:
+            self._take_back()
+            raise
         self._unsynced.clear()
 
     def _take_back(self) -> None:
@@ -225,6 +231,64 @@ class XdfWriter:
         self.pending_bytes += back
         self._torn = True
         self._mend()
+
+    @property
+    def descriptor(self) -> int:
+        """Of the open file."""
+        return self._file.fileno()
+
+    def move_to(self, path: Path) -> None:
+        """Go on in a new file, with all that was written so far, be the old one removed or not.
+
+        Where the old one cannot be read, as of a disk that is gone, the new one begins with the streams' headers and
+        what is not known to be on that disk.
+
+        Raises
+        ------
+        OSError
+            If the new file cannot be made or written; the old one is gone on with.
+        """
+        new = new_file(path, buffering=0)
+        try:
+            whole = self._copy_into(new)
+        except OSError:
+            new.close()
+            path.unlink()
+            self._torn = True
+            raise
+        with suppress(OSError):
+            self._file.close()
+        self._file, self._torn = new, False
+        if not whole:
+            self.size = 0
+            there = {id(chunk) for chunk in (*self._pending, *self._unsynced)}
+            again = [*(head for head in self._heads if id(head) not in there), *self._unsynced]
+            self._pending.extendleft(reversed(again))
+            self.pending_bytes += sum(map(len, again))
+        self._unsynced.clear()
+
+    def _copy_into(self, new: BinaryIO) -> bool:
+        """Copy the whole chunks of the file; return whether they could be read, else ``new`` is empty."""
+        left = self.size
+        try:
+            self._file.seek(0)
+        except OSError:
+            return left == 0
+        while left:
+            try:
+                piece = self._file.read(min(left, _BATCH_BYTES))
+            except OSError:
+                piece = b""
+            if not piece:
+                new.truncate(0)
+                new.seek(0)
+                return False
+            left -= len(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[new.write(rest) or 0 :]
+        _put_on_disk(new)
+        return True
 
     def close(self) -> None:
         """Write the footers and all that is pending, and close the file; may be called twice.
@@ -243,6 +307,15 @@ class XdfWriter:
             self.sync()
         finally:
             self._file.close()
+
+
+def _put_on_disk(file: BinaryIO) -> None:
+    """Have the system put what was written on the disk, where it can be asked to; raises OSError."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def sample_layout(header: StreamHeader) -> np.dtype[Any] | None:

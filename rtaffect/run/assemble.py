@@ -15,7 +15,7 @@ from rtaffect.common.montage import common_rows
 from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
-from rtaffect.engine.engine import Engine, RecordedDoubts
+from rtaffect.engine.engine import LATE_S, Engine, RecordedDoubts
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
@@ -203,11 +203,13 @@ def build_engine(
     analysis: AnalysisPlan,
     own: OwnResponse | None = None,
     recorded: RecordedDoubts | None = None,
+    late_s: float = LATE_S,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
-    ``recorded`` is what was in doubt at each step of a session that is replayed.
+    ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
+    step is late.
 
     Raises
     ------
@@ -224,7 +226,7 @@ def build_engine(
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
     if sound is None:
-        return Engine(people, space, settings, origin, recorded=recorded)
+        return Engine(people, space, settings, origin, recorded=recorded, late_s=late_s)
     # A group's mean is no partner where people are compared with each of the others.
     compares = against != "group" and settings.synchrony.method != "pairwise"
     measured = rows[rows < whole.layout.measured]
@@ -239,6 +241,7 @@ def build_engine(
         lock=sound.lock,
         references=_references(bundle, sound, measured, space, own) if bundle and sound.lock and compares else {},
         recorded=recorded,
+        late_s=late_s,
     )
 
 

@@ -18,6 +18,7 @@ from rtaffect.predicted.featurizer import Featurizer
 from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.prediction import Weights, components_of
 from rtaffect.predicted.sound_input import HeardSecond, SoundInput
+from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.source import Source
 from rtaffect.timelock.alignment import Alignment
 from rtaffect.timelock.stimulus import TimeLock
@@ -116,7 +117,7 @@ class _KeptLock:
 
     def __init__(self, places: Sequence[Alignment], since: Sequence[float]) -> None:
         self._steps: Iterator[tuple[Alignment, float]] = iter(zip(places, since, strict=True))
-        self.since = math.inf
+        self.since, self.doubts = math.inf, Doubts()
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         """Return where it was at the next step."""

@@ -13,8 +13,9 @@ from typing import Final, Self
 
 from rtaffect.common.clock import LslClock
 from rtaffect.common.errors import SettingsError, StreamError, setting
+from rtaffect.engine.engine import Engine
 from rtaffect.outputs.programme_player import ProgrammePlayer
-from rtaffect.outputs.sound_player import SoundPlayer
+from rtaffect.outputs.sound_player import CuePlayer, SoundPlayer, describe_counts
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import EegPlan, SessionPlan
 from rtaffect.predicted.featurizer import Progress
@@ -134,11 +135,17 @@ class LiveSources(SessionSources):
         """What may be taken for sources that are lost."""
         return Offers([*self.people, self.heard.captured])
 
-    def play(self, origin: float, cleanup: ExitStack, note: Callable[[str], None]) -> None:
+    @property
+    def speaker(self) -> CuePlayer | None:
+        """What lets the session's sound be heard: the file, or the protocol's sounds."""
+        return self.player or self.setup.player
+
+    def play(self, engine: Engine, cleanup: ExitStack, note: Callable[[str], None]) -> None:
         """Play the sound file from the session's zero on, unless another program does."""
         if self.player is not None:
-            cleanup.callback(_end, self.player, origin, note)
-            self.player.start(origin)
+            cleanup.callback(_end, self.player, engine.origin, note)
+            self.player.doubts = engine.place
+            self.player.start(engine.origin)
 
 
 def _end(player: SoundPlayer, origin: float, note: Callable[[str], None]) -> None:
@@ -146,6 +153,8 @@ def _end(player: SoundPlayer, origin: float, note: Callable[[str], None]) -> Non
     late = player.actual_onset - origin
     if abs(late) > _LATE_S:
         note(f"the sound began {late:+.3f} s from the session's zero")
+    if said := describe_counts(player.counts):
+        note(said)
 
 
 def _with_folder(plan: SessionPlan) -> SessionPlan:

@@ -88,7 +88,7 @@ class SessionSound:
 
     def _lock(self, file: SoundFileSource, origin: float) -> TimeLock:
         if self._aligner is not None:
-            return SoundOnset(self._aligner)
+            return SoundOnset(self._aligner, origin)
         if self.marker is not None:
             return MarkerOnset(*self.marker, origin, file if self.source is file else None)
         file.onset = origin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from rtaffect.common.errors import setting
 from rtaffect.common.places import check_new_folder
+from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
@@ -34,10 +36,10 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
         style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
         console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
 
-    with ExitStack() as cleanup:
+    with warnings_shown(console), ExitStack() as cleanup:
         with console.status("getting ready") as status:
             run = prepare(plan, cleanup, status.update, note, cost)
-        run.sources.play(run.engine.origin, cleanup, note)
+        run.sources.play(run.engine, cleanup, note)
         if said := run.sources.ended(run_session(run, console, show)):
             console.print(said, style="yellow", highlight=False)
 
@@ -81,6 +83,8 @@ def prepare(
         analysis=analysis,
         own=own,
         recorded=sources.doubts,
+        # What is replayed is of the past whenever its steps are made.
+        late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
     )
     protocol = sources.setup.protocol
     if protocol is not None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Protocol, Unpack
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Final, Protocol, TypeVar, Unpack
 
 from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.screen import has_screen
+from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
@@ -28,10 +30,20 @@ from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
+from rtaffect.record.recorder import RecordingStatus
+from rtaffect.run.incidents import Incidents
 from rtaffect.run.programme import Programme
+from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
 from rtaffect.run.stage import Stage
+
+#: How a session ended that was asked to.
+STOPPED: Final = "stopped by the user"
+#: A thread is waited for in pieces of this length, s, so that signals are seen, and this long in a hurry.
+_JOIN_S, _HURRY_S = 0.2, 1.0
+
+Told = TypeVar("Told")
 
 
 class WindowRunner(Protocol):
@@ -49,12 +61,17 @@ class WindowRunner(Protocol):
 
 
 def run_session(run: Run, console: Console, show: WindowRunner) -> int:
-    """Run to the end, or until the window is closed or Ctrl-C is pressed; return the number of steps.
+    """Run to the end, or until the window is closed or a signal asks for it; return the number of steps.
+
+    Ctrl-C, the end of the terminal and a kill without -9 end a session in order; a second one leaves off what is being
+    done, and closes the files.
 
     Raises
     ------
     RtaffectError
         If the session could not go on; what was found until then is on disk.
+    NotKeptError
+        If the session ended, but not all of it is where it was to be.
     """
     headless = run.sources.plan.results.headless
     if not headless and not has_screen():
@@ -62,18 +79,22 @@ def run_session(run: Run, console: Console, show: WindowRunner) -> int:
         headless = True
     if headless:
         _require_no_operator(run.sources.setup)
-    stop, outcome = threading.Event(), "failed"
-    with ExitStack() as cleanup:
+    ending, outcome = Ending(threading.Event()), "failed"
+    with ending_signals(ending.ask), ExitStack() as cleanup:
         record = SessionRecord.open(run, cleanup, console)
         for markers in run.sources.markers:
             cleanup.callback(markers.stop)
             markers.start()
-        running = RunningSession(run, record, stop, cleanup)
+        running = RunningSession(run, record, ending.stop, cleanup)
         try:
-            steps, outcome = _on_terminal(running, console) if headless else _with_window(running, show)
+            outcome = _on_terminal(running, console) if headless else _with_window(running, show)
+        except KeyboardInterrupt:
+            outcome = STOPPED
         finally:
+            ending.stop.set()
             record.close(outcome)
-    return steps
+    record.require_kept()
+    return running.steps
 
 
 def _require_no_operator(setup: ProtocolSetup) -> None:
@@ -98,16 +119,30 @@ class RunningSession:
         protocol = setup.protocol or open_ended()
         conductor = Conductor(protocol, setup.arm, engine.settings.synchrony.window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
-        self.participant = ParticipantPresenter(protocol.feedback.show)
-        on_protocol_step: list[Callable[[ProtocolStep], None]] = [record.protocol_step, self.participant.add]
-        on_event: list[Callable[[SessionEvent], None]] = [record.event]
-        self.sinks: list[Sink] = [record.feedback]
+        self.steps = 0
+        late_s, lookahead_s = self.plan.results.late_s, engine.lookahead_s
+        self.alarm = Alarm(record.timings, run.clock.now, late_s, lookahead_s, self._fault)
+        self.participant = ParticipantPresenter(
+            protocol.feedback.show,
+            age=lambda step: run.clock.now() - engine.end_of(step),
+            on_seen=partial(self.alarm.left, "seen"),
+        )
+        self.on_event: list[Callable[[SessionEvent], None]] = [self._guard("writing an event", record.event)]
+        on_protocol_step: list[Callable[[ProtocolStep], None]] = [
+            self._guard("writing a step of the protocol", record.protocol_step),
+            self.participant.add,
+        ]
+        self.incidents = Incidents(engine, self._tell)
+        self.sinks: list[Sink] = [
+            self._guard("writing a step", record.feedback),
+            self._guard("looking for incidents", self.incidents),
+        ]
         if self.plan.results.outlet and self.plan.mode != "replay":
-            self._offer(on_event, cleanup)
+            self._offer(cleanup)
         self.tone = self._tone(protocol)
         if self.tone is not None:
             cleanup.callback(self.tone.stop)
-            on_protocol_step.append(self.tone)
+            on_protocol_step.append(self._guard("the feedback tone", self.tone))
         if setup.player is not None:
             cleanup.callback(setup.player.stop)
         self.on_protocol_step = on_protocol_step
@@ -119,12 +154,32 @@ class RunningSession:
             lock=programme.lock,
             player=setup.player,
             on_protocol_step=on_protocol_step,
-            on_event=on_event,
+            on_event=self.on_event,
             now=run.clock.now,
             stop=stop,
         )
+        if self.tone is not None:
+            self.tone.tell = self.stage.fault
 
-    def _offer(self, on_event: list[Callable[[SessionEvent], None]], cleanup: ExitStack) -> None:
+    def status(self) -> RecordingStatus:
+        """Return how the recording is, and what else is in trouble."""
+        status = self.record.status()
+        tone = self.tone.trouble if self.tone is not None else ""
+        return replace(status, trouble="; ".join(filter(None, [status.trouble, tone])))
+
+    def _guard(self, name: str, sink: Callable[[Told], object]) -> Callable[[Told], None]:
+        return Guarded(name, sink, self._fault)
+
+    def _fault(self, text: str) -> None:
+        """Tell that something goes wrong now; from any thread."""
+        now = self.run.clock.now()
+        self._tell(SessionEvent(now - self.run.engine.origin, now, "fault", text))
+
+    def _tell(self, event: SessionEvent) -> None:
+        for sink in self.on_event:
+            sink(event)
+
+    def _offer(self, cleanup: ExitStack) -> None:
         """Offer feedback and markers to other programs."""
         ran, session = self.run.ran, new_session_id()
         about = {
@@ -137,13 +192,18 @@ class RunningSession:
         markers = MarkerOutlet(about=about, session=session)
         cleanup.callback(feedback.close)
         cleanup.callback(markers.close)
-        self.sinks.append(feedback)
+
+        def send_step(step: Feedback) -> None:
+            feedback(step)
+            self.alarm.left("lsl", step.step)
 
         def send(event: SessionEvent) -> None:
             if (text := event.marker) is not None:
                 markers.send(text, event.lsl_time)
 
-        on_event.append(send)
+        # Before all else, so that no disk keeps other programs waiting.
+        self.sinks.insert(0, self._guard("sending a step to other programs", send_step))
+        self.on_event.append(self._guard("sending a marker to other programs", send))
 
     def _tone(self, protocol: SessionProtocol) -> Tone | None:
         """Return the tone, where that is the feedback; a replay is silent."""
@@ -165,28 +225,49 @@ class RunningSession:
         return Session(
             self.run.engine,
             self.run.clock,
-            [*self.sinks, *shown, self.stage],
+            [*self.sinks, *(self._guard("showing a step", sink) for sink in shown), self.stage],
             self.stop,
             min(filter(None, (steps, self.plan.results.seconds)), default=None),
             outlast=steps is not None,
+            timings=self.record.timings,
         )
 
-    def work(self, *shown: Sink) -> tuple[int, str]:
-        """Run to the end and return the number of steps and how it ended."""
+    def work(self, *shown: Sink) -> str:
+        """Run to the end, which the events tell whatever it is, and return how it ended."""
         session = self.session(*shown)
         if self.setup.player is not None:
-            self.setup.player.start(self.run.engine.origin)
+            self.setup.player.doubts = self.run.engine.place
+            self.setup.player.start()
         if self.tone is not None:
             self.tone.start()
         self.stage.begin()
-        steps = session.run()
-        self.stage.end(float(steps) if self.plan.mode == "replay" else None)
+        speaker = self.run.sources.speaker
+        if speaker is not None:
+            speaker.tell = self.stage.fault
+        try:
+            for _ in session:
+                self.steps += 1
+        finally:
+            if speaker is not None:
+                speaker.tell = None
+                self.record.note(played=speaker.counts)
+            if self.tone is not None:
+                self.tone.tell = None
+            self.incidents.end()
+            self.stage.end(float(self.steps) if self.plan.mode == "replay" else None)
         over = self.stage.conductor.done or not self.stop.is_set()
-        return steps, "completed" if over else "stopped by the user"
+        return "completed" if over else STOPPED
 
 
-def _on_terminal(running: RunningSession, console: Console) -> tuple[int, str]:
-    with console_sink(console) as shown, _interrupt_sets(running.stop):
+def _on_terminal(running: RunningSession, console: Console) -> str:
+    def print_fault(event: SessionEvent) -> None:
+        if event.type == "fault":
+            console.print(f"{event.onset:.1f} s: {event.name}", style="yellow", highlight=False, markup=False)
+
+    if running.plan.results.out is None:
+        # Else the session's log tells.
+        running.on_event.append(print_fault)
+    with console_sink(console, lambda: running.record.trouble) as shown:
         return running.work(shown, _noticing(running.run.sources, console))
 
 
@@ -203,19 +284,6 @@ def _noticing(sources: SessionSources, console: Console) -> Sink:
     return tell
 
 
-@contextmanager
-def _interrupt_sets(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C end the session after the present step, not in the middle of one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, lambda *_: stop.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
 def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
     """Return each zone's regions, where rows are regions."""
     if not isinstance(space, RegionSpace):
@@ -223,14 +291,15 @@ def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
     return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
 
 
-def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]:
+def _with_window(running: RunningSession, show: WindowRunner) -> str:
     """Run the engine on a thread of its own while the window has this one."""
-    run, presenter = running.run, Presenter(window_s=running.run.engine.settings.synchrony.window_s)
+    run, window_s = running.run, running.run.engine.settings.synchrony.window_s
+    presenter = Presenter(window_s=window_s, on_painted=partial(running.alarm.left, "painted"))
     if running.setup.protocol is not None:
         blocks = running.setup.protocol.blocks
         presenter.plan([PlannedBlock(b.name, b.kind, math.nan if b.seconds is None else b.seconds) for b in blocks])
         running.on_protocol_step.append(presenter.add_protocol_step)
-    result: list[tuple[int, str]] = []
+    result: list[str] = []
     failure: list[BaseException] = []
 
     def work() -> None:
@@ -241,7 +310,8 @@ def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]
             failure.append(error)
             presenter.fail(str(error) if isinstance(error, RtaffectError) else repr(error))
 
-    thread = threading.Thread(target=work, name="engine")
+    # Where the user cannot wait for the end of a step, it must not hold the program.
+    thread = threading.Thread(target=work, name="engine", daemon=True)
     thread.start()
     plan, conductor = running.plan, running.stage.conductor
     seen = plan.protocol.screen is not None or plan.protocol.preview
@@ -260,7 +330,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]
             on_take=running.take_offered if run.sources.offers is not None else None,
             on_next_offer=run.sources.offers.show_next if run.sources.offers is not None else None,
             notices=run.sources.notices,
-            recording=running.record.status if running.record.recording else None,
+            recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
             zones=_zones(run.engine.space),
             participant=running.participant if seen else None,
@@ -268,7 +338,16 @@ def _with_window(running: RunningSession, show: WindowRunner) -> tuple[int, str]
         )
     finally:
         running.stop.set()
-        thread.join()
+        _join(thread)
     if failure:
         raise failure[0]
-    return result[0]
+    return result[0] if result else STOPPED
+
+
+def _join(thread: threading.Thread) -> None:
+    """Wait for the engine's thread; where a signal asks again, no longer than files can wait."""
+    try:
+        while thread.is_alive():
+            thread.join(_JOIN_S)
+    except KeyboardInterrupt:
+        thread.join(_HURRY_S)

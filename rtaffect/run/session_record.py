@@ -11,7 +11,9 @@ from typing import Final
 import numpy as np
 from rich.console import Console
 
+from rtaffect.common.errors import NotKeptError
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.timing import Timings
 from rtaffect.outputs.outlet import (
     FEEDBACK_STREAM,
     FEEDBACK_TYPE,
@@ -42,6 +44,9 @@ class SessionRecord:
         self._run, self._writer, self._console = run, writer, console
         self._ended = False
         self.recording = run.sources.recorder if writer is not None else None
+        #: When steps were made, sent and seen; of a replay that says nothing.
+        self.timings = Timings()
+        self._timed = run.sources.plan.mode != "replay"
         self._stimulus_noted = False
         self._files: dict[Path, str] = {}
         self._stimuli: list[dict[str, str]] = []
@@ -55,18 +60,32 @@ class SessionRecord:
         if out is None:
             return cls(run, None, console)
         writer = SessionWriter(out, sources.plan, run.ran)
-        records = cls(run, writer, console)
         # Last of all, after the recording is closed: nothing is written then.
+        records = cls(run, writer, console)
         cleanup.callback(records.seal)
+        try:
+            records._begin(cleanup, console)
+        except BaseException:
+            # What is left of a session that cannot begin would be in the way of the next try.
+            if sources.recorder is not None:
+                sources.recorder.discard()
+            writer.discard()
+            raise
+        return records
+
+    def _begin(self, cleanup: ExitStack, console: Console) -> None:
+        """Begin to record, and keep what the session needs."""
+        sources, writer = self._run.sources, self._writer
+        assert writer is not None
         if sources.recorder is not None:
+            sources.recorder.refuge = writer.refuge
             cleanup.callback(sources.recorder.close)
             sources.recorder.start()
-            console.print(f"recording into {out}", style="dim", highlight=False)
+            console.print(f"recording into {writer.folder}", style="dim", highlight=False)
         if sources.setup.protocol is not None and sources.setup.protocol.path is not None:
             writer.keep_protocol(sources.setup.protocol.path)
         for path, sha256 in sources.stimuli.items():
-            records._keep(path, sha256)
-        return records
+            self._keep(path, sha256)
 
     def _keep(self, path: Path, sha256: str) -> str:
         """Copy a stimulus into the session's folder and return its place there."""
@@ -101,6 +120,9 @@ class SessionRecord:
         if self._writer is not None:
             self._writer(feedback)
             self._tell_stimulus(feedback)
+            if self._timed:
+                # The newest is still to be sent and seen.
+                self._writer.timing(self.timings.take(before=feedback.step))
         if self._feedback is not None:
             self._feedback.samples(np.array([feedback.lsl_time]), feedback_values(feedback)[None])
 
@@ -138,14 +160,35 @@ class SessionRecord:
         assert self.recording is not None
         assert self._writer is not None
         status = self.recording.status()
-        trouble = "; ".join(filter(None, [status.trouble, self._writer.trouble]))
-        return replace(status, trouble=trouble)
+        return replace(status, trouble=self.trouble)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the folder, its tables and the recording now, in words; empty if nothing is."""
+        recording = self.recording.status().trouble if self.recording is not None else ""
+        tables = self._writer.trouble if self._writer is not None else ""
+        return "; ".join(dict.fromkeys(part for each in (recording, tables) if each for part in each.split("; ")))
+
+    def note(self, **known: object) -> None:
+        """Add what is known of the run to ``session.toml``, once it is closed."""
+        if self._writer is not None:
+            self._writer.learn(**known)
 
     def close(self, outcome: str) -> None:
         """Note how the session ended."""
         self._ended = True
         if self._writer is not None:
+            if self._timed:
+                self._writer.timing(self.timings.take())
             self._writer.close(outcome)
+
+    def require_kept(self) -> None:
+        """Raise NotKeptError if the session that has ended is not whole, or not where it was to be."""
+        if self._writer is None:
+            return
+        lost = self.recording.status().lost if self.recording is not None else 0
+        if self._writer.refuge.left or self.trouble or lost:
+            raise NotKeptError(f"the session has ended, but {self.trouble or f'{lost} samples are not recorded'}")
 
     def seal(self) -> None:
         """Take the hashes of the session's files, if it came to its end."""

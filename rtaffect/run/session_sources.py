@@ -11,6 +11,7 @@ from pathlib import Path
 from rtaffect.common.clock import Clock
 from rtaffect.engine.engine import Engine, RecordedDoubts
 from rtaffect.outputs.programme_player import ProgrammePlayer
+from rtaffect.outputs.sound_player import CuePlayer
 from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.arms import ArmSource, Real
@@ -111,8 +112,16 @@ class SessionSources(ABC):
     def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Open what takes time to open, and say when the session begins."""
 
-    def play(self, origin: float, cleanup: ExitStack, note: Callable[[str], None]) -> None:  # noqa: B027 - most modes play nothing
-        """Let be heard what this mode plays beside the protocol, from ``origin`` (s, LSL clock) on."""
+    @property
+    def speaker(self) -> CuePlayer | None:
+        """What lets the session's sound be heard; None where something else does, or nobody listens."""
+        return self.setup.player
+
+    def play(self, engine: Engine, cleanup: ExitStack, note: Callable[[str], None]) -> None:  # noqa: B027 - most modes play nothing
+        """Let be heard what this mode plays beside the protocol, from the session's zero on.
+
+        ``engine`` is told when the sound is not heard at its time.
+        """
 
     def notices(self) -> Sequence[str]:
         """Return what the operator should know now of devices beside the session's, in words; from any thread."""

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.engine.feedback import Feedback
-from rtaffect.outputs.programme_player import Cue, ProgrammePlayer
+from rtaffect.outputs.cue import Cue
+from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import read_samples
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import EventType, SessionEvent
@@ -163,11 +164,15 @@ class Stage:
         self._send(f"stimulus/{sound.path.name}/end", min(end, now_s))
 
     def _look_at_cues(self) -> None:
-        """Tell of sounds that began late."""
-        for cue in [cue for cue in self._cues if not math.isnan(cue.actual_onset)]:
+        """Tell of sounds that began late; the player has joined them where they should be, and told the doubt."""
+        for cue in [cue for cue in self._cues if cue.begun]:
             self._cues.remove(cue)
             if abs(cue.late_s) > _LATE_S:
                 self._tell("fault", f"{cue.name} was heard {cue.late_s:+.3f} s from its time", cue.onset - self._origin)
+
+    def fault(self, words: str, at: float) -> None:
+        """Note what went wrong with the sound, at ``at`` (s, LSL clock); from any thread."""
+        self._tell("fault", words, at - self._origin)
 
     def _send(self, text: str, onset: float) -> None:
         self._tell("marker", text, onset)

@@ -190,6 +190,11 @@ class BrainFlowSource(PolledSource):
         self.offers = ()
         stamps = self._clock.to_lsl(data[self._described.stamps])
         self._far = now - float(stamps[-1])
+        if abs(self._far) > ANOTHER_CLOCK_S:
+            words = f"stamps are {abs(self._far):.0f} s from this computer's clock"
+            self.buffer.doubts.begin("clock-unknown", min(now, float(stamps[0])), words)
+        elif self.buffer.doubts.lasts("clock-unknown"):
+            self.buffer.doubts.end("clock-unknown", now)
         values = np.ascontiguousarray(data[list(self._described.rows)].T)
         at = 0
         for loss in self._counter.losses(data[self._described.packages]):

@@ -84,6 +84,11 @@ class SenderClock:
         self._values.append(value)
         return time
 
+    @property
+    def offset(self) -> float:
+        """The newest measurement, s; there must be one."""
+        return self._values[-1]
+
     def correct(self, stamps: FloatArray) -> FloatArray:
         """Return ``stamps`` (n,), s, finite, as they came, on this computer's clock; needs a measurement."""
         if not len(stamps):

@@ -85,6 +85,8 @@ class LiveSource(ABC):
     def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan) -> None:
         self.info, self.header, self._plan = info, header, plan
         self.buffer = SampleBuffer(info.rate, len(plan.names))
+        # Sound that is late is still heard in the next step; EEG is not.
+        self.buffer.tells_late = info.kind == "eeg"
         self.tap: Tap | None = None
         self.reconnections = 0
         self.offers: tuple[Offer, ...] = ()

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
+from rtaffect.sources.arrival import Chunk
 from rtaffect.sources.channel_plan import ChannelPlan, Given, check_format, check_rate, plan_audio, plan_eeg
+from rtaffect.sources.delivery import Delivery
 from rtaffect.sources.identity import Candidates, Identity
 from rtaffect.sources.live import STALL_S, Adopt, DeviceLostError, LiveSource, NotOursError, Offer
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
@@ -59,6 +61,7 @@ class LslConnection(LiveSource):
         super().__init__(info, header, plan)
         self.offsets: deque[tuple[float, float]] = deque(maxlen=8192)
         self._inlet = LslInlet(info.name, "the device's LSL output", self._begin_segment, self._note_offset)
+        self._delivery = Delivery(info.name, self.buffer, self._keep, self._inlet.shift)
         self._network: Network | None = None
         self._look_at = 0.0
         self._identity: Identity | None = None
@@ -86,6 +89,7 @@ class LslConnection(LiveSource):
             said.append((header, self._fit(header)))
 
         self._inlet.open(stream, check)
+        self._delivery.restart()
         ((self._described, self._remap),) = said
         identity.took(stream)
         self._identity = identity
@@ -96,6 +100,7 @@ class LslConnection(LiveSource):
             _log.warning(self._remap.note)
 
     def _close(self) -> None:
+        self._delivery.release()
         self._inlet.close()
         self._network = None
 
@@ -119,6 +124,11 @@ class LslConnection(LiveSource):
 
     def _deliver(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
         self._last_at = local_clock()
+        # The values lie where the next pull writes into.
+        self._delivery.take(Chunk(stamps, values.copy(), self._last_at), self._inlet.clock.offset)
+
+    def _keep(self, chunk: Chunk) -> None:
+        stamps, values = chunk.stamps, chunk.values
         if self.tap is not None:
             self.tap.samples(stamps, values)
         if not (finite := np.isfinite(stamps)).all():
@@ -182,7 +192,10 @@ class LslConnection(LiveSource):
         self._ours_until = self._known_until
         if self._network is not None and self._identity is not None:
             self._identity.settle(self._network.streams(), self._ours_until)
+        self._delivery.release()
         self._inlet.close()
+        if self._network is not None:
+            self._network.hurry()
         super()._reopen(trouble)
 
     def take(self, offer: Offer) -> None:

@@ -21,6 +21,8 @@ PULL_S = 0.02
 OFFSET_S = 5.0
 #: The first measurement of the clock offset takes .6 s; a network without it is not usable, s.
 FIRST_OFFSET_S = 3.0
+#: A change that a measurement finds is the one that arrivals told if it differs by less than this, s.
+SAME_S = 0.05
 #: What liblsl raises where a connection is gone, or the other side speaks nonsense: each error of its own is one.
 GONE = (RuntimeError,)
 #: liblsl keeps so much of what is not taken yet: s, values, and markers.
@@ -56,6 +58,8 @@ class LslInlet:
         self._name, self._sender, self._begin_anew, self._note = name, sender, begin_anew, note
         self._inlet: Any = None
         self._measure_at: float | None = None
+        # The newest measurement, and what arrivals say must be added to it, s.
+        self._measured = self._more = 0.0
 
     def open(self, stream: FoundStream, check: Callable[[Any, float], None] | None = None) -> None:
         """Open ``stream`` and measure its clock: nothing is accepted before that is done.
@@ -84,7 +88,7 @@ class LslInlet:
         if self._measure_at is not None:
             # Even a loss that is shorter than the jitter of timestamps is a gap.
             self._restart()
-        self._inlet = inlet
+        self._inlet, self._more = inlet, 0.0
         self._take(offset)
 
     def close(self) -> None:
@@ -114,9 +118,22 @@ class LslInlet:
             # The last one holds until there is another.
             self._measure_at = pylsl.local_clock() + OFFSET_S
             return
-        if self.clock.was_reset(offset):
+        if self._more and abs(offset - self._measured - self._more) < SAME_S:
+            # The measurement has found what arrivals told before.
+            self._more = 0.0
+        if self.clock.was_reset(offset + self._more):
+            self._more = 0.0
             self._restart()
         self._take(offset)
+
+    def shift(self, by: float) -> None:
+        """Add ``by``, s, to the stamps of what comes next: arrivals show that the sender's clock was set.
+
+        That is recorded as a new segment with a new measurement.
+        """
+        self._more += by
+        self._restart()
+        self._take(self._measured)
 
     def _restart(self) -> None:
         self.clock.restart()
@@ -125,7 +142,8 @@ class LslInlet:
     def _take(self, offset: float) -> None:
         now = pylsl.local_clock()
         self._measure_at = now + OFFSET_S
-        self._note(self.clock.note(now, offset), offset)
+        self._measured, value = offset, offset + self._more
+        self._note(self.clock.note(now, value), value)
 
 
 def _kept(header: StreamHeader) -> int:

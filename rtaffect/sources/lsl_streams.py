@@ -21,6 +21,9 @@ FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8
 SETTLE_S = 1.0
 #: An outlet that has not answered for this long is no longer on the network, s.
 FORGET_S = 2.0
+#: In a hurry it is asked this often, s, for so long, s: what is away for longer is not back in the next moment.
+ASK_S = 0.1
+HURRY_S = 30.0
 #: What all streams together may take to describe themselves for a list, s.
 DESCRIBE_ALL_S = 15.0
 #: What liblsl calls a stream whose answer it cannot read.
@@ -52,12 +55,36 @@ class Network:
     """
 
     def __init__(self, forget_s: float = FORGET_S) -> None:
+        self._forget_s = forget_s
         self._resolver = pylsl.ContinuousResolver(forget_after=forget_s)
+        # One more, made anew again and again while there is a hurry: a new one asks at once.
+        self._quick: pylsl.ContinuousResolver | None = None
+        self._asked_at = self._hurried_until = -math.inf
+
+    def hurry(self, seconds: float = HURRY_S) -> None:
+        """Ask more often for ``seconds``: what was lost and comes back is found within a tenth of a second.
+
+        liblsl's own interval is half a second and more, in which samples of a stream that is back are lost.
+        """
+        self._hurried_until = time.monotonic() + seconds
 
     def streams(self) -> list[FoundStream]:
         """Return the streams that answered lately, by name, then source_id, then host."""
-        found = [_found(handle) for handle in self._resolver.results()]
-        return sorted(found, key=lambda s: (s.header.name, s.header.source_id, s.header.host, s.header.uid))
+        handles = self._resolver.results() + self._quick_results()
+        # One that cannot be read has no uid.
+        found = {stream.header.uid or str(n): stream for n, stream in enumerate(map(_found, handles[:MOST_STREAMS]))}
+        return sorted(found.values(), key=lambda s: (s.header.name, s.header.source_id, s.header.host, s.header.uid))
+
+    def _quick_results(self) -> list[Any]:
+        """Return what has answered since the last question, and ask again if it is time to."""
+        now = time.monotonic()
+        results = self._quick.results() if self._quick is not None else []
+        if now >= self._hurried_until:
+            self._quick = None
+        elif now >= self._asked_at + ASK_S:
+            self._quick = pylsl.ContinuousResolver(forget_after=self._forget_s)
+            self._asked_at = time.monotonic()
+        return list(results)
 
 
 def _found(handle: Any) -> FoundStream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +13,9 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import SoundError
 from rtaffect.sources.channel_plan import MOST_SOUND_CHANNELS, plan_audio
-from rtaffect.sources.sound_devices import choose_sound_device, opening, release, supported_rates
+from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device, supported_rates
+from rtaffect.sources.stream_clock import StreamClock
+from rtaffect.sources.stream_keeper import Kept, StreamKeeper
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 from rtaffect.stream.status import SourceStatus, StreamState
@@ -31,45 +33,6 @@ SETTLED_AGE_S: Final = 0.1
 UNSETTLED_S: Final = 10.0
 #: An ADC time that lies further than this before the callback is taken for none, s.
 OLDEST_ADC_S: Final = 5.0
-
-
-class StreamClock:
-    """Maps PortAudio's stream clock to the LSL clock by the pairs of least delay.
-
-    Every callback brings the stream time at which it was invoked; the LSL clock is read right after. Their
-    difference is the wanted offset plus a delay that is never negative, so the smallest one of the last seconds is
-    the best. The past is forgotten in seconds, so that drift is followed, and at once when the stream clock was set
-    (ALSA stamps with the time of day, which an operator or NTP may step).
-    """
-
-    WINDOW_S = 5
-    STEP_S = 0.05
-    STEP_AFTER_S = 0.5
-
-    def __init__(self) -> None:
-        self._minima: deque[tuple[int, float]] = deque()
-        self._on_time = -math.inf
-        self.offset = math.nan
-
-    def note(self, stream_time: float, lsl_time: float) -> None:
-        """Take the pair of a callback: when it was invoked and the LSL time read right after (s)."""
-        delta, second = lsl_time - stream_time, math.floor(lsl_time)
-        if not delta > self.offset + self.STEP_S:
-            self._on_time = lsl_time
-        elif lsl_time - self._on_time > self.STEP_AFTER_S:
-            self._minima.clear()
-            self._on_time = lsl_time
-        if self._minima and self._minima[-1][0] == second:
-            self._minima[-1] = (second, min(delta, self._minima[-1][1]))
-        else:
-            self._minima.append((second, delta))
-        while self._minima[0][0] < second - self.WINDOW_S:
-            self._minima.popleft()
-        self.offset = min(minimum for _, minimum in self._minima)
-
-    def to_lsl(self, stream_time: float) -> float:
-        """Return the LSL time of a ``stream_time``, s."""
-        return stream_time + self.offset
 
 
 class SoundCardSource:
@@ -116,13 +79,15 @@ class SoundCardSource:
         self.tap: Tap | None = None
         self.buffer = SampleBuffer(self._rate, 1)
         self._plan = plan_audio(self.device.name, self._channels, np.dtype(np.float32))
-        self.overflows = 0
-        self._clock = StreamClock()
-        self._stream: Any = None
+        self.overflows = self.losses = 0
         self._latency_s = 0.0
-        self._started = self._first_block = self._newest_block = self._unsettled = math.nan
+        self._started = self._newest_block = math.nan
+        self._loss = ""
         self._without_adc_time = 0
-        self._settled = self._lost = self._stopping = False
+        self._stopping = False
+        kept = Kept(self._make, f"at {self._rate:g} Hz", "device or rate", self._on_loss, self._on_return)
+        self._keeper = StreamKeeper(self.device, "input", kept, any_default=device is None)
+        self._begin_stream()
 
     def _require_format(self) -> None:
         device = self.device.describe()
@@ -135,26 +100,48 @@ class SoundCardSource:
                 f"expected one of {rates or 'none that is common: is it in use by another program?'}"
             )
 
+    def _begin_stream(self) -> None:
+        self._clock, self._settled = StreamClock(), False
+        self._first_block = self._unsettled = math.nan
+
     def start(self) -> None:
         """Open the device and begin to deliver, as soon as the times of the sound have settled."""
         self._started = local_clock()
-        with opening(self.device, f"at {self._rate:g} Hz", "device or rate", self.stop) as sd:
-            self._stream = sd.InputStream(
-                samplerate=self._rate,
-                device=self.device.index,
-                channels=self._channels,
-                dtype="float32",
-                callback=self._on_block,
-                finished_callback=self._on_finished,
-            )
-            self._latency_s = float(self._stream.latency)
-            self._stream.start()
+        try:
+            self._keeper.start()
+        except SoundError:
+            self.stop()
+            raise
+
+    def _make(self, sd: Any, device: SoundDevice, finished: Callable[[], None]) -> Any:
+        self._begin_stream()
+        stream = sd.InputStream(
+            samplerate=self._rate,
+            device=device.index,
+            channels=self._channels,
+            dtype="float32",
+            callback=self._on_block,
+            finished_callback=finished,
+        )
+        self._latency_s = float(stream.latency)
+        return stream
+
+    def _on_loss(self, words: str) -> None:
+        self.losses += 1
+        self._loss = words
+
+    def _on_return(self) -> None:
+        self.device = self._keeper.device
+        self.buffer.begin_segment()
+        if self.tap is not None:
+            self.tap.segment()
 
     def advance(self, until: float) -> None:
         """Do nothing: the device delivers by itself."""
 
     def _on_block(self, data: NDArray[np.float32], frames: int, time_info: Any, status: Any) -> None:
         now = local_clock()
+        self._keeper.beat()
         self._clock.note(time_info.currentTime, now)
         self._newest_block = now
         if status.input_overflow:
@@ -186,14 +173,12 @@ class SoundCardSource:
         self._without_adc_time += 1
         return now - self._latency_s
 
-    def _on_finished(self) -> None:
-        # All that PortAudio tells of a device that was unplugged: nothing is raised anywhere.
-        self._lost = self._lost or not self._stopping
-
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now`` (s on the LSL clock)."""
         state, message = self._state(now)
         notes = [message] if message else []
+        if self.losses and state != "lost":
+            notes.append(f"the device was gone {self.losses} time{'s' if self.losses > 1 else ''}, and is back")
         if self.overflows:
             notes.append(f"sound was lost {self.overflows} times because the computer was too busy (input overflow)")
         if self._without_adc_time:
@@ -204,22 +189,18 @@ class SoundCardSource:
         return self.buffer.status(self.info.name, "audio", state, now, "; ".join(notes))
 
     def _state(self, now: float) -> tuple[StreamState, str]:
-        if self._lost:
-            return "lost", (
-                f"sound device {self.device.describe()} is gone (unplugged, or its sound server ended); "
-                "connect it and start the session again"
-            )
         if self._stopping:
             return "ended", ""
+        if self._keeper.lost:
+            return "lost", self._loss
         if math.isnan(self._newest_block):
             late = now - self._started > START_S
             return ("stalled", f"no sound {now - self._started:.1f} s after the start") if late else ("waiting", "")
         if now - self._newest_block > STALL_S:
             return "stalled", f"no sound for {now - self._newest_block:.1f} s"
-        return ("ok" if self.buffer.received else "waiting"), ""
+        return ("ok" if self._settled else "waiting"), ""
 
     def stop(self) -> None:
         """Stop delivering and release the device; may be called twice."""
         self._stopping = True
-        release(self._stream)
-        self._stream = None
+        self._keeper.stop()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from rtaffect.common.errors import SoundError, either
+from rtaffect.sources.alsa_log import quiet_alsa
 
 Direction = Literal["input", "output"]
 
 COMMON_RATES: Final = (8000, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000)
+
+
+# The streams that are open. Opening, releasing and starting PortAudio anew exclude each other.
+_lock = threading.RLock()
+_open: dict[int, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,7 @@ def portaudio() -> Any:
     SoundError
         If the PortAudio library is not installed.
     """
+    quiet_alsa()
     try:
         import sounddevice
     except OSError as error:
@@ -71,7 +79,8 @@ def opening(device: SoundDevice, how: str, remedy: str, release: Callable[[], No
     """
     sd = portaudio()
     try:
-        yield sd
+        with _lock:
+            yield sd
     except sd.PortAudioError as error:
         release()
         raise SoundError(
@@ -80,19 +89,44 @@ def opening(device: SoundDevice, how: str, remedy: str, release: Callable[[], No
         ) from error
 
 
+def opened(stream: Any) -> Any:
+    """Take note that a PortAudio ``stream`` is open, and return it."""
+    with _lock:
+        _open[id(stream)] = stream
+    return stream
+
+
+def any_open() -> bool:
+    """Return whether this program has a stream open."""
+    with _lock:
+        return bool(_open)
+
+
 def release(stream: Any) -> None:
-    """Release the device of a PortAudio ``stream`` at once; does nothing for None."""
-    if stream is not None:
-        # abort() and not stop(): waiting for pending buffers of a dead device could take for ever.
-        stream.abort()
-        stream.close()
+    """Release the device of a PortAudio ``stream`` at once; does nothing for None, and for what was released."""
+    with _lock:
+        if _open.pop(id(stream), None) is not None:
+            # abort() and not stop(): waiting for pending buffers of a dead device could take for ever.
+            stream.abort()
+            stream.close()
+
+
+def restart_portaudio() -> None:
+    """Let PortAudio list the devices that are there now; that releases all streams, which their owners open again."""
+    with _lock:
+        for stream in list(_open.values()):
+            release(stream)
+        sd = portaudio()
+        sd._terminate()
+        sd._initialize()
 
 
 def list_sound_devices() -> tuple[SoundDevice, ...]:
     """Return all sound devices that PortAudio found when it was loaded; raises SoundError without PortAudio."""
     sd = portaudio()
-    apis = sd.query_hostapis()
-    default_input, default_output = sd.default.device
+    with _lock:
+        apis, (default_input, default_output) = sd.query_hostapis(), sd.default.device
+        devices = sd.query_devices()
     return tuple(
         SoundDevice(
             index=index,
@@ -106,7 +140,7 @@ def list_sound_devices() -> tuple[SoundDevice, ...]:
             default_input=index == default_input,
             default_output=index == default_output,
         )
-        for index, device in enumerate(sd.query_devices())
+        for index, device in enumerate(devices)
     )
 
 
@@ -165,7 +199,8 @@ def supported_rates(
 
     def supports(rate: float) -> bool:
         try:
-            check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
+            with _lock:
+                check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
         except sd.PortAudioError:
             return False
         return True

@@ -26,6 +26,7 @@ _OF_ONE_SESSION: Final = {
     "expect": (),
     "adopt": "never",
     "wait_s": 5.0,
+    "late_s": 1.0,
     "as_it_ran": False,
 }
 

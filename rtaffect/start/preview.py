@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +14,8 @@ from rtaffect.common.montage import is_eog
 from rtaffect.common.worker import Worker
 from rtaffect.observed.participant import STRONGEST_V, WEAKEST_V, typical_amplitude
 from rtaffect.present.trace_state import Traces, TraceScope, lane_height, line_of, most_columns
-from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, portaudio
+from rtaffect.sources.sound_devices import SoundDevice, list_sound_devices, restart_portaudio
+from rtaffect.sources.sound_system import join_com
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import Source
 
@@ -125,7 +125,7 @@ class SoundRoom:
     def __init__(self) -> None:
         self.devices: tuple[SoundDevice, ...] | None = None
         self.trouble = ""
-        self.preview = Preview("start sound", _join_com)
+        self.preview = Preview("start sound", join_com)
         self.preview.do(self._list)
 
     def look_again(self) -> None:
@@ -136,20 +136,10 @@ class SoundRoom:
     def _list(self, anew: bool = False) -> None:
         try:
             if anew:
-                sd = portaudio()
-                sd._terminate()
-                sd._initialize()
+                restart_portaudio()
             self.devices, self.trouble = list_sound_devices(), ""
         except SoundError as error:
             self.devices, self.trouble = (), in_window(error)
-
-
-def _join_com() -> None:
-    """Let this thread open sound devices on Windows, where each thread that does so must have joined COM."""
-    if sys.platform == "win32":
-        import ctypes
-
-        ctypes.windll.ole32.CoInitialize(None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

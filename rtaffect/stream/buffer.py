@@ -6,6 +6,7 @@ import math
 import threading
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,18 @@ from numpy.typing import NDArray
 from rtaffect.common.errors import setting
 from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.limits import check_size
+from rtaffect.stream.regularity import RATE_LEAST_S, Odd, RateMeter
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.status import SourceStatus, StreamState
 from rtaffect.stream.timebase import Timebase
 
-#: Timestamps are compared with the declared rate once they go on evenly for this long, s.
-RATE_LEAST_S = 5.0
 #: A delivered rate this far from the declared one (fraction) is a wrong declaration, not drift.
 RATE_TOLERANCE = 0.1
+#: A share of samples that is missing here and there: above the first, times are not sure; above the second, another
+#: rate is the likelier reason.
+LOSSES, MOST_LOSSES = 0.1, 0.4
+#: Samples of which more than this came after they were read are late, s.
+LATE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,18 @@ class Block:
         return self.first + len(self.times)
 
 
+class Hole(NamedTuple):
+    """A place where the samples of a source do not go on evenly.
+
+    ``before`` and ``after`` are the times of the last sample before it and of the first one after it, s on the LSL
+    clock. ``jump_s`` is positive where samples are missing, negative where the sender's clock went back.
+    """
+
+    before: float
+    after: float
+    jump_s: float
+
+
 class SampleBuffer:
     """One source's newest samples and times: one writer, one reader, a lock between them.
 
@@ -53,15 +70,20 @@ class SampleBuffer:
     channels
         Values per sample.
     seconds
-        How much is kept; a reader that falls further behind loses samples, which is counted.
+        How much is kept, more than LSL keeps for a process that sleeps; a reader that falls further behind loses
+        samples, which is counted and in doubt.
 
     Attributes
     ----------
     doubts : Doubts
         Times whose samples may not be relied on, s on the LSL clock: told by whoever notices.
+    tells_late : bool
+        Whether samples that come after their time was read are told: those of live EEG, which no later step takes in.
+    late_samples : int
+        How many did.
     """
 
-    def __init__(self, rate: float, channels: int, seconds: float = 30.0) -> None:
+    def __init__(self, rate: float, channels: int, seconds: float = 75.0) -> None:
         if not (math.isfinite(rate) and rate > 0):
             raise ValueError(f"a sample buffer needs a regular rate in Hz, not {rate}")
         # Again, for what comes by another way than the door: memory is taken here.
@@ -71,12 +93,19 @@ class SampleBuffer:
         self._samples = RingBuffer(capacity, channels, np.float32)
         self._times = RingBuffer(capacity, 1, np.float64)
         self._timebase = Timebase(rate)
+        self._meter = RateMeter(rate)
         self._breaks: deque[int] = deque(maxlen=1024)
+        self._holes: deque[Hole] = deque(maxlen=1024)
+        self._hole_count, self._read_until = 0, math.nan
         self._lock = threading.Lock()
         self.doubts = Doubts()
+        self.tells_late = False
+        self.late_samples = 0
         self.gaps = 0
         self.clock_jumps = 0
         self.overruns = 0
+        # Up to which time a reader has asked, s, and whether samples before that came since.
+        self._asked, self._late_since_read = -math.inf, False
 
     @property
     def received(self) -> int:
@@ -87,8 +116,17 @@ class SampleBuffer:
     def newest(self) -> float:
         """Time of the newest sample, s; NaN before the first."""
         with self._lock:
-            head = self._times.head
-            return float(self._times.read(head - 1, head)[0, 0]) if head else math.nan
+            return self._latest()
+
+    def _latest(self) -> float:
+        head = self._times.head
+        return float(self._times.read(head - 1, head)[0, 0]) if head else math.nan
+
+    def holes_since(self, count: int) -> tuple[int, tuple[Hole, ...]]:
+        """Return how many holes there were so far, and those of them after the first ``count``, the newest 1,024."""
+        with self._lock:
+            new = min(self._hole_count - count, len(self._holes))
+            return self._hole_count, tuple(self._holes)[len(self._holes) - new :]
 
     @property
     def drift_ppm(self) -> float:
@@ -97,11 +135,9 @@ class SampleBuffer:
 
     @property
     def measured_rate(self) -> float:
-        """Samples per second by the timestamps, Hz; NaN in the first seconds of a segment."""
+        """Samples per second by the timestamps, Hz, whatever breaks lie between; NaN in the first seconds."""
         with self._lock:
-            if self._timebase.count < RATE_LEAST_S * self.rate:
-                return math.nan
-            return self.rate / (1.0 + self._timebase.drift_ppm * 1e-6)
+            return self._meter.rate
 
     def begin_segment(self) -> None:
         """Let the next sample start a new segment: the device came back, or its clock was reset."""
@@ -115,13 +151,41 @@ class SampleBuffer:
         if not len(stamps):
             return
         with self._lock:
+            first, before = self._times.head, self._latest()
             times, breaks = self._timebase.update(np.asarray(stamps, np.float64))
+            self._meter.add(self._timebase.stamps)
+            self._tell(times)
             self._samples.append(np.asarray(samples, np.float32))
             self._times.append(times[:, None])
             for sample, jump_s in breaks:
                 self._breaks.append(sample)
+                at = sample - first
+                self._holes.append(Hole(float(times[at - 1]) if at else before, float(times[at]), jump_s))
+                self._hole_count += 1
                 self.gaps += jump_s > 0
                 self.clock_jumps += jump_s < 0
+
+    def _tell(self, times: NDArray[np.float64]) -> None:
+        """Note what of the newest ``times`` (n,), s, is in doubt."""
+        told, self._timebase.odd = self._timebase.odd, list[Odd]()
+        for reason, since, until, words in told:
+            self.doubts.note(reason, since, until, words)
+        lost = self._meter.lost
+        if LOSSES < lost < MOST_LOSSES:
+            words = f"{lost:.0%} of the samples are lost on the way; bring the device nearer to its receiver"
+            # What was found over the last seconds began with them.
+            since = float(times[0]) - (0.0 if self.doubts.lasts("losses") else RATE_LEAST_S)
+            self.doubts.begin("losses", since, words)
+        elif self.doubts.lasts("losses"):
+            self.doubts.end("losses", float(times[0]))
+        late = times[times < self._asked - LATE_S]
+        if self.tells_late and len(late):
+            self.late_samples += len(late)
+            self._late_since_read = True
+            words = (
+                f"{self.late_samples} samples came too late for their step; bring the device nearer, or connect it anew"
+            )
+            self.doubts.begin("late-samples", float(late[0]), words)
 
     def read(self, cursor: int, until: float) -> Block:
         """Return the samples from number ``cursor`` on that are not later than ``until`` (s).
@@ -129,6 +193,9 @@ class SampleBuffer:
         Samples that were overwritten before they were read are counted as overruns and leave a break.
         """
         with self._lock:
+            if not self._late_since_read and self.doubts.lasts("late-samples"):
+                self.doubts.end("late-samples", self._asked)
+            self._asked, self._late_since_read = max(self._asked, until), False
             first = max(cursor, self._samples.oldest)
             self.overruns += first - cursor
             times = self._times.read(first, self._times.head)[:, 0].astype(np.float64, copy=False)
@@ -138,6 +205,10 @@ class SampleBuffer:
             breaks = {b - first for b in self._breaks if first <= b < first + n}
         if first > cursor and n:
             breaks.add(0)
+            if math.isfinite(self._read_until):
+                lost = f"{first - cursor} samples were not read in time and are missing"
+                self.doubts.note("losses", self._read_until, float(times[0]), lost)
+        self._read_until = float(times[n - 1]) if n else self._read_until
         return Block(first, samples, times[:n], tuple(sorted(breaks)))
 
     def tail(self, seconds: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
@@ -156,7 +227,8 @@ class SampleBuffer:
     def status(self, name: str, kind: str, state: StreamState, now: float, message: str = "") -> SourceStatus:
         """Return the source's health at ``now`` (s), with what this buffer knows put into it."""
         measured = self.measured_rate
-        if state == "ok" and abs(measured / self.rate - 1.0) > RATE_TOLERANCE:
+        losses = LOSSES < self._meter.lost < MOST_LOSSES
+        if state == "ok" and abs(measured / self.rate - 1.0) > RATE_TOLERANCE and not losses:
             state = "wrong-rate"
             message = (
                 f"declares {self.rate:g} Hz but delivers {measured:.4g} Hz; correct the device's setting or pass "

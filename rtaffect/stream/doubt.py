@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
-#: What a doubt is about: one person's EEG, the sound as it is heard, the sound's place in time, or the step itself.
-About = Literal["person", "sound", "place", "step"]
+#: What a doubt is about: one person's EEG, the sound as it is heard, the sound's place in time, its place in a known
+#: stimulus, or the step itself.
+About = Literal["person", "sound", "place", "stimulus", "step"]
 
 #: Doubts that ended longer ago than this are forgotten, s: longer than any window and any context.
 KEPT_S: Final = 300.0
@@ -92,9 +93,14 @@ class Doubts:
         self._kept: list[Doubt] = []
 
     def note(self, reason: str, since: float, until: float, words: str) -> None:
-        """Note a time that is over, or whose end is known, s on the LSL clock."""
+        """Note a time that is over, or whose end is known, s on the LSL clock; it goes on one that it touches."""
+        new = Doubt(reason, since, until, words)
         with self._lock:
-            self._add(Doubt(reason, since, until, words))
+            for old in [d for d in self._kept if (d.reason, d.words) == (reason, words) and math.isfinite(d.until)]:
+                if old.since <= new.until and new.since <= old.until:
+                    self._kept.remove(old)
+                    new = replace(new, since=min(old.since, new.since), until=max(old.until, new.until))
+            self._add(new)
 
     def begin(self, reason: str, since: float, words: str) -> None:
         """Note that from ``since`` on (s) there is doubt until :meth:`end`; again: the words are replaced."""
@@ -113,6 +119,20 @@ class Doubts:
                 for d in self._kept
             ]
 
+    def expect(self, reason: str, since: float, words: str) -> None:
+        """Let there be doubt from ``since`` (s) on, unless this is called again in time, with a later one.
+
+        What goes well only as long as its part is alive is told so: a part that is stopped cannot tell of it.
+        """
+        with self._lock:
+            self._kept = [d for d in self._kept if d.reason != reason or math.isfinite(d.until)]
+            self._add(Doubt(reason, since, math.inf, words))
+
+    def withdraw(self, reason: str) -> None:
+        """Forget what :meth:`expect` said and never came."""
+        with self._lock:
+            self._kept = [d for d in self._kept if d.reason != reason or math.isfinite(d.until)]
+
     def lasts(self, reason: str) -> bool:
         """Return whether ``reason`` was begun and not ended."""
         with self._lock:
@@ -128,8 +148,8 @@ class Doubts:
         self._kept = [d for d in self._kept if d.until >= newest - KEPT_S]
         self._kept.append(doubt)
         if len(self._kept) > MOST_KEPT:
-            first, second, *rest = self._kept
-            self._kept = [
-                replace(first, since=min(first.since, second.since), until=max(first.until, second.until)),
-                *rest,
-            ]
+            # What lasts is ended by its own name.
+            first, second = [d for d in self._kept if math.isfinite(d.until)][:2]
+            self._kept.remove(second)
+            both = replace(first, since=min(first.since, second.since), until=max(first.until, second.until))
+            self._kept[self._kept.index(first)] = both

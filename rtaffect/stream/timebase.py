@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.stream.regularity import BlockJudge, HoleFinder, Odd, StampRepair
 
 #: A timestamp further than this from its expected place starts a new segment at once, s; devices send in bursts.
 JUMP_S = 0.5
@@ -42,18 +43,27 @@ class Timebase:
     *Tracking and Kalman Filtering Made Easy*, 1998, sections 1.2.6 and 1.2.10. Both follow a constant clock drift
     without lag. A chunk costs a few vector operations and chunking does not change the result.
 
+    Stamps that a device makes itself show missing samples at once (:class:`HoleFinder`): the signal goes on at its true
+    time, after a long hole in a new segment. What of the stamps may not be relied on is told in ``odd``.
+
     Parameters
     ----------
     rate
         Nominal rate, Hz.
+    holes
+        Whether holes in steady stamps are found at once; who can look ahead does better without.
 
     Attributes
     ----------
     count : int
         Samples since the last break.
+    odd : list of Odd
+        What was found since this was emptied.
+    stamps : (n,) float64
+        The newest stamps, s, with those mended that could be.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, *, holes: bool = True) -> None:
         self.rate = rate
         p = math.exp(-1.0 / (MEMORY_S * rate))
         g, h = 1.0 - p * p, (1.0 - p) ** 2
@@ -68,6 +78,9 @@ class Timebase:
         self._prior_spread = rate**3 / 12
         self._samples = 0
         self._fresh = True
+        self._repair, self._holes, self._blocks = StampRepair(rate), HoleFinder(rate, holes), BlockJudge(rate)
+        self.odd: list[Odd] = []
+        self.stamps: FloatArray = np.empty(0)
         self._restart(math.nan)
 
     @property
@@ -81,6 +94,15 @@ class Timebase:
 
     def update(self, stamps: FloatArray) -> tuple[FloatArray, tuple[Break, ...]]:
         """Return the times (n,) of samples stamped ``stamps`` (n,), s, and the breaks among them."""
+        self.stamps, same, known = self._repair(stamps)
+        shift, forced, late = self._holes(self.stamps, self._fresh)
+        times, breaks = self._update(self.stamps - shift, [*sorted({*forced, *known}), len(stamps)])
+        times += shift
+        self.odd += [*late, *self._blocks(self.stamps, times, same)]
+        return times, breaks
+
+    def _update(self, stamps: FloatArray, ends: list[int]) -> tuple[FloatArray, tuple[Break, ...]]:
+        """Do as :meth:`update` with mended ``stamps``, of which those at ``ends`` but the last start a new segment."""
         times = np.empty(len(stamps))
         breaks: list[Break] = []
         at = 0
@@ -89,12 +111,16 @@ class Timebase:
                 breaks.append(Break(self._samples, float(stamps[0]) - self._expected()))
             self._fresh = False
             self._restart(float(stamps[0]))
-        while at < len(stamps):
-            done, jump = self._segment(stamps[at:], times[at:])
-            at += done
-            if jump is not None:
-                breaks.append(Break(self._samples + at, jump))
-                self._restart(float(stamps[at]))
+        for end in ends:
+            while at < end:
+                done, jump = self._segment(stamps[at:end], times[at:end])
+                at += done
+                if jump is not None:
+                    breaks.append(Break(self._samples + at, jump))
+                    self._restart(float(stamps[at]))
+            if end < len(stamps) and not (breaks and breaks[-1].sample == self._samples + end):
+                breaks.append(Break(self._samples + end, float(stamps[end]) - self._expected()))
+                self._restart(float(stamps[end]))
         self._samples += len(stamps)
         return times, tuple(breaks)
 

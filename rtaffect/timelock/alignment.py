@@ -21,7 +21,7 @@ from scipy.ndimage import maximum_filter1d
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
 from rtaffect.stream.audio import SAMPLE_RATE
-from rtaffect.timelock.sound_match import REACH, SAME_S, Evidence, Matcher, OffsetLine, peak_of
+from rtaffect.timelock.sound_match import LAG, REACH, SAME_S, Evidence, Matcher, OffsetLine, peak_of, share_of_end
 from rtaffect.timelock.sound_search import BANDS, FRAME, FRAMES_PER_S, HOP, SoundSearch, band_courses, band_power
 
 State = Literal["searching", "locked", "lost"]
@@ -31,9 +31,17 @@ LOCK_CONFIDENCE: Final = 0.5
 #: A lock is lost after this many seconds in a row that do not speak for it.
 PATIENCE_STEPS: Final = 4
 
+#: Why a second does not confirm a lock: it is not there that it is found, but elsewhere, or only its beginning is.
+ELSEWHERE: Final = "the newest second, or the end of it, is not where it should be in the stimulus"
+
 #: Evidence beyond what chance gives (1 per second compared) for a lock and for keeping it.
 _LOCK_EVIDENCE, _KEEP_EVIDENCE = 60.0, 20.0
 _KEEP_CONFIDENCE = 0.25
+#: A second whose evidence is above this is so clear that its end must speak for the same place, if the stimulus has so
+#: much of its power there (fraction; .5 is even).
+_CLEAR_EVIDENCE, _END_SHARE = 600.0, 0.3
+#: An end that has less than this part of the power that it should have is silent.
+_SILENT = 0.1
 #: A measurement further than this from the line does not speak for it, s.
 _GATE_S = 0.004
 #: Lengths of the newest stretch that is sought, s, how much of it is compared wave by wave, and least to begin with.
@@ -72,11 +80,13 @@ class Alignment:
 
 
 class _Second(NamedTuple):
-    """A captured second: when it began (s since the first one), its bands (50, 16), and for matching."""
+    """A captured second: when it began (s since the first one), its bands (50, 16), for matching, also of its end."""
 
     start: int
     power: Float32Array
     spectrum: NDArray[np.complex64]
+    end: NDArray[np.complex64]
+    share_of_end: float
 
 
 class _Found(NamedTuple):
@@ -150,7 +160,7 @@ class Aligner:
             self._heard.popleft()
         if sound is None:
             return None
-        second = _Second(number, band_power(sound, self._tail), self._matcher.spectrum(sound))
+        second = _Second(number, band_power(sound, self._tail), *self._matcher.spectra(sound), share_of_end(sound))
         self._tail = sound[HOP - FRAME :].copy()
         self._heard.append(second)
         return second
@@ -229,12 +239,19 @@ class Aligner:
             place = round((second.start - line.at(now - 0.5)) * SAMPLE_RATE)
             expected = second.start - place / SAMPLE_RATE
             self._unsure.append(self._matcher.evidence(second.spectrum, place))
-            if (measured := self._confirmed(expected)) is not None:
+            measured = self._confirmed(expected)
+            broken = measured is not None and self._breaks_off(second, place, expected - measured)
+            if measured is not None and not broken:
                 line.add(now - 0.5, measured)
                 self._forget_unsure()
                 return self._here(line, now)
             if self._jumped(expected):
                 return self._lose(line, "the sound jumped against the stimulus")
+            if broken:
+                # It must not speak for the seconds after the break.
+                self._unsure.clear()
+            if broken or self._displaced:
+                return self._here(line, now, ELSEWHERE)
         if self._missed >= PATIENCE_STEPS:
             return self._lose(line, "what is heard is no longer the stimulus at this place")
         return self._here(line, now, "the newest second does not confirm the alignment")
@@ -247,6 +264,24 @@ class Aligner:
             return None
         self._confidence = min(1.0, 1.0 - peak.second / peak.value)
         return expected - peak.lag / SAMPLE_RATE
+
+    def _breaks_off(self, second: _Second, place: int, lag: float) -> bool:
+        """Return whether the end of a second is not at ``lag`` (s) from ``place``, though all of it together is.
+
+        That is told only where the stimulus goes on to its end: if nothing is heard of that, or it is another place
+        than in a second that is clear.
+        """
+        share = self._matcher.share_of_end(place)
+        if share < _END_SHARE:
+            return False
+        if second.share_of_end < _SILENT * share:
+            return True
+        at = round((lag * SAMPLE_RATE + REACH) / LAG)
+        near = slice(max(0, at - 2), at + 3)
+        if self._unsure[-1][near].max() < _CLEAR_EVIDENCE:
+            return False
+        end = self._matcher.evidence(second.end, place)
+        return bool(end[near].max() < _KEEP_EVIDENCE) and peak_of(end).value >= _LOCK_EVIDENCE
 
     def _jumped(self, expected: float) -> bool:
         """Return whether the newest two seconds lie at one place, and not where they must."""

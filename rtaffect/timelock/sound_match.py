@@ -22,6 +22,10 @@ LAG: Final = 2
 #: Two peaks of the evidence nearer than this are one sound and its first reflections, s.
 SAME_S: Final = 0.008
 
+#: How much of a second's end is looked at alone, s.
+END_S: Final = 0.4
+
+_END = round(END_S * SAMPLE_RATE)
 _SIZE = 20_000
 _LOW_HZ, _HIGH_HZ = 150.0, 7000.0
 
@@ -52,6 +56,16 @@ class Matcher:
         found: NDArray[np.complex64] = rfft(sound * self._window, _SIZE)[self._band].astype(np.complex64)
         return found
 
+    def spectra(self, sound: Float32Array) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+        """Return what :meth:`evidence` needs of a captured second ``sound`` (16000,), and of its ``END_S`` alone."""
+        end = sound.copy()
+        end[: SAMPLE_RATE - _END] = 0.0
+        return self.spectrum(sound), self.spectrum(end)
+
+    def share_of_end(self, place: int) -> float:
+        """Return :func:`share_of_end` of the stimulus's second from sample ``place`` on."""
+        return share_of_end(self._piece(place)[REACH : REACH + SAMPLE_RATE])
+
     def evidence(self, captured: NDArray[np.complex64], place: int) -> Evidence:
         """Return (1025,) how much speaks for the second having begun at sample ``place`` - 1024, - 1022, ..., + 1024.
 
@@ -81,6 +95,13 @@ class Matcher:
         begin = max(-start, 0)
         piece[begin : begin + len(inside)] = inside
         return piece
+
+
+def share_of_end(second: Float32Array) -> float:
+    """Return the part of the power of a ``second`` (16000,) in its last ``END_S``, so that .5 is an even course."""
+    power = second.astype(np.float64) ** 2
+    total = float(power.sum())
+    return 0.5 / END_S * float(power[-_END:].sum()) / total if total else 0.0
 
 
 class Peak(NamedTuple):

@@ -11,8 +11,9 @@ from rtaffect.common.errors import StreamError, setting
 from rtaffect.common.settings import STEP_S
 from rtaffect.predicted.sound_input import HeardSecond
 from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.markers import SAME_S, Marker, Wanted, flood, onset_so_far
-from rtaffect.timelock.alignment import Aligner, Alignment
+from rtaffect.timelock.alignment import ELSEWHERE, Aligner, Alignment
 
 #: A lock by sound that is found again this near to where the lost one would have gone on is the same lock, s: half a
 #: sample of the default grid of responses.
@@ -20,7 +21,15 @@ SAME_PLACE_S: Final = 0.005
 
 
 class TimeLock(Protocol):
-    """Tells which stimulus it is and when it began."""
+    """Tells which stimulus it is and when it began.
+
+    Attributes
+    ----------
+    doubts : Doubts
+        Times, s on the LSL clock, at which the stimulus may not have been where it was taken to be.
+    """
+
+    doubts: Doubts
 
     @property
     def stimulus(self) -> str:
@@ -47,7 +56,7 @@ class KnownOnset:
     since = -math.inf
 
     def __init__(self, offset_s: float) -> None:
-        self._alignment = _known(offset_s)
+        self._alignment, self.doubts = _known(offset_s), Doubts()
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         """Return the same as ever."""
@@ -60,6 +69,7 @@ class PlannedOnsets:
     since = -math.inf
 
     def __init__(self) -> None:
+        self.doubts = Doubts()
         self._plan: list[tuple[float, float, str]] = []
         self._step = 0
         self.stimulus = ""
@@ -124,6 +134,7 @@ class MarkerOnset:
     def __init__(self, source: MarkerSource, name: str, origin: float, file: SoundFileSource | None = None) -> None:
         self._source, self._name, self._origin, self._file = source, name, origin, file
         self._wanted = Wanted.parse(name)
+        self.doubts = Doubts()
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         """Return what the markers so far say."""
@@ -162,26 +173,34 @@ class SoundOnset:
     """The captured sound is compared with the stimulus, second by second.
 
     A lock that is lost and found again within ``SAME_PLACE_S`` of where it would have gone on is one and the same: the
-    stimulus went on meanwhile, unheard. Found elsewhere, it is a new one.
+    stimulus went on meanwhile, unheard. Found elsewhere, it is a new one: the stimulus paused or jumped, at some time
+    after the last second that was found at the old place began.
 
     Parameters
     ----------
     aligner
         Of the stimulus.
+    origin
+        LSL time of the session's zero, s.
 
     Attributes
     ----------
     since : float
         Session time, s, at which the first second began that was locked to the newest place; inf before.
+    doubts : Doubts
+        Has the times at which the stimulus stood still or jumped: from the last second on that confirmed the place
+        before it was lost, or speaks against it, until one confirms it again, or the new place is known.
     """
 
     stimulus = ""
 
-    def __init__(self, aligner: Aligner) -> None:
-        self._aligner = aligner
+    def __init__(self, aligner: Aligner, origin: float) -> None:
+        self._aligner, self._origin, self.doubts = aligner, origin, Doubts()
         self._newest = Alignment("searching", math.nan, 0.0, math.nan, "no sound has come yet")
         # When it was last locked, session time in s, and how.
         self._last: tuple[float, Alignment] | None = None
+        # When the last second that confirmed the place began, session time in s.
+        self._confirmed = math.nan
         self.since = math.inf
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
@@ -189,15 +208,36 @@ class SoundOnset:
         if not heard:
             return replace(self._newest, reason="the newest second of sound has not come yet")
         for number, sound in heard:
-            self._newest = self._aligner.step(sound, float((number - 1) * STEP_S))
+            begin = float((number - 1) * STEP_S)
+            self._newest = self._aligner.step(sound, begin)
             if self._newest.state == "locked":
-                self._note(float(number * STEP_S))
+                self._note(begin + STEP_S)
+            elif self._last is not None:
+                self._doubt()
         return self._newest
 
     def _note(self, now: float) -> None:
+        begin = now - STEP_S
         if self._last is None or not self._is_same_place(*self._last, now):
-            self.since = now - STEP_S
+            self._broke(begin)
+            self.since = begin
         self._last = now, self._newest
+        if self._newest.reason == ELSEWHERE:
+            self._doubt()
+        elif not self._newest.reason:
+            self._confirmed = begin
+            self.doubts.withdraw("sound-break")
+
+    def _doubt(self) -> None:
+        """The stimulus may have left its place any time after the last second that showed it there began."""
+        words = f"the sound may have paused or jumped: {self._newest.reason}"
+        self.doubts.expect("sound-break", self._origin + self._confirmed, words)
+
+    def _broke(self, found: float) -> None:
+        """Note the break after which the stimulus is at a new place, in the second that begins at ``found``."""
+        if self._last is not None and self._confirmed < found:
+            words = f"the sound paused or jumped and is {self._newest.offset_s - self._last[1].offset_s:+.3f} s away"
+            self.doubts.note("sound-break", self._origin + self._confirmed, self._origin + found, words)
 
     def _is_same_place(self, then: float, last: Alignment, now: float) -> bool:
         expected = last.offset_s + last.drift_ppm * 1e-6 * (now - then)

@@ -35,7 +35,7 @@ def test_whole_numbers_out_of_bounds_are_refused(value):
 
 @pytest.mark.parametrize("value", ["", "a\0b", "n" * 300, "\udcff"])
 def test_names_that_no_file_can_have_are_refused(value):
-    with pytest.raises(click.BadParameter):
+    with pytest.raises(SettingsError, match=r"name|empty"):
         FilePath().convert(value, None, None)
 
 

@@ -60,7 +60,8 @@ def test_a_second_that_was_not_used_is_merely_missing():
 
 
 @pytest.mark.parametrize(("about", "prediction", "reference", "late"), [
-    ("sound", False, True, False), ("place", False, False, False), ("step", True, True, True),
+    ("sound", False, True, False), ("place", False, False, False), ("stimulus", True, False, False),
+    ("step", True, True, True),
 ])  # fmt: skip
 def test_what_is_withheld_depends_on_what_the_doubt_is_about(about, prediction, reference, late):
     trust = judge([told("player-late", 91.0, 92.0, about, "")], PEOPLE, used(), 100.0, 4.0)

@@ -148,6 +148,7 @@ def test_through_a_sound_device_it_is_heard_follows_and_tells_its_loss(pulse: Pu
     assert message["silence"] == [0.0, 0.0, 0.0]
     assert message["well"] == ["", "", ""]
     assert "is gone, and the participant hears no tone; connect it again" in message["lost"]
+    assert message["told"][0] == message["lost"]
     assert message["after"] == ""
     assert "'no such thing'; expected one of" in message["unknown"]
 
@@ -180,6 +181,8 @@ def play(folder: Path, recording: Recording) -> dict[str, object]:
     tone.stop()
     well.append(tone.trouble)
     again = Tone()
+    told: list[str] = []
+    again.tell = lambda words, at: told.append(words)
     again.start()
     again(protocol_step(0.5))
     wait_for(lambda: loudest(recording) > 0.0)
@@ -188,7 +191,7 @@ def play(folder: Path, recording: Recording) -> dict[str, object]:
     lost = again.trouble
     again(protocol_step(0.6))
     again.stop()
-    message = {"silence": silence, "low": low, "high": high, "well": well, "lost": lost}
+    message = {"silence": silence, "low": low, "high": high, "well": well, "lost": lost, "told": told}
     return message | {"after": again.trouble, "unknown": refused()}
 
 

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from rtaffect.present.health import HealthItem, describe_health, size
-from rtaffect.present.session_state import ViewState
+from rtaffect.present.session_state import ViewState, resolve_headline
+from rtaffect.stream.doubt import Doubt
 from rtaffect.stream.status import SourceStatus
 from rtaffect.view import Presenter
 from tests.support.fake_feedback import PEOPLE, FakeRecording, fake_session, fake_sources
@@ -97,6 +98,19 @@ def test_ages_are_those_of_now_where_they_are_known(make: Make) -> None:
     present[0] = 1061.5
     window.tick()
     assert "newest sample 0.3 s" in window.footer.health.words, "a source that is ahead has no age"
+
+
+def test_an_age_is_that_of_the_samples_themselves() -> None:
+    ahead = items(state_with(source(age_s=-0.9)), 0.2)["newest sample"]
+    assert ahead.text == "\N{MINUS SIGN}0.7 s", "stamps of the future are not shown as of now"
+    assert "muse is 0.7 s ahead of the clock" in ahead.hint
+    assert items(state_with(source(age_s=-0.22)), 0.2)["newest sample"].text == "0.0 s"
+
+
+def test_a_late_step_is_a_fault() -> None:
+    words = "this step was made 2.0 s too late: its values are of the past"
+    late = Doubt("late", 1020.0, float("inf"), words, "step")
+    assert resolve_headline(state_with(source(), doubts=(late,)), 0.2) == ("fault", words)
 
 
 def test_recordings() -> None:

@@ -89,7 +89,7 @@ def test_a_name_tears_no_table(tmp_path: Path) -> None:
     assert line_of(("a", "b c", "")) == "a\tb c\t\n"
     assert line_of((HOSTILE, "b")).count("\t") == 1
     table = Table(tmp_path / "t.tsv", ("a", "b"))
-    assert table.add([(HOSTILE, "1"), ("x", HOSTILE)]) == ""
+    assert table.add([(HOSTILE, "1"), ("x", HOSTILE)]) is None
     table.close()
     lines = (tmp_path / "t.tsv").read_text(encoding="utf-8").split("\n")
     assert [line.count("\t") for line in lines] == [1, 1, 1, 0]

@@ -18,6 +18,7 @@ from rtaffect.simulation.headset import Blank, Drop, Reopen, SimulatedHeadset, S
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_streams import describe_streams, find_stream, find_streams
 from rtaffect.sources.selection import ANY_EEG, Query
+from tests.support.recording_tap import RecordingTap
 from tests.support.waiting import wait_for
 
 RATE = 250.0
@@ -315,3 +316,37 @@ def test_samples_come_at_once_where_a_step_waits_for_them(monkeypatch):
             begun = time.monotonic()
             source.stop()
         assert time.monotonic() - begun < 60.0
+
+
+@pytest.mark.parametrize("jump", [0.3, -15.0])
+def test_a_senders_clock_that_is_set_is_followed_by_arrival(jump):
+    """Stamps of a real outlet jump while its samples go on: found, told, recorded, and right again."""
+    name = uuid.uuid4().hex
+    info = pylsl.StreamInfo(name, "EEG", 1, RATE, "double64", name)
+    outlet, start = pylsl.StreamOutlet(info), pylsl.local_clock()
+    source = LslSource(find_stream(Query("name", name), settle=0.2), channels=["Cz"], unit="V")
+    tap = source.tap = RecordingTap()
+    source.start()
+    try:
+        begun, sent = pylsl.local_clock(), 0
+        while (now := pylsl.local_clock()) < begun + 6.0 or source.buffer.received < sent - RATE:
+            due = int((now - start) * RATE)
+            times = start + np.arange(sent, due) / RATE
+            set_by = np.where(times > begun + 3.5, jump, 0.0)
+            if len(times):
+                outlet.push_chunk((times - start)[:, None], (times + set_by).tolist())
+            sent = due
+            time.sleep(0.04)
+            assert now < begun + 20.0
+        found = [d for d in source.buffer.doubts.within(begun, begun + 30) if d.reason == "clock-jump"]
+    finally:
+        source.stop()
+    block = source.buffer.read(0, math.inf)
+    true = start + block.samples[:, 0].astype(np.float64)
+    assert len(found) == 1
+    assert found[0].until - begun - 3.5 < 3.0
+    assert f"set by {jump:+.3f}"[:-1] in found[0].words
+    trusted = (block.times < found[0].since) | (block.times > found[0].until)
+    assert np.abs(block.times - true)[trusted].max() < 0.02
+    assert tap.count("segment") == 1
+    assert tap.count("offset") >= 2

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,8 @@ from scipy.signal import correlate
 from rtaffect.common.errors import SoundError
 from rtaffect.record.recorder import Recorder
 from rtaffect.sources import sound_card, sound_devices
-from rtaffect.sources.sound_card import StreamClock
 from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device
+from rtaffect.sources.stream_clock import StreamClock
 from rtaffect.sources.xdf import XdfRecording
 
 RATE = 48_000
@@ -63,6 +64,22 @@ class PulseServer:
         # A null sink that nothing plays into is suspended; silence keeps it running.
         self._run("pacat", "--raw", f"--rate={RATE}", "--channels=2", "--format=s16le", "/dev/zero")
         time.sleep(1.0)
+
+    def restart_when(self, asked: Path) -> None:
+        """Start another server once the file ``asked`` is there; then the file ``there`` is."""
+
+        def wait() -> None:
+            deadline = time.monotonic() + 60
+            while not asked.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            for process in self._processes:
+                process.kill()
+                process.wait(10)
+            (self.folder / "pulse.sock").unlink(missing_ok=True)
+            self.start()
+            (self.folder / "there").touch()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         null = subprocess.DEVNULL
@@ -125,6 +142,27 @@ def found_at(captured: np.ndarray, times: np.ndarray, low: float, high: float) -
     return times[inside[at]], float(np.corrcoef(found, played)[0, 1]), float(found.std() / played.std())
 
 
+def pieces_at(captured: np.ndarray, times: np.ndarray, onset: float, played: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return of each .02 s of ``played`` how much later than planned it was heard, s, and its correlation there.
+
+    A player follows the drift of the device by a frame now and then, so that white noise as a whole is not found.
+    """
+    late, alike = [], []
+    size, reach = round(0.02 * RATE), round(0.05 * RATE)
+    for start in range(0, len(played) - size, size):
+        piece, planned = played[start : start + size], onset + start / RATE
+        near = int(np.searchsorted(times, planned))
+        part = captured[max(0, near - reach) : near + size + reach]
+        if len(part) < size + reach:
+            continue
+        windows = np.lib.stride_tricks.sliding_window_view(part, size)
+        found = correlate(part, piece, mode="valid", method="fft") / (1e-9 + np.linalg.norm(windows, axis=1))
+        at = int(np.argmax(found))
+        late.append(times[max(0, near - reach) + at] - planned)
+        alike.append(found[at] / np.linalg.norm(piece))
+    return np.array(late), np.array(alike)
+
+
 def test_what_is_played_is_captured_at_its_time(pulse: PulseServer) -> None:
     soundfile.write(pulse.folder / "played.wav", sound(), RATE, subtype="FLOAT")
     result = pulse.child("heard")
@@ -146,10 +184,12 @@ def test_what_is_played_is_captured_at_its_time(pulse: PulseServer) -> None:
 
     assert (result["finished"], result["state"], result["underflows"]) == (True, "finished", 0)
     assert result["actual_onset"] == pytest.approx(result["onset"], abs=0.005)
-    onset, same, level = found_at(captured, times, result["onset"] - 0.5, result["onset"] + SOUND_S + 0.5)
-    assert same > 0.999, "all of it, from the first to the last sample"
-    assert level == pytest.approx(1.0, abs=0.002)
-    assert onset == pytest.approx(result["actual_onset"], abs=0.05)
+    late, alike = pieces_at(captured, times, result["onset"], sound())
+    assert len(late) > 0.98 * SOUND_S / 0.02
+    assert np.median(alike) > 0.99
+    assert np.mean(alike > 0.5) > 0.9, "all of it, from the first to the last sample"
+    assert abs(np.median(late)) < 0.05
+    assert np.ptp(np.percentile(late[alike > 0.9], [5, 95])) < 0.01
     assert abs(result["lag_s"]) < 0.02
 
     state, took_s = result["cut_short"]
@@ -157,12 +197,23 @@ def test_what_is_played_is_captured_at_its_time(pulse: PulseServer) -> None:
     assert took_s < 0.5
 
 
-def test_a_lost_device_is_noticed_and_stop_does_not_hang(pulse: PulseServer) -> None:
+def test_a_lost_device_is_noticed_and_back_when_its_server_is(pulse: PulseServer) -> None:
+    pulse.restart_when(pulse.folder / "again")
     result = pulse.child("lost")
-    assert result["state"] in ("lost", "stalled")
     assert result["noticed"] < 3.0
-    assert result["stop"] < 1.0
-    assert "start the session again" in result["message"]
+    assert result["player_noticed"] < 3.0
+    assert result["stop"] < 2.0
+    assert "it goes on by itself" in result["message"]
+    assert result["back"] < 8.0, "within 5 s, and what a busy machine takes"
+    assert result["player_back"] < 8.0
+    assert result["breaks"] == 1
+    assert {reason for reason, _, _ in result["doubts"]} <= {"player-lost", "player-torn"}
+    reason, since, until = result["doubts"][0]
+    assert reason == "player-lost"
+    assert until - since > 0.5
+    assert not result["lasts"]
+    assert "is gone" in result["told"][0]
+    assert "plays again" in result["told"][1]
 
 
 def test_errors_name_value_alternatives_and_remedy(pulse: PulseServer) -> None:

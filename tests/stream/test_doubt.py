@@ -60,3 +60,28 @@ def test_the_document_lists_every_reason():
         name for name, reason in REASONS.items() if f"| `{name}` | {reason.meaning} | {reason.ends} |" not in page
     ]
     assert missing == []
+
+
+def test_what_is_not_renewed_in_time_is_in_doubt():
+    doubts = Doubts()
+    doubts.expect("player-late", 10.0, "not handed over")
+    doubts.expect("player-late", 11.0, "not handed over")
+    assert not doubts.within(0.0, 10.9)
+    (one,) = doubts.within(0.0, 20.0)
+    assert (one.since, one.until) == (11.0, math.inf)
+    doubts.note("player-late", 5.0, 6.0, "began late")
+    doubts.withdraw("player-late")
+    assert [d.words for d in doubts.within(0.0, 1e9)] == ["began late"], "what was is not taken back"
+
+
+def test_doubts_that_touch_are_one_and_what_lasts_can_still_be_ended():
+    doubts = Doubts()
+    doubts.begin("lost", 0.0, "gone")
+    for n in range(1000):
+        doubts.note("stamps", n * 0.1, n * 0.1 + 0.2, "jumbled")
+    assert [d.reason for d in doubts.within(-1.0, 1e3)] == ["lost", "stamps"]
+    for n in range(1000):
+        doubts.note("stamps", n * 0.1, n * 0.1 + 0.05, f"jumbled {n}")
+    doubts.end("lost", 1.0)
+    assert not doubts.lasts("lost")
+    assert all(math.isfinite(d.until) for d in doubts.within(-1.0, 1e3))

@@ -1,6 +1,6 @@
 """Runs in a child process, because PortAudio sees only the sound servers that were there when it was loaded.
 
-``python sound_child.py FOLDER heard|lost|errors|programme``: does the task and leaves its results in FOLDER.
+``python sound_child.py FOLDER TASK``: does the task and leaves its results in FOLDER.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def programme(folder: Path) -> dict[str, object]:
     source.start()
     samples, rate = read_samples(folder / "played.wav")
     player = ProgrammePlayer(rate=rate)
-    player.start(local_clock())
+    player.start()
     wait_for(lambda: source.status(local_clock()).state == "ok", 10, "sound")
     first = local_clock() + 1.5
     cues = [
@@ -100,7 +100,7 @@ def programme(folder: Path) -> dict[str, object]:
 
 def stop_at_once(folder: Path) -> list[object]:
     player = SoundPlayer.open(folder / "played.wav")
-    player.start(0.0)
+    player.start(local_clock())
     wait_for(lambda: player.state == "playing", 10, "start of the sound")
     start = time.monotonic()
     player.stop()
@@ -108,20 +108,84 @@ def stop_at_once(folder: Path) -> list[object]:
 
 
 def lost(folder: Path) -> dict[str, object]:
-    source = SoundCardSource()
-    player = SoundPlayer(np.zeros((48000 * 30, 1), np.float32), 48000)
+    """The sound server dies, and another takes its place."""
+    source, player = SoundCardSource(), SoundPlayer(np.zeros((48000 * 60, 1), np.float32), 48000)
+    told: list[str] = []
+    player.tell = lambda words, at: told.append(words)
     source.start()
-    player.start(local_clock())
-    wait_for(lambda: source.status(local_clock()).state == "ok", 10, "sound")
-    wait_for(lambda: player.state == "playing", 10, "start of the sound")
+    player.start(local_clock() + 1.0)
+    wait_for(lambda: source.status(local_clock()).state == "ok", 15, "sound")
+    wait_for(lambda: player.state == "playing", 15, "start of the sound")
     os.kill(int((folder / "pulse.pid").read_text()), signal.SIGKILL)
-    noticed = wait_for(lambda: source.status(local_clock()).state in ("lost", "stalled"), 10, "loss")
+    begun = time.monotonic()
+    noticed = wait_for(lambda: source.status(local_clock()).state == "lost", 10, "loss")
     wait_for(lambda: player.state == "lost", 10, "loss of the player")
+    player_noticed = time.monotonic() - begun
     status = source.status(local_clock())
+    (folder / "again").touch()
+    wait_for((folder / "there").exists, 30, "new sound server")
+    there = time.monotonic()
+    wait_for(lambda: source.status(local_clock()).state == "ok", 15, "return")
+    back = time.monotonic() - there
+    wait_for(lambda: player.state == "playing" and abs(player.lag_s) < 0.005, 15, "return of the player")
+    player_back = time.monotonic() - there
+    time.sleep(1.0)
+    lasts = player.doubts.lasts("player-lost")
+    breaks = len(source.buffer.read(0, np.inf).breaks)
     start = time.monotonic()
     source.stop()
     player.stop()
-    return {"noticed": noticed, "message": status.message, "stop": time.monotonic() - start, "state": status.state}
+    return {
+        "noticed": noticed,
+        "player_noticed": player_noticed,
+        "message": status.message,
+        "stop": time.monotonic() - start,
+        "back": back,
+        "player_back": player_back,
+        "doubts": [[d.reason, d.since, d.until] for d in player.doubts.within(0.0, np.inf)],
+        "lasts": lasts,
+        "breaks": breaks,
+        "told": told,
+    }
+
+
+def player_alone(folder: Path) -> dict[str, object]:
+    """Play a sound that is longer than anybody listens, and say when it was in doubt."""
+    player = SoundPlayer.open(folder / "long.wav")
+    onset = local_clock() + 1.5
+    player.start(onset)
+    (folder / "onset").write_text(repr(onset))
+    player.wait(float(os.environ["PLAYED_S"]))
+    doubts = [[d.reason, d.since, d.until] for d in player.doubts.within(0.0, np.inf) if np.isfinite(d.until)]
+    player.stop()
+    return {"doubts": doubts, "counts": player.counts, "actual": player.actual_onset}
+
+
+def stopped(folder: Path) -> dict[str, object]:
+    """Listen to another process that plays, and is stopped for a while."""
+    source = SoundCardSource("default", rate=48000)
+    source.start()
+    wait_for(lambda: source.status(local_clock()).state == "ok", 15, "sound")
+    time.sleep(1.0)
+    other = folder / "other"
+    other.mkdir()
+    (other / "long.wav").symlink_to(folder / "long.wav")
+    command = [sys.executable, "-W", "error", __file__, str(other), "player_alone"]
+    process = subprocess.Popen(command, env=os.environ | {"PLAYED_S": "7.5"})
+    wait_for((other / "onset").exists, 15, "player")
+    onset = float((other / "onset").read_text())
+    wait_for(lambda: local_clock() > onset + 1.8, 20, "time")
+    process.send_signal(signal.SIGSTOP)
+    begun = local_clock()
+    time.sleep(1.2)
+    process.send_signal(signal.SIGCONT)
+    ended = local_clock()
+    assert process.wait(30) == 0
+    block = source.buffer.read(0, np.inf)
+    source.stop()
+    np.savez(folder / "captured.npz", samples=block.samples[:, 0], times=block.times)
+    played = json.loads((other / "result.json").read_text())
+    return played | {"onset": onset, "stopped": [begun, ended], "breaks": len(block.breaks)}
 
 
 def errors(folder: Path) -> dict[str, object]:
@@ -143,5 +207,6 @@ def errors(folder: Path) -> dict[str, object]:
 
 if __name__ == "__main__":
     where = Path(sys.argv[1])
-    result = {"heard": heard, "lost": lost, "errors": errors, "programme": programme}[sys.argv[2]](where)
+    tasks = (heard, lost, errors, programme, player_alone, stopped)
+    result = {task.__name__: task for task in tasks}[sys.argv[2]](where)
     (where / "result.json").write_text(json.dumps(result))

@@ -27,6 +27,7 @@ from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
 from rtaffect.sources.selection import Query
 from rtaffect.sources.sound_file import SoundFileSource
+from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.markers import Marker
 from rtaffect.timelock.alignment import Aligner, Alignment
 from rtaffect.timelock.stimulus import KnownOnset, MarkerOnset, PlannedOnsets, SoundOnset, TimeLock
@@ -84,6 +85,7 @@ class Told:
     since: float = -math.inf
     stimulus: str = ""
     steps: int = field(default=0)
+    doubts: Doubts = field(default_factory=Doubts)
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         self.steps += 1
@@ -114,7 +116,7 @@ def run(people: list, sound: np.ndarray, lock: TimeLock, steps: int) -> list[Fee
 
 
 def heard_lock() -> SoundOnset:
-    return SoundOnset(Aligner(stimulus()))
+    return SoundOnset(Aligner(stimulus()), ORIGIN)
 
 
 def states(found: list[Feedback]) -> list[str]:
@@ -209,6 +211,34 @@ def test_a_stimulus_that_was_drowned_and_went_on_has_its_value_back_at_once():
     expected = run([person(lambda t: t, 50)], sound, KnownOnset(0.0), steps)
     for step in range(again, steps + 1):
         assert_same_values(found[step - 1], expected[step - 1], atol=1e-9)
+
+
+@pytest.mark.parametrize(("kind", "at"), [("pause", 25.2), ("skip", 25.2)])
+def test_a_break_is_told_in_the_very_second_and_withheld_until_a_window_is_past_it(kind, at):
+    begin, end = (round(t * SOUND_RATE) for t in ((at, at) if kind == "pause" else (at, at + 0.05)))
+    silence = np.zeros(3 * SOUND_RATE if kind == "pause" else 0, np.float32)
+    sound = captured(np.concatenate([stimulus()[:begin], silence, stimulus()[end:]]), white_db=40)
+    moved, steps = (3.0 if kind == "pause" else -0.05), 48
+
+    def place(t):
+        return np.where(t < at, t, np.maximum(at if kind == "pause" else 0.0, t - moved))
+
+    lock = heard_lock()
+    found = run([person(place, 50)], sound, lock, steps)
+    values, course = has_value(found), states(found)
+    broken = math.ceil(at)
+    assert values[14 : broken - 1].all()
+    again = next(step for step in range(broken + 1, steps) if abs(found[step - 1].alignment.offset_s - moved) < 0.002)
+    assert not values[broken - 1 : again + 8].any()
+    assert values[again + 9 :].all()
+    assert found[broken - 1].trusted.sum() == 0
+    assert {d.reason for d in found[broken - 1].doubts} == {"sound-break"}
+    assert {d.about for d in found[broken - 1].doubts} == {"stimulus"}
+    (doubt,) = lock.doubts.within(0.0, math.inf)
+    assert ORIGIN + broken - 3 <= doubt.since <= ORIGIN + at
+    assert ORIGIN + at < doubt.until <= ORIGIN + again
+    assert course[-1] == "locked"
+    assert np.isfinite(found[broken + 1].predicted).all() or kind == "pause", "what is heard still predicts"
 
 
 def test_another_sound_is_never_compared_with_the_reference_nor_people_with_each_other():

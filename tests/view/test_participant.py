@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -168,6 +169,32 @@ def test_a_level_never_jumps_while_levels_come() -> None:
     for level in (0.1, 0.9, 0.0, 1.0, 1.0, 0.3):
         seen += watch.see(1.0, protocol_step(level))
     assert np.abs(np.diff([state.level for state in seen])).max() < 0.025
+
+
+def test_a_level_is_as_old_as_its_values_however_new_it_is_here() -> None:
+    """Steps that come in a burst after a hiccup."""
+    time = [1000.0]
+    presenter = ParticipantPresenter(age=lambda step: time[0] - step)
+    old, new = (dataclasses.replace(protocol_step(0.8), step=step) for step in (995, 1000))
+    presenter.add(old)
+    assert all(presenter.state(0.1 * i).presence == 0.0 for i in range(10)), "five seconds old: neutral"
+    presenter.add(new)
+    assert [presenter.state(1.0 + 0.1 * i).presence for i in range(20)][-1] > 0.9
+    time[0] += 4.0
+    assert [presenter.state(3.0 + 0.1 * i).presence for i in range(20)][-1] < 0.1
+
+
+def test_each_step_is_noted_once_when_it_is_on_the_screen(qtbot: QtBot) -> None:
+    seen: list[int] = []
+    presenter = ParticipantPresenter(on_seen=seen.append)
+    window = ParticipantWindow(presenter, preview=True)
+    qtbot.addWidget(window)
+    window.start()
+    for step, level in ((1, 0.5), (2, 0.5), (3, None), (4, 0.9)):
+        presenter.add(dataclasses.replace(protocol_step(level), step=step))
+        qtbot.waitUntil(lambda step=step: step in seen, timeout=5000)
+    assert seen == [1, 2, 3, 4]
+    window.close()
 
 
 def test_the_neutral_state_keeps_the_level_while_it_fades_and_then_forgets_it() -> None:

@@ -564,6 +564,27 @@ def test_the_participants_view_comes_and_goes_with_the_window(qapp: QApplication
         run_window(Presenter(), title="", on_close=lambda: None, now=lambda: 0.0, participant=participant, screen=7)
 
 
+def test_a_step_is_noted_once_when_it_is_painted(make: Make, qtbot: QtBot) -> None:
+    painted: list[int] = []
+    presenter = Presenter(on_painted=painted.append)
+    window = make(40, presenter=presenter)
+    qtbot.waitUntil(lambda: painted == [40], timeout=5000)
+    presenter.add(fake_session(41)[-1])
+    qtbot.waitUntil(lambda: painted == [40, 41], timeout=5000)
+    window.repaint()
+    window.tick()
+    assert painted == [40, 41]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send signals to itself")
+def test_the_end_of_the_terminal_closes_as_ctrl_c_does(qapp: QApplication) -> None:
+    calls: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        QTimer.singleShot(100, lambda number=number: os.kill(os.getpid(), number))
+        run_window(Presenter(), title="", on_close=lambda: calls.append(1), now=time.monotonic)
+    assert calls == [1, 1]
+
+
 def test_trouble_elsewhere_is_told(make: Make) -> None:
     window = make(40)
     window.show_trouble("the participant's screen is gone")

@@ -18,7 +18,7 @@ COLUMNS = ("onset", "duration", "trial_type", "value", "stim_file", "block", "bl
 #: Spans of the EEG that are no signal. The first is mne's own name: its filters begin anew after such a span.
 SKIPPED, MISSING = "BAD_ACQ_SKIP", "BAD_missing"
 #: Texts of these may name people, computers and devices.
-_FREE = frozenset({"note", "fault"})
+_FREE = frozenset({"note", "fault", "gap", "clock-jump", "lost", "back", "doubt", "doubt-end"})
 
 
 class Disclosure(NamedTuple):

@@ -128,7 +128,7 @@ def find_breaks(stamps: FloatArray, rate: float) -> list[int]:
     The time base of live sessions finds the long ones, though only when a second has passed: the place is where two
     levels tell the stamps around it best. What it takes for drift, but is a step that lasts, is a loss, too.
     """
-    base, noticed = Timebase(rate), list[int]()
+    base, noticed = Timebase(rate, holes=False), list[int]()
     piece, side = max(1, round(_PIECE_S * rate)), max(1, round(SIDE_S * rate))
     for at in range(0, len(stamps), piece):
         noticed += [each.sample for each in base.update(stamps[at : at + piece])[1]]

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import Unpack
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QTabBar, QWidget
 
@@ -119,6 +119,8 @@ class SessionWindow(QMainWindow):
         self._build(options.get("banner"))
         self._connect()
         self._show_data()
+        # It says each step's number, and is always there: when it is painted, the step is on the screen.
+        self.footer.step.installEventFilter(self)
         self.timer = QTimer(self)
         self.timer.setTimerType(Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self.tick)
@@ -325,6 +327,12 @@ class SessionWindow(QMainWindow):
             self._ended_at = self._now()
             if self._seconds_after_end is not None:
                 QTimer.singleShot(round(1000 * self._seconds_after_end), self, self.close)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Note when a step is painted."""
+        if event.type() == QEvent.Type.Paint and self._state.latest is not None:
+            self._presenter.painted(self._state.latest.step)
+        return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Keep the list of keys in the middle."""

@@ -94,6 +94,8 @@ class ParticipantWindow(QWidget):
         """Repaint what has changed."""
         before, self.state = self.state, self._presenter.state(self._now())
         if self.state == before:
+            # What is there already is what the newest step shows.
+            self._presenter.seen()
             return
         self.frames += 1
         if before.text or self.state.text:
@@ -108,6 +110,7 @@ class ParticipantWindow(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         paint(painter, QRectF(self.rect()), self.state)
         painter.end()
+        self._presenter.seen()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Do nothing: no key, Escape included, is the participant's."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
+from rtaffect.common.signals import ending_signals
+
 
 @contextmanager
 def interrupt_closes(window: QWidget) -> Iterator[None]:
-    """Let Ctrl-C close ``window``; Python sees the signal at the next tick of the window's timer."""
-    if threading.current_thread() is not threading.main_thread():
+    """Let Ctrl-C, and other signals that ask for the end, close ``window``, at the next tick of its timer."""
+    with ending_signals(lambda: QTimer.singleShot(0, window, window.close)):
         yield
-        return
-    previous = signal.signal(signal.SIGINT, lambda number, frame: QTimer.singleShot(0, window, window.close))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def discard(window: QWidget) -> None:

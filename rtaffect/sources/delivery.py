@@ -1,0 +1,102 @@
+"""From what comes over the network to the buffer: as soon as stamps and arrivals agree on when samples were taken."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from rtaffect.sources.arrival import LOOK_S, RATE_S, ArrivalWatch, Chunk
+from rtaffect.stream.buffer import RATE_TOLERANCE, SampleBuffer
+
+#: A clock that is set three times within this is not known at all, s.
+RESTLESS_S: Final = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """Passes chunks on in order, holds them while it is not clear what their stamps mean, and tells what is in doubt.
+
+    Parameters
+    ----------
+    name
+        What the stream is called in messages.
+    buffer
+        Whose doubts are told.
+    keep
+        Gets each chunk, to record and use it.
+    shift
+        Called with what is to be added from now on to the sender's stamps, s, where its clock was set.
+    """
+
+    def __init__(
+        self, name: str, buffer: SampleBuffer, keep: Callable[[Chunk], None], shift: Callable[[float], None]
+    ) -> None:
+        self._name, self._buffer, self._keep, self._shift = name, buffer, keep, shift
+        self._arrival = ArrivalWatch(buffer.rate)
+        self._look_at = -math.inf
+        self._offset = 0.0
+        self._sets: deque[float] = deque(maxlen=3)
+
+    def restart(self) -> None:
+        """Forget what is usual: what comes next comes by another connection."""
+        self.release()
+        self._arrival.restart()
+
+    def take(self, chunk: Chunk, offset: float) -> None:
+        """Take the next ``chunk``, to whose stamps ``offset`` is to be added, s."""
+        self._offset = offset
+        verdict = self._arrival.take(chunk, offset)
+        doubts, found, now = self._buffer.doubts, verdict.found, chunk.arrival
+        if verdict.holds:
+            words = "stamps jump and arrivals do not: it is not known yet when samples were taken"
+            doubts.begin("clock-unknown", verdict.since, words)
+        elif verdict.odd:
+            doubts.note("stamps", verdict.since, now, verdict.odd)
+        for each in verdict.deliver[: verdict.before]:
+            self._keep(each)
+        if found is not None:
+            words = f"the sender's clock was set by {-found.add_s:+.3f} s; its stamps are moved back from then on"
+            _log.warning("%r: %s", self._name, words)
+            doubts.note("clock-jump", found.since, found.until, words)
+            self._shift(found.add_s)
+            self._sets.append(now)
+            if len(self._sets) == self._sets.maxlen and now - self._sets[0] < RESTLESS_S:
+                words = "the sender's clock is set again and again"
+                doubts.note("clock-unknown", self._sets[0] - RESTLESS_S, now + RESTLESS_S / 2, words)
+        for each in verdict.deliver[verdict.before :]:
+            self._keep(each)
+        if not verdict.holds and (now >= self._look_at or doubts.lasts("clock-unknown")):
+            self._look_at = now + LOOK_S
+            self._compare(now)
+
+    def release(self) -> None:
+        """Deliver what is held: nothing comes that could tell more."""
+        held = self._arrival.flush()
+        for each in held:
+            self._keep(each)
+        if held:
+            times = np.concatenate([each.stamps for each in held]) + self._offset
+            self._buffer.doubts.end("clock-unknown", float(np.nanmax([held[-1].arrival, *times])))
+
+    def _compare(self, now: float) -> None:
+        """Note what stamps and arrivals tell of clock and rate at ``now``, s."""
+        doubts, delay = self._buffer.doubts, self._arrival.delay_s
+        if self._arrival.impossible():
+            words = (
+                f"samples are stamped {delay:.1f} s before they arrive: their stamps are of a clock that is not known"
+            )
+            doubts.begin("clock-unknown", now - max(delay, 0.0) - 1.0, words)
+        elif doubts.lasts("clock-unknown"):
+            doubts.end("clock-unknown", now)
+        arriving, stamped = self._arrival.rate(), self._buffer.measured_rate
+        if abs(arriving / stamped - 1.0) > RATE_TOLERANCE:
+            words = f"{arriving:.4g} samples arrive in a second, and by their stamps it is {stamped:.4g}"
+            doubts.begin("wrong-rate", now - RATE_S, words)
+        elif doubts.lasts("wrong-rate"):
+            doubts.end("wrong-rate", now)

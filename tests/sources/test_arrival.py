@@ -1,0 +1,181 @@
+"""Stamps against arrival: a clock that was set is told from losses and from delay, and its samples are right again."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtaffect.sources.clock_offsets import Segment, correct
+from rtaffect.stream.buffer import SampleBuffer
+from tests.support.sender import Receiver, Sender, received
+
+
+def jitter(sd_s):
+    return lambda noise, true: np.abs(noise.normal(0.0, sd_s, len(true)))
+
+
+def radio(noise, last):
+    return 0.05 + noise.exponential(0.03, len(last))
+
+
+WAYS = {"even": {}, "jittered": {"jitter": jitter(0.002)}, "radio": {"delay": radio}}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("jump", [0.08, 0.3, 0.4, 15.0, -0.08, -0.3, -0.4, -15.0])
+def test_a_clock_that_was_set_is_found_and_what_follows_is_right(way, jump):
+    sender = Sender(seconds=10.0, jumps=[(5.3, jump)], **WAYS[way])
+    receiver, times, true, doubt = received(sender)
+    assert len(times) == len(sender.truth)
+    (when, by) = receiver.found[0]
+    assert len(receiver.found) == 1
+    assert when - sender.start - 5.3 < 1.3
+    assert by == pytest.approx(-jump, abs=0.008)
+    assert np.abs(times - true)[~doubt].max() < 0.009
+    assert doubt.mean() < 0.3
+    assert "clock-jump" in receiver.reasons()
+
+
+def test_a_pause_of_arrivals_is_no_clock():
+    """This program, or the radio, was held up: all comes later, stamped when it was taken."""
+    held = lambda noise, last: np.where((last > 5005) & (last < 5015), 5015 - last, 0.002)  # noqa: E731
+    receiver, times, true, doubt = received(Sender(seconds=25.0, delay=held))
+    assert not receiver.found
+    assert not doubt.any()
+    np.testing.assert_allclose(times, true, atol=1e-6)
+
+
+@pytest.mark.parametrize("delay", [None, radio])
+def test_a_gap_is_no_clock(delay):
+    receiver, times, true, doubt = received(Sender(seconds=12.0, lost=[(5.0, 6.5), (8.0, 8.2)], delay=delay))
+    assert not receiver.found
+    assert receiver.buffer.gaps == 2
+    assert not doubt.any()
+    np.testing.assert_allclose(times, true, atol=1e-6)
+
+
+def test_delay_that_varies_much_is_no_clock():
+    receiver, times, true, doubt = received(
+        Sender(seconds=12.0, delay=lambda noise, last: noise.uniform(0, 0.8, len(last)))
+    )
+    assert not receiver.found
+    assert not doubt.any()
+    np.testing.assert_allclose(times, true, atol=1e-6)
+
+
+def test_a_recording_gives_the_same_times():
+    sender = Sender(
+        seconds=14.0, jumps=[(4.0, 0.3), (7.0, -15.0), (10.0, 2.0)], lost=[(5.0, 5.05)], jitter=jitter(0.001)
+    )
+    receiver, times, _, _ = received(sender)
+    assert len(receiver.found) == 3
+    stamps, clocks, marks, samples, segment = [], [], [], 0, False
+    for kind, content in receiver.tap.events:
+        if segment and kind != "segment":
+            marks.append(Segment(samples, len(clocks) if kind == "offset" else None))
+            segment = False
+        if kind == "segment":
+            segment = True
+        elif kind == "offset":
+            clocks.append(content)
+        else:
+            stamps.append(content[0])
+            samples += len(content[0])
+    at, value = np.array(clocks).T
+    corrected = correct(np.concatenate(stamps), at, value, marks)
+    again = SampleBuffer(sender.rate, 1, seconds=600.0)
+    begins = [mark.sample for mark in marks]
+    for since, until in zip([0, *begins], [*begins, samples], strict=True):
+        if since:
+            again.begin_segment()
+        again.push(np.zeros((until - since, 1)), corrected.stamps[since:until])
+    np.testing.assert_allclose(again.read(0, math.inf).times, times, rtol=0, atol=1e-6)
+
+
+def test_stamps_faster_than_arrivals_are_of_no_known_clock():
+    """250 samples arrive in a second, and their stamps go on as if it were 125."""
+    true_rate = Sender(seconds=9.0, mangle=lambda noise, stamps: stamps[0] + 2 * (stamps - stamps[0]))
+    receiver, times, _, doubt = received(true_rate)
+    assert doubt[times > 5001.0].all()
+    assert "clock-unknown" in receiver.reasons()
+
+
+def test_stamps_slower_than_arrivals_are_another_rate():
+    slow = Sender(seconds=9.0, mangle=lambda noise, stamps: stamps[0] + (stamps - stamps[0]) / 2)
+    receiver, _, _, _ = received(slow)
+    assert receiver.buffer.status("head", "eeg", "ok", 5009.0).state == "wrong-rate"
+
+
+def test_a_clock_that_is_set_again_and_again_is_not_known():
+    receiver, times, _, doubt = received(Sender(seconds=12.0, jumps=[(t, 0.5) for t in (4.0, 5.5, 7.0, 8.5)]))
+    assert len(receiver.found) == 4
+    assert doubt[times > 5000.5].all()
+
+
+def test_a_busy_computer_is_no_clock():
+    """Arrivals are late by tenths of a second for seconds, while samples are lost now and then."""
+    busy = lambda noise, last: np.where(last // 3 % 2 == 0, noise.exponential(0.15, len(last)), 0.0)  # noqa: E731
+    lost = [(5.0, 5.3), (12.0, 13.0), (20.0, 20.1)]
+    receiver, _, _, _ = received(Sender(seconds=25.0, delay=busy, jitter=jitter(0.001), lost=lost))
+    assert not receiver.found
+
+
+def test_stamps_of_another_clock_are_told_from_the_start():
+    receiver, _, _, doubt = received(Sender(seconds=4.0, mangle=lambda noise, stamps: stamps + 1.7e9))
+    assert doubt.all()
+    assert receiver.reasons() == {"clock-unknown"}
+
+
+def test_what_is_held_is_not_lost_when_the_stream_ends():
+    sender = Sender(seconds=5.5, jumps=[(5.3, 0.4)])
+    receiver, times, _, doubt = received(sender)
+    assert len(times) == len(sender.truth)
+    assert not receiver.found
+    assert doubt[times > 5005.7].all()
+
+
+@pytest.mark.parametrize(
+    "mangle",
+    [
+        lambda noise, stamps: np.full(len(stamps), math.nan),
+        lambda noise, stamps: np.full(len(stamps), 7.0),
+        lambda noise, stamps: noise.permutation(stamps),
+        lambda noise, stamps: noise.normal(0, 1e6, len(stamps)),
+        lambda noise, stamps: np.where(noise.random(len(stamps)) < 0.5, math.nan, stamps),
+        lambda noise, stamps: np.where(noise.random(len(stamps)) < 0.01, math.inf, stamps),
+    ],
+)  # fmt: skip
+def test_stamps_without_sense_raise_nothing_and_are_told(mangle):
+    sender = Sender(seconds=8.0, mangle=mangle)
+    _, times, true, doubt = received(sender)
+    off = np.abs(times - true)
+    assert not (off > 0.05)[~doubt].any()
+    assert len(times) <= len(sender.truth)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    jump=st.sampled_from([0.0, 1.0, -1.0]),
+    size=st.floats(0.06, 30.0),
+    ppm=st.floats(-200, 200),
+    chunk=st.integers(5, 40),
+    sd=st.sampled_from([0.0, 0.0005]),
+    hole=st.floats(0.0, 2.0),
+    share=st.sampled_from([0.0, 0.005]),
+    way=st.sampled_from([None, radio]),
+)
+def test_every_sample_is_at_its_time_or_in_doubt(seed, jump, size, ppm, chunk, sd, hole, share, way):
+    """Of a device that stamps samples itself, whatever happens: within 5 ms, and two samples after a loss."""
+    sender = Sender(
+        seconds=10.0, seed=seed, jumps=[(6.1, jump * size)], ppm=ppm, chunk=chunk, lost=[(3.0, 3.0 + hole)],
+        lost_share=share, jitter=jitter(sd) if sd else None, delay=way,
+    )  # fmt: skip
+    receiver, times, true, doubt = received(sender)
+    off = np.abs(times - true)
+    assert off[~doubt].max() < 0.005 + (0.008 if share else 0.0)
+    assert off[-100:].max() < 0.035
+    assert not Receiver(250.0, 0.0, 0.0).found
+    assert bool(receiver.found) == bool(jump)
