@@ -46,7 +46,7 @@ SEARCHED_S: Final = 0.18
 _EEG_SPAN_S: Final = (0.1, 0.3)
 _SOUND_SPAN_S: Final = 0.19
 #: The pattern of all clicks is sought so far, s, in loudness at this rate, Hz, smoothed by so much, s.
-_FURTHEST_S, _COARSE_HZ, _COARSE_WIDTH_S = 4, 200, 0.05
+_FURTHEST_S, _COARSE_HZ, _COARSE_WIDTH_S = 4, 200, 0.03
 #: Where a session writes when its values left, if it does.
 _TIMING_FILE: Final = "timing.tsv"
 _LIBRARIES: Final = ("pylsl", "sounddevice", "numpy", "scipy", "PySide6-Essentials")

@@ -22,14 +22,15 @@ EARLIEST_S, LATEST_S = 0.2, 0.8
 CHIRP_S, LOW_HZ, HIGH_HZ, LOUDNESS = 0.01, 500.0, 3000.0, 0.5
 #: The bell: its standard deviation, s, and its height, V; and the noise that it stands in, V.
 BELL_S, HEIGHT_V, NOISE_V = 0.015, 100e-6, 0.5e-6
-#: Turns of the circle from a click to the next: the golden ratio fills it most evenly.
-_GOLDEN: Final = (5**0.5 - 1) / 2
+#: Where in its second each click is, as a part of what is between: drawn once, so that their pattern is like no part of
+#: itself, and tells where it is.
+_PLACES: Final = np.random.default_rng(57).random(4096)
 
 
 def click_times(first: int, last: int) -> FloatArray:
     """Return the times of the clicks of seconds ``first`` to ``last`` (exclusive, 0 is the session's first), s."""
     second = np.arange(first, last)
-    return second + EARLIEST_S + (LATEST_S - EARLIEST_S) * ((second * _GOLDEN) % 1.0)
+    return second + EARLIEST_S + (LATEST_S - EARLIEST_S) * _PLACES[second % len(_PLACES)]
 
 
 def click_sound(at: FloatArray) -> FloatArray:
@@ -45,7 +46,7 @@ def sound_of(times: FloatArray, seconds: int, rate: float) -> Float32Array:
     sound = np.zeros((round(seconds * rate), 1), np.float32)
     for time in times:
         first, stop = int(np.ceil((time - CHIRP_S / 2) * rate)), int(np.floor((time + CHIRP_S / 2) * rate)) + 1
-        first, stop = max(0, first), min(len(sound), stop)
+        first, stop = max(0, first), max(0, min(len(sound), stop))
         sound[first:stop, 0] = click_sound(np.arange(first, stop) / rate - time)
     return sound
 
