@@ -23,7 +23,7 @@ from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.clock import LslClock
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
-from rtaffect.outputs.sound_player import SoundPlayer
+from rtaffect.outputs.sound_player import SoundPlayer, describe_counts
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import EegPlan, ResultsPlan, SessionPlan, SoundPlan
 from rtaffect.predicted.featurizer import Progress
@@ -31,6 +31,7 @@ from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Sound, describe_headset, describe_session, load_model
 from rtaffect.run.certify_clicks import click_times, eeg_of, sound_of
 from rtaffect.run.certify_engine import CertifiedEngine
+from rtaffect.run.certify_measure import MS_PER_HOUR_PER_PPM, Drift
 from rtaffect.run.certify_plan import LEAD_S, SPARE_S, CertifyPlan
 from rtaffect.run.certify_receiver import Receiver
 from rtaffect.run.live_sound import device_of
@@ -124,6 +125,7 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
         engine = CertifiedEngine(people, Settings(), origin, captured, featurizer)
         engine.player = player = SoundPlayer(*_sound(plan, whole, speaker.rate), device_of(plan.speaker))
         engine.on_step = lambda step: progress(f"step {step} of {plan.seconds}")
+        player.doubts = engine.place
         cleanup.callback(player.stop)
         player.start(origin)
         run_session(_run(plan, engine, people, captured), console, show)
@@ -245,15 +247,20 @@ def _note_devices(
 ) -> None:
     """Note the drift that devices have of themselves, and what went wrong with them."""
     for source in (*people, *([captured] if captured is not None else [])):
-        done.drift_ppm[source.info.name] = source.buffer.drift_ppm
+        what = "captured sound of" if source.info.kind == "audio" else "headset"
+        done.drift_ppm[f"{what} {source.info.name}"] = source.buffer.drift_ppm
         status = source.buffer.status(source.info.name, source.info.kind, "ok", local_clock())
         if status.gaps or status.clock_jumps or status.overruns:
             done.notes.append(
                 f"{source.info.name}: {status.gaps} gaps, {status.clock_jumps} clock jumps, {status.overruns} samples "
                 "overwritten before they were read"
             )
-    if player.underflows:
-        done.notes.append(f"the player's device ran dry {player.underflows} times (underflow)")
+    if said := describe_counts(player.counts):
+        done.notes.append(said)
+    zero = np.array([seen.player_zero for seen in done.engine.seen])
+    ends = np.array([seen.feedback.lsl_time for seen in done.engine.seen])
+    drift = Drift.of(zero[LEAD_S:], ends[LEAD_S:])
+    done.drift_ppm[f"player on {player.device.name}"] = drift.ms_per_hour / MS_PER_HOUR_PER_PPM
     if isinstance(captured, SoundCardSource) and captured.overflows:
         done.notes.append(f"captured sound was lost {captured.overflows} times (input overflow)")
     if done.engine.late_seconds:

@@ -27,7 +27,7 @@ class StepSeen:
     """What was noted of a step: its Feedback, when it was due, begun and made, and its newest EEG, s (LSL clock).
 
     ``newest`` is the time of the newest EEG sample that could enter it, of the headset that is latest; ``player_lag_s``
-    is where the player says that the sound is against its place.
+    is where the player says that the sound is against its place, ``player_zero`` when its device's first frame left, s.
     """
 
     feedback: Feedback
@@ -36,6 +36,7 @@ class StepSeen:
     made: float
     newest: float
     player_lag_s: float
+    player_zero: float
 
 
 class _Listener:
@@ -96,9 +97,9 @@ class CertifiedEngine(Engine):
         newest = min(person.buffer.newest for person in self._headsets)
         feedback = super().step(now, **told)
         made, due = local_clock(), feedback.lsl_time + self.lookahead_s
-        lag = self.player.lag_s if self.player is not None else math.nan
+        said = (self.player.lag_s, self.player.device_zero) if self.player is not None else (math.nan, math.nan)
         newest = min(newest, feedback.lsl_time + self._ahead_s)
-        self.seen.append(StepSeen(feedback, due, begun, made, newest, lag))
+        self.seen.append(StepSeen(feedback, due, begun, made, newest, *said))
         with np.errstate(all="ignore"):
             self.eeg.append(np.stack([_mean(self.second(person)) for person in range(len(self._headsets))]))
         for second in self._heard.heard if self._heard is not None else ():

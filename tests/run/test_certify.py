@@ -157,6 +157,10 @@ def test_a_computer_is_certified_by_a_real_session(pulse: PulseServer) -> None: 
     assert found["sound_ms"]["count"] > 0, found["notes"]
     assert abs(found["eeg_ms"][0]["median"]) < 1.0
     assert found["ages_ms"]["lsl"]["window_end"]["median"] > found["lookahead_ms"]
+    assert found["ages_ms"]["painted"]["window_end"]["median"] > found["lookahead_ms"]
     assert found["steps"]["made"] == 10
+    drifts = {each["device"]: each["ppm"] for each in found["drift"]["devices"]}
+    assert [name.split()[0] for name in drifts] == ["headset", "captured", "player"]
+    assert None not in drifts.values()
     assert (folder / "recording.xdf").stat().st_size > 0
     assert "Timing certificate" in (folder / "certificate.html").read_text(encoding="utf-8")
