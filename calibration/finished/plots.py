@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 #: The drawing, px: its size, and the edges of the part with the data.
-WIDTH, HEIGHT = 760, 280
+WIDTH, HEIGHT = 870, 280
 LEFT, RIGHT, TOP, BOTTOM = 64, 744, 14, 232
 _TICKS: Final = 6
 
