@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtaffect import __version__
 from rtaffect.common.arrays import FloatArray
@@ -23,7 +24,7 @@ from rtaffect.common.files import write_whole
 from rtaffect.common.settings import STEP_S
 from rtaffect.plan.session_folder import SessionTable, cell_number
 from rtaffect.run.certify import Certified
-from rtaffect.run.certify_clicks import click_times, expected_eeg, expected_sound
+from rtaffect.run.certify_clicks import CHIRP_S, click_times, expected_eeg, expected_sound
 from rtaffect.run.certify_engine import StepSeen
 from rtaffect.run.certify_measure import (
     MS_PER_HOUR_PER_PPM,
@@ -59,8 +60,10 @@ def certificate_of(done: Certified) -> dict[str, Any]:
     offsets = (sound[None] - eeg).ravel()
     times = np.tile(done.clicks, len(eeg))
     found, remaining = Offsets.of(offsets, times), Drift.of(offsets, times)
+    sure = ~np.tile(clicks_in_doubt(done), len(eeg))
+    trusted = Offsets.of(offsets[sure], times[sure])
     ages, steps = _ages(done), _steps(done)
-    aims = _aims(done, found, ages, steps)
+    aims = _aims(done, (found, trusted), ages, steps)
     plan = done.plan
     content = {
         "certificate": 1,
@@ -73,6 +76,7 @@ def certificate_of(done: Certified) -> dict[str, Any]:
         "met": all(aim.met for aim in aims),
         "aims": [asdict(aim) | {"met": aim.met} for aim in aims],
         "offset_ms": asdict(found) | {"missing": found.missing},
+        "offset_without_doubt_ms": asdict(trusted) | {"missing": trusted.missing},
         "sound_ms": asdict(Spread.of(1e3 * sound)),
         "eeg_ms": [
             {"headset": name, **asdict(Spread.of(1e3 * delays))}
@@ -244,13 +248,33 @@ def _pattern_delay(done: Certified) -> float:
     return gross_delay(loudness, expected, _FURTHEST_S * _COARSE_HZ) / _COARSE_HZ
 
 
-def _aims(done: Certified, found: Offsets, ages: Mapping[str, Any], steps: Mapping[str, Any]) -> list[Aim]:
+def clicks_in_doubt(done: Certified) -> NDArray[np.bool_]:
+    """Return which clicks (clicks,) lie where the session says that sound or its place may not be relied on."""
+    # A doubt that lasts has its end when it is told the last time.
+    doubts = {
+        (d.part, d.reason, d.since): d
+        for seen in done.engine.seen
+        for d in seen.feedback.doubts
+        if d.about in ("place", "sound")
+    }
+    at = done.engine.origin + done.clicks
+    found = np.zeros(len(at), np.bool_)
+    for doubt in doubts.values():
+        found |= (at + CHIRP_S / 2 > doubt.since) & (at - CHIRP_S / 2 < doubt.until)
+    return found
+
+
+def _aims(
+    done: Certified, offsets: tuple[Offsets, Offsets], ages: Mapping[str, Any], steps: Mapping[str, Any]
+) -> list[Aim]:
     """Return what was aimed at and what was found."""
+    found, trusted = offsets
     lsl, ahead = ages["lsl"], 1e3 * done.engine.lookahead_s
     age = lsl["window_end"]["median"] if lsl is not None else math.nan
     return [
         Aim("sound against EEG at the step, median", MEDIAN_MS, abs(found.median), "ms"),
         Aim("sound against EEG at the step, 99 % within", P99_MS, found.p99_abs, "ms"),
+        Aim("the same of clicks that the session did not doubt, 99 % within", P99_MS, trusted.p99_abs, "ms"),
         Aim("clicks that were not found", 0, found.missing if found.expected else math.nan, ""),
         Aim("value at another program (LSL) beyond the look-ahead, median", AGE_MS, age - ahead, "ms"),
         Aim("values that another program did not get", 0, lsl["missing"] if lsl is not None else math.nan, ""),

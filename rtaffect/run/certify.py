@@ -31,7 +31,7 @@ from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Sound, describe_headset, describe_session, load_model
 from rtaffect.run.certify_clicks import click_times, eeg_of, sound_of
 from rtaffect.run.certify_engine import CertifiedEngine
-from rtaffect.run.certify_measure import MS_PER_HOUR_PER_PPM, Drift
+from rtaffect.run.certify_measure import MS_PER_HOUR_PER_PPM, Drift, without_jumps
 from rtaffect.run.certify_plan import LEAD_S, SPARE_S, CertifyPlan
 from rtaffect.run.certify_receiver import Receiver
 from rtaffect.run.live_sound import device_of
@@ -52,6 +52,8 @@ _WARNING_S: Final = 2.0
 _START_S, _START_EACH_S = 2.0, 0.3
 #: They have so long to answer, and what was sent last has so long to come, s.
 _WAIT_S, _LAST_S = 20.0, 0.2
+#: A player's device that is later by more than this from one step to the next stood still, and does not drift, s.
+_JUMP_S: Final = 0.003
 
 
 @dataclass(kw_only=True)
@@ -259,7 +261,7 @@ def _note_devices(
         done.notes.append(said)
     zero = np.array([seen.player_zero for seen in done.engine.seen])
     ends = np.array([seen.feedback.lsl_time for seen in done.engine.seen])
-    drift = Drift.of(zero[LEAD_S:], ends[LEAD_S:])
+    drift = Drift.of(without_jumps(zero[LEAD_S:], _JUMP_S), ends[LEAD_S:])
     done.drift_ppm[f"player on {player.device.name}"] = drift.ms_per_hour / MS_PER_HOUR_PER_PPM
     if isinstance(captured, SoundCardSource) and captured.overflows:
         done.notes.append(f"captured sound was lost {captured.overflows} times (input overflow)")
@@ -267,5 +269,5 @@ def _note_devices(
         done.notes.append(f"seconds of sound that came too late for their own step: {done.engine.late_seconds}")
     if len(done.engine.seen) < done.plan.seconds:
         done.notes.append(f"the session was ended after {len(done.engine.seen)} of {done.plan.seconds} s")
-    reasons = sorted({f"{d.part}: {d.reason}" for seen in done.engine.seen for d in seen.feedback.doubts})
+    reasons = sorted({f"{d.part or d.about}: {d.reason}" for seen in done.engine.seen for d in seen.feedback.doubts})
     done.notes += [f"in doubt at some steps: {reason}" for reason in reasons]

@@ -186,6 +186,12 @@ class Drift:
         return cls(float(slope) * _MS_PER_HOUR, float(low) * _MS_PER_HOUR, float(high) * _MS_PER_HOUR)
 
 
+def without_jumps(values: FloatArray, most: float) -> FloatArray:
+    """Return ``values`` (n,) from 0 on with those changes left out that are larger than ``most``, as after a break."""
+    changes = np.diff(np.asarray(values, np.float64))
+    return np.concatenate([[0.0], np.cumsum(np.where(np.abs(changes) <= most, changes, 0.0))])[: len(values)]
+
+
 @dataclass(frozen=True, slots=True)
 class Aim:
     """Something that was aimed at: ``found`` is at most ``limit`` where it is met, both in ``unit``.

@@ -37,6 +37,7 @@ def certificate(**changes: object) -> dict:
             {"name": "missed deadlines", "limit": 0, "found": 0, "unit": "", "met": True},
         ],
         "offset_ms": {**spread(2, -1.25), "expected": 3, "found": 2, "missing": 1, "p99_abs": 1.5, "jitter_sd": None},
+        "offset_without_doubt_ms": {**spread(2), "expected": 2, "found": 2, "missing": 0, "p99_abs": 1.5},
         "sound_ms": spread(),
         "eeg_ms": [{"headset": "P1", **spread()}],
         "drift": {

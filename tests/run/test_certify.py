@@ -24,7 +24,13 @@ ORIGIN, BEFORE, SECONDS, RATE, SOUND_RATE = 1000.0, 3, 24, 250.0, 48_000
 
 
 def certified(
-    sound_clicks: np.ndarray, *, people: int = 1, age_s: float = 0.01, slow_from: int = 99, captured: bool = True
+    sound_clicks: np.ndarray,
+    *,
+    people: int = 1,
+    age_s: float = 0.01,
+    slow_from: int = 99,
+    captured: bool = True,
+    doubt: tuple[float, float] | None = None,
 ) -> Certified:
     """What a session leaves whose sound has clicks at these times, s from its zero; values leave ``age_s`` late."""
     at = np.arange(round((BEFORE + SECONDS + 2) * RATE)) / RATE
@@ -33,6 +39,8 @@ def certified(
     worn = [headset(e, f"P{n}", RATE, ORIGIN - BEFORE, labels) for n, e in enumerate(eeg)]
     sound = sound_source(sound_of(sound_clicks, SECONDS + 2, SOUND_RATE)[:, 0], SOUND_RATE, ORIGIN)
     engine = CertifiedEngine(worn, Settings(), ORIGIN, sound if captured else None)
+    if doubt is not None:
+        engine.place.note("player-late", ORIGIN + doubt[0], ORIGIN + doubt[1], "late")
     arrivals = {}
     for step in range(1, SECONDS + 1):
         due = engine.end_of(step) + engine.lookahead_s
@@ -88,6 +96,15 @@ def test_what_is_late_displaced_or_missing_misses_its_aim() -> None:
     assert aim(found, "not found")["found"] == 2
     assert aim(found, "beyond the look-ahead")["found"] == pytest.approx(AGE_MS + 1, abs=0.1)
     assert aim(found, "did not get")["found"] == SECONDS - 14
+
+
+def test_clicks_that_the_session_doubted_are_told_apart() -> None:
+    clicks = all_clicks()
+    clicks[15:18] += 0.03
+    found = certificate_of(certified(clicks, doubt=(15.0, 18.0)))
+    assert not aim(found, "at the step, 99 %")["met"]
+    assert aim(found, "did not doubt")["met"]
+    assert found["offset_ms"]["expected"] - found["offset_without_doubt_ms"]["expected"] == 3
 
 
 def test_silence_is_no_certificate_and_says_what_to_do() -> None:

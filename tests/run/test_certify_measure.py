@@ -19,7 +19,7 @@ from rtaffect.run.certify_clicks import (
     expected_sound,
     sound_of,
 )
-from rtaffect.run.certify_measure import Aim, Drift, Offsets, Spread, delay_of, delays_in
+from rtaffect.run.certify_measure import Aim, Drift, Offsets, Spread, delay_of, delays_in, without_jumps
 from rtaffect.stream.audio import SAMPLE_RATE
 
 SIGNAL = SignalSettings()
@@ -100,6 +100,13 @@ def test_outliers_do_not_make_a_drift() -> None:
     offsets = np.full(100, 0.001)
     offsets[80:] = 0.05
     assert abs(Drift.of(offsets, times).ms_per_hour) < 1e-6
+
+
+def test_a_device_that_stood_still_does_not_drift() -> None:
+    times = np.arange(0.0, 60.0)
+    zero = 5000 + 20e-6 * times + 0.04 * (times > 20) + 0.1 * (times > 41)
+    assert Drift.of(without_jumps(zero, 0.003), times).ms_per_hour == pytest.approx(72, abs=3)
+    assert len(without_jumps(np.empty(0), 0.003)) == 0
 
 
 def test_nothing_gives_nothing() -> None:
