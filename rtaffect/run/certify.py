@@ -148,7 +148,8 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
                 "features": featurizer.identity if featurizer is not None else "none",
             },
         )
-        _note_devices(done, people, captured, player)
+        _note_devices(done, people, captured)
+        _note_player(done, player)
     return done
 
 
@@ -245,9 +246,8 @@ def _note_devices(
     done: Certified,
     people: Sequence[LslSource],
     captured: SoundCardSource | LslSource | None,
-    player: SoundPlayer,
 ) -> None:
-    """Note the drift that devices have of themselves, and what went wrong with them."""
+    """Note the drift that devices have of themselves, and what went wrong with them and with the session."""
     for source in (*people, *([captured] if captured is not None else [])):
         what = "captured sound of" if source.info.kind == "audio" else "headset"
         done.drift_ppm[f"{what} {source.info.name}"] = source.buffer.drift_ppm
@@ -257,12 +257,6 @@ def _note_devices(
                 f"{source.info.name}: {status.gaps} gaps, {status.clock_jumps} clock jumps, {status.overruns} samples "
                 "overwritten before they were read"
             )
-    if said := describe_counts(player.counts):
-        done.notes.append(said)
-    zero = np.array([seen.player_zero for seen in done.engine.seen])
-    ends = np.array([seen.feedback.lsl_time for seen in done.engine.seen])
-    drift = Drift.of(without_jumps(zero[LEAD_S:], _JUMP_S), ends[LEAD_S:])
-    done.drift_ppm[f"player on {player.device.name}"] = drift.ms_per_hour / MS_PER_HOUR_PER_PPM
     if isinstance(captured, SoundCardSource) and captured.overflows:
         done.notes.append(f"captured sound was lost {captured.overflows} times (input overflow)")
     if done.engine.late_seconds:
@@ -271,3 +265,13 @@ def _note_devices(
         done.notes.append(f"the session was ended after {len(done.engine.seen)} of {done.plan.seconds} s")
     reasons = sorted({f"{d.part or d.about}: {d.reason}" for seen in done.engine.seen for d in seen.feedback.doubts})
     done.notes += [f"in doubt at some steps: {reason}" for reason in reasons]
+
+
+def _note_player(done: Certified, player: SoundPlayer) -> None:
+    """Note the drift of the player's device over the session, and what went wrong with it."""
+    if said := describe_counts(player.counts):
+        done.notes.append(said)
+    zero = np.array([seen.player_zero for seen in done.engine.seen])
+    ends = np.array([seen.feedback.lsl_time for seen in done.engine.seen])
+    drift = Drift.of(without_jumps(zero[LEAD_S:], _JUMP_S), ends[LEAD_S:])
+    done.drift_ppm[f"player on {player.device.name}"] = drift.ms_per_hour / MS_PER_HOUR_PER_PPM

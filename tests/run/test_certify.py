@@ -169,7 +169,13 @@ def test_a_computer_is_certified_by_a_real_session(pulse: PulseServer) -> None: 
     found = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
     assert done.returncode == (0 if found["met"] else 1)
     assert done.stdout.count("met  ") + done.stdout.count("MISSED") == len(found["aims"])
-    # How good the figures are is the machine's affair, which may be busy; that there are some is not.
+    check_figures(found)
+    assert (folder / "recording.xdf").stat().st_size > 0
+    assert "Timing certificate" in (folder / "certificate.html").read_text(encoding="utf-8")
+
+
+def check_figures(found: dict) -> None:
+    """How good they are is the machine's affair, which may be busy; that there are some is not."""
     assert found["offset_ms"]["expected"] == 3
     assert found["sound_ms"]["count"] > 0, found["notes"]
     assert abs(found["eeg_ms"][0]["median"]) < 1.0
@@ -179,5 +185,3 @@ def test_a_computer_is_certified_by_a_real_session(pulse: PulseServer) -> None: 
     drifts = {each["device"]: each["ppm"] for each in found["drift"]["devices"]}
     assert [name.split()[0] for name in drifts] == ["headset", "captured", "player"]
     assert None not in drifts.values()
-    assert (folder / "recording.xdf").stat().st_size > 0
-    assert "Timing certificate" in (folder / "certificate.html").read_text(encoding="utf-8")
