@@ -92,7 +92,7 @@ def _receive(handle: Any, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             _, stamp = inlet.pull_sample(timeout=_LOOK_S)
-        except pylsl.util.LostError:
+        except (pylsl.util.LostError, pylsl.util.TimeoutError, pylsl.util.InternalError):
             return
         if stamp is not None:
             print(f"{stamp!r} {pylsl.local_clock()!r}", flush=True)
@@ -103,7 +103,8 @@ def main() -> None:
     from rtaffect.outputs.outlet import FEEDBACK_STREAM
     from rtaffect.sources.lsl_streams import Network
 
-    stop, network, known, threads = threading.Event(), Network(), set(), []
+    stop, network = threading.Event(), Network()
+    threads: dict[str, threading.Thread] = {}
 
     def wait_for_parent() -> None:
         while os.read(0, 64):
@@ -115,11 +116,12 @@ def main() -> None:
     while not stop.wait(_LOOK_S):
         for stream in network.streams():
             header = stream.header
-            if header.name == FEEDBACK_STREAM and header.host == socket.gethostname() and header.uid not in known:
-                known.add(header.uid)
-                threads.append(threading.Thread(target=_receive, args=(stream.handle, stop)))
-                threads[-1].start()
-    for thread in threads:
+            ours = header.name == FEEDBACK_STREAM and header.host == socket.gethostname()
+            # One whose connection failed on a busy computer is connected anew.
+            if ours and not (header.uid in threads and threads[header.uid].is_alive()):
+                threads[header.uid] = threading.Thread(target=_receive, args=(stream.handle, stop))
+                threads[header.uid].start()
+    for thread in threads.values():
         thread.join()
 
 
