@@ -154,6 +154,10 @@ class Engine:
         ahead = [participant.lookahead_s for participant in self._participants]
         return max([*ahead, self._sound_input.lookahead_s if self._sound_input else 0.0])
 
+    def second(self, person: int) -> FloatArray:
+        """Return the newest step's second of a person's EEG (n, channels), V, as it was compared; NaN where bad."""
+        return self._participants[person].window(self._step, STEP_S)
+
     def end_of(self, step: int) -> float:
         """Return the LSL time at which ``step`` ends, s."""
         return self.origin + step * STEP_S

@@ -124,6 +124,14 @@ class CuePlayer:
         return heard[0] if heard else math.nan
 
     @property
+    def device_zero(self) -> float:
+        """When the first frame given to the device left it, at even playing since, s on the LSL clock; NaN before.
+
+        It grows with the drift of the device's clock, and when the device runs dry or is opened anew.
+        """
+        return self._clock.origin
+
+    @property
     def counts(self) -> dict[str, float]:
         """How often the device ran dry or was lost, and how often and how long, s, the sound was not in its place."""
         return {
