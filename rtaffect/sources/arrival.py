@@ -113,9 +113,14 @@ class ArrivalWatch:
         """The least delay of the last seconds, s; NaN before there is one."""
         return min((delay for _, delay, _ in self._seen), default=math.nan)
 
-    def impossible(self) -> bool:
-        """Return whether no delay explains how far stamps and arrivals lie apart."""
-        return not -IMPOSSIBLE_S <= self.delay_s <= ANOTHER_CLOCK_S if self._seen else False
+    def delay_since(self, arrival: float) -> float:
+        """Return the least delay of what arrived after ``arrival`` (s), s; NaN where nothing did."""
+        return min((delay for at, delay, _ in self._seen if at > arrival), default=math.nan)
+
+    def impossible(self, since: float = -math.inf) -> bool:
+        """Return whether no delay explains how far stamps and arrivals lie apart, of what came after ``since`` (s)."""
+        delay = self.delay_since(since)
+        return not math.isnan(delay) and not -IMPOSSIBLE_S <= delay <= ANOTHER_CLOCK_S
 
     def rate(self) -> float:
         """Return how many samples arrive in a second, Hz; NaN where that is not clear."""

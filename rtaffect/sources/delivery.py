@@ -10,11 +10,13 @@ from typing import Final
 
 import numpy as np
 
-from rtaffect.sources.arrival import LOOK_S, RATE_S, ArrivalWatch, Chunk
+from rtaffect.sources.arrival import AGREE_S, LOOK_S, RATE_S, ArrivalWatch, Chunk
 from rtaffect.stream.buffer import RATE_TOLERANCE, SampleBuffer
 
 #: A clock that is set three times within this is not known at all, s.
 RESTLESS_S: Final = 10.0
+#: Stamps must go on evenly for so long before a clock that was not known is known again, s.
+SETTLED_S: Final = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -42,33 +44,46 @@ class Delivery:
         self._look_at = -math.inf
         self._offset = 0.0
         self._sets: deque[float] = deque(maxlen=3)
+        # The least delay before anything was added to the stamps, and what was added since, s.
+        self._usual, self._added = math.nan, 0.0
+        # Since when it is not known how the clock stands, s; NaN where it is.
+        self._unsettled = math.nan
 
     def restart(self) -> None:
         """Forget what is usual: what comes next comes by another connection."""
         self.release()
         self._arrival.restart()
+        self._usual, self._added, self._unsettled = math.nan, 0.0, math.nan
 
     def take(self, chunk: Chunk, offset: float) -> None:
         """Take the next ``chunk``, to whose stamps ``offset`` is to be added, s."""
         self._offset = offset
+        self._note_no_numbers(chunk)
+        usual = self._arrival.delay_s
         verdict = self._arrival.take(chunk, offset)
+        if math.isnan(self._usual) and (verdict.found or verdict.odd):
+            self._usual = usual
         doubts, found, now = self._buffer.doubts, verdict.found, chunk.arrival
         if verdict.holds:
             words = "stamps jump and arrivals do not: it is not known yet when samples were taken"
             doubts.begin("clock-unknown", verdict.since, words)
         elif verdict.odd:
             doubts.note("stamps", verdict.since, now, verdict.odd)
+            self._lose(verdict.since, now, verdict.odd)
         for each in verdict.deliver[: verdict.before]:
             self._keep(each)
         if found is not None:
             words = f"the sender's clock was set by {-found.add_s:+.3f} s; its stamps are moved back from then on"
             _log.warning("%r: %s", self._name, words)
             doubts.note("clock-jump", found.since, found.until, words)
+            self._added += found.add_s
             self._shift(found.add_s)
             self._sets.append(now)
             if len(self._sets) == self._sets.maxlen and now - self._sets[0] < RESTLESS_S:
                 words = "the sender's clock is set again and again"
                 doubts.note("clock-unknown", self._sets[0] - RESTLESS_S, now + RESTLESS_S / 2, words)
+            if len(self._sets) > 1 and now - self._sets[-2] < RESTLESS_S:
+                self._lose(self._sets[-2], now, "the sender's clock was set more than once")
         for each in verdict.deliver[verdict.before :]:
             self._keep(each)
         if not verdict.holds and (now >= self._look_at or doubts.lasts("clock-unknown")):
@@ -84,10 +99,56 @@ class Delivery:
             times = np.concatenate([each.stamps for each in held]) + self._offset
             self._buffer.doubts.end("clock-unknown", float(np.nanmax([held[-1].arrival, *times])))
 
+    def _note_no_numbers(self, chunk: Chunk) -> None:
+        """Tell of samples that are left out because their stamps are no numbers: what is around them is not even."""
+        finite = np.isfinite(chunk.stamps)
+        if finite.all():
+            return
+        since = chunk.arrival - 1.0
+        if finite.any():
+            since = min(since, float(chunk.stamps[finite].min()) + self._offset - 1.0)
+        self._buffer.doubts.note(
+            "stamps", since, chunk.arrival, "time stamps are not numbers: their samples are left out"
+        )
+
+    def _lose(self, since: float, now: float, words: str) -> None:
+        """Let nothing be relied on from ``since`` (s) until stamps and arrivals agree again as they did before."""
+        self._unsettled = now
+        self._buffer.doubts.begin("clock-unknown", since, words)
+
+    def _is_odd(self, since: float, until: float) -> bool:
+        """Return whether stamps were not even between two times, s."""
+        return any(each.reason in ("stamps", "losses") for each in self._buffer.doubts.within(since, until))
+
+    def _settle(self, now: float) -> None:
+        """Rely on the clock again once stamps are even, and make the delay what it was, if anything was added since."""
+        doubts = self._buffer.doubts
+        if self._is_odd(now - SETTLED_S, now):
+            self._unsettled = now
+            return
+        if now - self._unsettled < SETTLED_S:
+            return
+        delay, since = self._arrival.delay_since(now - SETTLED_S), now - SETTLED_S
+        if math.isnan(delay) or self._arrival.impossible(since):
+            return
+        # What is usual is of the time before: what came meanwhile tells nothing.
+        self._arrival.restart()
+        if self._added and abs(delay - self._usual) > AGREE_S:
+            self._added += delay - self._usual
+            self._shift(delay - self._usual)
+            self._unsettled = now
+            return
+        self._unsettled, self._usual = math.nan, delay
+        doubts.end("clock-unknown", now)
+
     def _compare(self, now: float) -> None:
         """Note what stamps and arrivals tell of clock and rate at ``now``, s."""
         doubts, delay = self._buffer.doubts, self._arrival.delay_s
-        if self._arrival.impossible():
+        if self._added and math.isnan(self._unsettled) and self._is_odd(now - 1.0, now):
+            self._lose(now - 1.0, now, "time stamps make no sense since the sender's clock was set")
+        if not math.isnan(self._unsettled):
+            self._settle(now)
+        elif self._arrival.impossible():
             words = (
                 f"samples are stamped {delay:.1f} s before they arrive: their stamps are of a clock that is not known"
             )

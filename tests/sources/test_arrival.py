@@ -179,3 +179,27 @@ def test_every_sample_is_at_its_time_or_in_doubt(seed, jump, size, ppm, chunk, s
     assert off[-100:].max() < 0.035
     assert not Receiver(250.0, 0.0, 0.0).found
     assert bool(receiver.found) == bool(jump)
+
+
+def jumbled(size, first, last):
+    """Stamps that are shuffled within ``size`` of them from ``first`` to ``last`` s."""
+
+    def mangle(noise, stamps):
+        out = stamps.copy()
+        for begin in range(int(first * 250), int(last * 250), size):
+            noise.shuffle(out[begin : begin + size])
+        return out
+
+    return mangle
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("size", [12, 25, 50, 100])
+def test_after_stamps_without_sense_samples_are_at_their_times_again(size, seed):
+    """What was added to stamps while they made no sense is not left there for good."""
+    sender = Sender(seconds=32.0, chunk=5, mangle=jumbled(size, 10, 18), jitter=jitter(0.0005), seed=seed)
+    _, times, true, doubt = received(sender)
+    off = np.abs(times - true)
+    assert not (off > 0.035)[~doubt].any()
+    assert not doubt[true > 5000 + 26].any()
+    assert off[true > 5000 + 26].max() < 0.035
