@@ -122,8 +122,9 @@ def run_case(name: str, keep: Path | None = None) -> Verdict:
             lost = lost_beyond(case, ran) if case.lost_s else math.nan
         except (RtaffectError, OSError):
             said = " ".join(ran.terminal.split())
-            told = ("terminal",) if ran.status and "Error" in said else ()
-            outcome = f"refused: {said[:160]}" if told else f"SILENT: no session, exit status {ran.status}"
+            told = ("terminal",) if ran.status and "rtaffect: " in said else ()
+            said = said.partition("rtaffect: ")[2]
+            outcome = f"refused: {said[:120]} ..." if told else f"SILENT: no session, exit status {ran.status}"
             return Verdict(outcome, 0, 0, math.nan, math.nan, told, ())
         return judge(seen, FAULT_S, case.over_s, ran.terminal, lost)
 

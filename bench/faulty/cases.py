@@ -11,6 +11,8 @@ from bench.faulty.script import LABELS, RATE, Life, Script, Sent, about, at_rate
 
 #: The session begins about here; a fault begins here, when values have been trusted for a while; and all is over then.
 FAULT_S, END_S = 42.0, 90.0
+#: Samples are sent so long after they were taken, s.
+USUAL_S = 0.01
 Spoil = Callable[[Sent], Sent]
 
 
@@ -140,6 +142,13 @@ def as_one(part: np.ndarray, _: np.random.Generator) -> None:
         part[first : first + 25] = part[min(first + 24, len(part) - 1)]
 
 
+def as_one_late(sent: Sent) -> Sent:
+    """Chunks of 25 samples are sent when their last one is taken, stamped with its time."""
+    stamped = stamps(as_one, 10.0)(sent)
+    whole = np.maximum(stamped.when, stamped.stamps + USUAL_S)
+    return replace(stamped, when=np.maximum.accumulate(whole))
+
+
 def no_number(part: np.ndarray, _: np.random.Generator) -> None:
     """Every other stamp is no number."""
     part[::2] = np.nan
@@ -151,7 +160,7 @@ def late(seconds: float, jitter_s: float = 0.0) -> Spoil:
     def spoil(sent: Sent) -> Sent:
         rng = np.random.default_rng(3)
         waits = seconds + jitter_s * rng.random(len(sent.when) // 25 + 1).repeat(25)[: len(sent.when)]
-        arrive = np.maximum.accumulate(sent.when + np.where(sent.true >= FAULT_S - 10, waits, 0.0))
+        arrive = np.maximum.accumulate(sent.when + np.where(sent.true >= FAULT_S, waits, 0.0))
         return replace(sent, when=arrive, stamps=arrive if jitter_s else sent.stamps)
 
     return spoil
@@ -198,7 +207,7 @@ def twin_dies(at_start: bool) -> Callable[[str], Script]:
     def script(prefix: str) -> Script:
         first, second = (clean(each) for each in brains(END_S))
         stranger = clean(brains(END_S, seed=9)[0])
-        begin = 0.0 if at_start else FAULT_S - 12
+        begin = 0.0 if at_start else FAULT_S - 4
         return Script((
             Life("A", about(f"{prefix}A"), 0.0, END_S, first),
             Life("B", about(f"{prefix}B"), 0.0, FAULT_S, second),
@@ -229,8 +238,8 @@ def _cases() -> list[Case]:
         Case("nothing is wrong", two),
         *[case(f"clock jump of {s:+g} s", jump(s)) for s in (0.08, 0.3, -0.3, 0.4, -0.4, 15.0, -15.0)],
         *[case(f"stamps {name}", stamps(change), f + 10) for name, change in (
-            ("jumbled", jumbled), ("twice each", duplicated), ("constant", constant), ("of chunks, as one", as_one),
-            ("not numbers", no_number))],
+            ("jumbled", jumbled), ("twice each", duplicated), ("constant", constant), ("not numbers", no_number))],
+        case("chunks stamped as one", as_one_late, f + 10),
         *[case(f"{share:.0%} of samples lost", lose(share), f + 20) for share in (0.01, 0.05)],
         case("holes of 50 ms, one a second", hole(0.05, 1.0), f + 20),
         *[case(f"hole of {s:g} s", hole(s), f + s, s) for s in (0.05, 1.0, 10.0)],

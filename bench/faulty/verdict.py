@@ -13,6 +13,8 @@ from rtaffect.plan.session_folder import open_session
 
 #: Two people share so much that right values lie near .94; what is displaced by 10 ms or is another's lies below this.
 RIGHT = 0.9
+#: A fault is to be found within about a second, s: values that are made before are counted apart.
+FOUND_S = 1.6
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Seen:
         """Read a session's folder; raises RecordingError if it is none."""
         session = open_session(folder)
         mean = [line for line in session.table("feedback.tsv") if line["row"] == "mean"]
-        tables = {name: session.table(name) for name in ("doubts.tsv", "events.tsv")}
+        tables = {name: session.table(name) for name in ("doubts.tsv", "events.tsv", "quality.tsv")}
         values = [math.nan if line["observed"] == "n/a" else float(line["observed"]) for line in mean]
         return cls(
             np.array([float(line["lsl_time"]) - zero for line in mean]),
@@ -76,12 +78,16 @@ def judge(seen: Seen, begin: float, over: float, terminal: str, lost_s: float = 
     """Return the verdict on a session in which a fault began at ``begin`` and was over at ``over``, s."""
     shown = seen.trusted & np.isfinite(seen.values)
     wrong = shown & (seen.values < RIGHT)
+    # What jumps at the end of a second is found in the next one at the earliest.
+    soon = wrong & (seen.times > begin) & (seen.times <= begin + FOUND_S)
+    wrong &= ~soon
     withheld = (seen.times > begin) & ~shown
     right = shown & ~wrong
     back = seen.times[right & (seen.times >= over)]
     told = _told(seen, begin, terminal)
     return Verdict(
-        outcome=_outcome(right, wrong, seen.times > begin, told),
+        outcome=_outcome(right, wrong, seen.times > begin, told)
+        + (f" ({int(soon.sum())} value before it was found)" if soon.any() else ""),
         wrong=int(wrong.sum()),
         withheld=int(withheld.sum()),
         back_s=float(back[0] - over) if len(back) else math.nan,
@@ -115,6 +121,10 @@ def _told(seen: Seen, begin: float, terminal: str) -> tuple[str, ...]:
         places.append("doubts")
     if any(line["trial_type"] in {"fault", "gap", "hole", "lost", "back"} for line in seen.tables["events.tsv"]):
         places.append("events")
+    if any(
+        float(line["quality"]) < 0.95 for line in seen.tables["quality.tsv"][len(seen.tables["quality.tsv"]) // 2 :]
+    ):
+        places.append("quality")
     if "warning" in terminal.lower():
         places.append("terminal")
     return tuple(places)

@@ -118,12 +118,14 @@ def find_streams(
 ) -> list[FoundStream]:
     """Return the streams that meet one of ``queries``, by name, then source_id.
 
-    After the first answer, others are waited for ``settle`` s: each sender answers in its own time.
+    After the first answer, others are waited for ``settle`` s: each sender answers in its own time. Whoever is meant by
+    name or source_id is waited for longer: a session does not begin without somebody who was asked for.
 
     Raises
     ------
     StreamError
-        If none answers within ``timeout`` s, or two outlets cannot be told apart.
+        If none answers within ``timeout`` s, or one that is meant by name or source_id does not, or two outlets cannot
+        be told apart.
     """
     network = Network(forget_s=timeout + settle + 1.0)
     start = time.monotonic()
@@ -133,11 +135,12 @@ def find_streams(
         everything = network.streams()
         matching = [s for s in everything if matches_any(queries, s.header)]
         first = now if first is None and matching else first
-        if first is not None and now - first >= settle:
+        missing = [q for q in queries if q.field != "type" and not any(q.matches(s.header) for s in matching)]
+        if first is not None and now - first >= settle and not missing:
             _refuse_twins([s.header for s in matching])
             return matching
-        if first is None and now - start >= timeout:
-            raise StreamError(_nothing_found(queries, [s.header for s in everything], timeout))
+        if now - start >= timeout and (first is None or missing):
+            raise StreamError(_nothing_found(missing or queries, [s.header for s in everything], timeout))
         time.sleep(0.02)
 
 
