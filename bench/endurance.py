@@ -168,6 +168,11 @@ def unrecorded(folder: Path, people: list[FaultySource]) -> int:
     return sum(person.sent - there[person.info.name].buffer.received for person in people)
 
 
+def _grown(look: Look, base: Look) -> float | None:
+    """Return by how much the memory has grown since ``base``, MB; None where that cannot be asked."""
+    return None if look.memory_mb is None else look.memory_mb - (base.memory_mb or 0.0)
+
+
 def measure(quick: bool) -> Rows:
     """Return a row for each part; the variable RTAFFECT_BENCH_HOURS gives another length than eight hours."""
     hours = float(os.environ.get("RTAFFECT_BENCH_HOURS", "8"))
@@ -186,7 +191,7 @@ def measure(quick: bool) -> Rows:
             {
                 "case": f"{look.step / 3600:.2f} h" if look.step >= 3600 else f"{look.step / 60:.1f} min",
                 "memory_mb": look.memory_mb,
-                "grown_mb": None if look.memory_mb is None else look.memory_mb - (base.memory_mb or 0.0),
+                "grown_mb": _grown(look, base),
                 "threads": look.threads,
                 "files": look.files,
                 "age_s": look.age_s,
@@ -199,7 +204,7 @@ def measure(quick: bool) -> Rows:
     rows.append(
         {
             "case": "after the end", "memory_mb": after.memory_mb,
-            "grown_mb": None if after.memory_mb is None else after.memory_mb - (base.memory_mb or 0.0),
+            "grown_mb": _grown(after, base),
             "threads": after.threads - before_all.threads,
             "files": None if after.files is None else after.files - (before_all.files or 0),
             "age_s": max(look.age_s for look in looks), "valued": sum(look.valued for look in looks) / seconds,

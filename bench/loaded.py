@@ -114,11 +114,7 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
         profile()
         record.close("completed")
     (cpu, begin, threads), (cpu_end, end, threads_end) = marks
-    names_of = {t.native_id: t.name.split(" ")[0] for t in threading.enumerate()} | _seen
-    by: dict[str, float] = {}
-    for tid, spent in threads_end.items():
-        key = names_of.get(tid, "liblsl and others")
-        by[key] = by.get(key, 0.0) + (spent - threads.get(tid, 0.0)) / (end - begin)
+    by = _share_of_threads(threads, threads_end, end - begin)
     late = np.array(ages[warm:]) - ahead
     took = np.array(steps[warm:])
     assert len(late) == seconds, (len(late), seconds)
@@ -132,6 +128,16 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
         "by_thread": by,
         "stages_ms": {k: 1e3 * float(np.median([s[k] for s in stages[warm:]])) for k in stages[-1]},
     }
+
+
+def _share_of_threads(before: dict[int, float], after: dict[int, float], seconds: float) -> dict[str, float]:
+    """Return the processor time of each kind of thread between two looks, s per s."""
+    names_of = {t.native_id: t.name.split(" ")[0] for t in threading.enumerate()} | _seen
+    by: dict[str, float] = {}
+    for tid, spent in after.items():
+        key = names_of.get(tid, "liblsl and others")
+        by[key] = by.get(key, 0.0) + (spent - before.get(tid, 0.0)) / seconds
+    return by
 
 
 def _plan(spec: dict[str, Any]) -> dict[str, Any]:

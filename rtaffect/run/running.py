@@ -291,14 +291,19 @@ def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
     return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
 
 
-def _with_window(running: RunningSession, show: WindowRunner) -> str:
-    """Run the engine on a thread of its own while the window has this one."""
-    run, window_s = running.run, running.run.engine.settings.synchrony.window_s
-    presenter = Presenter(window_s=window_s, on_painted=partial(running.alarm.left, "painted"))
+def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
+    """Let the window know the protocol, if there is one."""
     if running.setup.protocol is not None:
         blocks = running.setup.protocol.blocks
         presenter.plan([PlannedBlock(b.name, b.kind, math.nan if b.seconds is None else b.seconds) for b in blocks])
         running.on_protocol_step.append(presenter.add_protocol_step)
+
+
+def _with_window(running: RunningSession, show: WindowRunner) -> str:
+    """Run the engine on a thread of its own while the window has this one."""
+    run, window_s = running.run, running.run.engine.settings.synchrony.window_s
+    presenter = Presenter(window_s=window_s, on_painted=partial(running.alarm.left, "painted"))
+    _plan_blocks(running, presenter)
     result: list[str] = []
     failure: list[BaseException] = []
 
@@ -313,7 +318,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
     # Where the user cannot wait for the end of a step, it must not hold the program.
     thread = threading.Thread(target=work, name="engine", daemon=True)
     thread.start()
-    plan, conductor = running.plan, running.stage.conductor
+    plan, conductor, offers = running.plan, running.stage.conductor, run.sources.offers
     seen = plan.protocol.screen is not None or plan.protocol.preview
     try:
         show(
@@ -327,8 +332,8 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             on_go=conductor.go,
             on_skip=conductor.skip,
             on_marker=running.stage.mark,
-            on_take=running.take_offered if run.sources.offers is not None else None,
-            on_next_offer=run.sources.offers.show_next if run.sources.offers is not None else None,
+            on_take=running.take_offered if offers is not None else None,
+            on_next_offer=offers.show_next if offers is not None else None,
             notices=run.sources.notices,
             recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,

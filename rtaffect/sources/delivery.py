@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from rtaffect.sources.arrival import AGREE_S, LOOK_S, RATE_S, ArrivalWatch, Chunk
+from rtaffect.sources.arrival import AGREE_S, LOOK_S, RATE_S, ArrivalWatch, Chunk, Found
 from rtaffect.stream.buffer import RATE_TOLERANCE, SampleBuffer
 
 #: A clock that is set three times within this is not known at all, s.
@@ -73,22 +73,27 @@ class Delivery:
         for each in verdict.deliver[: verdict.before]:
             self._keep(each)
         if found is not None:
-            words = f"the sender's clock was set by {-found.add_s:+.3f} s; its stamps are moved back from then on"
-            _log.warning("%r: %s", self._name, words)
-            doubts.note("clock-jump", found.since, found.until, words)
-            self._added += found.add_s
-            self._shift(found.add_s)
-            self._sets.append(now)
-            if len(self._sets) == self._sets.maxlen and now - self._sets[0] < RESTLESS_S:
-                words = "the sender's clock is set again and again"
-                doubts.note("clock-unknown", self._sets[0] - RESTLESS_S, now + RESTLESS_S / 2, words)
-            if len(self._sets) > 1 and now - self._sets[-2] < RESTLESS_S:
-                self._lose(self._sets[-2], now, "the sender's clock was set more than once")
+            self._follow(found, now)
         for each in verdict.deliver[verdict.before :]:
             self._keep(each)
         if not verdict.holds and (now >= self._look_at or doubts.lasts("clock-unknown")):
             self._look_at = now + LOOK_S
             self._compare(now)
+
+    def _follow(self, found: Found, now: float) -> None:
+        """Go on by the clock as it was set."""
+        doubts = self._buffer.doubts
+        words = f"the sender's clock was set by {-found.add_s:+.3f} s; its stamps are moved back from then on"
+        _log.warning("%r: %s", self._name, words)
+        doubts.note("clock-jump", found.since, found.until, words)
+        self._added += found.add_s
+        self._shift(found.add_s)
+        self._sets.append(now)
+        if len(self._sets) == self._sets.maxlen and now - self._sets[0] < RESTLESS_S:
+            words = "the sender's clock is set again and again"
+            doubts.note("clock-unknown", self._sets[0] - RESTLESS_S, now + RESTLESS_S / 2, words)
+        if len(self._sets) > 1 and now - self._sets[-2] < RESTLESS_S:
+            self._lose(self._sets[-2], now, "the sender's clock was set more than once")
 
     def release(self) -> None:
         """Deliver what is held: nothing comes that could tell more."""

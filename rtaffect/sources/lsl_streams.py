@@ -135,13 +135,19 @@ def find_streams(
         everything = network.streams()
         matching = [s for s in everything if matches_any(queries, s.header)]
         first = now if first is None and matching else first
-        missing = [q for q in queries if q.field != "type" and not any(q.matches(s.header) for s in matching)]
+        missing = _absent(queries, matching)
         if first is not None and now - first >= settle and not missing:
             _refuse_twins([s.header for s in matching])
             return matching
         if now - start >= timeout and (first is None or missing):
             raise StreamError(_nothing_found(missing or queries, [s.header for s in everything], timeout))
         time.sleep(0.02)
+
+
+def _absent(queries: Sequence[Query], found: Sequence[FoundStream]) -> list[Query]:
+    """Return which of ``queries`` mean one stream, by name or source_id, that is not among those found."""
+    one = [query for query in queries if query.field != "type"]
+    return [query for query in one if not any(query.matches(stream.header) for stream in found)]
 
 
 def find_stream(query: Query, timeout: float = 5.0, settle: float = SETTLE_S) -> FoundStream:

@@ -159,16 +159,21 @@ class Timebase:
             smooth, self._state = track if track and whole else self._track(deviation[:n])
             if n:
                 self._slope = float(self._state[0] / self._p**2 - smooth[-1])
-        spaced = np.maximum.accumulate(
-            np.concatenate([[self._floor], grid[:n] + smooth - number[:n] * self._least_step])
-        )
-        out[:n] = spaced[1:] + number[:n] * self._least_step
+        self._place(grid[:n] + smooth, number[:n], residual[:n], out)
         if n:
-            self._level, self._floor = float(smooth[-1]), float(spaced[-1])
-            for side, off in enumerate((residual[:n] > SHIFT_S, residual[:n] < -SHIFT_S)):
-                self._off_before[side] = int(self._run_lengths(off, self._off_before[side])[-1]) if off[-1] else 0
+            self._level = float(smooth[-1])
         self.count += n
         return n, float(residual[n]) if n < len(residual) else None
+
+    def _place(self, times: FloatArray, number: NDArray[np.int64], residual: FloatArray, out: FloatArray) -> None:
+        """Write ``times`` (n,) into ``out`` so that time never stands still; count how many in a row are off."""
+        n = len(times)
+        spaced = np.maximum.accumulate(np.concatenate([[self._floor], times - number * self._least_step]))
+        out[:n] = spaced[1:] + number * self._least_step
+        if n:
+            self._floor = float(spaced[-1])
+            for side, off in enumerate((residual > SHIFT_S, residual < -SHIFT_S)):
+                self._off_before[side] = int(self._run_lengths(off, self._off_before[side])[-1]) if off[-1] else 0
 
     def _line(
         self, number: NDArray[np.int64], deviation: FloatArray

@@ -160,18 +160,32 @@ def _table(session: RecordedSession, name: str, missing: list[str]) -> SessionTa
     return read_table(session.path / name, missing)
 
 
+def _rows(columns: Columns) -> tuple[list[tuple[str, str]], list[tuple[str, str]], str]:
+    """Return name and kind of each line's row, of each row once, and over what the mean is.
+
+    A space may give two rows the same name, as a zone and a group: the kind tells them apart.
+    """
+    lines = list(zip(columns["row"], columns["kind"], strict=True))
+    keys = list(dict.fromkeys(key for key in lines if key[0] != MEAN_ROW))
+    return lines, keys, next((kind for name, kind in lines if name == MEAN_ROW), f"{len(keys)} rows")
+
+
+def _too_many(steps: int, rows: int, missing: list[str]) -> bool:
+    """Say so, and return it, if a table has more cells than any session's."""
+    if steps * rows <= MOST_CELLS:
+        return False
+    missing.append(f"feedback.tsv: {steps} steps of {rows} rows are more than any session has: damaged")
+    return True
+
+
 def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
     wanted = ("step", "time", "lsl_time", "row", "kind", *_VALUES, "own_share", "trusted", "reason")
     if not has_columns(columns, wanted, "feedback.tsv", missing):
         return None
     steps, first, place = np.unique(whole_numbers(columns["step"]), return_index=True, return_inverse=True)
-    # A space may give two rows the same name, as a zone and a group: the kind tells them apart.
-    lines = list(zip(columns["row"], columns["kind"], strict=True))
-    keys = list(dict.fromkeys(key for key in lines if key[0] != MEAN_ROW))
-    mean_of = next((kind for name, kind in lines if name == MEAN_ROW), f"{len(keys)} rows")
+    lines, keys, mean_of = _rows(columns)
     row_of = {key: i for i, key in enumerate(keys)}
-    if len(steps) * len(keys) > MOST_CELLS:
-        missing.append(f"feedback.tsv: {len(steps)} steps of {len(keys)} rows are more than any session has: damaged")
+    if _too_many(len(steps), len(keys), missing):
         return None
     at = np.array([row_of.get(key, -1) for key in lines], np.intp)
     mean, rows = at < 0, at >= 0
