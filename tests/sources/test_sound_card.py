@@ -207,7 +207,7 @@ def test_a_lost_device_is_noticed_and_back_when_its_server_is(pulse: PulseServer
     assert result["back"] < 8.0, "within 5 s, and what a busy machine takes"
     assert result["player_back"] < 8.0
     assert result["breaks"] == 1
-    assert {reason for reason, _, _ in result["doubts"]} <= {"player-lost", "player-torn"}
+    assert {reason for reason, _, _ in result["doubts"]} <= {"player-lost", "player-torn", "player-late"}
     reason, since, until = result["doubts"][0]
     assert reason == "player-lost"
     assert until - since > 0.5
