@@ -70,6 +70,8 @@ def _bases(folder: Path) -> dict[str, list[str]]:
         "unblind": [str(good / "allocation/sealed.txt")],
         "report": [missing],
         "export-bids": [missing, "--out", str(folder / "dataset")],
+        "scrub": [missing],
+        "certify": ["--headless", "--capture", "no device of this name", "--out", str(folder / "certificate")],
         "simulate": ["--out", str(folder / "empty")],
         "calibrate": [missing, "--out", str(folder / "bundle")],
         "export": ["--model", missing, "--layer", "1", "--fidelity", "none", "--out", str(folder / "model.onnx")],

@@ -85,4 +85,4 @@ class TestCommand:
 
         monkeypatch.setattr(featurizers.Featurizer, "load", refuse)
         row = featurizers.describe(tmp_path / "old.onnx")
-        assert (row.name, row.problem) == ("old.onnx", "too old")
+        assert (row.name, row.problem) == ("old.onnx", "too old and more")

@@ -68,9 +68,9 @@ def test_a_file_with_a_sound_is_what_the_command_gives(study: Path, tmp_path: Pa
     recording, sound = study / "eeg" / "listener-01.xdf", study / "sounds" / "soundtrack-01.wav"
     fine(
         "replay", recording, "--audio", sound, "--audio-start", "15", "--speed", "max", "--seconds", "40", "--headless",
-        "--out", tmp_path / "out",
+        "--bundle", "demo", "--out", tmp_path / "out",
     )  # fmt: skip
-    found = list(replay(str(recording), audio=str(sound), audio_start=15, seconds=40, progress=quiet))
+    found = list(replay(str(recording), audio=str(sound), audio_start=15, seconds=40, bundle="demo", progress=quiet))
     assert [f.step for f in found] == list(range(1, 41))
     assert np.isfinite(found[30].predicted_mean)
     assert lines_of(found) == table(tmp_path / "out")
