@@ -15,6 +15,8 @@ from rtaffect.stream.doubt import About, Doubt, Doubts
 from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
 
+#: With more seconds of a window in doubt than this, its other seconds are not relied on either.
+MOST_DOUBTFUL: Final = 2
 #: States of a source in which nothing of it may be relied on now.
 UNSURE: Final = frozenset({"stalled", "lost", "duplicate", "changed", "wrong-rate"})
 
@@ -58,7 +60,8 @@ def judge(doubts: Iterable[Doubt], people: Sequence[str], used: NDArray[np.bool_
 
     A second that is in doubt before it is used is missing, like one that never came: what is left of the window can
     still have a value. One that turns out to be in doubt afterwards has gone into filters and sums, so that its
-    person has no value until the window is past it. Whoever's newest second is in doubt has no value now.
+    person has no value until the window is past it. Whoever's newest second is in doubt has no value now, and whose
+    seconds are often in doubt has none in between: what troubles a stream seldom leaves its other seconds alone.
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ def judge(doubts: Iterable[Doubt], people: Sequence[str], used: NDArray[np.bool_
     about = {d.about for d in now}
     return Trust(
         doubts=now,
-        withheld=covered[:, -1] | foreign.any(axis=1),
+        withheld=covered[:, -1] | foreign.any(axis=1) | (covered.sum(axis=1) > MOST_DOUBTFUL),
         missing=covered[:, -1],
         foreign=foreign,
         prediction=not about & {"sound", "place"},
