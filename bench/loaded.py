@@ -143,7 +143,7 @@ def _share_of_threads(before: dict[int, float], after: dict[int, float], seconds
 def _plan(spec: dict[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {
         "mode": "live",
-        "eeg": {"wait_s": 10.0, "streams": [f"source_id=bench-head-{n}" for n in range(spec["people"])]},
+        "eeg": {"wait_s": 60.0, "streams": [f"source_id=bench-head-{n}" for n in range(spec["people"])]},
         "results": {"out": spec["out"], "seconds": spec["warm_s"] + spec["seconds"], "headless": True},
     }
     if spec["sound"]:

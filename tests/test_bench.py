@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("calibration", 7, marks=pytest.mark.slow),
         ("alignment", 2),
         pytest.param("threads", 10, marks=pytest.mark.slow),
-        ("load", 1),
+        pytest.param("load", 1, marks=pytest.mark.slow),
         pytest.param("endurance", 10, marks=pytest.mark.slow),
     ],
 )

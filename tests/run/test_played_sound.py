@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -106,13 +106,16 @@ def test_a_running_session_hears_of_its_player_and_counts(monkeypatch):
     running.stop = threading.Event()
     running.record = SimpleNamespace(note=lambda **known: noted.update(known))
 
-    def turn() -> int:
+    running.steps, running.incidents = 0, SimpleNamespace(end=lambda: None)
+
+    def turn() -> Iterator[int]:
         player.tell("the sound device ran dry 1 time (underflow)", ORIGIN + 3.0)
         player.underflows = 1
-        return 3
+        yield from range(3)
 
-    running.session = lambda *shown: SimpleNamespace(run=turn)
-    assert running.work()[0] == 3
+    running.session = lambda *shown: turn()
+    assert running.work() == "completed"
+    assert running.steps == 3
     assert player.doubts is made.place
     assert [(e.name, e.onset) for e in events if e.type == "fault"] == [
         ("the sound device ran dry 1 time (underflow)", 3.0)

@@ -269,7 +269,7 @@ def test_a_flood_is_recorded_bounded_told_and_leaves_nothing_sure(caplog):
     """78,000 at once, the marker among them once, near the end: nothing of what was sent is lost here."""
     with sending("film", max_buffered=1000) as (outlet, source):
         outlet.push_chunk([[f"garbage {i}"] if i != 77_000 else ["film"] for i in range(78_000)])
-        wait_for(lambda: len(recorded(source)) == 78_000, 60.0)
+        wait_for(lambda: len(recorded(source)) == 78_000 and "77000 markers came" in source.trouble, 60.0)
         assert [marker.text for marker in source.markers] == ["film"]
         assert source.flooded
         assert source.excess == 78_000 - MOST_MARKERS
@@ -290,7 +290,8 @@ def test_of_those_that_fit_the_first_ones_and_the_last_are_kept():
         n = KEPT_MARKERS + 2000
         first = pylsl.local_clock() - 100.0
         outlet.push_chunk([["film"]] * n, [first + i * 2e-3 for i in range(n)])
-        wait_for(lambda: len(recorded(source)) == n, 60.0)
+        # What is recorded is looked at afterwards.
+        wait_for(lambda: len(recorded(source)) == n and "2000 markers came beyond" in source.trouble, 60.0)
         assert len(source.markers) == KEPT_MARKERS
         assert source.markers[0].time == pytest.approx(first, abs=1e-3)
         assert onset_so_far(source.markers, "film@last") == pytest.approx(first + (n - 1) * 2e-3, abs=1e-3)
