@@ -147,13 +147,13 @@ HEADINGS = ["fault", "outcome", "steps withheld", "back after, s", "lost beyond 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cases asked for, print the table, and return 1 if any row is wrong or silent."""
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__.split("\n")[0])
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name holds it")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="cases whose name holds one of these")
     parser.add_argument("--jobs", type=int, default=4, help="sessions at a time")
     parser.add_argument("--quick", action="store_true", help="three cases: does it run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the sessions there")
     asked = parser.parse_args(arguments)
-    names = [name for name in CASES if asked.only in name]
+    names = [name for name in CASES if any(text in name for text in asked.only)]
     if asked.quick:
         names = ["nothing is wrong", "a headset is lost for good", "zeros for 1 s"]
     with ThreadPoolExecutor(asked.jobs) as pool:

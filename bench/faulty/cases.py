@@ -161,7 +161,7 @@ def late(seconds: float, jitter_s: float = 0.0) -> Spoil:
         rng = np.random.default_rng(3)
         waits = seconds + jitter_s * rng.random(len(sent.when) // 25 + 1).repeat(25)[: len(sent.when)]
         arrive = np.maximum.accumulate(sent.when + np.where(sent.true >= FAULT_S, waits, 0.0))
-        return replace(sent, when=arrive, stamps=arrive if jitter_s else sent.stamps)
+        return replace(sent, when=arrive, stamps=arrive - USUAL_S if jitter_s else sent.stamps)
 
     return spoil
 
