@@ -152,6 +152,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         CertifyPlan(tmp_path).check()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 def test_a_computer_is_certified_by_a_real_session(pulse: PulseServer) -> None:  # noqa: F811
     def certify(*options: str) -> subprocess.CompletedProcess[str]:
