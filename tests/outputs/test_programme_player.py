@@ -34,6 +34,7 @@ def test_sounds_are_heard_at_their_times_and_cut(pulse: PulseServer) -> None:  #
     assert third + 0.9 < last < result["cut"] + 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_player_whose_process_was_stopped_is_heard_in_its_place_again(pulse: PulseServer) -> None:  # noqa: F811
     """The sound is captured by another process: before and after it lies at one and the same place on the LSL clock."""

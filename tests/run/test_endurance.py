@@ -19,6 +19,7 @@ SECONDS, EVERY_S = 300, 15.0
 RATE = 100.0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_session_full_of_trouble_leaves_nothing_behind(tmp_path: Path) -> None:
     looks, people = endure(tmp_path / "session", SECONDS, 2, EVERY_S)

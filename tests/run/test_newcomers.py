@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from rtaffect.plan.session_folder import open_session
 from rtaffect.run import newcomers
@@ -26,6 +27,7 @@ def headset(name: str, seed: int, channels: tuple[str, ...] = CHANNELS, unit: st
     return SimulatedHeadset(name, name, samples, RATE, channels, unit=unit)
 
 
+@pytest.mark.slow
 def test_an_expected_headset_joins_and_a_stranger_is_told_of_and_all_is_replayed(tmp_path: Path) -> None:
     unique = uuid.uuid4().hex[:6]
     here, later, stranger = f"a-{unique}", f"b-{unique}", f"c-{unique}"

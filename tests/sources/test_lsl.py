@@ -354,10 +354,10 @@ def test_a_senders_clock_that_is_set_is_followed_by_arrival(jump):
 
 def test_nobody_who_was_asked_for_is_left_out_in_silence():
     with headset() as simulated:
-        queries = [Query("source_id", simulated.source_id), Query("name", "somebody else")]
+        queries = [Query("name", simulated.name), Query("name", "somebody else")]
         begun = time.monotonic()
         with pytest.raises(StreamError, match="somebody else"):
             find_streams(queries, timeout=1.5, settle=0.2)
         assert time.monotonic() - begun >= 1.5
         (only,) = find_streams([queries[0], Query("type", "nothing of this")], timeout=5.0, settle=0.2)
-        assert only.header.source_id == simulated.source_id
+        assert only.header.name == simulated.name

@@ -208,12 +208,12 @@ def test_a_lost_device_is_noticed_and_back_when_its_server_is(pulse: PulseServer
     assert result["player_back"] < 8.0
     assert result["breaks"] == 1
     assert {reason for reason, _, _ in result["doubts"]} <= {"player-lost", "player-torn", "player-late"}
-    reason, since, until = result["doubts"][0]
-    assert reason == "player-lost"
+    # The device falls silent, and is late, a moment before it is known to be gone.
+    _, since, until = next(doubt for doubt in result["doubts"] if doubt[0] == "player-lost")
     assert until - since > 0.5
     assert not result["lasts"]
-    assert "is gone" in result["told"][0]
-    assert "plays again" in result["told"][1]
+    gone = next(place for place, words in enumerate(result["told"]) if "is gone" in words)
+    assert any("plays again" in words for words in result["told"][gone:])
 
 
 def test_errors_name_value_alternatives_and_remedy(pulse: PulseServer) -> None:
