@@ -23,6 +23,19 @@ from rich.table import Table
 
 Rows = list[dict[str, Any]]
 
+#: Configuration of LSL that keeps to this machine, and apart from other sessions by ``session``.
+LOOPBACK = """[ports]
+IPv6 = disable
+[multicast]
+ResolveScope = machine
+AddressesOverride = {{127.0.0.1}}
+ListenAddress = 127.0.0.1
+[lab]
+SessionID = {session}
+[log]
+level = -3
+"""
+
 
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""

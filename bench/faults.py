@@ -24,7 +24,7 @@ from pathlib import Path
 import pylsl
 import pyxdf
 
-from bench import machine
+from bench import LOOPBACK, machine
 from bench.faulty.cases import CASES, END_S, FAULT_S, Case
 from bench.faulty.verdict import Seen, Verdict, judge
 from rtaffect.common.errors import RtaffectError
@@ -43,17 +43,6 @@ main()
 ROOT = Path(__file__).resolve().parents[1]
 #: The null band is known sooner than by default, so that values are trusted before the fault comes.
 SETTINGS = "[synchrony]\nnull_history_s = 40\nnull_least = 8\n"
-LSL = """[ports]
-IPv6 = disable
-[multicast]
-ResolveScope = machine
-AddressesOverride = {{127.0.0.1}}
-ListenAddress = 127.0.0.1
-[lab]
-SessionID = {session}
-[log]
-level = -3
-"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,7 @@ def session_with(case: Case, folder: Path) -> Ran:
     """Run a live session against the case's outlets; files go into ``folder``."""
     settings, config, out = folder / "settings.toml", folder / "lsl_api.cfg", folder / "session"
     settings.write_text(SETTINGS, encoding="utf-8")
-    config.write_text(LSL.format(session=uuid.uuid4().hex), encoding="utf-8")
+    config.write_text(LOOPBACK.format(session=uuid.uuid4().hex), encoding="utf-8")
     prefix = f"f{uuid.uuid4().hex[:6]}-"
     environment = os.environ | {"LSLAPICFG": str(config), "PYTHONWARNINGS": "ignore"}
     said = [

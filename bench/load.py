@@ -24,23 +24,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from bench import Rows, run, silent
+from bench import LOOPBACK, Rows, run, silent
 from bench.step import made_up_model
 from rtaffect.common.montage import STANDARD
 
 ROOT = Path(__file__).parents[1]
 LAYER = 7
-_CONFIGURATION = """[ports]
-IPv6 = disable
-[multicast]
-ResolveScope = machine
-AddressesOverride = {{127.0.0.1}}
-ListenAddress = 127.0.0.1
-[lab]
-SessionID = {session}
-[log]
-level = -3
-"""
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ def _base_model(folder: Path) -> Path:
 def _configured(folder: Path) -> Iterator[dict[str, str]]:
     """Give an environment in which LSL keeps to this machine, and to these processes."""
     path = folder / "lsl_api.cfg"
-    path.write_text(_CONFIGURATION.format(session=uuid.uuid4().hex).replace("{{", "{").replace("}}", "}"))
+    path.write_text(LOOPBACK.format(session=uuid.uuid4().hex))
     yield os.environ | {"LSLAPICFG": str(path)}
 
 
