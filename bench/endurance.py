@@ -29,8 +29,10 @@ from rich.console import Console
 from bench import Rows, run
 from rtaffect.common.clock import InstantClock
 from rtaffect.engine.feedback import Feedback
+from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.results_plan import ResultsPlan
 from rtaffect.plan.session_folder import RECORDING_FILE
-from rtaffect.plan.session_plan import AnalysisPlan, ResultsPlan, SessionPlan
+from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.record.recorder import Recorder
 from rtaffect.record.table import FEEDBACK_COLUMNS, PEOPLE_COLUMNS, QUALITY_COLUMNS

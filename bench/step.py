@@ -19,7 +19,8 @@ from rtaffect.observed.reference import Reference
 from rtaffect.observed.signal_path import design_filter
 from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.observed.synchrony import others_mean, standardise
-from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan
+from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE
 from rtaffect.predicted.featurizer import Featurizer, featurizer_for
 from rtaffect.predicted.prediction import Weights
 from rtaffect.run.assemble import Model, Sound, build_engine, load_model

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.plan.session_plan import SETTINGS, AnalysisPlan, SessionPlan
+from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.session_plan import SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting
 
 #: These hold in the plans of all modes, whichever commands have an option for them.

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.files import write_whole
-from rtaffect.common.reading import path_problem, read_toml
+from rtaffect.common.reading import read_toml
 from rtaffect.common.settings import Frozen, first_problem
-from rtaffect.plan.setting import MODES, DefinedSetting, Mode, Setting, settings_of
+from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
+from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.results_plan import ResultsPlan
+from rtaffect.plan.setting import DefinedSetting, Mode, Setting, settings_of
+from rtaffect.plan.sound_plan import SoundPlan
 
 #: The name of the demo's bundle, which is synthetic: made in the user's cache where it is asked for.
 DEMO_BUNDLE: Final = Path("demo")
@@ -25,211 +29,6 @@ MOST_SPEED: Final = 1000.0
 def is_code(text: str) -> bool:
     """Return whether ``text`` can be a participant's code: letters and digits."""
     return text.isascii() and text.isalnum()
-
-
-class _Part(Frozen):
-    """A part of the plan; a text that can be no path is refused where one is expected."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _can_be_a_path(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = str(cls.model_fields[info.field_name or ""].annotation)
-        if isinstance(value, str) and "Path" in kind and (wrong := path_problem(value)):
-            raise ValueError(f"{value[:80]!r}: {wrong}")
-        return value
-
-
-class EegPlan(Frozen):
-    """Which headsets, and what replaces their own description."""
-
-    streams: Annotated[tuple[str, ...], Setting("eeg", "&EEG streams", metavar="QUERY", multiple=True)] = Field(
-        (),
-        description="Headset: a stream's exact name, or name=, type= or source_id= and a value; may be given several "
-        "times. Default: every stream of type EEG",
-    )
-    boards: Annotated[tuple[str, ...], Setting("board", "Board", modes=("live",), metavar="TEXT", multiple=True)] = (
-        Field(
-            (),
-            description="Headset without LSL, as in brainflow:muse_2, brainflow:cyton?serial_port=COM3 or "
-            "fieldtrip:localhost:1972; may be given several times. LSL streams are then taken only where "
-            f"{setting('eeg')} asks for them",
-        )
-    )
-    channels: Annotated[tuple[str, ...], Setting("channels", "Channel &names", metavar="A,B,...")] = Field(
-        (), description="Channel names in order, instead of the stream's own"
-    )
-    unit: Annotated[str | None, Setting("unit", "&Unit")] = Field(
-        None, description="Unit of the EEG (V, mV, uV), instead of the stream's own"
-    )
-    rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
-        Field(None, gt=0, le=384_000, description="Rate of the EEG in Hz, instead of the declared one")
-    )
-    expect: Annotated[tuple[str, ...], Setting("expect", modes=("live",), metavar="QUERY", multiple=True)] = Field(
-        (),
-        description="Headset that may come later: a stream's exact name, or source_id= and a value; may be given "
-        "several times. It joins when it appears, with the channels and the rate that the others have",
-    )
-    adopt: Annotated[Literal["never", "same-name"], Setting("adopt", modes=("live",))] = Field(
-        "never",
-        description="What is taken, without asking, for a headset that was lost: only what is surely the same, or "
-        "also a stream of another source_id with its name, type and computer, if no other of that name was there, and "
-        "a board that is found by searching",
-    )
-    wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
-        5.0, gt=0, le=3600, description="How long to look for streams, s"
-    )
-
-
-class SoundPlan(_Part):
-    """What people hear. At most one of ``file``, ``device`` and ``stream``; a protocol brings its own files."""
-
-    file: Annotated[
-        Path | None,
-        Setting(
-            "audio",
-            "File",
-            "sound_file",
-            other_help={"replay": "Sound file that was heard, if the recording has none"},
-        ),
-    ] = Field(None, description="Sound file that rtaffect plays and listens to")
-    speaker: Annotated[str | None, Setting("speaker", "Plays on", modes=("live",))] = Field(
-        None, description="Sound device to play on: index or part of its name"
-    )
-    start: Annotated[
-        float | None,
-        Setting(
-            "audio-start",
-            "Began at",
-            "sound_start",
-            expected="seconds after the recording's start, as in 12.5",
-            modes=("replay",),
-        ),
-    ] = Field(
-        None,
-        ge=-1e7,
-        le=1e7,
-        allow_inf_nan=False,
-        description=f"When {setting('audio')} began, s after the recording's start [default: 0]",
-    )
-    in_reference: Annotated[
-        bool, Setting("in-reference", "the person is in the reference: leave them out", modes=("replay",))
-    ] = Field(False, description="The person is one of those that the bundle was calibrated on: leave them out")
-    silent: Annotated[bool, Setting("silent", "do not play it: it is started elsewhere", modes=("live",))] = Field(
-        False, description="Do not play: the sound is started elsewhere at the session's zero"
-    )
-    device: Annotated[str | None, Setting("mic", "Device", modes=("live",), bare="")] = Field(
-        None, description="Listen to a sound device: index or part of its name"
-    )
-    stream: Annotated[
-        str | None, Setting("audio-stream", "Stream", "sound_stream", modes=("live",), metavar="QUERY")
-    ] = Field(None, description="Listen to an LSL stream of sound")
-    stimulus: Annotated[
-        Path | None,
-        Setting("stimulus", "Stimulus", other_help={"replay": "Sound file to be found in the recorded sound"}),
-    ] = Field(
-        None,
-        description="Sound file that another program plays, to compare with the bundle's reference: where in it people "
-        f"are is told by {setting('onset-marker')}, or heard by {setting('mic')} or {setting('audio-stream')}",
-    )
-    onset_marker: Annotated[
-        str | None,
-        Setting(
-            "onset-marker",
-            "Marker",
-            metavar="TEXT",
-            other_help={"replay": f"Marker that says when {setting('audio')} began; of several: TEXT@first, @last, @2"},
-        ),
-    ] = Field(None, description=f"LSL marker sent when {setting('stimulus')} begins; of several: TEXT@first, @last, @2")
-    markers: Annotated[str | None, Setting("markers", "of stream", "marker_stream", metavar="QUERY")] = Field(
-        None, description="Stream of that marker; default: the one of type Markers"
-    )
-
-
-class AnalysisPlan(_Part):
-    """What is predicted with and compared against."""
-
-    bundle: Annotated[Path | None, Setting("bundle", "&Bundle")] = Field(
-        None,
-        description="Bundle to predict with and compare against; without one there is no prediction. 'demo' is the "
-        "demo's, which is synthetic",
-    )
-    featurizer: Annotated[Path | None, Setting("featurizer", "Featuri&zer", modes=MODES)] = Field(
-        None, description="ONNX featurizer; default: the embedded one"
-    )
-    threads: Annotated[
-        int, Setting("threads", "Threads", expected="a whole number of processor threads, as in 1", modes=MODES)
-    ] = Field(1, ge=1, le=256, description="Processor threads of the featurizer; leave cores for the rest")
-    against: Annotated[Literal["auto", "reference", "group"], Setting("against", "&Compare with")] = Field(
-        "auto", description="Compare people with the bundle's reference group, or with each other"
-    )
-    mains: Annotated[float | None, Setting("mains", "&Mains", expected="50 or 60 (Hz), or 0 for no notch")] = Field(
-        None, ge=0, le=1000, description="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own"
-    )
-    settings: Annotated[Path | None, Setting("settings", "Settings")] = Field(
-        None, description="TOML with settings that are not to have their default. A bundle brings its own"
-    )
-    head: Annotated[Path | None, Setting("head", "Operator")] = Field(
-        None, description="Space operator (of headmodel): rows are brain regions. A bundle brings its own space"
-    )
-
-
-class ProtocolPlan(_Part):
-    """The protocol, and whose feedback the participant gets."""
-
-    file: Annotated[Path | None, Setting("protocol", "&Protocol", "protocol", modes=("live",))] = Field(
-        None, description="Protocol of the session (TOML); without one: one block without an end"
-    )
-    allocation: Annotated[Path | None, Setting("allocation", "&Allocation", modes=("live",))] = Field(
-        None, description="Sealed allocation of participants to arms"
-    )
-    session_code: Annotated[
-        str | None, Setting("session-code", "Session code", "session_code", modes=("live",), metavar="CODE")
-    ] = Field(
-        None,
-        description="Code that opens the participant's entry in the sealed allocation; it is not written anywhere",
-    )
-    screen: Annotated[int | None, Setting("screen", "Sho&wn on", modes=("live", "demo"))] = Field(
-        None, ge=0, le=63, description="Screen of the participant's view, counted from 0; without it there is none"
-    )
-    preview: Annotated[bool, Setting("preview", "as a small window, to look at it", modes=("live", "demo"))] = Field(
-        False, description="The participant's view as a small window"
-    )
-    tone_device: Annotated[str | None, Setting("tone-device", "Tone on", modes=("live", "demo"))] = Field(
-        None, description="Sound device of a protocol's feedback tone"
-    )
-
-
-class ResultsPlan(_Part):
-    """Where the results go and when the session ends."""
-
-    out: Annotated[Path | None, Setting("out", "&Folder", "folder", modes=MODES)] = Field(
-        None, description="New folder for what is recorded and found"
-    )
-    seconds: Annotated[
-        int | None,
-        Setting("seconds", "Ends after", unit="s", expected="a whole number of seconds, as in 600", modes=MODES),
-    ] = Field(None, ge=1, le=1_000_000, description="End after so many seconds")
-    headless: Annotated[bool, Setting("headless", modes=MODES)] = Field(
-        False, description="No window: a line a step, or a table"
-    )
-    outlet: Annotated[
-        bool,
-        Setting(
-            "no-outlet",
-            "offer the feedback to other programs (LSL)",
-            modes=("live",),
-            other_help={"live": "Offer no LSL streams to others"},
-        ),
-    ] = Field(True, description="Offer the feedback to other programs over LSL")
-    late_s: Annotated[
-        float, Setting("late", expected="a number of seconds above 0.6, as in 1", modes=("live", "demo"), metavar="S")
-    ] = Field(
-        1.0,
-        gt=0.6,
-        le=60,
-        description="A step that is made more than S seconds after it could be is late: that is told, none of its rows "
-        "is trusted, and the participant sees none of them",
-    )
 
 
 class SessionPlan(Frozen):

@@ -19,7 +19,8 @@ from rtaffect.engine.engine import LATE_S, Engine, RecordedDoubts
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
-from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan
+from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
 from rtaffect.predicted.featurizer import (
     ALL_CORES,
     DEFAULT_MODEL,

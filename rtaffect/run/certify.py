@@ -24,8 +24,11 @@ from rtaffect.common.clock import LslClock
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.outputs.sound_player import SoundPlayer, describe_counts
+from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.results_plan import ResultsPlan
 from rtaffect.plan.session_folder import RECORDING_FILE
-from rtaffect.plan.session_plan import EegPlan, ResultsPlan, SessionPlan, SoundPlan
+from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Sound, describe_headset, describe_session, load_model

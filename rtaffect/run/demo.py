@@ -13,8 +13,9 @@ import numpy as np
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.clock import Clock, InstantClock, LslClock
 from rtaffect.common.errors import SettingsError, setting
+from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.session_folder import RECORDING_FILE
-from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol

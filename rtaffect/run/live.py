@@ -16,8 +16,9 @@ from rtaffect.common.errors import SettingsError, StreamError, setting
 from rtaffect.engine.engine import Engine
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import CuePlayer, SoundPlayer, describe_counts
+from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.plan.session_folder import RECORDING_FILE
-from rtaffect.plan.session_plan import EegPlan, SessionPlan
+from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol

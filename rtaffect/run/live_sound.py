@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.plan.session_plan import SoundPlan
+from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers

@@ -14,7 +14,8 @@ from rtaffect.common.errors import SettingsError, at_terminal, setting, under
 from rtaffect.observed.response import Response, clean_channels, whole_response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import standardise
-from rtaffect.plan.session_plan import EegPlan, SoundPlan
+from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.run.assemble import Model, OwnResponse, Sound
 from rtaffect.run.programme import SessionSound
 from rtaffect.sources.selection import ANY_MARKERS, Query, queries_of

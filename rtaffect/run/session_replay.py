@@ -11,9 +11,10 @@ from typing import Any, Final, Self, get_args
 from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
+from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.conflicts import BROUGHT, brought_by_bundle
 from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, RecordedSession, open_session
-from rtaffect.plan.session_plan import DEMO_BUNDLE, AnalysisPlan, SessionPlan, parse_speed
+from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran
 from rtaffect.protocol.reading import read_protocol

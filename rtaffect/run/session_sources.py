@@ -12,7 +12,8 @@ from rtaffect.common.clock import Clock
 from rtaffect.engine.engine import Engine, RecordedDoubts
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import CuePlayer
-from rtaffect.plan.session_plan import AnalysisPlan, SessionPlan
+from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.arms import ArmSource, Real
 from rtaffect.protocol.model import Protocol

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.plan.session_plan import EegPlan
+from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.stream.source import StreamHeader
 
 Field = Literal["name", "type", "source_id"]

@@ -9,16 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.plan.session_plan import (
-    AnalysisPlan,
-    EegPlan,
-    ProtocolPlan,
-    ResultsPlan,
-    SessionPlan,
-    SoundPlan,
-    read_plan,
-    write_plan,
-)
+from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
+from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.results_plan import ResultsPlan
+from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
+from rtaffect.plan.sound_plan import SoundPlan
 from tests.cli.test_commands import mistake
 
 

@@ -11,17 +11,11 @@ from hypothesis import strategies as st
 
 from rtaffect.common.errors import RtaffectError, SettingsError, StreamError, setting, such_as, under
 from rtaffect.common.words import duration, listed, size
-from rtaffect.plan.session_plan import (
-    DEMO_BUNDLE,
-    AnalysisPlan,
-    EegPlan,
-    ProtocolPlan,
-    ResultsPlan,
-    SessionPlan,
-    SoundPlan,
-    read_plan,
-    write_plan,
-)
+from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
+from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.results_plan import ResultsPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan, read_plan, write_plan
+from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.start.choices import Choices, choices_of, plan_of
 from rtaffect.start.fields import mains_in, path_of, rate_in, seconds_in, threads_in
 from rtaffect.start.memory import first_choices, memory_file, recall, remember

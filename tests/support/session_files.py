@@ -19,15 +19,11 @@ import tomli_w
 from rtaffect import __version__
 from rtaffect.common.settings import Settings
 from rtaffect.engine.feedback import Feedback
-from rtaffect.plan.session_plan import (
-    AnalysisPlan,
-    EegPlan,
-    ProtocolPlan,
-    ResultsPlan,
-    SessionPlan,
-    SoundPlan,
-    plan_toml,
-)
+from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
+from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.results_plan import ResultsPlan
+from rtaffect.plan.session_plan import SessionPlan, plan_toml
+from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.protocol.allocation import Allocation, Assigned
 from rtaffect.protocol.arms import ArmSource, DonorLevels, Real, Yoked
 from rtaffect.protocol.conductor import Conductor

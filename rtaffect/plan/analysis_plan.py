@@ -1,0 +1,65 @@
+"""Of a session plan: what is predicted with and compared against, and the protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rtaffect.plan.plan_part import PlanPart
+from rtaffect.plan.setting import MODES, Setting
+
+
+class AnalysisPlan(PlanPart):
+    """What is predicted with and compared against."""
+
+    bundle: Annotated[Path | None, Setting("bundle", "&Bundle")] = Field(
+        None,
+        description="Bundle to predict with and compare against; without one there is no prediction. 'demo' is the "
+        "demo's, which is synthetic",
+    )
+    featurizer: Annotated[Path | None, Setting("featurizer", "Featuri&zer", modes=MODES)] = Field(
+        None, description="ONNX featurizer; default: the embedded one"
+    )
+    threads: Annotated[
+        int, Setting("threads", "Threads", expected="a whole number of processor threads, as in 1", modes=MODES)
+    ] = Field(1, ge=1, le=256, description="Processor threads of the featurizer; leave cores for the rest")
+    against: Annotated[Literal["auto", "reference", "group"], Setting("against", "&Compare with")] = Field(
+        "auto", description="Compare people with the bundle's reference group, or with each other"
+    )
+    mains: Annotated[float | None, Setting("mains", "&Mains", expected="50 or 60 (Hz), or 0 for no notch")] = Field(
+        None, ge=0, le=1000, description="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own"
+    )
+    settings: Annotated[Path | None, Setting("settings", "Settings")] = Field(
+        None, description="TOML with settings that are not to have their default. A bundle brings its own"
+    )
+    head: Annotated[Path | None, Setting("head", "Operator")] = Field(
+        None, description="Space operator (of headmodel): rows are brain regions. A bundle brings its own space"
+    )
+
+
+class ProtocolPlan(PlanPart):
+    """The protocol, and whose feedback the participant gets."""
+
+    file: Annotated[Path | None, Setting("protocol", "&Protocol", "protocol", modes=("live",))] = Field(
+        None, description="Protocol of the session (TOML); without one: one block without an end"
+    )
+    allocation: Annotated[Path | None, Setting("allocation", "&Allocation", modes=("live",))] = Field(
+        None, description="Sealed allocation of participants to arms"
+    )
+    session_code: Annotated[
+        str | None, Setting("session-code", "Session code", "session_code", modes=("live",), metavar="CODE")
+    ] = Field(
+        None,
+        description="Code that opens the participant's entry in the sealed allocation; it is not written anywhere",
+    )
+    screen: Annotated[int | None, Setting("screen", "Sho&wn on", modes=("live", "demo"))] = Field(
+        None, ge=0, le=63, description="Screen of the participant's view, counted from 0; without it there is none"
+    )
+    preview: Annotated[bool, Setting("preview", "as a small window, to look at it", modes=("live", "demo"))] = Field(
+        False, description="The participant's view as a small window"
+    )
+    tone_device: Annotated[str | None, Setting("tone-device", "Tone on", modes=("live", "demo"))] = Field(
+        None, description="Sound device of a protocol's feedback tone"
+    )
