@@ -14,20 +14,25 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pylsl
 import pyxdf
 
 from bench import LOOPBACK, machine
+from bench.faulty.acts import Scene, perform, where
 from bench.faulty.cases import CASES, END_S, FAULT_S, Case
+from bench.faulty.session_cases import SESSION_CASES
+from bench.faulty.sound_cases import SOUND_CASES, demo
+from bench.faulty.sound_server import REMEDY, SoundServer, absent
 from bench.faulty.verdict import Seen, Verdict, judge
 from rtaffect.common.errors import RtaffectError
+from rtaffect.predicted.featurizer import cache_root
 
 #: The sender begins so long after it is started, s; the session is to end this much before the sender does.
 AHEAD_S, BEFORE_END_S = 3.0, 12.0
@@ -42,52 +47,81 @@ main()
 """
 ROOT = Path(__file__).resolve().parents[1]
 #: The null band is known sooner than by default, so that values are trusted before the fault comes.
+BAD = ("WRONG", "SILENT", "TRACEBACK")
 SETTINGS = "[synchrony]\nnull_history_s = 40\nnull_least = 8\n"
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A session that was run: its exit status, what the terminal said, and its folder."""
-
-    status: int
-    terminal: str
-    folder: Path
-    zero: float
+ALL: Mapping[str, Case] = CASES | SESSION_CASES | SOUND_CASES
 
 
-def session_with(case: Case, folder: Path) -> Ran:
-    """Run a live session against the case's outlets; files go into ``folder``."""
-    settings, config, out = folder / "settings.toml", folder / "lsl_api.cfg", folder / "session"
-    settings.write_text(SETTINGS, encoding="utf-8")
+def command(case: Case, prefix: str, folder: Path, end_s: float = END_S) -> list[str]:
+    """Return what is said to the program."""
+    said = ["live", "--headless", "--wait", "10", "--no-outlet", "--seconds", str(int(end_s - BEFORE_END_S))]
+    for person in case.people:
+        said += ["--eeg", f"{prefix}{person}"]
+    if case.truth is None:
+        settings = folder / "settings.toml"
+        settings.write_text(SETTINGS, encoding="utf-8")
+        said += ["--settings", str(settings)]
+    sound = str(demo() / "sound.wav") if "SOUND" in case.options else ""
+    options = [sound if each == "SOUND" else each.replace("PREFIX", prefix) for each in case.options]
+    return [*said, "--out", str(folder / "session"), *options]
+
+
+def session_with(case: Case, folder: Path, end_s: float = END_S) -> tuple[Scene, str]:
+    """Run a live session against the case's outlets, which send until ``end_s``, s; files go into ``folder``.
+
+    Return also what the terminal said.
+    """
+    config, prefix = folder / "lsl_api.cfg", f"f{uuid.uuid4().hex[:6]}-"
     config.write_text(LOOPBACK.format(session=uuid.uuid4().hex), encoding="utf-8")
-    prefix = f"f{uuid.uuid4().hex[:6]}-"
-    environment = os.environ | {"LSLAPICFG": str(config), "PYTHONWARNINGS": "ignore"}
-    said = [
-        "live", "--eeg", f"{prefix}A", "--eeg", f"{prefix}B", "--headless", "--wait", "10", "--no-outlet", "--settings",
-        str(settings), "--seconds", str(int(END_S - BEFORE_END_S)), "--out", str(out), *case.options,
-    ]  # fmt: skip
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen([sys.executable, "-c", SESSION, *said], cwd=ROOT, env=environment, **pipes) as session:
+    said = command(case, prefix, folder, end_s)
+    with ExitStack() as stack:
+        sound = None if case.truth is None else stack.enter_context(_sound_server())
+        own = {"LSLAPICFG": str(config), "PYTHONWARNINGS": "ignore", "RTAFFECT_CACHE": str(cache_root())}
+        environment = (os.environ if sound is None else sound.env) | own
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        session = stack.enter_context(
+            subprocess.Popen([sys.executable, "-c", SESSION, *said], cwd=ROOT, env=environment, **pipes)
+        )
         first = session.stdout.readline()
         zero = pylsl.local_clock() + AHEAD_S
         files = map(str, case.script(prefix).write(folder, zero))
-        with subprocess.Popen(
-            [sys.executable, "-m", "bench.faulty.sender", *files], cwd=ROOT, env=environment, stdin=subprocess.PIPE
-        ) as sender:
-            time.sleep(max(0.0, zero + 1.0 - pylsl.local_clock()))
-            terminal, _ = session.communicate("begin\n", timeout=END_S + 120)
-            sender.communicate()
-    return Ran(session.returncode, first + terminal, out, zero)
+        sender = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "bench.faulty.sender", *files], cwd=ROOT, env=environment, stdin=subprocess.PIPE
+            )
+        )
+        scene = Scene(session, folder / "session", folder, zero, sound)
+        scene.sleep_until(1.0)
+        acts = perform(scene, case.acts)
+        terminal, _ = session.communicate("begin\n", timeout=end_s + 120)
+        acts.join(30)
+        if scene.ear is not None:
+            scene.ear.communicate()
+        sender.communicate()
+    return scene, first + terminal
 
 
-def lost_beyond(case: Case, ran: Ran) -> float:
+@contextmanager
+def _sound_server() -> Iterator[SoundServer]:
+    with tempfile.TemporaryDirectory(prefix="rtaffect-sound-") as place:
+        server = SoundServer(Path(place), ROOT)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def lost_beyond(case: Case, scene: Scene) -> float:
     """Return how much of B's samples, which were sent during the session, the recording lacks, s."""
     script = case.script("x")
-    streams, _ = pyxdf.load_xdf(str(ran.folder / "recording.xdf"), synchronize_clocks=False, dejitter_timestamps=False)
+    streams, _ = pyxdf.load_xdf(str(scene.out / "recording.xdf"), synchronize_clocks=False, dejitter_timestamps=False)
     kept = [s for s in streams if s["info"]["name"][0].endswith("-B") and len(s["time_stamps"])]
     if not kept:
         return math.nan
-    first, last = (float(kept[0]["time_stamps"][place]) - ran.zero for place in (0, -1))
+    first, last = (float(kept[0]["time_stamps"][place]) - scene.zero for place in (0, -1))
     lives = [life for life in script.lives if life.key in "BC"]
     sent = sum(
         int(((s.when >= life.begin) & (s.when < life.end) & (s.stamps >= first) & (s.stamps <= last)).sum())
@@ -98,24 +132,36 @@ def lost_beyond(case: Case, ran: Ran) -> float:
 
 def run_case(name: str, keep: Path | None = None) -> Verdict:
     """Run one case and return the verdict on it."""
-    case = CASES[name]
+    case = ALL[name]
+    if case.truth is not None and (sys.platform != "linux" or absent()):
+        return Verdict(f"not tried: needs Linux with {REMEDY}", 0, 0, math.nan, math.nan, (), ())
     with tempfile.TemporaryDirectory(prefix="rtaffect-fault-") as place:
         folder = Path(place) if keep is None else keep / "".join(c if c.isalnum() or c in "+-." else "_" for c in name)
         folder.mkdir(parents=True, exist_ok=True)
-        ran = session_with(case, folder)
-        (folder / "terminal.txt").write_text(ran.terminal, encoding="utf-8")
-        if "Traceback" in ran.terminal:
-            return Verdict("TRACEBACK", 0, 0, math.nan, math.nan, (), ())
-        try:
-            seen = Seen.read(ran.folder, ran.zero)
-            lost = lost_beyond(case, ran) if case.lost_s else math.nan
-        except (RtaffectError, OSError):
-            said = " ".join(ran.terminal.split())
-            told = ("terminal",) if ran.status and "rtaffect: " in said else ()
-            said = said.partition("rtaffect: ")[2]
-            outcome = f"refused: {said[:120]} ..." if told else f"SILENT: no session, exit status {ran.status}"
-            return Verdict(outcome, 0, 0, math.nan, math.nan, told, ())
-        return judge(seen, FAULT_S, case.over_s, ran.terminal, lost)
+        scene, terminal = session_with(case, folder)
+        (folder / "terminal.txt").write_text(terminal, encoding="utf-8")
+        return verdict_on(case, scene, terminal)
+
+
+def verdict_on(case: Case, scene: Scene, terminal: str) -> Verdict:
+    """Return the verdict on a session that has ended."""
+    if "Traceback" in terminal:
+        return Verdict("TRACEBACK", 0, 0, math.nan, math.nan, (), ())
+    try:
+        seen = Seen.read(where(scene), scene.zero)
+        lost = lost_beyond(case, scene) if case.lost_s else math.nan
+        truth = None if case.truth is None else case.truth(scene)
+    except (RtaffectError, OSError):
+        said = " ".join(terminal.split())
+        told = ("terminal",) if scene.process.returncode and "rtaffect: " in said else ()
+        said = said.partition("rtaffect: ")[2]
+        outcome = f"refused: {said[:120]} ..." if told else f"SILENT: no session, status {scene.process.returncode}"
+        return Verdict(outcome, 0, 0, math.nan, math.nan, told, ())
+    verdict = judge(seen, FAULT_S, case.over_s, terminal, lost_s=lost, truth=truth)
+    outcome = case.check(scene, terminal)
+    if outcome and not verdict.outcome.startswith(BAD):
+        return replace(verdict, outcome=outcome)
+    return verdict
 
 
 def line_of(name: str, verdict: Verdict) -> list[str]:
@@ -142,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the sessions there")
     asked = parser.parse_args(arguments)
-    names = [name for name in CASES if any(text in name for text in asked.only)]
+    names = [name for name in ALL if any(text in name for text in asked.only)]
     if asked.quick:
         names = ["nothing is wrong", "a headset is lost for good", "zeros for 1 s"]
     with ThreadPoolExecutor(asked.jobs) as pool:
@@ -155,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.json:
         rows = [{"fault": name} | asdict(verdict) for name, verdict in found.items()]
         asked.json.write_text(json.dumps({"bench": "faults", "machine": about, "rows": rows}, indent=2) + "\n")
-    return int(any(verdict.outcome.startswith(("WRONG", "SILENT", "TRACEBACK")) for verdict in verdicts))
+    return int(any(verdict.outcome.startswith(BAD) for verdict in verdicts))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.faulty.acts import Act, Scene
 from bench.faulty.script import LABELS, RATE, Life, Script, Sent, about, at_rate, brains, clean
+from bench.faulty.truth import Truth
 
 #: The session begins about here; a fault begins here, when values have been trusted for a while; and all is over then.
 FAULT_S, END_S = 42.0, 90.0
@@ -20,7 +22,10 @@ Spoil = Callable[[Sent], Sent]
 class Case:
     """A fault: its name in words, the script, when it ends (s), and what is said to the session on the command line.
 
-    ``lost_s`` is how much was never sent; a value ``returns`` if the case allows it to.
+    ``lost_s`` is how much was never sent; a value ``returns`` if the case allows it to. ``acts`` befall the session
+    while it runs, ``check`` judges what they left: '' where the values decide, else the outcome. ``truth`` is
+    for what needs the sound server and the demo's bundle; ``SOUND`` and ``PREFIX`` in ``options`` are the demo's sound
+    and that of the streams' names. ``people`` are the headsets that the session asks for.
     """
 
     name: str
@@ -29,6 +34,10 @@ class Case:
     lost_s: float = 0.0
     returns: bool = True
     options: tuple[str, ...] = ()
+    acts: tuple[Act, ...] = ()
+    check: Callable[[Scene, str], str] = lambda _, __: ""
+    truth: Callable[[Scene], Truth] | None = None
+    people: tuple[str, ...] = ("A", "B")
 
 
 def two(prefix: str, spoil: Spoil = lambda sent: sent, rate: float = RATE, declared: float | None = None) -> Script:

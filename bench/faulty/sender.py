@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ def outlet_of(about: dict[str, Any]) -> pylsl.StreamOutlet:
     return pylsl.StreamOutlet(info, max_buffered=60)
 
 
+def _say(outlet: pylsl.StreamOutlet, texts: list[tuple[str, float]], zero: float) -> None:
+    for text, stamp in texts:
+        outlet.push_sample([text], zero + stamp)
+
+
 def play(script: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Do all actions of a script at their times (s after its ``zero`` on the LSL clock)."""
     zero, outlets, markers = float(script["zero"]), {}, {}
@@ -46,8 +52,8 @@ def play(script: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
             outlets.pop(key, None)
         elif action["do"] == "texts":
             outlet = markers.setdefault(key, outlets[key])
-            for text, stamp in action["texts"]:
-                outlet.push_sample([text], zero + stamp)
+            # So many at once take a while: nobody else waits for them.
+            threading.Thread(target=_say, args=(outlet, action["texts"], zero), daemon=True).start()
         elif key in outlets:
             part = slice(action["first"], action["stop"])
             values, stamps = arrays[f"{action['array']}.values"][part], arrays[f"{action['array']}.stamps"][part]

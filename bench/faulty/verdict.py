@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.faulty.truth import Truth
 from rtaffect.plan.session_folder import open_session
 
 #: Two people share so much that right values lie near .94; what is displaced by 10 ms or is another's lies below this.
 RIGHT = 0.9
 #: A fault is to be found within about a second, s: values that are made before are counted apart.
 FOUND_S = 1.6
+#: What a value rests on, s; and how far the place of a stimulus may be off.
+WINDOW_S, PLACE_S = 10.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Seen:
-    """A session as its folder tells it: ``times`` (steps,) s after the script's zero, values and trust of each step."""
+    """A session as its folder tells it: ``times`` (steps,) s after the script's zero, values and trust of each step.
+
+    ``predicted`` and ``values`` (observed) are those of the mean row, ``begins`` where the stimulus is said to have
+    begun, all (steps,) with NaN where there is none.
+    """
 
     times: np.ndarray
     values: np.ndarray
+    predicted: np.ndarray
+    begins: np.ndarray
     trusted: np.ndarray
     why: Sequence[str]
     tables: Mapping[str, Sequence[Mapping[str, str]]]
@@ -64,20 +73,42 @@ class Seen:
         session = open_session(folder)
         mean = [line for line in session.table("feedback.tsv") if line["row"] == "mean"]
         tables = {name: session.table(name) for name in ("doubts.tsv", "events.tsv", "quality.tsv")}
-        values = [math.nan if line["observed"] == "n/a" else float(line["observed"]) for line in mean]
+        times = np.array([float(line["lsl_time"]) - zero for line in mean])
+        onset = times - np.array([float(line["time"]) for line in mean])
         return cls(
-            np.array([float(line["lsl_time"]) - zero for line in mean]),
-            np.array(values),
+            times,
+            _numbers(mean, "observed"),
+            _numbers(mean, "predicted"),
+            onset + _numbers(mean, "stimulus_offset"),
             np.array([line["trusted"] == "true" for line in mean], bool),
             [line["reason"] for line in mean],
             tables,
         )
 
 
-def judge(seen: Seen, begin: float, over: float, terminal: str, lost_s: float = math.nan) -> Verdict:
+def _numbers(lines: Sequence[Mapping[str, str]], column: str) -> np.ndarray:
+    return np.array([math.nan if line[column] == "n/a" else float(line[column]) for line in lines])
+
+
+def shown_and_wrong(seen: Seen, truth: Truth | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return which steps (steps,) showed a value as trusted, and which of them were not right."""
+    if truth is None:
+        shown = seen.trusted & np.isfinite(seen.values)
+        return shown, shown & (seen.values < RIGHT)
+    shown = seen.trusted & (np.isfinite(seen.values) | np.isfinite(seen.predicted))
+    rests = [
+        bool(((truth.bad[:, 0] < t) & (truth.bad[:, 1] > t - WINDOW_S)).any()) or
+        abs(begins - truth.begin(t)) > PLACE_S
+        for t, begins in zip(seen.times, seen.begins, strict=True)
+    ]  # fmt: skip
+    return shown, shown & np.array(rests, bool)
+
+
+def judge(
+    seen: Seen, begin: float, over: float, terminal: str, *, lost_s: float = math.nan, truth: Truth | None = None
+) -> Verdict:
     """Return the verdict on a session in which a fault began at ``begin`` and was over at ``over``, s."""
-    shown = seen.trusted & np.isfinite(seen.values)
-    wrong = shown & (seen.values < RIGHT)
+    shown, wrong = shown_and_wrong(seen, truth)
     # What jumps at the end of a second is found in the next one at the earliest.
     soon = wrong & (seen.times > begin) & (seen.times <= begin + FOUND_S)
     wrong &= ~soon
@@ -125,6 +156,6 @@ def _told(seen: Seen, begin: float, terminal: str) -> tuple[str, ...]:
         float(line["quality"]) < 0.95 for line in seen.tables["quality.tsv"][len(seen.tables["quality.tsv"]) // 2 :]
     ):
         places.append("quality")
-    if "warning" in terminal.lower():
+    if any(word in terminal.lower() for word in ("warning", "error:")):
         places.append("terminal")
     return tuple(places)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ import pytest
 import soundfile
 from scipy.signal import correlate
 
+from bench.faulty.sound_server import RATE, REMEDY, SoundServer, absent
 from rtaffect.common.errors import SoundError
 from rtaffect.record.recorder import Recorder
 from rtaffect.sources import sound_card, sound_devices
@@ -25,7 +25,6 @@ from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device
 from rtaffect.sources.stream_clock import StreamClock
 from rtaffect.sources.xdf import XdfRecording
 
-RATE = 48_000
 SOUND_S = 2.0
 ROOT = Path(__file__).parents[2]
 CHILD = ROOT / "tests" / "support" / "sound_child.py"
@@ -36,34 +35,11 @@ def sound() -> np.ndarray:
     return np.random.default_rng(1).uniform(-0.5, 0.5, round(SOUND_S * RATE)).astype(np.float32)
 
 
-class PulseServer:
-    """A private sound server with one null sink, whose monitor is the microphone."""
+class PulseServer(SoundServer):
+    """A private sound server whose clients are children."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        runtime = folder / "run"
-        runtime.mkdir(mode=0o700)
-        self.env = os.environ | {
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(folder),
-            "XDG_RUNTIME_DIR": str(runtime),
-            "PULSE_SERVER": f"unix:{folder}/pulse.sock",
-            "PULSE_SINK": "vmic",
-            "PULSE_SOURCE": "vmic.monitor",
-            "ALSA_CONFIG_PATH": str(alsa_config(folder)),
-        }
-        self._log = (folder / "pulse.log").open("wb")
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self) -> None:
-        socket = f"module-native-protocol-unix socket={self.folder}/pulse.sock auth-anonymous=1"
-        sink = f"module-null-sink sink_name=vmic rate={RATE} channels=2"
-        pulse = self._run("pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "-L", socket, "-L", sink)
-        (self.folder / "pulse.pid").write_text(str(pulse.pid))
-        self._wait_until_it_answers()
-        # A null sink that nothing plays into is suspended; silence keeps it running.
-        self._run("pacat", "--raw", f"--rate={RATE}", "--channels=2", "--format=s16le", "/dev/zero")
-        time.sleep(1.0)
+        super().__init__(folder, ROOT)
 
     def restart_when(self, asked: Path) -> None:
         """Start another server once the file ``asked`` is there; then the file ``there`` is."""
@@ -72,28 +48,11 @@ class PulseServer:
             deadline = time.monotonic() + 60
             while not asked.exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
-            for process in self._processes:
-                process.kill()
-                process.wait(10)
-            (self.folder / "pulse.sock").unlink(missing_ok=True)
+            self.die()
             self.start()
             (self.folder / "there").touch()
 
         threading.Thread(target=wait, daemon=True).start()
-
-    def _run(self, *command: str) -> subprocess.Popen[bytes]:
-        null = subprocess.DEVNULL
-        process = subprocess.Popen(command, env=self.env, stdin=null, stdout=self._log, stderr=self._log)
-        self._processes.append(process)
-        return process
-
-    def _wait_until_it_answers(self) -> None:
-        for _ in range(100):
-            answer = subprocess.run(["pactl", "info"], env=self.env, capture_output=True, timeout=10, check=False)
-            if answer.returncode == 0:
-                return
-            time.sleep(0.05)
-        raise TimeoutError((self.folder / "pulse.log").read_text())
 
     def child(self, task: str) -> dict:
         command = [sys.executable, "-W", "error", str(CHILD), str(self.folder), task]
@@ -102,29 +61,11 @@ class PulseServer:
         assert done.returncode == 0, done.stderr
         return json.loads((self.folder / "result.json").read_text())
 
-    def stop(self) -> None:
-        for process in reversed(self._processes):
-            process.kill()
-            process.wait(10)
-        self._log.close()
-
-
-def alsa_config(folder: Path) -> Path:
-    """Write an ALSA configuration whose default device is the sound server."""
-    path = folder / "asound.conf"
-    path.write_text(
-        "</usr/share/alsa/alsa.conf>\n"
-        'pcm.!default { type pulse hint { show on description "Default" } }\n'
-        "ctl.!default { type pulse }\n"
-    )
-    return path
-
 
 @pytest.fixture
 def pulse(tmp_path: Path) -> Iterator[PulseServer]:
-    absent = [name for name in ("pulseaudio", "pacat", "paplay", "pactl") if shutil.which(name) is None]
-    if sys.platform != "linux" or (absent and not os.environ.get("CI")):
-        pytest.skip("needs Linux with pulseaudio: apt-get install pulseaudio pulseaudio-utils libasound2-plugins")
+    if sys.platform != "linux" or (absent() and not os.environ.get("CI")):
+        pytest.skip(f"needs Linux with pulseaudio: {REMEDY}")
     server = PulseServer(tmp_path)
     try:
         server.start()
