@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -11,6 +13,9 @@ from rich.status import Status
 from rich.text import Text
 
 from rtaffect.common.text import printable
+
+#: Where there is no terminal, what is being done is said at most so often, s.
+LINE_S: Final = 2.0
 
 
 class Terminal(Console):
@@ -31,13 +36,36 @@ class Terminal(Console):
                 yield Segment(printable(segment.text), segment.style)
 
     def status(self, status: RenderableType, **options: Any) -> Status:
-        """Return what says at the terminal's last line what is being done; its texts are no markup either."""
-        return _PlainStatus(_plain(status), console=self, **options)
+        """Return what says at the terminal's last line what is being done; its texts are no markup either.
+
+        Where there is no terminal (output into a file or a pipe), each text becomes a line of the standard error, at
+        most one every ``LINE_S`` seconds.
+        """
+        kind = _PlainStatus if self.is_terminal else _Lines
+        return kind(_plain(status), console=self, **options)
 
 
 class _PlainStatus(Status):
     def update(self, status: RenderableType | None = None, **options: Any) -> None:
         super().update(None if status is None else _plain(status), **options)
+
+
+class _Lines(_PlainStatus):
+    """Says in lines what is being done, where a line that changes cannot be shown."""
+
+    _said_at = -LINE_S
+
+    def start(self) -> None:
+        """Say nothing yet: what is done at once needs no words."""
+
+    def stop(self) -> None:
+        """Have nothing to clear."""
+
+    def update(self, status: RenderableType | None = None, **options: Any) -> None:
+        now = time.monotonic()
+        if status is not None and now - self._said_at >= LINE_S:
+            self._said_at = now
+            print(_plain(status), file=sys.stderr, flush=True)
 
 
 def _plain(shown: RenderableType) -> RenderableType:
