@@ -29,6 +29,8 @@ START_S: Final = 5.0
 SETTLE_S: Final = 1.0
 #: An age above the declared latency by more than this is not normal at the start, s.
 SETTLED_AGE_S: Final = 0.1
+#: Nor is it normal that stamps creep against the count of samples by more than this while they settle, s.
+SETTLED_CREEP_S: Final = 0.02
 #: Where ages do not become normal, sound is used after this long all the same, s.
 UNSETTLED_S: Final = 10.0
 #: An ADC time that lies further than this before the callback is taken for none, s.
@@ -102,7 +104,8 @@ class SoundCardSource:
 
     def _begin_stream(self) -> None:
         self._clock, self._settled = StreamClock(), False
-        self._first_block = self._unsettled = math.nan
+        self._first_block = self._unsettled = self._origin = math.nan
+        self._frames = 0
 
     def start(self) -> None:
         """Open the device and begin to deliver, as soon as the times of the sound have settled."""
@@ -151,18 +154,23 @@ class SoundCardSource:
             if self.tap is not None:
                 self.tap.segment()
         first = self._adc_time(time_info, now)
-        self._settled = self._settled or self._settles(now, now - first)
+        self._settled = self._settled or self._settles(now, first)
+        self._frames += frames
         if self._settled:
             stamps = first + np.arange(frames) / self._rate
             if self.tap is not None:
                 self.tap.samples(stamps, data)
             self.buffer.push(self._plan.apply(data), stamps)
 
-    def _settles(self, now: float, age: float) -> bool:
+    def _settles(self, now: float, first: float) -> bool:
+        """Return whether the times of the sound can be relied on, with a block at ``now`` whose first is ``first``."""
+        origin = first - self._frames / self._rate
         if math.isnan(self._first_block):
-            self._first_block = self._unsettled = now
-        if age > self._latency_s + SETTLED_AGE_S:
+            self._first_block, self._origin = now, origin
             self._unsettled = now
+        creeps = not self._without_adc_time and abs(origin - self._origin) > SETTLED_CREEP_S
+        if creeps or now - first > self._latency_s + SETTLED_AGE_S:
+            self._unsettled, self._origin = now, origin
         return now - self._unsettled >= SETTLE_S or now - self._first_block >= UNSETTLED_S
 
     def _adc_time(self, time_info: Any, now: float) -> float:

@@ -285,6 +285,21 @@ class TestStampsWithoutDevice:
         source.stop()
         assert source.status(1004.5).state == "ended"
 
+    def test_stamps_that_creep_are_waited_for(
+        self, source: sound_card.SoundCardSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A sound server that begins with stamps which are up to .09 s early, within all limits of age."""
+        data, ok = np.zeros((480, 2), np.float32), SimpleNamespace(input_overflow=False)
+        for n in range(500):
+            at = n * 0.01
+            monkeypatch.setattr(sound_card, "local_clock", lambda at=at: 1000.0 + at)
+            adc = at + 5.0 - 0.01 - 0.09 * np.exp(-at / 0.8)
+            source._on_block(data, 480, SimpleNamespace(currentTime=at + 5.0, inputBufferAdcTime=adc), ok)
+        times = source.buffer.read(0, np.inf).times
+        assert 1001.5 < times[0] < 1004.0
+        right = times[-1] - np.arange(len(times))[::-1] / 48000.0
+        assert np.abs(times - right).max() < 0.015
+
     def test_without_adc_time_the_latency_is_taken_and_told(
         self, source: sound_card.SoundCardSource, monkeypatch: pytest.MonkeyPatch
     ) -> None:
