@@ -187,15 +187,17 @@ class SampleBuffer:
             )
             self.doubts.begin("late-samples", float(late[0]), words)
 
-    def read(self, cursor: int, until: float) -> Block:
+    def read(self, cursor: int, until: float, *, early: bool = False) -> Block:
         """Return the samples from number ``cursor`` on that are not later than ``until`` (s).
 
-        Samples that were overwritten before they were read are counted as overruns and leave a break.
+        Samples that were overwritten before they were read are counted as overruns and leave a break. Whoever reads
+        ``early`` asks again for that time, so that what comes until then is not late.
         """
         with self._lock:
-            if not self._late_since_read and self.doubts.lasts("late-samples"):
-                self.doubts.end("late-samples", self._asked)
-            self._asked, self._late_since_read = max(self._asked, until), False
+            if not early:
+                if not self._late_since_read and self.doubts.lasts("late-samples"):
+                    self.doubts.end("late-samples", self._asked)
+                self._asked, self._late_since_read = max(self._asked, until), False
             first = max(cursor, self._samples.oldest)
             self.overruns += first - cursor
             times = self._times.read(first, self._times.head)[:, 0].astype(np.float64, copy=False)
