@@ -24,7 +24,7 @@ from pathlib import Path
 import pylsl
 import pyxdf
 
-from bench import LOOPBACK, machine
+from bench import loopback, machine
 from bench.faulty.cases import CASES, END_S, FAULT_S, Case
 from bench.faulty.verdict import Seen, Verdict, judge
 from rtaffect.common.errors import RtaffectError
@@ -59,7 +59,7 @@ def session_with(case: Case, folder: Path) -> Ran:
     """Run a live session against the case's outlets; files go into ``folder``."""
     settings, config, out = folder / "settings.toml", folder / "lsl_api.cfg", folder / "session"
     settings.write_text(SETTINGS, encoding="utf-8")
-    config.write_text(LOOPBACK.format(session=uuid.uuid4().hex), encoding="utf-8")
+    config.write_text(loopback(), encoding="utf-8")
     prefix = f"f{uuid.uuid4().hex[:6]}-"
     environment = os.environ | {"LSLAPICFG": str(config), "PYTHONWARNINGS": "ignore"}
     said = [

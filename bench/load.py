@@ -16,7 +16,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from bench import LOOPBACK, Rows, run, silent
+from bench import Rows, loopback, run, silent
 from bench.step import made_up_model
 from rtaffect.common.montage import STANDARD
 
@@ -76,8 +75,8 @@ def _row(case: Case, folder: Path) -> dict[str, Any]:
         with redirect_stdout(StringIO()):
             made_up_model(bundle, 60, channels=names, path=model)
         spec |= {"bundle": str(bundle), "model": model and str(model)}
-    with _configured(folder) as environment, _sending(spec, environment):
-        ours, bare = (_measured(how, spec, environment) for how in ("session", "pull"))
+    with configured(folder) as environment, sending(spec, environment):
+        ours, bare = (measured(how, spec, environment) for how in ("session", "pull"))
     each = case.people
     shares = sorted(ours["by_thread"].items(), key=lambda item: -item[1])
     return {
@@ -104,24 +103,26 @@ def _base_model(folder: Path) -> Path:
 
 
 @contextmanager
-def _configured(folder: Path) -> Iterator[dict[str, str]]:
+def configured(folder: Path) -> Iterator[dict[str, str]]:
     """Give an environment in which LSL keeps to this machine, and to these processes."""
     path = folder / "lsl_api.cfg"
-    path.write_text(LOOPBACK.format(session=uuid.uuid4().hex))
+    path.write_text(loopback())
     yield os.environ | {"LSLAPICFG": str(path)}
 
 
 @contextmanager
-def _sending(spec: dict[str, Any], environment: dict[str, str]) -> Iterator[None]:
-    with _child("send", environment, spec) as process:
+def sending(spec: dict[str, Any], environment: dict[str, str]) -> Iterator[None]:
+    """Let a process send."""
+    with child("bench.loaded", "send", environment, spec) as process:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
             raise RuntimeError("the sending process did not begin")
         yield
 
 
-def _measured(how: str, spec: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    with _child(how, environment, spec) as process:
+def measured(how: str, spec: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    """Return what a process found that does ``how``."""
+    with child("bench.loaded", how, environment, spec) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
     if not line:
@@ -131,8 +132,11 @@ def _measured(how: str, spec: dict[str, Any], environment: dict[str, str]) -> di
 
 
 @contextmanager
-def _child(how: str, environment: dict[str, str], spec: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "bench.loaded", how]
+def child(
+    module: str, how: str, environment: dict[str, str], spec: dict[str, Any], python: str = sys.executable
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that gets ``spec`` on its standard input, which ends it when it is closed."""
+    command = [python, "-m", module, how]
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
