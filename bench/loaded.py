@@ -27,7 +27,8 @@ _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 def send(spec: dict[str, Any]) -> None:
     """Be so many headsets, and a sound, until standard input ends: 1/f noise, in chunks of 20 ms.
 
-    Stamps are even, or, if they are to be ``stamped`` when they are sent, those of the newest sample.
+    Stamps are even; or, if chunks are to be ``stamped`` when they are sent, that is the stamp of the newest sample,
+    whose first channel is 1, where it is 0 else.
     """
     rate, names = spec["rate"], spec["channels"]
     rng = np.random.default_rng(1)
@@ -49,7 +50,10 @@ def send(spec: dict[str, Any]) -> None:
         for number, (outlet, hz, values) in enumerate(streams):
             stop = round(turn * CHUNK_S * hz)
             chunk = np.take(values, range(sent[number], stop), axis=0, mode="wrap")
-            outlet.push_chunk(chunk, 0.0 if spec.get("stamped") == "sent" else onset + (stop - 1) / hz)
+            stamp = onset + (stop - 1) / hz
+            if spec.get("stamped") == "sent":
+                stamp, chunk[:, 0] = 0.0, np.arange(1 - len(chunk), 1) == 0
+            outlet.push_chunk(chunk, stamp)
             sent[number] = stop
 
 

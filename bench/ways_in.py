@@ -23,9 +23,12 @@ class Ages:
     def __init__(self) -> None:
         self._ages: list[float] = []
 
-    def note(self, stamp: float, now: float) -> None:
-        """Take that a chunk whose newest sample was sent at ``stamp`` is there ``now``, s."""
-        self._ages.append(now - stamp)
+    def note(self, first: Any, stamps: Any, now: float) -> None:
+        """Take that samples with these values of the ``first`` channel (n,) and ``stamps`` (n,), s, are there ``now``.
+
+        Those that end a chunk were sent at their stamp.
+        """
+        self._ages += (now - np.asarray(stamps)[np.asarray(first) > 0]).tolist()
 
     def over(self, spec: dict[str, Any]) -> dict[str, float]:
         """Wait, and return what was noted in the seconds that count."""
@@ -51,7 +54,7 @@ def ring(spec: dict[str, Any]) -> dict[str, float]:
 
     def noted(samples: Any, stamps: Any) -> None:
         push(samples, stamps)
-        ages.note(float(stamps[-1]), local_clock())
+        ages.note(samples[:, 0], stamps, local_clock())
 
     source.buffer.push = noted  # type: ignore[method-assign]
     source.start()
@@ -72,8 +75,7 @@ def pylsl(spec: dict[str, Any]) -> dict[str, float]:
     def work() -> None:
         while not stop.is_set():
             _, stamps = inlet.pull_chunk(timeout=0.1, max_samples=len(into), dest_obj=into, min_samples=1)
-            if len(stamps):
-                ages.note(stamps[-1], local_clock())
+            ages.note(into[: len(stamps), 0], stamps, local_clock())
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -93,7 +95,7 @@ def mne_lsl(spec: dict[str, Any]) -> dict[str, float]:
     stream.connect(timeout=20.0)
 
     def noted(data: Any, timestamps: Any, info: Any) -> tuple[Any, Any]:
-        ages.note(float(timestamps[-1]), local_clock())
+        ages.note(data[:, 0], timestamps, local_clock())
         return data, timestamps
 
     stream.add_callback(noted)
