@@ -147,8 +147,10 @@ class ArrivalWatch:
         finite = np.isfinite(chunk.stamps)
         if not finite.any():
             return Verdict((chunk,), before=1)
-        number = np.arange(len(finite))
-        times = np.interp(number, number[finite], chunk.stamps[finite] + offset)
+        times = chunk.stamps + offset
+        if not finite.all():
+            number = np.arange(len(finite))
+            times = np.interp(number, number[finite], times[finite])
         if self._held:
             return self._go_on(chunk, times, offset)
         learnt = chunk.arrival - self._begun >= LEARN_S
@@ -163,7 +165,6 @@ class ArrivalWatch:
 
     def _set_at(self, times: FloatArray, arrival: float) -> int | None:
         """Return the first of ``times`` (n,), s, that jumps where arrivals do not; None if all agree."""
-        jumps = np.diff(times, prepend=self._last) - 1 / self._rate
         jump = float(times[-1] - self._last) - len(times) / self._rate
         if abs(jump) <= AGREE_S:
             return None
@@ -172,6 +173,7 @@ class ArrivalWatch:
         behind = jump < -AGREE_S and delay > max(usual) + max(AGREE_S, -jump / 2)
         if not (ahead or behind):
             return None
+        jumps = np.diff(times, prepend=self._last) - 1 / self._rate
         at = int(np.argmax(jumps if ahead else -jumps))
         self._jump = float(jumps[at])
         return at
