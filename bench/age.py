@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import Rows, run
-from bench.load import child, configured, measured, sending
+from bench.load import ROOT, child, configured, measured, sending
 from bench.step import made_up_model
 from rtaffect.common.montage import STANDARD
 
@@ -60,7 +60,9 @@ def _ways_in(environment: dict[str, str], seconds: int) -> Rows:
 
 
 def _taken(how: str, spec: dict[str, Any], environment: dict[str, str], python: str) -> dict[str, Any]:
-    with child("bench.ways_in", how, environment, spec, python) as process:
+    # Another Python has the packages of the other way alone.
+    command = [python, str(ROOT / "bench" / "ways_in.py"), how]
+    with child(command, environment | {"PYTHONPATH": str(ROOT)}, spec) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
     if not line:

@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -29,6 +29,7 @@ from rtaffect.common.montage import STANDARD
 
 ROOT = Path(__file__).parents[1]
 LAYER = 7
+LOADED = (sys.executable, "-m", "bench.loaded")
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def configured(folder: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def sending(spec: dict[str, Any], environment: dict[str, str]) -> Iterator[None]:
     """Let a process send."""
-    with child("bench.loaded", "send", environment, spec) as process:
+    with child([*LOADED, "send"], environment, spec) as process:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
             raise RuntimeError("the sending process did not begin")
@@ -122,7 +123,7 @@ def sending(spec: dict[str, Any], environment: dict[str, str]) -> Iterator[None]
 
 def measured(how: str, spec: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
     """Return what a process found that does ``how``."""
-    with child("bench.loaded", how, environment, spec) as process:
+    with child([*LOADED, how], environment, spec) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
     if not line:
@@ -132,11 +133,8 @@ def measured(how: str, spec: dict[str, Any], environment: dict[str, str]) -> dic
 
 
 @contextmanager
-def child(
-    module: str, how: str, environment: dict[str, str], spec: dict[str, Any], python: str = sys.executable
-) -> Iterator[subprocess.Popen[str]]:
+def child(command: Sequence[str], environment: dict[str, str], spec: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
     """Run a process that gets ``spec`` on its standard input, which ends it when it is closed."""
-    command = [python, "-m", module, how]
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )

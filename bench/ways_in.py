@@ -1,6 +1,6 @@
 """Processes of ``bench.age``: each takes what ``bench.loaded send`` sends, and tells how old it was by then.
 
-``python -m bench.ways_in ring|pylsl|mne_lsl`` with a specification in JSON on standard input. Only the first one needs
+``python bench/ways_in.py ring|pylsl|mne_lsl`` with a specification in JSON on standard input. Only the first one needs
 rtaffect.
 """
 

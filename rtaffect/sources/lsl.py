@@ -40,7 +40,7 @@ LOOK_S = 1.0
 #: Samples are taken as soon as they come, but then the stream rests, for so long at least and at most, s: each time
 #: costs the same however many samples there are, also where they are sent singly. All streams together are asked about
 #: so many times a second. A step that waits ends a rest (:meth:`advance`).
-REST_S = (0.015, 0.05)
+REST_S = (0.01, 0.05)
 ASKED_HZ = 400.0
 
 _open: set[LslConnection] = set()
