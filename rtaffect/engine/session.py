@@ -19,9 +19,9 @@ PATIENCE_S = 0.5
 #: Steps that are further behind than this come after a time in which nothing ran, s: what was sent meanwhile is on its
 #: way, and is waited for once.
 HICCUP_S = 1.0
-#: What has come is taken in so long before a step is due, s: each time half of what is left, so that only the newest
-#: samples are left for the step itself, at the cost of few turns.
-EARLY_S = (0.4, 0.2, 0.1, 0.05, 0.025)
+#: What has come is taken in so long before a step is due, s: each time a third is left, so that only the newest samples
+#: are left for the step itself, at the cost of few turns.
+EARLY_S = (0.3, 0.1, 0.03)
 _POLL_S = 0.002
 _LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip")
 
