@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from rtaffect.common.clock import Clock
+from rtaffect.common.threads import quick_turns
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import StepTiming, Timings
@@ -66,6 +67,7 @@ class Session:
         """Run as far as each Feedback is asked for, after the sinks had it."""
         sources = self.engine.sources
         with ExitStack() as cleanup:
+            cleanup.enter_context(quick_turns())
             for source in sources:
                 cleanup.callback(source.stop)
                 source.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import fields
 
@@ -45,6 +46,9 @@ class Flowing(ArraySource):
     def advance(self, until: float) -> None:
         pass
 
+    def start(self) -> None:
+        assert sys.getswitchinterval() < 0.001, "a step waits no 5 ms for its turn among the threads"
+
     def flow(self, now: float) -> None:
         super().advance(now)
 
@@ -86,7 +90,9 @@ def session() -> tuple[list[Feedback], list[Flowing], Engine]:
 
 
 def test_what_is_taken_in_early_changes_no_bit_and_leaves_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = sys.getswitchinterval()
     early, sources, engine = session()
+    assert sys.getswitchinterval() == turns
     monkeypatch.setattr("rtaffect.engine.session.EARLY_S", ())
     whole, others, _ = session()
     assert len(early) == len(whole) == SECONDS
