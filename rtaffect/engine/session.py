@@ -22,7 +22,7 @@ PATIENCE_S = 0.5
 HICCUP_S = 1.0
 #: What has come is taken in so long before a step is due, s: each time a third is left, so that only the newest samples
 #: are left for the step itself, at the cost of few turns.
-EARLY_S = (0.3, 0.1, 0.03)
+EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03)
 _POLL_S = 0.002
 _LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip")
 
