@@ -11,7 +11,9 @@ import argparse
 import json
 import os
 import platform
+import random
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,12 @@ from rich.table import Table
 
 Rows = list[dict[str, Any]]
 
-#: Configuration of LSL that keeps to this machine, and apart from other sessions by ``session``.
-LOOPBACK = """[ports]
+#: Configuration of LSL that keeps to this machine, and apart from other sessions by ``session`` and by ports: where
+#: others have taken most of the usual ones, some streams are not found.
+_LOOPBACK = """[ports]
 IPv6 = disable
+BasePort = {port}
+PortRange = 256
 [multicast]
 ResolveScope = machine
 AddressesOverride = {{127.0.0.1}}
@@ -35,6 +40,11 @@ SessionID = {session}
 [log]
 level = -3
 """
+
+
+def loopback() -> str:
+    """Return a configuration of LSL for processes that are to find each other, and no others."""
+    return _LOOPBACK.format(session=uuid.uuid4().hex, port=random.SystemRandom().randrange(20_000, 30_000))
 
 
 def machine() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pathlib import Path
 import pylsl
 import pyxdf
 
-from bench import LOOPBACK, machine
+from bench import loopback, machine
 from bench.faulty.acts import Scene, perform, where
 from bench.faulty.cases import CASES, END_S, FAULT_S, Case
 from bench.faulty.session_cases import SESSION_CASES
@@ -74,7 +74,7 @@ def session_with(case: Case, folder: Path, end_s: float = END_S) -> tuple[Scene,
     Return also what the terminal said.
     """
     config, prefix = folder / "lsl_api.cfg", f"f{uuid.uuid4().hex[:6]}-"
-    config.write_text(LOOPBACK.format(session=uuid.uuid4().hex), encoding="utf-8")
+    config.write_text(loopback(), encoding="utf-8")
     said = command(case, prefix, folder, end_s)
     with ExitStack() as stack:
         sound = None if case.truth is None else stack.enter_context(_sound_server())

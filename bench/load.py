@@ -16,20 +16,20 @@ import os
 import subprocess
 import sys
 import tempfile
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from bench import LOOPBACK, Rows, run, silent
+from bench import Rows, loopback, run, silent
 from bench.step import made_up_model
 from rtaffect.common.montage import STANDARD
 
 ROOT = Path(__file__).parents[1]
 LAYER = 7
+LOADED = (sys.executable, "-m", "bench.loaded")
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def _row(case: Case, folder: Path) -> dict[str, Any]:
         with redirect_stdout(StringIO()):
             made_up_model(bundle, 60, channels=names, path=model)
         spec |= {"bundle": str(bundle), "model": model and str(model)}
-    with _configured(folder) as environment, _sending(spec, environment):
-        ours, bare = (_measured(how, spec, environment) for how in ("session", "pull"))
+    with configured(folder) as environment, sending(spec, environment):
+        ours, bare = (measured(how, spec, environment) for how in ("session", "pull"))
     each = case.people
     shares = sorted(ours["by_thread"].items(), key=lambda item: -item[1])
     return {
@@ -104,24 +104,26 @@ def _base_model(folder: Path) -> Path:
 
 
 @contextmanager
-def _configured(folder: Path) -> Iterator[dict[str, str]]:
+def configured(folder: Path) -> Iterator[dict[str, str]]:
     """Give an environment in which LSL keeps to this machine, and to these processes."""
     path = folder / "lsl_api.cfg"
-    path.write_text(LOOPBACK.format(session=uuid.uuid4().hex))
+    path.write_text(loopback())
     yield os.environ | {"LSLAPICFG": str(path)}
 
 
 @contextmanager
-def _sending(spec: dict[str, Any], environment: dict[str, str]) -> Iterator[None]:
-    with _child("send", environment, spec) as process:
+def sending(spec: dict[str, Any], environment: dict[str, str]) -> Iterator[None]:
+    """Let a process send."""
+    with child([*LOADED, "send"], environment, spec) as process:
         assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
             raise RuntimeError("the sending process did not begin")
         yield
 
 
-def _measured(how: str, spec: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    with _child(how, environment, spec) as process:
+def measured(how: str, spec: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    """Return what a process found that does ``how``."""
+    with child([*LOADED, how], environment, spec) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
     if not line:
@@ -131,8 +133,8 @@ def _measured(how: str, spec: dict[str, Any], environment: dict[str, str]) -> di
 
 
 @contextmanager
-def _child(how: str, environment: dict[str, str], spec: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "bench.loaded", how]
+def child(command: Sequence[str], environment: dict[str, str], spec: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that gets ``spec`` on its standard input, which ends it when it is closed."""
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )

@@ -25,7 +25,11 @@ _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 def send(spec: dict[str, Any]) -> None:
-    """Be so many headsets, and a sound, until standard input ends: 1/f noise, in chunks of 20 ms."""
+    """Be so many headsets, and a sound, until standard input ends: 1/f noise, in chunks of 20 ms.
+
+    Stamps are even; or, if chunks are to be ``stamped`` when they are sent, that is the stamp of the newest sample,
+    whose first channel is 1, where it is 0 else.
+    """
     rate, names = spec["rate"], spec["channels"]
     rng = np.random.default_rng(1)
     noise = np.cumsum(rng.standard_normal((round(10 * rate), len(names))), axis=0)
@@ -34,7 +38,8 @@ def send(spec: dict[str, Any]) -> None:
     streams = [(_outlet(f"head-{n}", "EEG", rate, names, "microvolts"), rate, noise) for n in range(spec["people"])]
     if spec["sound"]:
         voice = (0.1 * rng.standard_normal((10 * SOUND_HZ, 1))).astype(np.float32)
-        streams.append((_outlet("sound", "Audio", SOUND_HZ, ["mono"], "normalized"), float(SOUND_HZ), voice))
+        hz = float(spec.get("sound_hz", SOUND_HZ))
+        streams.append((_outlet("sound", "Audio", hz, ["mono"], "normalized"), hz, voice))
     print("ready", flush=True)
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
@@ -45,7 +50,10 @@ def send(spec: dict[str, Any]) -> None:
         for number, (outlet, hz, values) in enumerate(streams):
             stop = round(turn * CHUNK_S * hz)
             chunk = np.take(values, range(sent[number], stop), axis=0, mode="wrap")
-            outlet.push_chunk(chunk, onset + (stop - 1) / hz)
+            stamp = onset + (stop - 1) / hz
+            if spec.get("stamped") == "sent":
+                stamp, chunk[:, 0] = 0.0, np.arange(1 - len(chunk), 1) == 0
+            outlet.push_chunk(chunk, stamp)
             sent[number] = stop
 
 
@@ -85,12 +93,15 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
     """Run a live session with null band, tables and recording, without a window; return what it costs."""
     from rich.console import Console
 
+    import rtaffect.engine.session
     from rtaffect.engine.feedback import Feedback
     from rtaffect.plan.session_plan import SessionPlan
     from rtaffect.run.recipe import prepare
     from rtaffect.run.running import RunningSession
     from rtaffect.run.session_record import SessionRecord
 
+    if not spec.get("early", True):
+        rtaffect.engine.session.EARLY_S = ()
     warm, seconds = spec["warm_s"], spec["seconds"]
     marks: list[tuple[float, float, dict[int, float]]] = []
     ages, steps, stages = [], [], []

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
         ("alignment", 2),
         pytest.param("threads", 10, marks=pytest.mark.slow),
         pytest.param("load", 1, marks=pytest.mark.slow),
+        pytest.param("age", 4, marks=pytest.mark.slow),
         pytest.param("endurance", 10, marks=pytest.mark.slow),
     ],
 )

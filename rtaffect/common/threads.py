@@ -9,6 +9,7 @@ Their number is one for the whole process and all of its threads: so it is kept 
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from threadpoolctl import ThreadpoolController
 
 #: From so many multiplications on (two 512 x 512 matrices) work is large: all threads gain more than they can lose.
 LARGE: Final = 512**3
+#: So long may a thread of Python keep its turn while another one waits, s.
+TURN_S: Final = 0.0005
 
 
 class BlasThreads:
@@ -145,3 +148,18 @@ def threads_for(multiplications: float) -> Iterator[None]:
     """
     with BLAS.at_work_of(multiplications):
         yield
+
+
+@contextmanager
+def quick_turns() -> Iterator[None]:
+    """Let threads of Python take turns every half a millisecond: a context for work that must not wait for others'.
+
+    A thread that comes back from a product or a filter waits for its turn as long as another one, such as a window that
+    is painted, holds it: by default 5 ms, each time.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, TURN_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

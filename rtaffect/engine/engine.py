@@ -162,6 +162,21 @@ class Engine:
         """Return the LSL time at which ``step`` ends, s."""
         return self.origin + step * STEP_S
 
+    def needs(self, step: int) -> tuple[float, ...]:
+        """Return for each of the sources until when its samples must reach for ``step``, s on the LSL clock."""
+        ahead = [participant.lookahead_s for participant in self._participants]
+        if self._hears:
+            ahead.append(self._sound_input.lookahead_s if self._sound_input else 0.0)
+        return tuple(self.end_of(step) + each for each in ahead)
+
+    @one_thread()
+    def prepare(self) -> None:
+        """Do what can be done for the next step with the samples that have come so far; what it finds is the same."""
+        for participant in self._participants:
+            participant.prepare(self._step + 1)
+        if self._sound_input is not None:
+            self._sound_input.prepare(self._step + 1)
+
     @one_thread()
     def step(self, now: float, *, behind_s: float = 0.0, present: Callable[[], float] | None = None) -> Feedback:
         """Make the next step with the samples that have come.

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from rtaffect.common.clock import Clock
+from rtaffect.common.threads import quick_turns
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import StepTiming, Timings
@@ -19,7 +20,10 @@ PATIENCE_S = 0.5
 #: Steps that are further behind than this come after a time in which nothing ran, s: what was sent meanwhile is on its
 #: way, and is waited for once.
 HICCUP_S = 1.0
-_POLL_S = 0.01
+#: What has come is taken in so long before a step is due, s: each time a third is left, so that only the newest samples
+#: are left for the step itself, at the cost of few turns.
+EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03)
+_POLL_S = 0.002
 _LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip")
 
 Sink = Callable[[Feedback], None]
@@ -63,19 +67,21 @@ class Session:
         """Run as far as each Feedback is asked for, after the sinks had it."""
         sources = self.engine.sources
         with ExitStack() as cleanup:
+            cleanup.enter_context(quick_turns())
             for source in sources:
                 cleanup.callback(source.stop)
                 source.start()
             step, behind = 0, 0.0
             while not self.stop.is_set() and (self.steps is None or step < self.steps):
                 due = self.engine.end_of(step + 1) + self.engine.lookahead_s
+                self._prepare(due)
                 self.clock.wait_until(due, self.stop)
                 before, behind = behind, max(0.0, self.clock.now() - due)
                 for source in sources:
                     source.advance(due)
                 if behind > HICCUP_S > before:
                     self._catch_up(sources)
-                self._wait_for_late(sources, due)
+                self._wait_for_late(step + 1, due)
                 if self.stop.is_set() or (not self.outlast and self._over(sources, due)):
                     break
                 step += 1
@@ -90,9 +96,21 @@ class Session:
             sink(feedback)
         return feedback
 
-    def _wait_for_late(self, sources: Sequence[Source], due: float) -> None:
-        """Give live samples stamped before ``due`` (s) the time to arrive."""
-        self._wait_for(sources, due, due + PATIENCE_S, ("ok", "waiting"))
+    def _prepare(self, due: float) -> None:
+        """Take in what live sources have brought, until the next step is nearly due, at ``due`` (s)."""
+        if not any(source.info.origin in _LIVE for source in self.engine.sources):
+            return
+        for early in EARLY_S:
+            if self.clock.now() < due - early:
+                self.clock.wait_until(due - early, self.stop)
+                if self.stop.is_set():
+                    return
+                self.engine.prepare()
+
+    def _wait_for_late(self, step: int, due: float) -> None:
+        """Give the live samples that ``step`` needs, which is due at ``due`` (s), the time to arrive."""
+        needs = zip(self.engine.sources, self.engine.needs(step), strict=True)
+        self._wait_for(list(needs), due + PATIENCE_S, ("ok", "waiting"))
 
     def _catch_up(self, sources: Sequence[Source]) -> None:
         """Wait, once after a hiccup, for all that was sent meanwhile: the steps behind it are made with that.
@@ -100,17 +118,18 @@ class Session:
         A source that seems to have stalled was merely not heard.
         """
         now = self.clock.now()
-        self._wait_for(sources, now - PATIENCE_S / 2, now + PATIENCE_S, ("ok", "waiting", "stalled"))
+        stamp = now - PATIENCE_S / 2
+        self._wait_for([(source, stamp) for source in sources], now + PATIENCE_S, ("ok", "waiting", "stalled"))
 
-    def _wait_for(self, sources: Sequence[Source], stamp: float, until: float, states: Sequence[StreamState]) -> None:
-        """Wait until live sources in one of ``states`` have samples as new as ``stamp`` (s), at most ``until`` (s)."""
-        live = [s for s in sources if s.info.origin in _LIVE]
+    def _wait_for(self, needs: Sequence[tuple[Source, float]], until: float, states: Sequence[StreamState]) -> None:
+        """Wait until live sources in one of ``states`` have samples as new as each needs (s), at most ``until`` (s)."""
+        late = [(source, stamp) for source, stamp in needs if source.info.origin in _LIVE]
         while self.clock.now() < until and not self.stop.is_set():
-            late = [s for s in live if not s.buffer.newest >= stamp and s.status(stamp).state in states]
+            late = [(s, stamp) for s, stamp in late if not s.buffer.newest >= stamp and s.status(stamp).state in states]
             if not late:
                 return
             self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
-            for source in late:
+            for source, stamp in late:
                 source.advance(stamp)
 
     def _over(self, sources: Sequence[Source], due: float) -> bool:

@@ -82,7 +82,20 @@ class Participant:
 
     def advance(self, step: int) -> None:
         """Take in all samples of seconds 1 to ``step`` and judge those seconds that are new."""
-        block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)
+        self._take(step, early=False)
+        while self._good.head < step:
+            self._judge(self._good.head + 1)
+
+    def prepare(self, step: int) -> None:
+        """Take in what has come so far of seconds 1 to ``step``: less is left for :meth:`advance`, and as it would be.
+
+        Filters and interpolation give the same however the samples are cut.
+        """
+        self._take(step, early=True)
+
+    def _take(self, step: int, *, early: bool) -> None:
+        until = self._origin + step * STEP_S + self.lookahead_s
+        block = self._source.buffer.read(self._cursor, until, early=early)
         self._cursor = block.stop
         if len(block.times):
             raw, times = block.samples[:, self._columns], block.times - self._origin
@@ -91,8 +104,6 @@ class Participant:
             self._mains.add(gated[:, : self._eeg], times)
             for first, values in self._path(gated, times, block.breaks):
                 self._write(first, values)
-        while self._good.head < step:
-            self._judge(self._good.head + 1)
 
     def window(self, step: int, seconds: int) -> FloatArray:
         """Return the ``seconds`` s that end at ``step`` (n, channels), V; NaN where missing or bad."""

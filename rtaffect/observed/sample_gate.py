@@ -47,6 +47,8 @@ class SampleGate:
         self._even = np.zeros(channels, np.int64)
         self._wait = np.zeros(channels, np.int64)
         self._scales = np.full((BLOCKS, channels), np.nan)
+        # The furthest that a sample may lie from the last good one, by the blocks so far.
+        self._limit = np.full(channels, np.inf)
         self._turn = self._filled = 0
         self._changes, self._counts = np.zeros(channels), np.zeros(channels, np.int64)
 
@@ -80,7 +82,7 @@ class SampleGate:
         equal = np.where(changed > 0, number - changed + 1, self._equal + number)
         self._raw, self._equal = x[-1].copy(), equal[-1]
         still = equal >= self._still
-        limit = self._limit()
+        limit = self._limit
         step = np.abs(x - before)
         suspicious = (
             ~(np.abs(x[0] - self._good) <= limit) | ~(step[1:] <= limit).all(axis=0) | (self._even + self._wait > 0)
@@ -116,17 +118,13 @@ class SampleGate:
         self._even[channel], self._wait[channel] = even, wait
         return out, good
 
-    def _limit(self) -> FloatArray:
-        known = np.isfinite(self._scales).any(axis=0)
-        limit = np.full(len(known), np.inf)
-        limit[known] = JUMP * np.nanmedian(self._scales[:, known], axis=0)
-        return limit
-
     def _end_block(self) -> None:
         """Take in how much the samples of the block that ends changed; one that is mostly missing says nothing."""
         enough = (self._counts >= self._block / 2) & (self._changes > 0)
         self._scales[self._turn % BLOCKS] = np.where(
             enough, self._changes / np.maximum(self._counts, 1), self._scales[(self._turn - 1) % BLOCKS]
         )
+        known = np.isfinite(self._scales).any(axis=0)
+        self._limit[known] = JUMP * np.nanmedian(self._scales[:, known], axis=0)
         self._turn, self._filled = self._turn + 1, 0
         self._changes[:], self._counts[:] = 0.0, 0

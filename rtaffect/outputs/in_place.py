@@ -29,12 +29,14 @@ class InPlace:
     breaks : int
         How often a sound was not in its place.
     displaced_s : float
-        For how long, s.
+        For how long, s; times that are told more than once count once.
     """
 
     def __init__(self) -> None:
         self.ledger = Doubts()
         self.breaks, self.displaced_s = 0, 0.0
+        # The times that are counted, apart from each other: the newest ones, which others may touch.
+        self._counted: deque[tuple[float, float]] = deque(maxlen=16)
         # All until then was heard as it should be (s, LSL clock); and what of it is sure by times that agree.
         self._handed = self._sure = -math.inf
         # When the times of the device last agreed.
@@ -88,10 +90,22 @@ class InPlace:
     def _note(self, reason: str, since: float, until: float) -> None:
         how = "began late" if reason == "player-late" else "broke off"
         words = f"the sound {how}: for {until - since:.2f} s it was not heard at its time"
-        self.breaks += 1
-        self.displaced_s += until - since
+        self._count(since, until)
         self.ledger.note("player-lost" if self._lost else reason, since, until, words)
         self._news.append((f"{words}; it goes on where it should be by then", since))
+
+    def _count(self, since: float, until: float) -> None:
+        """Count a time in seconds of LSL's clock; what touches one that was counted goes on it, and is no new break.
+
+        While a device runs dry again and again, each block tells of the whole time since its times last agreed.
+        """
+        touched = [span for span in self._counted if span[0] <= until and since <= span[1]]
+        for span in touched:
+            self._counted.remove(span)
+            since, until = min(since, span[0]), max(until, span[1])
+        self._counted.append((since, until))
+        self.breaks += 1 - len(touched)
+        self.displaced_s += until - since - sum(stop - start for start, stop in touched)
 
     def news(self) -> list[tuple[str, float]]:
         """Return what was noted since the last call: in words, and since when, s on the LSL clock."""

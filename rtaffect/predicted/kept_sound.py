@@ -41,6 +41,9 @@ class KeptSound:
         """Go on to ``step``."""
         self._step = step
 
+    def prepare(self, step: int) -> None:
+        """Do nothing: all is there."""
+
     def feature(self, step: int, *, left_out: bool = False) -> FloatArray:
         """Return the components (C,) of second ``step``; NaN beyond what is kept, and where it was ``left_out``."""
         if not left_out and 1 <= step <= len(self.components):

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S
 from rtaffect.predicted.featurizer import Featurizer
-from rtaffect.stream.audio import SAMPLE_RATE, SoundResampler
-from rtaffect.stream.buffer import Block
+from rtaffect.stream.audio import SAMPLE_RATE, SoundResampler, converter_delay_s
+from rtaffect.stream.buffer import RATE_TOLERANCE, Block
 from rtaffect.stream.grid import GridInterpolator
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.source import Source
 
-#: What a rate converter may hold back before it gives its first output, s.
-_CONVERTER_DELAY_S = 0.15
 #: Sound that waits to be read: the newest second, the one before if it came late, and what is ahead of the step.
 _KEPT_S = 4
 
@@ -64,11 +62,24 @@ class SoundInput:
     @property
     def lookahead_s(self) -> float:
         """How much later than a step the samples must reach, s."""
-        return self._grid.lookahead_s + (0.0 if self._rate == SAMPLE_RATE else _CONVERTER_DELAY_S)
+        return self._grid.lookahead_s + (1.0 + RATE_TOLERANCE) * converter_delay_s(self._rate)
 
     def advance(self, step: int) -> None:
         """Take in all sound of seconds 1 to ``step``."""
-        block = self._source.buffer.read(self._cursor, self._origin + step * STEP_S + self.lookahead_s)
+        self._take(step, early=False)
+        if self._source.status(self._origin + step * STEP_S).state == "ended":
+            self._write(*self._grid.flush())
+
+    def prepare(self, step: int) -> None:
+        """Take in what has come so far of seconds 1 to ``step``: less is left for :meth:`advance`, and as it would be.
+
+        Conversion and interpolation give the same, bit for bit, however the sound is cut.
+        """
+        self._take(step, early=True)
+
+    def _take(self, step: int, *, early: bool) -> None:
+        until = self._origin + step * STEP_S + self.lookahead_s
+        block = self._source.buffer.read(self._cursor, until, early=early)
         self._cursor = block.stop
         missing = ~np.isfinite(block.samples[:, 0])
         edges = sorted({0, *block.breaks, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), len(block.times)})
@@ -77,9 +88,6 @@ class SoundInput:
                 self._begin_segment()
             if not missing[start]:
                 self._push(block, start, stop)
-        end = self._origin + step * STEP_S
-        if self._source.status(end).state == "ended":
-            self._write(*self._grid.flush())
 
     def second(self, step: int) -> NDArray[np.float32] | None:
         """Return the sound of second ``step`` (16000,), None where any of it is missing."""

@@ -100,6 +100,8 @@ class ArrivalWatch:
         """Forget what is usual: what comes next comes by another connection."""
         # Arrival, delay of the newest sample, and its stamp less the time that the samples so far take, s.
         self._seen: deque[tuple[float, float, float]] = deque()
+        # The least of the delays; NaN where that is to be looked up.
+        self._least = math.nan
         self._begun = self._last = math.nan
         self._count = 0
         self._held: list[Chunk] = []
@@ -111,7 +113,9 @@ class ArrivalWatch:
     @property
     def delay_s(self) -> float:
         """The least delay of the last seconds, s; NaN before there is one."""
-        return min((delay for _, delay, _ in self._seen), default=math.nan)
+        if math.isnan(self._least):
+            self._least = min((delay for _, delay, _ in self._seen), default=math.nan)
+        return self._least
 
     def delay_since(self, arrival: float) -> float:
         """Return the least delay of what arrived after ``arrival`` (s), s; NaN where nothing did."""
@@ -143,8 +147,10 @@ class ArrivalWatch:
         finite = np.isfinite(chunk.stamps)
         if not finite.any():
             return Verdict((chunk,), before=1)
-        number = np.arange(len(finite))
-        times = np.interp(number, number[finite], chunk.stamps[finite] + offset)
+        times = chunk.stamps + offset
+        if not finite.all():
+            number = np.arange(len(finite))
+            times = np.interp(number, number[finite], times[finite])
         if self._held:
             return self._go_on(chunk, times, offset)
         learnt = chunk.arrival - self._begun >= LEARN_S
@@ -159,13 +165,15 @@ class ArrivalWatch:
 
     def _set_at(self, times: FloatArray, arrival: float) -> int | None:
         """Return the first of ``times`` (n,), s, that jumps where arrivals do not; None if all agree."""
-        jumps = np.diff(times, prepend=self._last) - 1 / self._rate
         jump = float(times[-1] - self._last) - len(times) / self._rate
+        if abs(jump) <= AGREE_S:
+            return None
         delay, usual = arrival - float(times[-1]), [d for _, d, _ in self._seen]
         ahead = jump > AGREE_S and delay < min(usual) - max(AGREE_S, jump / 2)
         behind = jump < -AGREE_S and delay > max(usual) + max(AGREE_S, -jump / 2)
         if not (ahead or behind):
             return None
+        jumps = np.diff(times, prepend=self._last) - 1 / self._rate
         at = int(np.argmax(jumps if ahead else -jumps))
         self._jump = float(jumps[at])
         return at
@@ -218,9 +226,13 @@ class ArrivalWatch:
             self._begun = arrival
         self._count += len(times)
         self._last = float(times[-1])
-        self._seen.append((arrival, arrival - self._last, self._last - self._count / self._rate))
+        delay = arrival - self._last
+        self._seen.append((arrival, delay, self._last - self._count / self._rate))
+        # Where it is not known it is looked up, with this one.
+        self._least = min(self._least, delay)
         while self._seen[0][0] < arrival - MEMORY_S:
-            self._seen.popleft()
+            if self._seen.popleft()[1] <= self._least:
+                self._least = math.nan
 
     def _crept(self, arrival: float) -> Found | None:
         """Return how the clock was set, where that shows only in the last second as a whole; None if it was not."""
@@ -243,7 +255,7 @@ class ArrivalWatch:
             later = -moved
         fixed = [(a, d - later, c - moved) if a > arrival - 1.5 * ENVELOPE_S else (a, d, c) for a, d, c in self._seen]
         self._seen = deque(each for each in fixed if not arrival - 1.5 * ENVELOPE_S < each[0] <= arrival - ENVELOPE_S)
-        self._last += later
+        self._last, self._least = self._last + later, math.nan
         return Found(later, arrival - 2.0 * ENVELOPE_S, arrival)
 
 

@@ -37,9 +37,19 @@ _log = logging.getLogger(__name__)
 
 #: Who is on the network is looked at this often, s.
 LOOK_S = 1.0
-#: Samples are taken this often, s, while liblsl collects, and at once where a step waits for them (:meth:`advance`):
-#: each time costs the same however many there are, and with many headsets it is most of what they cost.
-COLLECT_S = 0.05
+#: Samples are taken as soon as they come, but then the stream rests, for so long at least and at most, s: each time
+#: costs the same however many samples there are, also where they are sent singly. All streams together are asked about
+#: so many times a second. A step that waits ends a rest (:meth:`advance`).
+REST_S = (0.01, 0.05)
+ASKED_HZ = 400.0
+
+_open: set[LslConnection] = set()
+
+
+def _rest_s() -> float:
+    """Return how long a stream rests after samples were taken, s."""
+    least, most = REST_S
+    return min(most, max(least, len(_open) / ASKED_HZ))
 
 
 class LslConnection(LiveSource):
@@ -90,6 +100,7 @@ class LslConnection(LiveSource):
 
         self._inlet.open(stream, check)
         self._delivery.restart()
+        _open.add(self)
         ((self._described, self._remap),) = said
         identity.took(stream)
         self._identity = identity
@@ -100,6 +111,7 @@ class LslConnection(LiveSource):
             _log.warning(self._remap.note)
 
     def _close(self) -> None:
+        _open.discard(self)
         self._delivery.release()
         self._inlet.close()
         self._network = None
@@ -110,7 +122,6 @@ class LslConnection(LiveSource):
             self._worker.wake()
 
     def _poll(self) -> None:
-        self._worker.pause(COLLECT_S)
         try:
             stamps = self._inlet.pull_chunk(self._chunk)
             if len(stamps):
@@ -121,6 +132,8 @@ class LslConnection(LiveSource):
             raise DeviceLostError(str(error)) from None
         if local_clock() >= self._look_at:
             self._look_around()
+        if len(stamps):
+            self._worker.pause(_rest_s())
 
     def _deliver(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
         self._last_at = local_clock()

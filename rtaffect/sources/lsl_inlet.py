@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,10 @@ from rtaffect.sources.lsl_streams import FoundStream
 from rtaffect.stream.limits import MOST_VALUES
 from rtaffect.stream.source import StreamHeader
 
-#: One pull of a text lasts this long, s.
-PULL_S = 0.02
+#: One pull waits this long for something to come, s.
+PULL_S = 0.05
+#: The samples of a chunk come one after the other, within this time, s.
+GATHER_S = 0.001
 #: The clock offset is read this often, s; liblsl measures it in its own thread every 2 s.
 OFFSET_S = 5.0
 #: The first measurement of the clock offset takes .6 s; a network without it is not usable, s.
@@ -98,10 +101,15 @@ class LslInlet:
     def pull_chunk(self, into: NDArray[Any]) -> NDArray[np.float64]:
         """Write what came into ``into`` (most, channels) and return its stamps (n,), s on the sender's clock.
 
-        Raises one of ``GONE`` where the connection is, as do the other methods.
+        Where nothing is there, it waits for something, at most ``PULL_S``, and then for what comes with it. Raises one
+        of ``GONE`` where the connection is, as do the other methods.
         """
-        _, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=len(into), dest_obj=into)
-        return np.asarray(stamps, np.float64)
+        _, first = self._inlet.pull_chunk(timeout=PULL_S, max_samples=1, dest_obj=into[:1])
+        if not first:
+            return np.empty(0)
+        time.sleep(GATHER_S)
+        _, others = self._inlet.pull_chunk(timeout=0.0, max_samples=len(into) - 1, dest_obj=into[1:])
+        return np.array([*first, *others], np.float64)
 
     def pull_texts(self) -> tuple[list[bytes], NDArray[np.float64]]:
         """Return the next texts (n) of a stream of one channel, as sent, and their stamps (n,), s on its clock."""

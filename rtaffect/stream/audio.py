@@ -8,7 +8,9 @@ for bit, for every chunking of the input.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,8 @@ SAMPLE_RATE: Final = 16_000
 _QUALITY: Final = "HQ"
 _BLOCK_FRAMES: Final = 1 << 16
 _FULL_SCALE: Final = 32_767
+#: A converter's delay is found with so much sound, in pieces of this length, s.
+_TRIAL_S, _PIECE_S = 0.5, 0.001
 
 
 class SoundResampler:
@@ -77,6 +81,23 @@ class SoundResampler:
     @staticmethod
     def _run(stream: soxr.ResampleStream, mono: Float32Array, *, last: bool) -> Float32Array:
         return np.asarray(stream.resample_chunk(mono, last=last), dtype=np.float32)
+
+
+@cache
+def converter_delay_s(rate: float) -> float:
+    """Return by how much more than its output :class:`SoundResampler` has been given at most, s, at ``rate`` Hz.
+
+    It is found by giving it silence, a millisecond at a time, which adds at most that to it; 0 at 16 kHz.
+    """
+    if rate == SAMPLE_RATE:
+        return 0.0
+    resampler, chunk = SoundResampler(rate), np.zeros(math.ceil(rate * _PIECE_S), np.float32)
+    given, made, most = 0, 0, 0.0
+    while given < rate * _TRIAL_S:
+        given += len(chunk)
+        most = max(most, given / rate - made / SAMPLE_RATE)
+        made += len(resampler.push(chunk))
+    return most
 
 
 def mono_of(samples: NDArray[np.floating]) -> Float32Array:

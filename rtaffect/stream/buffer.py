@@ -96,7 +96,7 @@ class SampleBuffer:
         self._meter = RateMeter(rate)
         self._breaks: deque[int] = deque(maxlen=1024)
         self._holes: deque[Hole] = deque(maxlen=1024)
-        self._hole_count, self._read_until = 0, math.nan
+        self._hole_count, self._read_until, self._newest = 0, math.nan, math.nan
         self._lock = threading.Lock()
         self.doubts = Doubts()
         self.tells_late = False
@@ -115,12 +115,7 @@ class SampleBuffer:
     @property
     def newest(self) -> float:
         """Time of the newest sample, s; NaN before the first."""
-        with self._lock:
-            return self._latest()
-
-    def _latest(self) -> float:
-        head = self._times.head
-        return float(self._times.read(head - 1, head)[0, 0]) if head else math.nan
+        return self._newest
 
     def holes_since(self, count: int) -> tuple[int, tuple[Hole, ...]]:
         """Return how many holes there were so far, and those of them after the first ``count``, the newest 1,024."""
@@ -151,12 +146,13 @@ class SampleBuffer:
         if not len(stamps):
             return
         with self._lock:
-            first, before = self._times.head, self._latest()
+            first, before = self._times.head, self._newest
             times, breaks = self._timebase.update(np.asarray(stamps, np.float64))
             self._meter.add(self._timebase.stamps)
             self._tell(times)
             self._samples.append(np.asarray(samples, np.float32))
             self._times.append(times[:, None])
+            self._newest = float(times[-1])
             for sample, jump_s in breaks:
                 self._breaks.append(sample)
                 at = sample - first
@@ -187,15 +183,17 @@ class SampleBuffer:
             )
             self.doubts.begin("late-samples", float(late[0]), words)
 
-    def read(self, cursor: int, until: float) -> Block:
+    def read(self, cursor: int, until: float, *, early: bool = False) -> Block:
         """Return the samples from number ``cursor`` on that are not later than ``until`` (s).
 
-        Samples that were overwritten before they were read are counted as overruns and leave a break.
+        Samples that were overwritten before they were read are counted as overruns and leave a break. Whoever reads
+        ``early`` asks again for that time, so that what comes until then is not late.
         """
         with self._lock:
-            if not self._late_since_read and self.doubts.lasts("late-samples"):
-                self.doubts.end("late-samples", self._asked)
-            self._asked, self._late_since_read = max(self._asked, until), False
+            if not early:
+                if not self._late_since_read and self.doubts.lasts("late-samples"):
+                    self.doubts.end("late-samples", self._asked)
+                self._asked, self._late_since_read = max(self._asked, until), False
             first = max(cursor, self._samples.oldest)
             self.overruns += first - cursor
             times = self._times.read(first, self._times.head)[:, 0].astype(np.float64, copy=False)

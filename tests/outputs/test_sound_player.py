@@ -207,3 +207,21 @@ def test_what_went_wrong_is_said_in_a_sentence_at_the_end():
     said = describe_counts(counts | {"underflows": 2, "breaks": 3, "displaced_s": 4.25})
     assert "out of its place 3 times, for 4.2 s" in said
     assert "ran dry 2 times and was lost 0 times" in said
+
+
+def test_time_out_of_place_counts_once_while_the_device_runs_dry_again_and_again(monkeypatch):
+    output = FakeOutput(monkeypatch)
+    player, _ = playing(output, 100)
+    output.take(player, 5.0)
+    begun = output.now
+    for _ in range(60):
+        # Late by turns, so that its times do not agree.
+        output.wrong_s = 0.03
+        output.stand_still(0.15)
+        output.take(player, output.block / RATE, underflow=True)
+    passed = output.now - begun
+    output.take(player, 5.0)
+    counts = player.counts
+    assert counts["underflows"] == 60
+    assert 0.3 * passed < counts["displaced_s"] < passed + 1.0
+    assert 1 <= counts["breaks"] <= 3

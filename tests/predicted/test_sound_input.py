@@ -216,3 +216,18 @@ def test_when_jittered_sound_comes_does_not_move_it(rate):
     for pieces, late in (([0.1, 0.35, 0.8, 1.0], 0.0), ([0.5, 1.0], 0.3), ([1.0], 0.05)):
         for a, b in zip(prompt, seconds(pieces, late), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000])
+def test_a_second_is_there_as_soon_as_its_look_ahead_says_and_no_sooner_is_promised(rate):
+    source = sound_source(noise(4, rate), rate=rate)
+    sound = SoundInput(source, BandFeaturizer(), ORIGIN)
+    assert sound.lookahead_s < 0.13
+    for step in (1, 2, 3):
+        until = ORIGIN + step + sound.lookahead_s
+        for early in (0.4, 0.1, 0.013):
+            source.advance(until - early)
+            sound.prepare(step)
+        source.advance(until)
+        sound.advance(step)
+        assert sound.second(step) is not None

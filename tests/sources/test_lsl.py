@@ -304,14 +304,16 @@ def test_devices_are_described():
 
 
 def test_samples_come_at_once_where_a_step_waits_for_them(monkeypatch):
-    monkeypatch.setattr("rtaffect.sources.lsl.COLLECT_S", 600.0)
+    monkeypatch.setattr("rtaffect.sources.lsl.REST_S", (600.0, 600.0))
     with headset() as simulated:
         source = LslSource(found(simulated))
         try:
             source.start()
-            time.sleep(0.5)
-            assert not source.buffer.received
-            wait_for(lambda: source.advance(math.inf) or source.buffer.received, 5.0)
+            wait_for(lambda: source.buffer.received, 5.0)
+            first = source.buffer.received
+            time.sleep(0.3)
+            assert source.buffer.received == first
+            wait_for(lambda: source.advance(math.inf) or source.buffer.received > first, 5.0)
         finally:
             begun = time.monotonic()
             source.stop()

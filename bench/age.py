@@ -1,0 +1,108 @@
+"""How old things are: a sample when it reaches the ring, and a value when it leaves, over LSL on this machine.
+
+**Way in**: a process sends 64 channels at 500 Hz in chunks of 20 ms, the newest sample stamped when it is sent. One
+after the other, in a process each: rtaffect's source, until the chunk is in its ring; pylsl pulled in a blocking way,
+until it is in an array; mne-lsl, until its callback has it (where another Python has it, the variable
+RTAFFECT_BENCH_MNE_LSL names that). Processor time is that of the whole process, liblsl's threads included.
+
+**Way out**: a live session as ``rtaffect live --headless`` makes it, from the end of a step's window and of the
+look-ahead after it until the value is on its way; against a session that takes in all samples when a step is due.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from bench import Rows, run
+from bench.load import ROOT, child, configured, measured, sending
+from bench.step import made_up_model
+from rtaffect.common.montage import STANDARD
+
+OTHER_PYTHON = "RTAFFECT_BENCH_MNE_LSL"
+WAY_IN: dict[str, Any] = {"people": 1, "channels": list(STANDARD["1010-64"][:64]), "rate": 500.0, "streams": 1}
+WAYS = (("rtaffect's ring", "ring"), ("pylsl, blocking pull", "pylsl"), ("mne-lsl's callback", "mne_lsl"))
+#: Headsets, channels, rate (Hz).
+SESSIONS = ((1, 8, 250.0), (4, 64, 1000.0))
+
+
+def measure(quick: bool) -> Rows:
+    """Return a row for each way in, and two for each session."""
+    with tempfile.TemporaryDirectory() as name, configured(Path(name)) as environment:
+        rows = _ways_in(environment, 3 if quick else 30)
+        for number, (people, channels, rate) in enumerate(SESSIONS[:1] if quick else SESSIONS):
+            rows += _ways_out(Path(name) / str(number), environment, (people, channels, rate), quick)
+    return rows
+
+
+def _ways_in(environment: dict[str, str], seconds: int) -> Rows:
+    spec = WAY_IN | {"sound": False, "stamped": "sent", "warm_s": 3, "seconds": seconds}
+    found: dict[str, dict[str, Any]] = {}
+    for name, how in WAYS:
+        python = os.environ.get(OTHER_PYTHON, "") if how == "mne_lsl" else sys.executable
+        if python:
+            with sending(spec, environment):
+                found[name] = _taken(how, spec, environment, python)
+    plain = found[WAYS[1][0]]["median"]
+    return [
+        {
+            "case": f"way in: {name}", "age_ms": 1e3 * each["median"], "age_p99_ms": 1e3 * each["p99"],
+            "cpu": 100 * each["cpu"], "step_ms": None, "ratio": plain / each["median"],
+        }
+        for name, each in found.items()
+    ]  # fmt: skip
+
+
+def _taken(how: str, spec: dict[str, Any], environment: dict[str, str], python: str) -> dict[str, Any]:
+    # Another Python has the packages of the other way alone.
+    command = [python, str(ROOT / "bench" / "ways_in.py"), how]
+    with child(command, environment | {"PYTHONPATH": str(ROOT)}, spec) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the process that was to take samples ({how}) ended without a word; it said why above")
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def _ways_out(folder: Path, environment: dict[str, str], worn: tuple[int, int, float], quick: bool) -> Rows:
+    people, channels, rate = worn
+    names = STANDARD["1010-64"][:channels]
+    with redirect_stdout(StringIO()):
+        made_up_model(folder / "bundle", 60, channels=names)
+    spec: dict[str, Any] = {
+        "people": people, "channels": list(names), "rate": rate, "sound": True, "sound_hz": 48_000,
+        "streams": people + 1, "warm_s": 2 if quick else 12, "seconds": 3 if quick else 30,
+        "bundle": str(folder / "bundle"), "model": None,
+    }  # fmt: skip
+    found = []
+    for early in (True, False):
+        with sending(spec, environment):
+            found.append(measured("session", spec | {"early": early, "out": str(folder / f"out-{early}")}, environment))
+    case = f"{people} x {channels} at {rate:g} Hz, sound"
+    return [
+        {
+            "case": f"way out: {case}{how}", "age_ms": each["age_ms"], "age_p99_ms": each["age_p99_ms"],
+            "cpu": 100 * each["cpu"], "step_ms": each["step_ms"], "ratio": found[1]["age_ms"] / each["age_ms"],
+        }
+        for how, each in zip(("", ", all at the step"), found, strict=True)
+    ]  # fmt: skip
+
+
+COLUMNS = (
+    ("case", "case", ""), ("age_ms", "age, ms", ".1f"), ("age_p99_ms", "p99", ".1f"), ("cpu", "% of a core", ".1f"),
+    ("step_ms", "step, ms", ".1f"), ("ratio", "ratio", ".2f"),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    run(
+        "age", measure, COLUMNS,
+        "medians; way in: from being sent; ratio: age by a blocking pull / by this; way out: after window and "
+        "look-ahead; ratio: age where all is done at the step / by this",
+    )  # fmt: skip
