@@ -59,11 +59,12 @@ class Delivery:
         """Take the next ``chunk``, to whose stamps ``offset`` is to be added, s."""
         self._offset = offset
         self._note_no_numbers(chunk)
-        usual = self._arrival.delay_s
         verdict = self._arrival.take(chunk, offset)
-        if math.isnan(self._usual) and (verdict.found or verdict.odd):
-            self._usual = usual
         doubts, found, now = self._buffer.doubts, verdict.found, chunk.arrival
+        if found is not None and self._is_as_before(chunk, offset):
+            # What the stamps were meanwhile is no clock that was set.
+            self._arrival.restart()
+            found = found._replace(add_s=-self._added)
         if verdict.holds:
             words = "stamps jump and arrivals do not: it is not known yet when samples were taken"
             doubts.begin("clock-unknown", verdict.since, words)
@@ -80,9 +81,20 @@ class Delivery:
             self._look_at = now + LOOK_S
             self._compare(now)
 
+    def _is_as_before(self, chunk: Chunk, offset: float) -> bool:
+        """Return whether stamps agree with arrivals again as they did before they were odd."""
+        if not self._added and not self._is_odd(chunk.arrival - RESTLESS_S, chunk.arrival):
+            return False
+        stamps = chunk.stamps[np.isfinite(chunk.stamps)]
+        raw = chunk.arrival - float(stamps[-1]) - offset + self._added if len(stamps) else math.nan
+        return abs(raw - self._usual) <= AGREE_S
+
     def _follow(self, found: Found, now: float) -> None:
         """Go on by the clock as it was set."""
         doubts = self._buffer.doubts
+        if not found.add_s:
+            doubts.note("stamps", found.since, found.until, "time stamps were not those of arrivals for a while")
+            return
         words = f"the sender's clock was set by {-found.add_s:+.3f} s; its stamps are moved back from then on"
         _log.warning("%r: %s", self._name, words)
         doubts.note("clock-jump", found.since, found.until, words)
@@ -134,17 +146,26 @@ class Delivery:
         if now - self._unsettled < SETTLED_S:
             return
         delay, since = self._arrival.delay_since(now - SETTLED_S), now - SETTLED_S
-        if math.isnan(delay) or self._arrival.impossible(since):
+        if math.isnan(delay) or not self._added and self._arrival.impossible(since):
             return
         # What is usual is of the time before: what came meanwhile tells nothing.
         self._arrival.restart()
-        if self._added and abs(delay - self._usual) > AGREE_S:
-            self._added += delay - self._usual
-            self._shift(delay - self._usual)
+        if (by := self._back(delay)) != 0.0:
+            self._added += by
+            self._shift(by)
             self._unsettled = now
             return
         self._unsettled, self._usual = math.nan, delay
         doubts.end("clock-unknown", now)
+
+    def _back(self, delay: float) -> float:
+        """Return what more is to be added to stamps that are even again and ``delay`` s under way, s.
+
+        Where they are as they were before anything was added, none of that was right, however much it is.
+        """
+        if self._added and abs(delay + self._added - self._usual) <= AGREE_S:
+            return -self._added
+        return delay - self._usual if self._added and abs(delay - self._usual) > AGREE_S else 0.0
 
     def _compare(self, now: float) -> None:
         """Note what stamps and arrivals tell of clock and rate at ``now``, s."""
@@ -158,8 +179,11 @@ class Delivery:
                 f"samples are stamped {delay:.1f} s before they arrive: their stamps are of a clock that is not known"
             )
             doubts.begin("clock-unknown", now - max(delay, 0.0) - 1.0, words)
-        elif doubts.lasts("clock-unknown"):
-            doubts.end("clock-unknown", now)
+        else:
+            if doubts.lasts("clock-unknown"):
+                doubts.end("clock-unknown", now)
+            if not self._added and not self._is_odd(now - 1.0, now):
+                self._usual = delay
         arriving, stamped = self._arrival.rate(), self._buffer.measured_rate
         if abs(arriving / stamped - 1.0) > RATE_TOLERANCE:
             words = f"{arriving:.4g} samples arrive in a second, and by their stamps it is {stamped:.4g}"

@@ -203,3 +203,27 @@ def test_after_stamps_without_sense_samples_are_at_their_times_again(size, seed)
     assert not (off > 0.035)[~doubt].any()
     assert not doubt[true > 5000 + 26].any()
     assert off[true > 5000 + 26].max() < 0.035
+
+
+def standing(since, seconds):
+    """Stamps that stand still from ``since`` s on for so many ``seconds``."""
+
+    def mangle(noise, stamps):
+        out, first = stamps.copy(), int(since * 250)
+        out[first : int((since + seconds) * 250)] = stamps[first]
+        return out
+
+    return mangle
+
+
+@pytest.mark.parametrize("seconds", [1.5, 4.0, 10.06, 14.0])
+@pytest.mark.parametrize("since", [15.0, 15.1, 15.3])
+def test_stamps_that_stood_still_are_no_clock_that_was_set(since, seconds):
+    """Whatever was taken for a clock meanwhile is undone at once when stamps agree with arrivals as before."""
+    sender = Sender(seconds=since + seconds + 12.0, chunk=5, mangle=standing(since, seconds))
+    receiver, times, true, doubt = received(sender)
+    off, end = np.abs(times - true), sender.start + since + seconds
+    assert not (off > 0.01)[~doubt].any()
+    assert off[true > end + 3.0].max() < 1e-6
+    assert not doubt[true > end + 6.0].any()
+    assert receiver.found == []
