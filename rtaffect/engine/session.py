@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from rtaffect.common.clock import Clock
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.patience import PATIENCE_S, Patience
 from rtaffect.engine.timing import StepTiming, Timings
 from rtaffect.stream.source import Source
 from rtaffect.stream.status import StreamState
 
-#: How long a step waits for samples that are late, s.
-PATIENCE_S = 0.5
 #: Steps that are further behind than this come after a time in which nothing ran, s: what was sent meanwhile is on its
 #: way, and is waited for once.
 HICCUP_S = 1.0
@@ -45,6 +44,8 @@ class Session:
         Go on to ``steps`` after all headsets have ended, as a live session does whose headsets died.
     timings
         Gets the times of each step before the sinks get its values.
+    patience
+        How long a step waits for samples that are late.
     """
 
     engine: Engine
@@ -54,6 +55,7 @@ class Session:
     steps: int | None = None
     outlast: bool = False
     timings: Timings = field(default_factory=Timings)
+    patience: Patience = field(default_factory=Patience)
 
     def run(self) -> int:
         """Run to the end and return the number of steps; the sources are started before and stopped after."""
@@ -66,33 +68,40 @@ class Session:
             for source in sources:
                 cleanup.callback(source.stop)
                 source.start()
-            step, behind = 0, 0.0
+            step, behind, waited = 0, 0.0, 0.0
             while not self.stop.is_set() and (self.steps is None or step < self.steps):
                 due = self.engine.end_of(step + 1) + self.engine.lookahead_s
                 self.clock.wait_until(due, self.stop)
-                before, behind = behind, max(0.0, self.clock.now() - due)
+                before, behind = behind, max(0.0, self.clock.now() - due - waited)
                 for source in sources:
                     source.advance(due)
                 if behind > HICCUP_S > before:
                     self._catch_up(sources)
-                self._wait_for_late(sources, due)
+                waited = self._wait_for_late(sources, due)
                 if self.stop.is_set() or (not self.outlast and self._over(sources, due)):
                     break
                 step += 1
-                yield self._step(due, behind)
+                yield self._step(due, behind, waited)
 
-    def _step(self, due: float, behind: float) -> Feedback:
-        """Make a step that was due at ``due`` and is ``behind`` by so much, s, and give it to the sinks."""
+    def _step(self, due: float, behind: float, waited: float) -> Feedback:
+        """Make a step that was due at ``due``, is ``behind`` and has ``waited`` so much, s; give it to the sinks."""
         begun = self.clock.now()
-        feedback = self.engine.step(begun, behind_s=behind, present=self.clock.now)
+        feedback = self.engine.step(begun, behind_s=behind, waited_s=waited, present=self.clock.now)
         self.timings.add(StepTiming.of(feedback, due, begun, self.clock.now()))
         for sink in self.sinks:
             sink(feedback)
         return feedback
 
-    def _wait_for_late(self, sources: Sequence[Source], due: float) -> None:
-        """Give live samples stamped before ``due`` (s) the time to arrive."""
-        self._wait_for(sources, due, due + PATIENCE_S, ("ok", "waiting"))
+    def _wait_for_late(self, sources: Sequence[Source], due: float) -> float:
+        """Give live samples stamped before ``due`` (s) the time to arrive; return how long after it that was, s."""
+        live = [source for source in sources if source.info.origin in _LIVE]
+        begun = self.clock.now()
+        self.patience.learn(live, begun)
+        self._wait_for(sources, due, due + self.patience.now, ("ok", "waiting"))
+        now = self.clock.now()
+        waited = now - due if now > begun else 0.0
+        self.patience.note(live, due, now, waited)
+        return waited
 
     def _catch_up(self, sources: Sequence[Source]) -> None:
         """Wait, once after a hiccup, for all that was sent meanwhile: the steps behind it are made with that.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from rtaffect.sources.arrival import AGREE_S, LOOK_S, RATE_S, ArrivalWatch, Chunk, Found
+from rtaffect.sources.foreign_clock import ClockJudge, Foreign, clock_of_marker
 from rtaffect.stream.buffer import RATE_TOLERANCE, SampleBuffer
 
 #: A clock that is set three times within this is not known at all, s.
@@ -34,11 +35,24 @@ class Delivery:
         Gets each chunk, to record and use it.
     shift
         Called with what is to be added from now on to the sender's stamps, s, where its clock was set.
+    foreign
+        What becomes of stamps that are not of the LSL clock.
+
+    Attributes
+    ----------
+    note : str
+        What the stamps are, in words, where they are not of the LSL clock.
     """
 
     def __init__(
-        self, name: str, buffer: SampleBuffer, keep: Callable[[Chunk], None], shift: Callable[[float], None]
+        self,
+        name: str,
+        buffer: SampleBuffer,
+        keep: Callable[[Chunk], None],
+        shift: Callable[[float], None],
+        foreign: Foreign = "arrival",
     ) -> None:
+        self._foreign, self._clock, self.note = foreign, ClockJudge(buffer.rate), ""
         self._name, self._buffer, self._keep, self._shift = name, buffer, keep, shift
         self._arrival = ArrivalWatch(buffer.rate)
         self._look_at = -math.inf
@@ -53,10 +67,37 @@ class Delivery:
         """Forget what is usual: what comes next comes by another connection."""
         self.release()
         self._arrival.restart()
+        self._clock.restart()
+        self.note = ""
         self._usual, self._added, self._unsettled = math.nan, 0.0, math.nan
 
     def take(self, chunk: Chunk, offset: float) -> None:
         """Take the next ``chunk``, to whose stamps ``offset`` is to be added, s."""
+        known = self.note
+        if self._foreign == "refuse":
+            self._take(chunk, offset)
+            return
+        chunks = self._clock.take(chunk, offset)
+        if self._clock.found is not None and not known:
+            offset += self._place(chunks, offset)
+        for each in chunks:
+            self._take(each, offset)
+
+    def _place(self, chunks: Sequence[Chunk], offset: float) -> float:
+        """Lay the sender's clock, which is not LSL's, where ``chunks`` arrived; return what is added, s."""
+        assert self._clock.found is not None
+        add_s = 0.0
+        if not math.isnan(self._clock.found.unit):
+            add_s = self._clock.add_s(chunks, offset)
+            self._shift(add_s)
+        self.note = (
+            f"its stamps are {self._clock.found.words}, not of the LSL clock: samples are placed by when they arrive, "
+            "and what the way takes, some 10 ms, is not known; let its sender stamp by LSL's local_clock"
+        )
+        _log.warning("%r: %s", self._name, self.note)
+        return add_s
+
+    def _take(self, chunk: Chunk, offset: float) -> None:
         self._offset = offset
         self._note_no_numbers(chunk)
         verdict = self._arrival.take(chunk, offset)
@@ -109,7 +150,7 @@ class Delivery:
 
     def release(self) -> None:
         """Deliver what is held: nothing comes that could tell more."""
-        held = self._arrival.flush()
+        held = (*self._clock.flush(), *self._arrival.flush())
         for each in held:
             self._keep(each)
         if held:
@@ -146,7 +187,7 @@ class Delivery:
         if now - self._unsettled < SETTLED_S:
             return
         delay, since = self._arrival.delay_since(now - SETTLED_S), now - SETTLED_S
-        if math.isnan(delay) or not self._added and self._arrival.impossible(since):
+        if math.isnan(delay) or (not self._added and self._arrival.impossible(since)):
             return
         # What is usual is of the time before: what came meanwhile tells nothing.
         self._arrival.restart()
@@ -167,6 +208,10 @@ class Delivery:
             return -self._added
         return delay - self._usual if self._added and abs(delay - self._usual) > AGREE_S else 0.0
 
+    def _words(self, stamp: float) -> str:
+        """Return which clock a ``stamp``, s, is of, in words, where that is not LSL's."""
+        return clock_of_marker(stamp - self._offset).words
+
     def _compare(self, now: float) -> None:
         """Note what stamps and arrivals tell of clock and rate at ``now``, s."""
         doubts, delay = self._buffer.doubts, self._arrival.delay_s
@@ -175,9 +220,7 @@ class Delivery:
         if not math.isnan(self._unsettled):
             self._settle(now)
         elif self._arrival.impossible():
-            words = (
-                f"samples are stamped {delay:.1f} s before they arrive: their stamps are of a clock that is not known"
-            )
+            words = f"its stamps are {self._words(now - delay)}: placed {delay:.3g} s before they arrive"
             doubts.begin("clock-unknown", now - max(delay, 0.0) - 1.0, words)
         else:
             if doubts.lasts("clock-unknown"):
