@@ -95,11 +95,10 @@ class Session:
     def _wait_for_late(self, sources: Sequence[Source], due: float) -> float:
         """Give live samples stamped before ``due`` (s) the time to arrive; return how long after it that was, s."""
         live = [source for source in sources if source.info.origin in _LIVE]
-        begun = self.clock.now()
-        self.patience.learn(live, begun)
-        self._wait_for(sources, due, due + self.patience.now, ("ok", "waiting"))
+        self.patience.learn(live, self.clock.now())
+        has_waited = self._wait_for(sources, due, due + self.patience.now, ("ok", "waiting"))
         now = self.clock.now()
-        waited = now - due if now > begun else 0.0
+        waited = now - due if has_waited else 0.0
         self.patience.note(live, due, now, waited)
         return waited
 
@@ -111,16 +110,22 @@ class Session:
         now = self.clock.now()
         self._wait_for(sources, now - PATIENCE_S / 2, now + PATIENCE_S, ("ok", "waiting", "stalled"))
 
-    def _wait_for(self, sources: Sequence[Source], stamp: float, until: float, states: Sequence[StreamState]) -> None:
-        """Wait until live sources in one of ``states`` have samples as new as ``stamp`` (s), at most ``until`` (s)."""
+    def _wait_for(self, sources: Sequence[Source], stamp: float, until: float, states: Sequence[StreamState]) -> bool:
+        """Wait until live sources in one of ``states`` have samples as new as ``stamp`` (s), at most ``until`` (s).
+
+        Returns whether there was anything to wait for.
+        """
+        has_waited = False
         live = [s for s in sources if s.info.origin in _LIVE]
         while self.clock.now() < until and not self.stop.is_set():
             late = [s for s in live if not s.buffer.newest >= stamp and s.status(stamp).state in states]
             if not late:
-                return
+                break
+            has_waited = True
             self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
             for source in late:
                 source.advance(stamp)
+        return has_waited
 
     def _over(self, sources: Sequence[Source], due: float) -> bool:
         """Return whether nothing more can come: the headsets, or without any the sound, have ended."""
