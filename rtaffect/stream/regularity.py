@@ -51,6 +51,8 @@ UNKNOWN_JITTER_S, MOST_JITTER_S = 0.05, 0.06
 #: part of them lies before. Below the second and above the first distance from the middle, s, that is noise of a clock.
 EARLIEST: Final = 0.02
 DELAYED_S, NOT_DELAYED_S = 0.012, 0.008
+#: Stamps that are all nearer to the middle than this are in it, s.
+LEAST_EARLY_S: Final = 1e-6
 #: The earliest ones are known after so many blocks, of the last so many; times follow by so much in a second, s.
 KNOWN_BLOCKS, LAST_BLOCKS, FOLLOW_S = 4, 20, 0.05
 #: Of a new segment the middle of the stamps is not known before, s; and how long delays may vary before it is found, s.
@@ -326,7 +328,7 @@ class Earliest:
         # For so many samples more the middle is not known.
         self._unknown = self._new
         self._before = self._after = 0.0
-        self._delayed = False
+        self._delayed = self._early = False
 
     def __call__(self, times: FloatArray, stamps: FloatArray, breaks: Sequence[int]) -> tuple[FloatArray, list[Odd]]:
         """Take the next ``stamps`` (n,), s, and the middle of such as ``times`` (n,), s; segments start at ``breaks``.
@@ -369,11 +371,17 @@ class Earliest:
         off, back = (np.concatenate(parts) for parts in zip(*self._pending, strict=True))
         block = off[:: self._every]
         self._pending, self._at, self._before = [], 0, self._after
-        # Where all are early, the middle is not where they are: samples came faster, or a clock was set.
-        if not float(block.max()) > 0.0 or back.mean() > MOST_BACK_DELAYED:
+        if np.isnan(block).any() or back.mean() > MOST_BACK_DELAYED:
             return []
+        early, before = float(block.max()) < -LEAST_EARLY_S, self._early
+        self._early = early
+        if early:
+            # The middle is not where they are: a clock was set, or nothing delays them any more. They are right.
+            if not (before and self._delayed):
+                return []
+            self._kept.clear()
         self._kept.append(block)
-        if len(self._kept) < KNOWN_BLOCKS:
+        if len(self._kept) < KNOWN_BLOCKS and not self._delayed:
             return []
         depth = -float(np.quantile(np.concatenate(self._kept), EARLIEST))
         found = depth > DELAYED_S and not self._delayed
@@ -384,4 +392,5 @@ class Earliest:
         if abs(wanted - self._before) <= DISPLACED_S:
             return []
         words = "the delay of time stamps varies: samples are moved to where they were taken"
-        return [Odd("stamps", self._since - FOUND_S if found else self._since, until, words)]
+        # In the next block times go there.
+        return [Odd("stamps", self._since - FOUND_S if found else self._since, until + BLOCK_S, words)]
