@@ -10,14 +10,16 @@ from typing import Final
 
 import numpy as np
 
-from rtaffect.sources.arrival import AGREE_S, LOOK_S, RATE_S, ArrivalWatch, Chunk, Found
-from rtaffect.sources.foreign_clock import ClockJudge, Foreign, clock_of_marker
+from rtaffect.sources.arrival import AGREE_S, ANOTHER_CLOCK_S, LOOK_S, RATE_S, ArrivalWatch, Chunk, Found
+from rtaffect.sources.foreign_clock import ClockJudge, Foreign, clock_of_marker, unix_to_lsl_s
 from rtaffect.stream.buffer import RATE_TOLERANCE, SampleBuffer
 
 #: A clock that is set three times within this is not known at all, s.
 RESTLESS_S: Final = 10.0
 #: Stamps must go on evenly for so long before a clock that was not known is known again, s.
 SETTLED_S: Final = 2.0
+#: What is placed by arrival moves to a way that is shorter by more than this, s.
+EARLIER_S: Final = 0.002
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class Delivery:
     ----------
     note : str
         What the stamps are, in words, where they are not of the LSL clock.
+    here : bool
+        Whether the sender runs on this computer.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Delivery:
         foreign: Foreign = "arrival",
     ) -> None:
         self._foreign, self._clock, self.note = foreign, ClockJudge(buffer.rate), ""
+        self.here = self._by_arrival = False
         self._name, self._buffer, self._keep, self._shift = name, buffer, keep, shift
         self._arrival = ArrivalWatch(buffer.rate)
         self._look_at = -math.inf
@@ -68,7 +73,7 @@ class Delivery:
         self.release()
         self._arrival.restart()
         self._clock.restart()
-        self.note = ""
+        self.note, self._by_arrival = "", False
         self._usual, self._added, self._unsettled = math.nan, 0.0, math.nan
 
     def take(self, chunk: Chunk, offset: float) -> None:
@@ -86,14 +91,16 @@ class Delivery:
     def _place(self, chunks: Sequence[Chunk], offset: float) -> float:
         """Lay the sender's clock, which is not LSL's, where ``chunks`` arrived; return what is added, s."""
         assert self._clock.found is not None
-        add_s = 0.0
-        if not math.isnan(self._clock.found.unit):
+        clock, add_s = self._clock.found, 0.0
+        how = "samples are placed by when they arrive, and what the way takes, some 10 ms, is not known"
+        if not math.isnan(clock.unit):
             add_s = self._clock.add_s(chunks, offset)
+            same = unix_to_lsl_s() - offset
+            self._by_arrival = not (self.here and clock.is_unix and -AGREE_S < add_s - same < ANOTHER_CLOCK_S)
+            if not self._by_arrival:
+                add_s, how = same, "it is that of this computer, by which samples are placed"
             self._shift(add_s)
-        self.note = (
-            f"its stamps are {self._clock.found.words}, not of the LSL clock: samples are placed by when they arrive, "
-            "and what the way takes, some 10 ms, is not known; let its sender stamp by LSL's local_clock"
-        )
+        self.note = f"its stamps are {clock.words}, not of the LSL clock: {how}; let its sender stamp by local_clock"
         _log.warning("%r: %s", self._name, self.note)
         return add_s
 
@@ -215,6 +222,12 @@ class Delivery:
     def _compare(self, now: float) -> None:
         """Note what stamps and arrivals tell of clock and rate at ``now``, s."""
         doubts, delay = self._buffer.doubts, self._arrival.delay_s
+        if self._by_arrival and delay < -EARLIER_S and math.isnan(self._unsettled):
+            # A shorter way than the shortest so far: all samples until now were placed too late.
+            doubts.note("clock-unknown", now - RESTLESS_S, now, "a shorter way was found by which its clock is placed")
+            self._arrival.restart()
+            self._shift(delay)
+            return
         if self._added and math.isnan(self._unsettled) and self._is_odd(now - 1.0, now):
             self._lose(now - 1.0, now, "time stamps make no sense since the sender's clock was set")
         if not math.isnan(self._unsettled):

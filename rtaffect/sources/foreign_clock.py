@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
+from pylsl import local_clock
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.sources.arrival import ANOTHER_CLOCK_S, IMPOSSIBLE_S, Chunk
@@ -22,6 +23,7 @@ MARKER_S: Final = 60.0
 UNITS: Final = ((1.0, "seconds"), (1e-3, "milliseconds"), (1e-6, "microseconds"), (1e-9, "nanoseconds"))
 #: Stamps are Unix time if they lie this near to it, and count from their sender's start if they are less than this, s.
 _UNIX_S, _FROM_ZERO_S = 2 * 86_400.0, 1e6
+_UNIX: Final = "Unix time"
 #: The spacing of stamps is of a unit if it differs by less than this part.
 _SPACING: Final = 0.2
 
@@ -31,6 +33,16 @@ class Clock(NamedTuple):
 
     unit: float
     words: str
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether it is Unix time, which this computer has, too."""
+        return self.words.startswith(_UNIX)
+
+
+def unix_to_lsl_s() -> float:
+    """Return what is to be added to this computer's Unix time for the LSL clock's, s."""
+    return local_clock() - time.time()
 
 
 #: Of stamps that tell nothing.
@@ -48,7 +60,7 @@ def clock_of_marker(stamp: float) -> Clock:
     now = time.time()
     for unit, name in UNITS:
         if abs(stamp * unit - now) < _UNIX_S:
-            return Clock(unit, f"Unix time in {name}")
+            return Clock(unit, f"{_UNIX} in {name}")
     return Clock(1.0, "a clock that counts from its own start" if 0 <= stamp < _FROM_ZERO_S else "an unknown clock")
 
 
@@ -66,7 +78,7 @@ def clock_of(chunks: Sequence[Chunk], rate: float) -> Clock:
         if abs(spacing * unit - 1.0) < _SPACING and float(np.ptp(off - off[0])) < 0.1 + _SPACING * len(stamps) / rate:
             newest = float(stamps[-1]) * unit
             if abs(newest - time.time()) < _UNIX_S:
-                return Clock(unit, f"Unix time in {name}")
+                return Clock(unit, f"{_UNIX} in {name}")
             words = "a clock that counts from its own start" if 0 <= newest < _FROM_ZERO_S else "an unknown clock"
             return Clock(unit, f"{words}, in {name}")
     return SENSELESS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 from abc import abstractmethod
 from collections import deque
 from typing import Any, Literal, Unpack
@@ -91,6 +92,7 @@ class LslConnection(LiveSource):
 
         self._inlet.open(stream, check)
         self._delivery.restart()
+        self._delivery.here = stream.header.host == socket.gethostname()
         ((self._described, self._remap),) = said
         identity.took(stream)
         self._identity = identity

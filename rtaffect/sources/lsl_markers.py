@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 from collections import deque
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.worker import Worker
-from rtaffect.sources.foreign_clock import MARKER_S, Foreign, clock_of_marker
+from rtaffect.sources.foreign_clock import MARKER_S, Foreign, clock_of_marker, unix_to_lsl_s
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
 from rtaffect.sources.lsl_streams import FoundStream, read_header, refuse_unreadable
 from rtaffect.stream.limits import KEPT_MARKERS, MOST_MARKERS, cut
@@ -67,7 +68,7 @@ class LslMarkers:
                 header, format="string", rate=0.0, xml="", labels=("marker",), units=("",), types=(header.type,)
             )
         self._regular, self._before = header.rate > 0, np.empty(0)
-        self._foreign, self.note = foreign, ""
+        self._foreign, self.note, self._here = foreign, "", header.host == socket.gethostname()
         self.tap: Tap | None = None
         self._stream = stream
         self._inlet = LslInlet(self.header.name, "the stimulus program", self._begin_segment, self._note_offset)
@@ -165,11 +166,16 @@ class LslMarkers:
         odd = np.isfinite(stamps) & (np.abs(now - offset - stamps) > MARKER_S)
         if not odd.any():
             return stamps
-        words = clock_of_marker(float(stamps[odd][0])).words
+        clock, placed = clock_of_marker(float(stamps[odd][0])), np.full(len(stamps), now - offset)
         what = "they are not used" if self._foreign == "refuse" else "they are placed when they arrive, some ms late"
-        self.note = f"the stamps of its markers are {words}, not of the LSL clock: {what}; stamp by LSL's local_clock"
+        here = stamps * clock.unit + unix_to_lsl_s() - offset
+        if clock.is_unix and self._here and (np.abs(here - placed)[odd] < MARKER_S).all():
+            placed, what = here, "it is that of this computer, by which they are placed"
+        self.note = (
+            f"the stamps of its markers are {clock.words}, not of the LSL clock: {what}; stamp by local_clock"
+        )
         self._tell(self.note)
-        return stamps if self._foreign == "refuse" else np.where(odd, now - offset, stamps)
+        return stamps if self._foreign == "refuse" else np.where(odd, placed, stamps)
 
     def _text(self, sent: bytes) -> str:
         """Return what was sent as text, whatever it is: what is no UTF-8 gets replacement characters."""

@@ -56,7 +56,7 @@ LEAST_EARLY_S: Final = 1e-6
 #: The earliest ones are known after so many blocks, of the last so many; times follow by so much in a second, s.
 KNOWN_BLOCKS, LAST_BLOCKS, FOLLOW_S = 4, 20, 0.05
 #: Of a new segment the middle of the stamps is not known before, s; and how long delays may vary before it is found, s.
-MIDDLE_S, FOUND_S = 1.5, 5.0
+MIDDLE_S, FOUND_S, UNSURE_S = 1.5, 5.0, 3.0
 
 
 class Odd(NamedTuple):
@@ -184,7 +184,9 @@ class HoleFinder:
             returned = self._count + at - hole <= LATE_S * self._rate
             if returned and back >= COME_BACK_S:
                 words = f"stamps were up to {back * 1e3:.0f} ms late for a moment"
-                odd.append(Odd("stamps", min(since, float(stamps[at])), max(since, float(stamps[at])), words))
+                # Whether their delay varies from now on shows in the next seconds.
+                until = max(since, float(stamps[at])) + UNSURE_S
+                odd.append(Odd("stamps", min(since, float(stamps[at])), until, words))
                 breaks.append(at)
             elif back >= BREAK_S:
                 breaks.append(at)
