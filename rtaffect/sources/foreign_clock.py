@@ -42,7 +42,7 @@ class Clock(NamedTuple):
 
 def unix_to_lsl_s() -> float:
     """Return what is to be added to this computer's Unix time for the LSL clock's, s."""
-    return local_clock() - time.time()
+    return float(local_clock()) - time.time()
 
 
 #: Of stamps that tell nothing.

@@ -171,9 +171,7 @@ class LslMarkers:
         here = stamps * clock.unit + unix_to_lsl_s() - offset
         if clock.is_unix and self._here and (np.abs(here - placed)[odd] < MARKER_S).all():
             placed, what = here, "it is that of this computer, by which they are placed"
-        self.note = (
-            f"the stamps of its markers are {clock.words}, not of the LSL clock: {what}; stamp by local_clock"
-        )
+        self.note = f"the stamps of its markers are {clock.words}, not of the LSL clock: {what}; stamp by local_clock"
         self._tell(self.note)
         return stamps if self._foreign == "refuse" else np.where(odd, placed, stamps)
 

@@ -147,6 +147,15 @@ def test_stamps_of_another_clock_are_named_and_samples_placed_by_arrival(kind):
     assert np.abs(stamps + value - true).max() < 0.02
 
 
+@pytest.mark.parametrize("way_s", [0.02, 0.06])
+def test_what_is_placed_by_arrival_moves_to_a_shorter_way(way_s):
+    slow = lambda noise, last: np.where(last < 5002.0, way_s, 0.001)  # noqa: E731
+    _, times, true, doubt = received(Sender(seconds=8.0, delay=slow, mangle=FOREIGN["an unknown clock, in seconds"]))
+    off = np.abs(times - true)
+    assert off[true > 5003.0].max() < 0.005
+    assert not (off > 0.005)[~doubt].any()
+
+
 def test_stamps_of_another_clock_can_be_refused():
     receiver = Receiver(250.0, 1000.0, 5000.0, foreign="refuse")
     sender = Sender(seconds=4.0, mangle=FOREIGN["Unix time in seconds"])
