@@ -194,8 +194,6 @@ class Engine:
             alignment = self._align()
         # After all parts that may find something in this very step.
         trust = self._judge(status)
-        there = arrivals(self._participants, status, step, self._recorded)
-        trust = replace(trust, doubts=(*trust.doubts, *there))
         second[trust.missing] = np.nan
         with _timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
@@ -205,6 +203,8 @@ class Engine:
             prediction = Prediction.nothing(len(self.space.rows))
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
+        there = arrivals(self._participants, status, step, self._recorded)
+        trust = replace(trust, doubts=(*trust.doubts, *there))
         return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
