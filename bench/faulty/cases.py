@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pylsl
 
 from bench.faulty.acts import Act, Scene
 from bench.faulty.script import LABELS, RATE, Life, Script, Sent, about, at_rate, brains, clean
@@ -185,6 +187,18 @@ def stopped(seconds: float) -> Spoil:
     return spoil
 
 
+def another_clock(shows: Callable[[], float]) -> Callable[[str], Script]:
+    """B's stamps are of another clock from the start, which ``shows`` a time now, s."""
+
+    def script(prefix: str) -> Script:
+        # The sender adds when the script begins, on the LSL clock, to all stamps: some seconds from now.
+        now = pylsl.local_clock()
+        # Sent when it is taken: what the way takes is not known of another clock.
+        return two(prefix, lambda sent: replace(sent, stamps=sent.stamps + shows() - now, when=sent.true))
+
+    return script
+
+
 def reopened(
     seconds: float, labels: tuple[str, ...] = LABELS, source_id: str = "", keep: int = 4
 ) -> Callable[[str], Script]:
@@ -274,6 +288,8 @@ def _cases() -> list[Case]:
         case("burst of mains for 2 s", values(mains, 2.0), f + 2),
         *[case(f"{s:g} s late (wireless)", late(s), END_S) for s in (0.6, 0.8, 1.0, 2.0)],
         *[case(f"arrival jitters by {s:g} s, stamped on arrival", late(0.0, s), END_S) for s in (0.05, 0.2, 0.8)],
+        Case("stamps in Unix time, from the start", another_clock(time.time)),
+        Case("stamps from zero, from the start", another_clock(lambda: 0.0)),
         case("silent for 4 s, then all at once", stopped(4.0), f + 4),
     ]  # fmt: skip
 

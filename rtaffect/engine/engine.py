@@ -18,6 +18,8 @@ from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.pace import Pace
+from rtaffect.engine.patience import PATIENCE_S
+from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
@@ -40,8 +42,6 @@ NO_BUNDLE: Final = "no bundle to predict with"
 Against = Literal["reference", "group", "nothing"]
 #: Mean responses (time, M * k) by stimulus.
 References = Mapping[str, NDArray[np.float32]]
-#: By number of the step, what was in doubt when it was made.
-RecordedDoubts = Mapping[int, Sequence[Doubt]]
 #: A step that is made later than this after it could be, s, is of the past: its values are marked late.
 LATE_S: Final = 1.0
 
@@ -178,19 +178,27 @@ class Engine:
             self._sound_input.prepare(self._step + 1)
 
     @one_thread()
-    def step(self, now: float, *, behind_s: float = 0.0, present: Callable[[], float] | None = None) -> Feedback:
+    def step(
+        self,
+        now: float,
+        *,
+        behind_s: float = 0.0,
+        waited_s: float = 0.0,
+        present: Callable[[], float] | None = None,
+    ) -> Feedback:
         """Make the next step with the samples that have come.
 
         ``now`` (LSL time, s) tells how old they are, ``behind_s`` for how long the step could not be begun because
-        others were being made, and ``present`` what time it is when the values are there: by it they are late or not.
-        Without it no time passes meanwhile.
+        others were being made, ``waited_s`` for how long it waited for samples, which is not late, and ``present``
+        what time it is when the values are there: by it they are late or not. Without it no time passes meanwhile.
         """
         self._step += 1
         step, clock = self._step, present or (lambda: now)
         spent: dict[str, float] = {}
         status = tuple(source.status(now) for source in self.sources)
         with _timed(spent, "eeg"):
-            second = np.stack([self._respond(person, step) for person in range(len(self._participants))])
+            before = taken_until(step, self._recorded)
+            second = np.stack([self._respond(each, step, before) for each in range(len(self._participants))])
             left_out = self._leaves_out(behind_s)
         with _timed(spent, "features"):
             begun = clock()
@@ -207,9 +215,11 @@ class Engine:
         with _timed(spent, "synchrony"):
             compared = self._observe(step, second, alignment, trust)
         if prediction is None or not trust.prediction:
-            prediction = _no_prediction(len(self.space.rows))
+            prediction = Prediction.nothing(len(self.space.rows))
         if self._recorded is None:
-            trust = self._late(trust, clock())
+            trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
+        there = arrivals(self._participants, status, step, self._recorded)
+        trust = replace(trust, doubts=(*trust.doubts, *there))
         return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
@@ -219,7 +229,7 @@ class Engine:
         self._used[:, -1:] = self._forgotten[:, -1:] = False
         end = self.end_of(self._step)
         if self._recorded is not None:
-            doubts = list(self._recorded.get(self._step, ()))
+            doubts = [doubt for doubt in self._recorded.get(self._step, ()) if doubt.about != "arrival"]
         else:
             first = end - max(self._used.shape[1] * STEP_S, self._sound_s)
             doubts = [d for s, at in zip(self.sources, status, strict=True) for d in doubts_of(s, at, first, end)]
@@ -261,9 +271,9 @@ class Engine:
         words = f"this step was made {lag:.1f} s too late: its values are of the past"
         return replace(trust, doubts=(*trust.doubts, Doubt("late", end, math.inf, words, "step")), late=True)
 
-    def _respond(self, person: int, step: int) -> FloatArray:
+    def _respond(self, person: int, step: int, before: Mapping[str, float]) -> FloatArray:
         participant = self._participants[person]
-        participant.advance(step)
+        participant.advance(step, before.get(participant.name, math.inf))
         return self._responses[person](participant.window(step, STEP_S))
 
     def _hear(self, step: int, left_out: bool) -> FloatArray | None:
@@ -316,7 +326,7 @@ class Engine:
         return f"the sound has been aligned for {held:g} s of the {window} s that are compared"
 
     def _nothing(self, reason: str) -> Compared:
-        return Compared(_no_observation(len(self._participants), len(self.space.rows)), "nothing", reason)
+        return Compared(Observation.nothing(len(self._participants), len(self.space.rows)), "nothing", reason)
 
     def _feedback(self, found: _Found) -> Feedback:
         p, compared, alignment, trust, status, spent = found
@@ -380,16 +390,6 @@ class Engine:
         elif np.isnan(observation.mean).all() and not given:
             reasons.append("too little good EEG in the window")
         return reasons
-
-
-def _no_observation(people: int, rows: int) -> Observation:
-    nothing = np.full(rows, np.nan)
-    return Observation(np.full((people, rows), np.nan), nothing, nothing, nothing, math.nan, math.nan, math.nan)
-
-
-def _no_prediction(rows: int) -> Prediction:
-    nothing = np.full(rows, np.nan)
-    return Prediction(nothing, nothing, nothing, math.nan, math.nan, math.nan)
 
 
 @contextmanager

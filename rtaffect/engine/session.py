@@ -11,12 +11,11 @@ from rtaffect.common.clock import Clock
 from rtaffect.common.threads import quick_turns
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.patience import PATIENCE_S, Patience
 from rtaffect.engine.timing import StepTiming, Timings
 from rtaffect.stream.source import Source
 from rtaffect.stream.status import StreamState
 
-#: How long a step waits for samples that are late, s.
-PATIENCE_S = 0.5
 #: Steps that are further behind than this come after a time in which nothing ran, s: what was sent meanwhile is on its
 #: way, and is waited for once.
 HICCUP_S = 1.0
@@ -49,6 +48,8 @@ class Session:
         Go on to ``steps`` after all headsets have ended, as a live session does whose headsets died.
     timings
         Gets the times of each step before the sinks get its values.
+    patience
+        How long a step waits for samples that are late.
     """
 
     engine: Engine
@@ -58,6 +59,7 @@ class Session:
     steps: int | None = None
     outlast: bool = False
     timings: Timings = field(default_factory=Timings)
+    patience: Patience = field(default_factory=Patience)
 
     def run(self) -> int:
         """Run to the end and return the number of steps; the sources are started before and stopped after."""
@@ -71,26 +73,26 @@ class Session:
             for source in sources:
                 cleanup.callback(source.stop)
                 source.start()
-            step, behind = 0, 0.0
+            step, behind, waited = 0, 0.0, 0.0
             while not self.stop.is_set() and (self.steps is None or step < self.steps):
                 due = self.engine.end_of(step + 1) + self.engine.lookahead_s
                 self._prepare(due)
                 self.clock.wait_until(due, self.stop)
-                before, behind = behind, max(0.0, self.clock.now() - due)
+                before, behind = behind, max(0.0, self.clock.now() - due - waited)
                 for source in sources:
                     source.advance(due)
                 if behind > HICCUP_S > before:
                     self._catch_up(sources)
-                self._wait_for_late(step + 1, due)
+                waited = self._wait_for_late(step + 1, due)
                 if self.stop.is_set() or (not self.outlast and self._over(sources, due)):
                     break
                 step += 1
-                yield self._step(due, behind)
+                yield self._step(due, behind, waited)
 
-    def _step(self, due: float, behind: float) -> Feedback:
-        """Make a step that was due at ``due`` and is ``behind`` by so much, s, and give it to the sinks."""
+    def _step(self, due: float, behind: float, waited: float) -> Feedback:
+        """Make a step that was due at ``due``, is ``behind`` and has ``waited`` so much, s; give it to the sinks."""
         begun = self.clock.now()
-        feedback = self.engine.step(begun, behind_s=behind, present=self.clock.now)
+        feedback = self.engine.step(begun, behind_s=behind, waited_s=waited, present=self.clock.now)
         self.timings.add(StepTiming.of(feedback, due, begun, self.clock.now()))
         for sink in self.sinks:
             sink(feedback)
@@ -107,10 +109,19 @@ class Session:
                     return
                 self.engine.prepare()
 
-    def _wait_for_late(self, step: int, due: float) -> None:
-        """Give the live samples that ``step`` needs, which is due at ``due`` (s), the time to arrive."""
-        needs = zip(self.engine.sources, self.engine.needs(step), strict=True)
-        self._wait_for(list(needs), due + PATIENCE_S, ("ok", "waiting"))
+    def _wait_for_late(self, step: int, due: float) -> float:
+        """Give the live samples that ``step`` needs the time to arrive; return how long after ``due`` that was, s."""
+        needs = [
+            (source, stamp)
+            for source, stamp in zip(self.engine.sources, self.engine.needs(step), strict=True)
+            if source.info.origin in _LIVE
+        ]
+        self.patience.learn([source for source, _ in needs], self.clock.now())
+        has_waited = self._wait_for(needs, due + self.patience.now, ("ok", "waiting"))
+        now = self.clock.now()
+        waited = now - due if has_waited else 0.0
+        self.patience.note(needs, now, waited)
+        return waited
 
     def _catch_up(self, sources: Sequence[Source]) -> None:
         """Wait, once after a hiccup, for all that was sent meanwhile: the steps behind it are made with that.
@@ -119,18 +130,24 @@ class Session:
         """
         now = self.clock.now()
         stamp = now - PATIENCE_S / 2
-        self._wait_for([(source, stamp) for source in sources], now + PATIENCE_S, ("ok", "waiting", "stalled"))
+        live = [(source, stamp) for source in sources if source.info.origin in _LIVE]
+        self._wait_for(live, now + PATIENCE_S, ("ok", "waiting", "stalled"))
 
-    def _wait_for(self, needs: Sequence[tuple[Source, float]], until: float, states: Sequence[StreamState]) -> None:
-        """Wait until live sources in one of ``states`` have samples as new as each needs (s), at most ``until`` (s)."""
-        late = [(source, stamp) for source, stamp in needs if source.info.origin in _LIVE]
+    def _wait_for(self, needs: Sequence[tuple[Source, float]], until: float, states: Sequence[StreamState]) -> bool:
+        """Wait until live sources in one of ``states`` have samples as new as each needs (s), at most ``until`` (s).
+
+        Returns whether there was anything to wait for.
+        """
+        has_waited, late = False, list(needs)
         while self.clock.now() < until and not self.stop.is_set():
             late = [(s, stamp) for s, stamp in late if not s.buffer.newest >= stamp and s.status(stamp).state in states]
             if not late:
-                return
+                break
+            has_waited = True
             self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
             for source, stamp in late:
                 source.advance(stamp)
+        return has_waited
 
     def _over(self, sources: Sequence[Source], due: float) -> bool:
         """Return whether nothing more can come: the headsets, or without any the sound, have ended."""

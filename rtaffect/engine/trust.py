@@ -52,7 +52,8 @@ class Trust:
     @property
     def reasons(self) -> list[str]:
         """What is in doubt, in words, each once."""
-        return list(dict.fromkeys(f"{d.part}: {d.words}" if d.part else d.words for d in self.doubts))
+        told = (d for d in self.doubts if d.about != "arrival")
+        return list(dict.fromkeys(f"{d.part}: {d.words}" if d.part else d.words for d in told))
 
 
 def judge(doubts: Iterable[Doubt], people: Sequence[str], used: NDArray[np.bool_], end: float, sound_s: float) -> Trust:

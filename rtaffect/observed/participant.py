@@ -68,6 +68,8 @@ class Participant:
         self._clean = RingBuffer(kept * signal.rate_hz, len(channels), np.float64)
         self._good = RingBuffer(kept, len(channels), np.float64)
         self._cursor = 0
+        #: Time of the newest sample that was taken in, s on the LSL clock; -inf before the first.
+        self.reached = -math.inf
         self._typical = math.nan
 
     @property
@@ -80,9 +82,16 @@ class Participant:
         """Whether any sample has come so far."""
         return self._cursor > 0
 
-    def advance(self, step: int) -> None:
-        """Take in all samples of seconds 1 to ``step`` and judge those seconds that are new."""
-        self._take(step, early=False)
+    def lacks(self, step: int) -> bool:
+        """Return whether samples that ``step`` needs have not been taken in."""
+        return self.reached < self._needed(step) - 1.5 / self._source.info.rate
+
+    def _needed(self, step: int) -> float:
+        return self._origin + step * STEP_S + self.lookahead_s
+
+    def advance(self, step: int, until: float = math.inf) -> None:
+        """Take in all samples of seconds 1 to ``step``, up to ``until`` (s, LSL clock), and judge what is new."""
+        self._take(step, until, early=False)
         while self._good.head < step:
             self._judge(self._good.head + 1)
 
@@ -91,12 +100,12 @@ class Participant:
 
         Filters and interpolation give the same however the samples are cut.
         """
-        self._take(step, early=True)
+        self._take(step, math.inf, early=True)
 
-    def _take(self, step: int, *, early: bool) -> None:
-        until = self._origin + step * STEP_S + self.lookahead_s
-        block = self._source.buffer.read(self._cursor, until, early=early)
+    def _take(self, step: int, until: float, *, early: bool) -> None:
+        block = self._source.buffer.read(self._cursor, min(self._needed(step), until), early=early)
         self._cursor = block.stop
+        self.reached = max([self.reached, *block.times.max(initial=-math.inf, keepdims=True).tolist()])
         if len(block.times):
             raw, times = block.samples[:, self._columns], block.times - self._origin
             raw[:, self._columns < 0] = np.nan

@@ -152,6 +152,12 @@ class Observation(NamedTuple):
     overall_low: float
     overall_high: float
 
+    @classmethod
+    def nothing(cls, people: int, rows: int) -> Observation:
+        """Return that of so many ``people`` and ``rows`` without any value."""
+        nothing = np.full(rows, np.nan)
+        return cls(np.full((people, rows), np.nan), nothing, nothing, nothing, math.nan, math.nan, math.nan)
+
 
 def summarise(values: FloatArray, settings: SynchronySettings, layout: RowLayout, *, mutual: bool) -> Observation:
     """Return the observation that correlations (P, 1 + displaced, M) make, the one in place first."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rtaffect.common.errors import setting
 from rtaffect.common.settings import Frozen
 from rtaffect.plan.setting import Setting
+
+#: Steps can be let wait for so long, s.
+LEAST_PATIENCE_S: Final = 0.1
+MOST_PATIENCE_S: Final = 10.0
 
 
 class EegPlan(Frozen):
@@ -47,6 +52,40 @@ class EegPlan(Frozen):
         "also a stream of another source_id with its name, type and computer, if no other of that name was there, and "
         "a board that is found by searching",
     )
+    patience: Annotated[str, Setting("patience", modes=("live",), metavar="S")] = Field(
+        "auto",
+        description="How long a step waits for samples that come late, s, from 0.1 to 10; auto: .5 s, and longer where "
+        "samples come later, up to 3 s, which is told",
+    )
+    foreign_clock: Annotated[Literal["arrival", "refuse"], Setting("foreign-clock", modes=("live",))] = Field(
+        "arrival",
+        description="Streams and markers whose time stamps are not of the LSL clock, such as Unix time: arrival: "
+        "placed by when they arrive, which is told; refuse: not used",
+    )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, le=3600, description="How long to look for streams, s"
     )
+
+    @field_validator("patience")
+    @classmethod
+    def _is_patience(cls, value: str) -> str:
+        parse_patience(value)
+        return value
+
+    @property
+    def patience_s(self) -> float | None:
+        """How long a step waits for samples that come late, s; None: as long as needed."""
+        return parse_patience(self.patience)
+
+
+def parse_patience(text: str) -> float | None:
+    """Return the patience in s, None for 'auto'; ValueError if it is neither that nor from .1 to 10."""
+    if text == "auto":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not LEAST_PATIENCE_S <= seconds <= MOST_PATIENCE_S:
+        raise ValueError(f"patience {text!r}: expected 'auto' or a number of seconds from 0.1 to 10, as in 1.5")
+    return seconds

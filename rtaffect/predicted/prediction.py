@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,12 @@ class Prediction:
     overall: float
     overall_low: float
     overall_high: float
+
+    @classmethod
+    def nothing(cls, rows: int) -> Prediction:
+        """Return that of so many ``rows`` of which nothing is predicted."""
+        nothing = np.full(rows, np.nan)
+        return cls(nothing, nothing, nothing, math.nan, math.nan, math.nan)
 
 
 def components_of(features: Array, weights: Weights) -> Array:

@@ -15,7 +15,8 @@ from rtaffect.common.montage import common_rows
 from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
-from rtaffect.engine.engine import LATE_S, Engine, RecordedDoubts
+from rtaffect.engine.engine import LATE_S, Engine
+from rtaffect.engine.taken import RecordedDoubts
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space

@@ -69,7 +69,7 @@ class Incidents:
 
     def _tell_doubts(self, feedback: Feedback) -> None:
         there: dict[_Key, list[Doubt]] = {}
-        for doubt in feedback.doubts:
+        for doubt in (doubt for doubt in feedback.doubts if doubt.about != "arrival"):
             there.setdefault((doubt.part, doubt.about, doubt.reason), []).append(doubt)
         for key in [key for key in self._known if key not in there]:
             gone = self._known.pop(key)

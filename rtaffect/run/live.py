@@ -30,6 +30,7 @@ from rtaffect.run.programme import Programme
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.boards import open_board, parse_board
 from rtaffect.sources.channel_plan import Given
+from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_expected import ExpectedHeadset, parse_expected
 from rtaffect.sources.lsl_markers import LslMarkers
@@ -70,8 +71,8 @@ class LiveSources(SessionSources):
         headsets = _headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
         newcomers = Newcomers(people, (*queries_of(plan.eeg), ANY_EEG))
-        heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme)
-        markers, notes = _all_markers(heard.markers)
+        heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, plan.eeg.foreign_clock)
+        markers, notes = _all_markers(heard.markers, plan.eeg.foreign_clock)
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
             for source in (*people, heard.captured, *markers):
@@ -198,7 +199,15 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
     channels = eeg.channels or None
     streams: list[_Headset] = [
         (
-            LslSource(s, adopt=eeg.adopt, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate),
+            LslSource(
+                s,
+                adopt=eeg.adopt,
+                foreign=eeg.foreign_clock,
+                name=name,
+                channels=channels,
+                unit=eeg.unit,
+                rate=eeg.rate,
+            ),
             s.header.name,
             s.header.type,
         )
@@ -220,10 +229,14 @@ def _absent(
         first, *others = (source.info for source in there)
         common = [channel for channel in first.channels if all(channel in other.channels for other in others)]
         given = Given(name=name, channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
-        yield ExpectedHeadset(query, common, first.rate, adopt=eeg.adopt, **given), query.value, "EEG"
+        yield (
+            ExpectedHeadset(query, common, first.rate, adopt=eeg.adopt, foreign=eeg.foreign_clock, **given),
+            query.value,
+            "EEG",
+        )
 
 
-def _all_markers(chosen: LslMarkers | None) -> tuple[list[LslMarkers], list[str]]:
+def _all_markers(chosen: LslMarkers | None, foreign: Foreign = "arrival") -> tuple[list[LslMarkers], list[str]]:
     """Return every stream of markers on the network, so that all of them are recorded: first the chosen one.
 
     And what is said of those that cannot be.
@@ -237,7 +250,7 @@ def _all_markers(chosen: LslMarkers | None) -> tuple[list[LslMarkers], list[str]
             try:
                 if len(found) == MOST_MARKER_STREAMS:
                     raise StreamError(f"stream {header.name!r} is one more than {MOST_MARKER_STREAMS}: close some")
-                found.append(LslMarkers(stream))
+                found.append(LslMarkers(stream, foreign=foreign))
             except StreamError as error:
                 notes.append(f"markers are not recorded: {error}")
     return found, notes

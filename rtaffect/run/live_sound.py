@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.run.programme import Programme, SessionSound
+from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
@@ -61,7 +62,8 @@ def check_sound(sound: SoundPlan) -> None:
 class LiveSound(SessionSound):
     """The sound of a live session, as the ``plan`` that :func:`check_sound` lets pass and the ``programme`` say.
 
-    Streams have ``wait`` s to answer; ``cleanup`` ends listening for markers, which begins at once.
+    Streams have ``wait`` s to answer; ``cleanup`` ends listening for markers, which begins at once; ``foreign`` says
+    what becomes of stamps that are not of the LSL clock.
 
     Raises
     ------
@@ -80,13 +82,20 @@ class LiveSound(SessionSound):
         What brings the onset marker.
     """
 
-    def __init__(self, plan: SoundPlan, wait: float, cleanup: ExitStack, programme: Programme | None = None) -> None:
+    def __init__(
+        self,
+        plan: SoundPlan,
+        wait: float,
+        cleanup: ExitStack,
+        programme: Programme | None = None,
+        foreign: Foreign = "arrival",
+    ) -> None:
         path = plan.file if plan.file is not None else plan.stimulus
         if programme is not None and path is not None:
             raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
         file = SoundFileSource.open(path) if path is not None else None
-        self._plan, self.captured = plan, _captured(plan, wait)
-        self.markers = _markers(plan, wait, cleanup)
+        self._plan, self.captured = plan, _captured(plan, wait, foreign)
+        self.markers = _markers(plan, wait, cleanup, foreign)
         self.stimuli = {path: file.info.source_id} if path is not None and file is not None else {}
         marker = (self.markers, plan.onset_marker) if self.markers is not None and plan.onset_marker else None
         super().__init__(file, self.captured, marker, programme)
@@ -111,19 +120,19 @@ class LiveSound(SessionSound):
         return "sound" if self._plan.onset_marker is None else f"marker {self._plan.onset_marker!r}"
 
 
-def _captured(plan: SoundPlan, wait: float) -> SoundCardSource | LslSource | None:
+def _captured(plan: SoundPlan, wait: float, foreign: Foreign) -> SoundCardSource | LslSource | None:
     if plan.device is not None:
         return SoundCardSource(device_of(plan.device))
     if plan.stream is not None:
-        return LslSource(find_stream(Query.parse(plan.stream), timeout=wait), kind="audio")
+        return LslSource(find_stream(Query.parse(plan.stream), timeout=wait), kind="audio", foreign=foreign)
     return None
 
 
-def _markers(plan: SoundPlan, wait: float, cleanup: ExitStack) -> LslMarkers | None:
+def _markers(plan: SoundPlan, wait: float, cleanup: ExitStack, foreign: Foreign) -> LslMarkers | None:
     if plan.onset_marker is None:
         return None
     query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
-    markers = LslMarkers(find_stream(query, timeout=wait), plan.onset_marker)
+    markers = LslMarkers(find_stream(query, timeout=wait), plan.onset_marker, foreign)
     cleanup.callback(markers.stop)
     return markers
 

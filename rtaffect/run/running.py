@@ -16,6 +16,7 @@ from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.screen import has_screen
 from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.patience import Patience
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.console import console_sink
@@ -230,6 +231,7 @@ class RunningSession:
             min(filter(None, (steps, self.plan.results.seconds)), default=None),
             outlast=steps is not None,
             timings=self.record.timings,
+            patience=Patience(self.plan.eeg.patience_s, tell=self._fault),
         )
 
     def work(self, *shown: Sink) -> str:

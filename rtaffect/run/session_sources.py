@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtaffect.common.clock import Clock
-from rtaffect.engine.engine import Engine, RecordedDoubts
+from rtaffect.engine.engine import Engine
+from rtaffect.engine.taken import RecordedDoubts
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import CuePlayer
 from rtaffect.plan.analysis_plan import AnalysisPlan

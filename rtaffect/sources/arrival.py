@@ -198,7 +198,8 @@ class ArrivalWatch:
         off = stamps - np.arange(len(stamps)) / self._rate
         ahead = self.delay_s - min(self._held_delays)
         uneven = float(np.subtract(*np.percentile(off, (90, 10))))
-        if abs(ahead) > AGREE_S and uneven < UNEVEN_S + abs(self._drift) * len(stamps) / self._rate:
+        still = float(np.ptp(stamps)) < (held[-1].arrival - held[0].arrival) / 2
+        if abs(ahead) > AGREE_S and not still and uneven < UNEVEN_S + abs(self._drift) * len(stamps) / self._rate:
             # The jump of the stamps says it to the microsecond, where arrivals agree that nothing was lost.
             exact = self._jump if abs(self._jump - ahead) < AGREE_S else ahead
             found = Found(-exact, since, chunk.arrival)
@@ -240,7 +241,7 @@ class ArrivalWatch:
         new = seen[:, 0] > arrival - ENVELOPE_S
         old = seen[:, 0] < arrival - 1.5 * ENVELOPE_S
         near = old & (seen[:, 0] > arrival - 3.5 * ENVELOPE_S)
-        if new.sum() < 3 or near.sum() < 3:
+        if new.sum() < 3 or near.sum() < 3 or _stand_still(seen[new, 0], seen[new, 0] - seen[new, 1]):
             return None
         later = float(seen[new, 1].min() - seen[near, 1].min())
         if abs(later) <= AGREE_S or (later < 0) != bool(seen[new, 1].min() < seen[old, 1].min() - AGREE_S):
@@ -257,6 +258,11 @@ class ArrivalWatch:
         self._seen = deque(each for each in fixed if not arrival - 1.5 * ENVELOPE_S < each[0] <= arrival - ENVELOPE_S)
         self._last, self._least = self._last + later, math.nan
         return Found(later, arrival - 2.0 * ENVELOPE_S, arrival)
+
+
+def _stand_still(arrivals: FloatArray, stamps: FloatArray) -> bool:
+    """Return whether ``stamps`` (n,) go on by much less than their ``arrivals`` (n,), s: that is no clock."""
+    return float(stamps[-1] - stamps[0]) < float(arrivals[-1] - arrivals[0]) / 2
 
 
 def _slope(at: FloatArray, course: FloatArray) -> float:

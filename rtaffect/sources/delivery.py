@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
-from rtaffect.sources.arrival import AGREE_S, LOOK_S, RATE_S, ArrivalWatch, Chunk, Found
+from rtaffect.sources.arrival import AGREE_S, ANOTHER_CLOCK_S, LOOK_S, RATE_S, ArrivalWatch, Chunk, Found
+from rtaffect.sources.foreign_clock import ClockJudge, Foreign, clock_of_marker, unix_to_lsl_s
 from rtaffect.stream.buffer import RATE_TOLERANCE, SampleBuffer
 
 #: A clock that is set three times within this is not known at all, s.
 RESTLESS_S: Final = 10.0
 #: Stamps must go on evenly for so long before a clock that was not known is known again, s.
 SETTLED_S: Final = 2.0
+#: What is placed by arrival moves to a way that is shorter by more than this, s.
+EARLIER_S: Final = 0.002
 
 _log = logging.getLogger(__name__)
 
@@ -34,11 +37,27 @@ class Delivery:
         Gets each chunk, to record and use it.
     shift
         Called with what is to be added from now on to the sender's stamps, s, where its clock was set.
+    foreign
+        What becomes of stamps that are not of the LSL clock.
+
+    Attributes
+    ----------
+    note : str
+        What the stamps are, in words, where they are not of the LSL clock.
+    here : bool
+        Whether the sender runs on this computer.
     """
 
     def __init__(
-        self, name: str, buffer: SampleBuffer, keep: Callable[[Chunk], None], shift: Callable[[float], None]
+        self,
+        name: str,
+        buffer: SampleBuffer,
+        keep: Callable[[Chunk], None],
+        shift: Callable[[float], None],
+        foreign: Foreign = "arrival",
     ) -> None:
+        self._foreign, self._clock, self.note = foreign, ClockJudge(buffer.rate), ""
+        self.here = self._by_arrival = False
         self._name, self._buffer, self._keep, self._shift = name, buffer, keep, shift
         self._arrival = ArrivalWatch(buffer.rate)
         self._look_at = -math.inf
@@ -53,17 +72,47 @@ class Delivery:
         """Forget what is usual: what comes next comes by another connection."""
         self.release()
         self._arrival.restart()
+        self._clock.restart()
+        self.note, self._by_arrival = "", False
         self._usual, self._added, self._unsettled = math.nan, 0.0, math.nan
 
     def take(self, chunk: Chunk, offset: float) -> None:
         """Take the next ``chunk``, to whose stamps ``offset`` is to be added, s."""
+        known = self.note
+        if self._foreign == "refuse":
+            self._take(chunk, offset)
+            return
+        chunks = self._clock.take(chunk, offset)
+        if self._clock.found is not None and not known:
+            offset += self._place(chunks, offset)
+        for each in chunks:
+            self._take(each, offset)
+
+    def _place(self, chunks: Sequence[Chunk], offset: float) -> float:
+        """Lay the sender's clock, which is not LSL's, where ``chunks`` arrived; return what is added, s."""
+        assert self._clock.found is not None
+        clock, add_s = self._clock.found, 0.0
+        how = "samples are placed by when they arrive, and what the way takes, some 10 ms, is not known"
+        if not math.isnan(clock.unit):
+            add_s = self._clock.add_s(chunks, offset)
+            same = unix_to_lsl_s() - offset
+            self._by_arrival = not (self.here and clock.is_unix and -AGREE_S < add_s - same < ANOTHER_CLOCK_S)
+            if not self._by_arrival:
+                add_s, how = same, "it is that of this computer, by which samples are placed"
+            self._shift(add_s)
+        self.note = f"its stamps are {clock.words}, not of the LSL clock: {how}; let its sender stamp by local_clock"
+        _log.warning("%r: %s", self._name, self.note)
+        return add_s
+
+    def _take(self, chunk: Chunk, offset: float) -> None:
         self._offset = offset
         self._note_no_numbers(chunk)
-        usual = self._arrival.delay_s
         verdict = self._arrival.take(chunk, offset)
-        if math.isnan(self._usual) and (verdict.found or verdict.odd):
-            self._usual = usual
         doubts, found, now = self._buffer.doubts, verdict.found, chunk.arrival
+        if found is not None and self._is_as_before(chunk, offset):
+            # What the stamps were meanwhile is no clock that was set.
+            self._arrival.restart()
+            found = found._replace(add_s=-self._added)
         if verdict.holds:
             words = "stamps jump and arrivals do not: it is not known yet when samples were taken"
             doubts.begin("clock-unknown", verdict.since, words)
@@ -80,9 +129,20 @@ class Delivery:
             self._look_at = now + LOOK_S
             self._compare(now)
 
+    def _is_as_before(self, chunk: Chunk, offset: float) -> bool:
+        """Return whether stamps agree with arrivals again as they did before they were odd."""
+        if not self._added and not self._is_odd(chunk.arrival - RESTLESS_S, chunk.arrival):
+            return False
+        stamps = chunk.stamps[np.isfinite(chunk.stamps)]
+        raw = chunk.arrival - float(stamps[-1]) - offset + self._added if len(stamps) else math.nan
+        return abs(raw - self._usual) <= AGREE_S
+
     def _follow(self, found: Found, now: float) -> None:
         """Go on by the clock as it was set."""
         doubts = self._buffer.doubts
+        if not found.add_s:
+            doubts.note("stamps", found.since, found.until, "time stamps were not those of arrivals for a while")
+            return
         words = f"the sender's clock was set by {-found.add_s:+.3f} s; its stamps are moved back from then on"
         _log.warning("%r: %s", self._name, words)
         doubts.note("clock-jump", found.since, found.until, words)
@@ -97,7 +157,7 @@ class Delivery:
 
     def release(self) -> None:
         """Deliver what is held: nothing comes that could tell more."""
-        held = self._arrival.flush()
+        held = (*self._clock.flush(), *self._arrival.flush())
         for each in held:
             self._keep(each)
         if held:
@@ -134,32 +194,52 @@ class Delivery:
         if now - self._unsettled < SETTLED_S:
             return
         delay, since = self._arrival.delay_since(now - SETTLED_S), now - SETTLED_S
-        if math.isnan(delay) or self._arrival.impossible(since):
+        if math.isnan(delay) or (not self._added and self._arrival.impossible(since)):
             return
         # What is usual is of the time before: what came meanwhile tells nothing.
         self._arrival.restart()
-        if self._added and abs(delay - self._usual) > AGREE_S:
-            self._added += delay - self._usual
-            self._shift(delay - self._usual)
+        if (by := self._back(delay)) != 0.0:
+            self._added += by
+            self._shift(by)
             self._unsettled = now
             return
         self._unsettled, self._usual = math.nan, delay
         doubts.end("clock-unknown", now)
 
+    def _back(self, delay: float) -> float:
+        """Return what more is to be added to stamps that are even again and ``delay`` s under way, s.
+
+        Where they are as they were before anything was added, none of that was right, however much it is.
+        """
+        if self._added and abs(delay + self._added - self._usual) <= AGREE_S:
+            return -self._added
+        return delay - self._usual if self._added and abs(delay - self._usual) > AGREE_S else 0.0
+
+    def _words(self, stamp: float) -> str:
+        """Return which clock a ``stamp``, s, is of, in words, where that is not LSL's."""
+        return clock_of_marker(stamp - self._offset).words
+
     def _compare(self, now: float) -> None:
         """Note what stamps and arrivals tell of clock and rate at ``now``, s."""
         doubts, delay = self._buffer.doubts, self._arrival.delay_s
+        if self._by_arrival and delay < -EARLIER_S and math.isnan(self._unsettled):
+            # A shorter way than the shortest so far: all samples until now were placed too late.
+            doubts.note("clock-unknown", now - RESTLESS_S, now, "a shorter way was found by which its clock is placed")
+            self._arrival.restart()
+            self._shift(delay)
+            return
         if self._added and math.isnan(self._unsettled) and self._is_odd(now - 1.0, now):
             self._lose(now - 1.0, now, "time stamps make no sense since the sender's clock was set")
         if not math.isnan(self._unsettled):
             self._settle(now)
         elif self._arrival.impossible():
-            words = (
-                f"samples are stamped {delay:.1f} s before they arrive: their stamps are of a clock that is not known"
-            )
+            words = f"its stamps are {self._words(now - delay)}: placed {delay:.3g} s before they arrive"
             doubts.begin("clock-unknown", now - max(delay, 0.0) - 1.0, words)
-        elif doubts.lasts("clock-unknown"):
-            doubts.end("clock-unknown", now)
+        else:
+            if doubts.lasts("clock-unknown"):
+                doubts.end("clock-unknown", now)
+            if not self._added and not self._is_odd(now - 1.0, now):
+                self._usual = delay
         arriving, stamped = self._arrival.rate(), self._buffer.measured_rate
         if abs(arriving / stamped - 1.0) > RATE_TOLERANCE:
             words = f"{arriving:.4g} samples arrive in a second, and by their stamps it is {stamped:.4g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 from abc import abstractmethod
 from collections import deque
 from typing import Any, Literal, Unpack
@@ -17,6 +18,7 @@ from rtaffect.common.errors import StreamError
 from rtaffect.sources.arrival import Chunk
 from rtaffect.sources.channel_plan import ChannelPlan, Given, check_format, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.delivery import Delivery
+from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.identity import Candidates, Identity
 from rtaffect.sources.live import STALL_S, Adopt, DeviceLostError, LiveSource, NotOursError, Offer
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
@@ -67,11 +69,11 @@ class LslConnection(LiveSource):
 
     retry_s = 0.05
 
-    def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan) -> None:
+    def __init__(self, info: StreamInfo, header: StreamHeader, plan: ChannelPlan, foreign: Foreign = "arrival") -> None:
         super().__init__(info, header, plan)
         self.offsets: deque[tuple[float, float]] = deque(maxlen=8192)
         self._inlet = LslInlet(info.name, "the device's LSL output", self._begin_segment, self._note_offset)
-        self._delivery = Delivery(info.name, self.buffer, self._keep, self._inlet.shift)
+        self._delivery = Delivery(info.name, self.buffer, self._keep, self._inlet.shift, foreign)
         self._network: Network | None = None
         self._look_at = 0.0
         self._identity: Identity | None = None
@@ -100,6 +102,7 @@ class LslConnection(LiveSource):
 
         self._inlet.open(stream, check)
         self._delivery.restart()
+        self._delivery.here = stream.header.host == socket.gethostname()
         _open.add(self)
         ((self._described, self._remap),) = said
         identity.took(stream)
@@ -159,8 +162,8 @@ class LslConnection(LiveSource):
             return self._there.state, message
         if self._twins and state in {"ok", "waiting"}:
             return "duplicate", self._twins
-        if state == "ok" and self._remap is not None:
-            return state, self._remap.note
+        if state == "ok":
+            return state, "; ".join(filter(None, [self._delivery.note, self._remap.note if self._remap else ""]))
         return state, message
 
     def _lost_message(self, seconds: float) -> str:
@@ -252,6 +255,8 @@ class LslSource(LslConnection):
         EEG arrives in the buffer in volts, sound as mono at full scale +-1.
     adopt
         Which streams of another source_id are taken for this one when it is lost, without asking.
+    foreign
+        What becomes of time stamps that are not of the LSL clock.
     given
         What replaces the stream's own description.
 
@@ -267,6 +272,7 @@ class LslSource(LslConnection):
         kind: Literal["eeg", "audio"] = "eeg",
         *,
         adopt: Adopt = "never",
+        foreign: Foreign = "arrival",
         **given: Unpack[Given],
     ) -> None:
         refuse_unreadable(stream)
@@ -278,7 +284,9 @@ class LslSource(LslConnection):
         else:
             plan = plan_eeg(header, given.get("channels"), given.get("unit"))
         name = given.get("name") or header.name
-        super().__init__(StreamInfo(name, kind, rate, plan.names, "lsl", header.source_id, header.host), header, plan)
+        super().__init__(
+            StreamInfo(name, kind, rate, plan.names, "lsl", header.source_id, header.host), header, plan, foreign
+        )
         self._first, self._unit = Identity(stream, adopt), given.get("unit")
 
     def _open(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from rtaffect.common.errors import SettingsError, StreamError, setting
 from rtaffect.common.montage import is_eog
 from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_eeg
+from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.identity import Identity
 from rtaffect.sources.live import Adopt, NotOursError
 from rtaffect.sources.lsl import LOOK_S, LslConnection
@@ -75,6 +76,7 @@ class ExpectedHeadset(LslConnection):
         common_rate: float,
         *,
         adopt: Adopt = "never",
+        foreign: Foreign = "arrival",
         **given: Unpack[Given],
     ) -> None:
         labels = tuple(given.get("channels") or (name for name in montage if not is_eog(name)))
@@ -82,7 +84,7 @@ class ExpectedHeadset(LslConnection):
         unit = given.get("unit") or UNIT
         header = StreamHeader(query.value, "EEG", common_rate, "float32", labels, source_id=source_id).uniform(unit)
         plan = plan_eeg(header)
-        super().__init__(StreamInfo(name, "eeg", common_rate, plan.names, "lsl", source_id), header, plan)
+        super().__init__(StreamInfo(name, "eeg", common_rate, plan.names, "lsl", source_id), header, plan, foreign)
         self.query, self._adopt, self._given = query, adopt, given
         self._refused: dict[str, str] = {}
         # Why what is there by this name is not taken.

@@ -111,10 +111,11 @@ class LslInlet:
         _, others = self._inlet.pull_chunk(timeout=0.0, max_samples=len(into) - 1, dest_obj=into[1:])
         return np.array([*first, *others], np.float64)
 
-    def pull_texts(self) -> tuple[list[bytes], NDArray[np.float64]]:
-        """Return the next texts (n) of a stream of one channel, as sent, and their stamps (n,), s on its clock."""
-        texts, stamps = self._inlet.pull_chunk(timeout=PULL_S, max_samples=_CHUNK, min_samples=1, as_numpy=True)
-        return [bytes(text) for text in np.ravel(texts)] if len(stamps) else [], np.asarray(stamps, np.float64)
+    def pull_markers(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Return the next values (n, channels), texts as the bytes that were sent, and their stamps (n,), s."""
+        values, stamps = self._inlet.pull_chunk(timeout=PULL_S, max_samples=_CHUNK, min_samples=1, as_numpy=True)
+        stamps = np.asarray(stamps, np.float64)
+        return np.asarray(values).reshape(len(stamps), -1) if len(stamps) else np.empty((0, 1)), stamps
 
     def measure(self) -> None:
         """Measure the sender's clock if it is time to, and begin anew where it was reset."""

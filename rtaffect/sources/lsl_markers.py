@@ -1,20 +1,24 @@
-"""Markers from Lab Streaming Layer: texts at irregular times, one thread per stream."""
+"""Markers from Lab Streaming Layer: texts or numbers at irregular times, one thread per stream."""
 
 from __future__ import annotations
 
 import logging
 import math
+import socket
 from collections import deque
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pylsl import local_clock
 
-from rtaffect.common.errors import StreamError
 from rtaffect.common.worker import Worker
+from rtaffect.sources.foreign_clock import MARKER_S, Foreign, clock_of_marker, unix_to_lsl_s
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
 from rtaffect.sources.lsl_streams import FoundStream, read_header, refuse_unreadable
 from rtaffect.stream.limits import KEPT_MARKERS, MOST_MARKERS, cut
-from rtaffect.stream.markers import Marker, Wanted, flooded_at
+from rtaffect.stream.markers import Marker, Wanted, flooded_at, number_text
 from rtaffect.stream.source import Tap
 
 _log = logging.getLogger(__name__)
@@ -30,18 +34,22 @@ class LslMarkers:
     ----------
     stream
         What :func:`rtaffect.sources.lsl_streams.find_stream` found.
+    foreign
+        What becomes of time stamps that are not of the LSL clock.
     name
         Only markers that this may mean are kept, as :meth:`rtaffect.stream.markers.Wanted.parse` reads it; None: all.
 
     Raises
     ------
     StreamError
-        If the stream does not carry texts, or does not answer.
+        If the stream does not answer.
 
     Attributes
     ----------
     header : StreamHeader
-        What the stream says of itself.
+        What the stream says of itself, as it is recorded: each channel that says something is a text of its own.
+    note : str
+        What its stamps are, in words, where they are not of the LSL clock.
     tap : Tap or None
         Gets all that comes, as it comes; to be set before :meth:`start`.
     flooded : bool
@@ -50,15 +58,17 @@ class LslMarkers:
         Markers beyond so many in a second; they go to the tap like all others.
     """
 
-    def __init__(self, stream: FoundStream, name: str | None = None) -> None:
+    def __init__(self, stream: FoundStream, name: str | None = None, foreign: Foreign = "arrival") -> None:
         refuse_unreadable(stream)
-        sent = stream.header
-        if sent.format != "string" or sent.channels != 1:
-            raise StreamError(
-                f"stream {sent.name!r} carries {sent.channels} channels of {sent.format}; markers are one "
-                "channel of string: name the stream of markers"
+        header = read_header(stream)
+        self.header = header
+        if header.format != "string" or header.channels != 1:
+            # Its XML describes what is sent, and not what is recorded.
+            self.header = replace(
+                header, format="string", rate=0.0, xml="", labels=("marker",), units=("",), types=(header.type,)
             )
-        self.header = read_header(stream)
+        self._regular, self._before = header.rate > 0, np.empty(0)
+        self._foreign, self.note, self._here = foreign, "", header.host == socket.gethostname()
         self.tap: Tap | None = None
         self._stream = stream
         self._inlet = LslInlet(self.header.name, "the stimulus program", self._begin_segment, self._note_offset)
@@ -83,7 +93,8 @@ class LslMarkers:
         """What is wrong, such as why no more come, in words; empty for nothing."""
         many = f"{self.excess} markers came beyond {MOST_MARKERS} a second" if self.excess else ""
         full = f"{self._overfull} markers came beyond the {KEPT_MARKERS} that are looked at" if self._overfull else ""
-        return "; ".join(filter(None, (many, full, self._gone)))
+        refused = self.note if self._foreign == "refuse" else ""
+        return "; ".join(filter(None, (many, full, refused, self._gone)))
 
     def start(self) -> None:
         """Connect and begin to listen.
@@ -121,16 +132,48 @@ class LslMarkers:
                 self._worker.wait(_PAUSE_S)
 
     def _take(self) -> None:
-        sent, stamps = self._inlet.pull_texts()
-        if not sent:
+        values, sent_at = self._inlet.pull_markers()
+        if not len(sent_at):
             return
-        texts = [self._text(each) for each in sent]
+        said = self._said(values)
+        texts, stamps = [text for _, text in said], self._placed(sent_at)[[at for at, _ in said]]
         if self.tap is not None:
             self.tap.texts(stamps.tolist(), texts)
+        if self.note and self._foreign == "refuse":
+            return
         finite = np.isfinite(stamps)
         times = self._inlet.clock.correct(stamps[finite]).tolist()
         self._keep([Marker.sent(text, time) for text, time in zip(np.array(texts, object)[finite], times, strict=True)])
-        self._count(len(sent), times)
+        self._count(len(texts), times)
+
+    def _said(self, values: NDArray[Any]) -> list[tuple[int, str]]:
+        """Return number of the sample and text of each of ``values`` (n, channels) that says something."""
+        if values.dtype.kind not in "iuf":
+            # An only channel may be empty: that is then what was sent.
+            texts = [(at, self._text(bytes(sent))) for at, row in enumerate(values) for sent in row]
+            return [(at, text) for at, text in texts if text.strip() or values.shape[1] == 1]
+        marks = np.isfinite(values.astype(np.float64))
+        if self._regular:
+            # A number in every sample: those where it changes are markers, and what stood there before is none.
+            before = np.concatenate([self._before if len(self._before) else values[:1], values[:-1]])
+            marks &= values != before
+            self._before = values[-1:].copy()
+        return [(int(at), number_text(values[at, channel])) for at, channel in np.argwhere(marks)]
+
+    def _placed(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``stamps`` (n,), s on the sender's clock, of when they arrived where they are of another clock."""
+        now, offset = local_clock(), self._inlet.clock.offset
+        odd = np.isfinite(stamps) & (np.abs(now - offset - stamps) > MARKER_S)
+        if not odd.any():
+            return stamps
+        clock, placed = clock_of_marker(float(stamps[odd][0])), np.full(len(stamps), now - offset)
+        what = "they are not used" if self._foreign == "refuse" else "they are placed when they arrive, some ms late"
+        here = stamps * clock.unit + unix_to_lsl_s() - offset
+        if clock.is_unix and self._here and (np.abs(here - placed)[odd] < MARKER_S).all():
+            placed, what = here, "it is that of this computer, by which they are placed"
+        self.note = f"the stamps of its markers are {clock.words}, not of the LSL clock: {what}; stamp by local_clock"
+        self._tell(self.note)
+        return stamps if self._foreign == "refuse" else np.where(odd, placed, stamps)
 
     def _text(self, sent: bytes) -> str:
         """Return what was sent as text, whatever it is: what is no UTF-8 gets replacement characters."""

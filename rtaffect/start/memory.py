@@ -25,6 +25,8 @@ _OF_ONE_SESSION: Final = {
     "headless": False,
     "expect": (),
     "adopt": "never",
+    "patience": "auto",
+    "foreign_clock": "arrival",
     "wait_s": 5.0,
     "late_s": 1.0,
     "as_it_ran": False,

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 #: What a doubt is about: one person's EEG, the sound as it is heard, the sound's place in time, its place in a known
-#: stimulus, or the step itself.
-About = Literal["person", "sound", "place", "stimulus", "step"]
+#: stimulus, or the step itself. One about arrival says until when samples had come at a step, and withholds nothing.
+About = Literal["person", "sound", "place", "stimulus", "step", "arrival"]
 
 #: Doubts that ended longer ago than this are forgotten, s: longer than any window and any context.
 KEPT_S: Final = 300.0

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from rtaffect.common.errors import StreamError, setting
 from rtaffect.common.text import clean
 from rtaffect.stream.limits import MOST_MARKERS
@@ -16,6 +18,8 @@ from rtaffect.stream.limits import MOST_MARKERS
 _NAMED: Final = 8
 #: The same text again within this time is the same marker, sent twice, s.
 SAME_S: Final = 1e-3
+#: Numbers of this size or more are not known to the last digit.
+MOST_WHOLE: Final = 1e15
 _CHOICE: Final = re.compile(r"(?P<text>.*)@(?P<which>first|last|[1-9][0-9]{0,5})", re.DOTALL)
 
 
@@ -67,6 +71,14 @@ class Wanted(NamedTuple):
         """Return what is waited for, in words."""
         which = f"number {self.which} of " if self.which is not None and self.which > 1 else ""
         return f"{which}the marker {self.text!r}"
+
+
+def number_text(value: np.generic) -> str:
+    """Return a marker's number as the text that it is written with: 111 and not 111.0."""
+    number = float(value)
+    if isinstance(value, np.integer) or (number.is_integer() and abs(number) < MOST_WHOLE):
+        return str(int(value))
+    return str(value)
 
 
 def onset_so_far(markers: Iterable[Marker], name: str) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from rtaffect.common.arrays import FloatArray
 BLOCK_S: Final = 0.5
 #: A block is in doubt if more than this share of its stamps goes back by more than a sample, or has not changed.
 MOST_BACK, MOST_SAME = 0.3, 0.3
+#: Delays that vary keep samples in order: where more than this share goes back, they are something else.
+MOST_BACK_DELAYED: Final = 0.1
 #: Stamps that stay the same for longer than this tell nothing, s.
 SAME_S: Final = 0.5
 #: So many stamps that are equal are those of one chunk; fewer are an accident, or ticks of a clock.
@@ -43,6 +46,17 @@ DISPLACED_S: Final = 0.01
 DISPLACED_TIMES: Final = 6.0
 #: Before it is known what is usual, so much is, s; and more than this is never followed.
 UNKNOWN_JITTER_S, MOST_JITTER_S = 0.05, 0.06
+
+#: Stamps wander to later times only, for what delays them varies: samples were taken at the earliest ones, which this
+#: part of them lies before. Below the second and above the first distance from the middle, s, that is noise of a clock.
+EARLIEST: Final = 0.02
+DELAYED_S, NOT_DELAYED_S = 0.012, 0.008
+#: Stamps that are all nearer to the middle than this are in it, s.
+LEAST_EARLY_S: Final = 1e-6
+#: The earliest ones are known after so many blocks, of the last so many; times follow by so much in a second, s.
+KNOWN_BLOCKS, LAST_BLOCKS, FOLLOW_S = 4, 20, 0.05
+#: Of a new segment the middle of the stamps is not known before, s; and how long delays may vary before it is found, s.
+MIDDLE_S, FOUND_S, UNSURE_S = 1.5, 5.0, 3.0
 
 
 class Odd(NamedTuple):
@@ -170,7 +184,9 @@ class HoleFinder:
             returned = self._count + at - hole <= LATE_S * self._rate
             if returned and back >= COME_BACK_S:
                 words = f"stamps were up to {back * 1e3:.0f} ms late for a moment"
-                odd.append(Odd("stamps", min(since, float(stamps[at])), max(since, float(stamps[at])), words))
+                # Whether their delay varies from now on shows in the next seconds.
+                until = max(since, float(stamps[at])) + UNSURE_S
+                odd.append(Odd("stamps", min(since, float(stamps[at])), until, words))
                 breaks.append(at)
             elif back >= BREAK_S:
                 breaks.append(at)
@@ -295,3 +311,88 @@ class BlockJudge:
             self._usual.append(abs(middle))
         self._side, self._start = side, since
         return odd
+
+
+class Earliest:
+    """How much earlier than the middle of their stamps samples were taken, where their delay varies.
+
+    A device that stamps evenly, but for the noise of a clock, is right in the middle. Where stamps are made on arrival
+    (Bluetooth), each has a delay that is never negative, and the middle lies by its mean too late: people whose
+    delays vary differently would be displaced against each other. The least delay is the same for all samples.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._size = max(2, round(BLOCK_S * rate))
+        self._every, self._new, self._spacing = max(1, self._size // 64), round(MIDDLE_S * rate), 1 / rate
+        self._kept: deque[FloatArray] = deque(maxlen=LAST_BLOCKS)
+        self._pending: list[tuple[FloatArray, NDArray[np.bool_]]] = []
+        self._at, self._since, self._last = 0, math.nan, math.nan
+        # For so many samples more the middle is not known.
+        self._unknown = self._new
+        self._before = self._after = 0.0
+        self._delayed = self._early = False
+
+    def __call__(self, times: FloatArray, stamps: FloatArray, breaks: Sequence[int]) -> tuple[FloatArray, list[Odd]]:
+        """Take the next ``stamps`` (n,), s, and the middle of such as ``times`` (n,), s; segments start at ``breaks``.
+
+        Returns
+        -------
+        earlier : (n,) float64
+            How much earlier than ``times`` the samples were taken, s.
+        odd : list of Odd
+            Spans in which that is not known to ``DISPLACED_S``.
+        """
+        earlier, odd, done = np.empty(len(times)), list[Odd](), 0
+        off, back = self._known(stamps - times, breaks), np.diff(stamps, prepend=self._last) < -self._spacing
+        self._last = float(stamps[-1]) if len(stamps) else self._last
+        while done < len(times):
+            if self._at == 0:
+                self._since = float(times[done])
+            part = slice(done, done + self._size - self._at)
+            self._pending.append((off[part], back[part]))
+            place = self._at + np.arange(1, len(off[part]) + 1)
+            earlier[part] = self._before + (self._after - self._before) * place / self._size
+            done, self._at = done + len(place), int(place[-1])
+            if self._at == self._size:
+                odd += self._learn(float(times[done - 1]))
+        return earlier, odd
+
+    def _known(self, off: FloatArray, breaks: Sequence[int]) -> FloatArray:
+        """Return ``off`` (n,) with NaN where a segment is too new."""
+        if not self._unknown and not breaks:
+            return off
+        off = off.copy()
+        off[: self._unknown] = np.nan
+        self._unknown = max(0, self._unknown - len(off))
+        for at in breaks:
+            off[at : at + self._new] = np.nan
+            self._unknown = max(self._unknown, at + self._new - len(off))
+        return off
+
+    def _learn(self, until: float) -> list[Odd]:
+        off, back = (np.concatenate(parts) for parts in zip(*self._pending, strict=True))
+        block = off[:: self._every]
+        self._pending, self._at, self._before = [], 0, self._after
+        if np.isnan(block).any() or back.mean() > MOST_BACK_DELAYED:
+            return []
+        early, before = float(block.max()) < -LEAST_EARLY_S, self._early
+        self._early = early
+        if early:
+            # The middle is not where they are: a clock was set, or nothing delays them any more. They are right.
+            if not (before and self._delayed):
+                return []
+            self._kept.clear()
+        self._kept.append(block)
+        if len(self._kept) < KNOWN_BLOCKS and not self._delayed:
+            return []
+        depth = -float(np.quantile(np.concatenate(self._kept), EARLIEST))
+        found = depth > DELAYED_S and not self._delayed
+        self._delayed = depth > (NOT_DELAYED_S if self._delayed else DELAYED_S)
+        wanted = depth if self._delayed else 0.0
+        most = FOLLOW_S * BLOCK_S
+        self._after += min(max(wanted - self._before, -most), most)
+        if abs(wanted - self._before) <= DISPLACED_S:
+            return []
+        words = "the delay of time stamps varies: samples are moved to where they were taken"
+        # In the next block times go there.
+        return [Odd("stamps", self._since - FOUND_S if found else self._since, until + BLOCK_S, words)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.stream.regularity import BlockJudge, HoleFinder, Odd, StampRepair
+from rtaffect.stream.regularity import BlockJudge, Earliest, HoleFinder, Odd, StampRepair
 
 #: A timestamp further than this from its expected place starts a new segment at once, s; devices send in bursts.
 JUMP_S = 0.5
@@ -79,6 +79,7 @@ class Timebase:
         self._samples = 0
         self._fresh = True
         self._repair, self._holes, self._blocks = StampRepair(rate), HoleFinder(rate, holes), BlockJudge(rate)
+        self._earliest = Earliest(rate)
         self.odd: list[Odd] = []
         self.stamps: FloatArray = np.empty(0)
         self._restart(math.nan)
@@ -98,7 +99,10 @@ class Timebase:
         shift, forced, late = self._holes(self.stamps, self._fresh)
         times, breaks = self._update(self.stamps - shift, [*sorted({*forced, *known}), len(stamps)])
         times += shift
-        self.odd += [*late, *self._blocks(self.stamps, times, same)]
+        first = self._samples - len(stamps)
+        earlier, delayed = self._earliest(times, self.stamps, [each.sample - first for each in breaks])
+        times -= earlier
+        self.odd += [*late, *self._blocks(self.stamps - earlier, times, same), *delayed]
         return times, breaks
 
     def _update(self, stamps: FloatArray, ends: list[int]) -> tuple[FloatArray, tuple[Break, ...]]:

@@ -1,6 +1,7 @@
 """Stamps against arrival: a clock that was set is told from losses and from delay, and its samples are right again."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -122,10 +123,57 @@ def test_a_busy_computer_is_no_clock():
     assert not receiver.found
 
 
-def test_stamps_of_another_clock_are_told_from_the_start():
-    receiver, _, _, doubt = received(Sender(seconds=4.0, mangle=lambda noise, stamps: stamps + 1.7e9))
-    assert doubt.all()
+FOREIGN = {
+    "Unix time in seconds": lambda noise, stamps: stamps + time.time(),
+    "Unix time in milliseconds": lambda noise, stamps: (stamps + time.time()) * 1e3,
+    "counts from its own start, in seconds": lambda noise, stamps: stamps - stamps[0] + 1.5,
+    "counts from its own start, in microseconds": lambda noise, stamps: (stamps - stamps[0]) * 1e6,
+    "an unknown clock, in seconds": lambda noise, stamps: stamps + 1.2e9,
+    "without sense": lambda noise, stamps: noise.permutation(stamps) + 1e7,
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_stamps_of_another_clock_are_named_and_samples_placed_by_arrival(kind):
+    receiver, times, true, doubt = received(Sender(seconds=6.0, mangle=FOREIGN[kind]))
+    assert kind in receiver.delivery.note
+    assert len(times) == 1500, "nothing is lost meanwhile"
+    off = np.abs(times - true)
+    assert off.max() < 0.02
+    assert doubt.mean() < 0.1
+    # What is recorded gives the same times.
+    _, value = [content for kind, content in receiver.tap.events if kind == "offset"][-1]
+    stamps = np.concatenate([content[0] for kind, content in receiver.tap.events if kind == "samples"])
+    assert np.abs(stamps + value - true).max() < 0.02
+
+
+@pytest.mark.parametrize("way_s", [0.02, 0.06])
+def test_what_is_placed_by_arrival_moves_to_a_shorter_way(way_s):
+    slow = lambda noise, last: np.where(last < 5002.0, way_s, 0.001)  # noqa: E731
+    _, times, true, doubt = received(Sender(seconds=8.0, delay=slow, mangle=FOREIGN["an unknown clock, in seconds"]))
+    off = np.abs(times - true)
+    assert off[true > 5003.0].max() < 0.005
+    assert not (off > 0.005)[~doubt].any()
+
+
+def test_stamps_of_another_clock_can_be_refused():
+    receiver = Receiver(250.0, 1000.0, 5000.0, foreign="refuse")
+    sender = Sender(seconds=4.0, mangle=FOREIGN["Unix time in seconds"])
+    block = receiver.take(sender.chunks())
+    assert receiver.doubtful(block.times).all()
     assert receiver.reasons() == {"clock-unknown"}
+    (doubt,) = receiver.buffer.doubts.within(-math.inf, math.inf)
+    assert "Unix time in seconds" in doubt.words
+
+
+def test_one_wild_stamp_at_the_start_is_no_other_clock():
+    def wild(noise, stamps):
+        out = stamps.copy()
+        out[3] += 2e5
+        return out
+
+    receiver, _, _, _ = received(Sender(seconds=3.0, mangle=wild))
+    assert receiver.delivery.note == ""
 
 
 def test_what_is_held_is_not_lost_when_the_stream_ends():
@@ -203,3 +251,27 @@ def test_after_stamps_without_sense_samples_are_at_their_times_again(size, seed)
     assert not (off > 0.035)[~doubt].any()
     assert not doubt[true > 5000 + 26].any()
     assert off[true > 5000 + 26].max() < 0.035
+
+
+def standing(since, seconds):
+    """Stamps that stand still from ``since`` s on for so many ``seconds``."""
+
+    def mangle(noise, stamps):
+        out, first = stamps.copy(), int(since * 250)
+        out[first : int((since + seconds) * 250)] = stamps[first]
+        return out
+
+    return mangle
+
+
+@pytest.mark.parametrize("seconds", [1.5, 4.0, 10.06, 14.0])
+@pytest.mark.parametrize("since", [15.0, 15.1, 15.3])
+def test_stamps_that_stood_still_are_no_clock_that_was_set(since, seconds):
+    """Whatever was taken for a clock meanwhile is undone at once when stamps agree with arrivals as before."""
+    sender = Sender(seconds=since + seconds + 12.0, chunk=5, mangle=standing(since, seconds))
+    receiver, times, true, doubt = received(sender)
+    off, end = np.abs(times - true), sender.start + since + seconds
+    assert not (off > 0.01)[~doubt].any()
+    assert off[true > end + 3.0].max() < 1e-6
+    assert not doubt[true > end + 6.0].any()
+    assert receiver.found == []

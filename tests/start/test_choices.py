@@ -73,6 +73,8 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         rate=draw(st.none() | st.floats(1, 5000)),
         expect=draw(names) if mode == "live" else (),
         adopt=draw(st.sampled_from(("never", "same-name"))) if mode == "live" else "never",
+        patience=draw(st.sampled_from(("auto", "1.5"))) if mode == "live" else "auto",
+        foreign_clock=draw(st.sampled_from(("arrival", "refuse"))) if mode == "live" else "arrival",
         wait_s=draw(st.floats(0.5, 60)),
     )
     bundle = draw(maybe_path | st.just(DEMO_BUNDLE))
@@ -221,7 +223,7 @@ class TestMemory:
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
                  "in_reference": True, "with_protocol": True, "preview": True}  # fmt: skip
-        without = {"expect", "adopt", "wait_s", "late_s", "headless", "as_it_ran"}
+        without = {"expect", "adopt", "patience", "foreign_clock", "wait_s", "late_s", "headless", "as_it_ran"}
         changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if f.name not in without}
         remember(Choices(**changes))
         found, _ = recall()

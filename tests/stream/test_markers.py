@@ -6,9 +6,11 @@ import logging
 import math
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pylsl
 import pytest
@@ -135,16 +137,6 @@ def test_a_program_that_ends_is_noticed_and_its_markers_stay():
         source.stop()
 
 
-@pytest.mark.parametrize(("form", "channels"), [("float32", 1), ("string", 2)])
-def test_a_stream_that_does_not_carry_texts_is_refused(form, channels):
-    program = Stimulus(form, channels)
-    try:
-        with pytest.raises(StreamError, match=rf"carries {channels} channels of {form}; markers are one"):
-            LslMarkers(find_stream(Query("name", program.name), settle=0.2))
-    finally:
-        program.end()
-
-
 # --- several of a name, and which is meant ---------------------------------------------------------------------------
 
 
@@ -222,11 +214,17 @@ def test_a_flood_is_told_from_when_on():
 
 
 @contextmanager
-def sending(name: str | None = None, **options: object) -> Iterator[tuple[pylsl.StreamOutlet, LslMarkers]]:
+def sending(
+    name: str | None = None,
+    form: str = "string",
+    channels: int = 1,
+    foreign: Literal["arrival", "refuse"] = "arrival",
+    **options: object,
+) -> Iterator[tuple[pylsl.StreamOutlet, LslMarkers]]:
     """Give an outlet of markers and what listens to it."""
     called = f"Markers {uuid.uuid4().hex[:8]}"
-    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(called, "Markers", 1, 0.0, "string", called), **options)
-    source = LslMarkers(find_stream(Query("name", called), settle=0.2), name)
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(called, "Markers", channels, 0.0, form, called), **options)
+    source = LslMarkers(find_stream(Query("name", called), settle=0.2), name, foreign)
     source.tap = RecordingTap()
     source.start()
     try:
@@ -313,3 +311,51 @@ def test_no_fault_of_one_marker_ends_all_others(caplog, monkeypatch):
         outlet.push_sample(["fine"])
         wait_for(lambda: source.markers)
         assert source.markers[0].text == "fine"
+
+
+@pytest.mark.parametrize(
+    ("form", "sent", "texts"),
+    [
+        ("int32", [[111], [-7]], ["111", "-7"]),
+        ("float32", [[111.0, 0.5], [2.0, 3.0]], ["111", "0.5", "2", "3"]),
+        ("double64", [[1.25]], ["1.25"]),
+        ("string", [["film", ""], ["", "7"]], ["film", "7"]),
+    ],
+)
+def test_markers_of_any_type_and_number_of_channels_are_texts(form, sent, texts):
+    with sending(form=form, channels=len(sent[0])) as (outlet, source):
+        for sample in sent:
+            outlet.push_sample(sample)
+        wait_for(lambda: len(source.markers) == len(texts))
+        assert [marker.text for marker in source.markers] == recorded(source) == texts
+        # As it is recorded, it is a stream of one text each.
+        assert (source.header.format, source.header.channels, source.header.xml == "") == (
+            "string",
+            1,
+            form != "string" or len(sent[0]) > 1,
+        )
+
+
+@pytest.mark.parametrize(("clock", "kind"), [
+    (time.time, "Unix time in seconds"), (lambda: time.time() * 1e3, "Unix time in milliseconds"),
+    (lambda: pylsl.local_clock() - 1e4, "clock"),
+])  # fmt: skip
+def test_a_marker_of_another_clock_is_placed_when_it_arrives(clock, kind):
+    with sending("film") as (outlet, source):
+        before = pylsl.local_clock()
+        outlet.push_sample(["film"], clock())
+        wait_for(lambda: source.markers)
+        (marker,) = source.markers
+        assert before - 0.001 <= marker.time <= pylsl.local_clock()
+        assert kind in source.note
+        ((stamps, _),) = [content for what, content in source.tap.events if what == "texts"]
+        assert stamps[0] == pytest.approx(marker.time, abs=0.01), "recorded as it was placed"
+
+
+def test_a_marker_of_another_clock_can_be_refused():
+    with sending("film", foreign="refuse") as (outlet, source):
+        outlet.push_sample(["film"], time.time())
+        wait_for(lambda: source.trouble)
+        assert "Unix time in seconds" in source.trouble
+        assert source.markers == ()
+        assert recorded(source) == ["film"]

@@ -220,3 +220,40 @@ def test_no_stamps_raise(stamps):
     buffer = pushed(np.array(stamps, np.float64), size=7)
     assert np.isfinite(times_of(buffer)).all()
     buffer.status("head", "eeg", "ok", 5.0)
+
+
+def delayed(seconds, most_s, size=25, since=0.0, until=1e9):
+    """Return true times and stamps of chunks of ``size`` samples that arrive up to ``most_s`` late, in order."""
+    true = even(seconds)
+    late = (most_s * np.random.default_rng(4).random(len(true) // size + 1)).repeat(size)[: len(true)]
+    at = true - true[0]
+    return true, np.maximum.accumulate(true + np.where((at >= since) & (at < until), late, 0.0))
+
+
+@pytest.mark.parametrize("most_s", [0.03, 0.05, 0.1])
+def test_stamps_of_arrival_are_laid_at_the_least_delay(most_s):
+    true, stamps = delayed(40.0, most_s)
+    buffer = pushed(stamps)
+    off = times_of(buffer) - true
+    sure = ~doubtful(buffer, times_of(buffer))
+    assert np.abs(off[3000:][sure[3000:]]).max() < 0.006 + 0.15 * most_s, "their mean is half of the most"
+    assert np.abs(off[3000:].mean()) < 0.002 + 0.07 * most_s
+    assert sure[3000:].mean() > 0.9
+
+
+def test_delays_that_begin_and_end_displace_nothing_that_is_not_in_doubt():
+    true, stamps = delayed(60.0, 0.05, since=20.0, until=40.0)
+    buffer = pushed(stamps)
+    off, at = np.abs(times_of(buffer) - true), true - true[0]
+    sure = ~doubtful(buffer, times_of(buffer)) & ~doubtful(buffer, true)
+    assert off[sure].max() < 0.018
+    assert off[at > 55.0].max() < 0.009
+    assert sure[at > 45.0].mean() > 0.9
+
+
+@pytest.mark.parametrize("spread_s", [0.0005, 0.002, 0.005])
+def test_the_noise_of_a_clock_is_no_delay(spread_s):
+    true = even(30.0)
+    buffer = pushed(true + np.random.default_rng(1).normal(0.0, spread_s, len(true)))
+    assert np.abs((times_of(buffer) - true)[2500:]).max() < 0.001
+    assert not reasons(buffer)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rtaffect.sources.arrival import Chunk
 from rtaffect.sources.clock_offsets import SenderClock
 from rtaffect.sources.delivery import Delivery
+from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.stream.buffer import Block, SampleBuffer
 from tests.support.recording_tap import RecordingTap
 
@@ -94,11 +95,11 @@ class Sender:
 class Receiver:
     """What an open LSL stream does with what arrives, without a network: the same parts, joined in the same way."""
 
-    def __init__(self, rate: float, offset: float, start: float) -> None:
+    def __init__(self, rate: float, offset: float, start: float, foreign: Foreign = "arrival") -> None:
         self.buffer = SampleBuffer(rate, 1, seconds=600.0)
         self.tap = RecordingTap()
         self.clock, self._measured, self._more, self._now = SenderClock(), offset, 0.0, start
-        self.delivery = Delivery("head", self.buffer, self._keep, self._shift)
+        self.delivery = Delivery("head", self.buffer, self._keep, self._shift, foreign)
         self.found: list[tuple[float, float]] = []
         self._measure()
 
