@@ -51,17 +51,22 @@ class Patience:
 
     def learn(self, sources: Sequence[Source], now: float) -> None:
         """See, before a step waits at ``now`` (s), what came after its step was made."""
+        self._came_late(sources, now)
+        self._follow(now)
+
+    def _came_late(self, sources: Sequence[Source], now: float) -> None:
         for number, (late_s, count) in list(self._missed.items()):
             if sources[number].buffer.late_samples > count:
                 self._needed.append((now, late_s))
                 del self._missed[number]
-        self._follow(now)
 
     def note(self, needs: Sequence[tuple[Source, float]], now: float, waited_s: float) -> None:
         """Take that a step is made at ``now`` (s), ``waited_s`` later than it was due because of samples.
 
         ``needs`` are the sources, with until when (s) the samples of each were to reach.
         """
+        # Where steps wait for longer than they are apart, what was missed comes while the next one waits.
+        self._came_late([source for source, _ in needs], now)
         late = [number for number, (source, stamp) in enumerate(needs) if not source.buffer.newest >= stamp]
         for number in late:
             source, newest = needs[number][0], needs[number][0].buffer.newest

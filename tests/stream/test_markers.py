@@ -286,7 +286,7 @@ def test_a_flood_of_stamps_is_one_however_slowly_it_comes():
 def test_of_those_that_fit_the_first_ones_and_the_last_are_kept():
     with sending("film@last", max_buffered=1000) as (outlet, source):
         n = KEPT_MARKERS + 2000
-        first = pylsl.local_clock() - 100.0
+        first = pylsl.local_clock() - 40.0
         outlet.push_chunk([["film"]] * n, [first + i * 2e-3 for i in range(n)])
         # What is recorded is looked at afterwards.
         wait_for(lambda: len(recorded(source)) == n and "2000 markers came beyond" in source.trouble, 60.0)
