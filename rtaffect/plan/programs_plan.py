@@ -37,7 +37,8 @@ class Address(NamedTuple):
         host, _, port = text.strip().rpartition(":")
         host = host.removeprefix("[").removesuffix("]").strip()
         number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
-        named = ":" not in text or (host.strip(":.") and len(host) <= _MOST_HOST and host.isprintable() and " " not in host)
+        fits = len(host) <= _MOST_HOST and host.isprintable() and " " not in host
+        named = ":" not in text or (fits and host.strip(":."))
         if not 0 < number <= _MOST_PORT or not named:
             raise ValueError(
                 f"{text[:80]!r} is no address; expected a port from 1 to {_MOST_PORT}, or HOST:PORT, as in "
@@ -79,11 +80,11 @@ class ProgramsPlan(PlanPart):
     at_once: Annotated[bool, Setting("at-once", modes=("live",))] = Field(
         False, description=f"With {setting('remote')}: begin the first session without waiting for `start`"
     )
-    osc: Annotated[
-        tuple[str, ...], Setting("osc", modes=("live", "demo"), metavar="[HOST:]PORT", multiple=True)
-    ] = Field(
-        (),
-        description="Send each step by OSC (UDP) to a program on this computer, or on HOST; may be given several times",
+    osc: Annotated[tuple[str, ...], Setting("osc", modes=("live", "demo"), metavar="[HOST:]PORT", multiple=True)] = (
+        Field(
+            (),
+            description="Send each step by OSC (UDP) to a program on this computer, or on HOST; may be given several times",
+        )
     )
     osc_markers: Annotated[
         int | None, Setting("osc-markers", modes=("live",), metavar="PORT", expected="a port, as in 9001")

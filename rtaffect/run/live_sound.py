@@ -10,6 +10,7 @@ from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
+from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_file import SoundFileSource
@@ -61,7 +62,8 @@ def check_sound(sound: SoundPlan) -> None:
 class LiveSound(SessionSound):
     """The sound of a live session, as the ``plan`` that :func:`check_sound` lets pass and the ``programme`` say.
 
-    Streams have ``wait`` s to answer; ``cleanup`` ends listening for markers, which begins at once.
+    Streams have ``wait`` s to answer; ``cleanup`` ends listening for markers, which begins at once. ``osc`` brings the
+    onset marker where no stream is named for it.
 
     Raises
     ------
@@ -76,17 +78,24 @@ class LiveSound(SessionSound):
         The known stimulus, whoever plays it, and its hash.
     captured : SoundCardSource, LslSource or None
         What is listened to.
-    markers : LslMarkers or None
+    markers : LslMarkers, OscMarkers or None
         What brings the onset marker.
     """
 
-    def __init__(self, plan: SoundPlan, wait: float, cleanup: ExitStack, programme: Programme | None = None) -> None:
+    def __init__(
+        self,
+        plan: SoundPlan,
+        wait: float,
+        cleanup: ExitStack,
+        programme: Programme | None = None,
+        osc: OscMarkers | None = None,
+    ) -> None:
         path = plan.file if plan.file is not None else plan.stimulus
         if programme is not None and path is not None:
             raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
         file = SoundFileSource.open(path) if path is not None else None
         self._plan, self.captured = plan, _captured(plan, wait)
-        self.markers = _markers(plan, wait, cleanup)
+        self.markers = _markers(plan, wait, cleanup, osc)
         self.stimuli = {path: file.info.source_id} if path is not None and file is not None else {}
         marker = (self.markers, plan.onset_marker) if self.markers is not None and plan.onset_marker else None
         super().__init__(file, self.captured, marker, programme)
@@ -119,9 +128,13 @@ def _captured(plan: SoundPlan, wait: float) -> SoundCardSource | LslSource | Non
     return None
 
 
-def _markers(plan: SoundPlan, wait: float, cleanup: ExitStack) -> LslMarkers | None:
+def _markers(
+    plan: SoundPlan, wait: float, cleanup: ExitStack, osc: OscMarkers | None
+) -> LslMarkers | OscMarkers | None:
     if plan.onset_marker is None:
         return None
+    if osc is not None and plan.markers is None:
+        return osc
     query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
     markers = LslMarkers(find_stream(query, timeout=wait), plan.onset_marker)
     cleanup.callback(markers.stop)

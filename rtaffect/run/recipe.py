@@ -16,6 +16,7 @@ from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.reading import check_rows
 from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
+from rtaffect.run.osc_out import places_of
 from rtaffect.run.running import WindowRunner, run_session
 from rtaffect.run.session_sources import Run, SessionSources
 
@@ -62,6 +63,7 @@ def prepare(
         If it cannot run.
     """
     check_plan(plan)
+    places_of(plan.programs)
     if plan.results.out is not None:
         check_new_folder(plan.results.out, setting("out"))
     sources = _open(plan, cleanup, progress)

@@ -32,6 +32,7 @@ from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
 from rtaffect.run.incidents import Incidents
+from rtaffect.run.osc_out import OscOut
 from rtaffect.run.programme import Programme
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
@@ -139,6 +140,8 @@ class RunningSession:
         ]
         if self.plan.results.outlet and self.plan.mode != "replay":
             self._offer(cleanup)
+        if self.plan.programs.osc:
+            self._offer_osc(cleanup)
         self.tone = self._tone(protocol)
         if self.tone is not None:
             cleanup.callback(self.tone.stop)
@@ -204,6 +207,13 @@ class RunningSession:
         # Before all else, so that no disk keeps other programs waiting.
         self.sinks.insert(0, self._guard("sending a step to other programs", send_step))
         self.on_event.append(self._guard("sending a marker to other programs", send))
+
+    def _offer_osc(self, cleanup: ExitStack) -> None:
+        """Send feedback and markers by OSC."""
+        window = self.run.engine.settings.synchrony.window_s
+        sent = OscOut(self.plan.programs, cleanup, window, self.run.clock.now, self._fault)
+        self.sinks.insert(0, self._guard("sending a step by OSC", sent.step))
+        self.on_event.append(self._guard("sending a marker by OSC", sent.event))
 
     def _tone(self, protocol: SessionProtocol) -> Tone | None:
         """Return the tone, where that is the feedback; a replay is silent."""
