@@ -68,8 +68,8 @@ class ProgramsPlan(PlanPart):
         str | None, Setting("remote", modes=("live",), metavar="[ADDRESS:]PORT", bare=str(REMOTE_PORT))
     ] = Field(
         None,
-        description="Let other programs start, mark and stop sessions, as LabRecorder's remote control does; without a "
-        f"value at 127.0.0.1:{REMOTE_PORT}. Each `start` begins a session with a folder of its own in "
+        description="Let other programs start, mark and stop sessions, as LabRecorder's remote control does; without "
+        f"a value at 127.0.0.1:{REMOTE_PORT}. Each `start` begins a session with a folder of its own in "
         f"{setting('out', metavar='FOLDER')} [default: sessions]",
     )
     remote_token: Annotated[Path | None, Setting("remote-token", modes=("live",), metavar="FILE")] = Field(
@@ -83,7 +83,7 @@ class ProgramsPlan(PlanPart):
     osc: Annotated[tuple[str, ...], Setting("osc", modes=("live", "demo"), metavar="[HOST:]PORT", multiple=True)] = (
         Field(
             (),
-            description="Send each step by OSC (UDP) to a program on this computer, or on HOST; may be given several times",
+            description="Send each step by OSC (UDP) to a program here, or on HOST; may be given several times",
         )
     )
     osc_markers: Annotated[

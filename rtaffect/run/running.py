@@ -61,11 +61,21 @@ class WindowRunner(Protocol):
         """Return when it is closed; raises RtaffectError if there can be no window."""
 
 
-def run_session(run: Run, console: Console, show: WindowRunner) -> int:
+class Control(Protocol):
+    """Something beside the operator that controls a session."""
+
+    def began(self, running: RunningSession) -> None:
+        """Take the session, which is being recorded, before its first step."""
+
+    def ended(self, outcome: str) -> None:
+        """Take how it ended; its files are being closed."""
+
+
+def run_session(run: Run, console: Console, show: WindowRunner, control: Control | None = None) -> int:
     """Run to the end, or until the window is closed or a signal asks for it; return the number of steps.
 
     Ctrl-C, the end of the terminal and a kill without -9 end a session in order; a second one leaves off what is being
-    done, and closes the files.
+    done, and closes the files. ``control`` is another program that can end it and lead its protocol.
 
     Raises
     ------
@@ -78,7 +88,7 @@ def run_session(run: Run, console: Console, show: WindowRunner) -> int:
     if not headless and not has_screen():
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
-    if headless:
+    if headless and control is None:
         _require_no_operator(run.sources.setup)
     ending, outcome = Ending(threading.Event()), "failed"
     with ending_signals(ending.ask), ExitStack() as cleanup:
@@ -88,14 +98,26 @@ def run_session(run: Run, console: Console, show: WindowRunner) -> int:
             markers.start()
         running = RunningSession(run, record, ending.stop, cleanup)
         try:
+            if control is not None:
+                _begin_controlled(running, control, cleanup)
             outcome = _on_terminal(running, console) if headless else _with_window(running, show)
         except KeyboardInterrupt:
             outcome = STOPPED
         finally:
             ending.stop.set()
             record.close(outcome)
+            if control is not None:
+                control.ended(outcome)
     record.require_kept()
     return running.steps
+
+
+def _begin_controlled(running: RunningSession, control: Control, cleanup: ExitStack) -> None:
+    """Let sources begin before anybody is told that the session has; raises StreamError if one cannot."""
+    for source in running.run.engine.sources:
+        cleanup.callback(source.stop)
+        source.start()
+    control.began(running)
 
 
 def _require_no_operator(setup: ProtocolSetup) -> None:
@@ -337,7 +359,8 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             banner=run.banner,
             on_close=running.stop.set,
             now=run.clock.now,
-            seconds_after_end=None if plan.results.seconds is None else 1.0,
+            # Where another program may start the next one, nobody need close this one's.
+            seconds_after_end=None if plan.results.seconds is None and plan.programs.remote is None else 1.0,
             sources=run.engine.sources,
             on_go=conductor.go,
             on_skip=conductor.skip,

@@ -68,7 +68,8 @@ class TestPacket:
             b"#bundle\0" + bytes(8) + struct.pack(">i", -4) + bytes(8),
             b"#bundle\0" + bytes(8) + struct.pack(">i", 0),
             b"/a\0\0\0," + b"T" * 2000 + b"\0",
-            (b"#bundle\0" + bytes(8) + struct.pack(">i", 8) + b"/a\0\0,\0\0\0") + (struct.pack(">i", 4) + b"/a\0\0") * 300,
+            (b"#bundle\0" + bytes(8) + struct.pack(">i", 8) + b"/a\0\0,\0\0\0")
+            + (struct.pack(">i", 4) + b"/a\0\0") * 300,
         ],
     )
     def test_what_is_none_is_refused(self, packet):
