@@ -35,10 +35,11 @@ class Address(NamedTuple):
             If it is none of them.
         """
         host, _, port = text.strip().rpartition(":")
+        whole = ":" not in host or (host.startswith("[") and host.endswith("]"))
         host = host.removeprefix("[").removesuffix("]").strip()
         number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
         fits = len(host) <= _MOST_HOST and host.isprintable() and " " not in host
-        named = ":" not in text or (fits and host.strip(":."))
+        named = ":" not in text or (whole and fits and host)
         if not 0 < number <= _MOST_PORT or not named:
             raise ValueError(
                 f"{text[:80]!r} is no address; expected a port from 1 to {_MOST_PORT}, or HOST:PORT, as in "

@@ -125,7 +125,9 @@ def _below(root: Path, place: str) -> Path | None:
     """Return the path from ``root`` to a ``place`` in it; None where it is elsewhere, or no path at all."""
     if not place:
         return Path()
+    if not os.path.isabs(place):
+        return None
     try:
         return inside(root, os.path.relpath(root / place, root)).relative_to(root)
     except (ValueError, OSError):
-        return Path() if os.path.abspath(place) == os.path.abspath(root) else None
+        return Path() if os.path.realpath(place) == os.path.realpath(root) else None
