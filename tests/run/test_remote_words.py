@@ -185,10 +185,8 @@ class TestToken:
 class FakeView:
     """A session that does nothing."""
 
-    begun = {"folder": "here"}
-
     def __init__(self) -> None:
-        self.stopped = False
+        self.stopped, self.begun = False, {"folder": "here"}
 
     def stop(self) -> None:
         self.stopped = True
