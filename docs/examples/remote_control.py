@@ -2,8 +2,8 @@
 
     python remote_control.py [--host 127.0.0.1] [--port 22345] [--token TEXT] [--participant P01]
 
-It needs nothing but Python. In PsychoPy's Builder, put ``Remote`` and what ``begin`` does into a Code component's 'Begin
-Experiment', ``remote.ask(...)`` where something happens, and ``remote.ask("stop")`` into 'End Experiment'.
+It needs nothing but Python. In PsychoPy's Builder, put ``Remote`` and what ``begin`` does into a Code component's
+'Begin Experiment', ``remote.ask(...)`` where something happens, and ``remote.ask("stop")`` into 'End Experiment'.
 rtaffect has to wait for it: ``rtaffect live --remote``.
 """
 

@@ -128,6 +128,10 @@ class _Remote:
             folder = self._desk.folder()
             sources.goes_into(folder, self._desk.participant)
             run = found.begin(cleanup, lambda _: None)
+            # Before there is a folder, and before anybody is told that it begins: what cannot be connected to is told.
+            for source in run.engine.sources:
+                cleanup.callback(source.stop)
+                source.start()
             sources.play(run.engine, cleanup, note)
             run_session(run, self._console, self._show, held)
         except NotKeptError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Final, Literal
 from rtaffect.common.errors import SettingsError
 from rtaffect.run.remote_names import Naming
 from rtaffect.run.remote_view import SessionView
+
+_log = logging.getLogger(__name__)
 
 #: preparing: streams are looked for; not ready: something is missing; ready: `start` begins a session; starting: it is
 #: being begun; running; ending: its files are being closed; closed: the program ends.
@@ -92,8 +95,11 @@ class RemoteDesk:
         with self._changed:
             self._naming = self._naming.with_line(line)
             self._changed.notify_all()
-            folder = self._naming.folder(self.root, self._planned)
-            return {"folder": str(folder), "notes": self._naming.notes(self.root)}
+            folder, notes = self._naming.folder(self.root, self._planned), self._naming.notes(self.root)
+        for words in notes:
+            # LabRecorder's scripts do not read what they are answered.
+            _log.warning("filename: %s", words)
+        return {"folder": str(folder), "notes": notes}
 
     def mark(self, text: str, arrived: float) -> dict[str, Any]:
         """Note a marker that came at a time, s on the LSL clock; raises SettingsError where no session runs."""

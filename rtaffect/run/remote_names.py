@@ -86,7 +86,7 @@ class Naming:
                 continue
             try:
                 return inside(root, place.as_posix())
-            except ValueError as error:
+            except (ValueError, OSError, RuntimeError) as error:
                 raise SettingsError(f"filename: {error}", remedy=f"keep to folders in {root}") from None
         raise SettingsError(f"{root} has {_MOST_NUMBER} sessions of this name", remedy="give another by filename")
 
@@ -129,5 +129,5 @@ def _below(root: Path, place: str) -> Path | None:
         return None
     try:
         return inside(root, os.path.relpath(root / place, root)).relative_to(root)
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):
         return Path() if os.path.realpath(place) == os.path.realpath(root) else None

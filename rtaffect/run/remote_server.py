@@ -145,6 +145,9 @@ class RemoteServer:
                 self._listen_to(client, self._talk(), place)
         except OSError as error:
             _log.info("remote control: %s is gone (%s)", place, error)
+        except Exception:
+            # Whatever one program finds must not end what serves the others.
+            _log.exception("remote control: %s is let go", place)
         finally:
             with self._lock:
                 self._clients.pop(client, None)

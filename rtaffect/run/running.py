@@ -99,7 +99,7 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
         running = RunningSession(run, record, ending.stop, cleanup)
         try:
             if control is not None:
-                _begin_controlled(running, control, cleanup)
+                control.began(running)
             outcome = _on_terminal(running, console) if headless else _with_window(running, show)
         except KeyboardInterrupt:
             outcome = STOPPED
@@ -110,14 +110,6 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
                 control.ended(outcome)
     record.require_kept()
     return running.steps
-
-
-def _begin_controlled(running: RunningSession, control: Control, cleanup: ExitStack) -> None:
-    """Let sources begin before anybody is told that the session has; raises StreamError if one cannot."""
-    for source in running.run.engine.sources:
-        cleanup.callback(source.stop)
-        source.start()
-    control.began(running)
 
 
 def _require_no_operator(setup: ProtocolSetup) -> None:
