@@ -116,10 +116,12 @@ class SessionView:
             ],
         }
 
-    def _told_block(self) -> dict[str, Any] | None:
-        b = self._block
+    def _told_block(self) -> dict[str, Any]:
+        b, conductor = self._block, self._running.stage.conductor
         if b is None:
-            return None
+            first, *rest = conductor.protocol.blocks
+            told = {"number": 1, "of": 1 + len(rest), "name": first.name, "kind": first.kind, "phase": "waiting"}
+            return told | {"left_s": None, "next": rest[0].name if rest else ""}
         told = {"number": b.block, "of": b.blocks, "name": b.name, "kind": b.kind, "phase": b.phase}
         return told | {"left_s": number(b.left_s), "next": b.next_name}
 

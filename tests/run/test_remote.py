@@ -146,7 +146,7 @@ def test_a_script_leads_a_session_in_a_window_and_osc_goes_both_ways(headset: st
     assert "'outcome': 'stopped by the user'" in printed[0]
     session = open_session(folder)
     assert (session.ran["outcome"], session.ran["participant"]) == ("stopped by the user", "P07")
-    events = [(each["trial_type"], each["name"]) for each in session.table("events.tsv").lines]
+    events = [(each["trial_type"], each["name"]) for each in session.table("events.tsv")]
     assert ("marker", "mark/story begins") in events
     assert ("block", "first") in events, "`block next` began the block that waits for the operator"
     assert events.index(("marker", "mark/story ends")) > events.index(("block", "first"))
@@ -196,7 +196,7 @@ def test_labrecorders_words_make_one_session_after_another(headset: str, tmp_pat
     assert (told["second start"]["ok"], told["mark"]["ok"], told["no protocol"]["ok"]) == (False, True, False)
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["exp001", "exp002"]
     first, second = (open_session(tmp_path / "out" / name / "P1") for name in ("exp001", "exp002"))
-    (mark,) = [each for each in first.table("events.tsv").lines if each["name"] == "mark/one"]
+    (mark,) = [each for each in first.table("events.tsv") if each["name"] == "mark/one"]
     assert float(mark["lsl_time"]) == pytest.approx(told["mark"]["lsl_time"], abs=1e-5)
     assert second.ran["outcome"] == "stopped by the user"
     for session in (first, second):
@@ -254,9 +254,9 @@ class TestServer:
             assert other.recv(16) == b"OK"
         assert desk.asked == [("stop",)]
 
-    def test_who_never_reads_is_left(self, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_who_never_reads_is_left(self, port: int, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(remote_server, "_SEND_S", 0.2)
-        monkeypatch.setattr(remote_server, "_PAUSE_S", 0.0)
+        desk.said = "x" * 1_000_000
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             client.connect(("127.0.0.1", port))

@@ -98,13 +98,14 @@ class FakeDesk:
 
     def __init__(self) -> None:
         self.asked: list[object] = []
+        self.said = "ready"
 
     def __getattr__(self, name: str):
         def ask(*arguments: object) -> dict[str, object]:
             self.asked.append((name, *arguments))
             if name == "start":
                 raise RtaffectError("no headset\nis there")
-            return {"ok": True, "state": "ready"} if name == "status" else {"told": name}
+            return {"ok": True, "state": self.said} if name == "status" else {"told": name}
 
         return ask
 
