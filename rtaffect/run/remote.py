@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -66,20 +65,15 @@ class _Remote:
         self._plan, self._console, self._show, self._desk = plan, console, show, desk
         self._prepared_before = False
         self._not_kept: NotKeptError | None = None
-        self._over = False
+        self._ending = Ending(threading.Event())
 
     def run(self) -> None:
         """Prepare, wait and run, again and again; raises what keeps it from being prepared at all."""
-        with warnings_shown(self._console):
-            while not self._over:
-                try:
-                    with ExitStack() as cleanup:
-                        self._one(cleanup)
-                except KeyboardInterrupt:
-                    # While the next one is prepared; before the first it is nothing to be ended in order.
-                    if not self._prepared_before:
-                        raise
-                    self._over = True
+        with warnings_shown(self._console), ending_signals(self._ending.ask):
+            # At any time: what is being prepared is let go when it is, and a session has its own way to end.
+            while not self._ending.stop.is_set():
+                with ExitStack() as cleanup:
+                    self._one(cleanup)
         if self._not_kept is not None:
             raise self._not_kept
 
@@ -89,16 +83,9 @@ class _Remote:
         prepared_at = time.monotonic()
         arms = found is not None and found.sources.setup.protocol is not None and found.sources.setup.protocol.arms
         # What the participant is shown was chosen by the code.
-        do = self._wait(lambda: bool(arms) and self._desk.participant != participant)
-        if do == "end":
-            self._over = True
-        elif do == "start" and found is not None:
+        do = self._desk.wait(self._ending.stop.is_set, lambda: bool(arms) and self._desk.participant != participant)
+        if do == "start" and found is not None:
             self._run(found, cleanup, time.monotonic() - prepared_at > _FRESH_S)
-
-    def _wait(self, stale: Callable[[], bool]) -> str:
-        ending = Ending(threading.Event())
-        with ending_signals(ending.ask):
-            return self._desk.wait(ending.stop.is_set, stale)
 
     def _find(self, cleanup: ExitStack) -> Prepared | None:
         """Find what the session is made of; None where something is missing, which may come."""
@@ -122,7 +109,7 @@ class _Remote:
 
     def _run(self, found: Prepared, cleanup: ExitStack, old: bool) -> None:
         """Run the session that was prepared; where it cannot begin with what was found long ago, look again."""
-        sources, held = found.sources, _Held(self._desk)
+        sources, held = found.sources, _Held(self._desk, self._ending.stop)
         note, _ = noting(self._console)
         try:
             folder = self._desk.folder()
@@ -150,7 +137,8 @@ class _Remote:
         # Its files are whole only when all is closed.
         cleanup.close()
         asked = self._desk.ended(held.told())
-        self._over = held.outcome == STOPPED and not asked
+        if held.outcome == STOPPED and not asked:
+            self._ending.stop.set()
         if said := sources.ended(held.steps):
             self._tell(said)
 
@@ -161,8 +149,8 @@ class _Remote:
 class _Held:
     """A session in the hands of the desk: what is known of it while it runs, and when it has ended."""
 
-    def __init__(self, desk: RemoteDesk) -> None:
-        self._desk = desk
+    def __init__(self, desk: RemoteDesk, over: threading.Event) -> None:
+        self._desk, self._over = desk, over
         self.view: SessionView | None = None
         self.outcome = "failed"
         self.trouble = ""
@@ -171,6 +159,9 @@ class _Held:
         """Let programs see the session."""
         self.view = SessionView(running)
         self._desk.began(self.view)
+        if self._over.is_set():
+            # The end was asked for while it was being begun.
+            running.stop.set()
 
     def ended(self, outcome: str) -> None:
         """Take how it ended."""
