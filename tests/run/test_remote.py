@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,7 +179,8 @@ def test_labrecorders_words_make_one_session_after_another(headset: str, tmp_pat
                 return json.loads(answers.readline())
 
             ask("json")
-            wait_for(lambda: ask("status")["state"] == "running", 60.0)
+            # Not so often that a mark would be refused.
+            wait_for(lambda: time.sleep(0.05) or ask("status")["state"] == "running", 60.0)
             told["second start"] = ask("start")
             told["mark"] = ask("mark one")
             told["no protocol"] = ask("block next")
