@@ -93,6 +93,7 @@ def checks() -> list[Diagnosis]:
         _featurizer(),
         _brainflow(),
         _fieldtrip(),
+        _osc(),
     ]
 
 
@@ -291,6 +292,16 @@ def _fieldtrip() -> Diagnosis:
         remedy = f"only for FieldTrip buffers: {INSTALL}"
         return Diagnosis(name, False, "not installed", remedy, needed=False, extra=True)
     return Diagnosis(name, True, f"{version} with mne {_version('mne')}", needed=False)
+
+
+def _osc() -> Diagnosis:
+    """Whether results can be sent by OSC."""
+    from rtaffect.outputs.osc import INSTALL
+
+    name, version = "python-osc", _version("python-osc")
+    if not version:
+        return Diagnosis(name, False, "not installed", f"only to send by OSC: {INSTALL}", needed=False, extra=True)
+    return Diagnosis(name, True, f"{version}; rtaffect live --osc PORT", needed=False)
 
 
 def _version(package: str) -> str:

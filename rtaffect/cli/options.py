@@ -98,5 +98,7 @@ def _plan(mode: Mode, base: Path | None, said: dict[str, Any]) -> SessionPlan:
     except ValidationError as error:
         first = error.errors()[0]
         option = next((each.setting.option for each in SETTINGS if each.path == first["loc"]), "")
-        where = f"{setting(option, first['input'])}: " if option else ""
+        given = first["input"]
+        shown = ", ".join(map(str, given)) if isinstance(given, tuple) else given
+        where = f"{setting(option, shown)}: " if option else ""
         raise SettingsError(f"{where}{first['msg'].removeprefix('Value error, ')}; see --help") from None

@@ -29,7 +29,9 @@ def demo(plan: SessionPlan, with_protocol: bool) -> None:
 @options.planned("live")
 def live(plan: SessionPlan) -> None:
     """Run a session with headsets on the network and sound from a file, a sound device or an LSL stream."""
-    run_plan(plan, Terminal(), run_window)
+    from rtaffect.run.remote import run_sessions
+
+    run_sessions(plan, Terminal(), run_window)
 
 
 @click.command()

@@ -62,12 +62,12 @@ def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started |
 def _run(started: Started, console: Console) -> str:
     """Write the plan where it was saved, run it, and return why the session failed, '' if it did not."""
     from rtaffect.plan.session_plan import write_plan
-    from rtaffect.run.recipe import run_plan
+    from rtaffect.run.remote import run_sessions
 
     try:
         if started.plan_file is not None:
             write_plan(started.plan, started.plan_file)
-        run_plan(started.plan, console, run_window)
+        run_sessions(started.plan, console, run_window)
     except RtaffectError as error:
         return error.message
     return ""

@@ -7,6 +7,7 @@ from typing import Final
 
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.programs_plan import Address
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting
 
@@ -41,6 +42,7 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
             )
         yield from _of_sound(plan)
         yield from _of_streams(plan)
+        yield from _of_programs(plan)
     folder = plan.recording is not None and plan.recording.is_dir()
     if plan.mode != "demo" and plan.analysis.bundle is None and not folder:
         yield from _of_features(plan.analysis)
@@ -134,6 +136,25 @@ def _of_streams(plan: SessionPlan) -> Iterator[SettingsError]:
             f"{setting('wait')} is for streams, and with {setting('board', eeg.boards[0])} alone none is looked for",
             remedy="leave it out",
         )
+
+
+def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
+    programs = plan.programs
+    for option, given in (("remote-token", programs.remote_token), ("at-once", programs.at_once)):
+        if given and programs.remote is None:
+            yield SettingsError(
+                f"{setting(option)} is for a session that other programs start, and this one is not",
+                remedy=f"give it {_with('remote')}, or leave it out",
+                field="remote",
+            )
+    for text in programs.osc:
+        address = Address.parse(text)
+        if address.is_here and address.port == programs.osc_markers:
+            yield SettingsError(
+                f"{setting('osc', text)} sends to the port that {setting('osc-markers')} takes markers from: each step "
+                "would become markers",
+                remedy="give two ports",
+            )
 
 
 def _of_features(analysis: AnalysisPlan) -> Iterator[SettingsError]:

@@ -16,6 +16,7 @@ from rtaffect.common.reading import read_toml
 from rtaffect.common.settings import Frozen, first_problem
 from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
 from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.programs_plan import ProgramsPlan
 from rtaffect.plan.results_plan import ResultsPlan
 from rtaffect.plan.setting import DefinedSetting, Mode, Setting, settings_of
 from rtaffect.plan.sound_plan import SoundPlan
@@ -57,6 +58,7 @@ class SessionPlan(Frozen):
     analysis: AnalysisPlan = AnalysisPlan()
     protocol: ProtocolPlan = ProtocolPlan()
     results: ResultsPlan = ResultsPlan()
+    programs: ProgramsPlan = ProgramsPlan()
 
     @model_validator(mode="after")
     def _goes_together(self) -> SessionPlan:

@@ -54,6 +54,7 @@ class Conductor:
         self._timeline, self._rule = Timeline(protocol), Rule(protocol.feedback, window_s)
         self._lock = threading.Lock()
         self._pressed: list[Key] = []
+        self._next = False
         self._events: list[Event] = []
         self._step = 0
 
@@ -67,6 +68,15 @@ class Conductor:
     def skip(self) -> None:
         """End the present block at the next step; one that is waited for, or about to start, is passed over."""
         self._press("skip")
+
+    def next(self) -> None:
+        """Let the next block begin, at the next step: one that is waited for, else the one after that which runs.
+
+        It is for programs, which cannot see when a block is just ending: that one ends by itself then, and the next one
+        begins even so. Nothing happens where a block is about to begin by itself.
+        """
+        with self._lock:
+            self._next = self._follow is None
 
     def _press(self, key: Key) -> None:
         if self._follow is None:
@@ -98,9 +108,10 @@ class Conductor:
             raise ValueError(f"step {feedback.step} follows {self._step}; expected every step once, from 1 on")
         self._step = feedback.step
         with self._lock:
-            keys = self._pressed if self._follow is None else self._follow.get(self._step, ())
+            now, then = self._of_next()
+            keys = (*self._pressed, *now) if self._follow is None else self._follow.get(self._step, ())
             events = self._timeline.advance(self._step, keys)
-            self._pressed = []
+            self._pressed = then
             self._events += events
         block, start = self._timeline.block, self._timeline.start
         if any(event.what == "block-begin" for event in events):
@@ -110,6 +121,17 @@ class Conductor:
         second = self._step - start
         reading = self._rule.step(feedback, second)
         return self._protocol_step(reading, second)
+
+    def _of_next(self) -> tuple[list[Key], list[Key]]:
+        """Return the keys that :meth:`next` stands for, at this step and at the one after it."""
+        line, asked, self._next = self._timeline, self._next, False
+        if not asked or line.phase == "done":
+            return [], []
+        if line.phase == "waiting":
+            return (["go"] if line.start is None else []), []
+        if line.end is not None and self._step >= line.end:
+            return [], ["go"]
+        return (["go"] if "skip" in self._pressed else ["skip", "go"]), []
 
     def _shown(self, own: Shown, second: int) -> Shown:
         """Return what is shown. Whether it is neutral, and why, is decided without the arm."""

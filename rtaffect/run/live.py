@@ -35,6 +35,7 @@ from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_expected import ExpectedHeadset, parse_expected
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import Network, find_streams
+from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.sources.selection import ANY_EEG, ANY_MARKERS, Query, distinct_names, queries_of
 from rtaffect.stream.limits import MOST_MARKER_STREAMS
 from rtaffect.stream.source import Source
@@ -71,8 +72,10 @@ class LiveSources(SessionSources):
         headsets = _headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
         newcomers = Newcomers(people, (*queries_of(plan.eeg), ANY_EEG))
-        heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, plan.eeg.foreign_clock)
-        markers, notes = _all_markers(heard.markers, plan.eeg.foreign_clock)
+        osc, foreign = _osc_markers(plan, cleanup), plan.eeg.foreign_clock
+        heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, foreign=foreign, osc=osc)
+        lsl, notes = _all_markers(heard.markers if isinstance(heard.markers, LslMarkers) else None, foreign)
+        markers: list[LslMarkers | OscMarkers] = [*([osc] if osc is not None else []), *lsl]
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
             for source in (*people, heard.captured, *markers):
@@ -165,6 +168,16 @@ def _with_folder(plan: SessionPlan) -> SessionPlan:
         return plan
     name = "-".join(filter(None, [datetime.now().strftime("%Y%m%d-%H%M%S"), plan.participant]))
     return plan.model_copy(update={"results": plan.results.model_copy(update={"out": Path("sessions") / name})})
+
+
+def _osc_markers(plan: SessionPlan, cleanup: ExitStack) -> OscMarkers | None:
+    """Return what takes markers by OSC, where that is asked for; the onset marker is one of them, unless named else."""
+    port, sound = plan.programs.osc_markers, plan.sound
+    if port is None:
+        return None
+    osc = OscMarkers(port, sound.onset_marker if sound.markers is None else None)
+    cleanup.callback(osc.stop)
+    return osc
 
 
 def _setup(plan: SessionPlan) -> ProtocolSetup:

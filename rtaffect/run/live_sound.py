@@ -11,6 +11,7 @@ from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import find_stream
+from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.sources.sound_file import SoundFileSource
@@ -63,7 +64,8 @@ class LiveSound(SessionSound):
     """The sound of a live session, as the ``plan`` that :func:`check_sound` lets pass and the ``programme`` say.
 
     Streams have ``wait`` s to answer; ``cleanup`` ends listening for markers, which begins at once; ``foreign`` says
-    what becomes of stamps that are not of the LSL clock.
+    what becomes of stamps that are not of the LSL clock. ``osc`` brings the onset marker where no stream is named for
+    it.
 
     Raises
     ------
@@ -78,7 +80,7 @@ class LiveSound(SessionSound):
         The known stimulus, whoever plays it, and its hash.
     captured : SoundCardSource, LslSource or None
         What is listened to.
-    markers : LslMarkers or None
+    markers : LslMarkers, OscMarkers or None
         What brings the onset marker.
     """
 
@@ -88,14 +90,16 @@ class LiveSound(SessionSound):
         wait: float,
         cleanup: ExitStack,
         programme: Programme | None = None,
+        *,
         foreign: Foreign = "arrival",
+        osc: OscMarkers | None = None,
     ) -> None:
         path = plan.file if plan.file is not None else plan.stimulus
         if programme is not None and path is not None:
             raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
         file = SoundFileSource.open(path) if path is not None else None
         self._plan, self.captured = plan, _captured(plan, wait, foreign)
-        self.markers = _markers(plan, wait, cleanup, foreign)
+        self.markers = osc if _by_osc(plan, osc) else _markers(plan, wait, cleanup, foreign)
         self.stimuli = {path: file.info.source_id} if path is not None and file is not None else {}
         marker = (self.markers, plan.onset_marker) if self.markers is not None and plan.onset_marker else None
         super().__init__(file, self.captured, marker, programme)
@@ -126,6 +130,10 @@ def _captured(plan: SoundPlan, wait: float, foreign: Foreign) -> SoundCardSource
     if plan.stream is not None:
         return LslSource(find_stream(Query.parse(plan.stream), timeout=wait), kind="audio", foreign=foreign)
     return None
+
+
+def _by_osc(plan: SoundPlan, osc: OscMarkers | None) -> bool:
+    return osc is not None and plan.onset_marker is not None and plan.markers is None
 
 
 def _markers(plan: SoundPlan, wait: float, cleanup: ExitStack, foreign: Foreign) -> LslMarkers | None:

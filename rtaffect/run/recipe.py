@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.reading import check_rows
 from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
+from rtaffect.run.osc_out import places_of
 from rtaffect.run.running import WindowRunner, run_session
 from rtaffect.run.session_sources import Run, SessionSources
 
@@ -28,6 +30,17 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
     RtaffectError
         If it cannot run, or could not go on; the message says why and what to do.
     """
+    note, cost = noting(console)
+    with warnings_shown(console), ExitStack() as cleanup:
+        with console.status("getting ready") as status:
+            run = prepare(plan, cleanup, status.update, note, cost)
+        run.sources.play(run.engine, cleanup, note)
+        if said := run.sources.ended(run_session(run, console, show)):
+            console.print(said, style="yellow", highlight=False)
+
+
+def noting(console: Console) -> tuple[Callable[[str], None], Callable[[Model], None]]:
+    """Return what prints a note, and what a model costs."""
 
     def note(text: str) -> None:
         console.print(f"note: {text}", style="yellow", highlight=False)
@@ -36,12 +49,41 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
         style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
         console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
 
-    with warnings_shown(console), ExitStack() as cleanup:
-        with console.status("getting ready") as status:
-            run = prepare(plan, cleanup, status.update, note, cost)
-        run.sources.play(run.engine, cleanup, note)
-        if said := run.sources.ended(run_session(run, console, show)):
-            console.print(said, style="yellow", highlight=False)
+    return note, cost
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that a session needs before it begins: its ``sources``, found, and its ``model``, loaded."""
+
+    sources: SessionSources
+    model: Model | None
+
+    def begin(self, cleanup: ExitStack, progress: Progress) -> Run:
+        """Open what takes time to open, and return the session, which begins soon; RtaffectError if it cannot."""
+        sources, model = self.sources, self.model
+        plan = sources.plan
+        own = sources.own_response(model)
+        begun = sources.begin(cleanup, progress)
+        engine = build_engine(
+            sources.people,
+            begun.origin,
+            sound=begun.sound,
+            model=model,
+            analysis=sources.analysis,
+            own=own,
+            recorded=sources.doubts,
+            # What is replayed is of the past whenever its steps are made.
+            late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
+        )
+        protocol = sources.setup.protocol
+        if protocol is not None:
+            check_rows(protocol, engine.space.rows)
+        ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
+        banner = sources.banner
+        if banner is None and model is not None and model.bundle.manifest.synthetic:
+            banner = "predictions from a synthetic bundle: a demonstration"
+        return Run(engine, begun.clock, sources, banner, ran | begun.about)
 
 
 def prepare(
@@ -51,7 +93,18 @@ def prepare(
     note: Callable[[str], None],
     cost: Callable[[Model], None] = lambda _: None,
 ) -> Run:
-    """Return a session that is ready to run.
+    """Return a session that is ready to run, and begins soon; parameters and errors are those of :func:`find`."""
+    return find(plan, cleanup, progress, note, cost).begin(cleanup, progress)
+
+
+def find(
+    plan: SessionPlan,
+    cleanup: ExitStack,
+    progress: Progress,
+    note: Callable[[str], None],
+    cost: Callable[[Model], None] = lambda _: None,
+) -> Prepared:
+    """Return a session that can begin.
 
     ``cleanup`` lets go of what was opened. ``progress`` is told what is being done, and ``note`` what the operator
     should know; ``cost`` is given the model, whose cost is measured.
@@ -62,6 +115,7 @@ def prepare(
         If it cannot run.
     """
     check_plan(plan)
+    places_of(plan.programs)
     if plan.results.out is not None:
         check_new_folder(plan.results.out, setting("out"))
     sources = _open(plan, cleanup, progress)
@@ -73,27 +127,7 @@ def prepare(
         note(text)
     if model is not None:
         cost(model)
-    own = sources.own_response(model)
-    begun = sources.begin(cleanup, progress)
-    engine = build_engine(
-        sources.people,
-        begun.origin,
-        sound=begun.sound,
-        model=model,
-        analysis=analysis,
-        own=own,
-        recorded=sources.doubts,
-        # What is replayed is of the past whenever its steps are made.
-        late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
-    )
-    protocol = sources.setup.protocol
-    if protocol is not None:
-        check_rows(protocol, engine.space.rows)
-    ran = describe_session(plan.mode, sources.described or sources.plan, engine, model, protocol)
-    banner = sources.banner
-    if banner is None and model is not None and model.bundle.manifest.synthetic:
-        banner = "predictions from a synthetic bundle: a demonstration"
-    return Run(engine, begun.clock, sources, banner, ran | begun.about)
+    return Prepared(sources, model)
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

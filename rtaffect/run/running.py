@@ -33,6 +33,7 @@ from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
 from rtaffect.run.incidents import Incidents
+from rtaffect.run.osc_out import OscOut
 from rtaffect.run.programme import Programme
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
@@ -61,11 +62,21 @@ class WindowRunner(Protocol):
         """Return when it is closed; raises RtaffectError if there can be no window."""
 
 
-def run_session(run: Run, console: Console, show: WindowRunner) -> int:
+class Control(Protocol):
+    """Something beside the operator that controls a session."""
+
+    def began(self, running: RunningSession) -> None:
+        """Take the session, which is being recorded, before its first step."""
+
+    def ended(self, outcome: str) -> None:
+        """Take how it ended; its files are being closed."""
+
+
+def run_session(run: Run, console: Console, show: WindowRunner, control: Control | None = None) -> int:
     """Run to the end, or until the window is closed or a signal asks for it; return the number of steps.
 
     Ctrl-C, the end of the terminal and a kill without -9 end a session in order; a second one leaves off what is being
-    done, and closes the files.
+    done, and closes the files. ``control`` is another program that can end it and lead its protocol.
 
     Raises
     ------
@@ -78,7 +89,7 @@ def run_session(run: Run, console: Console, show: WindowRunner) -> int:
     if not headless and not has_screen():
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
-    if headless:
+    if headless and control is None:
         _require_no_operator(run.sources.setup)
     ending, outcome = Ending(threading.Event()), "failed"
     with ending_signals(ending.ask), ExitStack() as cleanup:
@@ -88,12 +99,16 @@ def run_session(run: Run, console: Console, show: WindowRunner) -> int:
             markers.start()
         running = RunningSession(run, record, ending.stop, cleanup)
         try:
+            if control is not None:
+                control.began(running)
             outcome = _on_terminal(running, console) if headless else _with_window(running, show)
         except KeyboardInterrupt:
             outcome = STOPPED
         finally:
             ending.stop.set()
             record.close(outcome)
+            if control is not None:
+                control.ended(outcome)
     record.require_kept()
     return running.steps
 
@@ -140,6 +155,8 @@ class RunningSession:
         ]
         if self.plan.results.outlet and self.plan.mode != "replay":
             self._offer(cleanup)
+        if self.plan.programs.osc:
+            self._offer_osc(cleanup)
         self.tone = self._tone(protocol)
         if self.tone is not None:
             cleanup.callback(self.tone.stop)
@@ -205,6 +222,13 @@ class RunningSession:
         # Before all else, so that no disk keeps other programs waiting.
         self.sinks.insert(0, self._guard("sending a step to other programs", send_step))
         self.on_event.append(self._guard("sending a marker to other programs", send))
+
+    def _offer_osc(self, cleanup: ExitStack) -> None:
+        """Send feedback and markers by OSC."""
+        window = self.run.engine.settings.synchrony.window_s
+        sent = OscOut(self.plan.programs, cleanup, window, self.run.clock.now, self._fault)
+        self.sinks.insert(0, self._guard("sending a step by OSC", sent.step))
+        self.on_event.append(self._guard("sending a marker by OSC", sent.event))
 
     def _tone(self, protocol: SessionProtocol) -> Tone | None:
         """Return the tone, where that is the feedback; a replay is silent."""
@@ -329,7 +353,8 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             banner=run.banner,
             on_close=running.stop.set,
             now=run.clock.now,
-            seconds_after_end=None if plan.results.seconds is None else 1.0,
+            # Where another program may start the next one, nobody need close this one's.
+            seconds_after_end=None if plan.results.seconds is None and plan.programs.remote is None else 1.0,
             sources=run.engine.sources,
             on_go=conductor.go,
             on_skip=conductor.skip,

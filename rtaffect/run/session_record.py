@@ -163,6 +163,11 @@ class SessionRecord:
         return replace(status, trouble=self.trouble)
 
     @property
+    def folder(self) -> Path | None:
+        """Where the session is written now; None where nothing is kept."""
+        return self._writer.folder if self._writer is not None else None
+
+    @property
     def trouble(self) -> str:
         """What is wrong with the folder, its tables and the recording now, in words; empty if nothing is."""
         recording = self.recording.status().trouble if self.recording is not None else ""

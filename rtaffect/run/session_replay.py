@@ -23,6 +23,7 @@ from rtaffect.run.assemble import Model, Sound
 from rtaffect.run.kept import Heard, read_heard
 from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
+from rtaffect.sources.osc_markers import OSC_MARKERS
 from rtaffect.sources.selection import ANY_MARKERS, Query
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
@@ -204,7 +205,8 @@ def _sound(
         _check_sound(session, path.absolute(), file.info.source_id)
     marker = None
     if file is not None and plan.onset_marker is not None:
-        query = ANY_MARKERS if plan.markers is None else Query.parse(plan.markers)
+        unnamed = ANY_MARKERS if session.plan.programs.osc_markers is None else Query("name", OSC_MARKERS)
+        query = unnamed if plan.markers is None else Query.parse(plan.markers)
         marker = _SeenMarkers(recorded.markers(query), clock), plan.onset_marker
     if captures and SCRUBBED in session.ran:
         told = MarkerOnset(*marker, origin) if marker is not None else None

@@ -14,6 +14,7 @@ from rtaffect.engine.taken import RecordedDoubts
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import CuePlayer
 from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.arms import ArmSource, Real
@@ -24,6 +25,7 @@ from rtaffect.run.assemble import Model, OwnResponse, Sound
 from rtaffect.run.newcomers import Offers
 from rtaffect.run.programme import Programme
 from rtaffect.sources.lsl_markers import LslMarkers
+from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.stream.source import Source
 
 
@@ -78,7 +80,7 @@ class SessionSources(ABC):
     recorder
         Records what sources receive; None for a replay, and where nothing is kept.
     markers
-        Streams of markers that are listened to.
+        Streams of markers that are listened to, and what comes by OSC.
     stimuli
         Files of known stimuli beside the protocol's, and their hashes; they are copied into the session's folder.
     doubts
@@ -97,10 +99,17 @@ class SessionSources(ABC):
     setup: ProtocolSetup = field(default_factory=ProtocolSetup)
     notes: Sequence[str] = ()
     recorder: Recorder | None = None
-    markers: Sequence[LslMarkers] = ()
+    markers: Sequence[LslMarkers | OscMarkers] = ()
     stimuli: Mapping[Path, str] = field(default_factory=dict)
     doubts: RecordedDoubts | None = None
     steps: int | None = None
+
+    def goes_into(self, folder: Path, participant: str | None) -> None:
+        """Let a session that has not begun be written into ``folder``, and be that of ``participant``."""
+        results = self.plan.results.model_copy(update={"out": folder})
+        self.plan = self.plan.model_copy(update={"results": results, "participant": participant})
+        if self.recorder is not None:
+            self.recorder.path = folder / RECORDING_FILE
 
     def check(self, model: Model | None) -> Sequence[str]:
         """Refuse what does not fit the model (SettingsError), and return what should be known of how it fits."""

@@ -96,6 +96,10 @@ class Stage:
         """Note a marker of the operator's, now; from any thread."""
         self._tell("key", text, self._now() - self._origin)
 
+    def note(self, text: str, at: float) -> None:
+        """Note a marker of another program's, which came at ``at`` (s, LSL clock); from any thread."""
+        self._send(f"mark/{text}", at - self._origin)
+
     def __call__(self, feedback: Feedback) -> None:
         """Take one step."""
         protocol_step = self.conductor.step(feedback)

@@ -46,7 +46,7 @@ class Choices:
         The results go into a new folder ``name`` in ``folder``.
     with_protocol : bool
         Whether the demo runs its own short protocol, which lies in ``demo_protocol`` once the demo is made.
-    expect, adopt, patience, foreign_clock, wait_s, late_s, headless
+    expect, adopt, patience, foreign_clock, wait_s, late_s, headless, remote, remote_token, at_once, osc, osc_markers
         Have no field in the window: they come from a plan that was opened.
     as_it_ran : bool
         Whether these are what a recorded session ran with (:func:`rtaffect.start.found.in_effect`), not what is chosen.
@@ -99,6 +99,11 @@ class Choices:
     late_s: float = 1.0
     wait_s: float = 5.0
     headless: bool = False
+    remote: str | None = None
+    remote_token: Path | None = None
+    at_once: bool = False
+    osc: tuple[str, ...] = ()
+    osc_markers: int | None = None
     as_it_ran: bool = False
 
     @property

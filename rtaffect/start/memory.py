@@ -29,6 +29,11 @@ _OF_ONE_SESSION: Final = {
     "foreign_clock": "arrival",
     "wait_s": 5.0,
     "late_s": 1.0,
+    "remote": None,
+    "remote_token": None,
+    "at_once": False,
+    "osc": (),
+    "osc_markers": None,
     "as_it_ran": False,
 }
 

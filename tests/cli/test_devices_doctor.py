@@ -159,15 +159,15 @@ class TestDoctor:
         assert "buy one" in result.output
 
     def test_an_extra_that_is_absent_is_no_problem(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        there = {check.name: check for check in (doctor._brainflow(), doctor._fieldtrip())}
+        there = {check.name: check for check in (doctor._brainflow(), doctor._fieldtrip(), doctor._osc())}
         assert all(check.ok for check in there.values())
         assert "its library loads" in there["BrainFlow (boards)"].detail
         monkeypatch.setattr(doctor, "_version", lambda package: "")
-        absent = [doctor._brainflow(), doctor._fieldtrip()]
+        absent = [doctor._brainflow(), doctor._fieldtrip(), doctor._osc()]
         monkeypatch.setattr(doctor, "checks", lambda: absent)
         result = run(doctor.command)
         assert result.exit_code == 0
-        for text in ("absent", 'pip install "rtaffect[brainflow]"', 'pip install "rtaffect[fieldtrip]"'):
+        for text in ("absent", *(f'pip install "rtaffect[{name}]"' for name in ("brainflow", "fieldtrip", "osc"))):
             assert text in result.output
         assert "problem" not in result.output
 

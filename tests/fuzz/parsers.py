@@ -390,6 +390,32 @@ def _of_eeg(name: str, *suffixes: str, read: Callable[[Path], None] = _eeg) -> P
     return Parser(name, functools.partial(seeds.eeg, suffix=suffixes[0]), patterns, read)
 
 
+def _osc(folder: Path) -> None:
+    from rtaffect.sources.osc_markers import marker_text
+    from rtaffect.sources.osc_packet import OscError, read_packet
+
+    try:
+        for message in read_packet((folder / "packet.bin").read_bytes()):
+            marker_text(message)
+    except OscError as error:
+        raise RtaffectError(f"left out: {error}") from None
+
+
+def _remote(folder: Path) -> None:
+    from rtaffect.run.remote_desk import RemoteDesk
+    from rtaffect.run.remote_talk import Talk
+
+    desk = RemoteDesk(folder / "sessions", None)
+    talk = Talk(desk)
+    for line in (folder / "lines.txt").read_bytes().split(b"\n"):
+        # What waits for a session would wait for ever.
+        if not line.strip().startswith(b"start"):
+            reply = talk.answer(line, 0.0)
+            reply.text.encode("utf-8", "replace")
+    found = desk.folder()
+    assert found.resolve().is_relative_to(folder.resolve())
+
+
 PARSERS = {
     each.name: each
     for each in (
@@ -420,5 +446,7 @@ PARSERS = {
         Parser("fieldtrip", seeds.fieldtrip, ("*.bin",), _fieldtrip),
         Parser("lsl-description", seeds.description, ("*.xml",), _description, light=False),
         Parser("markers", seeds.markers, ("*.txt",), _markers),
+        Parser("osc", seeds.osc, ("*.bin",), _osc),
+        Parser("remote", seeds.remote, ("*.txt",), _remote),
     )
 }

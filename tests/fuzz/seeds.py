@@ -306,6 +306,30 @@ def markers(folder: Path) -> None:
     (folder / "markers.txt").write_text("story\nbutton\nend\n")
 
 
+def osc(folder: Path) -> None:
+    """Write a packet of OSC: a bundle with a message of each type of argument, and a bundle in it."""
+    import struct
+
+    def padded(text: bytes) -> bytes:
+        return text + b"\0" * (4 - len(text) % 4)
+
+    def bundle(*elements: bytes) -> bytes:
+        return b"#bundle\0" + bytes(8) + b"".join(struct.pack(">i", len(each)) + each for each in elements)
+
+    values = struct.pack(">ifqd", 3, 0.5, 1 << 40, 0.25) + padded(b"red") + struct.pack(">i", 2) + b"xy\0\0" + bytes(8)
+    rich = padded(b"/cue/go") + padded(b",ifhdsbtTFNI[]") + values
+    mark = padded(b"/rtaffect/mark") + padded(b",s") + padded(b"story")
+    (folder / "packet.bin").write_bytes(bundle(rich, bundle(mark, mark)))
+
+
+def remote(folder: Path) -> None:
+    """Write what a program says to the remote control, line by line."""
+    (folder / "lines.txt").write_text(
+        "json\nselect all\nfilename {root:C:\\Data\\} {template:exp%n\\%p_block_%b.xdf} {run:2} {participant:P003}\n"
+        "mark story begins\nblock next\nstatus\nupdate\nstop\ntoken x\n"
+    )
+
+
 def sha256(path: Path) -> str:
     """Return a file's hash."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

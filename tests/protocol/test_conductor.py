@@ -67,6 +67,25 @@ def test_timed_blocks_follow_each_other_and_others_wait():
     assert conductor.events_since(len(message) - 1) == conductor.events_since(0)[-1:]
 
 
+@pytest.mark.parametrize(
+    ("keys", "began"),
+    [
+        ({5: ("next",)}, [(1, 3), (2, 5), (4, 25)]),  # ends A, and B begins by itself
+        ({15: ("next",)}, [(1, 3), (2, 8), (3, 15), (4, 21)]),  # begins C, which is waited for
+        ({10: ("next",)}, [(1, 3), (2, 8), (3, 10), (4, 16)]),  # ends B, and begins C as well
+        ({12: ("next",)}, [(1, 3), (2, 8), (3, 13), (4, 19)]),  # B ends by itself at that very step
+        ({8: ("next",)}, [(1, 3), (2, 8), (4, 25)]),  # A does, and B begins by itself: it is not passed over
+        ({1: ("next",)}, [(1, 3), (2, 8), (4, 25)]),  # A is about to begin by itself
+        ({10: ("skip", "next")}, [(1, 3), (2, 8), (3, 10), (4, 16)]),
+    ],
+)
+def test_the_next_block_begins_whatever_the_present_one_does(keys, began):
+    protocol = protocol_of(TIMED)
+    # C, where nothing began it, is passed over near the end.
+    protocol_steps = conduct(protocol, course(1, 30), keys={**keys, 25: ("skip",)})
+    assert [(block, start) for block, start, _ in spans(protocol_steps)] == began
+
+
 def test_what_the_moments_say_while_waiting_and_running():
     protocol = protocol_of(TIMED)
     protocol_steps = conduct(protocol, course(1, 24), keys={15: ("go",)})

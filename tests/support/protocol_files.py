@@ -14,7 +14,7 @@ from rtaffect.protocol.arms import ArmSource, Real
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.protocol_step import ProtocolStep
-from rtaffect.protocol.timeline import Event, Key
+from rtaffect.protocol.timeline import Event
 
 WINDOW_S = 10
 RULE = {"value": "observed", "rows": ["mean"], "smoothing_s": 5, "scale": "baseline"}
@@ -110,7 +110,7 @@ def conduct(
     steps: Sequence[Feedback],
     arm: ArmSource | None = None,
     *,
-    keys: Mapping[int, Sequence[Key]] | None = None,
+    keys: Mapping[int, Sequence[str]] | None = None,
     conductor: Conductor | None = None,
 ) -> list[ProtocolStep]:
     """Return all ProtocolSteps; by default the operator's key comes at once whenever a block waits for it."""
@@ -120,7 +120,7 @@ def conduct(
         pressed = keys.get(feedback.step, ()) if keys is not None else ("go",)
         waits = keys is not None or not protocol_steps or protocol_steps[-1].phase == "waiting"
         for key in pressed if waits else ():
-            conductor.go() if key == "go" else conductor.skip()
+            {"go": conductor.go, "skip": conductor.skip, "next": conductor.next}[key]()
         protocol_steps.append(conductor.step(feedback))
     return protocol_steps
 

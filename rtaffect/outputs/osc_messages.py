@@ -1,0 +1,130 @@
+"""What OSC (Open Sound Control 1.0) says of a step: addresses, values, and bundles that fit into a packet.
+
+The address space is in docs/remote.md. What is not trusted has no message of its value: a receiver cannot take it for
+one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from rtaffect.engine.feedback import MEAN_ROW, Feedback
+from rtaffect.outputs.outlet import Rows, feedback_channels, feedback_values
+from rtaffect.protocol.rule import synchrony_of
+
+ROOT: Final = "/rtaffect"
+#: A packet has at most so many bytes: with the headers of IP and UDP it stays whole on any network of Ethernet's kind.
+MOST_BYTES: Final = 1400
+#: Letters of a text at most.
+_MOST_TEXT: Final = 300
+#: What stands before the messages of a bundle, and before each of them, bytes.
+_HEAD, _SIZE = 16, 4
+#: What an address may not have, by the specification, and what is not ASCII.
+_UNSAFE: Final = re.compile(r"[^!-~]|[#*,/?\[\]{}]")
+
+Value = int | float | str
+
+
+class Message(NamedTuple):
+    """One message: where it goes, and its arguments."""
+
+    address: str
+    values: tuple[Value, ...]
+
+
+def safe_names(names: Iterable[str]) -> list[str]:
+    """Return a name for each that can stand in an address, no two the same: '_' for what cannot."""
+    found: list[str] = []
+    for name in names:
+        plain = unicodedata.normalize("NFKD", name).encode("ascii", "replace").decode().replace("?", "_")
+        safe = own = _UNSAFE.sub("_", plain)[:100] or "_"
+        number = 1
+        while safe in found:
+            number += 1
+            safe = f"{own}-{number}"
+        found.append(safe)
+    return found
+
+
+def row_names(of: Rows) -> list[str]:
+    """Return the rows' names in addresses, in their order; none of them is that of the mean."""
+    labels = [c.label.partition("/")[2] for c in feedback_channels(of) if c.quantity == "predicted"]
+    return safe_names([MEAN_ROW, *labels[: len(of.rows)]])[1:]
+
+
+def step_messages(f: Feedback, rows: Sequence[str], people: Sequence[str]) -> list[Message]:
+    """Return what is said of a step; ``rows`` and ``people`` are their names in addresses."""
+    found = [
+        Message(f"{ROOT}/time", (float(f.time),)),
+        Message(f"{ROOT}/against", (f.observed_against,)),
+        Message(f"{ROOT}/reason", (f.reason[:_MOST_TEXT],)),
+        *_mean(f),
+    ]
+    if f.quality.size:
+        found += [Message(f"{ROOT}/quality/{p}", (float(q),)) for p, q in zip(people, f.quality.mean(1), strict=True)]
+    quantities = (("predicted", f.predicted), ("observed", f.observed))
+    band = (("null_low", f.null_low), ("null_high", f.null_high))
+    for i, row in enumerate(rows):
+        found.append(Message(f"{ROOT}/trusted/{row}", (int(f.trusted[i]),)))
+        if not f.trusted[i]:
+            continue
+        told = (*quantities, *(band if math.isfinite(f.observed[i]) else ()))
+        found += _numbers(row, [(what, float(values[i])) for what, values in told])
+    return found
+
+
+def _mean(f: Feedback) -> list[Message]:
+    """Return the mean over the rows that count and are trusted, its null band only where all of them are."""
+    observed, predicted = synchrony_of(f, (MEAN_ROW,))
+    share = float(feedback_values(f)[2 * len(f.rows) + 4])
+    told = [("predicted", predicted), ("observed", observed)]
+    if share == 1.0 and math.isfinite(observed):
+        told += [("null_low", f.null_mean_low), ("null_high", f.null_mean_high)]
+    return [Message(f"{ROOT}/trusted/{MEAN_ROW}", (share,)), *_numbers(MEAN_ROW, told)]
+
+
+def _numbers(row: str, told: Iterable[tuple[str, float]]) -> list[Message]:
+    return [Message(f"{ROOT}/{what}/{row}", (value,)) for what, value in told if math.isfinite(value)]
+
+
+def encoded(message: Message) -> bytes:
+    """Return a message as it is sent: numbers as int32 and float32, texts as UTF-8."""
+    from pythonosc.osc_message_builder import OscMessageBuilder
+
+    builder = OscMessageBuilder(message.address)
+    for value in message.values:
+        builder.add_arg(value.replace("\0", "") if isinstance(value, str) else value)
+    return builder.build().dgram
+
+
+def step_bundles(messages: Sequence[Message], step: int, unix_s: float) -> list[bytes]:
+    """Return the packets of a step: bundles with the same time tag, ``unix_s``, in s since 1970.
+
+    Each begins with the step's number; the last one ends with it, so that a receiver knows that it has all.
+    """
+    first, last = encoded(Message(f"{ROOT}/step", (step,))), encoded(Message(f"{ROOT}/end", (step,)))
+    parts: list[list[bytes]] = [[first]]
+    size = _HEAD + _SIZE + len(first)
+    for each in (*map(encoded, messages), last):
+        if size + _SIZE + len(each) > MOST_BYTES:
+            parts.append([first])
+            size = _HEAD + _SIZE + len(first)
+        parts[-1].append(each)
+        size += _SIZE + len(each)
+    return [bundle(part, unix_s) for part in parts]
+
+
+def bundle(messages: Iterable[bytes], unix_s: float) -> bytes:
+    """Return messages, as they are sent, as one bundle with a time tag, s since 1970."""
+    from pythonosc.osc_bundle_builder import OscBundleBuilder
+    from pythonosc.osc_message import OscMessage
+
+    # Its annotation says int; what it takes is s with their fraction.
+    builder = OscBundleBuilder(unix_s)  # type: ignore[arg-type]
+    for each in messages:
+        builder.add_content(OscMessage(each))
+    return builder.build().dgram
