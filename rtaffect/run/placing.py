@@ -73,6 +73,14 @@ def place(recorded: XdfRecording, said: SoundPlan) -> Placed:
     return Placed(recorded.start, SessionSound(file, source).sound(recorded.start), about, stimuli)
 
 
+def onset_of(recorded: XdfRecording, said: SoundPlan) -> float:
+    """Return when the marker that is said came, s on the recording's clock; NaN where none is said."""
+    if said.onset_marker is None:
+        return math.nan
+    query = ANY_MARKERS if said.markers is None else Query.parse(said.markers)
+    return onset_from(recorded.markers(query), said.onset_marker)
+
+
 def _check(said: SoundPlan) -> None:
     audio, marker = setting("audio", metavar="FILE"), setting("onset-marker", metavar="TEXT")
     if said.in_reference and said.file is None:
@@ -103,8 +111,7 @@ def _place_file(recorded: XdfRecording, said: SoundPlan, audio: Path) -> Placed:
     start, length = recorded.start, recorded.end - recorded.start
     begun, said_by = said.start or 0.0, _START
     if said.onset_marker is not None:
-        query = ANY_MARKERS if said.markers is None else Query.parse(said.markers)
-        begun = onset_from(recorded.markers(query), said.onset_marker) - start
+        begun = onset_of(recorded, said) - start
         said_by = f"marker {said.onset_marker!r}"
     file, lead = SoundFileSource.open(audio, start + begun), math.ceil(begun)
     if not -len(file.sound) / SAMPLE_RATE < begun < length:
