@@ -8,8 +8,9 @@ from contextlib import ExitStack
 
 from rich.console import Console
 
-from rtaffect.common.errors import setting
+from rtaffect.common.errors import at_terminal, setting
 from rtaffect.common.places import check_new_folder
+from rtaffect.common.words import gathered
 from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
@@ -30,7 +31,7 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
     """
 
     def note(text: str) -> None:
-        console.print(f"note: {text}", style="yellow", highlight=False)
+        console.print(f"note: {text}", style="yellow", highlight=False, soft_wrap=True)
 
     def cost(model: Model) -> None:
         style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
@@ -69,8 +70,8 @@ def prepare(
     if analysis.bundle is not None:
         model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
     unsealed = model.bundle.manifest.unsealed if model is not None else ""
-    for text in filter(None, (*sources.notes, *sources.check(model), unsealed)):
-        note(text)
+    for text in gathered(filter(None, (*sources.notes, *sources.check(model), unsealed))):
+        note(at_terminal(text))
     if model is not None:
         cost(model)
     own = sources.own_response(model)

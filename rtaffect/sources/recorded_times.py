@@ -185,7 +185,7 @@ def _placed(stamps: FloatArray, astray: NDArray[np.bool_], chosen: list[_Run], r
 
 
 def by_number(stamps: FloatArray, rate: float) -> FloatArray:
-    """Return times (n,), s from the first sample on: as far apart as ``stamps`` where they go on, else as at ``rate``."""
+    """Return times (n,), s from the first on: as far apart as ``stamps`` where they go on, else as ``rate`` has it."""
     spacing = np.diff(stamps)
     slope = _slope(stamps, rate)
     if not abs(slope - 1.0) < _LIKE:

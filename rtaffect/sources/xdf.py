@@ -17,7 +17,7 @@ from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.recorded_markers import markers_of
 from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, settle
 from rtaffect.sources.recorded_times import UNITS, Course, measured_rate, on_one_course, unit_of
-from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names, matches_any
+from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import Marker
@@ -127,7 +127,7 @@ class XdfRecording:
         StreamError
             If channel names or units are missing or do not fit.
         """
-        chosen = self._select(queries or (ANY_EEG,), silent=silent)
+        chosen = self._select(queries or (ANY_EEG,), silent=silent, kind="eeg")
         sources = []
         headers = [self.streams[i].header for i in chosen]
         names = distinct_names([(header.name, header.source_id) for header in headers])
@@ -205,17 +205,32 @@ class XdfRecording:
             )
         return chosen[0]
 
-    def _select(self, queries: Sequence[Query], *, silent: bool = False) -> list[int]:
-        """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples."""
+    def _select(self, queries: Sequence[Query], *, silent: bool = False, kind: str = "") -> list[int]:
+        """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples.
+
+        A device that sends several streams under one name or source id is meant by that of type ``kind``.
+        """
+        met: set[int] = set()
         for query in queries:
-            if not any(query.matches(stream.header) for stream in self.streams):
+            found = self._met_by(query, kind)
+            if not found:
                 held = "; ".join(stream.describe() for stream in self.streams)
                 raise RecordingError(
                     f"recording {self.path} has no stream of {query.describe()}; expected one of: {held}. Name it with "
                     "name=..., type=... or source_id=..."
                 )
-        met = [i for i, stream in enumerate(self.streams) if matches_any(queries, stream.header)]
-        return met if silent else self._with_samples(met, queries)
+            met.update(found)
+        return sorted(met) if silent else self._with_samples(sorted(met), queries)
+
+    def _met_by(self, query: Query, kind: str) -> list[int]:
+        """Return the streams that are meant, also by the names by which those of one name are told apart."""
+        headers = [stream.header for stream in self.streams]
+        met = [i for i, header in enumerate(headers) if query.matches(header)]
+        of_kind = [i for i, header in enumerate(headers) if header.type.casefold() == kind]
+        if not met and query.field == "name":
+            told = distinct_names([(headers[i].name, headers[i].source_id) for i in of_kind])
+            met = [i for i, name in zip(of_kind, told, strict=True) if name == query.value]
+        return [i for i in met if i in of_kind] or met
 
     def _with_samples(self, met: Sequence[int], queries: Sequence[Query]) -> list[int]:
         """Return those of the streams ``met`` that have samples, and note which have none."""
