@@ -22,8 +22,12 @@ from rtaffect.sources.xdf_source import XdfSource
 HOLE_S: Final = 60.0
 #: Seconds since 1970 between these, from 2001 to 2100, are Unix time; no computer runs for so long.
 UNIX_S: Final = (978_307_200.0, 4_102_444_800.0)
+#: Stamps that begin so near zero are counted from the start, s: no computer records so soon after it was switched on.
+FROM_ZERO_S: Final = 5.0
 #: Stamps lie no further than this from when the sender's clock was measured, s.
 _MEASURED_S: Final = 120.0
+#: A stream of which less than this share is where another is as a whole is on another clock.
+_WHOLE: Final = 0.9
 #: A stream on a clock of its own is placed where the others begin; its end may be this far from theirs, s, and what
 #: is placed less surely than the second is not relied on.
 MOST_OFF_S: Final = 2.0
@@ -58,6 +62,8 @@ def clock_of_its_own(stamps: FloatArray, measured: FloatArray, corrected: FloatA
     middle, at = float(np.median(stamps)), float(np.median(corrected))
     if UNIX_S[0] <= at < UNIX_S[1]:
         return "Unix time"
+    if abs(float(corrected[0])) < FROM_ZERO_S:
+        return "counted from 0"
     if len(measured) and not measured.min() - _MEASURED_S <= middle <= measured.max() + _MEASURED_S:
         return f"not that by which it was measured at {measured[0]:.1f} s"
     return ""
@@ -196,7 +202,9 @@ def _resync(sources: Sequence[XdfSource], hole_s: float) -> list[str]:
     streams = [_timed(each) for each in sources]
     parts = parts_of(streams, hole_s)
     held = parts[choose_part(streams, parts)].seconds if parts else (0.0,) * len(sources)
-    lone = [2 * h < len(each) / each.info.rate for h, each in zip(held, sources, strict=True)]
+    shares = [h * each.info.rate / max(len(each), 1) for h, each in zip(held, sources, strict=True)]
+    # Where all have less there, they have more in other parts.
+    lone = [share == 0 or share < _WHOLE <= max(shares) for share in shares]
     others = [(s.times[0], s.times[-1]) for s, alone in zip(streams, lone, strict=True) if not alone]
     notes = []
     for source, alone in zip(sources, lone, strict=True):

@@ -83,11 +83,14 @@ def measured_rate(stamps: FloatArray) -> float:
 
 
 def _slope(stamps: FloatArray, rate: float) -> float:
-    """Return the usual progress of ``stamps`` in a second of samples; NaN for fewer than three samples."""
+    """Return the usual progress of ``stamps`` in a second of samples; NaN where none is usual, or for two samples."""
     if len(stamps) < 3:
         return math.nan
     apart = max(1, min(round(rate), len(stamps) // 2))
-    return float(np.median(stamps[apart:] - stamps[:-apart])) / apart * rate
+    progress = stamps[apart:] - stamps[:-apart]
+    middle = float(np.median(progress))
+    usual = np.abs(progress - middle) <= abs(middle) / 2
+    return middle / apart * rate if usual.mean() > 1 / 2 else math.nan
 
 
 def on_one_course(stamps: FloatArray, rate: float) -> Course:
@@ -129,7 +132,7 @@ def _looseness(stamps: FloatArray, rate: float) -> float:
 def _by_number(stamps: FloatArray, runs: list[_Run], rate: float) -> list[list[_Run]]:
     """Return groups of runs that go on in each other by the numbers of their samples, without what lies inside one.
 
-    The largest comes first and keeps its runs; runs of others that lie between them are left out.
+    The largest of several comes first and keeps its runs; runs of others that lie between them are left out.
     """
     groups: list[list[int]] = []
     loose = _looseness(stamps, rate)
@@ -143,7 +146,9 @@ def _by_number(stamps: FloatArray, runs: list[_Run], rate: float) -> list[list[_
         lasts[group] = run.stop - 1
     taken = np.zeros(len(runs), np.bool_)
     kept: list[list[_Run]] = []
-    for group in sorted(groups, key=lambda each: -sum(runs[n].stop - runs[n].first for n in each)):
+    # That several go on in each other by number is no accident, however much lies between them.
+    sizes = {id(each): (len(each) > 1, sum(runs[n].stop - runs[n].first for n in each)) for each in groups}
+    for group in sorted(groups, key=lambda each: sizes[id(each)], reverse=True):
         free = [n for n in group if not taken[n]]
         if free:
             # What lies between runs that fit each other is astray; other groups cannot lie across them.

@@ -128,17 +128,26 @@ class XdfRecording:
             If channel names or units are missing or do not fit.
         """
         chosen = self._select(queries or (ANY_EEG,), silent=silent, kind="eeg")
+        if tuple(queries or (ANY_EEG,)) == (ANY_EEG,):
+            chosen = self._with_signal(chosen)
         sources = []
         headers = [self.streams[i].header for i in chosen]
         names = distinct_names([(header.name, header.source_id) for header in headers])
         for i, header, name in zip(chosen, headers, names, strict=True):
-            used_rate = self._rate(i, rate)
+            used_rate = check_rate(name, "eeg", self._rate(i, rate), None)
             plan = plan_eeg(replace(header, name=name), channels, unit)
             info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host)
             sources.append(self._source(i, info, plan, seconds))
         sources = self._usable(sources, unusable=unusable)
         self._sources += sources
         return sources
+
+    def _with_signal(self, chosen: Sequence[int]) -> list[int]:
+        """Return those of the streams that carry numbers, if any does, and note which do not."""
+        found = [i for i in chosen if self.streams[i].header.format != "string"]
+        for name in (self.streams[i].header.name for i in chosen if found and i not in found):
+            self.warnings.append(f"stream {name!r}: it holds text and is left out")
+        return found or list(chosen)
 
     def _usable(self, sources: list[XdfSource], *, unusable: bool) -> list[XdfSource]:
         """Return ``sources`` without those whose stamps tell nothing, which is noted, unless these are taken, too."""
