@@ -15,7 +15,7 @@ import numpy as np
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import RecordingError, SettingsError, setting, under
 from rtaffect.common.words import duration
-from rtaffect.sources.recorded_times import by_number
+from rtaffect.sources.recorded_times import by_number, on_one_course, unit_of
 from rtaffect.sources.xdf_source import XdfSource
 
 #: Holes that are longer part a recording, s.
@@ -154,6 +154,29 @@ def elsewhere(stream: Timed, part: Part) -> str:
     )
 
 
+def main_span(stamps: FloatArray, rate: float) -> tuple[float, float]:
+    """Return first and last time of the largest part of a stream stamped ``stamps`` (n,), all s; NaN for no samples."""
+    if len(stamps) < 2 or rate <= 0:
+        return (float(stamps[0]), float(stamps[-1])) if len(stamps) else (math.nan, math.nan)
+    stamps = stamps / unit_of(stamps, rate)
+    course = on_one_course(stamps, rate)
+    times = stamps if course.why else course.stamps[course.used]
+    parts = parts_of([Timed("", np.maximum.accumulate(times), rate)], HOLE_S)
+    largest = max(parts, key=lambda part: part.seconds)
+    return largest.first, largest.last
+
+
+def longest_together(spans: Sequence[tuple[float, float]]) -> float:
+    """Return how long the longest stretch is that spans (first, last), s, cover without a long hole; 0 for none."""
+    longest, began, ended = 0.0, math.nan, -math.inf
+    for first, last in sorted(span for span in spans if not math.isnan(span[0])):
+        if first - ended > HOLE_S:
+            began = first
+        ended = max(ended, last)
+        longest = max(longest, ended - began)
+    return longest
+
+
 class Settled(NamedTuple):
     """The sources that take part, first and last time of what is replayed (s), and what should be known of it."""
 
@@ -266,7 +289,8 @@ def place_by_arrival(
     sure = max(off, spread)
     note = (
         f"stream {name!r}: its stamps are not used ({own or 'they lie elsewhere'}); it is placed by when its samples "
-        f"came, with the beginning of the others, and its end shows that to be right to {max(sure, 0.001):.3f} s"
+        f"came, with the beginning of the others, and its end shows that to be right to {max(sure, 0.001):.3f} s, "
+        "but for its delay on the way"
     )
     if sure > SURE_S:
         note += f". Nothing is compared with it, for which {SURE_S:g} s are needed"

@@ -141,9 +141,9 @@ def _by_number(stamps: FloatArray, runs: list[_Run], rate: float) -> list[list[_
         fits = np.flatnonzero(_fit(stamps, lasts[: len(groups)], run.first, rate, loose))
         if not len(fits):
             groups.append([])
-        group = int(fits[-1]) if len(fits) else len(groups) - 1
-        groups[group].append(number)
-        lasts[group] = run.stop - 1
+        at = int(fits[-1]) if len(fits) else len(groups) - 1
+        groups[at].append(number)
+        lasts[at] = run.stop - 1
     taken = np.zeros(len(runs), np.bool_)
     kept: list[list[_Run]] = []
     # That several go on in each other by number is no accident, however much lies between them.

@@ -15,7 +15,7 @@ from rtaffect.common.errors import RecordingError, setting, under
 from rtaffect.sources.channel_plan import ChannelPlan, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.recorded_markers import markers_of
-from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, settle
+from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, longest_together, main_span, settle
 from rtaffect.sources.recorded_times import UNITS, Course, measured_rate, on_one_course, unit_of
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
@@ -69,7 +69,7 @@ class XdfRecording:
         self._streams = [
             (each, correct(each.stamps, each.clock_times, each.clock_values, each.segments)) for each in recorded
         ]
-        self.streams = tuple(RecordedStreamSummary(each.header, _span(clock)) for each, clock in self._streams)
+        self.streams = tuple(RecordedStreamSummary(each.header, _span(each, clock)) for each, clock in self._streams)
         self._sources: list[XdfSource] = []
         # First and last time, s, of what is replayed, once that is settled.
         self._bounds: tuple[float, float] | None = None
@@ -88,6 +88,11 @@ class XdfRecording:
     def end(self) -> float:
         """Time of the last sample of the chosen sources (of all streams before any is chosen), s, LSL clock."""
         return max(self._times("last"), default=math.nan)
+
+    @property
+    def length(self) -> float:
+        """How long the longest part of it is, s, that no long hole parts."""
+        return longest_together([(stream.span.first, stream.span.last) for stream in self.streams])
 
     def _times(self, which: Literal["first", "last"]) -> list[float]:
         of: Sequence[XdfSource | Span] = self._sources or [s.span for s in self.streams if s.span.samples]
@@ -349,6 +354,8 @@ class XdfRecording:
         return list(settled.sources)
 
 
-def _span(corrected: Corrected) -> Span:
+def _span(recorded: RecordedStream, corrected: Corrected) -> Span:
     stamps = corrected.stamps
-    return Span(len(stamps), float(stamps[0]), float(stamps[-1])) if len(stamps) else Span(0, math.nan, math.nan)
+    if recorded.segments is not None and len(stamps):
+        return Span(len(stamps), float(stamps[0]), float(stamps[-1]))
+    return Span(len(stamps), *main_span(stamps, recorded.header.rate))

@@ -172,9 +172,7 @@ def _recording(ask: Ask) -> RecordingFacts:
     )
     glimpses = {str(stream.number): _glimpse(stream) for stream in recorded if stream.header.format != "string"}
     markers = {str(each.number): _markers(each) for each in recorded if _may_mark(each.header)}
-    return RecordingFacts(
-        path, streams, whole.end - whole.start, (*whole.warnings, *unchecked), session, glimpses, markers
-    )
+    return RecordingFacts(path, streams, whole.length, (*whole.warnings, *unchecked), session, glimpses, markers)
 
 
 def _markers(stream: RecordedStream) -> tuple[Marker, ...]:
