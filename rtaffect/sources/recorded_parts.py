@@ -216,7 +216,7 @@ def settle(
 
 
 def _timed(source: XdfSource) -> Timed:
-    times = np.maximum.accumulate(source.stamps) if len(source) and not source.unusable else np.empty(0)
+    times = source.due if len(source) and not source.unusable else np.empty(0)
     return Timed(source.info.name, times, source.info.rate, source.own_clock)
 
 

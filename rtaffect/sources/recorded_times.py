@@ -27,8 +27,9 @@ _LIKE: Final = 0.1
 _ROOM_S: Final = 0.02
 _DRIFT: Final = 2e-4
 _MOST_JITTER_S: Final = 0.3
-#: With more runs of stamps than this they tell nothing, nor with this share of samples astray in more than a few.
-_MOST_RUNS: Final = 2000
+#: With more runs, or groups of them, than this they tell nothing, nor with this share astray in more than a few.
+_MOST_RUNS: Final = 500_000
+_MOST_GROUPS: Final = 8_000
 _MOST_ASTRAY: Final = 0.5
 _FEW_RUNS: Final = 20
 #: A rate is measured over pieces of this many seconds, of which this share must agree within so much.
@@ -107,7 +108,12 @@ def on_one_course(stamps: FloatArray, rate: float) -> Course:
         return Course(stamps, ~used, why="its stamps jump to and fro")
     places = [0, *edges.tolist(), len(stamps)]
     runs = [_Run(a, b) for a, b in pairwise(places)]
-    chosen = _in_order(stamps, [run for group in _by_number(stamps, runs, rate) for run in group])
+    groups = _by_number(stamps, runs, rate)
+    if not groups:
+        return Course(stamps, ~used, why="its stamps jump to and fro")
+    found = [run for group in groups for run in group]
+    # Comparing each with each would take too long; the largest then stands for all.
+    chosen = _in_order(stamps, found) if len(found) <= _MOST_GROUPS else groups[0]
     astray = used.copy()
     for run in chosen:
         astray[run.first : run.stop] = False
@@ -125,14 +131,17 @@ def _fit(stamps: FloatArray, before: NDArray[np.intp], after: int, rate: float, 
 
 def _looseness(stamps: FloatArray, rate: float) -> float:
     """Return by how much the room between two stamps may differ from that for their samples, s; more for bursts."""
-    jitter = float(np.percentile(np.abs(np.diff(stamps) - 1.0 / rate), 95))
+    off = np.abs(np.diff(stamps) - 1.0 / rate)
+    near = off[off <= APART_S]
+    jitter = float(np.percentile(near, 95)) if len(near) else 0.0
     return max(_ROOM_S, 0.5 / rate) + min(jitter, _MOST_JITTER_S)
 
 
 def _by_number(stamps: FloatArray, runs: list[_Run], rate: float) -> list[list[_Run]]:
     """Return groups of runs that go on in each other by the numbers of their samples, without what lies inside one.
 
-    The largest of several comes first and keeps its runs; runs of others that lie between them are left out.
+    There are none where there would be too many. The largest of several comes first and keeps its runs; runs of others
+    that lie between them are left out.
     """
     groups: list[list[int]] = []
     loose = _looseness(stamps, rate)
@@ -141,6 +150,8 @@ def _by_number(stamps: FloatArray, runs: list[_Run], rate: float) -> list[list[_
         fits = np.flatnonzero(_fit(stamps, lasts[: len(groups)], run.first, rate, loose))
         if not len(fits):
             groups.append([])
+        if len(groups) > _MOST_GROUPS:
+            return []
         at = int(fits[-1]) if len(fits) else len(groups) - 1
         groups[at].append(number)
         lasts[at] = run.stop - 1

@@ -294,8 +294,14 @@ class XdfRecording:
                 f"stream {name!r}: the sender's clock was reset before sample {reset}; its clock offsets show that "
                 f"{silent:.3f} s passed, and time goes on there"
             )
-        if recorded.segments is not None or len(stamps) < 2:
+        if len(stamps) < 2:
             return XdfSource(info, recorded, corrected, plan, seconds)
+        if recorded.segments is not None:
+            # What the live source did is done again; but samples come when those beside them do, as they came then.
+            source = XdfSource(info, recorded, corrected, plan, seconds)
+            course = on_one_course(stamps, info.rate)
+            source.deliver_at(np.where(course.used, course.stamps, stamps))
+            return source
         units = unit_of(stamps, info.rate)
         if units != 1.0:
             self.warnings.append(f"stream {name!r}: its stamps are in {UNITS[units]}, and are taken so")

