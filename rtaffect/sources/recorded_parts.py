@@ -51,6 +51,11 @@ class Part(NamedTuple):
     seconds: tuple[float, ...]
 
 
+def is_lsl(time: float) -> bool:
+    """Return whether a time, s, may be one of an LSL clock by its size."""
+    return abs(time) >= FROM_ZERO_S and not UNIX_S[0] <= time < UNIX_S[1]
+
+
 def clock_of_its_own(stamps: FloatArray, measured: FloatArray, corrected: FloatArray) -> str:
     """Return in words what shows that ``stamps`` (n,) are on no LSL clock; '' for nothing.
 
@@ -186,13 +191,20 @@ class Settled(NamedTuple):
 
 
 def settle(
-    sources: Sequence[XdfSource], *, part: int | None, hole_s: float, resync: bool, holding: float = math.nan
+    sources: Sequence[XdfSource],
+    *,
+    part: int | None,
+    hole_s: float,
+    resync: bool,
+    holding: float = math.nan,
+    beside: Sequence[tuple[float, float]] = (),
 ) -> Settled:
     """Choose what of a recording is replayed, and leave out of its ``sources`` what lies elsewhere.
 
-    Parameters, and what is raised, are those of :meth:`rtaffect.sources.xdf.XdfRecording.settle`.
+    Other parameters, and what is raised, are those of :meth:`rtaffect.sources.xdf.XdfRecording.settle`; ``beside`` is
+    when other streams, on the recorder's clock, begin and end, s.
     """
-    notes = _resync(sources, hole_s) if resync else []
+    notes = _resync(sources, hole_s, beside) if resync else []
     streams = [_timed(each) for each in sources]
     parts = parts_of(streams, hole_s)
     if not parts:
@@ -220,7 +232,7 @@ def _timed(source: XdfSource) -> Timed:
     return Timed(source.info.name, times, source.info.rate, source.own_clock)
 
 
-def _resync(sources: Sequence[XdfSource], hole_s: float) -> list[str]:
+def _resync(sources: Sequence[XdfSource], hole_s: float, beside: Sequence[tuple[float, float]]) -> list[str]:
     """Place by arrival the sources that are not on the clock of most; return what was done."""
     streams = [_timed(each) for each in sources]
     parts = parts_of(streams, hole_s)
@@ -228,7 +240,9 @@ def _resync(sources: Sequence[XdfSource], hole_s: float) -> list[str]:
     shares = [h * each.info.rate / max(len(each), 1) for h, each in zip(held, sources, strict=True)]
     # Where all have less there, they have more in other parts.
     lone = [share == 0 or share < _WHOLE <= max(shares) for share in shares]
-    others = [(s.times[0], s.times[-1]) for s, alone in zip(streams, lone, strict=True) if not alone]
+    if len(sources) == 1 and beside and streams[0].own:
+        lone = [True]
+    others = [(s.times[0], s.times[-1]) for s, alone in zip(streams, lone, strict=True) if not alone] or beside
     notes = []
     for source, alone in zip(sources, lone, strict=True):
         if not alone:

@@ -15,7 +15,7 @@ from rtaffect.common.errors import RecordingError, setting, under
 from rtaffect.sources.channel_plan import ChannelPlan, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.recorded_markers import markers_of
-from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, longest_together, main_span, settle
+from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, is_lsl, longest_together, main_span, settle
 from rtaffect.sources.recorded_times import UNITS, Course, measured_rate, on_one_course, unit_of
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
@@ -189,7 +189,10 @@ class XdfRecording:
                 f"stream {info.name!r}: {source.unusable}; expected stamps that go on: give the sound as a file"
             )
         if self._bounds is not None and not source.keep(*self._bounds):
-            self.warnings.append(f"stream {info.name!r}: it has no sound in the part that is replayed, and is left out")
+            self.warnings.append(
+                f"stream {info.name!r}: it has no sound in the part that is replayed, and is left out; "
+                f"{setting('resync')} places headsets on a clock of their own"
+            )
             return None
         self._sources.append(source)
         return source
@@ -354,7 +357,16 @@ class XdfRecording:
         RecordingError, SettingsError
             If there is no such part, or a source cannot be placed.
         """
-        settled = settle(self._sources, part=part, hole_s=hole_s, resync=resync, holding=holding)
+        names = {source.info.name for source in self._sources}
+        beside = [
+            (each.span.first, each.span.last)
+            for each in self.streams
+            if each.header.rate > 0
+            and each.span.samples > 1
+            and each.header.name not in names
+            and is_lsl(each.span.first)
+        ]
+        settled = settle(self._sources, part=part, hole_s=hole_s, resync=resync, holding=holding, beside=beside)
         self.warnings += settled.notes
         self._sources, self._bounds = list(settled.sources), settled.bounds
         return list(settled.sources)

@@ -266,6 +266,14 @@ def test_a_sound_elsewhere_is_left_out(write: Write) -> None:
     assert recording.end == even()[-1]
 
 
+def test_one_headset_on_a_foreign_clock_is_placed_by_the_sound(write: Write) -> None:
+    sound = FakeStream(np.zeros((3000, 1)), BEGAN + np.arange(3000) / 100, "Mic", "Audio", 100.0)
+    _, people = settled(write(eeg(even(UNIX)), sound))
+    assert people["A"].first == pytest.approx(UNIX)
+    _, people = settled(write(eeg(even(UNIX)), sound), resync=True)
+    np.testing.assert_allclose(people["A"].stamps, even(), atol=1e-5)
+
+
 # --- which stream, and markers ---------------------------------------------------------------------------------------
 
 
