@@ -235,11 +235,7 @@ def _timed(source: XdfSource) -> Timed:
 def _resync(sources: Sequence[XdfSource], hole_s: float, beside: Sequence[tuple[float, float]]) -> list[str]:
     """Place by arrival the sources that are not on the clock of most; return what was done."""
     streams = [_timed(each) for each in sources]
-    parts = parts_of(streams, hole_s)
-    held = parts[choose_part(streams, parts)].seconds if parts else (0.0,) * len(sources)
-    shares = [h * each.info.rate / max(len(each), 1) for h, each in zip(held, sources, strict=True)]
-    # Where all have less there, they have more in other parts.
-    lone = [share == 0 or share < _WHOLE <= max(shares) for share in shares]
+    lone = _lone(sources, streams, hole_s)
     if len(sources) == 1 and beside and streams[0].own:
         lone = [True]
     others = [(s.times[0], s.times[-1]) for s, alone in zip(streams, lone, strict=True) if not alone] or beside
@@ -258,13 +254,21 @@ def _resync(sources: Sequence[XdfSource], hole_s: float, beside: Sequence[tuple[
     return notes
 
 
+def _lone(sources: Sequence[XdfSource], streams: Sequence[Timed], hole_s: float) -> list[bool]:
+    """Return which of the sources are not where the others are."""
+    parts = parts_of(streams, hole_s)
+    held = parts[choose_part(streams, parts)].seconds if parts else (0.0,) * len(sources)
+    shares = [h * each.info.rate / max(len(each), 1) for h, each in zip(held, sources, strict=True)]
+    # Where all have less there, they have more in other parts.
+    return [share == 0 or share < _WHOLE <= max(shares) for share in shares]
+
+
 def place_by_arrival(
     name: str, numbered: FloatArray, others: Sequence[tuple[float, float]], own: str
 ) -> tuple[FloatArray, float, str]:
     """Place a stream whose stamps are on no clock that is known where the others of a recording begin and end.
 
-    A recorder takes all streams from one moment to another, so that the first and the last samples of each came at
-    the same times.
+    A recorder takes all streams from one moment to another: the first and last samples of each came at the same times.
 
     Parameters
     ----------
@@ -272,6 +276,8 @@ def place_by_arrival(
         Its times from the first sample on (n,), s.
     others
         When each of the others begins and ends, s.
+    own
+        What is wrong with its stamps, in words.
 
     Returns
     -------
@@ -287,18 +293,16 @@ def place_by_arrival(
         If it does not begin and end with them.
     """
     if not others:
-        note = (
-            f"stream {name!r}: {own}; there is no other stream to place it by, so that its samples are timed by their "
-            "number from its beginning on, and nothing is compared with it"
-        )
-        return numbered, math.inf, note
+        how = "its samples are timed by their number from its beginning on, and nothing is compared with it"
+        return numbered, math.inf, f"stream {name!r}: {own}; there is no other stream to place it by: {how}"
     first, last = (float(np.median(each)) for each in zip(*others, strict=True))
     spread = max(max(abs(a - first), abs(b - last)) for a, b in others) if len(others) > 1 else 0.0
     off = abs((last - first) - float(numbered[-1]))
     if off > MOST_OFF_S:
+        lasts = f"it lasts {numbered[-1]:.1f} s and the others {last - first:.1f} s"
         raise RecordingError(
-            f"stream {name!r}: {setting('resync')} cannot place it: it lasts {numbered[-1]:.1f} s and the others "
-            f"{last - first:.1f} s, so that they were not recorded together all the time; leave it out {under('eeg')}"
+            f"stream {name!r}: {setting('resync')} cannot place it: {lasts}, so that they were not recorded together "
+            f"all the time; leave it out {under('eeg')}"
         )
     sure = max(off, spread)
     note = (

@@ -50,17 +50,24 @@ def described(number: int, content: bytes) -> Described | str:
     _check(root.findtext("name") or "", channels, rate)
     if channels < 1 or kind not in (*BYTES, "string"):
         return f"its header says {channels} channels of format {kind!r:.40}"
+    changed |= _mend(root, number, channels, kind, rate)
+    return Described(channels, kind, ET.tostring(root, "utf-8") if changed else content)
+
+
+def _mend(root: ET.Element, number: int, channels: int, kind: str, rate: float) -> bool:
+    """Write into a header what it means, as what reads it needs it; return whether that was not there."""
+    changed = False
     # What cannot be a rate is none.
     exact = rate if math.isfinite(rate) and rate >= 0 else 0.0
     for tag, text in (("channel_format", kind), ("channel_count", str(channels)), ("nominal_srate", repr(exact))):
         element = root.find(tag)
         if element is not None and not _same(element.text or "", text):
             element.text, changed = text, True
-    name = root.find("name")
-    if name is None or not (name.text or "").strip():
+    if not (root.findtext("name") or "").strip():
+        name = root.find("name")
         name = ET.SubElement(root, "name") if name is None else name
         name.text, changed = f"stream {number}", True
-    return Described(channels, kind, ET.tostring(root, "utf-8") if changed else content)
+    return changed
 
 
 def _same(said: str, meant: str) -> bool:

@@ -46,7 +46,7 @@ class Choices:
         The results go into a new folder ``name`` in ``folder``.
     with_protocol : bool
         Whether the demo runs its own short protocol, which lies in ``demo_protocol`` once the demo is made.
-    expect, adopt, wait_s, late_s, headless
+    expect, adopt, wait_s, late_s, headless, resync, part, longest_hole_s
         Have no field in the window: they come from a plan that was opened.
     as_it_ran : bool
         Whether these are what a recorded session ran with (:func:`rtaffect.start.found.in_effect`), not what is chosen.
@@ -92,6 +92,9 @@ class Choices:
     name: str = ""
     seconds: str = ""
     outlet: bool = True
+    resync: bool = False
+    part: int | None = None
+    longest_hole_s: float = 60.0
     expect: tuple[str, ...] = ()
     adopt: str = "never"
     late_s: float = 1.0
