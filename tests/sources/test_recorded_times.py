@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.sources.clock_offsets import Segment
 from rtaffect.sources.recorded_times import by_number, measured_rate, on_one_course, unit_of
 from rtaffect.sources.selection import Query
 from rtaffect.sources.xdf import XdfRecording, XdfSource
+from rtaffect.sources.xdf_file import read_xdf
 from rtaffect.stream.markers import Marker
 from tests.support.xdf_writer import FILE_HEADER, SAMPLES, STREAM_HEADER, FakeStream, chunk, image, stream_header
 
@@ -272,6 +275,18 @@ def test_one_headset_on_a_foreign_clock_is_placed_by_the_sound(write: Write) -> 
     assert people["A"].first == pytest.approx(UNIX)
     _, people = settled(write(eeg(even(UNIX)), sound), resync=True)
     np.testing.assert_allclose(people["A"].stamps, even(), atol=1e-5)
+
+
+def test_in_our_own_recording_nothing_waits_for_a_stamp_astray(write: Write) -> None:
+    """What the live source made of the stamp is made again; those after it come when they came."""
+    path = write(eeg(astray(slice(640, 641), 200_000.0)))
+    ours = [replace(stream, segments=(Segment(0),)) for stream in read_xdf(path)[0]]
+    recording = XdfRecording(path, ours)
+    (source,) = recording.eeg_sources()
+    assert recording.settle() == [source]
+    source.advance(even()[-1])
+    assert source.buffer.received == len(even())
+    assert source.stamps[640] == even()[640] + 200_000.0
 
 
 # --- which stream, and markers ---------------------------------------------------------------------------------------
