@@ -20,7 +20,7 @@ from calibration.calibrate import SPLITS, Plan, analyse
 from calibration.head.command import operator_for
 from calibration.outcome import Outcome
 from calibration.report.page import report_numbers, write_report
-from calibration.studies.check import check
+from calibration.studies.check import NOTE, check
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
@@ -29,6 +29,7 @@ from rtaffect.common.option_types import PATH, Number, Whole
 from rtaffect.common.places import check_new_folder
 from rtaffect.common.settings import PredictionSettings, Settings, read_settings
 from rtaffect.common.terminal import Terminal
+from rtaffect.common.words import gathered
 from rtaffect.engine.bundle import Bundle, save_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import RegionSpace, Space
@@ -147,8 +148,8 @@ def _settings_for(path: Path | None, mains: float | None, quick: bool) -> Settin
 
 def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None:
     console.print(f"bundle {out} in {seconds:.1f} s: {describe(outcome.bundle)}")
-    for note in outcome.notes:
-        console.print(f"note: {note}", style="yellow", highlight=False)
+    for note in gathered(outcome.notes):
+        console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
     tensors = outcome.bundle.manifest.tensors_sha256
     console.print(f"report {out / 'report.html'}; tensors sha256 {tensors}", style="dim")
 
@@ -210,9 +211,11 @@ def layer_of(text: str) -> int | Literal["auto"]:
 
 def _tell_problems(study: Path, console: Console) -> None:
     found = check(study)
-    for line in found:
+    notes = [line.removeprefix(NOTE) for line in found if line.startswith(NOTE)]
+    problems = [line for line in found if not line.startswith(NOTE)]
+    for line in (*problems, *(f"{NOTE}{note}" for note in gathered(notes))):
         console.print(f"- {line}", highlight=False, soft_wrap=True)
-    if problems := [line for line in found if not line.startswith("note:")]:
+    if problems:
         raise RecordingError(f"study {study}: {len(problems)} problems, listed above; correct them and check again")
     console.print(f"study {study}: nothing wrong was found")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -56,8 +57,9 @@ class XdfFile:
     def pieces(self) -> Iterator[Piece]:
         """Yield the whole recording, some seconds at a time."""
         source, cursor = self._whole(), 0
-        for stop in np.arange(self.first + PIECE_S, self.last + PIECE_S, PIECE_S).tolist():
-            source.advance(stop)
+        # Not in even pieces of time: stamps may lie years apart.
+        while math.isfinite(due := source.next_due):
+            source.advance(due + PIECE_S)
             block = source.buffer.read(cursor, np.inf)
             cursor = block.stop
             yield block.times, block.samples

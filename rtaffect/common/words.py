@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+#: A line about a stream: its quoted name, which may itself have a colon, and what is said of it.
+_OF_STREAM: Final = re.compile(r"stream ('[^']*'|\"[^\"]*\"): (.*)", re.DOTALL)
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
     """Return names with commas, and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def together(said: Iterable[tuple[str, str]]) -> list[str]:
+    """Return in lines what is said of whom, (who, what), as ``A: what``; the same of several is one line.
+
+    What is said of nobody stands as it is. Lines stand where the first of them stood.
+    """
+    who: dict[str, list[str]] = {}
+    for name, what in dict.fromkeys(said):
+        who.setdefault(what, []).append(name)
+    return [": ".join(filter(None, [listed([name for name in names if name], 8), what])) for what, names in who.items()]
+
+
+def gathered(lines: Iterable[str]) -> list[str]:
+    """Return lines as they are, but those that say the same of several streams, or people, as one line.
+
+    They are such as ``stream 'A': what is said``, and ``A: what is said``.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for line in dict.fromkeys(lines):
+        found = _OF_STREAM.fullmatch(line)
+        name, colon, what = ("", "", line) if found else line.partition(": ")
+        if found:
+            groups.setdefault(("stream", found[2]), []).append(found[1])
+        else:
+            groups.setdefault(("", what) if colon else (line, ""), []).append(name)
+    return [_gathered(kind, what, names) if what else kind for (kind, what), names in groups.items()]
+
+
+def _gathered(kind: str, what: str, names: Sequence[str]) -> str:
+    return f"{kind}{'s' if kind and len(names) > 1 else ''} {listed(names, 8)}: {what}".lstrip()
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.settings import STEP_S
+from rtaffect.common.words import together
 from rtaffect.stream.doubt import About, Doubt, Doubts
 from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
@@ -52,8 +53,7 @@ class Trust:
     @property
     def reasons(self) -> list[str]:
         """What is in doubt, in words, each once."""
-        told = (d for d in self.doubts if d.about != "arrival")
-        return list(dict.fromkeys(f"{d.part}: {d.words}" if d.part else d.words for d in told))
+        return together((d.part, d.words) for d in self.doubts if d.about != "arrival")
 
 
 def judge(doubts: Iterable[Doubt], people: Sequence[str], used: NDArray[np.bool_], end: float, sound_s: float) -> Trust:

@@ -36,6 +36,9 @@ class ReplayOptions(TypedDict, total=False):
     eeg, channels, unit, rate
         Headsets (a stream's exact name, or name=, type= or source_id= and a value); channel names in order, unit and
         rate (Hz) instead of the streams' own.
+    resync, part, longest_hole
+        Whether headsets on clocks of their own are placed by when their samples came; which part of a recording with
+        long holes is replayed, from 1; which holes are long, s.
     bundle, featurizer
         What predicts; default with sound: the demo's bundle, which is synthetic, and the bundle's featurizer.
     against
@@ -56,6 +59,9 @@ class ReplayOptions(TypedDict, total=False):
     channels: Sequence[str]
     unit: str
     rate: float
+    resync: bool
+    part: int
+    longest_hole: float
     bundle: str | Path
     featurizer: str | Path
     against: Literal["auto", "reference", "group"]
@@ -70,6 +76,7 @@ _FIELDS: Final = {
     "audio": "sound.file", "audio_start": "sound.start", "onset_marker": "sound.onset_marker",
     "markers": "sound.markers", "stimulus": "sound.stimulus", "in_reference": "sound.in_reference",
     "eeg": "eeg.streams", "channels": "eeg.channels", "unit": "eeg.unit", "rate": "eeg.rate",
+    "resync": "eeg.resync", "part": "eeg.part", "longest_hole": "eeg.longest_hole_s",
     "bundle": "analysis.bundle", "featurizer": "analysis.featurizer", "against": "analysis.against",
     "mains": "analysis.mains", "settings": "analysis.settings", "head": "analysis.head", "seconds": "results.seconds",
 }  # fmt: skip

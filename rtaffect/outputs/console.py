@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from rtaffect.common.errors import at_terminal
+from rtaffect.common.words import together
 from rtaffect.engine.feedback import Feedback
 
 
@@ -57,8 +59,8 @@ class _ToConsole(logging.Handler):
 
 def step_line(f: Feedback, trouble: str = "") -> str:
     """Return one step as a line: the means over rows, quality, trouble."""
-    states = [f"{s.name}: {s.state}" for s in f.sources if s.state not in ("ok", "ended")]
-    notes = "; ".join(filter(None, [trouble, f.reason, *states]))
+    states = together((s.name, s.state) for s in f.sources if s.state not in ("ok", "ended"))
+    notes = at_terminal("; ".join(filter(None, [trouble, f.reason, *states])))
     quality = f"{100 * f.quality.mean():3.0f} %" if f.quality.size else "n/a"
     return (
         f"step {f.step:4d}  {f.time:6.0f} s  predicted {number(f.predicted_mean)}  observed {number(f.observed_mean)}  "

@@ -41,6 +41,21 @@ class EegPlan(Frozen):
     rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
         Field(None, gt=0, le=384_000, description="Rate of the EEG in Hz, instead of the declared one")
     )
+    resync: Annotated[bool, Setting("resync", modes=("replay",))] = Field(
+        False,
+        description="Place headsets whose stamps are on a clock of their own by when their samples came, with the "
+        "beginning of the others",
+    )
+    part: Annotated[int | None, Setting("part", modes=("replay",))] = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Of a recording with long holes, the part to be replayed; default: the one with the onset marker, "
+        "else with the most EEG",
+    )
+    longest_hole_s: Annotated[float, Setting("longest-hole", modes=("replay",))] = Field(
+        60.0, gt=0, le=86_400, description="Holes in a recording that last longer part it, s; none is waited through"
+    )
     expect: Annotated[tuple[str, ...], Setting("expect", modes=("live",), metavar="QUERY", multiple=True)] = Field(
         (),
         description="Headset that may come later: a stream's exact name, or source_id= and a value; may be given "

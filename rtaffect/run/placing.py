@@ -18,6 +18,7 @@ from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.run.assemble import Model, OwnResponse, Sound
 from rtaffect.run.programme import SessionSound
+from rtaffect.sources.recorded_parts import UNIX_S
 from rtaffect.sources.selection import ANY_MARKERS, Query, queries_of
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
@@ -73,6 +74,24 @@ def place(recorded: XdfRecording, said: SoundPlan) -> Placed:
     return Placed(recorded.start, SessionSound(file, source).sound(recorded.start), about, stimuli)
 
 
+def onset_of(recorded: XdfRecording, said: SoundPlan) -> float:
+    """Return when the marker that is said came, s on the recording's clock; NaN where none is said."""
+    if said.onset_marker is None:
+        return math.nan
+    query = ANY_MARKERS if said.markers is None else Query.parse(said.markers)
+    return onset_from(recorded.markers(query), said.onset_marker)
+
+
+def _other_clocks(start: float, onset: float) -> str:
+    """Return in words that one of two times, s, is Unix time and the other is not, else ''."""
+    unix = [UNIX_S[0] <= time < UNIX_S[1] for time in (start, onset)]
+    if unix[0] == unix[1]:
+        return ""
+    return (
+        f"; the {'EEG' if unix[0] else 'marker'} is stamped in Unix time, the {'marker' if unix[0] else 'EEG'} is not"
+    )
+
+
 def _check(said: SoundPlan) -> None:
     audio, marker = setting("audio", metavar="FILE"), setting("onset-marker", metavar="TEXT")
     if said.in_reference and said.file is None:
@@ -103,14 +122,14 @@ def _place_file(recorded: XdfRecording, said: SoundPlan, audio: Path) -> Placed:
     start, length = recorded.start, recorded.end - recorded.start
     begun, said_by = said.start or 0.0, _START
     if said.onset_marker is not None:
-        query = ANY_MARKERS if said.markers is None else Query.parse(said.markers)
-        begun = onset_from(recorded.markers(query), said.onset_marker) - start
+        begun = onset_of(recorded, said) - start
         said_by = f"marker {said.onset_marker!r}"
     file, lead = SoundFileSource.open(audio, start + begun), math.ceil(begun)
     if not -len(file.sound) / SAMPLE_RATE < begun < length:
         raise SettingsError(
             f"{said_by} {begun:g} puts the sound ({file.duration_s:.1f} s) outside the recording "
-            f"(0 to {length:.1f} s); give the seconds from the recording's start to the sound's"
+            f"(0 to {length:.1f} s{_other_clocks(start, start + begun)}); give the seconds from the recording's start "
+            "to the sound's"
         )
     about: dict[str, object] = {
         "sound": {"kind": "file", "name": audio.name, "start": begun},

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from rtaffect.common.errors import setting
+from rtaffect.common.errors import at_terminal, setting
 from rtaffect.common.places import check_new_folder
+from rtaffect.common.words import gathered
 from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
@@ -43,7 +44,7 @@ def noting(console: Console) -> tuple[Callable[[str], None], Callable[[Model], N
     """Return what prints a note, and what a model costs."""
 
     def note(text: str) -> None:
-        console.print(f"note: {text}", style="yellow", highlight=False)
+        console.print(f"note: {text}", style="yellow", highlight=False, soft_wrap=True)
 
     def cost(model: Model) -> None:
         style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
@@ -123,8 +124,8 @@ def find(
     if analysis.bundle is not None:
         model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
     unsealed = model.bundle.manifest.unsealed if model is not None else ""
-    for text in filter(None, (*sources.notes, *sources.check(model), unsealed)):
-        note(text)
+    for text in gathered(filter(None, (*sources.notes, *sources.check(model), unsealed))):
+        note(at_terminal(text))
     if model is not None:
         cost(model)
     return Prepared(sources, model)

@@ -13,7 +13,7 @@ from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
-from rtaffect.run.placing import Placed, own_response, place
+from rtaffect.run.placing import Placed, onset_of, own_response, place
 from rtaffect.run.session_sources import Beginning, SessionSources
 from rtaffect.sources.selection import queries_of
 from rtaffect.sources.xdf import XdfRecording
@@ -36,7 +36,12 @@ class RecordingReplay(SessionSources):
             raise SettingsError("a protocol is replayed with its session: give the session's folder as RECORDING")
         progress("reading the recording")
         recorded = XdfRecording.open(path)
-        people = recorded.eeg_sources(queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
+        recorded.eeg_sources(
+            queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate, unusable=eeg.resync
+        )
+        people = recorded.settle(
+            part=eeg.part, hole_s=eeg.longest_hole_s, resync=eeg.resync, holding=onset_of(recorded, plan.sound)
+        )
         placed = place(recorded, plan.sound)
         return cls(
             plan=plan,

@@ -10,19 +10,20 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from rtaffect.common.errors import RecordingError, under
-from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_eeg
+from rtaffect.common.arrays import FloatArray
+from rtaffect.common.errors import RecordingError, setting, under
+from rtaffect.sources.channel_plan import ChannelPlan, check_rate, plan_audio, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
-from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names, matches_any
+from rtaffect.sources.recorded_markers import markers_of
+from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, is_lsl, longest_together, main_span, settle
+from rtaffect.sources.recorded_times import UNITS, Course, measured_rate, on_one_course, unit_of
+from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import Marker
 from rtaffect.stream.source import StreamHeader, StreamInfo
 
 __all__ = ["RecordedStreamSummary", "XdfRecording", "XdfSource"]
-
-#: A step back of the corrected stamps by more than this cannot be played: time would run twice, s.
-MAX_STEP_BACK_S = 10.0
 
 
 class Span(NamedTuple):
@@ -68,8 +69,10 @@ class XdfRecording:
         self._streams = [
             (each, correct(each.stamps, each.clock_times, each.clock_values, each.segments)) for each in recorded
         ]
-        self.streams = tuple(RecordedStreamSummary(each.header, _span(clock)) for each, clock in self._streams)
+        self.streams = tuple(RecordedStreamSummary(each.header, _span(each, clock)) for each, clock in self._streams)
         self._sources: list[XdfSource] = []
+        # First and last time, s, of what is replayed, once that is settled.
+        self._bounds: tuple[float, float] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> XdfRecording:
@@ -86,6 +89,11 @@ class XdfRecording:
         """Time of the last sample of the chosen sources (of all streams before any is chosen), s, LSL clock."""
         return max(self._times("last"), default=math.nan)
 
+    @property
+    def length(self) -> float:
+        """How long the longest part of it is, s, that no long hole parts."""
+        return longest_together([(stream.span.first, stream.span.last) for stream in self.streams])
+
     def _times(self, which: Literal["first", "last"]) -> list[float]:
         of: Sequence[XdfSource | Span] = self._sources or [s.span for s in self.streams if s.span.samples]
         times = (getattr(each, which) for each in of)
@@ -100,6 +108,7 @@ class XdfRecording:
         seconds: float = 30.0,
         *,
         silent: bool = False,
+        unusable: bool = False,
     ) -> list[XdfSource]:
         """Return a source for each stream that meets one of ``queries`` (default: all of type EEG).
 
@@ -113,6 +122,8 @@ class XdfRecording:
             What each buffer keeps, s.
         silent
             Whether streams without samples are taken, too: devices that took part and never sent anything.
+        unusable
+            Whether streams are taken, too, whose stamps tell nothing; :meth:`settle` is then to place them.
 
         Raises
         ------
@@ -121,17 +132,39 @@ class XdfRecording:
         StreamError
             If channel names or units are missing or do not fit.
         """
-        chosen = self._select(queries or (ANY_EEG,), silent=silent)
+        chosen = self._select(queries or (ANY_EEG,), silent=silent, kind="eeg")
+        if tuple(queries or (ANY_EEG,)) == (ANY_EEG,):
+            chosen = self._with_signal(chosen)
         sources = []
         headers = [self.streams[i].header for i in chosen]
         names = distinct_names([(header.name, header.source_id) for header in headers])
         for i, header, name in zip(chosen, headers, names, strict=True):
-            used_rate = self._rate(i, rate)
+            used_rate = check_rate(name, "eeg", self._rate(i, rate), None)
             plan = plan_eeg(replace(header, name=name), channels, unit)
             info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host)
-            sources.append(XdfSource(info, self._streams[i][0], self._timed(i, name), plan, seconds))
+            sources.append(self._source(i, info, plan, seconds))
+        sources = self._usable(sources, unusable=unusable)
         self._sources += sources
         return sources
+
+    def _with_signal(self, chosen: Sequence[int]) -> list[int]:
+        """Return those of the streams that carry numbers, if any does, and note which do not."""
+        found = [i for i in chosen if self.streams[i].header.format != "string"]
+        for name in (self.streams[i].header.name for i in chosen if found and i not in found):
+            self.warnings.append(f"stream {name!r}: it holds text and is left out")
+        return found or list(chosen)
+
+    def _usable(self, sources: list[XdfSource], *, unusable: bool) -> list[XdfSource]:
+        """Return ``sources`` without those whose stamps tell nothing, which is noted, unless these are taken, too."""
+        found = [each for each in sources if unusable or not each.unusable]
+        useless = [f"stream {each.info.name!r}: {each.unusable}" for each in sources if each not in found]
+        if not found:
+            raise RecordingError(
+                f"{'; '.join(useless)}; expected stamps that go on. Have its samples timed by their number "
+                f"{under('resync')}"
+            )
+        self.warnings += [f"{each}. It is left out; {setting('resync')} times it by number" for each in useless]
+        return found
 
     def audio_source(self, query: Query | None = None, seconds: float = 30.0) -> XdfSource | None:
         """Return the stream of sound that ``query`` means, as mono; None if it is not given and there is none.
@@ -150,7 +183,17 @@ class XdfRecording:
         rate = check_rate(header.name, "audio", self._rate(chosen, None), None)
         plan = plan_audio(header.name, header.channels, recorded.values.dtype)
         info = StreamInfo(header.name, "audio", rate, plan.names, "xdf", header.source_id, header.host)
-        source = XdfSource(info, recorded, self._timed(chosen, info.name), plan, seconds)
+        source = self._source(chosen, info, plan, seconds)
+        if source.unusable:
+            raise RecordingError(
+                f"stream {info.name!r}: {source.unusable}; expected stamps that go on: give the sound as a file"
+            )
+        if self._bounds is not None and not source.keep(*self._bounds):
+            self.warnings.append(
+                f"stream {info.name!r}: it has no sound in the part that is replayed, and is left out; "
+                f"{setting('resync')} places headsets on a clock of their own"
+            )
+            return None
         self._sources.append(source)
         return source
 
@@ -160,22 +203,18 @@ class XdfRecording:
         Raises
         ------
         RecordingError
-            If it is met by no stream with samples, several are meant, or the one does not carry texts.
+            If it is met by no stream with samples, or several are meant.
         """
         chosen = self._only(query, query.describe(), f" {under('markers')}")
-        stream, (recorded, corrected) = self.streams[chosen].header, self._streams[chosen]
-        if stream.format != "string" or stream.channels != 1:
-            raise RecordingError(
-                f"stream {stream.name!r} of {self.path} carries {stream.channels} channels of {stream.format}; markers "
-                f"are one channel of string: name the stream of markers {under('markers')}"
-            )
-        return tuple(
-            Marker.sent(text, float(time)) for text, time in zip(recorded.texts, corrected.stamps, strict=True)
-        )
+        recorded, corrected = self._streams[chosen]
+        return markers_of(recorded, corrected.stamps)
 
     def _only(self, query: Query, what: str, how: str) -> int:
         """Return the number of the one stream that ``query`` means; of several ``what``, one is to be named ``how``."""
         chosen = self._select((query,))
+        if query == ANY_MARKERS:
+            # Streams of that type with a rate are measures of a signal, as often as not.
+            chosen = [i for i in chosen if self.streams[i].header.rate == 0] or chosen
         if len(chosen) > 1:
             found = ", ".join(self.streams[i].describe() for i in chosen)
             raise RecordingError(
@@ -183,17 +222,32 @@ class XdfRecording:
             )
         return chosen[0]
 
-    def _select(self, queries: Sequence[Query], *, silent: bool = False) -> list[int]:
-        """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples."""
+    def _select(self, queries: Sequence[Query], *, silent: bool = False, kind: str = "") -> list[int]:
+        """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples.
+
+        A device that sends several streams under one name or source id is meant by that of type ``kind``.
+        """
+        met: set[int] = set()
         for query in queries:
-            if not any(query.matches(stream.header) for stream in self.streams):
+            found = self._met_by(query, kind)
+            if not found:
                 held = "; ".join(stream.describe() for stream in self.streams)
                 raise RecordingError(
                     f"recording {self.path} has no stream of {query.describe()}; expected one of: {held}. Name it with "
                     "name=..., type=... or source_id=..."
                 )
-        met = [i for i, stream in enumerate(self.streams) if matches_any(queries, stream.header)]
-        return met if silent else self._with_samples(met, queries)
+            met.update(found)
+        return sorted(met) if silent else self._with_samples(sorted(met), queries)
+
+    def _met_by(self, query: Query, kind: str) -> list[int]:
+        """Return the streams that are meant, also by the names by which those of one name are told apart."""
+        headers = [stream.header for stream in self.streams]
+        met = [i for i, header in enumerate(headers) if query.matches(header)]
+        of_kind = [i for i, header in enumerate(headers) if header.type.casefold() == kind]
+        if not met and query.field == "name":
+            told = distinct_names([(headers[i].name, headers[i].source_id) for i in of_kind])
+            met = [i for i, name in zip(of_kind, told, strict=True) if name == query.value]
+        return [i for i in met if i in of_kind] or met
 
     def _with_samples(self, met: Sequence[int], queries: Sequence[Query]) -> list[int]:
         """Return those of the streams ``met`` that have samples, and note which have none."""
@@ -218,6 +272,9 @@ class XdfRecording:
                 f"stream {stream.name!r} of {self.path} holds text; expected numbers. Choose other streams by name=..."
             )
         used = stream.rate if rate is None else rate
+        if rate is None and used == 0 and math.isfinite(found := measured_rate(self._streams[i][1].stamps)):
+            self.warnings.append(f"stream {stream.name!r}: it does not say its rate; by its stamps it is {found:g} Hz")
+            used = found
         if not (math.isfinite(used) and used > 0):
             raise RecordingError(
                 f"stream {stream.name!r} of {self.path} has no regular rate ({used:g} Hz); expected one above 0. "
@@ -225,13 +282,14 @@ class XdfRecording:
             )
         return used
 
-    def _timed(self, i: int, name: str) -> Corrected:
-        """Return the times of stream ``i`` as far as they can be played, and note what is odd about its clock."""
+    def _source(self, i: int, info: StreamInfo, plan: ChannelPlan, seconds: float) -> XdfSource:
+        """Return the source of stream ``i``, its times on one course where what a live source did is not known."""
         recorded, corrected = self._streams[i]
-        stamps = corrected.stamps
+        name, stamps = info.name, corrected.stamps
+        own = clock_of_its_own(recorded.stamps, recorded.clock_times, stamps)
         if not len(recorded.clock_times):
             self.warnings.append(
-                f"stream {name!r} has no clock offsets: its stamps are taken to be on the recording computer's clock"
+                f"stream {name!r}: there are no clock offsets; its stamps are taken to be on the recorder's clock"
             )
         for reset in corrected.resets:
             silent = stamps[reset] - stamps[reset - 1]
@@ -239,18 +297,83 @@ class XdfRecording:
                 f"stream {name!r}: the sender's clock was reset before sample {reset}; its clock offsets show that "
                 f"{silent:.3f} s passed, and time goes on there"
             )
-        back = np.flatnonzero(np.diff(stamps) < -MAX_STEP_BACK_S)
-        # Where it is known what the live source did, it is done again.
-        if not len(back) or recorded.segments is not None:
-            return corrected
-        n = int(back[0]) + 1
-        self.warnings.append(
-            f"stream {name!r}: the stamps step back by {stamps[n - 1] - stamps[n]:.3f} s before sample {n} and no "
-            f"clock offset explains it; the {len(stamps) - n} samples from there on are left out"
+        if len(stamps) < 2:
+            return XdfSource(info, recorded, corrected, plan, seconds)
+        if recorded.segments is not None:
+            # What the live source did is done again; but samples come when those beside them do, as they came then.
+            source = XdfSource(info, recorded, corrected, plan, seconds)
+            course = on_one_course(stamps, info.rate)
+            source.deliver_at(np.where(course.used, course.stamps, stamps))
+            return source
+        units = unit_of(stamps, info.rate)
+        if units != 1.0:
+            self.warnings.append(f"stream {name!r}: its stamps are in {UNITS[units]}, and are taken so")
+            stamps = stamps / units
+            own = clock_of_its_own(stamps, recorded.clock_times, stamps)
+        course = on_one_course(stamps, info.rate)
+        self._tell(name, stamps, course)
+        used = course.used if not course.why else np.ones(len(stamps), np.bool_)
+        source = XdfSource(
+            info,
+            replace(recorded, values=recorded.values[used], stamps=recorded.stamps[used]),
+            Corrected(course.stamps[used], corrected.used[used], ()),
+            plan,
+            seconds,
         )
-        return Corrected(stamps[:n], corrected.used[:n], tuple(r for r in corrected.resets if r < n))
+        source.own_clock, source.unusable = own, course.why
+        return source
+
+    def _tell(self, name: str, stamps: FloatArray, course: Course) -> None:
+        """Note what of a stream's stamps lies astray."""
+        if course.why:
+            return
+        if course.placed:
+            self.warnings.append(
+                f"stream {name!r}: {course.placed} samples have stamps far off those beside them, which leave just the "
+                "room for them: they are placed by their number"
+            )
+        if lost := np.flatnonzero(~course.used).tolist():
+            self.warnings.append(
+                f"stream {name!r}: {len(lost)} of its {len(stamps)} samples have stamps far off its others', as that "
+                f"of sample {lost[0]} at {stamps[lost[0]]:.3f} s, and are left out"
+            )
+
+    def settle(
+        self, *, part: int | None = None, hole_s: float = HOLE_S, resync: bool = False, holding: float = math.nan
+    ) -> list[XdfSource]:
+        """Choose the part of the recording that is replayed, and return the sources that have samples in it.
+
+        Parameters
+        ----------
+        part
+            Its number, from 1; else the one that ``holding``, s, lies in, or the one with the most EEG.
+        hole_s
+            Holes in which no source has a sample for longer part the recording, s.
+        resync
+            Whether sources on a clock of their own are placed by when their samples came.
+
+        Raises
+        ------
+        RecordingError, SettingsError
+            If there is no such part, or a source cannot be placed.
+        """
+        names = {source.info.name for source in self._sources}
+        beside = [
+            (each.span.first, each.span.last)
+            for each in self.streams
+            if each.header.rate > 0
+            and each.span.samples > 1
+            and each.header.name not in names
+            and is_lsl(each.span.first)
+        ]
+        settled = settle(self._sources, part=part, hole_s=hole_s, resync=resync, holding=holding, beside=beside)
+        self.warnings += settled.notes
+        self._sources, self._bounds = list(settled.sources), settled.bounds
+        return list(settled.sources)
 
 
-def _span(corrected: Corrected) -> Span:
+def _span(recorded: RecordedStream, corrected: Corrected) -> Span:
     stamps = corrected.stamps
-    return Span(len(stamps), float(stamps[0]), float(stamps[-1])) if len(stamps) else Span(0, math.nan, math.nan)
+    if recorded.segments is not None and len(stamps):
+        return Span(len(stamps), float(stamps[0]), float(stamps[-1]))
+    return Span(len(stamps), *main_span(stamps, recorded.header.rate))

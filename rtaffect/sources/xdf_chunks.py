@@ -1,27 +1,25 @@
 """Looks through the chunks of an XDF file before they are read, so that none takes more memory than it holds bytes for.
 
-What a chunk of samples says of their number decides how much memory its reader takes, whatever there is of them.
+What a chunk of samples says of their number decides how much memory its reader takes, whatever there is of them. What
+cannot be read is left out and told: one stream's header that is none does not cost the others theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
-from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from rtaffect.common.errors import RecordingError
-
-#: No stream has more channels.
-MOST_CHANNELS: Final = 10_000
-#: No stream is faster, Hz.
-MOST_RATE: Final = 10_000_000.0
+from rtaffect.sources.xdf_headers import BYTES, Described, described, is_xml, text_of
 
 MAGIC: Final = b"XDF:"
 BOUNDARY: Final = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
-_HEADER, _SAMPLES = 2, 3
-_BYTES: Final = {"float32": 4, "double64": 8, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
+_FILE, _HEADER, _SAMPLES, _OFFSET, _FOOTER = 1, 2, 3, 4, 6
+#: Tags of chunks that belong to a stream, whose number comes first.
+_OF_STREAM: Final = frozenset({_HEADER, _SAMPLES, _OFFSET, _FOOTER})
+#: Bytes of a number, and of a measured clock offset after it.
+_NUMBER, _MEASURED = 4, 16
 _WIDTHS: Final = (1, 4, 8)
 
 
@@ -34,35 +32,95 @@ class _Chunk(NamedTuple):
     tag: int
 
 
-class _Stream(NamedTuple):
-    channels: int
-    format: str
-
-
 def whole_chunks(data: bytes) -> tuple[bytes, list[str]]:
-    """Return an XDF file's ``data`` without chunks of samples that do not hold what they say, and what was left out.
+    """Return an XDF file's ``data`` without chunks that do not hold what they say, and what was left out.
 
     Raises
     ------
     RecordingError
         If a stream says that it has more channels, or is faster, than any is.
     """
-    streams: dict[bytes, _Stream] = {}
-    kept, remarks, at = [data[: len(MAGIC)]], [], len(MAGIC)
+    sieve, kept, at = _Sieve(data), [data[: len(MAGIC)]], len(MAGIC)
     for chunk in _chunks(data):
-        number, content = data[chunk.content : chunk.content + 4], memoryview(data)[chunk.content + 4 : chunk.end]
         if chunk.begin > at:
-            remarks.append(f"the {chunk.begin - at} bytes from byte {at} on are damaged and left out")
-        if chunk.tag == _HEADER:
-            streams[number] = _stream(bytes(content))
-        if chunk.tag == _SAMPLES and number in streams and not _is_whole(content, streams[number]):
-            remarks.append(f"the samples at byte {chunk.begin} are damaged and left out")
-        else:
-            kept.append(data[chunk.begin : chunk.end])
+            sieve.remarks.append(f"the {chunk.begin - at} bytes from byte {at} on are damaged and left out")
+        kept.append(sieve(chunk))
         at = chunk.end
     if at < len(data):
-        remarks.append(f"the last {len(data) - at} bytes are damaged and left out")
-    return (b"".join(kept), remarks) if remarks else (data, [])
+        sieve.remarks.append(f"the last {len(data) - at} bytes are damaged and left out")
+    return b"".join(kept) if sieve.changed or sieve.remarks else data, sieve.remarks
+
+
+class _Sieve:
+    """Gives each chunk as it is to be read, nothing for one that is left out."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._streams: dict[bytes, Described] = {}
+        self._told: set[bytes] = set()
+        self.remarks: list[str] = []
+        self.changed = False
+
+    def __call__(self, chunk: _Chunk) -> bytes:
+        whole = self._data[chunk.begin : chunk.end]
+        if chunk.tag not in _OF_STREAM:
+            # Nothing in the file's own header is used, and one that is no XML would end the reading.
+            sound = chunk.tag != _FILE or is_xml(self._data[chunk.content : chunk.end])
+            return whole if sound else self._leave_out()
+        number = self._data[chunk.content : chunk.content + _NUMBER]
+        if len(number) < _NUMBER or chunk.content + _NUMBER > chunk.end:
+            self.remarks.append(f"the chunk at byte {chunk.begin} is damaged and left out")
+            return b""
+        if chunk.tag == _HEADER:
+            return self._header(number, whole, chunk)
+        if number not in self._streams:
+            return self._tell(number, "it has no header")
+        return self._samples(number, whole, chunk) if chunk.tag == _SAMPLES else self._other(whole, chunk)
+
+    def _other(self, whole: bytes, chunk: _Chunk) -> bytes:
+        if chunk.tag == _OFFSET and chunk.end - chunk.content != _NUMBER + _MEASURED:
+            self.remarks.append(f"the clock offset at byte {chunk.begin} is damaged and left out")
+            return b""
+        return whole
+
+    def _leave_out(self) -> bytes:
+        self.changed = True
+        return b""
+
+    def _tell(self, number: bytes, why: str) -> bytes:
+        """Leave out a chunk of a stream that cannot be read, and say so once."""
+        if number not in self._told:
+            self._told.add(number)
+            self.remarks.append(f"stream {int.from_bytes(number, 'little')} is left out: {why}")
+        return self._leave_out()
+
+    def _header(self, number: bytes, whole: bytes, chunk: _Chunk) -> bytes:
+        of = int.from_bytes(number, "little")
+        if number in self._streams:
+            self.remarks.append(f"a second header of stream {of} is left out, at byte {chunk.begin}")
+            return b""
+        found = described(of, self._data[chunk.content + _NUMBER : chunk.end])
+        if isinstance(found, str):
+            return self._tell(number, found)
+        self._streams[number] = found
+        return self._rewritten(whole, chunk, number + found.xml)
+
+    def _rewritten(self, whole: bytes, chunk: _Chunk, content: bytes) -> bytes:
+        if content == self._data[chunk.content : chunk.end]:
+            return whole
+        self.changed = True
+        body = chunk.tag.to_bytes(2, "little") + content
+        return b"\x08" + len(body).to_bytes(8, "little") + body
+
+    def _samples(self, number: bytes, whole: bytes, chunk: _Chunk) -> bytes:
+        stream, content = self._streams[number], memoryview(self._data)[chunk.content + _NUMBER : chunk.end]
+        if stream.format != "string":
+            if _numbers_are_whole(content, stream.channels * BYTES[stream.format]):
+                return whole
+        elif (texts := _whole_texts(content, stream.channels)) is not None:
+            return self._rewritten(whole, chunk, number + texts)
+        self.remarks.append(f"the samples at byte {chunk.begin} are damaged and left out")
+        return b""
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
@@ -83,45 +141,36 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
         at = begin + length
 
 
-def _stream(xml: bytes) -> _Stream:
-    """Return what a header says of a stream's samples; what it does not say in numbers is found by what reads it."""
-    try:
-        root = ET.fromstring(xml.decode("utf-8", "replace"))
-        name, kind = root.findtext("name") or "", root.findtext("channel_format") or ""
-        channels, rate = int(root.findtext("channel_count") or ""), float(root.findtext("nominal_srate") or "")
-    except (ET.ParseError, ValueError):
-        return _Stream(0, "")
-    if channels > MOST_CHANNELS or rate > MOST_RATE:
-        raise RecordingError(
-            f"stream {name!r:.80} says that it has {channels:.3g} channels at {rate:.3g} Hz; expected at most "
-            f"{MOST_CHANNELS} and {MOST_RATE:.0f} Hz: the recording is damaged. Copy it again from the computer that "
-            "recorded it."
-        )
-    return _Stream(channels, kind)
+def _whole_texts(content: memoryview, channels: int) -> bytes | None:
+    """Return a chunk of texts, all in UTF-8; None if it is not as many as it says, to its very end."""
+    count, at = _number(content, 0)
+    if count is None or count > len(content) - at:
+        return None
+    kept, begin, changed = [], 0, False
+    for _ in range(count):
+        at += 9 if at < len(content) and content[at] else 1
+        for _ in range(channels):
+            length, start = _number(content, at)
+            if length is None or start + length > len(content):
+                return None
+            raw = bytes(content[start : start + length])
+            text = text_of(raw).encode()
+            if text != raw:
+                changed = True
+                kept += [bytes(content[begin:at]), b"\x04" + len(text).to_bytes(4, "little") + text]
+                begin = start + length
+            at = start + length
+    if at != len(content):
+        return None
+    return b"".join([*kept, bytes(content[begin:])]) if changed else bytes(content)
 
 
-def _is_whole(content: memoryview, stream: _Stream) -> bool:
-    """Return whether the content of a chunk of samples is as many samples as it says, to its very end."""
+def _numbers_are_whole(content: memoryview, width: int) -> bool:
+    """Return whether a chunk is as many samples of ``width`` bytes as it says, each after its stamp or a zero."""
     count, at = _number(content, 0)
     if count is None or count > len(content) - at:
         return False
-    if stream.format != "string":
-        return _numbers_are_whole(content[at:], count, stream.channels * _BYTES.get(stream.format, 0))
-    for _ in range(count):
-        at += 9 if at < len(content) and content[at] else 1
-        for _ in range(stream.channels):
-            length, at = _number(content, at)
-            if length is None:
-                return False
-            at += length
-        if at > len(content):
-            return False
-    return at == len(content)
-
-
-def _numbers_are_whole(content: memoryview, count: int, width: int) -> bool:
-    """Return whether ``content`` is ``count`` samples of ``width`` bytes, each after its stamp or a zero for none."""
-    stamped = 9 + width
+    content, stamped = content[at:], 9 + width
     if len(content) == count * stamped:
         flags = np.frombuffer(content, np.uint8)[::stamped]
         if flags.all():

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
@@ -29,6 +29,27 @@ SEGMENTS, SEGMENTS_TYPE = "rtaffect-segments", "Log"
 
 #: A gzipped recording unpacks to no more than so many times its size, or so many bytes: EEG packs to a half or a third.
 _MOST_UNPACKED, _LEAST_BYTES = 100, 64_000_000
+#: How files begin that are given the ending of an XDF by mistake, and what they are.
+_OTHERS: Final = (
+    (b"PK\x03\x04", "a zip archive: unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
+    (b"Rar!", "a RAR archive: unpack it"),
+    (b"BZh", "packed by bzip2: unpack it"),
+    (b"\xfd7zXZ", "packed by xz: unpack it"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd: unpack it"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the recording itself: get it by git lfs pull"),
+    (b"<!DOCTYPE html", "a web page, as after a download that failed"),
+    (b"<html", "a web page, as after a download that failed"),
+    (b"<?xml", "XML"),
+    (b"\x00\x00\x00\x64\x00\x00\x00\x1f", "a FIF file of MNE: give it the ending .fif, and a study takes it"),
+    (b"0       ", "an EDF file: give it the ending .edf, and a study takes it"),
+    (b"\xffBIOSEMI", "a BDF file: give it the ending .bdf, and a study takes it"),
+    (b"Brain Vision", "a header of BrainVision: give it the ending .vhdr, and a study takes it"),
+    (b"\x89HDF", "an HDF5 file, as Matlab writes since 7.3"),
+    (b"MATLAB 5.0", "a file of Matlab"),
+    (b"RIFF", "a RIFF file, as WAV sounds are"),
+    (b"%PDF", "a PDF document"),
+)
 #: What pyxdf raises on a file whose chunks are complete but whose content is not as the format demands.
 _PYXDF_ERRORS = (
     OSError, EOFError, struct.error, ParseError, LookupError, ValueError, TypeError, AttributeError, OverflowError,
@@ -41,7 +62,8 @@ class RecordedStream:
     """One stream as the file has it.
 
     ``number`` is that in the file. ``stamps`` (n,) float64 are s on the sender's clock; ``values`` (n, channels) have
-    the file's own number type and are empty for text streams, whose ``texts`` (n,) are the first channel's.
+    the file's own number type and are empty for text streams, whose ``texts`` (n,) are the first channel's; those of
+    several channels have all of them in ``cells`` (n, channels).
     ``clock_times`` and ``clock_values`` (m,) float64 are s, see :mod:`rtaffect.sources.clock_offsets`. ``segments`` are
     the places where it began anew, None in recordings that do not say.
     """
@@ -54,6 +76,7 @@ class RecordedStream:
     clock_values: NDArray[np.float64]
     texts: tuple[str, ...] = ()
     segments: tuple[Segment, ...] | None = None
+    cells: tuple[tuple[str, ...], ...] = ()
 
 
 def read_xdf(path: Path) -> tuple[list[RecordedStream], list[str]]:
@@ -83,6 +106,11 @@ def read_xdf(path: Path) -> tuple[list[RecordedStream], list[str]]:
             "samples after that are lost"
         )
     notes += [f"recording {path}: {remark}" for remark in remarks]
+    if not streams and remarks:
+        raise RecordingError(
+            f"recording {path} is damaged ({remarks[0]}) and holds no stream that can be read; expected an XDF file as "
+            "LabRecorder writes it. Copy it again from the computer that recorded it."
+        )
     if not streams:
         raise RecordingError(
             f"recording {path} holds no stream; expected at least one. Record again with the streams selected "
@@ -119,10 +147,20 @@ def _content(path: Path) -> tuple[bytes, list[str]]:
             notes.append(f"recording {path} is cut short: its compression does not end")
     if data[:4] != MAGIC:
         raise RecordingError(
-            f"recording {path} starts with {data[:4]!r}; expected an XDF file, which starts with {MAGIC!r}. Name a "
-            "file that LabRecorder or rtaffect wrote."
+            f"recording {path} is {_what(data)}; expected an XDF file, which starts with {MAGIC!r}. Name a file that "
+            "LabRecorder or rtaffect wrote."
         )
     return data, notes
+
+
+def _what(data: bytes) -> str:
+    """Return in words what a file that is no XDF seems to be."""
+    if not data:
+        return "empty"
+    for begins, what in _OTHERS:
+        if data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(begins) or data.startswith(begins):
+            return what
+    return f"no XDF file: it starts with {data[:4]!r}"
 
 
 def _complete(data: bytes) -> tuple[int, bool]:
@@ -228,6 +266,7 @@ def _stream(found: dict[str, Any], marked: dict[int, list[Segment]] | None) -> R
         clock_times=clock[:, 0],
         clock_values=clock[:, 1],
         texts=_texts(found["time_series"], finite) if text else (),
+        cells=_cells(found["time_series"], finite) if text and header.channels > 1 else (),
         segments=None if marked is None else tuple(_within(s, finite, len(clock)) for s in marked.get(number, ())),
     )
 
@@ -241,6 +280,11 @@ def _within(segment: Segment, finite: NDArray[np.bool_], measurements: int) -> S
 def _texts(samples: Sequence[Sequence[str]], finite: NDArray[np.bool_]) -> tuple[str, ...]:
     """Return the first channel's text of the samples that are ``finite`` (n,)."""
     return tuple("".join(sample[:1]) for sample, used in zip(samples, finite, strict=True) if used)
+
+
+def _cells(samples: Sequence[Sequence[str]], finite: NDArray[np.bool_]) -> tuple[tuple[str, ...], ...]:
+    """Return all channels' texts of the samples that are ``finite`` (n,)."""
+    return tuple(tuple(sample) for sample, used in zip(samples, finite, strict=True) if used)
 
 
 def _clock_offsets(found: dict[str, Any]) -> NDArray[np.float64]:

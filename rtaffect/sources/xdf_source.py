@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from rtaffect.common.arrays import FloatArray
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.sources.clock_offsets import Corrected
 from rtaffect.sources.xdf_file import RecordedStream
@@ -34,6 +35,11 @@ class XdfSource:
         How recorded values become volts (EEG) or mono full scale (audio).
     seconds
         What the buffer keeps: at least what one advance brings.
+
+    Attributes
+    ----------
+    own_clock, unusable : str
+        What shows that its stamps are on a clock of their own, and why they tell nothing; '' where that is not so.
     """
 
     def __init__(
@@ -48,12 +54,50 @@ class XdfSource:
         # No more than there is: a rate that is wrong by far would take more memory than the file has bytes.
         kept = min(seconds, (len(corrected.stamps) + 1) / info.rate)
         self.buffer = SampleBuffer(info.rate, len(info.channels), seconds=kept)
-        self._recorded, self._corrected, self._plan = recorded, corrected, plan
+        self.own_clock = self.unusable = ""
+        self._plan = plan
+        self._values, self._stamps = recorded.values, corrected.stamps
         # Delivery is in recorded order: a sample stamped earlier than the one before it comes right after it.
         self._due = np.maximum.accumulate(corrected.stamps)
         self._begins = sorted({segment.sample for segment in recorded.segments or ()}, reverse=True)
         self._at = 0
         self._stopped = False
+
+    def __len__(self) -> int:
+        """Return how many samples there are to deliver, delivered or not."""
+        return len(self._stamps)
+
+    def keep(self, first: float, last: float) -> int:
+        """Leave out what is not from ``first`` to ``last`` (s on the LSL clock); return how many samples stay."""
+        begin = int(np.searchsorted(self._due, first))
+        stop = int(np.searchsorted(self._due, last, side="right"))
+        self._values, self._stamps = self._values[begin:stop], self._stamps[begin:stop]
+        self._due = self._due[begin:stop]
+        self._begins = [max(sample - begin, 0) for sample in self._begins if sample < stop]
+        return len(self._stamps)
+
+    def deliver_at(self, due: FloatArray) -> None:
+        """Deliver its samples at the times ``due`` (n,), s on the LSL clock, whatever their stamps are."""
+        self._due = np.maximum.accumulate(due)
+
+    def place(self, times: FloatArray) -> None:
+        """Give its samples ``times`` (n,), s on the LSL clock, in place of their stamps."""
+        self._stamps, self._due, self.own_clock, self.unusable = times, np.maximum.accumulate(times), "", ""
+
+    @property
+    def stamps(self) -> FloatArray:
+        """Stamps of its samples (n,), s on the LSL clock."""
+        return self._stamps
+
+    @property
+    def due(self) -> FloatArray:
+        """Times at which its samples are delivered (n,), s on the LSL clock."""
+        return self._due
+
+    @property
+    def next_due(self) -> float:
+        """Time at which the next sample is delivered, s on the LSL clock; NaN after the last."""
+        return float(self._due[self._at]) if self._at < len(self._due) else math.nan
 
     @property
     def first(self) -> float:
@@ -83,7 +127,7 @@ class XdfSource:
             part = slice(self._at, min(self._at + turn, stop, *self._begins[-1:]))
             # Values that a damaged file garbled may be signalling NaNs or too large for float32.
             with np.errstate(invalid="ignore", over="ignore"):
-                self.buffer.push(self._plan.apply(self._recorded.values[part]), self._corrected.stamps[part])
+                self.buffer.push(self._plan.apply(self._values[part]), self._stamps[part])
             self._at = part.stop
 
     def skip_to(self, start: float) -> None:

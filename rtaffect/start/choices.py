@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -27,6 +27,11 @@ SOUND_KINDS: Final[dict[Mode, tuple[SoundKind, ...]]] = {
 }
 
 
+def unseen(default: Any) -> Any:
+    """Return a field of :class:`Choices` that has none in the window."""
+    return field(default=default, metadata={"unseen": True})
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """The start window's fields as they stand, right or wrong: texts as typed, '' where nothing is.
@@ -46,8 +51,8 @@ class Choices:
         The results go into a new folder ``name`` in ``folder``.
     with_protocol : bool
         Whether the demo runs its own short protocol, which lies in ``demo_protocol`` once the demo is made.
-    expect, adopt, patience, foreign_clock, wait_s, late_s, headless, remote, remote_token, at_once, osc, osc_markers
-        Have no field in the window: they come from a plan that was opened.
+    all that are ``unseen``
+        Have no field in the window: they come from a plan that was opened, and are not kept for the next start.
     as_it_ran : bool
         Whether these are what a recorded session ran with (:func:`rtaffect.start.found.in_effect`), not what is chosen.
     """
@@ -92,19 +97,22 @@ class Choices:
     name: str = ""
     seconds: str = ""
     outlet: bool = True
-    expect: tuple[str, ...] = ()
-    adopt: str = "never"
-    patience: str = "auto"
-    foreign_clock: str = "arrival"
-    late_s: float = 1.0
-    wait_s: float = 5.0
-    headless: bool = False
-    remote: str | None = None
-    remote_token: Path | None = None
-    at_once: bool = False
-    osc: tuple[str, ...] = ()
-    osc_markers: int | None = None
-    as_it_ran: bool = False
+    resync: bool = unseen(False)
+    part: int | None = unseen(None)
+    longest_hole_s: float = unseen(60.0)
+    expect: tuple[str, ...] = unseen(())
+    adopt: str = unseen("never")
+    patience: str = unseen("auto")
+    foreign_clock: str = unseen("arrival")
+    late_s: float = unseen(1.0)
+    wait_s: float = unseen(5.0)
+    headless: bool = unseen(False)
+    remote: str | None = unseen(None)
+    remote_token: Path | None = unseen(None)  # noqa: RUF009 - a field
+    at_once: bool = unseen(False)
+    osc: tuple[str, ...] = unseen(())
+    osc_markers: int | None = unseen(None)
+    as_it_ran: bool = unseen(False)
 
     @property
     def protocol_file(self) -> str:

@@ -101,7 +101,7 @@ class RecordingFacts:
     """A recording, or the folder of a session: its streams, how long it is, s, and what is odd about it.
 
     By a stream's ``uid``, ``glimpses`` has some seconds from the middle of it, (n, channels) as sent, and ``markers``
-    what a stream of text says.
+    what a stream of text, or of the type of markers, says.
     """
 
     path: Path

@@ -21,6 +21,8 @@ from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import inspect_protocol
 from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.sources.clock_offsets import correct
+from rtaffect.sources.recorded_markers import markers_of
+from rtaffect.sources.selection import ANY_MARKERS
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.start.found import (
@@ -42,6 +44,7 @@ from rtaffect.start.found import (
 from rtaffect.start.streams import StreamFacts
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
 from rtaffect.stream.markers import Marker
+from rtaffect.stream.source import StreamHeader
 from rtaffect.timelock.alignment import Aligner
 
 #: So much of each recorded stream is kept to be shown, s.
@@ -168,15 +171,17 @@ def _recording(ask: Ask) -> RecordingFacts:
         for each, summary in zip(recorded, whole.streams, strict=True)
     )
     glimpses = {str(stream.number): _glimpse(stream) for stream in recorded if stream.header.format != "string"}
-    markers = {str(stream.number): _markers(stream) for stream in recorded if stream.header.format == "string"}
-    return RecordingFacts(
-        path, streams, whole.end - whole.start, (*whole.warnings, *unchecked), session, glimpses, markers
-    )
+    markers = {str(each.number): _markers(each) for each in recorded if _may_mark(each.header)}
+    return RecordingFacts(path, streams, whole.length, (*whole.warnings, *unchecked), session, glimpses, markers)
 
 
 def _markers(stream: RecordedStream) -> tuple[Marker, ...]:
     stamps = correct(stream.stamps, stream.clock_times, stream.clock_values, stream.segments).stamps
-    return tuple(Marker(text, float(time)) for text, time in zip(stream.texts, stamps, strict=True))
+    return markers_of(stream, stamps)
+
+
+def _may_mark(header: StreamHeader) -> bool:
+    return header.format == "string" or header.type.casefold() == ANY_MARKERS.value.casefold()
 
 
 def _glimpse(stream: RecordedStream) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,23 +18,8 @@ from rtaffect.start.choices import Choices
 
 FORMAT: Final = 1
 #: Belongs to one session: the next one has another.
-_OF_ONE_SESSION: Final = {
-    "participant": "",
-    "session_code": "",
-    "name": "",
-    "headless": False,
-    "expect": (),
-    "adopt": "never",
-    "patience": "auto",
-    "foreign_clock": "arrival",
-    "wait_s": 5.0,
-    "late_s": 1.0,
-    "remote": None,
-    "remote_token": None,
-    "at_once": False,
-    "osc": (),
-    "osc_markers": None,
-    "as_it_ran": False,
+_OF_ONE_SESSION: Final = {"participant": "", "session_code": "", "name": ""} | {
+    each.name: each.default for each in fields(Choices) if each.metadata.get("unseen")
 }
 
 

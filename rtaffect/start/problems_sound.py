@@ -98,6 +98,7 @@ def _placed(choices: Choices, found: Found, facts: RecordingFacts) -> Iterator[P
 def _recorded_markers(choices: Choices, facts: RecordingFacts) -> tuple[Marker, ...]:
     query = Query.parse(choices.marker_stream) if choices.marker_stream.strip() else ANY_MARKERS
     senders = [stream for stream in facts.streams if stream.meets([query]) and stream.header.uid in facts.markers]
+    senders = [stream for stream in senders if facts.markers[stream.header.uid]] or senders
     if len(senders) != 1:
         raise SettingsError(
             f"the recording has {len(senders)} streams of markers with {query.describe()}, expected one: choose it"

@@ -44,7 +44,8 @@ def _xdf(folder: Path) -> None:
 
     recording, parts = XdfRecording.open(folder / "recording.xdf"), _All()
     with parts.each():
-        for source in recording.eeg_sources():
+        recording.eeg_sources()
+        for source in recording.settle():
             source.advance(source.last)
             source.buffer.read(0, math.inf)
             source.status(source.last)

@@ -99,7 +99,7 @@ def test_steps_come_one_at_a_time_and_a_reader_may_stop(tmp_path: Path) -> None:
 
 def test_what_is_odd_is_a_warning(tmp_path: Path) -> None:
     path = pair(tmp_path / "pair.xdf", offsets=())
-    with pytest.warns(UserWarning, match="has no clock offsets") as told:
+    with pytest.warns(UserWarning, match="there are no clock offsets") as told:
         steps = replay(path, progress=quiet)
     assert {Path(w.filename) for w in told} == {Path(__file__)}
     with warnings.catch_warnings():

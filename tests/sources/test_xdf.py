@@ -278,7 +278,7 @@ def test_a_step_back_that_nothing_explains_ends_the_stream(write: Write) -> None
     recording = XdfRecording.open(write(eeg(stamps)))
     (source,) = recording.eeg_sources()
     assert len(played(source).times) == 1000
-    assert "step back by 506.990 s before sample 1000" in recording.warnings[-1]
+    assert "1000 of its 2000 samples have stamps far off its others', as that of sample 1000" in recording.warnings[-1]
     assert recording.end == pytest.approx(509.99)
     assert source.status(520.0).state == "ended"
 
@@ -430,7 +430,7 @@ def test_streams_without_samples_are_left_out(write: Write) -> None:
 
 
 def test_a_rate_is_needed(write: Write) -> None:
-    path = write(eeg(even(1), rate=0.0))
+    path = write(eeg(np.sort(np.random.default_rng(2).uniform(0.0, 1.0, 100)), rate=0.0))
     assert "no regular rate (0 Hz)" in refused(lambda: only_source(path))
     assert len(played(only_source(path, rate=100.0)).times) == 100
     assert "no regular rate (-5 Hz)" in refused(lambda: only_source(path, rate=-5.0))
@@ -490,8 +490,6 @@ def test_one_stream_of_markers_is_expected(write: Write) -> None:
     assert "2 streams of type 'Markers'" in message
     assert "--markers" in message
     assert recording.markers(Query.parse("Keyboard")) == (Marker("k", 0.5),)
-    numbers = marks([], [0.5], values=np.ones((1, 1)), format="int32")
-    assert "carries 1 channels of int32" in refused(XdfRecording.open(write(eeg(even(1)), numbers)).markers)
     assert "none has samples" in refused(XdfRecording.open(write(eeg(even(1)), marks([], []))).markers)
 
 
@@ -539,7 +537,7 @@ def test_what_is_before_unreadable_damage_is_kept(tmp_path: Path) -> None:
     path.write_bytes(ok.data[:at] + b"\x07" * 40 + chunk(BOUNDARY, BOUNDARY_UUID) + chunk(STREAM_HEADER, b"\1\0\0\0<?"))
     recording = XdfRecording.open(path)
     assert recording.streams[0].span.samples == 100
-    assert "before the damage" in recording.warnings[0]
+    assert "damaged and left out" in recording.warnings[0]
 
 
 def test_stamps_and_offsets_that_are_no_numbers_are_left_out(write: Write) -> None:

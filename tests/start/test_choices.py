@@ -223,9 +223,7 @@ class TestMemory:
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
                  "in_reference": True, "with_protocol": True, "preview": True}  # fmt: skip
-        without = {"expect", "adopt", "patience", "foreign_clock", "wait_s", "late_s", "headless", "as_it_ran",
-                   "remote", "remote_token", "at_once", "osc", "osc_markers"}  # fmt: skip
-        changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if f.name not in without}
+        changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if not f.metadata.get("unseen")}
         remember(Choices(**changes))
         found, _ = recall()
         forgotten = {name for name, value in changes.items() if getattr(found, name) != value}
