@@ -14,7 +14,7 @@ from calibration.studies.recording import Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in, ratings_in
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import common_rows
-from rtaffect.stream.audio import StudySound, read_sound
+from rtaffect.stream.audio import StudySound, read_whole_sound
 from rtaffect.stream.source import Source
 
 #: So many of a study's problems are named when it is refused; ``check`` names all.
@@ -58,8 +58,9 @@ class FolderStudy:
             rest = f"; and {more} more, which `calibrate --check` lists" if more > 0 else ""
             raise RecordingError(f"study {folder}: {'; '.join(layout.problems[:_NAMED])}{rest}")
         self.name, self.synthetic, self.listeners = layout.name, layout.synthetic, layout.listeners
-        self.notes = layout.notes
-        self._sounds = tuple(StudySound(s.name, read_sound(s.path)[0], s.fit) for s in layout.sounds)
+        sounds = {s.name: read_whole_sound(s.path) for s in layout.sounds}
+        self.notes = (*layout.notes, *(f"{name}: {note}" for name, sound in sounds.items() for note in sound.notes))
+        self._sounds = tuple(StudySound(s.name, sounds[s.name].samples, s.fit) for s in layout.sounds)
         seconds = {s.name: s.seconds for s in self._sounds}
         self._covariates = covariates_in(layout.sounds, seconds)
         self._ratings = ratings_in(layout.sounds, seconds)

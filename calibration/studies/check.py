@@ -16,7 +16,7 @@ from rtaffect.common.errors import MontageError, RecordingError, RtaffectError, 
 from rtaffect.common.montage import common_rows, is_eog, place_of
 from rtaffect.common.settings import Settings
 from rtaffect.observed.signal_path import design_filter
-from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.stream.audio import SAMPLE_RATE, read_whole_sound, sound_sha256
 
 #: What begins a line that forbids nothing.
 NOTE = "note: "
@@ -91,10 +91,11 @@ class _Look:
             if not sound.path.exists():
                 continue
             try:
-                samples, _ = read_sound(sound.path)
+                samples, _, notes = read_whole_sound(sound.path)
             except SoundError as error:
                 yield f"{sound.name}: {error}"
                 continue
+            yield from (f"{NOTE}{sound.name}: {line}" for line in notes)
             self._seconds[sound.name] = len(samples) // SAMPLE_RATE
             other = names.setdefault(sound_sha256(samples), sound.name)
             if other != sound.name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from rich.console import Console
@@ -18,6 +18,7 @@ from rtaffect.protocol.reading import check_rows
 from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
 from rtaffect.run.running import WindowRunner, run_session
 from rtaffect.run.session_sources import Run, SessionSources
+from rtaffect.stream.sound_reading import sound_length
 
 
 def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
@@ -69,7 +70,7 @@ def prepare(
     if analysis.bundle is not None:
         model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
     unsealed = model.bundle.manifest.unsealed if model is not None else ""
-    for text in filter(None, (*sources.notes, *sources.check(model), unsealed)):
+    for text in filter(None, (*sources.notes, *_of_sounds(sources), *sources.check(model), unsealed)):
         note(text)
     if model is not None:
         cost(model)
@@ -94,6 +95,14 @@ def prepare(
     if banner is None and model is not None and model.bundle.manifest.synthetic:
         banner = "predictions from a synthetic bundle: a demonstration"
     return Run(engine, begun.clock, sources, banner, ran | begun.about)
+
+
+def _of_sounds(sources: SessionSources) -> Iterator[str]:
+    """Yield what is to be known of the files that are heard, as that one is cut short."""
+    blocks = sources.setup.protocol.blocks if sources.setup.protocol is not None else ()
+    for path in dict.fromkeys((*sources.stimuli, *(block.sound for block in blocks))):
+        if path is not None:
+            yield from sound_length(path).notes
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

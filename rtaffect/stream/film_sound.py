@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 
 #: Endings of films, and of sounds in films' containers.
 FILM_ENDINGS: Final = frozenset(
-    (".mp4 .m4v .m4a .m4b .mov .aac .mkv .mka .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .wma .asf .flv .3gp .ogv").split()
+    {".mp4", ".m4v", ".m4a", ".m4b", ".mov", ".3gp", ".aac", ".mkv", ".mka", ".webm", ".avi", ".ogv", ".flv"}
+    | {".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".wma", ".asf"}
+)
+#: What films begin with, by where that stands.
+_BEGINNINGS: Final = (
+    *((4, each, "MP4, M4A or MOV") for each in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),
+    (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
+    (8, b"AVI ", "AVI"),
+    (0, b"\x30\x26\xb2\x75", "Windows Media"),
+    (0, b"FLV", "FLV"),
+    (0, b"\x00\x00\x01\xba", "an MPEG film"),
 )
 #: Stamps of films are rounded, as to ms in Matroska: samples that are off by less go on without a break, s.
 _ROUNDED_S: Final = 0.02
@@ -34,27 +44,22 @@ _ROUNDED_S: Final = 0.02
 _LONGEST_S: Final = 600.0
 #: What a film says of its length is right to this, s.
 _SHORT_S: Final = 0.5
-_MISSING: Final = '{path}: {what} is read by PyAV, which is not installed; pip install "rtaffect[film]", or convert it to WAV'
+_MISSING: Final = (
+    '{path}: {what} is read by PyAV, which is not installed; pip install "rtaffect[film]", or convert it to WAV'
+)
 
 
 def film_content(head: bytes) -> str:
-    """Return what a file is that begins with ``head`` (some 200 bytes), if PyAV has to read it; else ''."""
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return "MP4, M4A or MOV"
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return "Matroska or WebM"
+    """Return what a file is that begins with ``head`` (some 4 kB), if PyAV has to read it; else ''."""
+    for at, content, what in _BEGINNINGS:
+        if head.startswith(content, at):
+            return what
     # The layer bits, which tell MP3 from AAC, are zero.
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
         return "AAC"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "AVI"
-    if head[:4] == b"\x30\x26\xb2\x75":
-        return "Windows Media"
-    if head[:3] == b"FLV":
-        return "FLV"
-    if head[:4] == b"\x00\x00\x01\xba" or (head[:1] == b"\x47" and head[188:189] in (b"", b"\x47")):
-        return "an MPEG film"
-    return ""
+    if head.startswith(b"OggS") and b"\x80theora" in head:
+        return "an OGG film"
+    return "an MPEG film" if head[:1] == b"\x47" == head[188:189] else ""
 
 
 class FilmSound:
@@ -205,14 +210,14 @@ class FilmSound:
         if frame.sample_rate != self.rate or len(frame.layout.channels) != self.channels:
             raise SoundError(
                 f"{self._path}: its sound changes from {self.rate:g} Hz and {self.channels} channels to "
-                f"{frame.sample_rate} Hz and {len(frame.layout.channels)} within; expected one of each: convert it to WAV"
+                f"{frame.sample_rate} Hz and {len(frame.layout.channels)}; expected one of each: convert it to WAV"
             )
         values = frame.to_ndarray()
         samples = values.T if frame.format.is_planar else values.reshape(-1, self.channels)
         if samples.dtype == np.uint8:
             return np.asarray((samples.astype(np.float32) - 128) / 128)
         if samples.dtype.kind == "i":
-            return np.asarray(samples / -float(np.iinfo(samples.dtype).min), np.float32)
+            return np.asarray(samples / 2.0 ** (8 * samples.dtype.itemsize - 1), np.float32)
         return np.ascontiguousarray(samples, np.float32)
 
     def _tell(self, written: int, silent: int) -> None:
@@ -227,13 +232,13 @@ class FilmSound:
         length = max(written / self.rate, self._seen - float(self._zero))
         if said > length + _SHORT_S and self._track.start_time is not None:
             self.notes.append(
-                f"{name} is cut short: it says {said:.2f} s, and {length:.2f} s are there, which are used; copy it again "
-                "if it should be longer"
+                f"{name} is cut short: it says {said:.2f} s, and {length:.2f} s are there, which are used; copy it "
+                "again if it should be longer"
             )
 
     def _unreadable(self, error: Exception) -> SoundError:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         return SoundError(
-            f"{self._path}: not a film or sound that can be read ({reason}); expected MP4, M4A, Matroska, WebM or AAC that "
-            "is whole: copy it again, or convert its sound to WAV"
+            f"{self._path}: not a film or sound that can be read ({reason}); expected a whole MP4, M4A, Matroska, WebM "
+            "or AAC: copy it again, or convert its sound to WAV"
         )

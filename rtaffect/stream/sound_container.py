@@ -149,11 +149,11 @@ def _whole(name: str, data: mmap.mmap, form: _Form, end: int) -> Contained:
         return Contained(([(0, end)],), notes=(note,))
     rest = len(data) - end
     # What follows would be taken for sound.
-    parts = ([(0, end)],) if form.with_head and rest > 0 else ()
+    parts: tuple[list[Stretch], ...] = ([(0, end)],) if form.with_head and rest > 0 else ()
     if rest > max(4096, len(data) // 20) and not _chunk_follows(data, end, form):
         note = (
-            f"{name} has {rest} bytes after the end of its sound as its header has it; they are not used: export it again "
-            "if it should be longer"
+            f"{name} has {rest} bytes after the end of its sound as its header has it; they are not used: export it "
+            "again if it should be longer"
         )
         return Contained(parts, notes=(note,))
     return Contained(parts)
@@ -177,7 +177,7 @@ def _flac(name: str, data: mmap.mmap) -> Contained:
 def _ogg(name: str, data: mmap.mmap) -> Contained:
     """Part an OGG file where a sound ends and another begins (chained), and see whether the last is whole."""
     at, begins, was_begin, ended = 0, [0], True, False
-    while 0 <= at and at + 27 <= len(data):
+    while at >= 0 and at + 27 <= len(data):
         if data[at : at + 4] != b"OggS":
             at = data.find(b"OggS", at)
             continue
@@ -190,6 +190,7 @@ def _ogg(name: str, data: mmap.mmap) -> Contained:
     if len(begins) > 1:
         notes.append(f"{name} holds {len(begins)} sounds one after another; all are used, joined")
     if not ended or at > len(data):
-        notes.append(f"{name} ends without the mark of its end, as when it is cut short: copy it again if it should be longer")
-    parts = [[(begin, end)] for begin, end in zip(begins, [*begins[1:], len(data)], strict=True)]
-    return Contained(tuple(parts) if len(parts) > 1 else (), notes=tuple(notes))  # type: ignore[arg-type]
+        text = "ends without the mark of its end, as when it is cut short: copy it again if it should be longer"
+        notes.append(f"{name} {text}")
+    parts: list[list[Stretch]] = [[(begin, end)] for begin, end in zip(begins, [*begins[1:], len(data)], strict=True)]
+    return Contained(tuple(parts) if len(parts) > 1 else (), notes=tuple(notes))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from io import RawIOBase
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import soundfile
@@ -73,22 +72,55 @@ def open_sound(path: Path) -> Iterator[SoundReading]:
         except soundfile.LibsndfileError as error:
             reading = _other_sound(path, error)
     try:
-        yield reading
+        yield _Counted(path, reading)
     finally:
         reading.close()
 
 
-def sound_length(path: Path) -> float:
-    """Return how long a sound lasts, s, by decoding it; raises SoundError. What is found is kept while the file is as it is."""
+class SoundLength(NamedTuple):
+    """How long a sound lasts, s, and what is to be known of its file, one line each."""
+
+    seconds: float
+    notes: tuple[str, ...]
+
+
+#: What was found by reading files to their end, by what they were then.
+_LENGTHS: Final[dict[tuple[Path, int, int], SoundLength]] = {}
+
+
+def sound_length(path: Path) -> SoundLength:
+    """Return how long a sound lasts, by decoding it; raises SoundError. It is kept while the file is as it was."""
     _head(path)
+    if (found := _LENGTHS.get(_as_it_is(path))) is None:
+        with open_sound(path) as sound:
+            seconds = sum(len(block) for block in sound.blocks()) / sound.rate
+            found = SoundLength(seconds, tuple(sound.notes))
+    return found
+
+
+def _as_it_is(path: Path) -> tuple[Path, int, int]:
     about = path.stat()
-    return _length(path.absolute(), about.st_size, about.st_mtime_ns)
+    return path.absolute(), about.st_size, about.st_mtime_ns
 
 
-@lru_cache(maxsize=256)
-def _length(path: Path, _size: int, _changed: int) -> float:
-    with open_sound(path) as sound:
-        return sum(len(block) for block in sound.blocks()) / sound.rate
+class _Counted:
+    """Another reading, whose length is kept when it has come to its end."""
+
+    def __init__(self, path: Path, reading: SoundReading) -> None:
+        self._key, self._reading = _as_it_is(path), reading
+        self.rate, self.channels, self.notes = reading.rate, reading.channels, reading.notes
+
+    def blocks(self) -> Iterator[Float32Array]:
+        """Yield the sound once."""
+        count = 0
+        for block in self._reading.blocks():
+            count += len(block)
+            yield block
+        _LENGTHS[self._key] = SoundLength(count / self.rate, tuple(self.notes))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reading.close()
 
 
 def read_samples(path: Path) -> tuple[Float32Array, float]:
@@ -113,8 +145,8 @@ def _head(path: Path) -> bytes:
             head = file.read(_HEAD)
     except OSError as error:
         raise SoundError(
-            f"{path} cannot be read ({error.strerror or error}); expected a sound: ask for the right to read it, or copy "
-            "it again"
+            f"{path} cannot be read ({error.strerror or error}); expected a sound: ask for the right to read it, or "
+            "copy it again"
         ) from None
     if not head:
         raise SoundError(f"{path}: the file is empty (0 bytes); expected a sound: copy or export it again")
@@ -217,15 +249,15 @@ class _FileSound:
         if (self._file.samplerate, self._file.channels) != (self.rate, self.channels):
             raise SoundError(
                 f"{self._path}: its sound changes from {self.rate:g} Hz and {self.channels} channels to "
-                f"{self._file.samplerate} Hz and {self._file.channels} at {count / self.rate:.1f} s; expected one of each: "
-                "convert it to WAV"
+                f"{self._file.samplerate} Hz and {self._file.channels} at {count / self.rate:.1f} s; expected one of "
+                "each: convert it to WAV"
             )
 
     def _checked(self, block: Float32Array) -> Float32Array:
         if not np.isfinite(block).all():
             raise SoundError(
-                f"{self._path}: the sound holds NaN or infinite samples; expected finite ones: export it again, as 16-bit "
-                "WAV"
+                f"{self._path}: the sound holds NaN or infinite samples; expected finite ones: export it again, as "
+                "16-bit WAV"
             )
         return block
 
@@ -237,6 +269,6 @@ class _FileSound:
             self.notes.append(f"{name} is cut short or damaged: {lengths}; copy it again if it should be longer")
         elif said < count:
             self.notes.append(
-                f"{name} was joined of several sounds, or its header is wrong: {lengths}; players may differ by .1 s after "
-                "a joint: convert it to WAV, and let people hear that"
+                f"{name} was joined of several sounds, or its header is wrong: {lengths}; players may differ by .1 s "
+                "after a joint: convert it to WAV, and let people hear that"
             )

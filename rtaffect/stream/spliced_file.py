@@ -8,6 +8,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 #: Other bytes, or where a stretch of the file begins and ends.
 Stretch = bytes | tuple[int, int]
@@ -39,7 +43,7 @@ class SplicedFile(io.RawIOBase):
         """Return the place."""
         return self._at
 
-    def readinto(self, buffer: Buffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Fill ``buffer`` as far as there is content, and return how much of it."""
         view, filled = memoryview(buffer).cast("B"), 0
         while filled < len(view) and self._at < self._begins[-1]:
