@@ -156,6 +156,7 @@ class MneFile:
         # What becomes of the channels does not depend on the rate, which may not be known yet.
         header = StreamHeader(file.path.name, "EEG", 0.0, "double64", labels, stated, types)
         self._table: ChannelTable | None = table
+        self.warnings += [table.note] if table is not None and table.note else []
         self._plan: ChannelPlan = plan_eeg(header, file.channels, file.unit)
         self._labels = tuple(labels[i] for i in self._plan.columns)
 

@@ -137,6 +137,8 @@ class FilmSound:
         import av
 
         tracks = self._container.streams.audio
+        if not len(self._container.streams):
+            raise self._unreadable(ValueError("nothing in it says what it holds, as when it is cut short"))
         if not tracks:
             raise SoundError(f"{self._path}: it has no sound track; expected one: choose a film with sound")
         marked = [each for each in tracks if each.disposition & av.stream.Disposition.default]
