@@ -141,7 +141,7 @@ def test_an_edf_that_is_cut_short_is_read_and_told(tmp_path):
     assert "does not match the file size" in found.warnings[0]
 
 
-def renamed(folder: Path, **more) -> Path:
+def renamed(folder: Path) -> Path:
     """Return a BrainVision set that was renamed together, so that its header names files that are not there."""
     write_brainvision(folder / "old.vhdr", eeg(0, 6), segments=[256])
     for suffix in (".vhdr", ".vmrk", ".eeg"):
