@@ -140,7 +140,21 @@ def _read_brainvision(path: Path, _include: Sequence[str] | None, notes: list[st
             overrides["marker_fname"] = marks
         elif marks is not None and marks.name != said.get("MarkerFile"):
             overrides["marker_fname"] = marks
-        return mne.io.read_raw_brainvision(path, overrides=overrides, preload=False, verbose="WARNING")
+        raw = mne.io.read_raw_brainvision(path, overrides=overrides, preload=False, verbose="WARNING")
+    if cut := _cut_short(content, data, len(raw.ch_names), raw.n_times):
+        notes.append(f"{data.name} is cut short: {cut}; copy it again")
+    return raw
+
+
+def _cut_short(header: bytes, data: Path, channels: int, count: int) -> str:
+    """Return how the ``count`` samples of BrainVision's data are fewer than there should be; '' if nothing says so."""
+    points = re.search(rb"(?m)^\s*DataPoints\s*=\s*(\d+)", header)
+    if points is not None and int(points[1]) > count:
+        return f"its header says {int(points[1])} samples, and {count} are there"
+    width = re.search(rb"(?m)^\s*BinaryFormat\s*=\s*\w*?_(16|32)", header)
+    if width is not None and data.stat().st_size % (channels * int(width[1]) // 8):
+        return f"it ends within a sample, after {count}"
+    return ""
 
 
 def _decoded(text: bytes) -> str:

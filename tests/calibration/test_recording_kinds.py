@@ -167,6 +167,18 @@ def test_a_brainvision_set_that_names_other_samples_says_so(tmp_path):
     assert "new.vhdr names old.eeg, which is read, although new.eeg lies beside it" in found.warnings
 
 
+def test_brainvision_that_is_cut_short_is_read_and_told(tmp_path):
+    write_brainvision(tmp_path / "a.vhdr", eeg(0, 6))
+    (tmp_path / "a.eeg").write_bytes((tmp_path / "a.eeg").read_bytes()[: 8 * 4 * 300 + 5])
+    assert open_recording(recording(tmp_path / "a.vhdr")).warnings == [
+        "a.eeg is cut short: it ends within a sample, after 300; copy it again"
+    ]
+    text = (tmp_path / "a.vhdr").read_text(encoding="utf-8")
+    (tmp_path / "a.vhdr").write_text(text.replace("DataFormat=", "DataPoints=768\nDataFormat="), encoding="utf-8")
+    found = open_recording(recording(tmp_path / "a.vhdr"))
+    assert found.warnings == ["a.eeg is cut short: its header says 768 samples, and 300 are there; copy it again"]
+
+
 def test_markers_in_other_letters_are_read(tmp_path):
     write_brainvision(tmp_path / "a.vhdr", eeg(0, 6), segments=[256])
     text = (tmp_path / "a.vmrk").read_text(encoding="utf-8")
