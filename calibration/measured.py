@@ -96,14 +96,7 @@ def measure(
         If the study cannot be used.
     """
     fitted = _fitted_sounds(study)
-    given, space = space, space or ChannelSpace(study.channels(), settings.signal.average_reference)
-    space.fit_to({f"study {study.name}": study.channels()})
-    heard = _listen(study, space.channels, settings, progress, keep)
-    poor = {} if given is not None else _poor(study, space.channels, [heard[s.name] for s in fitted], settings)
-    if poor:
-        space = ChannelSpace([c for c in space.channels if c not in poor], settings.signal.average_reference)
-        # Channels are judged by each other, as in a session, which has only those that are left.
-        heard = _listen(study, space.channels, settings, progress, keep)
+    space, heard, poor = _heard(study, space, [s.name for s in fitted], settings, progress, keep)
     each: Sequence[Space] = ()
     if components:
         progress("correlated components")
@@ -118,6 +111,23 @@ def measure(
             people.append(_each_time_course(channels, group, each, settings, layout))
             halves.append(half_time_courses(group, settings, layout, splits))
     return Measured(space, fitted, tuple(people), tuple(halves), tuple(references), poor=poor)
+
+
+def _heard(  # noqa: PLR0917 - what measure is given
+    study: Study, space: Space | None, fitted: Sequence[str], settings: Settings, progress: Progress, keep: Path | None
+) -> tuple[Space, dict[str, list[FloatArray]], Mapping[str, float]]:
+    """Return the space, by default of the channels that are good for enough listeners, its channels, and the others."""
+    channels = study.channels()
+    if space is not None:
+        space.fit_to({f"study {study.name}": channels})
+        return space, _listen(study, space.channels, settings, progress, keep), {}
+    heard = _listen(study, channels, settings, progress, keep)
+    poor = _poor(study, channels, [heard[name] for name in fitted], settings)
+    if poor:
+        channels = tuple(name for name in channels if name not in poor)
+        # Channels are judged by each other, as in a session, which has only those that are left.
+        heard = _listen(study, channels, settings, progress, keep)
+    return ChannelSpace(channels, settings.signal.average_reference), heard, poor
 
 
 def _poor(
