@@ -49,8 +49,6 @@ def check(study_folder: Path, settings: Settings | None = None) -> list[str]:
         return [str(error)]
     looked = _Look(layout, settings or Settings())
     lines = dict.fromkeys(" ".join(line.split()) for line in looked.all())
-    if all(line.startswith(NOTE) for line in lines):
-        lines |= dict.fromkeys(looked.poor())
     return sorted(lines, key=lambda line: line.startswith(NOTE))
 
 
@@ -91,6 +89,7 @@ class _Look:
         yield from _montage_problems({seen.label: seen.channels for seen in self._seen})
         yield from self._same_data()
         yield from self._rates()
+        yield from self._poor()
         yield from (NOTE + line for line in gathered(self._told))
         yield from (NOTE + line for line in self._layout.notes)
 
@@ -173,9 +172,9 @@ class _Look:
                 place = place_of(channel)
                 counts[place] = counts.get(place, np.zeros(length, np.int64)) + good[:, column]
 
-    def poor(self) -> Iterator[str]:
-        """Yield the channels that all have and that are good for too few listeners, once :meth:`all` has been."""
-        if not self._seen:
+    def _poor(self) -> Iterator[str]:
+        """Yield the channels that all have and that are good for too few listeners, where those are all there."""
+        if not self._seen or self._layout.problems:
             return
         held = [{place_of(name) for name in seen.channels} for seen in self._seen]
         common = [name for name in self._seen[0].channels if all(place_of(name) in each for each in held)]
