@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from calibration.good_channels import good_seconds, poor_channels
 from calibration.responses import component_spaces, group_responses, left_out_time_courses, synchrony_time_courses
 from calibration.study import FolderStudy, Study, ratings_of
 from rtaffect import __version__
@@ -36,7 +37,8 @@ class Measured:
     ``sounds`` are those to fit on; of a study of ratings ``rated`` has for each of them (steps, R), in their own unit,
     and there are no people. ``people`` has for each of them (P, steps, R), ``halves`` (S, 2, steps, R) the mean
     course within random halves of the listeners, each half by itself (S is 0 with too few listeners). ``references``
-    has for every sound of the study the group's response.
+    has for every sound of the study the group's response. ``poor`` are the channels that could not be rows, and in
+    which part of the seconds they were good for enough listeners.
     """
 
     space: Space
@@ -45,6 +47,7 @@ class Measured:
     halves: tuple[FloatArray, ...]
     references: tuple[Reference, ...]
     rated: tuple[FloatArray, ...] = ()
+    poor: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def targets(self) -> list[FloatArray]:
@@ -93,9 +96,7 @@ def measure(
         If the study cannot be used.
     """
     fitted = _fitted_sounds(study)
-    space = space or ChannelSpace(study.channels(), settings.signal.average_reference)
-    space.fit_to({f"study {study.name}": study.channels()})
-    heard = _listen(study, space.channels, settings, progress, keep)
+    space, heard, poor = _heard(study, space, [s.name for s in fitted], settings, progress, keep)
     each: Sequence[Space] = ()
     if components:
         progress("correlated components")
@@ -109,7 +110,38 @@ def measure(
         if sound.fit:
             people.append(_each_time_course(channels, group, each, settings, layout))
             halves.append(half_time_courses(group, settings, layout, splits))
-    return Measured(space, fitted, tuple(people), tuple(halves), tuple(references))
+    return Measured(space, fitted, tuple(people), tuple(halves), tuple(references), poor=poor)
+
+
+def _heard(  # noqa: PLR0917 - what measure is given
+    study: Study, space: Space | None, fitted: Sequence[str], settings: Settings, progress: Progress, keep: Path | None
+) -> tuple[Space, dict[str, list[FloatArray]], Mapping[str, float]]:
+    """Return the space, by default of the channels that are good for enough listeners, its channels, and the others."""
+    channels = study.channels()
+    if space is not None:
+        space.fit_to({f"study {study.name}": channels})
+        return space, _listen(study, space.channels, settings, progress, keep), {}
+    heard = _listen(study, channels, settings, progress, keep)
+    poor = _poor(study, channels, [heard[name] for name in fitted], settings)
+    if poor:
+        channels = tuple(name for name in channels if name not in poor)
+        # Channels are judged by each other, as in a session, which has only those that are left.
+        heard = _listen(study, channels, settings, progress, keep)
+    return ChannelSpace(channels, settings.signal.average_reference), heard, poor
+
+
+def _poor(
+    study: Study, channels: Sequence[str], heard: Sequence[Sequence[FloatArray]], settings: Settings
+) -> Mapping[str, float]:
+    """Return the channels that are good for too few; RecordingError if all are."""
+    counts = [np.sum([good_seconds(person, settings) for person in people], axis=0) for people in heard]
+    poor = poor_channels(channels, counts)
+    if len(poor) == len(channels) or not any((each > 1).any() for each in counts):
+        raise RecordingError(
+            f"study {study.name!r}: no channel is good in two listeners for long enough; expected EEG whose channels "
+            "are neither flat nor far too loud: check its unit (listener.unit) and its recordings"
+        )
+    return poor
 
 
 def _fitted_sounds(study: Study) -> tuple[StudySound, ...]:

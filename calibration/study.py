@@ -8,13 +8,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.studies.layout import RecordingFile
+from calibration.studies.layout import RecordingFile, gathered
 from calibration.studies.manifest import read_layout
 from calibration.studies.recording import Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in, ratings_in
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import common_rows
-from rtaffect.stream.audio import StudySound, read_sound
+from rtaffect.stream.audio import StudySound, read_whole_sound
 from rtaffect.stream.source import Source
 
 #: So many of a study's problems are named when it is refused; ``check`` names all.
@@ -58,8 +58,10 @@ class FolderStudy:
             rest = f"; and {more} more, which `calibrate --check` lists" if more > 0 else ""
             raise RecordingError(f"study {folder}: {'; '.join(layout.problems[:_NAMED])}{rest}")
         self.name, self.synthetic, self.listeners = layout.name, layout.synthetic, layout.listeners
-        self.notes = layout.notes
-        self._sounds = tuple(StudySound(s.name, read_sound(s.path)[0], s.fit) for s in layout.sounds)
+        sounds = {s.name: read_whole_sound(s.path) for s in layout.sounds}
+        self._notes = (*layout.notes, *(f"{name}: {note}" for name, sound in sounds.items() for note in sound.notes))
+        self._told: dict[str, list[str]] = {}
+        self._sounds = tuple(StudySound(s.name, sounds[s.name].samples, s.fit) for s in layout.sounds)
         seconds = {s.name: s.seconds for s in self._sounds}
         self._covariates = covariates_in(layout.sounds, seconds)
         self._ratings = ratings_in(layout.sounds, seconds)
@@ -67,6 +69,11 @@ class FolderStudy:
         self._channels: tuple[str, ...] | None = None
         # One listener's recording is kept while its sounds are gone through.
         self._opened: tuple[RecordingFile, Recording] | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of its files, as far as they have been read by now, one line each."""
+        return (*self._notes, *gathered(self._told))
 
     def sounds(self) -> tuple[StudySound, ...]:
         """Return the sounds that the listeners heard."""
@@ -90,7 +97,7 @@ class FolderStudy:
         The time is on the source's own clock: LSL time for XDF, else s from the recording's first sample.
         """
         file = self._layout.heard(listener, sound.name)
-        return heard_in(file, self._open(file), sound)
+        return heard_in(file, self._open(file), sound.name, sound.seconds)
 
     def stamp(self, listener: str, sound: StudySound) -> str:
         """Return what tells a listener's EEG during a sound from any other: its file as it is now, and the onset."""
@@ -110,7 +117,11 @@ class FolderStudy:
     def _open(self, file: RecordingFile) -> Recording:
         if self._opened is None or self._opened[0] is not file:
             self._opened = None
-            self._opened = file, open_recording(file)
+            self._opened = file, (opened := open_recording(file))
+            label = self._layout.label(file)
+            for line in opened.warnings:
+                if label not in (owners := self._told.setdefault(line, [])):
+                    owners.append(label)
         return self._opened[1]
 
 

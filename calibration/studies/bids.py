@@ -17,12 +17,12 @@ from calibration.studies.layout import RecordingFile, shown
 from calibration.studies.tables import ABSENT, number, read_table
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.reading import read_json
+from rtaffect.stream.film_sound import FILM_ENDINGS
 
 DESCRIPTION = "dataset_description.json"
 #: What holds the EEG; other files beside it are parts of these.
 _EEG = (".vhdr", ".edf", ".bdf", ".set", ".fif", ".fif.gz")
 _SOUNDS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".opus", ".aif", ".aiff", ".au", ".w64", ".caf"})
-_FILMS = frozenset({".mp4", ".m4v", ".m4a", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".wmv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +164,15 @@ def _hearings(root: Path, recording: Path, problems: list[str]) -> Iterator[_Hea
         sound = _sound_of(stimulus)
         if sound is not None:
             yield _Hearing(recording, events, sound, onset)
-        elif stimulus.suffix.lower() in _FILMS:
-            problems.append(
-                f"{shown(stimulus, root)}: a film, of which only the sound is used; extract that beside it, as with "
-                f"`ffmpeg -i {stimulus.name} {stimulus.stem}.wav`"
-            )
 
 
 def _sound_of(stimulus: Path) -> Path | None:
-    """Return the file with the sound of a stimulus: itself, or of a film the one of the same name beside it."""
+    """Return the file with the sound of a stimulus: itself, or of a film one of the same name beside it, if any."""
     if stimulus.suffix.lower() in _SOUNDS:
         return stimulus
-    if stimulus.suffix.lower() in _FILMS:
+    if stimulus.suffix.lower() in FILM_ENDINGS:
         beside = (stimulus.with_suffix(suffix) for suffix in sorted(_SOUNDS))
-        return next((path for path in beside if path.is_file()), None)
+        return next((path for path in beside if path.is_file()), stimulus)
     return None
 
 

@@ -6,17 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.good_channels import good_seconds, poor_channels, told
 from calibration.ridge import folds
-from calibration.studies.layout import Layout, RecordingFile
+from calibration.studies.layout import Layout, RecordingFile, gathered
 from calibration.studies.manifest import read_layout
-from calibration.studies.recording import Recording, open_recording, out_of_place
+from calibration.studies.recording import Recording, heard_in, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
 from calibration.studies.tables import covariates_in, ratings_in
 from rtaffect.common.errors import MontageError, RecordingError, RtaffectError, SettingsError, SoundError
 from rtaffect.common.montage import common_rows, is_eog, place_of
 from rtaffect.common.settings import Settings
+from rtaffect.observed.response import clean_channels
 from rtaffect.observed.signal_path import design_filter
-from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.stream.audio import SAMPLE_RATE, read_whole_sound, sound_sha256
 
 #: What begins a line that forbids nothing.
 NOTE = "note: "
@@ -65,6 +70,9 @@ class _Look:
         self._layout, self._settings = layout, settings
         self._seconds: dict[str, int] = {}
         self._seen: list[_Seen] = []
+        self._told: dict[str, list[str]] = {}
+        # For each sound and channel, by its place, in how many listeners it was good in each second.
+        self._good: dict[str, dict[str, NDArray[np.int64]]] = {}
 
     def all(self) -> Iterator[str]:
         """Yield all that is found."""
@@ -81,6 +89,8 @@ class _Look:
         yield from _montage_problems({seen.label: seen.channels for seen in self._seen})
         yield from self._same_data()
         yield from self._rates()
+        yield from self._poor()
+        yield from (NOTE + line for line in gathered(self._told))
         yield from (NOTE + line for line in self._layout.notes)
 
     def _sounds(self) -> Iterator[str]:
@@ -91,10 +101,11 @@ class _Look:
             if not sound.path.exists():
                 continue
             try:
-                samples, _ = read_sound(sound.path)
+                samples, _, notes = read_whole_sound(sound.path)
             except SoundError as error:
                 yield f"{sound.name}: {error}"
                 continue
+            yield from (f"{NOTE}{sound.name}: {line}" for line in notes)
             self._seconds[sound.name] = len(samples) // SAMPLE_RATE
             other = names.setdefault(sound_sha256(samples), sound.name)
             if other != sound.name:
@@ -139,8 +150,37 @@ class _Look:
             if wrong := out_of_place(file, recording, name, length):
                 yield wrong
         yield from _sample_problems(label, recording, samples)
-        yield from (f"{NOTE}{label}: {line}" for line in recording.warnings)
+        for line in recording.warnings:
+            self._told.setdefault(line, []).append(label)
+        self._judge(file, recording, heard)
         self._seen.append(_Seen(label, file.path, recording.rate, recording.channels, samples))
+
+    def _judge(self, file: RecordingFile, recording: Recording, heard: Mapping[str, int]) -> None:
+        """Count, as a calibration would judge it, in which seconds of each sound the channels are good."""
+        channels = [name for name in recording.channels if not is_eog(name)]
+        for name, length in heard.items():
+            if not channels or out_of_place(file, recording, name, length) is not None:
+                continue
+            try:
+                source, onset = heard_in(file, recording, name, length)
+                good = good_seconds(clean_channels(source, onset, length, channels, self._settings), self._settings)
+            # What keeps the recording from being filtered is told by its own check.
+            except RtaffectError:
+                continue
+            counts = self._good.setdefault(name, {})
+            for column, channel in enumerate(channels):
+                place = place_of(channel)
+                counts[place] = counts.get(place, np.zeros(length, np.int64)) + good[:, column]
+
+    def _poor(self) -> Iterator[str]:
+        """Yield the channels that all have and that are good for too few listeners, where those are all there."""
+        if not self._seen or self._layout.problems:
+            return
+        held = [{place_of(name) for name in seen.channels} for seen in self._seen]
+        common = [name for name in self._seen[0].channels if all(place_of(name) in each for each in held)]
+        names = [name for name in common if not is_eog(name)]
+        counts = [np.stack([each[place_of(n)] for n in names], axis=1) for each in self._good.values() if names]
+        yield from (NOTE + line for line in told(poor_channels(names, counts)))
 
     def _same_data(self) -> Iterator[str]:
         first: dict[str, _Seen] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from calibration.studies.tables import ABSENT, read_table
 from rtaffect.common.errors import RecordingError, StreamError
 from rtaffect.common.montage import is_eog, known_name, place_of
+from rtaffect.common.words import listed
 from rtaffect.stream.source import volts_per
 
 #: Names of what is recorded beside EEG and the eyes. EXG are the free inputs of BioSemi's amplifiers.
@@ -24,11 +25,15 @@ _EYE_TYPES: Final = frozenset({"eog", "heog", "veog"})
 
 @dataclass(frozen=True, slots=True)
 class ChannelTable:
-    """Rows of a ``channels.tsv`` by the channels' place: type and unit ('' where it says none), and who is bad."""
+    """Rows of a ``channels.tsv`` by the channels' place: type and unit ('' where it says none), and who is bad.
+
+    ``note`` says where its names and the recording's do not fit, '' where they do.
+    """
 
     types: dict[str, str]
     units: dict[str, str]
     bad: frozenset[str]
+    note: str = ""
 
 
 def read_channel_table(path: Path, labels: Sequence[str]) -> ChannelTable:
@@ -37,7 +42,7 @@ def read_channel_table(path: Path, labels: Sequence[str]) -> ChannelTable:
     Raises
     ------
     RecordingError
-        If it cannot be read, has no column ``name``, or names none of the channels.
+        If it cannot be read, has no column ``name``, names none of the channels, or marks one as bad that is not there.
     """
     header, rows = read_table(path)
     if "name" not in header:
@@ -51,13 +56,30 @@ def read_channel_table(path: Path, labels: Sequence[str]) -> ChannelTable:
         cells = {place_of(row[header.index("name")]): row[header.index(name)] for row in rows}
         return {place: "" if cell.casefold() in ABSENT else cell for place, cell in cells.items()}
 
-    if not {place_of(label) for label in labels} & set(column("name")):
+    names = column("name")
+    held = {place_of(label) for label in labels}
+    if not held & set(names):
         raise RecordingError(
             f"{path} names none of the recording's channels ({', '.join(labels)}); expected these in its column name: "
             "correct it"
         )
     bad = frozenset(place for place, status in column("status").items() if status.casefold() == "bad")
-    return ChannelTable(column("type"), column("units"), bad)
+    if lost := [names[place] or place for place in names if place in bad and place not in held]:
+        raise RecordingError(
+            f"{path} marks {', '.join(lost)} as bad, and the recording has no such channel ({', '.join(labels)}); "
+            "expected its names: correct them, so that the bad one is known"
+        )
+    return ChannelTable(column("type"), column("units"), bad, _misfit(path, names, labels))
+
+
+def _misfit(path: Path, names: Mapping[str, str], labels: Sequence[str]) -> str:
+    """Return which rows of a table are of no channel, and which channels have no row; '' for none."""
+    held = {place_of(label) for label in labels}
+    rows = [name or place for place, name in names.items() if place not in held]
+    channels = [label for label in labels if place_of(label) not in names and not _OTHER.match(label.strip())]
+    said = [f"has rows for {listed(rows)}, which the recording does not have"] if rows else []
+    said += [f"says nothing of {listed(channels)}"] if channels else []
+    return f"{path.name} {' and '.join(said)}: correct its column name" if said else ""
 
 
 def kinds_of(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.words import listed
 
 #: Synchrony of one with the others needs them.
 LEAST_LISTENERS = 3
@@ -85,6 +86,12 @@ class Layout:
         """Return what a recording is called in messages: the listener, with the file where they have several."""
         several = sum(r.listener == recording.listener for r in self.recordings) > 1
         return f"{recording.listener} ({shown(recording.path, self.folder)})" if several else recording.listener
+
+
+def gathered(told: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield each line once, after those whom it is told of: ``told`` has them by line."""
+    for line, owners in told.items():
+        yield f"{listed(owners)}: {line}"
 
 
 def shown(path: Path, folder: Path) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, StringConstraints, ValidationError
 
 from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
 from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
@@ -32,10 +32,14 @@ _UNHEARD_EVENTS = (
 )
 
 
+#: A name that says something.
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
 class SoundEntry(Frozen):
     """One ``[[sound]]``; with ``fit = false`` it gets a reference but no weights are fitted to it."""
 
-    name: str
+    name: Name
     file: FileName
     fit: bool = True
     covariates: FileName | None = None
@@ -49,7 +53,7 @@ class ListenerEntry(Frozen):
     recording's first sample (s).
     """
 
-    name: str
+    name: Name
     file: FileName
     onset: dict[str, float]
     channels: tuple[str, ...] | None = None

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.studies.described import ChannelTable, kinds_of, read_channel_table
-from calibration.studies.edf_header import read_edf_header
-from calibration.studies.file_check import check_file
+from calibration.studies.edf_header import read_edf_header, record_starts
 from calibration.studies.layout import RecordingFile
+from calibration.studies.mne_reading import mne_notes, read_raw
+from calibration.studies.tables import number
+from calibration.studies.timeline import Timeline
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import place_of
 from rtaffect.sources.channel_plan import ChannelPlan, plan_eeg
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.source import StreamHeader, StreamInfo, volts_per
-
-if TYPE_CHECKING:
-    from mne.io import BaseRaw
 
 #: Times (n,), s, and samples (n, channels), V.
 Piece = tuple[NDArray[np.float64], NDArray[np.float32]]
@@ -32,8 +28,8 @@ Piece = tuple[NDArray[np.float64], NDArray[np.float32]]
 PIECE_S: Final = 20.0
 #: No EEG is faster, Hz.
 MOST_RATE: Final = 1e6
-#: What mne warns of that does not matter here: how files should be called, and filters that it only notes.
-_IMMATERIAL: Final = ("naming conventions", "pass filters", "annotation(s) that were expanding")
+#: What EEGLAB writes where events have numbers in place of texts and data were cut out.
+_NUMBERED_BOUNDARY: Final = -99.0
 
 
 class MneFile:
@@ -51,6 +47,8 @@ class MneFile:
         Times of the first and the last sample, s.
     breaks : tuple of float
         Where the recording was interrupted: the time in the file goes on, but what follows came later, s.
+    holes : tuple of (float, float)
+        From when to when samples are missing where the file says when each was taken, s.
     bad : tuple of str
         Channels that are marked as bad.
     warnings : list of str
@@ -69,6 +67,7 @@ class MneFile:
     def __init__(self, file: RecordingFile) -> None:
         self._file = file
         self.warnings: list[str] = []
+        self._parts, self._record_s = [(0, 0.0)], 0.0
         if file.path.suffix.lower() in {".edf", ".bdf"}:
             self._open_edf()
         else:
@@ -77,27 +76,27 @@ class MneFile:
         if not 1.0 <= self.rate <= MOST_RATE:
             raise RecordingError(f"{file.path} says {self.rate:g} Hz; expected 1 to {MOST_RATE:g} Hz: export it again")
         self.channels = self._plan.names
-        self.last = (self._raw.n_times - 1) / self.rate
+        self._timeline = self._placed()
+        self.last, self.holes = self._timeline.last, self._timeline.holes
         marked = {place_of(name) for name in self._raw.info["bads"]} | (self._table.bad if self._table else frozenset())
         self._dead = np.isin([place_of(label) for label in self._labels], sorted(marked))
         self.bad = tuple(np.array(self.channels)[self._dead].tolist())
-        with _mne_notes(file.path, self.warnings):
+        with mne_notes(file.path, self.warnings):
             self.breaks, self._spans = self._annotated()
 
     def source(self, start: float, stop: float) -> ArraySource:
         """Return a fresh source of the samples from ``start`` to before ``stop`` (s)."""
-        first = min(max(0, math.ceil(start * self.rate - 1e-6)), self._raw.n_times)
-        end = min(max(first, math.ceil(stop * self.rate - 1e-6)), self._raw.n_times)
+        first, end = self._timeline.span(start, stop)
         samples = np.empty((end - first, len(self.channels)), np.float32)
         for at, piece in self._in_pieces(first, end):
             samples[at - first : at - first + len(piece)] = piece
         info = StreamInfo(self._file.listener, "eeg", self.rate, self.channels, "file", self._file.path.name)
-        return ArraySource(info, samples, onset=first / self.rate)
+        return ArraySource(info, samples, onset=self._timeline.time_of(first))
 
     def pieces(self) -> Iterator[Piece]:
         """Yield the whole recording, some seconds at a time."""
         for at, samples in self._in_pieces(0, self._raw.n_times):
-            yield (at + np.arange(len(samples))) / self.rate, samples.astype(np.float32)
+            yield self._timeline.times(at, at + len(samples)), samples.astype(np.float32)
 
     def _in_pieces(self, first: int, end: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
         step = max(1, round(PIECE_S * self.rate))
@@ -106,7 +105,7 @@ class MneFile:
 
     def _read(self, first: int, end: int) -> NDArray[np.float64]:
         """Return samples ``first`` to before ``end`` (n, channels), V."""
-        with _mne_notes(self._file.path, self.warnings):
+        with mne_notes(self._file.path, self.warnings):
             values = self._raw[self._picks, first:end][0].T / self._applied
         volts: NDArray[np.float64] = values * self._plan.scale
         volts[:, self._dead] = np.nan
@@ -117,9 +116,9 @@ class MneFile:
 
     def _open(self) -> None:
         """Read the header; mne's values are volts, by the file's own unit of each channel."""
-        self._raw = raw = _read_raw(self._file.path, None, self.warnings)
+        self._raw = raw = read_raw(self._file.path, None, self.warnings)
         labels = tuple(raw.ch_names)
-        with _mne_notes(self._file.path, self.warnings):
+        with mne_notes(self._file.path, self.warnings):
             kinds = tuple(raw.get_channel_types())
         default = "uV" if self._file.path.suffix.lower() == ".set" else "V"
         said = [raw._orig_units.get(label, default) for label in labels]
@@ -132,14 +131,10 @@ class MneFile:
         """Read the header; only channels in use are read, since mne brings all that it reads to the highest rate."""
         path = self._file.path
         header = read_edf_header(path)
-        if header.interrupted:
-            raise RecordingError(
-                f"{path} has interruptions (EDF+D); expected a recording that goes on, or one file for each part: "
-                "export it so"
-            )
+        self._parts, self._record_s = record_starts(path, header), header.record_s
         self._describe(header.labels, ("eeg",) * len(header.labels), header.units)
         used = sorted(self._plan.columns)
-        self._raw = _read_raw(path, [header.labels[i] for i in used], self.warnings)
+        self._raw = read_raw(path, [header.labels[i] for i in used], self.warnings)
         if len(self._raw.ch_names) != len(used):
             raise RecordingError(
                 f"{path} has {len(self._raw.ch_names)} channels called {', '.join(header.labels[i] for i in used)}; "
@@ -161,6 +156,7 @@ class MneFile:
         # What becomes of the channels does not depend on the rate, which may not be known yet.
         header = StreamHeader(file.path.name, "EEG", 0.0, "double64", labels, stated, types)
         self._table: ChannelTable | None = table
+        self.warnings += [table.note] if table is not None and table.note else []
         self._plan: ChannelPlan = plan_eeg(header, file.channels, file.unit)
         self._labels = tuple(labels[i] for i in self._plan.columns)
 
@@ -170,43 +166,30 @@ class MneFile:
         for each in self._raw.annotations:
             text, start = str(each["description"]).casefold(), float(each["onset"]) - self._raw.first_time
             stop = start + float(each["duration"])
-            if "boundary" in text or text.startswith("new segment"):
+            if "boundary" in text or text.startswith("new segment") or self._is_numbered_boundary(text):
                 # The first segment begins with the recording.
                 if start > 1 / self.rate:
-                    breaks.append(start)
+                    breaks.append(math.ceil(start * self.rate - 1e-6) / self.rate)
             elif text.startswith("bad") and stop > start:
                 named = [place_of(name) for name in each.get("ch_names") or self._labels]
                 columns = np.isin([place_of(label) for label in self._labels], named)
-                spans.append((math.floor(start * self.rate), math.ceil(stop * self.rate), columns))
+                # From the sample at or before the begin on.
+                spans.append(
+                    (self._timeline.at(math.floor(start * self.rate) / self.rate), self._timeline.at(stop), columns)
+                )
         return tuple(breaks), spans
 
+    def _is_numbered_boundary(self, text: str) -> bool:
+        return self._file.path.suffix.lower() == ".set" and number(text) == _NUMBERED_BOUNDARY
 
-def _read_raw(path: Path, include: Sequence[str] | None, notes: list[str]) -> BaseRaw:
-    try:
-        import mne
-    except ImportError:
-        raise RecordingError(
-            f'{path}: only XDF is read without mne, which is not installed; pip install "rtaffect[head]", or export '
-            "the recording as XDF"
-        ) from None
-    check_file(path)
-    only = {} if include is None else {"include": list(include)}
-    with _mne_notes(path, notes):
-        return mne.io.read_raw(path, preload=False, verbose="WARNING", **only)
-
-
-@contextmanager
-def _mne_notes(path: Path, notes: list[str]) -> Iterator[None]:
-    """Keep what mne warns of, one line each, and make one line of what it fails with."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            yield
-        # A damaged file may make each of its readers fail in any way.
-        except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise RecordingError(
-                f"{path} cannot be read ({reason}); expected EEG in a format that mne reads: export it again"
-            ) from error
-    lines = (" ".join(str(each.message).split()) for each in caught)
-    notes += [line for line in dict.fromkeys(lines) if line not in notes and not any(t in line for t in _IMMATERIAL)]
+    def _placed(self) -> Timeline:
+        """Return when the samples were taken: by the times of the records, where a file has some."""
+        count = self._raw.n_times
+        parts = [(round(record * self._record_s * self.rate), begun) for record, begun in self._parts if record]
+        parts = [(0, 0.0), *((first, begun) for first, begun in parts if first < count)]
+        found = Timeline(self.rate, count, *(tuple(each) for each in zip(*parts, strict=True)))
+        for begin, end in found.holes:
+            self.warnings.append(
+                f"{end - begin:.2f} s are missing from {begin:.2f} s on; times after that count them, as the file does"
+            )
+        return found

@@ -11,7 +11,6 @@ from calibration.studies.layout import RecordingFile
 from calibration.studies.mne_file import PIECE_S, MneFile, Piece
 from rtaffect.common.errors import RecordingError, StreamError
 from rtaffect.sources.xdf import XdfRecording, XdfSource
-from rtaffect.stream.audio import StudySound
 from rtaffect.stream.source import Source
 
 #: EEG that is taken in before a sound starts, so that the filters have settled, s.
@@ -34,6 +33,7 @@ class XdfFile:
 
     #: Interruptions show in the samples' times.
     breaks: tuple[float, ...] = ()
+    holes: tuple[tuple[float, float], ...] = ()
     bad: tuple[str, ...] = ()
 
     def __init__(self, file: RecordingFile) -> None:
@@ -98,26 +98,32 @@ def out_of_place(file: RecordingFile, recording: Recording, sound: str, seconds:
             f"{file.path.name} spans {recording.first:.1f} to {recording.last:.1f} s; correct its onset in "
             f"{file.onsets_in.name}"
         )
-    inside = [at for at in recording.breaks if onset < at < onset + seconds]
+    inside = [f"was interrupted at {at:.1f} s" for at in recording.breaks if onset < at < onset + seconds]
+    inside += [
+        f"has no samples from {begin:.1f} to {end:.1f} s"
+        for begin, end in recording.holes
+        if begin < onset + seconds and onset < end
+    ]
     if inside:
         return (
-            f"{file.listener}: {file.path.name} was interrupted at {inside[0]:.1f} s, while {sound} was heard "
+            f"{file.listener}: {file.path.name} {inside[0]}, while {sound} was heard "
             f"({onset:.1f} to {onset + seconds:.1f} s); expected a recording that goes on: leave the listener or the "
             "sound out"
         )
     return None
 
 
-def heard_in(file: RecordingFile, recording: Recording, sound: StudySound) -> tuple[Source, float]:
-    """Return a fresh source of the EEG from shortly before a sound, and the time at which that began (s).
+def heard_in(file: RecordingFile, recording: Recording, sound: str, seconds: int) -> tuple[Source, float]:
+    """Return a fresh source of the EEG from shortly before a sound of ``seconds`` s, and the time at which that began.
 
     Raises
     ------
     RecordingError
         If the sound lies beyond the recording, or the recording is interrupted in it.
     """
-    if wrong := out_of_place(file, recording, sound.name, sound.seconds):
+    if wrong := out_of_place(file, recording, sound, seconds):
         raise RecordingError(wrong)
-    onset = file.onset[sound.name]
-    start = max([onset - LEAD_S, *(at for at in recording.breaks if at <= onset)])
-    return recording.source(start, onset + sound.seconds + TAIL_S), onset
+    onset = file.onset[sound]
+    begins = (*recording.breaks, *(end for _, end in recording.holes))
+    start = max([onset - LEAD_S, *(at for at in begins if at <= onset)])
+    return recording.source(start, onset + seconds + TAIL_S), onset

@@ -36,26 +36,34 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     RecordingError
         If it cannot be read, has no header, names a column twice, or has rows of another length.
     """
-    lines = _lines(path)
-    names = _header(path, lines[0] if lines else [])
-    for row, line in enumerate(lines[1:], start=2):
-        if len(line) != len(names):
+    names, rows = _rows(path)
+    return names, [line for _, line in rows if any(line)]
+
+
+def _rows(path: Path) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
+    """Return the header and the rows with the numbers of their lines, empty ones as such up to the last that is not."""
+    lines = list(enumerate(_lines(path), start=1))
+    filled = [number for number, line in lines if any(line)]
+    first = filled[0] if filled else 0
+    names = _header(path, lines[first - 1][1] if filled else [])
+    rows = [(number, line) for number, line in lines if first < number <= filled[-1]] if filled else []
+    for row, line in rows:
+        if any(line) and len(line) != len(names):
             raise RecordingError(
                 f"{path}: row {row} has {len(line)} cells; expected {len(names)}, as in the header, with tabs "
                 "between them: correct it"
             )
-    return names, lines[1:]
+    return names, rows
 
 
 def _lines(path: Path) -> list[list[str]]:
-    """Return the cells of each line that is not empty; raises RecordingError."""
+    """Return the cells of each line; raises RecordingError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            lines = [[cell.strip() for cell in line] for line in table]
+            return [[cell.strip() for cell in line] for line in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(f"{path} cannot be read ({error}); expected tab-separated UTF-8: correct it") from None
-    return [line for line in lines if any(line)]
 
 
 def _header(path: Path, line: Sequence[str]) -> tuple[str, ...]:
@@ -88,15 +96,17 @@ def read_series(path: Path, seconds: int, *, absent: bool) -> Series:
     RecordingError
         If it cannot be read, is too short, or holds what is no finite number.
     """
-    names, rows = read_table(path)
+    names, rows = _rows(path)
+    # One row a second: an empty one is a second without values, and not none.
+    rows = [(number, line if any(line) else [""] * len(names)) for number, line in rows]
     if len(rows) < seconds:
         raise RecordingError(
             f"{path} has {len(rows)} rows; expected at least {seconds}, one for each second of the sound: add the "
             "missing ones"
         )
-    values = np.array([_numbers(path, names, at, row) for at, row in enumerate(rows, start=2)])
+    values = np.array([_numbers(path, names, number, row) for number, row in rows])
     ticks = [i for i, name in enumerate(names) if name.casefold() == TIME]
-    if ticks and not np.allclose(np.diff(values[:, ticks[0]]), 1.0, atol=1e-3):
+    if ticks and not np.allclose(_steps(values[:, ticks[0]]), 1.0, atol=1e-3):
         raise RecordingError(
             f"{path}: column {names[ticks[0]]} does not rise by 1 from row to row; expected one row a second: average "
             "the values of each second, or take the column out"
@@ -108,6 +118,12 @@ def read_series(path: Path, seconds: int, *, absent: bool) -> Series:
     if not absent:
         _refuse_absent(path, found)
     return found
+
+
+def _steps(ticks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much a column of times rises from row to row, over rows without a time, too."""
+    there = np.flatnonzero(np.isfinite(ticks))
+    return np.asarray(np.diff(ticks[there]) / np.diff(there))
 
 
 def covariates_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> dict[str, Series]:

@@ -67,6 +67,7 @@ def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[s
         return problems + window_problems(found, SynchronySettings().window_s), remarks
     from rtaffect.engine.bundle import load_bundle
     from rtaffect.stream.audio import read_sound, sound_sha256
+    from rtaffect.stream.sound_reading import sound_length
 
     manifest = load_bundle(bundle).manifest
     problems += window_problems(found, manifest.settings.synchrony.window_s)
@@ -81,6 +82,7 @@ def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[s
         except RtaffectError as error:
             problems.append(str(error))
             continue
+        remarks += sound_length(sound).notes
         if sound_sha256(samples) not in known:
             remarks.append(
                 f"{sound.name} is not among the bundle's sounds: there is a prediction, but no reference group; people "

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 from pylsl import local_clock
@@ -22,6 +21,7 @@ from rtaffect.sources.sound_devices import SoundDevice, choose_sound_device, por
 from rtaffect.sources.stream_clock import StreamClock
 from rtaffect.sources.stream_keeper import Kept, StreamKeeper
 from rtaffect.stream.doubt import Doubts
+from rtaffect.stream.sound_reading import read_samples
 
 PlayerState = Literal["waiting", "playing", "finished", "stopped", "lost"]
 #: Takes what is wrong with the sound, in words, and when that was, s on the LSL clock.
@@ -34,18 +34,6 @@ SETTLE_S: Final = 0.5
 #: What the device is asked to hold, s: it plays on where this program is held up for less. What is heard is placed by
 #: the DAC times, however long it waits there; with less, sound servers are often empty, and their times jitter.
 LATENCY_S: Final = 0.12
-
-
-def read_samples(path: Path) -> tuple[NDArray[np.float32], float]:
-    """Return the samples (n, channels) of a sound file, full scale +-1, and their rate, Hz; raises SoundError."""
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise SoundError(
-            f"{path}: not a sound that can be read ({error}); expected WAV, FLAC, OGG or MP3: check the path or "
-            "convert it"
-        ) from error
-    return samples, float(rate)
 
 
 def describe_counts(counts: Mapping[str, float]) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import reprlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import soundfile
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, SoundError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.reading import path_problem, read_bytes, toml_content
 from rtaffect.common.text import file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
+from rtaffect.stream.sound_reading import sound_length
 
 #: So many rows are named in a message.
 _NAMED = 12
@@ -199,18 +200,15 @@ def sound_seconds(path: Path) -> int:
     SettingsError
         If it is missing, empty, or not a sound.
     """
-    if wrong := path_problem(path):
-        raise SettingsError(f"{path!s:.80}: {wrong}: correct the path")
-    if not path.is_file():
+    if not path_problem(path) and not path.is_file():
         raise SettingsError(f"{path} is not there: correct the path, which is relative to the protocol's folder")
     try:
-        info = soundfile.info(path)
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        raise SettingsError(f"{path} cannot be read ({reason}): convert it to WAV, FLAC, OGG or MP3") from None
-    if not info.frames:
+        seconds = sound_length(path).seconds
+    except SoundError as error:
+        raise SettingsError(str(error)) from None
+    if not seconds:
         raise SettingsError(f"{path} is empty: export it again")
-    return -(-int(info.frames) // int(info.samplerate))
+    return math.ceil(seconds)
 
 
 def _problem_lines(error: ErrorDetails, content: dict[str, Any]) -> list[str]:

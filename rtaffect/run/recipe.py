@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from rtaffect.run.assemble import Model, build_engine, describe_session, load_mo
 from rtaffect.run.osc_out import places_of
 from rtaffect.run.running import WindowRunner, run_session
 from rtaffect.run.session_sources import Run, SessionSources
+from rtaffect.stream.sound_reading import sound_length
 
 
 def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
@@ -124,11 +125,19 @@ def find(
     if analysis.bundle is not None:
         model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
     unsealed = model.bundle.manifest.unsealed if model is not None else ""
-    for text in gathered(filter(None, (*sources.notes, *sources.check(model), unsealed))):
+    for text in gathered(filter(None, (*sources.notes, *_of_sounds(sources), *sources.check(model), unsealed))):
         note(at_terminal(text))
     if model is not None:
         cost(model)
     return Prepared(sources, model)
+
+
+def _of_sounds(sources: SessionSources) -> Iterator[str]:
+    """Yield what is to be known of the files that are heard, as that one is cut short."""
+    blocks = sources.setup.protocol.blocks if sources.setup.protocol is not None else ()
+    for path in dict.fromkeys((*sources.stimuli, *(block.sound for block in blocks))):
+        if path is not None:
+            yield from sound_length(path).notes
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

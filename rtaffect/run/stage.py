@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from rtaffect.engine.feedback import Feedback
 from rtaffect.outputs.cue import Cue
 from rtaffect.outputs.programme_player import ProgrammePlayer
-from rtaffect.outputs.sound_player import read_samples
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import EventType, SessionEvent
 from rtaffect.protocol.model import Block
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.sources.programme import ProgrammeSource
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.stream.sound_reading import read_samples
 from rtaffect.timelock.stimulus import PlannedOnsets
 
 #: Blocks that begin within this time are made ready, s.

@@ -1,4 +1,7 @@
-"""A sound file laid on the LSL clock: what the participant hears is known in advance, so no microphone is needed."""
+"""A sound file laid on the LSL clock: what the participant hears is known in advance, so no microphone is needed.
+
+A film is taken for its sound, whose sample 0 is where the film begins: :mod:`rtaffect.stream.sound_reading` reads both.
+"""
 
 from __future__ import annotations
 

@@ -69,11 +69,12 @@ class FeaturizerFacts:
 
 @dataclass(frozen=True, slots=True)
 class SoundFacts:
-    """A sound file: its length, s, and the hash of its samples."""
+    """A sound file: its length, s, the hash of its samples, and what is to be known of it, one line each."""
 
     name: str
     seconds: float
     sha256: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from rtaffect.start.found import (
     trouble_of,
 )
 from rtaffect.start.streams import StreamFacts
-from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
+from rtaffect.stream.audio import SAMPLE_RATE, read_whole_sound, sound_sha256
 from rtaffect.stream.markers import Marker
 from rtaffect.stream.source import StreamHeader
 from rtaffect.timelock.alignment import Aligner
@@ -133,10 +133,10 @@ def _demo(ask: Ask) -> DemoFacts:
 def _sound(ask: Ask) -> SoundFacts:
     """Read a sound; one that is to be recognised in what is heard must be able to be."""
     path = Path(ask.path)
-    samples, _ = read_sound(path)
+    samples, _, notes = read_whole_sound(path)
     if ask.also:
         Aligner(samples)
-    return SoundFacts(path.name, len(samples) / SAMPLE_RATE, sound_sha256(samples))
+    return SoundFacts(path.name, len(samples) / SAMPLE_RATE, sound_sha256(samples), notes)
 
 
 def _protocol(ask: Ask) -> ProtocolFacts:

@@ -124,7 +124,7 @@ def sound_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     fact = found.get(asks_for(choices).sound)
     if not isinstance(fact, SoundFacts):
         return ()
-    lines = [Line(f"{duration(fact.seconds)} long")]
+    lines = [Line(f"{duration(fact.seconds)} long"), *(Line(note, "warn") for note in fact.notes)]
     facts = found.bundle(choices)
     if facts is not None:
         heard = next((s for s in facts.bundle.manifest.stimuli if s.sha256 == fact.sha256), None)

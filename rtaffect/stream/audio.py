@@ -12,21 +12,20 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
 from rtaffect.common.files import sha256_of
+from rtaffect.stream.sound_reading import open_sound
 
 SAMPLE_RATE: Final = 16_000
 
 _QUALITY: Final = "HQ"
-_BLOCK_FRAMES: Final = 1 << 16
 _FULL_SCALE: Final = 32_767
 #: A converter's delay is found with so much sound, in pieces of this length, s.
 _TRIAL_S, _PIECE_S = 0.5, 0.001
@@ -109,51 +108,39 @@ def mono_of(samples: NDArray[np.floating]) -> Float32Array:
     return np.array(samples, dtype=np.float32, order="C")
 
 
-def read_sound(path: Path) -> tuple[Float32Array, float]:
-    """Read a whole sound file through the same :class:`SoundResampler` as a live stream.
+class WholeSound(NamedTuple):
+    """A sound: float32 (n,), mono at 16 kHz; the rate of its file, Hz; and what is to be known of that, a line each."""
+
+    samples: Float32Array
+    rate: float
+    notes: tuple[str, ...]
+
+
+def read_whole_sound(path: Path) -> WholeSound:
+    """Read a whole sound, by decoding it to its end, through the same :class:`SoundResampler` as a live stream.
 
     Parameters
     ----------
     path
-        A file that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF and others.
-
-    Returns
-    -------
-    float32 (n,), mono at 16 kHz, and the rate of the file, Hz.
+        What :func:`rtaffect.stream.sound_reading.open_sound` takes: a sound file or, with the extra ``film``, a film.
 
     Raises
     ------
     SoundError
         The file is missing, is not a sound, is empty, or holds NaN or infinite samples.
     """
-    if not path.is_file():
-        raise SoundError(f"{path}: no such file; expected a sound (WAV, FLAC, OGG, MP3): check the path")
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate = float(file.samplerate)
-            parts = _resampled_blocks(file, path)
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        raise SoundError(
-            f"{path}: not a sound that can be read ({reason}); expected WAV, FLAC, OGG or MP3: "
-            "convert it, for example to WAV"
-        ) from error
-    sound = np.concatenate(parts)
-    if not len(sound):
-        raise SoundError(f"{path}: the sound is empty; expected at least one sample: export it again")
-    return sound, rate
+    with open_sound(path) as file:
+        resampler = SoundResampler(file.rate)
+        parts = [resampler.push(block) for block in file.blocks()]
+        sound = np.concatenate([*parts, resampler.flush()])
+        if not len(sound):
+            raise SoundError(f"{path}: the sound is empty; expected at least one sample: export it again")
+        return WholeSound(sound, file.rate, tuple(file.notes))
 
 
-def _resampled_blocks(file: soundfile.SoundFile, path: Path) -> list[Float32Array]:
-    resampler = SoundResampler(file.samplerate)
-    parts = []
-    for block in file.blocks(_BLOCK_FRAMES, dtype="float32", always_2d=True):
-        if not np.isfinite(block).all():
-            raise SoundError(
-                f"{path}: the sound holds NaN or infinite samples; expected finite ones: export it again, as 16-bit WAV"
-            )
-        parts.append(resampler.push(block))
-    return [*parts, resampler.flush()]
+def read_sound(path: Path) -> tuple[Float32Array, float]:
+    """Return the samples and the rate of :func:`read_whole_sound`, which see."""
+    return read_whole_sound(path)[:2]
 
 
 def sound_sha256(sound: Float32Array) -> str:

@@ -12,6 +12,7 @@ import pytest
 from calibration.study import FolderStudy
 from rtaffect.common.errors import RecordingError
 from tests.calibration.test_study_formats import cleaned, heard
+from tests.support.films import film
 from tests.support.study_files import (
     CHANNELS,
     ONSETS,
@@ -139,12 +140,17 @@ def test_stimuli_may_be_named_in_several_ways_and_lie_deeper(dataset, form):
     assert [s.name for s in FolderStudy(dataset).sounds()] == ["deep/story", "story-2"]
 
 
-def test_of_a_film_the_sound_beside_it_is_used(dataset):
+def test_of_a_film_the_sound_beside_it_is_used_or_its_own(dataset):
     for number in (1, 2, 3):
         write_events(part(dataset, number, "events.tsv"), {"story-1.mp4": 12.0, "story-2.wav": 31.5})
     assert [s.name for s in FolderStudy(dataset).sounds()] == ["story-1", "story-2"]
     (dataset / "stimuli" / "story-1.wav").rename(dataset / "stimuli" / "other.wav")
-    assert "stimuli/story-1.mp4: a film, of which only the sound is used; extract that" in refusal(dataset)
+    assert "story-1: no file stimuli/story-1.mp4" in refusal(dataset)
+    noise = 0.1 * np.random.default_rng(1).standard_normal((14 * 16_000, 1))
+    film(dataset / "stimuli" / "story-1.mp4", noise, sound_at=0.5)
+    sounds = FolderStudy(dataset).sounds()
+    assert [s.name for s in sounds] == ["story-1", "story-2"]
+    assert len(sounds[0].samples) / 16_000 == pytest.approx(14.5, abs=0.1)
 
 
 def test_a_manifest_chooses_listeners_and_adds_to_the_sounds(dataset):

@@ -111,7 +111,7 @@ FAULTS = {
         "no sound with fit = true; expected at least one",
     ),
     "no recording": (lambda f: (f / "b.vhdr").unlink(), "bo: no file b.vhdr; correct study.toml or add it"),
-    "unreadable": (lambda f: (f / "b.eeg").unlink(), "bo: .*b.vhdr cannot be read"),
+    "unreadable": (lambda f: (f / "b.eeg").unlink(), "bo: .*b.vhdr names b.eeg, which is not there"),
     "two fewer": (fewer, "2 listeners, but synchrony of one with the others needs at least 3"),
     "no onset": (lambda f: edit(f, '"story-2" = 18.0\n', ""), "anna: no onset for story-2; correct study.toml: add"),
     "onset beyond": (

@@ -284,7 +284,7 @@ BROKEN = {
     "no samples": (
         ".vhdr",
         lambda f: (f / "a.eeg").unlink(),
-        "cannot be read.*expected EEG in a format that mne reads",
+        "a.vhdr names a.eeg, which is not there, nor a.eeg; expected the samples beside their header",
     ),
     "a short FIF": (".fif", lambda f: cut(f / "a.fif"), "a.fif cannot be read"),
     "no FIF": (".fif", lambda f: (f / "a.fif").write_bytes(b"nothing of that kind" * 99), "a.fif cannot be read"),

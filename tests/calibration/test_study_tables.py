@@ -152,6 +152,22 @@ def test_a_row_of_another_length_and_a_foreign_encoding_are_refused(tmp_path):
     assert "story-1: no file seen/1.tsv; correct study.toml or add it" in refusal(folder)
 
 
+def test_an_empty_row_is_a_second_without_values_and_moves_no_other(tmp_path):
+    folder = rated(tmp_path)
+    path = folder / "ratings" / "1.tsv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    known = FolderStudy(folder).ratings(FolderStudy(folder).sounds()[0])
+    path.write_text("\n".join([*lines[:4], "", *lines[5:]]) + "\n\n", encoding="utf-8")
+    found = FolderStudy(folder).ratings(FolderStudy(folder).sounds()[0])
+    assert np.isnan(found[3]).all()
+    np.testing.assert_array_equal(np.delete(found, 3, axis=0), np.delete(known, 3, axis=0))
+    folder = with_covariates(tmp_path / "seen")
+    path = folder / "seen" / "1.tsv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines[:4], "", *lines[5:]]), encoding="utf-8")
+    assert "flow has no value in row 5" in refusal(folder)
+
+
 def test_all_or_no_fitted_sounds_have_a_table(tmp_path):
     folder = with_covariates(tmp_path / "a")
     edit(folder, 'covariates = "seen/2.tsv"', "")

@@ -12,6 +12,7 @@ import soundfile
 import tomli_w
 
 from tests.support import session_files, study_files
+from tests.support.films import film
 from tests.support.xdf_writer import FakeStream, image
 
 _ZEROS = "0" * 64
@@ -35,6 +36,8 @@ def sounds(folder: Path) -> None:
     sound(folder / "g.au", 0.2)
     sound(folder / "h.w64", 0.2)
     sound(folder / "i.caf", 0.2)
+    film(folder / "j.m4a", 0.1 * np.random.default_rng(0).standard_normal((8_000, 1)), picture=False)
+    film(folder / "k.mkv", 0.1 * np.random.default_rng(0).standard_normal((8_000, 1)))
 
 
 def xdf(folder: Path) -> None:

@@ -161,7 +161,7 @@ def test_sounds_that_do_not_serve(tmp_path):
     blocks = [{"kind": "listen", "name": name[:5], "stimulus": name} for name in names]
     _, problems = inspect_protocol(write_protocol(tmp_path / "p.toml", blocks))
     expected = (
-        r"block 1: stimulus .*a.wav cannot be read .*convert it",
+        r"block 1: stimulus .*a.wav: not a sound that can be read .*convert it",
         r"block 2: stimulus .*b.wav is empty",
         r"block 4: stimulus .*other/c.wav has the same name as .*rename one",
         r"block 3 'c.wav': its sound lasts 2 s, a block at least 3 s: give duration_s",

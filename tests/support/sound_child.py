@@ -19,8 +19,9 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import SoundError
 from rtaffect.outputs.programme_player import ProgrammePlayer
-from rtaffect.outputs.sound_player import SoundPlayer, read_samples
+from rtaffect.outputs.sound_player import SoundPlayer
 from rtaffect.sources.sound_card import SoundCardSource
+from rtaffect.stream.sound_reading import read_samples
 
 
 def wait_for(condition, timeout: float, what: str) -> float:

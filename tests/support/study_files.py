@@ -6,6 +6,7 @@ EDF, BDF and BrainVision are written by hand, so that nothing but their specific
 from __future__ import annotations
 
 import json
+import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,7 +101,8 @@ def write_edf(
     """Write EDF, or BDF if the name says so, in records of a second.
 
     ``unit`` is that of the EEG, ``others`` further signals (label, unit, samples (n,), rate), ``kind`` of EDF+,
-    ``annotations`` (onset, duration, text) of a whole recording.
+    ``annotations`` (onset, duration, text) of a whole recording, in ``encoding``; ``begins`` when each record began, s,
+    where that is not each second.
     """
     bdf, unit = path.suffix == ".bdf", more.get("unit", "uV")
     scale = {"uV": 1e6, "mV": 1e3, "nV": 1e9, "V": 1.0, "": 1e6}[unit]
@@ -119,9 +121,14 @@ def write_edf(
         [f"{round(r):<8}" for *_, r in signals],
         [" " * 32] * len(signals),
     ]
-    texts = [_timed(second, more.get("annotations", ())) for second in range(seconds)]
+    begins = more.get("begins", range(seconds))
+    texts = [
+        _timed(number, begin, more.get("annotations", ()), more.get("encoding", "utf-8"))
+        for number, begin in enumerate(begins)
+    ]
     if "annotations" in more:
-        extra = ("EDF Annotations", "", "", -1, 1, -32768, 32767, "", len(texts[0]) // 2, "")
+        extra = ("BDF Annotations" if bdf else "EDF Annotations", "", "", -1, 1, -32768, 32767, "")
+        extra = (*extra, len(texts[0]) // (3 if bdf else 2), "")
         for field, value, width in zip(fields, extra, (16, 80, 8, 8, 8, 8, 8, 80, 8, 32), strict=True):
             field.append(f"{value:<{width}}")
     version = b"\xffBIOSEMI" if bdf else b"0       "
@@ -140,11 +147,11 @@ def write_edf(
     path.write_bytes(b"".join(body))
 
 
-def _timed(second: int, annotations: Sequence[tuple[float, float, str]]) -> bytes:
+def _timed(number: int, begin: float, annotations: Sequence[tuple[float, float, str]], encoding: str) -> bytes:
     """Return the time-stamped list of annotations of one record: all of them in the first."""
-    marks = annotations if second == 0 else ()
-    text = f"+{second}\x14\x14\0" + "".join(f"+{at}\x15{length}\x14{what}\x14\0" for at, length, what in marks)
-    return text.encode().ljust(200, b"\0")
+    marks = annotations if number == 0 else ()
+    text = f"+{begin:g}\x14\x14\0" + "".join(f"+{at}\x15{length}\x14{what}\x14\0" for at, length, what in marks)
+    return text.encode(encoding).ljust(240, b"\0")
 
 
 def _limit(samples: np.ndarray) -> str:
@@ -156,17 +163,45 @@ def _limit(samples: np.ndarray) -> str:
 def write_set(
     path: Path, volts: np.ndarray, channels: Sequence[str] = CHANNELS, rate: float = RATE, **more: Any
 ) -> None:
-    """Write an EEGLAB file with its samples inside; ``boundaries`` are latencies in samples, from 1."""
+    """Write an EEGLAB file with its samples inside; ``boundaries`` are latencies in samples, from 1.
+
+    They are events called ``boundary``; of ``trials`` there are as many as the samples make.
+    """
     locations = np.array([(c, "") for c in channels], dtype=[("labels", object), ("type", object)])
-    marks = [("boundary", float(at), 0.0) for at in more.get("boundaries", ())] or [("start", 1.0, 0.0)]
+    name, trials = more.get("boundary", "boundary"), more.get("trials", 1)
+    marks = [(name, float(at), 0.0) for at in more.get("boundaries", ())] or [("start", 1.0, 0.0)]
     events = np.array(marks, dtype=[("type", object), ("latency", object), ("duration", object)])
     empty = np.zeros((0, 0))
     struct = {
-        "setname": path.stem, "nbchan": len(channels), "trials": 1, "pnts": len(volts), "srate": rate, "xmin": 0.0,
+        "setname": path.stem, "nbchan": len(channels), "trials": trials, "pnts": len(volts) // trials, "srate": rate,
+        "xmin": 0.0,
         "xmax": (len(volts) - 1) / rate, "data": (volts.T * 1e6).astype(np.float32), "chanlocs": locations,
         "event": events, "epoch": empty, "icawinv": empty, "icasphere": empty, "icaweights": empty, "icaact": empty,
     }  # fmt: skip
     savemat(path, struct, appendmat=False)
+
+
+def write_cnt(
+    path: Path, volts: np.ndarray, channels: Sequence[str] = CHANNELS, rate: float = RATE, **more: Any
+) -> None:
+    """Write Neuroscan's format, 32 bits; ``rejected`` are from which to which sample (two events) it is rejected."""
+    count, per_bit = len(channels), 1e-8
+    data = np.round(volts / per_bit).astype("<i4").tobytes()
+    head, size = bytearray(900), 900 + 75 * count
+    head[:12] = b"Version 3.0\0"
+    struct.pack_into("<H4xH", head, 370, count, round(rate))
+    struct.pack_into("<i", head, 864, len(volts))
+    struct.pack_into("<i", head, 886, size + len(data))
+    for number, name in enumerate(channels):
+        channel = bytearray(75)
+        channel[: len(name)] = name.encode()
+        struct.pack_into("<ff", channel, 19, 0.02 * number, 0.03 * number)
+        struct.pack_into("<f", channel, 59, per_bit * 1e6 * 204.8)
+        struct.pack_into("<f", channel, 71, 1.0)
+        head += channel
+    marks = [(at, code) for pair in more.get("rejected", ()) for at, code in zip(pair, (0xC0, 0xD0), strict=True)]
+    events = b"".join(struct.pack("<HBBi", 0, 0, code, size + at * count * 4) for at, code in marks)
+    path.write_bytes(bytes(head) + data + struct.pack("<Bii", 1, len(events), 0) + events)
 
 
 WRITERS = {
@@ -176,6 +211,7 @@ WRITERS = {
     ".edf": write_edf,
     ".bdf": write_edf,
     ".set": write_set,
+    ".cnt": write_cnt,
 }
 
 

@@ -37,7 +37,7 @@ RECORDED: dict[SoundKind, str] = {
     "stimulus": "a known stimulus, found in the recorded sound",
 }
 HEARD_BY = (("", "nothing: its marker tells"), ("device", "a sound device"), ("stream", "an LSL stream of sound"))
-SOUNDS = "Sound files (*.wav *.flac *.ogg *.mp3)"
+SOUNDS = "Sound files (*.wav *.flac *.ogg *.mp3 *.m4a *.mp4 *.mkv *.webm *.mov)"
 
 
 class SoundCard(Card):
