@@ -97,6 +97,9 @@ class Block(Frozen):
     kind: BlockKind = Field(description="baseline, rest, listen, feedback or transfer")
     name: str = Field(min_length=1, max_length=80, pattern=_LINE, description="What it is called; names may repeat")
     stimulus: Path | None = Field(None, description="Sound file to play, relative to the protocol's folder")
+    film: Path | None = Field(
+        None, description="Film to show with its sound, in place of stimulus; needs the participant's view"
+    )
     duration_s: Whole | None = Field(
         None, ge=LEAD_S, le=86_400, description="Length in whole seconds; default: that of the sound, rounded up"
     )
@@ -112,8 +115,13 @@ class Block(Frozen):
     def _goes_together(self) -> Block:
         if self.kind == "rest" and self.stimulus is not None:
             _refuse(["stimulus: a block of rest plays nothing; leave it out or choose another kind"])
-        if self.stimulus is None and self.duration_s is None:
-            _refuse([f"give duration_s{'' if self.kind == 'rest' else ' or stimulus'}: nothing says how long it lasts"])
+        if self.film is not None and self.kind == "rest":
+            _refuse(["film: a block of rest shows nothing; leave it out or choose another kind"])
+        if self.film is not None and self.stimulus is not None:
+            _refuse(["film and stimulus: a film has a sound of its own; leave one of them out"])
+        if self.stimulus is None and self.film is None and self.duration_s is None:
+            other = "" if self.kind == "rest" else ", stimulus or film"
+            _refuse([f"give duration_s{other}: nothing says how long it lasts"])
         return self
 
     @property
@@ -128,8 +136,13 @@ class Block(Frozen):
 
     @property
     def sound(self) -> Path | None:
-        """The sound file that it plays, absolute; None for none."""
+        """The sound file that it plays, or the film whose sound that is, absolute; None for none."""
         return self._sound
+
+    @property
+    def picture(self) -> Path | None:
+        """The film that it shows, absolute; None for none."""
+        return self._sound if self.film is not None else None
 
 
 class Arm(Frozen):
@@ -227,6 +240,11 @@ class Protocol(Frozen):
         """How long its blocks last together, s, without the waiting between them; None without an end."""
         lengths = [block.seconds for block in self.blocks]
         return None if None in lengths else sum(length for length in lengths if length is not None)
+
+    @property
+    def shows_film(self) -> bool:
+        """Whether one of its blocks is a film."""
+        return any(block.film is not None for block in self.blocks)
 
     @property
     def delay_s(self) -> int:

@@ -6,19 +6,20 @@ import difflib
 import math
 import os
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rtaffect.common.errors import SettingsError, SoundError
+from rtaffect.common.errors import FilmError, RtaffectError, SettingsError, SoundError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.reading import path_problem, read_bytes, toml_content
 from rtaffect.common.text import file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
+from rtaffect.sources.film_file import inspect_film
 from rtaffect.stream.sound_reading import sound_length
 
 #: So many rows are named in a message.
@@ -75,10 +76,10 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
         problems = [line for detail in error.errors() for line in _problem_lines(detail, content)]
         tables = content.get("block")
         blocks: list[Any] = tables if isinstance(tables, list) else []
-        sounds = [block.get("stimulus") if isinstance(block, dict) else None for block in blocks]
-        return None, [*problems, *_place_sounds(sounds, path.parent)[1]]
+        named = [_named(block) if isinstance(block, dict) else ("stimulus", None) for block in blocks]
+        return None, [*problems, *_place_sounds(named, path.parent)[1]]
     protocol._path, protocol._sha256 = Path(os.path.abspath(path)), sha256_of(data)
-    lengths, problems = _place_sounds([block.stimulus for block in protocol.blocks], path.parent)
+    lengths, problems = _place_sounds([_named(block.model_dump()) for block in protocol.blocks], path.parent)
     for block, found in zip(protocol.blocks, lengths, strict=True):
         if found is not None:
             block._sound, seconds = found
@@ -162,24 +163,45 @@ def one_of(what: str, problems: Sequence[str], where: str) -> SettingsError:
     return SettingsError(f"{what}: {problems[0]}{more}")
 
 
-def _place_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[Path, int] | None], list[str]]:
+def _named(block: Mapping[str, object]) -> tuple[str, object]:
+    """Return the field that names what a block plays, and what it says."""
+    field = "stimulus" if block.get("film") is None else "film"
+    return field, block.get(field)
+
+
+def _place_sounds(named: Iterable[tuple[str, object]], folder: Path) -> tuple[list[tuple[Path, int] | None], list[str]]:
     """Return each block's sound and its length in whole seconds, rounded up, and what is wrong with them."""
     found: list[tuple[Path, int] | None] = []
     problems: list[str] = []
     places: dict[str, Path] = {}
-    for number, stimulus in enumerate(stimuli, 1):
+    for number, (field, stimulus) in enumerate(named, 1):
         path = _found(folder, stimulus) if isinstance(stimulus, (str, Path)) else None
         seconds = None
         if path is not None:
             try:
+                if field == "film":
+                    check_film(path)
                 seconds = sound_seconds(path)
-            except SettingsError as error:
-                problems.append(f"block {number}: stimulus {error}")
+            except RtaffectError as error:
+                problems.append(f"block {number}: {field} {error}")
             other = places.setdefault(path.name, path)
             if other != path:
-                problems.append(f"block {number}: stimulus {path} has the same name as {other}: rename one of them")
+                problems.append(f"block {number}: {field} {path} has the same name as {other}: rename one of them")
         found.append((path, seconds) if path is not None and seconds is not None else None)
     return found, problems
+
+
+def check_film(path: Path) -> None:
+    """Refuse a film that cannot be shown: without a picture or sound, or broken off.
+
+    Raises
+    ------
+    FilmError
+        If it cannot be read, or is not whole.
+    """
+    # What is missing is told where its sound is looked for.
+    if not path_problem(path) and path.is_file() and (damage := inspect_film(path).damage):
+        raise FilmError(f"{path} seems to be broken off: {damage}; copy or export it again")
 
 
 def _found(folder: Path, stimulus: str | Path) -> Path:

@@ -46,7 +46,7 @@ class Choices:
         The results go into a new folder ``name`` in ``folder``.
     with_protocol : bool
         Whether the demo runs its own short protocol, which lies in ``demo_protocol`` once the demo is made.
-    expect, adopt, wait_s, late_s, headless
+    expect, adopt, wait_s, late_s, headless, photodiode, screen_delay_s
         Have no field in the window: they come from a plan that was opened.
     as_it_ran : bool
         Whether these are what a recorded session ran with (:func:`rtaffect.start.found.in_effect`), not what is chosen.
@@ -97,6 +97,8 @@ class Choices:
     late_s: float = 1.0
     wait_s: float = 5.0
     headless: bool = False
+    photodiode: Literal["none", "second", "start"] = "none"
+    screen_delay_s: float = 0.0
     as_it_ran: bool = False
 
     @property

@@ -27,6 +27,8 @@ _OF_ONE_SESSION: Final = {
     "adopt": "never",
     "wait_s": 5.0,
     "late_s": 1.0,
+    "photodiode": "none",
+    "screen_delay_s": 0.0,
     "as_it_ran": False,
 }
 

@@ -95,6 +95,8 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         preview=(preview := draw(st.booleans())),
         screen=draw(st.none() | st.integers(0, 3)) if not preview else None,
         tone_device=draw(st.none() | texts),
+        photodiode=draw(st.sampled_from(("none", "second", "start"))) if mode == "live" else "none",
+        screen_delay_s=draw(st.floats(0, 1)) if mode == "live" else 0.0,
     )
     return SessionPlan(
         mode=mode,
@@ -221,7 +223,7 @@ class TestMemory:
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
                  "in_reference": True, "with_protocol": True, "preview": True}  # fmt: skip
-        without = {"expect", "adopt", "wait_s", "late_s", "headless", "as_it_ran"}
+        without = {"expect", "adopt", "wait_s", "late_s", "headless", "photodiode", "screen_delay_s", "as_it_ran"}
         changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if f.name not in without}
         remember(Choices(**changes))
         found, _ = recall()
