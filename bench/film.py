@@ -60,7 +60,7 @@ def measure(quick: bool) -> Rows:
             rows = [_row(kind, found, heard["samples"], heard["times"]) for kind, found in played.items()]
         finally:
             server.stop()
-    others = [row["picture_sd_ms"] for row in rows if row["player"] != "rtaffect"]
+    others = [row["picture_sd_ms"] for row in rows if row["player"] != "rtaffect" and row["starts"]]
     for row in rows:
         row["ratio"] = (min(others) if others else row["picture_sd_ms"]) / row["picture_sd_ms"]
     return rows

@@ -68,6 +68,17 @@ class FilmInfo:
     even: bool
     damage: str = ""
 
+    def describe(self, name: str, sound_s: float) -> str:
+        """Return what is to be known of the film ``name``, whose sound lasts ``sound_s``, in one line."""
+        most, parts = MOST_PIXELS, [f"{name}: {self.width} x {self.height}, {self.rate:.5g} frames/s"]
+        if not self.even:
+            parts.append("frames of uneven length, each shown as long as the file says")
+        if self.width > most[0] or self.height > most[1]:
+            parts.append(f"shown no larger than {most[0]} x {most[1]}: decoding it takes time, try it on this computer")
+        if sound_s - self.picture_s > BROKEN_S:
+            parts.append(f"its picture ends {sound_s - self.picture_s:.1f} s before its sound: the last frame stays")
+        return "; ".join(parts)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilmFrame:

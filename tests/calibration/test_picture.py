@@ -26,7 +26,7 @@ def drawn(number: int, width: int, height: int) -> np.ndarray:
     elif second == 1:
         picture[:] = 200
     elif second in (2, 3):
-        edge = width // 2 + (4 * part if second == 3 else 0)
+        edge = width // 4 + (8 * part if second == 3 else 0)
         picture[:, edge:] = 255
     else:
         picture[:, :: 1 + part // 5] = 40 + 200 * (part // 5 % 2)
@@ -37,10 +37,10 @@ def test_each_second_has_what_was_drawn(tmp_path: Path) -> None:
     values = picture_covariates(make_film(tmp_path / "drawn.mkv", 5.0, draw=drawn))
     found = dict(zip(NAMES, values.T, strict=True))
     assert values.shape == (5, 4)
-    assert found["luminance"][:3] == pytest.approx([50 / 255, 200 / 255, 0.5], abs=0.02)
-    assert found["contrast"][:3] == pytest.approx([0.0, 0.0, 0.5], abs=0.02)
-    # An edge that goes on by 1/80 of the width: so many pixels change by full scale, 24 times.
-    assert found["motion"][3] == pytest.approx(24 / 80, rel=0.2)
+    assert found["luminance"][:3] == pytest.approx([50 / 255, 200 / 255, 0.75], abs=0.02)
+    assert found["contrast"][:3] == pytest.approx([0.0, 0.0, (0.75 * 0.25) ** 0.5], abs=0.02)
+    # An edge that goes on by 1/40 of the width: so many pixels change by full scale, 24 times.
+    assert found["motion"][3] == pytest.approx(24 / 40, rel=0.15)
     assert found["motion"][:3] == pytest.approx([0.0, 0.0, 0.0], abs=0.002)
     assert found["cuts"].tolist() == [0, 1, 1, 0, 5]
 

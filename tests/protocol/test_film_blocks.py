@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from rtaffect.cli import cli
 from rtaffect.protocol.reading import inspect_protocol, read_protocol
 from tests.support.counted_films import make_film
 from tests.support.protocol_files import write_protocol
@@ -44,6 +47,16 @@ def test_films_that_do_not_serve(tmp_path: Path) -> None:
     assert len(problems) == 5
     for problem, words in zip(problems, expected, strict=True):
         assert re.search(words, problem), problem
+
+
+def test_the_check_says_what_is_to_be_known_of_a_film(tmp_path: Path) -> None:
+    make_film(tmp_path / "a.mkv", 5.0, times=[0.0, 0.04, 0.3, 1.0, 3.2])
+    file = write_protocol(tmp_path / "p.toml", [block("a.mkv")], rule=None)
+    result = CliRunner().invoke(cli, ["protocol", "check", str(file)])
+    assert result.exit_code == 0, result.output
+    assert "a.mkv: 320 x 180, " in result.output
+    assert "frames of uneven length" in result.output
+    assert "its picture ends 1.8 s before its sound" in result.output
 
 
 def test_what_a_film_does_not_go_with(tmp_path: Path) -> None:
