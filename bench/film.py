@@ -46,12 +46,12 @@ def measure(quick: bool) -> Rows:
             while not (folder / "hears").exists() and ears.poll() is None:
                 time.sleep(0.05)
             played = {}
-            for kind in PLAYERS:
+            for kind, name in PLAYERS.items():
                 out = folder / f"{kind}.json"
                 done = _child(server, kind, film, starts, out)
                 _, said = done.communicate(timeout=40 + 10 * starts)
                 if done.returncode:
-                    _MISSING[PLAYERS[kind]] = (said.strip().splitlines() or ["no reason given"])[-1]
+                    _MISSING[name] = (said.strip().splitlines() or ["no reason given"])[-1]
                 else:
                     played[kind] = json.loads(out.read_text())
             (folder / "stop").touch()

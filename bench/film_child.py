@@ -24,7 +24,7 @@ SIZE = (320, 180)
 
 
 def number_in(picture: np.ndarray) -> int:
-    """Return the number that is coded in a picture (height, width, channels), as tests.support.counted_films draws it."""
+    """Return the number that is coded in a picture (height, width, channels), as the tests' counted films have it."""
     height, width = picture.shape[:2]
     bits = picture[height // 2, (2 * np.arange(10) + 1) * width // 20, :3].mean(axis=-1) > 127
     return int((bits << np.arange(10)).sum())
@@ -140,13 +140,18 @@ def ears(out: Path) -> None:
 
     source = SoundCardSource("default", rate=48_000)
     source.start()
+    cursor, heard, times = 0, [], []
     while not (out.parent / "stop").exists():
-        time.sleep(0.05)
+        time.sleep(0.5)
+        # The source keeps no more than the last minute or two.
+        block = source.buffer.read(cursor, np.inf)
+        cursor = block.stop
+        heard.append(block.samples[:, 0].copy())
+        times.append(block.times.copy())
         if source.status(local_clock()).state == "ok":
             (out.parent / "hears").touch()
-    block = source.buffer.read(0, np.inf)
     source.stop()
-    np.savez(out, samples=block.samples[:, 0], times=block.times)
+    np.savez(out, samples=np.concatenate(heard), times=np.concatenate(times))
 
 
 def until(work: Callable[[], object], at: float) -> None:

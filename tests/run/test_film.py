@@ -30,8 +30,8 @@ from rtaffect.record.table import FRAME_COLUMNS, frame_line
 from rtaffect.run.film import projector_of, require_view
 from rtaffect.run.programme import Programme
 from rtaffect.run.stage import Stage
-from tests.support.fake_output import RATE, FakeOutput, counting
 from tests.support.counted_films import make_film, number_in
+from tests.support.fake_output import RATE, FakeOutput, counting
 from tests.support.protocol_files import step_of, write_protocol
 
 ORIGIN = 1000.0

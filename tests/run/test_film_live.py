@@ -1,4 +1,4 @@
-"""A film block in a whole live session: its clicks as they are heard, and its frames as they are painted, on one clock."""
+"""A film block in a whole live session: its clicks as they are heard, its frames as they are painted, on one clock."""
 
 from __future__ import annotations
 
@@ -33,10 +33,8 @@ def test_picture_and_sound_of_a_live_session_on_the_lsl_clock(pulse: PulseServer
     eeg = (1e-5 * brain_noise(np.random.default_rng(0), 250 * 60, len(CHANNELS), 250.0)).astype(np.float32)
     command = [sys.executable, str(ROOT / "launch.py"), "live", "--eeg", name, "--protocol", str(protocol), "--preview"]
     command += ["--mic", "default", "--photodiode", "second", "--seconds", "20", "--no-outlet", "--out", str(out)]
-    env = pulse.env | {
-        "QT_QPA_PLATFORM": "offscreen",
-        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home())),
-    }
+    cache = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+    env = pulse.env | {"QT_QPA_PLATFORM": "offscreen", "XDG_CACHE_HOME": cache}
     with SimulatedHeadset(name, name, eeg, 250.0, CHANNELS, onset=local_clock() + 2.0):
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stderr
