@@ -55,6 +55,8 @@ class _Film:
     counted: int = 0
     told: int = 0
     frozen_since: float | None = None
+    #: When the first frame since was painted.
+    resumed: float | None = None
     late_begin: float | None = None
     told_trouble: bool = False
     #: How many were dropped before the seconds in which too many are, while there are such.
@@ -159,7 +161,8 @@ class Projector:
             for film in over:
                 self._dropped += film.dropped
                 if film.frozen_since is not None:
-                    self._frozen_s += max(0.0, film.reel.until - film.frozen_since)
+                    ended = film.reel.until if film.resumed is None else film.resumed
+                    self._frozen_s += max(0.0, ended - film.frozen_since)
         for film in over:
             film.reel.stop()
 
@@ -174,15 +177,15 @@ class Projector:
         if not reel.onset < now <= reel.until:
             return found
         since = max(reel.onset, film.painted_at) if film.painted is not None else reel.onset
-        if film.frozen_since is not None and since > film.frozen_since:
-            found.append(
-                (f"the picture of {name} goes on: it stood still for {since - film.frozen_since:.1f} s", since)
-            )
-            self._frozen_s += since - film.frozen_since
-            film.frozen_since = None
+        if film.frozen_since is not None and film.resumed is not None:
+            lasted = film.resumed - film.frozen_since
+            found.append((f"the picture of {name} goes on: it stood still for {lasted:.1f} s", film.resumed))
+            self._frozen_s += lasted
+            # What was left out meanwhile is told by that.
+            film.frozen_since, film.told = None, film.dropped
         late = now - reel.onset - reel.next_time > FROZEN_S
         if film.frozen_since is None and now - since > FROZEN_S and (late or reel.starved):
-            film.frozen_since = since
+            film.frozen_since, film.resumed = since, None
             self._frozen += 1
             why = "its frames are not decoded in time" if reel.starved else "the view does not paint it"
             found.append((f"the picture of {name} stands still: {why}", since))
@@ -239,6 +242,7 @@ class Projector:
             error = at + self.lead_s - film.reel.onset - max(0.0, due.frame.time)
             first = film.painted is None
             film.painted, film.painted_at = due.frame, at
+            film.resumed = at if film.resumed is None else film.resumed
             dropped, film.counted = film.dropped - film.counted, film.dropped
             self._frames += 1
             self._errors.append(error)

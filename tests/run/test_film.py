@@ -121,7 +121,9 @@ def test_a_view_that_stops_is_an_event_and_the_counts_say_so(cinema: Cinema) -> 
     told = [(e.type, e.name) for e in cinema.events if "count.mkv" in e.name and e.type == "fault"]
     assert told[0] == ("fault", "the picture of count.mkv stands still: the view does not paint it")
     assert any(re.search(r"goes on: it stood still for 2\.\d s", name) for _, name in told)
+    assert not [name for _, name in told if "within a second" in name], "the standstill says it"
     assert cinema.projector.counts["frozen"] == 1
+    assert cinema.projector.counts["frozen_s"] == pytest.approx(2.05, abs=0.1)
 
 
 def test_a_film_that_nobody_would_see_is_refused(protocol: Protocol) -> None:
