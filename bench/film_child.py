@@ -44,6 +44,8 @@ def ours(film: Path, starts: int) -> list[dict]:
     window = ParticipantWindow(ParticipantPresenter(film=projector), preview=True)
     window.resize(*SIZE)
     window.start()
+    # As of the others it counts when a frame is handed over, and all are asked for that moment.
+    projector.lead_s = 0.0
     samples, rate = read_samples(film)
     player = ProgrammePlayer(rate=rate)
     player.start()
@@ -54,7 +56,7 @@ def ours(film: Path, starts: int) -> list[dict]:
         projector.place(film, 1, onset, onset + WATCHED_S)
         until(application.processEvents, onset + WATCHED_S + 0.3)
         shown = projector.take()
-        found.append({"asked": onset, "frames": [[f.frame, f.painted + projector.lead_s] for f in shown]})
+        found.append({"asked": onset, "frames": [[f.frame, f.painted] for f in shown]})
     projector.stop()
     player.stop()
     window.close()

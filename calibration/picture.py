@@ -20,7 +20,7 @@ BOX: Final = (160, 90)
 #: A cut: so much of the histogram moves (0 to 1), and so much of full scale each pixel on average.
 _CUT_HISTOGRAM, _CUT_PIXELS = 0.3, 0.06
 #: The next cut is at least so much later, s: a flash or a dissolve is not several.
-_CUT_APART_S: Final = 0.2
+_CUT_APART_S: Final = 0.15
 _BINS: Final = 32
 
 FloatArray = NDArray[np.float64]
