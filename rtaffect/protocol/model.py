@@ -101,7 +101,10 @@ class Block(Frozen):
         None, description="Film to show with its sound, in place of stimulus; needs the participant's view"
     )
     duration_s: Whole | None = Field(
-        None, ge=LEAD_S, le=86_400, description="Length in whole seconds; default: that of the sound, rounded up"
+        None,
+        ge=LEAD_S,
+        le=86_400,
+        description="Length in whole seconds; default: that of the sound or film, rounded up",
     )
     start: Literal["operator", "auto"] = Field(
         "operator", description="Whether it waits for the operator's key or follows the block before it at once"
@@ -110,6 +113,7 @@ class Block(Frozen):
     _number: int = PrivateAttr(0)
     _seconds: int | None = PrivateAttr(None)
     _sound: Path | None = PrivateAttr(None)
+    _picture_s: float = PrivateAttr(0.0)
 
     @model_validator(mode="after")
     def _goes_together(self) -> Block:
@@ -138,6 +142,11 @@ class Block(Frozen):
     def sound(self) -> Path | None:
         """The sound file that it plays, or the film whose sound that is, absolute; None for none."""
         return self._sound
+
+    @property
+    def picture_s(self) -> float:
+        """How long the picture of its film lasts, s; 0 without one."""
+        return self._picture_s
 
     @property
     def picture(self) -> Path | None:

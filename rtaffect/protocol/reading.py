@@ -82,7 +82,7 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
     lengths, problems = _place_sounds([_named(block.model_dump()) for block in protocol.blocks], path.parent)
     for block, found in zip(protocol.blocks, lengths, strict=True):
         if found is not None:
-            block._sound, seconds = found
+            block._sound, seconds, block._picture_s = found
             block._seconds = seconds if block.duration_s is None else block.duration_s
             if block._seconds < LEAD_S:
                 problems.append(
@@ -169,39 +169,46 @@ def _named(block: Mapping[str, object]) -> tuple[str, object]:
     return field, block.get(field)
 
 
-def _place_sounds(named: Iterable[tuple[str, object]], folder: Path) -> tuple[list[tuple[Path, int] | None], list[str]]:
-    """Return each block's sound and its length in whole seconds, rounded up, and what is wrong with them."""
-    found: list[tuple[Path, int] | None] = []
+#: A block's sound or film, how long it lasts in whole seconds, rounded up, and how long its picture does, s.
+_Placed = tuple[Path, int, float]
+
+
+def _place_sounds(named: Iterable[tuple[str, object]], folder: Path) -> tuple[list[_Placed | None], list[str]]:
+    """Return what each block plays, None for nothing, and what is wrong with that."""
+    found: list[_Placed | None] = []
     problems: list[str] = []
     places: dict[str, Path] = {}
     for number, (field, stimulus) in enumerate(named, 1):
         path = _found(folder, stimulus) if isinstance(stimulus, (str, Path)) else None
-        seconds = None
+        seconds, picture_s = None, 0.0
         if path is not None:
             try:
-                if field == "film":
-                    check_film(path)
-                seconds = sound_seconds(path)
+                picture_s = picture_seconds(path) if field == "film" else 0.0
+                seconds = max(sound_seconds(path), math.ceil(picture_s))
             except RtaffectError as error:
                 problems.append(f"block {number}: {field} {error}")
             other = places.setdefault(path.name, path)
             if other != path:
                 problems.append(f"block {number}: {field} {path} has the same name as {other}: rename one of them")
-        found.append((path, seconds) if path is not None and seconds is not None else None)
+        found.append((path, seconds, picture_s) if path is not None and seconds is not None else None)
     return found, problems
 
 
-def check_film(path: Path) -> None:
-    """Refuse a film that cannot be shown: without a picture or sound, or broken off.
+def picture_seconds(path: Path) -> float:
+    """Return how long the picture of a film lasts, s; 0 where there is no file.
 
     Raises
     ------
     FilmError
-        If it cannot be read, or is not whole.
+        If it cannot be read, has no picture or no sound, or is not whole.
     """
-    # What is missing is told where its sound is looked for.
-    if not path_problem(path) and path.is_file() and (damage := inspect_film(path).damage):
-        raise FilmError(f"{path} seems to be broken off: {damage}; copy or export it again")
+    if path_problem(path) or not path.is_file():
+        # That is told where its sound is looked for.
+        return 0.0
+    info = inspect_film(path)
+    if info.damage:
+        raise FilmError(f"{path} seems to be broken off: {info.damage}; copy or export it again")
+    return info.picture_s
 
 
 def _found(folder: Path, stimulus: str | Path) -> Path:

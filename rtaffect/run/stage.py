@@ -137,8 +137,8 @@ class Stage:
                 heard = _first(sound.stereo, sound.rate, seconds)
                 self._cues.append(self._player.place(sound.path.name, heard, sound.rate, self._origin + start))
             if self._projector is not None and block.picture is not None:
-                begin = self._origin + start
-                self._projector.place(block.picture, block.number, begin, begin + length, aside=self._aside(block))
+                begin, lasts = self._origin + start, min(seconds, max(length, block.picture_s))
+                self._projector.place(block.picture, block.number, begin, begin + lasts, aside=self._aside(block))
 
     def _aside(self, block: Block) -> bool:
         """Return whether feedback is to be seen beside a block's film."""

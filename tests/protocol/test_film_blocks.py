@@ -28,6 +28,13 @@ def test_a_film_block_plays_and_shows_it(tmp_path: Path) -> None:
     assert (heard.sound, heard.picture) == (film, None), "its sound alone"
 
 
+def test_a_picture_that_outlasts_its_sound_makes_the_block_as_long(tmp_path: Path) -> None:
+    make_film(tmp_path / "a.mkv", 3.0, times=[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    (only,) = read_protocol(write_protocol(tmp_path / "p.toml", [block("a.mkv")], rule=None)).blocks
+    assert only.seconds == 6
+    assert 5.0 < only.picture_s <= 6.0
+
+
 def test_films_that_do_not_serve(tmp_path: Path) -> None:
     make_film(tmp_path / "dark.mkv", 3.0, picture=False)
     make_film(tmp_path / "still.mkv", 3.0, sound=False)
