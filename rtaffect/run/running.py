@@ -147,11 +147,7 @@ class RunningSession:
         if self.tone is not None:
             cleanup.callback(self.tone.stop)
             on_protocol_step.append(self._guard("the feedback tone", self.tone))
-        if setup.player is not None:
-            cleanup.callback(setup.player.stop)
-        if setup.projector is not None:
-            cleanup.callback(setup.projector.stop)
-            self.sinks.append(self._guard("writing the film's frames", self._frames))
+        self._end_with(cleanup)
         self.on_protocol_step = on_protocol_step
         self.stage = Stage(
             conductor,
@@ -168,6 +164,14 @@ class RunningSession:
         )
         if self.tone is not None:
             self.tone.tell = self.stage.fault
+
+    def _end_with(self, cleanup: ExitStack) -> None:
+        """Let what is heard and seen end with the session, and keep which frames of films were seen."""
+        if self.setup.player is not None:
+            cleanup.callback(self.setup.player.stop)
+        if self.setup.projector is not None:
+            cleanup.callback(self.setup.projector.stop)
+            self.sinks.append(self._guard("writing the film's frames", self._frames))
 
     def status(self) -> RecordingStatus:
         """Return how the recording is, and what else is in trouble."""
