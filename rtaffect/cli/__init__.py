@@ -30,6 +30,7 @@ COMMANDS = {
     "export-bids": ("calibration.finished.bids.command", "Write recorded sessions as a BIDS dataset."),
     "simulate": ("rtaffect.cli.simulate", "Write a synthetic study: sounds, recordings and the planted truth."),
     "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
+    "covariates": ("calibration.covariates", "Light, motion and cuts of a film's picture, as a study's covariates."),
     "export": ("models.command", "Turn a speech encoder (wav2vec 2.0, HuBERT, WavLM) into a streaming featurizer."),
     "featurizers": ("models.featurizers", "Which featurizers are installed, and which encoders can become one."),
     "headmodel": ("calibration.head.command", "The operator from a montage's channels to 68 brain regions."),

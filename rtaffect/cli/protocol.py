@@ -44,6 +44,8 @@ def check_file(ctx: click.Context, file: Path, bundle: Path | None) -> None:
     if found is not None:
         more, remarks = _in_session(found, bundle)
         problems += more
+        if not problems:
+            remarks += _about_films(found)
     if found is None or problems:
         console.print(Text(f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''}", "bold red"))
         for problem in problems:
@@ -52,6 +54,15 @@ def check_file(ctx: click.Context, file: Path, bundle: Path | None) -> None:
     _show(console, found)
     for remark in remarks:
         console.print(Text(remark, "yellow"), soft_wrap=True)
+
+
+def _about_films(found: Protocol) -> list[str]:
+    """Return a line on each film."""
+    from rtaffect.sources.film_file import inspect_film
+    from rtaffect.stream.sound_reading import sound_length
+
+    films = dict.fromkeys(block.picture for block in found.blocks if block.picture is not None)
+    return [inspect_film(film).describe(film.name, sound_length(film).seconds) for film in films]
 
 
 def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[str]]:

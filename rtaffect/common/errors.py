@@ -148,6 +148,10 @@ class SoundError(RtaffectError):
     """A sound file or sound device cannot be used."""
 
 
+class FilmError(RtaffectError):
+    """A film file cannot be used."""
+
+
 class ArtifactError(RtaffectError):
     """A bundle or featurizer on disk is missing, damaged, of another version, or does not fit."""
 

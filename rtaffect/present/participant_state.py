@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.outputs.film_projector import Projector
 from rtaffect.protocol.protocol_step import ProtocolStep
 
 Show = Literal["ring", "bar", "tone"]
@@ -135,7 +136,7 @@ class ParticipantPresenter:
 
     ``show`` is the protocol's choice of what the participant perceives. ``age`` says how old the values of a step are
     now, s, by the step's number; without it they are as old as the moment is here. ``on_seen`` gets the number of each
-    step that the participant sees.
+    step that the participant sees. ``film`` says which frame of a film is to be seen; None where there are no films.
     """
 
     def __init__(
@@ -144,8 +145,10 @@ class ParticipantPresenter:
         *,
         age: Callable[[int], float] | None = None,
         on_seen: Callable[[int], None] | None = None,
+        film: Projector | None = None,
     ) -> None:
         self.show: Show = show
+        self.film = film
         self._age, self._on_seen = age, on_seen
         self._seen: ProtocolStep | None = None
         self._newest: ProtocolStep | None = None

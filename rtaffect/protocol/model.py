@@ -97,8 +97,14 @@ class Block(Frozen):
     kind: BlockKind = Field(description="baseline, rest, listen, feedback or transfer")
     name: str = Field(min_length=1, max_length=80, pattern=_LINE, description="What it is called; names may repeat")
     stimulus: Path | None = Field(None, description="Sound file to play, relative to the protocol's folder")
+    film: Path | None = Field(
+        None, description="Film to show with its sound, in place of stimulus; needs the participant's view"
+    )
     duration_s: Whole | None = Field(
-        None, ge=LEAD_S, le=86_400, description="Length in whole seconds; default: that of the sound, rounded up"
+        None,
+        ge=LEAD_S,
+        le=86_400,
+        description="Length in whole seconds; default: that of the sound or film, rounded up",
     )
     start: Literal["operator", "auto"] = Field(
         "operator", description="Whether it waits for the operator's key or follows the block before it at once"
@@ -107,13 +113,19 @@ class Block(Frozen):
     _number: int = PrivateAttr(0)
     _seconds: int | None = PrivateAttr(None)
     _sound: Path | None = PrivateAttr(None)
+    _picture_s: float = PrivateAttr(0.0)
 
     @model_validator(mode="after")
     def _goes_together(self) -> Block:
         if self.kind == "rest" and self.stimulus is not None:
             _refuse(["stimulus: a block of rest plays nothing; leave it out or choose another kind"])
-        if self.stimulus is None and self.duration_s is None:
-            _refuse([f"give duration_s{'' if self.kind == 'rest' else ' or stimulus'}: nothing says how long it lasts"])
+        if self.film is not None and self.kind == "rest":
+            _refuse(["film: a block of rest shows nothing; leave it out or choose another kind"])
+        if self.film is not None and self.stimulus is not None:
+            _refuse(["film and stimulus: a film has a sound of its own; leave one of them out"])
+        if self.stimulus is None and self.film is None and self.duration_s is None:
+            other = "" if self.kind == "rest" else ", stimulus or film"
+            _refuse([f"give duration_s{other}: nothing says how long it lasts"])
         return self
 
     @property
@@ -128,8 +140,18 @@ class Block(Frozen):
 
     @property
     def sound(self) -> Path | None:
-        """The sound file that it plays, absolute; None for none."""
+        """The sound file that it plays, or the film whose sound that is, absolute; None for none."""
         return self._sound
+
+    @property
+    def picture_s(self) -> float:
+        """How long the picture of its film lasts, s; 0 without one."""
+        return self._picture_s
+
+    @property
+    def picture(self) -> Path | None:
+        """The film that it shows, absolute; None for none."""
+        return self._sound if self.film is not None else None
 
 
 class Arm(Frozen):
@@ -227,6 +249,11 @@ class Protocol(Frozen):
         """How long its blocks last together, s, without the waiting between them; None without an end."""
         lengths = [block.seconds for block in self.blocks]
         return None if None in lengths else sum(length for length in lengths if length is not None)
+
+    @property
+    def shows_film(self) -> bool:
+        """Whether one of its blocks is a film."""
+        return any(block.film is not None for block in self.blocks)
 
     @property
     def delay_s(self) -> int:

@@ -6,19 +6,20 @@ import difflib
 import math
 import os
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rtaffect.common.errors import SettingsError, SoundError
+from rtaffect.common.errors import FilmError, RtaffectError, SettingsError, SoundError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.reading import path_problem, read_bytes, toml_content
 from rtaffect.common.text import file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
+from rtaffect.sources.film_file import inspect_film
 from rtaffect.stream.sound_reading import sound_length
 
 #: So many rows are named in a message.
@@ -75,13 +76,13 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
         problems = [line for detail in error.errors() for line in _problem_lines(detail, content)]
         tables = content.get("block")
         blocks: list[Any] = tables if isinstance(tables, list) else []
-        sounds = [block.get("stimulus") if isinstance(block, dict) else None for block in blocks]
-        return None, [*problems, *_place_sounds(sounds, path.parent)[1]]
+        named = [_named(block) if isinstance(block, dict) else ("stimulus", None) for block in blocks]
+        return None, [*problems, *_place_sounds(named, path.parent)[1]]
     protocol._path, protocol._sha256 = Path(os.path.abspath(path)), sha256_of(data)
-    lengths, problems = _place_sounds([block.stimulus for block in protocol.blocks], path.parent)
+    lengths, problems = _place_sounds([_named(block.model_dump()) for block in protocol.blocks], path.parent)
     for block, found in zip(protocol.blocks, lengths, strict=True):
         if found is not None:
-            block._sound, seconds = found
+            block._sound, seconds, block._picture_s = found
             block._seconds = seconds if block.duration_s is None else block.duration_s
             if block._seconds < LEAD_S:
                 problems.append(
@@ -162,24 +163,52 @@ def one_of(what: str, problems: Sequence[str], where: str) -> SettingsError:
     return SettingsError(f"{what}: {problems[0]}{more}")
 
 
-def _place_sounds(stimuli: Iterable[object], folder: Path) -> tuple[list[tuple[Path, int] | None], list[str]]:
-    """Return each block's sound and its length in whole seconds, rounded up, and what is wrong with them."""
-    found: list[tuple[Path, int] | None] = []
+def _named(block: Mapping[str, object]) -> tuple[str, object]:
+    """Return the field that names what a block plays, and what it says."""
+    field = "stimulus" if block.get("film") is None else "film"
+    return field, block.get(field)
+
+
+#: A block's sound or film, how long it lasts in whole seconds, rounded up, and how long its picture does, s.
+_Placed = tuple[Path, int, float]
+
+
+def _place_sounds(named: Iterable[tuple[str, object]], folder: Path) -> tuple[list[_Placed | None], list[str]]:
+    """Return what each block plays, None for nothing, and what is wrong with that."""
+    found: list[_Placed | None] = []
     problems: list[str] = []
     places: dict[str, Path] = {}
-    for number, stimulus in enumerate(stimuli, 1):
+    for number, (field, stimulus) in enumerate(named, 1):
         path = _found(folder, stimulus) if isinstance(stimulus, (str, Path)) else None
-        seconds = None
+        seconds, picture_s = None, 0.0
         if path is not None:
             try:
-                seconds = sound_seconds(path)
-            except SettingsError as error:
-                problems.append(f"block {number}: stimulus {error}")
+                picture_s = picture_seconds(path) if field == "film" else 0.0
+                seconds = max(sound_seconds(path), math.ceil(picture_s))
+            except RtaffectError as error:
+                problems.append(f"block {number}: {field} {error}")
             other = places.setdefault(path.name, path)
             if other != path:
-                problems.append(f"block {number}: stimulus {path} has the same name as {other}: rename one of them")
-        found.append((path, seconds) if path is not None and seconds is not None else None)
+                problems.append(f"block {number}: {field} {path} has the same name as {other}: rename one of them")
+        found.append((path, seconds, picture_s) if path is not None and seconds is not None else None)
     return found, problems
+
+
+def picture_seconds(path: Path) -> float:
+    """Return how long the picture of a film lasts, s; 0 where there is no file.
+
+    Raises
+    ------
+    FilmError
+        If it cannot be read, has no picture or no sound, or is not whole.
+    """
+    if path_problem(path) or not path.is_file():
+        # That is told where its sound is looked for.
+        return 0.0
+    info = inspect_film(path)
+    if info.damage:
+        raise FilmError(f"{path} seems to be broken off: {info.damage}; copy or export it again")
+    return info.picture_s
 
 
 def _found(folder: Path, stimulus: str | Path) -> Path:

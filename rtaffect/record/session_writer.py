@@ -164,6 +164,17 @@ class SessionWriter:
         words = " ".join(filter(None, (event.type, event.name, event.kind)))
         logging.getLogger("rtaffect.engine.session").log(level, "%.3f s: %s", event.onset, words)
 
+    def add_table(self, name: str, columns: Sequence[str]) -> None:
+        """Begin a table that not every session has; raises SettingsError if it cannot be made."""
+        try:
+            self._tables[name] = Table(self.folder / name, columns)
+        except OSError as error:
+            raise SettingsError(f"{self.folder} cannot be written ({error.strerror}); make room") from None
+
+    def lines(self, name: str, lines: Sequence[Sequence[str]]) -> None:
+        """Append lines to a table that was added."""
+        self._add(name, lines)
+
     def keep_stimulus(self, path: Path) -> str:
         """Copy a sound file into the folder; return its path in there."""
         kept, number = self.folder / STIMULI / file_name(path.name), 1

@@ -15,6 +15,7 @@ from rtaffect.engine.feedback import MEAN_ROW, Feedback
 from rtaffect.engine.timing import StepTiming
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
+from rtaffect.protocol.shown_frame import ShownFrame
 
 FEEDBACK_COLUMNS = (
     "step", "time", "lsl_time", "row", "kind", "predicted", "predicted_low", "predicted_high", "observed", "null_low",
@@ -33,6 +34,7 @@ TIMING_COLUMNS = (
     "prediction_s", "synchrony_s", "made_s", "left_lsl_s", "painted_s", "seen_s", "late",
 )  # fmt: skip
 EVENT_COLUMNS = ("onset", "duration", "trial_type", "name", "block", "kind", "stim_file", "lsl_time")
+FRAME_COLUMNS = ("block", "film", "frame", "time", "lsl_time", "error_s", "dropped", "square")
 #: What a cell says where there is no value.
 ABSENT = "n/a"
 
@@ -110,6 +112,13 @@ def event_line(e: SessionEvent) -> tuple[str, ...]:
         f"{e.onset:.6f}", cell(e.duration), e.type, clean(e.name) or ABSENT, str(e.block) if e.block else ABSENT,
         e.kind or ABSENT, clean(e.stim_file) or ABSENT, f"{e.lsl_time:.6f}",
     )  # fmt: skip
+
+
+def frame_line(f: ShownFrame) -> tuple[str, ...]:
+    """Return the line of cells of one frame of a film that was seen."""
+    square = ABSENT if f.white is None else "white" if f.white else "black"
+    times = (f"{f.time:.6f}", f"{f.painted:.6f}", cell(f.error_s))
+    return (str(f.block), clean(f.film) or ABSENT, str(f.frame), *times, str(f.dropped), square)
 
 
 def cell(value: float) -> str:

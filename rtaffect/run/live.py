@@ -24,6 +24,7 @@ from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, describe_headset, require_reference
+from rtaffect.run.film import projector_of
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
@@ -194,8 +195,9 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
     arm = choose_arm(protocol, plan.participant, chosen.allocation, chosen.session_code)
     programme = Programme.of(protocol)
     silent = programme is None or plan.sound.silent
+    projector = projector_of(protocol, plan)
     player = None if silent else ProgrammePlayer(device_of(plan.sound.speaker), programme.rate if programme else None)
-    return ProtocolSetup(protocol, arm, programme, player)
+    return ProtocolSetup(protocol, arm, programme, player, projector)
 
 
 def _headsets(eeg: EegPlan) -> list[_Headset]:

@@ -32,6 +32,7 @@ from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
+from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.osc_out import OscOut
 from rtaffect.run.programme import Programme
@@ -91,6 +92,8 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
         headless = True
     if headless and control is None:
         _require_no_operator(run.sources.setup)
+        if run.sources.setup.projector is not None and run.sources.setup.protocol is not None:
+            require_view(run.sources.setup.protocol, run.sources.plan, headless=True)
     ending, outcome = Ending(threading.Event()), "failed"
     with ending_signals(ending.ask), ExitStack() as cleanup:
         record = SessionRecord.open(run, cleanup, console)
@@ -142,6 +145,7 @@ class RunningSession:
             protocol.feedback.show,
             age=lambda step: run.clock.now() - engine.end_of(step),
             on_seen=partial(self.alarm.left, "seen"),
+            film=setup.projector,
         )
         self.on_event: list[Callable[[SessionEvent], None]] = [self._guard("writing an event", record.event)]
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [
@@ -161,8 +165,7 @@ class RunningSession:
         if self.tone is not None:
             cleanup.callback(self.tone.stop)
             on_protocol_step.append(self._guard("the feedback tone", self.tone))
-        if setup.player is not None:
-            cleanup.callback(setup.player.stop)
+        self._end_with(cleanup)
         self.on_protocol_step = on_protocol_step
         self.stage = Stage(
             conductor,
@@ -175,15 +178,29 @@ class RunningSession:
             on_event=self.on_event,
             now=run.clock.now,
             stop=stop,
+            projector=setup.projector,
         )
         if self.tone is not None:
             self.tone.tell = self.stage.fault
+
+    def _end_with(self, cleanup: ExitStack) -> None:
+        """Let what is heard and seen end with the session, and keep which frames of films were seen."""
+        if self.setup.player is not None:
+            cleanup.callback(self.setup.player.stop)
+        if self.setup.projector is not None:
+            cleanup.callback(self.setup.projector.stop)
+            self.sinks.append(self._guard("writing the film's frames", self._frames))
 
     def status(self) -> RecordingStatus:
         """Return how the recording is, and what else is in trouble."""
         status = self.record.status()
         tone = self.tone.trouble if self.tone is not None else ""
         return replace(status, trouble="; ".join(filter(None, [status.trouble, tone])))
+
+    def _frames(self, _: object = None) -> None:
+        """Write which frames of films were seen since the last step."""
+        if self.setup.projector is not None:
+            self.record.frames(self.setup.projector.take())
 
     def _guard(self, name: str, sink: Callable[[Told], object]) -> Callable[[Told], None]:
         return Guarded(name, sink, self._fault)
@@ -279,6 +296,9 @@ class RunningSession:
                 self.record.note(played=speaker.counts)
             if self.tone is not None:
                 self.tone.tell = None
+            if self.setup.projector is not None:
+                self._frames()
+                self.record.note(film=self.setup.projector.counts)
             self.incidents.end()
             self.stage.end(float(self.steps) if self.plan.mode == "replay" else None)
         over = self.stage.conductor.done or not self.stop.is_set()

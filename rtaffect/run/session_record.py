@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +22,20 @@ from rtaffect.outputs.outlet import (
     feedback_channels,
     feedback_values,
 )
+from rtaffect.plan.session_folder import FRAMES_FILE
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
+from rtaffect.protocol.shown_frame import ShownFrame
 from rtaffect.record.recorder import RecordingStatus, Track
 from rtaffect.record.session_writer import SessionWriter
+from rtaffect.record.table import FRAME_COLUMNS, frame_line
 from rtaffect.run.session_sources import Run
 from rtaffect.run.stage import StageSound
 from rtaffect.stream.source import StreamHeader
 
 SHOWN_STREAM: Final = "rtaffect-shown"
+FRAMES_STREAM: Final = "rtaffect-frames"
+FRAME_CHANNELS: Final = ("block", "frame", "time", "error", "dropped", "square")
 SHOWN_CHANNELS: Final = ("block", "level", "success", "value", "low", "high", "threshold")
 
 
@@ -51,6 +56,7 @@ class SessionRecord:
         self._files: dict[Path, str] = {}
         self._stimuli: list[dict[str, str]] = []
         self._feedback, self._shown, self._markers = self._own_tracks()
+        self._frames = self._frames_track()
 
     @classmethod
     def open(cls, run: Run, cleanup: ExitStack, console: Console) -> SessionRecord:
@@ -82,6 +88,8 @@ class SessionRecord:
             cleanup.callback(sources.recorder.close)
             sources.recorder.start()
             console.print(f"recording into {writer.folder}", style="dim", highlight=False)
+        if sources.setup.projector is not None:
+            writer.add_table(FRAMES_FILE, FRAME_COLUMNS)
         if sources.setup.protocol is not None and sources.setup.protocol.path is not None:
             writer.keep_protocol(sources.setup.protocol.path)
         for path, sha256 in sources.stimuli.items():
@@ -108,6 +116,13 @@ class SessionRecord:
         )
         feedback, shown, markers = (recorder.track(replace(each, source_id=each.name)) for each in headers)
         return feedback, shown, markers
+
+    def _frames_track(self) -> Track | None:
+        if self.recording is None or self._run.sources.setup.projector is None:
+            return None
+        return self.recording.track(
+            StreamHeader(FRAMES_STREAM, "Frames", 0.0, "double64", FRAME_CHANNELS, source_id=FRAMES_STREAM)
+        )
 
     def with_files(self, sounds: Mapping[Path, StageSound]) -> dict[Path, StageSound]:
         """Return the protocol's sounds with their places in the session's folder, into which they are copied."""
@@ -147,6 +162,19 @@ class SessionRecord:
             values = (step.block, level, step.shown.success, step.value, step.low, step.high, step.threshold)
             when = np.array([self._run.engine.end_of(step.step)])
             self._shown.samples(when, np.array([values], np.float64))
+
+    def frames(self, frames: Sequence[ShownFrame]) -> None:
+        """Write which frames of films were seen."""
+        if not frames:
+            return
+        if self._writer is not None:
+            self._writer.lines(FRAMES_FILE, [frame_line(frame) for frame in frames])
+        if self._frames is not None:
+            white = [np.nan if f.white is None else float(f.white) for f in frames]
+            values = [(f.block, f.frame, f.time, f.error_s, f.dropped) for f in frames]
+            self._frames.samples(
+                np.array([f.painted for f in frames]), np.column_stack([np.array(values, float), white])
+            )
 
     def event(self, event: SessionEvent) -> None:
         """Write an event; from any thread."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from rtaffect.common.clock import Clock
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.taken import RecordedDoubts
+from rtaffect.outputs.film_projector import Projector
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import CuePlayer
 from rtaffect.plan.analysis_plan import AnalysisPlan
@@ -34,13 +35,15 @@ class ProtocolSetup:
     """What a session's protocol needs.
 
     ``follow`` has the keys of a recorded session by step, in place of the operator's; ``player`` lets its sounds be
-    heard, None where something else does, or nobody listens.
+    heard, None where something else does, or nobody listens. ``projector`` shows its films, None where it has none, or
+    nobody sees them.
     """
 
     protocol: Protocol | None = None
     arm: ArmSource = field(default_factory=Real)
     programme: Programme | None = None
     player: ProgrammePlayer | None = None
+    projector: Projector | None = None
     follow: Mapping[int, Sequence[Key]] | None = None
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.outputs.cue import Cue
+from rtaffect.outputs.film_projector import Projector
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import EventType, SessionEvent
@@ -56,8 +57,8 @@ class Stage:
 
     Its own sinks get each ProtocolStep, on the engine's thread, and each event, from any. ``programme`` brings the
     protocol's ``sounds`` (by path) to the engine, and ``lock`` tells it where in them the session is; ``player`` lets
-    them be heard, None where something else does. ``now`` gives the present time on the LSL clock, s, and ``stop`` is
-    set when the protocol is over.
+    them be heard, None where something else does, and ``projector`` shows the films among them. ``now`` gives the
+    present time on the LSL clock, s, and ``stop`` is set when the protocol is over.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class Stage:
         on_event: Sequence[Callable[[SessionEvent], None]],
         now: Callable[[], float],
         stop: threading.Event,
+        projector: Projector | None = None,
     ) -> None:
         self.conductor, self._origin, self._sounds = conductor, origin, sounds
-        self._programme, self._lock, self._player = programme, lock, player
+        self._programme, self._lock, self._player, self._projector = programme, lock, player, projector
         self._on_protocol_step, self._on_event, self._now = on_protocol_step, on_event, now
         self._seen = 0
         self._ready: tuple[int, float] | None = None
@@ -117,6 +119,9 @@ class Stage:
         self._sound_may_end(feedback.time)
         self._prepare(feedback.time)
         self._look_at_cues()
+        if self._projector is not None:
+            for words, at in self._projector.look(self._now()):
+                self.fault(words, at)
         for sink in self._on_protocol_step:
             sink(protocol_step)
         if protocol_step.phase == "done":
@@ -135,6 +140,13 @@ class Stage:
             if self._player is not None:
                 heard = _first(sound.stereo, sound.rate, seconds)
                 self._cues.append(self._player.place(sound.path.name, heard, sound.rate, self._origin + start))
+            if self._projector is not None and block.picture is not None:
+                begin, lasts = self._origin + start, min(seconds, max(length, block.picture_s))
+                self._projector.place(block.picture, block.number, begin, begin + lasts, aside=self._aside(block))
+
+    def _aside(self, block: Block) -> bool:
+        """Return whether feedback is to be seen beside a block's film."""
+        return block.kind == "feedback" and self.conductor.protocol.feedback.show != "tone"
 
     def _silence(self, at: float) -> None:
         """End what is heard, and what was to be, at ``at`` s of session time."""
@@ -143,6 +155,8 @@ class Stage:
         self._ready = None
         if self._player is not None:
             self._player.cut()
+        if self._projector is not None:
+            self._projector.cut(self._origin + at)
 
     def _block_begins(self, block: Block, onset: float) -> None:
         self._tell("block", block.name, onset, block, duration=float(block.seconds or math.inf))
@@ -175,7 +189,7 @@ class Stage:
                 self._tell("fault", f"{cue.name} was heard {cue.late_s:+.3f} s from its time", cue.onset - self._origin)
 
     def fault(self, words: str, at: float) -> None:
-        """Note what went wrong with the sound, at ``at`` (s, LSL clock); from any thread."""
+        """Note what went wrong with sound or picture, at ``at`` (s, LSL clock); from any thread."""
         self._tell("fault", words, at - self._origin)
 
     def _send(self, text: str, onset: float) -> None:

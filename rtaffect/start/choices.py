@@ -112,6 +112,8 @@ class Choices:
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)
+    photodiode: Literal["none", "second", "start"] = unseen("none")
+    screen_delay_s: float = unseen(0.0)
     as_it_ran: bool = unseen(False)
 
     @property

@@ -65,6 +65,11 @@ def _screen(choices: Choices, found: Found) -> Iterator[Problem]:
     seen = choices.screen is not None or choices.preview
     if seen and not choices.protocol_file.strip():
         yield Problem("screen", "Without a protocol the participant's view stays neutral", "note")
+    protocol = found.protocol(choices)
+    film = next((block for block in protocol.blocks if block.film is not None), None) if protocol else None
+    if choices.mode == "live" and film is not None and not seen:
+        text = f"Block {film.name!r} shows the film {film.film}, and the participant has no view to see it in"
+        yield Problem("screen", f"{text}: choose a screen, or the small window")
 
 
 def results_problems(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -> Iterator[Problem]:

@@ -144,7 +144,7 @@ def _markers(choices: Choices, found: Found) -> Iterator[Problem]:
 
 def _plays(choices: Choices, found: Found) -> bool:
     protocol = found.protocol(choices)
-    return protocol is not None and any(block.stimulus is not None for block in protocol.blocks)
+    return protocol is not None and any((block.stimulus or block.film) is not None for block in protocol.blocks)
 
 
 def _protocol(choices: Choices, found: Found) -> Iterator[Problem]:

@@ -173,6 +173,13 @@ def test_the_glance_says_what_ran(page, session):
     assert [each for each in page.numbers["missing"] if "SHA256SUMS" not in each] == []
 
 
+def test_what_was_seen_of_films_is_told(tmp_path):
+    folder = write_session(tmp_path / "a", blocks=SHORT, **LIGHT)
+    with (folder / "session.toml").open("a", encoding="utf-8") as file:
+        file.write("\n[ran.film]\nframes = 720\ndropped = 3\nfrozen = 1\nfrozen_s = 2.04\n")
+    assert "720 frames shown, 3 not in time; the picture stood still, 1 times for 2.0 s in all" in Page.of(folder).text
+
+
 def test_means_by_block_are_those_of_the_table(page, session):
     moments = lines(session, "moments.tsv")
     for block in page.numbers["regulation"]["blocks"]:

@@ -74,6 +74,7 @@ def _bases(folder: Path) -> dict[str, list[str]]:
         "certify": ["--headless", "--capture", "no device of this name", "--out", str(folder / "certificate")],
         "simulate": ["--out", str(folder / "empty")],
         "calibrate": [missing, "--out", str(folder / "bundle")],
+        "covariates": [missing, "--out", str(folder / "seen.tsv")],
         "export": ["--model", missing, "--layer", "1", "--fidelity", "none", "--out", str(folder / "model.onnx")],
         "featurizers": [],
         "headmodel": ["--montage", missing, "--out", str(folder / "operator.safetensors")],

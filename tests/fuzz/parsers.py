@@ -71,6 +71,19 @@ def _sounds(folder: Path) -> None:
     parts.end()
 
 
+def _films(folder: Path) -> None:
+    from rtaffect.sources.film_file import FilmReader, inspect_film
+
+    parts = _All()
+    for path in sorted(folder.iterdir()):
+        with parts.each():
+            inspect_film(path)
+        with parts.each(), FilmReader(path, (64, 64)) as reader:
+            for _ in zip(range(100), reader, strict=False):
+                pass
+    parts.end()
+
+
 def _eeg(folder: Path) -> None:
     from calibration.studies.layout import RecordingFile
     from calibration.studies.recording import open_recording
@@ -422,6 +435,7 @@ PARSERS = {
     for each in (
         Parser("xdf", seeds.xdf, ("*.xdf",), _xdf),
         Parser("sound", seeds.sounds, ("*",), _sounds),
+        Parser("film", seeds.films, ("*",), _films),
         _of_eeg("edf", ".edf", read=_edf),
         _of_eeg("bdf", ".bdf", read=_edf),
         _of_eeg("brainvision", ".vhdr", ".vmrk", ".eeg"),

@@ -12,6 +12,7 @@ import soundfile
 import tomli_w
 
 from tests.support import session_files, study_files
+from tests.support.counted_films import make_film
 from tests.support.films import film
 from tests.support.xdf_writer import FakeStream, image
 
@@ -38,6 +39,12 @@ def sounds(folder: Path) -> None:
     sound(folder / "i.caf", 0.2)
     film(folder / "j.m4a", 0.1 * np.random.default_rng(0).standard_normal((8_000, 1)), picture=False)
     film(folder / "k.mkv", 0.1 * np.random.default_rng(0).standard_normal((8_000, 1)))
+
+
+def films(folder: Path) -> None:
+    make_film(folder / "a.mkv", 1.0, size=(64, 48))
+    make_film(folder / "b.mp4", 1.0, size=(64, 48), sound_codec="aac", rotation=90)
+    make_film(folder / "c.avi", 1.0, size=(64, 48))
 
 
 def xdf(folder: Path) -> None:

@@ -29,6 +29,8 @@ CASES = [
     ((*LIVE, "--session-code", "A"), "--session-code opens an entry of a sealed allocation, and there is none"),
     ((*LIVE, "--screen", "1"), "--screen 1 is a view on a screen, and --headless shows none"),
     ((*LIVE, "--preview"), "--preview is a view on a screen"),
+    ((*LIVE, "--photodiode", "second"), "--photodiode second is for a film in the participant's view"),
+    ((*LIVE, "--screen-delay", ".05"), "--screen-delay 0.05 is for a film in the participant's view"),
     (("live", "--preview", "--screen", "1"), "--screen 1 and --preview exclude each other"),
     (("live", "--headless", "--board", "brainflow:synthetic", "--wait", "1"), "--wait is for streams, and with"),
     (("demo", "--headless", "--preview"), "--preview is a view on a screen"),

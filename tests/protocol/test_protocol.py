@@ -82,7 +82,7 @@ def mistakes() -> dict[str, tuple[dict[str, object], str]]:
             content([{**baseline, "kind": "training"}]),
             "block 1 'Baseline': kind = 'training' is not known; expected 'baseline', 'rest'",
         ),
-        "no length": (content([{"kind": "listen", "name": "A"}]), "block 1 'A': give duration_s or stimulus"),
+        "no length": (content([{"kind": "listen", "name": "A"}]), "block 1 'A': give duration_s, stimulus or film"),
         "rest without": (content([{"kind": "rest", "name": "A"}]), "block 1 'A': give duration_s: nothing says"),
         "rest with": (
             content([{"kind": "rest", "name": "A", "stimulus": "x.wav", "duration_s": 5}]),

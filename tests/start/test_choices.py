@@ -97,6 +97,8 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         preview=(preview := draw(st.booleans())),
         screen=draw(st.none() | st.integers(0, 3)) if not preview else None,
         tone_device=draw(st.none() | texts),
+        photodiode=draw(st.sampled_from(("none", "second", "start"))) if mode == "live" else "none",
+        screen_delay_s=draw(st.floats(0, 1)) if mode == "live" else 0.0,
     )
     return SessionPlan(
         mode=mode,

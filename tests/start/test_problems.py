@@ -47,6 +47,7 @@ from rtaffect.start.table import (
     session_lines,
 )
 from rtaffect.stream.source import StreamHeader
+from tests.support.counted_films import make_film
 from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, recording_in, story_in
 
 MUSE = ("TP9", "AF7", "AF8", "TP10")
@@ -89,6 +90,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "playing.toml").write_text(
         PROTOCOL.replace("duration_s = 120", 'stimulus = "story.wav"\nduration_s = 120'), encoding="utf-8"
     )
+    make_film(folder / "seen.mkv", 3.0)
+    (folder / "showing.toml").write_text(
+        PROTOCOL.replace("duration_s = 120", 'film = "seen.mkv"\nduration_s = 120'), encoding="utf-8"
+    )
     tone = PROTOCOL.replace("[feedback]", '[feedback]\nshow = "tone"')
     (folder / "tone.toml").write_text(tone, encoding="utf-8")
     soundfile.write(folder / "short.wav", np.random.default_rng(2).uniform(-0.1, 0.1, 32_000), 16_000)
@@ -101,6 +106,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "film": str(bundle_in(folder / "film", ("Fz", "Cz", "E5"), name="film")),
         "other": str(bundle_in(folder / "other", ("E1", "E2"), name="other")),
         "protocol": str(protocol),
+        "showing": str(folder / "showing.toml"),
         "playing": str(folder / "playing.toml"),
         "arms": str(arms),
         "sealed": str(folder / "sealed.txt"),
@@ -210,6 +216,7 @@ LIVE = {
     "no reference": ({"bundle": "", "sound": "none", "against": "reference"}, (stream(),), "bundle",
                      "No bundle is chosen, so there is no reference"),
     "protocol gone": ({"protocol": "/no.toml"}, (stream(),), "protocol", "Protocol /no.toml cannot be read"),
+    "film": ({"protocol": "{showing}", "sound": "protocol"}, (stream(),), "screen", "shows the film seen.mkv"),
     "no such screen": ({"screen": 2}, (stream(),), "screen",
                        "Screen 2 for the participant does not exist; there are: 0: eDP-1"),
     "odd code": ({"participant": "P 1"}, (stream(),), "participant", "Participant 'P 1' is not possible; expected"),

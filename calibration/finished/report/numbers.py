@@ -36,6 +36,7 @@ class Glance:
     synthetic: bool
     people: tuple[str, ...]
     sound: str | None
+    film: str | None
     rows: int
     mean_of: str | None
     blocks_planned: int | None
@@ -134,11 +135,21 @@ def glance_of(data: SessionData) -> Glance:
         synthetic=bool(ran.get("synthetic_bundle")),
         people=tuple(str(each.get("name", "?")) for each in ran.get("eeg", [])),
         sound=text_of(ran.get("sound", {}).get("kind")),
+        film=_film(ran.get("film")),
         rows=len(course.rows) if course is not None else 0,
         mean_of=course.mean_of if course is not None else None,
         blocks_planned=len(data.protocol.get("block", [])) or None,
         blocks_ran=len(data.blocks),
     )
+
+
+def _film(counts: object) -> str | None:
+    """Return how much of its films was seen, in words; None where there were none."""
+    if not isinstance(counts, dict):
+        return None
+    frames, dropped, frozen = (int(counts.get(name, 0)) for name in ("frames", "dropped", "frozen"))
+    stood = f", {frozen} times for {float(counts.get('frozen_s', 0.0)):.1f} s in all" if frozen else ", never"
+    return f"{frames} frames shown, {dropped} not in time; the picture stood still{stood}"
 
 
 def text_of(said: object) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen, QRadialGradient, QTextLayout, QTextOption
@@ -43,6 +44,16 @@ def paint(painter: QPainter, area: QRectF, state: ParticipantState) -> None:
         _paint_bar(painter, area.center(), side, state)
     else:
         _paint_ring(painter, area.center(), side, state)
+
+
+def paint_beside(painter: QPainter, area: QRectF, state: ParticipantState) -> None:
+    """Paint the figure alone into a narrow ``area`` beside something else, as large as that lets it be."""
+    side = area.width() / (2 * (RING_RADIUS + HALO))
+    whole = QRectF(area.center().x() - side / 2, area.center().y() - side / 2, side, side)
+    painter.save()
+    painter.setClipRect(area)
+    paint(painter, whole, replace(state, text="", opacity=1.0))
+    painter.restore()
 
 
 def figure_area(area: QRect) -> QRect:

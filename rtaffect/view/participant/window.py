@@ -6,11 +6,21 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QColor, QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QScreen
+from PySide6.QtGui import (
+    QCloseEvent,
+    QColor,
+    QGuiApplication,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QScreen,
+)
 from PySide6.QtWidgets import QWidget
 
 from rtaffect.present.participant_state import ParticipantPresenter, ScreenInfo, choose_screen
-from rtaffect.view.participant.figures import BACKGROUND, figure_area, paint
+from rtaffect.view.participant.figures import BACKGROUND, figure_area, paint, paint_beside
+from rtaffect.view.participant.film import FilmLayer
 from rtaffect.view.parts.screens import list_screens, screen_info
 
 #: Milliseconds between repaints: 60 a second, so that 40 remain when the machine is busy.
@@ -67,6 +77,13 @@ class ParticipantWindow(QWidget):
         self.timer = QTimer(self)
         self.timer.setTimerType(Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self.tick)
+        self.film: FilmLayer | None = None
+        self.film_timer = QTimer(self)
+        if presenter.film is not None:
+            self.film = FilmLayer(presenter.film, self.screen().refreshRate())
+            self.film_timer.setSingleShot(True)
+            self.film_timer.setTimerType(Qt.TimerType.PreciseTimer)
+            self.film_timer.timeout.connect(self.show_film)
 
     def _prepare(self) -> None:
         flags = Qt.WindowType.Window | Qt.WindowType.WindowDoesNotAcceptFocus
@@ -89,6 +106,10 @@ class ParticipantWindow(QWidget):
             self._watch_screens(True)
             self._fill(QGuiApplication.screens()[self._home.index])
         self.timer.start(REPAINT_MS)
+        if self.film is not None:
+            self.film.set_refresh(self.screen().refreshRate())
+            self.film.resize(self.size(), self.devicePixelRatioF())
+            self.show_film()
 
     def tick(self) -> None:
         """Repaint what has changed."""
@@ -98,19 +119,44 @@ class ParticipantWindow(QWidget):
             self._presenter.seen()
             return
         self.frames += 1
-        if before.text or self.state.text:
+        if self.film is not None and self.film.due is not None:
+            if (beside := self.film.figure(QRectF(self.rect()))) is not None:
+                self.update(beside.toAlignedRect())
+        elif before.text or self.state.text:
             self.update()
         else:
             self.update(figure_area(self.rect()))
 
+    def show_film(self) -> None:
+        """Paint the film's frame that is due, and look again when the next one is."""
+        assert self.film is not None
+        if self.film.look():
+            # At once: what is asked for by update() waits for the other events.
+            self.repaint()
+        self.film_timer.start(self.film.wait_ms())
+
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        """Paint the instruction or the figure."""
-        painter = QPainter(self)
-        painter.fillRect(event.rect(), QColor(BACKGROUND))
+        """Paint the film, the instruction or the figure."""
+        painter, area = QPainter(self), QRectF(self.rect())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        paint(painter, QRectF(self.rect()), self.state)
-        painter.end()
+        if self.film is not None and self.film.due is not None:
+            self.film.paint(painter, area)
+            if (beside := self.film.figure(area)) is not None:
+                painter.fillRect(beside, QColor(BACKGROUND))
+                paint_beside(painter, beside, self.state)
+            painter.end()
+            self.film.painted()
+        else:
+            painter.fillRect(event.rect(), QColor(BACKGROUND))
+            paint(painter, area, self.state)
+            painter.end()
         self._presenter.seen()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Let the film's pictures have the new size."""
+        super().resizeEvent(event)
+        if self.film is not None:
+            self.film.resize(self.size(), self.devicePixelRatioF())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Do nothing: no key, Escape included, is the participant's."""
@@ -122,6 +168,7 @@ class ParticipantWindow(QWidget):
             event.ignore()
             return
         self.timer.stop()
+        self.film_timer.stop()
         self._watch_screens(False)
         super().closeEvent(event)
         self.closed.emit()
