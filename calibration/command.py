@@ -21,6 +21,7 @@ from calibration.head.command import operator_for
 from calibration.outcome import Outcome
 from calibration.report.page import report_numbers, write_report
 from calibration.studies.check import check
+from calibration.studies.manifest import Channels
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
@@ -42,7 +43,7 @@ DRAWS, QUICK_DRAWS = 1000, 99
 KEPT = ".filtered"
 
 #: Parameters that say how EEG is read.
-_OF_EEG = ("space", "head", "mains")
+_OF_EEG = ("space", "head", "mains", "without", "only")
 
 _path = PATH
 
@@ -64,6 +65,8 @@ _path = PATH
 @click.option("--head", type=_path, help="Space operator for --space regions; default: made for the study's channels.")
 @click.option("--mains", type=Number(0, 1000), help="Mains frequency, Hz; 0 for no notch [default: 50].")
 @click.option("--settings", type=_path, help="TOML with settings that are not to have their default.")
+@click.option("--without", metavar="CH,...", help="Channels that are left out of every recording.")
+@click.option("--only", metavar="CH,...", help="The only channels that are used, also where they are taken for no EEG.")
 @click.option("--ratings", is_flag=True, help="Predict the study's ratings, also where it has EEG.")
 @click.option("--layer", default=AUTO, show_default=True, help="Layer of the bundle, from 0; auto: by inner folds.")
 @click.option("--draws", type=Whole(19, 1_000_000), help="Of each null [default: 1000; with --quick 99].")
@@ -80,6 +83,8 @@ def command(
     head: Path | None,
     mains: float | None,
     settings: Path | None,
+    without: str | None,
+    only: str | None,
     ratings: bool,
     layer: str,
     draws: int | None,
@@ -94,15 +99,16 @@ def command(
     """
     console, begin = Terminal(log_path=False), time.perf_counter()
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
+    channels = Channels(_names(without), _names(only))
     if only_check:
-        _tell_problems(study, console)
+        _tell_problems(study, channels, console)
         return
     if out is None:
         raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
     check_new_folder(out, "--out")
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
-        loaded = FolderStudy(study)
+        loaded = FolderStudy(study, channels)
         _check_options(space=space, ratings=not loaded.listeners)
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
         plan = Plan(
@@ -126,7 +132,7 @@ def command(
 def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
     """Refuse options that would be passed over; raises SettingsError."""
     if only_check:
-        others = [name for name in given_options() if name != "only_check"]
+        others = [name for name in given_options() if name not in {"only_check", "without", "only"}]
         refuse_given(others, "is for fitting a bundle, and with --check none is fitted")
     if space != "regions":
         refuse_given(["head"], f"is for --space regions, but the space is {space}")
@@ -208,8 +214,12 @@ def layer_of(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-def _tell_problems(study: Path, console: Console) -> None:
-    found = check(study)
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in (text or "").split(","))))
+
+
+def _tell_problems(study: Path, channels: Channels, console: Console) -> None:
+    found = check(study, channels=channels)
     for line in found:
         console.print(f"- {line}", highlight=False, soft_wrap=True)
     if problems := [line for line in found if not line.startswith("note:")]:

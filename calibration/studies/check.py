@@ -8,10 +8,11 @@ from pathlib import Path
 
 from calibration.ridge import folds
 from calibration.studies.layout import Layout, RecordingFile
-from calibration.studies.manifest import read_layout
+from calibration.studies.manifest import Channels, read_layout
 from calibration.studies.recording import Recording, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
 from calibration.studies.tables import covariates_in, ratings_in
+from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import MontageError, RecordingError, RtaffectError, SettingsError, SoundError
 from rtaffect.common.montage import common_rows, is_eog, place_of
 from rtaffect.common.settings import Settings
@@ -23,7 +24,7 @@ NOTE = "note: "
 _DEAD_REMEDY = "expected signal in some: leave the channel out of the recording, or mark it as bad"
 
 
-def check(study_folder: Path, settings: Settings | None = None) -> list[str]:
+def check(study_folder: Path, settings: Settings | None = None, channels: Channels = Channels()) -> list[str]:
     """Return everything that is wrong with a study, one line each; empty if nothing is.
 
     Every sound, table and recording is read, and nothing computed: missing and unreadable files, onsets that are
@@ -37,9 +38,11 @@ def check(study_folder: Path, settings: Settings | None = None) -> list[str]:
         With ``study.toml``, or a BIDS dataset.
     settings
         Those that it is to be calibrated with; default: the defaults.
+    channels
+        Those that are chosen in every recording.
     """
     try:
-        layout = read_layout(study_folder)
+        layout = read_layout(study_folder, channels)
     except RecordingError as error:
         return [str(error)]
     looked = _Look(layout, settings or Settings())
@@ -55,6 +58,7 @@ class _Seen:
     path: Path
     rate: float
     channels: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
     samples: Samples
 
 
@@ -78,6 +82,8 @@ class _Look:
             # Those that are not there are among the layout's problems.
             if file.path.exists() and (file.described is None or file.described.exists()):
                 yield from self._recording(file)
+        left_out = {seen.label: seen.left_out for seen in self._seen}
+        yield from (NOTE + line for line in told(left_out))
         yield from _montage_problems({seen.label: seen.channels for seen in self._seen})
         yield from self._same_data()
         yield from self._rates()
@@ -140,7 +146,7 @@ class _Look:
                 yield wrong
         yield from _sample_problems(label, recording, samples)
         yield from (f"{NOTE}{label}: {line}" for line in recording.warnings)
-        self._seen.append(_Seen(label, file.path, recording.rate, recording.channels, samples))
+        self._seen.append(_Seen(label, file.path, recording.rate, recording.channels, recording.left_out, samples))
 
     def _same_data(self) -> Iterator[str]:
         first: dict[str, _Seen] = {}

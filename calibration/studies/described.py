@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from calibration.studies.tables import ABSENT, read_table
-from rtaffect.common.errors import RecordingError, StreamError
-from rtaffect.common.montage import is_eog, known_name, place_of
-from rtaffect.stream.source import volts_per
+from rtaffect.common.channel_kinds import kind_of
+from rtaffect.common.errors import RecordingError
+from rtaffect.common.montage import place_of
 
-#: Names of what is recorded beside EEG and the eyes. EXG are the free inputs of BioSemi's amplifiers.
-_OTHER: Final = re.compile(
-    r"^(EXG|GSR|EDA|SCR|PLET|PPG|PULSE|SPO2|SAO2|TEMP|ERG|ACC|GYR|STATUS|STI|TRIG|MARK|SOUND|MISC|AUX|ANA)(?![a-z])|"
-    r"^(ECG|EKG|EMG|RESP|TRIGGER|MARKER|EVENT|AUDIO|PHOTO|[EB]DF ANNOTATIONS)",
-    re.IGNORECASE,
-)
 _EYE_TYPES: Final = frozenset({"eog", "heog", "veog"})
 
 
@@ -81,16 +74,4 @@ def kinds_of(
 def _kind(label: str, kind: str, unit: str, described: str) -> str:
     if described:
         return "EOG" if described.casefold() in _EYE_TYPES else described
-    if kind.casefold() != "eeg" or known_name(label):
-        return kind
-    if is_eog(label):
-        return "EOG"
-    return "misc" if _OTHER.match(label.strip()) or not _electric(unit) else kind
-
-
-def _electric(unit: str) -> bool:
-    """Return whether a unit is one of voltage, or unsaid."""
-    try:
-        return not unit.strip() or volts_per(unit) > 0
-    except StreamError:
-        return False
+    return kind if kind.casefold() != "eeg" else kind_of(label, kind, unit)

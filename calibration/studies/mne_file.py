@@ -18,7 +18,8 @@ from calibration.studies.file_check import check_file
 from calibration.studies.layout import RecordingFile
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import place_of
-from rtaffect.sources.channel_plan import ChannelPlan, plan_eeg
+from rtaffect.sources.channel_plan import ChannelPlan, Given, plan_of
+from rtaffect.sources.device_profile import NONE
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.source import StreamHeader, StreamInfo, volts_per
 
@@ -53,6 +54,8 @@ class MneFile:
         Where the recording was interrupted: the time in the file goes on, but what follows came later, s.
     bad : tuple of str
         Channels that are marked as bad.
+    left_out : tuple of (str, str)
+        Channels that are no EEG, with what they are.
     warnings : list of str
         What mne has to say, one line each.
 
@@ -76,7 +79,7 @@ class MneFile:
         self.rate = float(self._raw.info["sfreq"])
         if not 1.0 <= self.rate <= MOST_RATE:
             raise RecordingError(f"{file.path} says {self.rate:g} Hz; expected 1 to {MOST_RATE:g} Hz: export it again")
-        self.channels = self._plan.names
+        self.channels, self.left_out = self._plan.names, self._plan.about.left_out
         self.last = (self._raw.n_times - 1) / self.rate
         marked = {place_of(name) for name in self._raw.info["bads"]} | (self._table.bad if self._table else frozenset())
         self._dead = np.isin([place_of(label) for label in self._labels], sorted(marked))
@@ -161,7 +164,7 @@ class MneFile:
         # What becomes of the channels does not depend on the rate, which may not be known yet.
         header = StreamHeader(file.path.name, "EEG", 0.0, "double64", labels, stated, types)
         self._table: ChannelTable | None = table
-        self._plan: ChannelPlan = plan_eeg(header, file.channels, file.unit)
+        self._plan: ChannelPlan = plan_of(header, file.given | Given(profile=file.profile or NONE))
         self._labels = tuple(labels[i] for i in self._plan.columns)
 
     def _annotated(self) -> tuple[tuple[float, ...], list[tuple[int, int, NDArray[np.bool_]]]]:

@@ -17,7 +17,7 @@ class EegPlan(Frozen):
     streams: Annotated[tuple[str, ...], Setting("eeg", "&EEG streams", metavar="QUERY", multiple=True)] = Field(
         (),
         description="Headset: a stream's exact name, or name=, type= or source_id= and a value; may be given several "
-        "times. Default: every stream of type EEG",
+        "times. Default: every stream of EEG",
     )
     boards: Annotated[tuple[str, ...], Setting("board", "Board", modes=("live",), metavar="TEXT", multiple=True)] = (
         Field(
@@ -36,6 +36,17 @@ class EegPlan(Frozen):
     rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
         Field(None, gt=0, le=384_000, description="Rate of the EEG in Hz, instead of the declared one")
     )
+    without: Annotated[tuple[str, ...], Setting("without", "&Without channels", metavar="CH,...")] = Field(
+        (), description="Channels that are left out"
+    )
+    only: Annotated[tuple[str, ...], Setting("only", "&Only channels", metavar="CH,...")] = Field(
+        (), description="The only channels that are used, also where they are taken for no EEG"
+    )
+    profile: Annotated[str | None, Setting("profile", "Device &profile", metavar="NAME")] = Field(
+        None,
+        description="Device profile that says what streams do not say of themselves: a name, none, or a file (.toml). "
+        "Default: the one that is recognised, for each stream",
+    )
     expect: Annotated[tuple[str, ...], Setting("expect", modes=("live",), metavar="QUERY", multiple=True)] = Field(
         (),
         description="Headset that may come later: a stream's exact name, or source_id= and a value; may be given "
@@ -46,6 +57,11 @@ class EegPlan(Frozen):
         description="What is taken, without asking, for a headset that was lost: only what is surely the same, or "
         "also a stream of another source_id with its name, type and computer, if no other of that name was there, and "
         "a board that is found by searching",
+    )
+    allow_missing: Annotated[bool, Setting("allow-missing", modes=("live",))] = Field(
+        False,
+        description="Begin without headsets that are asked for by name or source_id and are not there; they join when "
+        "they appear",
     )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, le=3600, description="How long to look for streams, s"

@@ -14,8 +14,9 @@ from rtaffect.plan.session_plan import SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
 from rtaffect.run.placing import Placed, own_response, place
+from rtaffect.run.recognised import about_headsets
 from rtaffect.run.session_sources import Beginning, SessionSources
-from rtaffect.sources.selection import queries_of
+from rtaffect.sources.selection import given_by, queries_of
 from rtaffect.sources.xdf import XdfRecording
 
 
@@ -36,7 +37,7 @@ class RecordingReplay(SessionSources):
             raise SettingsError("a protocol is replayed with its session: give the session's folder as RECORDING")
         progress("reading the recording")
         recorded = XdfRecording.open(path)
-        people = recorded.eeg_sources(queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
+        people = recorded.eeg_sources(queries_of(eeg), **given_by(eeg))
         placed = place(recorded, plan.sound)
         return cls(
             plan=plan,
@@ -44,7 +45,7 @@ class RecordingReplay(SessionSources):
             title=f"rtaffect replay: {path.name}",
             people=people,
             hears=placed.sound is not None,
-            notes=recorded.warnings,
+            notes=[*recorded.warnings, *about_headsets(people)],
             stimuli=placed.stimuli,
             path=path,
             recorded=recorded,

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Unpack
 
 import numpy as np
 
 from rtaffect.common.errors import RecordingError, under
-from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_eeg
+from rtaffect.sources.channel_plan import Given, check_rate, plan_audio, plan_of
 from rtaffect.sources.clock_offsets import Corrected, correct
-from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names, matches_any
+from rtaffect.sources.selection import (
+    ANY_AUDIO,
+    ANY_EEG,
+    ANY_MARKERS,
+    Query,
+    describe_all,
+    distinct_names,
+    matches_any,
+    meant,
+)
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import Marker
@@ -94,25 +103,23 @@ class XdfRecording:
     def eeg_sources(
         self,
         queries: Sequence[Query] | None = None,
-        channels: Sequence[str] | None = None,
-        unit: str | None = None,
-        rate: float | None = None,
         seconds: float = 30.0,
         *,
         silent: bool = False,
+        **given: Unpack[Given],
     ) -> list[XdfSource]:
-        """Return a source for each stream that meets one of ``queries`` (default: all of type EEG).
+        """Return a source for each stream that meets one of ``queries`` (default: all of EEG).
 
         Parameters
         ----------
         queries
             What is meant; each must be met by a stream.
-        channels, unit, rate
-            Channel names, unit and rate (Hz) to use instead of what the streams declare.
         seconds
             What each buffer keeps, s.
         silent
             Whether streams without samples are taken, too: devices that took part and never sent anything.
+        given
+            What replaces the streams' own description.
 
         Raises
         ------
@@ -121,14 +128,14 @@ class XdfRecording:
         StreamError
             If channel names or units are missing or do not fit.
         """
-        chosen = self._select(queries or (ANY_EEG,), silent=silent)
+        chosen = self._select(queries or (ANY_EEG,), silent=silent, eeg=True)
         sources = []
         headers = [self.streams[i].header for i in chosen]
         names = distinct_names([(header.name, header.source_id) for header in headers])
         for i, header, name in zip(chosen, headers, names, strict=True):
-            used_rate = self._rate(i, rate)
-            plan = plan_eeg(replace(header, name=name), channels, unit)
-            info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host)
+            used_rate = self._rate(i, given.get("rate"))
+            plan = plan_of(header, given)
+            info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host, plan.about)
             sources.append(XdfSource(info, self._streams[i][0], self._timed(i, name), plan, seconds))
         self._sources += sources
         return sources
@@ -183,7 +190,7 @@ class XdfRecording:
             )
         return chosen[0]
 
-    def _select(self, queries: Sequence[Query], *, silent: bool = False) -> list[int]:
+    def _select(self, queries: Sequence[Query], *, silent: bool = False, eeg: bool = False) -> list[int]:
         """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples."""
         for query in queries:
             if not any(query.matches(stream.header) for stream in self.streams):
@@ -192,7 +199,8 @@ class XdfRecording:
                     f"recording {self.path} has no stream of {query.describe()}; expected one of: {held}. Name it with "
                     "name=..., type=... or source_id=..."
                 )
-        met = [i for i, stream in enumerate(self.streams) if matches_any(queries, stream.header)]
+        headers = [stream.header for stream in self.streams]
+        met = meant(queries, headers) if eeg else [i for i, h in enumerate(headers) if matches_any(queries, h)]
         return met if silent else self._with_samples(met, queries)
 
     def _with_samples(self, met: Sequence[int], queries: Sequence[Query]) -> list[int]:

@@ -36,7 +36,7 @@ class Choices:
     Attributes
     ----------
     streams : tuple of str or None
-        Queries that the EEG streams must meet; None means every stream of type EEG, () none at all.
+        Queries that the EEG streams must meet; None means every stream of EEG, () none at all.
     sound : SoundKind
         What people hear: a file that rtaffect plays, the protocol's files, a sound device, an LSL stream, a known
         stimulus that another program plays, or nothing that rtaffect knows of.
@@ -46,7 +46,7 @@ class Choices:
         The results go into a new folder ``name`` in ``folder``.
     with_protocol : bool
         Whether the demo runs its own short protocol, which lies in ``demo_protocol`` once the demo is made.
-    expect, adopt, wait_s, late_s, headless
+    expect, allow_missing, adopt, wait_s, late_s, headless
         Have no field in the window: they come from a plan that was opened.
     as_it_ran : bool
         Whether these are what a recorded session ran with (:func:`rtaffect.start.found.in_effect`), not what is chosen.
@@ -61,6 +61,9 @@ class Choices:
     channels: str = ""
     unit: str = ""
     rate: str = ""
+    without: str = ""
+    only: str = ""
+    profile: str = ""
     sound: SoundKind = "file"
     sound_file: str = ""
     sound_start: str = ""
@@ -93,6 +96,7 @@ class Choices:
     seconds: str = ""
     outlet: bool = True
     expect: tuple[str, ...] = ()
+    allow_missing: bool = False
     adopt: str = "never"
     late_s: float = 1.0
     wait_s: float = 5.0

@@ -15,7 +15,8 @@ from calibration.finished.bids.grid import Grid, place
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import is_eog
 from rtaffect.plan.session_folder import RecordedSession
-from rtaffect.sources.channel_plan import plan_eeg
+from rtaffect.sources.channel_plan import plan_of
+from rtaffect.sources.selection import given_by
 from rtaffect.sources.clock_offsets import STEP_BACK_S, correct
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 
@@ -126,7 +127,7 @@ class SessionRecording:
                 f"headset {name!r} has no regular rate ({rate:g} Hz); expected one above 0: give eeg.rate in "
                 "session.toml"
             )
-        plan = plan_eeg(replace(stream.header, name=name), chosen.channels or None, chosen.unit)
+        plan = plan_of(stream.header, given_by(chosen))
         stamps = self._stamps(name, stream)
         if (hours := float(stamps.max() - stamps.min()) / 3600) > MOST_HOURS:
             raise RecordingError(
