@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.studies.layout import RecordingFile
-from calibration.studies.manifest import Channels, read_layout
+from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.recording import Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in, ratings_in
 from rtaffect.common.channel_kinds import told
@@ -54,7 +54,7 @@ class FolderStudy:
         (and no ratings), or a table does not fit its sound.
     """
 
-    def __init__(self, folder: Path, channels: Channels = Channels()) -> None:
+    def __init__(self, folder: Path, channels: Channels = ALL_EEG) -> None:
         self._layout = layout = read_layout(folder, channels)
         if layout.problems:
             more = len(layout.problems) - _NAMED

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from calibration.ridge import folds
 from calibration.studies.layout import Layout, RecordingFile
-from calibration.studies.manifest import Channels, read_layout
+from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.recording import Recording, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
 from calibration.studies.tables import covariates_in, ratings_in
@@ -24,7 +24,7 @@ NOTE = "note: "
 _DEAD_REMEDY = "expected signal in some: leave the channel out of the recording, or mark it as bad"
 
 
-def check(study_folder: Path, settings: Settings | None = None, channels: Channels = Channels()) -> list[str]:
+def check(study_folder: Path, settings: Settings | None = None, channels: Channels = ALL_EEG) -> list[str]:
     """Return everything that is wrong with a study, one line each; empty if nothing is.
 
     Every sound, table and recording is read, and nothing computed: missing and unreadable files, onsets that are
@@ -174,6 +174,8 @@ def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iter
         yield f"{label}: {_are(missing)} missing in every second of the sounds; {_DEAD_REMEDY}"
     if samples.flat:
         yield f"{label}: {_are(samples.flat)} flat in every second of the sounds; {_DEAD_REMEDY}"
+    for name, words in samples.foreign:
+        yield f"{label}: {name} {words}: it is no EEG; leave it out with --without {name}, or without in study.toml"
     if samples.doubt:
         yield f"{label}: {samples.doubt}: check the unit, and name the right one with listener.unit in study.toml"
     if recording.bad:

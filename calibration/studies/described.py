@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from calibration.studies.tables import ABSENT, read_table
-from rtaffect.common.channel_kinds import kind_of
+from rtaffect.common.channel_kinds import Kind, kind_of
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import place_of
-
-_EYE_TYPES: Final = frozenset({"eog", "heog", "veog"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +51,24 @@ def read_channel_table(path: Path, labels: Sequence[str]) -> ChannelTable:
 
 
 def kinds_of(
-    labels: Sequence[str], kinds: Sequence[str], units: Sequence[str], table: ChannelTable | None
-) -> tuple[str, ...]:
-    """Return the type of each channel.
+    labels: Sequence[str], types: Sequence[str], units: Sequence[str], table: ChannelTable | None
+) -> tuple[Kind, ...]:
+    """Return what each channel carries.
 
     Parameters
     ----------
-    labels, kinds, units
+    labels, types, units
         What the recording says; formats that know no types call all of them EEG.
     table
-        What says more, if there is one.
+        What says more, if there is one: somebody wrote it who knows.
     """
     return tuple(
-        _kind(label, kind, unit, table.types.get(place_of(label), "") if table else "")
-        for label, kind, unit in zip(labels, kinds, units, strict=True)
+        _kind(label, declared, unit, table.types.get(place_of(label), "") if table else "")
+        for label, declared, unit in zip(labels, types, units, strict=True)
     )
 
 
-def _kind(label: str, kind: str, unit: str, described: str) -> str:
+def _kind(label: str, declared: str, unit: str, described: str) -> Kind:
     if described:
-        return "EOG" if described.casefold() in _EYE_TYPES else described
-    return kind if kind.casefold() != "eeg" else kind_of(label, kind, unit)
+        return "eeg" if described.casefold() == "eeg" else kind_of(label, described, unit)
+    return kind_of(label, declared, unit)

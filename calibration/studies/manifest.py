@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import AfterValidator, ValidationError
 
@@ -38,6 +38,8 @@ class Channels(NamedTuple):
         return replace(recording, without=self.without, only=self.only)
 
 
+#: No choice: what is EEG.
+ALL_EEG: Final = Channels()
 _UNHEARD = "correct study.toml: add it to [listener.onset]"
 _UNHEARD_EVENTS = (
     "no row of their *_events.tsv has it as stim_file and begins at a number; add one, or name the sounds and the "
@@ -93,7 +95,7 @@ class StudyManifest(Frozen):
     listener: tuple[ListenerEntry, ...] = ()
 
 
-def read_layout(folder: Path, channels: Channels = Channels()) -> Layout:
+def read_layout(folder: Path, channels: Channels = ALL_EEG) -> Layout:
     """Return the files of the study in ``folder``: by its ``study.toml``, else as a BIDS dataset.
 
     ``channels`` are chosen in every recording, in place of what its description says.
@@ -172,8 +174,8 @@ def _recording(folder: Path, entry: ListenerEntry) -> RecordingFile:
     described = folder / entry.described if entry.described is not None else None
     path = folder / entry.file
     return RecordingFile(
-        entry.name, path, entry.onset, folder / MANIFEST, entry.channels, entry.unit, described, entry.without, entry.only,
-        entry.profile,
+        entry.name, path, entry.onset, folder / MANIFEST, entry.channels, entry.unit, described, entry.without,
+        entry.only, entry.profile,
     )  # fmt: skip
 
 

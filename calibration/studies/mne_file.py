@@ -157,14 +157,14 @@ class MneFile:
         file = self._file
         table = read_channel_table(file.described, labels) if file.described else None
         names = file.channels if file.channels and len(file.channels) == len(labels) else labels
-        types = kinds_of(names, kinds, units, table)
+        carried = kinds_of(names, kinds, units, table)
         stated = tuple(
             unit or (table.units.get(place_of(n), "") if table else "") for n, unit in zip(labels, units, strict=True)
         )
         # What becomes of the channels does not depend on the rate, which may not be known yet.
-        header = StreamHeader(file.path.name, "EEG", 0.0, "double64", labels, stated, types)
+        header = StreamHeader(file.path.name, "EEG", 0.0, "double64", labels, stated, tuple(kinds))
         self._table: ChannelTable | None = table
-        self._plan: ChannelPlan = plan_of(header, file.given | Given(profile=file.profile or NONE))
+        self._plan: ChannelPlan = plan_of(header, file.given | Given(profile=file.profile or NONE), carried)
         self._labels = tuple(labels[i] for i in self._plan.columns)
 
     def _annotated(self) -> tuple[tuple[float, ...], list[tuple[int, int, NDArray[np.bool_]]]]:

@@ -61,10 +61,11 @@ _WORDS: Final[dict[str, Kind]] = {
         "trigger": "trigger triggers trig trg dtrig marker markers mrk mk mkidx stim sti stimulus event events status "
         "din dig digital ttl sync photo photodiode button annotations code gpio triggerstream",
         "timestamp": "timestamp timestamps time datetime unixtime",
-        "quality": "quality cq impedance imp link validation valid contact hsi rssi interpolate interpolated saturation "
-        "leadoff loff",
+        "quality": "quality cq impedance imp link validation valid contact hsi rssi interpolate interpolated "
+        "saturation leadoff loff",
         "temperature": "temp temperature thermistor",
-        "aux": "aux auxl auxr auxiliary misc ana analog aib pib audio sound mic microphone pupil gaze light unused spare",
+        "aux": "aux auxl auxr auxiliary misc ana analog aib pib audio sound mic microphone pupil gaze light unused "
+        "spare",
     }.items()
     for text in texts.split()
 }
@@ -84,9 +85,9 @@ _REFERENCES: Final = frozenset({"ref", "refs", "reference", "cref", "vref", "cms
 _WITH_REFERENCE: Final = frozenset({*_REFERENCES, "eeg", "electrode", "bias"})
 #: Whole names, in lower case, that only mean something so.
 _WHOLE: Final[dict[str, Kind]] = {
-    "x": "motion", "y": "motion", "z": "motion", "q0": "motion", "q1": "motion", "q2": "motion", "q3": "motion",
-    "ir": "ppg", "red": "ppg", "lux": "ppg", "loc": "eog", "roc": "eog", "hr": "ecg", "spo2": "ppg", "sao2": "ppg", "adc voltage": "battery",
-    "unknown (fuel?)": "battery", "overall": "quality",
+    **dict.fromkeys(("x", "y", "z", "q0", "q1", "q2", "q3"), "motion"), **dict.fromkeys(("loc", "roc"), "eog"),
+    **dict.fromkeys(("ir", "red", "lux", "spo2", "sao2"), "ppg"), "hr": "ecg", "overall": "quality",
+    **dict.fromkeys(("adc voltage", "unknown (fuel?)"), "battery"),
 }  # fmt: skip
 #: External, bipolar and direct inputs of BioSemi, TMSi and Nihon Kohden amplifiers.
 _INPUTS: Final = re.compile(r"^(exg?|ext|bip|dc|erg|plet)[\s_-]?\d+(_box\d)?$")

@@ -14,7 +14,7 @@ from rtaffect.common.errors import StreamError, setting, such_as, under
 from rtaffect.common.montage import is_eog, place_of
 from rtaffect.sources.device_profile import DeviceProfile, describe, recognise
 from rtaffect.stream.limits import LEAST_RATE, check_size
-from rtaffect.stream.source import Recognition, StreamHeader, match_channels, volts_per
+from rtaffect.stream.source import NOTHING_KNOWN, Recognition, StreamHeader, match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -52,15 +52,15 @@ class ChannelPlan:
     """How a block of a stream becomes samples.
 
     ``columns`` are the stream's channels in use, ``names`` those of the result, ``scale`` (columns,) float64 the volts
-    or full scale in one unit sent; with ``mix`` the result is the mean over the columns. ``about`` says what was recognised
-    and assumed, and what is left out.
+    or full scale in one unit sent; with ``mix`` the result is the mean over the columns. ``about`` says what was
+    recognised and assumed, and what is left out.
     """
 
     columns: tuple[int, ...]
     names: tuple[str, ...]
     scale: NDArray[np.float64]
     mix: bool = False
-    about: Recognition = Recognition()
+    about: Recognition = NOTHING_KNOWN
 
     def apply(self, block: NDArray[Any]) -> NDArray[np.float64]:
         """Return ``block`` (n, channels of the stream) as (n, names) in V (EEG) or full scale (audio)."""
@@ -131,14 +131,15 @@ def plan_eeg(
     without: Sequence[str] = (),
     only: Sequence[str] = (),
     profile: str = "",
+    kinds: Sequence[Kind] | None = None,
 ) -> ChannelPlan:
     """Return the plan for EEG.
 
     Parameters
     ----------
     stream
-        What is said of each channel. Those that are neither EEG nor EOG, by :func:`rtaffect.common.channel_kinds.kind_of`
-        and the device's profile, are left out; those of EOG get a name that says so.
+        What is said of each channel. Those that are neither EEG nor EOG, by the device's profile and by
+        :func:`rtaffect.common.channel_kinds.kind_of`, are left out; those of EOG get a name that says so.
     channels
         Names that replace the labels: of the EEG channels, or of all in use, or of all.
     unit
@@ -147,6 +148,8 @@ def plan_eeg(
         Channels to leave out, and the only ones to use, whatever they are taken for.
     profile
         Name or file of the device's profile, 'none' for none, '' for the one that is recognised.
+    kinds
+        What each channel of the stream is, where that was told by somebody who knows.
 
     Raises
     ------
@@ -158,7 +161,7 @@ def plan_eeg(
     found = recognise(stream, profile)
     known = found.profile if found is not None else None
     labels, by_profile = _labels(stream, known, channels)
-    kinds = _kinds(stream, labels, known)
+    kinds = tuple(kinds) if kinds is not None else _kinds(stream, labels, known)
     used = _used(stream.name, labels, kinds, without, only)
     columns = tuple(i for i in used if kinds[i] != "eog")
     if not columns:
@@ -198,7 +201,7 @@ def prepare_eeg(stream: StreamHeader, given: Given) -> tuple[ChannelPlan, float]
     return plan_of(stream, given), rate
 
 
-def plan_of(stream: StreamHeader, given: Given) -> ChannelPlan:
+def plan_of(stream: StreamHeader, given: Given, kinds: Sequence[Kind] | None = None) -> ChannelPlan:
     """Return the plan for EEG with what is ``given``; raises as :func:`plan_eeg`."""
     return plan_eeg(
         stream,
@@ -207,6 +210,7 @@ def plan_of(stream: StreamHeader, given: Given) -> ChannelPlan:
         without=given.get("without", ()),
         only=given.get("only", ()),
         profile=given.get("profile", ""),
+        kinds=kinds,
     )
 
 
@@ -254,9 +258,9 @@ def _kinds(stream: StreamHeader, labels: Sequence[str], known: DeviceProfile | N
     """Return what each channel carries."""
     eeg_types = {each.casefold() for each in (known.eeg_types if known is not None else ())}
     kinds = []
-    for label, declared, unit in zip(labels, stream.types, stream.units, strict=True):
+    for label, said, unit in zip(labels, stream.types, stream.units, strict=True):
         kind = known.kind_of(label) if known is not None else None
-        declared = "" if declared.strip().casefold() in eeg_types else declared
+        declared = "" if said.strip().casefold() in eeg_types else said
         kinds.append(kind or kind_of(label, declared, unit))
     return tuple(kinds)
 
@@ -271,8 +275,8 @@ def _used(
         chosen = tuple(i for i, place in enumerate(places) if place in wanted)
         if not chosen:
             raise StreamError(
-                f"stream {stream!r} has none of the channels {', '.join(only)}; it has {', '.join(labels)}: name its own "
-                f"{under('only')}"
+                f"stream {stream!r} has none of the channels {', '.join(only)}; it has {', '.join(labels)}: name its "
+                f"own {under('only')}"
             )
         return chosen
     dropped = {place_of(each) for each in without}
@@ -283,6 +287,8 @@ def _no_eeg(stream: StreamHeader, labels: Sequence[str], kinds: Sequence[Kind]) 
     held = grouped(
         (label or f"channel {i + 1}", kind) for i, (label, kind) in enumerate(zip(labels, kinds, strict=True))
     )
+    if not any(each.strip().casefold() in {"", "eeg"} for each in stream.types):
+        held = f"{', '.join(sorted({repr(each) for each in stream.types}))}: {held}"
     return (
         f"stream {stream.name!r} has no channel of type EEG, only {held}; choose another {under('eeg')}, or name the "
         f"channels to use {under('only')}"

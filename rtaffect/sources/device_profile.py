@@ -64,7 +64,7 @@ class Criteria(Frozen):
                 continue
             if not fnmatch.fnmatchcase(found.casefold(), wanted.casefold()):
                 return None
-            tells, words = tells + _TELLS[field], [*words, f"{field.replace('_', ' ')} {found!r}"]
+            tells, words = tells + _TELLS[field], [*words, f"its {field.replace('_', ' ')}"]
         if self.channels:
             if header.channels not in self.channels:
                 return None
@@ -81,7 +81,7 @@ class Sends(Frozen):
 
     ``channels`` are all that it sends, in order; ``labelled`` whether it says so, under the key ``label_as``. ``units``
     and ``types`` are of each channel, or one for all; '' where nothing is said. ``offset_v`` is the usual offset of an
-    electrode, V. ``quiet`` are kinds of channels that send zeros.
+    electrode, V, ``chunk_s`` how much is sent at once, s.
     """
 
     name: str
@@ -97,6 +97,15 @@ class Sends(Frozen):
     units: str | tuple[str, ...] = ""
     types: str | tuple[str, ...] = ""
     offset_v: float = 0.0
+    chunk_s: float = Field(0.02, gt=0, le=10)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Sends:
+        for name in ("units", "types"):
+            said = getattr(self, name)
+            if not isinstance(said, str) and len(said) != len(self.channels):
+                raise ValueError(f"{len(said)} {name} for {len(self.channels)} channels")
+        return self
 
 
 class DeviceProfile(Frozen):

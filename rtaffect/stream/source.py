@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,6 +150,10 @@ class Recognition:
     assumed: tuple[str, ...] = ()
 
 
+#: Of a device of which nothing is known.
+NOTHING_KNOWN: Final = Recognition()
+
+
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
     """What a source gives to the engine; no description of what is sent.
@@ -167,7 +171,7 @@ class StreamInfo:
     origin: str
     source_id: str = ""
     host: str = ""
-    about: Recognition = Recognition()
+    about: Recognition = NOTHING_KNOWN
 
     def __post_init__(self) -> None:
         """Make its texts fit to be shown and kept: names of devices and files, and what the user typed."""

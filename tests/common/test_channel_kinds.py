@@ -12,7 +12,8 @@ EEG = [
     *(f"E{n}" for n in range(1, 257)), *(f"{bank}{n}" for bank in "ABCDEFGH" for n in range(1, 33)),
     "EEG1", "EEG 001", "EEG001", "EEG-Ch1", "Ch1", "CH 12", "Chan1", "Channel 3", "channel_7", "7", "e1", "a1",
     "EEG Fp1-Ref", "EEG Fp1-REF", "Fp1-LE", "EEG FPz-CPz", "EEG Pz-Oz", "C3-A2", "Fp1-F7", "T3", "T4", "EEG T5-REF",
-    "M1", "A2", "EEG_TP9", "Fp1.", "Fc5.", "Ｆｐ１", "Fp1\N{MINUS SIGN}Ref", "Fp1\N{EN DASH}LE", "EEG Fp1-Linked",
+    "M1", "A2", "EEG_TP9", "Fp1.", "Fc5.",
+    "\N{FULLWIDTH LATIN CAPITAL LETTER F}p\N{FULLWIDTH DIGIT ONE}", "Fp1\N{MINUS SIGN}Ref", "Fp1\N{EN DASH}LE", "EEG Fp1-Linked",
     "C3-Avg", "F3:Ref", "SP1", "Pg2", "Left ear", "A1_Box1", "EEG C3-Ref1", "Электрод 1", "左耳", "Fp1-GND", "P7 ",
 ]  # fmt: skip
 
@@ -61,7 +62,8 @@ def test_a_type_other_than_eeg_decides(declared, kind):
 @pytest.mark.parametrize(
     ("label", "unit", "kind"),
     [("Foo", "seconds", "aux"), ("Foo", "g", "aux"), ("Ch3", "%", "aux"), ("Foo", "µV", "eeg"), ("Foo", "uV", "eeg"),
-     ("Foo", "microvolts", "eeg"), ("Foo", "-6", "eeg"), ("Foo", "", "eeg"), ("Foo", "a.u.", "eeg"), ("Fz", "g", "eeg")],
+     ("Foo", "microvolts", "eeg"), ("Foo", "-6", "eeg"), ("Foo", "", "eeg"), ("Foo", "a.u.", "eeg"),
+     ("Fz", "g", "eeg")],
 )  # fmt: skip
 def test_a_unit_that_is_no_voltage_speaks_against_eeg(label, unit, kind):
     assert kind_of(label, "EEG", unit) == kind

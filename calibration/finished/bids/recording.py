@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -16,8 +16,8 @@ from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import is_eog
 from rtaffect.plan.session_folder import RecordedSession
 from rtaffect.sources.channel_plan import plan_of
-from rtaffect.sources.selection import given_by
 from rtaffect.sources.clock_offsets import STEP_BACK_S, correct
+from rtaffect.sources.selection import given_by
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 
 #: Values beyond this are garbled: single precision does not hold them in microvolts, V.
