@@ -13,7 +13,8 @@ EEG = [
     "EEG1", "EEG 001", "EEG001", "EEG-Ch1", "Ch1", "CH 12", "Chan1", "Channel 3", "channel_7", "7", "e1", "a1",
     "EEG Fp1-Ref", "EEG Fp1-REF", "Fp1-LE", "EEG FPz-CPz", "EEG Pz-Oz", "C3-A2", "Fp1-F7", "T3", "T4", "EEG T5-REF",
     "M1", "A2", "EEG_TP9", "Fp1.", "Fc5.",
-    "\N{FULLWIDTH LATIN CAPITAL LETTER F}p\N{FULLWIDTH DIGIT ONE}", "Fp1\N{MINUS SIGN}Ref", "Fp1\N{EN DASH}LE", "EEG Fp1-Linked",
+    "\N{FULLWIDTH LATIN CAPITAL LETTER F}p\N{FULLWIDTH DIGIT ONE}", "Fp1\N{MINUS SIGN}Ref", "Fp1\N{EN DASH}LE",
+    "EEG Fp1-Linked",
     "C3-Avg", "F3:Ref", "SP1", "Pg2", "Left ear", "A1_Box1", "EEG C3-Ref1", "Электрод 1", "左耳", "Fp1-GND", "P7 ",
 ]  # fmt: skip
 

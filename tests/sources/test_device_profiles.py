@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,7 @@ from rtaffect.sources.lsl_streams import find_streams
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.sources.selection import ANY_EEG, Query, meant
 from rtaffect.stream.source import StreamHeader, StreamInfo
+from tests.profiles_page import PAGE, page
 
 PROFILES = [pytest.param(each, id=each.name) for each in shipped_profiles()]
 #: What each device sends, told here once more: its electrodes, and the volts in one unit of what it sends.
@@ -58,6 +61,11 @@ def test_each_shipped_profile_is_told_here_and_names_its_source():
     assert {each.name for each in shipped_profiles()} == set(EXPECTED)
     assert all(source.startswith("https://") for each in shipped_profiles() for source in each.source)
     assert all(each.source and each.program and (each.verified or each.note) for each in shipped_profiles())
+
+
+def test_the_table_in_the_docs_is_that_of_the_profiles():
+    text = PAGE.read_text(encoding="utf-8")
+    assert page(text) == text, "run python -m tests.profiles_page"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -142,9 +150,8 @@ def test_channels_can_be_left_out_and_be_the_only_ones():
 def test_who_names_a_headset_means_its_eeg():
     def streams(number):
         eeg = header_of(profile_called("muselsl2"), source_id=f"Muse_{number}0:11")
-        return [
-            StreamHeader("Muse", kind, 52.0, "float32", ("X",), source_id=eeg.source_id) for kind in ("ACC", "PPG")
-        ] + [eeg]
+        motion = StreamHeader("Muse", "ACC", 52.0, "float32", ("X",), source_id=eeg.source_id)
+        return [motion, replace(motion, type="PPG"), eeg]
 
     both = [*streams(1), *streams(2)]
     assert meant([Query.parse("Muse")], both) == [2, 5]
