@@ -19,10 +19,14 @@ Kind = Literal[
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
+
+def _by_text(kinds: dict[Kind, str]) -> dict[str, Kind]:
+    return {text: kind for kind, texts in kinds.items() for text in texts.split()}
+
+
 #: What senders and files declare as a channel's type, in lower case without blanks, '-' and '_'.
-_TYPES: Final[dict[str, Kind]] = {
-    text: kind
-    for kind, texts in {
+_TYPES: Final = _by_text(
+    {
         "eeg": "eeg",
         "eog": "eog heog veog reog",
         "emg": "emg",
@@ -42,13 +46,11 @@ _TYPES: Final[dict[str, Kind]] = {
         "reference": "ref reference refmeg",
         "temperature": "temp temperature",
         "aux": "aux auxiliary misc analog ana exg bipolar bip audio other",
-    }.items()
-    for text in texts.split()
-}
+    }
+)
 #: Words of a name that say by themselves what a channel is.
-_WORDS: Final[dict[str, Kind]] = {
-    text: kind
-    for kind, texts in {
+_WORDS: Final = _by_text(
+    {
         "emg": "emg chin",
         "ecg": "ecg ekg",
         "eda": "eda gsr scr scl electrodermal skin",
@@ -66,9 +68,8 @@ _WORDS: Final[dict[str, Kind]] = {
         "temperature": "temp temperature thermistor",
         "aux": "aux auxl auxr auxiliary misc ana analog aib pib audio sound mic microphone pupil gaze light unused "
         "spare",
-    }.items()
-    for text in texts.split()
-}
+    }
+)
 #: With what a word that is none of these may begin or end, as in AccX, GyroscopeX, HardwareMarker and samplecounter.
 _BEGINS: Final[tuple[tuple[str, Kind], ...]] = (
     ("acceler", "motion"), ("accx", "motion"), ("accy", "motion"), ("accz", "motion"), ("gyro", "motion"),

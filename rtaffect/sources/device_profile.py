@@ -57,7 +57,8 @@ class Criteria(Frozen):
 
     def met_by(self, header: StreamHeader) -> tuple[int, str] | None:
         """Return how much tells that a stream is meant, and what, in words; None if something speaks against it."""
-        tells, words = 0, []
+        tells = 0
+        words: list[str] = []
         for field in ("name", "type", "maker", "source_id"):
             wanted, found = getattr(self, field), getattr(header, field)
             if wanted is None:
