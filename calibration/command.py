@@ -65,8 +65,13 @@ _path = PATH
 @click.option("--head", type=_path, help="Space operator for --space regions; default: made for the study's channels.")
 @click.option("--mains", type=Number(0, 1000), help="Mains frequency, Hz; 0 for no notch [default: 50].")
 @click.option("--settings", type=_path, help="TOML with settings that are not to have their default.")
-@click.option("--without", metavar="CH,...", help="Channels that are left out of every recording.")
-@click.option("--only", metavar="CH,...", help="The only channels that are used, also where they are taken for no EEG.")
+@click.option("--without", default="", metavar="CH,...", help="Channels that are left out of every recording.")
+@click.option(
+    "--only",
+    default="",
+    metavar="CH,...",
+    help="The only channels that are used, also where they are taken for no EEG.",
+)
 @click.option("--ratings", is_flag=True, help="Predict the study's ratings, also where it has EEG.")
 @click.option("--layer", default=AUTO, show_default=True, help="Layer of the bundle, from 0; auto: by inner folds.")
 @click.option("--draws", type=Whole(19, 1_000_000), help="Of each null [default: 1000; with --quick 99].")
@@ -83,8 +88,8 @@ def command(
     head: Path | None,
     mains: float | None,
     settings: Path | None,
-    without: str | None,
-    only: str | None,
+    without: str,
+    only: str,
     ratings: bool,
     layer: str,
     draws: int | None,
@@ -103,9 +108,7 @@ def command(
     if only_check:
         _tell_problems(study, channels, console)
         return
-    if out is None:
-        raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
-    check_new_folder(out, "--out")
+    out = _new(out)
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study, channels)
@@ -124,8 +127,7 @@ def command(
         )
         progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
         outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
-        progress("report")
-        outcome = _written(outcome, out)
+        outcome = _written(outcome, out, progress)
     _tell(outcome, out, time.perf_counter() - begin, console)
 
 
@@ -159,8 +161,9 @@ def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None
     console.print(f"report {out / 'report.html'}; tensors sha256 {tensors}", style="dim")
 
 
-def _written(outcome: Outcome, out: Path) -> Outcome:
+def _written(outcome: Outcome, out: Path, progress: Callable[[str], None]) -> Outcome:
     """Write bundle and report into the folder ``out``, and return the outcome with the bundle as it was saved."""
+    progress("report")
     reported = outcome.bundle.manifest.model_copy(update={"report": asdict(report_numbers(outcome))})
     manifest = save_bundle(replace(outcome.bundle, manifest=reported), out)
     outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
@@ -214,8 +217,16 @@ def layer_of(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, (part.strip() for part in (text or "").split(","))))
+def _new(out: Path | None) -> Path:
+    """Return the bundle's folder; raises SettingsError if there is none, or something is there."""
+    if out is None:
+        raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
+    check_new_folder(out, "--out")
+    return out
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
 def _tell_problems(study: Path, channels: Channels, console: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtaffect.common.channel_kinds import Kind, grouped, kind_of, says_nothing
 from rtaffect.common.errors import StreamError, setting, such_as, under
 from rtaffect.common.montage import is_eog, place_of
-from rtaffect.sources.device_profile import DeviceProfile, describe, recognise
+from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
 from rtaffect.stream.limits import LEAST_RATE, check_size
 from rtaffect.stream.source import NOTHING_KNOWN, Recognition, StreamHeader, match_channels, volts_per
 
@@ -153,13 +153,11 @@ def plan_eeg(
 
     Raises
     ------
-    SettingsError
-        If there is no such profile.
-    StreamError
-        If names or units are missing or wrong, or no channel is EEG.
+    SettingsError, StreamError
+        If there is no such profile; if names or units are missing or wrong, or no channel is EEG.
     """
     found = recognise(stream, profile)
-    known = found.profile if found is not None else None
+    known = None if found is None else found.profile
     labels, by_profile = _labels(stream, known, channels)
     kinds = tuple(kinds) if kinds is not None else _kinds(stream, labels, known)
     used = _used(stream.name, labels, kinds, without, only)
@@ -168,23 +166,30 @@ def plan_eeg(
         raise StreamError(_no_eeg(stream, labels, kinds))
     named = _names(stream, labels, columns, used, channels)
     eyes = tuple(i for i in used if i in named and kinds[i] == "eog")
-    names = [named[i] for i in columns] + [named[i] if is_eog(named[i]) else f"EOG {named[i]}" for i in eyes]
+    names = (*(named[i] for i in columns), *map(_of_eyes, (named[i] for i in eyes)))
     units = _units(stream, columns, eyes, known, unit)
     scale = np.array([volts_in(stream.name, each) for each in units]) * (known.scale if known is not None else 1.0)
-    left_out = tuple(
-        (labels[i] or f"channel {i + 1}", kind)
-        for i, kind in enumerate(kinds)
-        if kind not in {"eeg", "eog"} and i not in used
-    )
-    about = Recognition(
-        profile=known.name if known is not None else "",
-        why=describe(found),
-        clock=known.clock if known is not None else "",
-        latency_s=known.latency_s if known is not None else None,
-        left_out=left_out,
-        assumed=tuple(_assumed(stream, known, columns, units, by_profile=by_profile, given=unit)),
-    )
-    return ChannelPlan((*columns, *eyes), tuple(names), scale, about=about)
+    assumed = tuple(_assumed(stream, known, columns, units, by_profile=by_profile, given=unit))
+    about = replace(_recognition(found), left_out=_left_out(labels, kinds, used), assumed=assumed)
+    return ChannelPlan((*columns, *eyes), names, scale, about=about)
+
+
+def _of_eyes(name: str) -> str:
+    """Return the name of a channel of the eyes, so that it says so."""
+    return name if is_eog(name) else f"EOG {name}"
+
+
+def _left_out(labels: Sequence[str], kinds: Sequence[Kind], used: Sequence[int]) -> tuple[tuple[str, str], ...]:
+    """Return the channels that are neither EEG nor EOG, with what they are, but for those that are used even so."""
+    others = (i for i, kind in enumerate(kinds) if kind not in {"eeg", "eog"} and i not in used)
+    return tuple((labels[i] or f"channel {i + 1}", kinds[i]) for i in others)
+
+
+def _recognition(found: Recognised | None) -> Recognition:
+    if found is None:
+        return NOTHING_KNOWN
+    known = found.profile
+    return Recognition(known.name, describe(found), known.clock, known.latency_s)
 
 
 def prepare_eeg(stream: StreamHeader, given: Given) -> tuple[ChannelPlan, float]:

@@ -143,20 +143,25 @@ def find_streams(
     while True:
         now = time.monotonic()
         everything = network.streams()
-        if of_any_kind:
-            matching = [stream for stream in everything if matches_any(queries, stream.header)]
-        else:
-            matching = [everything[i] for i in meant(queries, [stream.header for stream in everything])]
+        matching = _matching(queries, everything, of_any_kind=of_any_kind)
         if new := {s.header.uid for s in matching} - known:
             known, latest = known | new, now
         missing = absent(queries, matching)
         late = now - start >= timeout
-        if matching and now - latest >= settle and (not missing or (late and allow_missing)):
+        lacking = bool(missing) and not (late and allow_missing)
+        if matching and not lacking and now - latest >= settle:
             _refuse_twins([s.header for s in matching])
             return matching
-        if late and (not matching or (missing and not allow_missing)):
+        if late and (lacking or not matching):
             raise StreamError(_nothing_found(missing or queries, [s.header for s in everything], timeout))
         time.sleep(0.02)
+
+
+def _matching(queries: Sequence[Query], streams: Sequence[FoundStream], *, of_any_kind: bool) -> list[FoundStream]:
+    """Return the streams that ``queries`` mean."""
+    if of_any_kind:
+        return [stream for stream in streams if matches_any(queries, stream.header)]
+    return [streams[i] for i in meant(queries, [stream.header for stream in streams])]
 
 
 def absent(queries: Sequence[Query], found: Sequence[FoundStream]) -> list[Query]:
