@@ -36,13 +36,13 @@ class EegPlan(Frozen):
     rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
         Field(None, gt=0, le=384_000, description="Rate of the EEG in Hz, instead of the declared one")
     )
-    without: Annotated[tuple[str, ...], Setting("without", "&Without channels", metavar="CH,...")] = Field(
+    without: Annotated[tuple[str, ...], Setting("without", "Without channels", metavar="CH,...")] = Field(
         (), description="Channels that are left out"
     )
-    only: Annotated[tuple[str, ...], Setting("only", "&Only channels", metavar="CH,...")] = Field(
+    only: Annotated[tuple[str, ...], Setting("only", "Only channels", metavar="CH,...")] = Field(
         (), description="The only channels that are used, also where they are taken for no EEG"
     )
-    profile: Annotated[str | None, Setting("profile", "Device &profile", metavar="NAME")] = Field(
+    profile: Annotated[str | None, Setting("profile", "Device profile", metavar="NAME")] = Field(
         None,
         description="Device profile that says what streams do not say of themselves: a name, none, or a file (.toml). "
         "Default: the one that is recognised, for each stream",

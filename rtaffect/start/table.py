@@ -73,8 +73,8 @@ def stream_rows(choices: Choices, found: Found) -> tuple[StreamRow, ...]:
 def _row(stream: StreamFacts, is_ticked: bool, key: tuple[str, ...], choices: Choices) -> StreamRow:
     header = stream.header
     rate = f"{header.rate:g} Hz" if header.rate > 0 else "irregular"
-    unit = header.unit or ("not declared" if stream.described else "")
     about = recognition_of(choices, stream)
+    unit = header.unit or ("by its profile" if about.profile else "not declared" if stream.described else "")
     cells = (header.name, header.type, rate, str(header.channels), unit, header.host, header.source_id, about.profile)
     names = ", ".join(header.labels) if any(header.labels) else "no channel names declared"
     hint = stream.trouble or "\n".join([*([names] if stream.described else []), *words_of(about)])
