@@ -169,8 +169,9 @@ def plan_eeg(
     names = (*(named[i] for i in columns), *map(_of_eyes, (named[i] for i in eyes)))
     units = _units(stream, columns, eyes, known, unit)
     scale = np.array([volts_in(stream.name, each) for each in units]) * (known.scale if known is not None else 1.0)
-    assumed = tuple(_assumed(stream, known, columns, units, by_profile=by_profile, given=unit))
-    about = replace(_recognition(found), left_out=_left_out(labels, kinds, used), assumed=assumed)
+    assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
+    out = _left_out(labels, kinds, used)
+    about = replace(_recognition(found), left_out=out, assumed=(*assumed, *_not_there(labels, (*without, *only))))
     return ChannelPlan((*columns, *eyes), names, scale, about=about)
 
 
@@ -183,6 +184,13 @@ def _left_out(labels: Sequence[str], kinds: Sequence[Kind], used: Sequence[int])
     """Return the channels that are neither EEG nor EOG, with what they are, but for those that are used even so."""
     others = (i for i, kind in enumerate(kinds) if kind not in {"eeg", "eog"} and i not in used)
     return tuple((labels[i] or f"channel {i + 1}", kinds[i]) for i in others)
+
+
+def _not_there(labels: Sequence[str], asked: Sequence[str]) -> Iterator[str]:
+    """Yield which channels were asked for that a stream does not have."""
+    places = {place_of(label) for label in labels}
+    if lacking := [each for each in asked if place_of(each) not in places]:
+        yield f"it has no channel {', '.join(lacking)}"
 
 
 def _recognition(found: Recognised | None) -> Recognition:

@@ -69,7 +69,7 @@ def ticked(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[StreamFact
 
 
 def missing(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[Query, ...]:
-    """Return the queries that no stream meets, other than 'every stream of type EEG'."""
+    """Return the queries that no stream meets, other than 'every stream of EEG'."""
     if choices.streams is None:
         return ()
     return tuple(query for query in queries_of(choices) if not any(stream.meets([query]) for stream in streams))
