@@ -112,7 +112,7 @@ class PolledSource(LiveSource):
 
 
 def _recorded(said: StreamHeader, plan: ChannelPlan, unit: str) -> StreamHeader:
-    """Return what is recorded of a device: all channels that it sends, those in use by the names that they have here."""
+    """Return what is recorded of a device: all channels that it sends, those in use by their names here."""
     named = dict(zip(plan.columns, plan.names, strict=True))
     labels = tuple(named.get(i, label) for i, label in enumerate(said.labels))
     types = tuple(said.type if i in named else "misc" for i in range(said.channels))
