@@ -90,7 +90,9 @@ class ForeignSignals:
 
 def judge(block: FloatArray) -> NDArray[np.int64]:
     """Return what about a second of raw values (n, channels), V, NaN where missing, says of each channel."""
-    said = np.array([_judge_one(block[:, i]) for i in range(block.shape[1])], np.int64)
+    said = np.full(block.shape[1], EEG, np.int64)
+    for channel in np.flatnonzero(_suspicious(block)).tolist():
+        said[channel] = _judge_one(block[:, channel])
     with np.errstate(invalid="ignore"):
         there = np.isfinite(block).any(axis=0)
         size = np.abs(np.nanmedian(np.where(there, block, 0.0), axis=0))
@@ -99,6 +101,18 @@ def judge(block: FloatArray) -> NDArray[np.int64]:
     if beyond.any() and 2 * beyond.sum() < there.sum():
         said[beyond & ((said == EEG) | (said == NOTHING))] = BEYOND
     return said
+
+
+def _suspicious(block: FloatArray) -> BoolArray:
+    """Return which channels are worth a look: EEG goes up and down about as often, and takes many values."""
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(block, axis=0)
+        up, down = (steps > 0).sum(axis=0), (steps < 0).sum(axis=0)
+        some = np.sort(block[:: max(1, len(block) // 64)], axis=0)
+        values = (np.diff(some, axis=0) > 0).sum(axis=0)
+    one_way = np.minimum(up, down) <= 1.1 * (1 - _ALIKE) * (up + down)
+    missing = 2 * np.isfinite(block).sum(axis=0) < len(block)
+    return np.asarray(one_way | (up + down < _LEAST_CHANGES) | (values < 2 * _MOST_STATES) | missing)
 
 
 def _judge_one(values: FloatArray) -> int:
