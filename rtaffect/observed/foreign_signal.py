@@ -93,10 +93,11 @@ def judge(block: FloatArray) -> NDArray[np.int64]:
     said = np.full(block.shape[1], EEG, np.int64)
     for channel in np.flatnonzero(_suspicious(block)).tolist():
         said[channel] = _judge_one(block[:, channel])
-    with np.errstate(invalid="ignore"):
-        there = np.isfinite(block).any(axis=0)
-        size = np.abs(np.nanmedian(np.where(there, block, 0.0), axis=0))
-    beyond: BoolArray = there & (size > BEYOND_V)
+    size = np.where(np.isfinite(block), np.abs(block), 0.0)
+    if size.max(initial=0.0) <= BEYOND_V:
+        return said
+    there = np.isfinite(block).any(axis=0)
+    beyond: BoolArray = there & (np.median(size, axis=0) > BEYOND_V)
     # Where most are so large, the unit is wrong, which is told elsewhere.
     if beyond.any() and 2 * beyond.sum() < there.sum():
         said[beyond & ((said == EEG) | (said == NOTHING))] = BEYOND

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.channel_kinds import Kind, grouped, kind_of, says_nothing
-from rtaffect.common.errors import StreamError, setting, such_as, under
+from rtaffect.common.errors import StreamError, either, setting, such_as, under
 from rtaffect.common.montage import is_eog, place_of
 from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
 from rtaffect.stream.limits import LEAST_RATE, check_size
@@ -251,7 +251,9 @@ def _refuse_missing(stream: StreamHeader, given: Given) -> None:
 
 def _pasted(missing: Mapping[str, tuple[str, str]]) -> str:
     """Return options with examples, as they are pasted: ``as in --channels Ch1,Ch2 --unit microvolts``."""
-    return "as in " + " ".join(f"{setting(option, example)}" for option, (_, example) in missing.items())
+    (first, (_, example)), *others = missing.items()
+    more = (either(f"--{name} {shown}", f"and under '{{}}', as in {shown}", name) for name, (_, shown) in others)
+    return " ".join([such_as(first, example), *more])
 
 
 def _labels(
