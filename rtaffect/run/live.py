@@ -34,7 +34,7 @@ from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_expected import ExpectedHeadset, parse_expected
 from rtaffect.sources.lsl_markers import LslMarkers
-from rtaffect.sources.lsl_streams import Network, absent, find_streams
+from rtaffect.sources.lsl_streams import FoundStream, Network, absent, find_streams
 from rtaffect.sources.selection import ANY_EEG, ANY_MARKERS, Query, distinct_names, given_by, queries_of
 from rtaffect.stream.limits import MOST_MARKER_STREAMS
 from rtaffect.stream.source import Source
@@ -188,11 +188,12 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
 def _headsets(eeg: EegPlan) -> list[_Headset]:
     """Find the streams and boards that are asked for; boards are not open yet."""
     addresses, expected = [parse_board(text) for text in eeg.boards], [parse_expected(text) for text in eeg.expect]
-    wanted = bool(eeg.streams) or not addresses
-    queries = queries_of(eeg)
-    found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing) if wanted else []
-    # Who is missing, and may be, joins later as who is expected does.
-    expected += absent(queries, found) if wanted and eeg.allow_missing else []
+    found: list[FoundStream] = []
+    if eeg.streams or not addresses:
+        queries = queries_of(eeg)
+        found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing)
+        # Who is missing, if that is allowed, joins later as who is expected does.
+        expected += absent(queries, found)
     later = [query for query in expected if not any(query.matches(s.header) for s in found)]
     names = distinct_names(
         [(s.header.name, s.header.source_id) for s in found]
