@@ -56,6 +56,9 @@ class ReplayOptions(TypedDict, total=False):
     channels: Sequence[str]
     unit: str
     rate: float
+    without: Sequence[str]
+    only: Sequence[str]
+    profile: str
     bundle: str | Path
     featurizer: str | Path
     against: Literal["auto", "reference", "group"]
@@ -70,6 +73,7 @@ _FIELDS: Final = {
     "audio": "sound.file", "audio_start": "sound.start", "onset_marker": "sound.onset_marker",
     "markers": "sound.markers", "stimulus": "sound.stimulus", "in_reference": "sound.in_reference",
     "eeg": "eeg.streams", "channels": "eeg.channels", "unit": "eeg.unit", "rate": "eeg.rate",
+    "without": "eeg.without", "only": "eeg.only", "profile": "eeg.profile",
     "bundle": "analysis.bundle", "featurizer": "analysis.featurizer", "against": "analysis.against",
     "mains": "analysis.mains", "settings": "analysis.settings", "head": "analysis.head", "seconds": "results.seconds",
 }  # fmt: skip
