@@ -14,7 +14,7 @@ import numpy as np
 
 from calibration.bundling import Reader, bundle_of
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
-from calibration.good_channels import told
+from calibration.good_channels import told_poor
 from calibration.intervals import ceiling_of, half_means, noise_ceiling
 from calibration.measured import Measured, measure, rated
 from calibration.outcome import Outcome
@@ -219,7 +219,7 @@ def _ceilings(measured: Measured) -> tuple[FloatArray, FloatArray]:
 
 def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
     """Yield what was left out and what to beware of."""
-    yield from told(measured.poor)
+    yield from told_poor(measured.poor)
     result = found.of(chosen)
     short = np.isnan(result.score.each[:, -1])
     if short.any():

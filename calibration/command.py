@@ -21,6 +21,7 @@ from calibration.head.command import operator_for
 from calibration.outcome import Outcome
 from calibration.report.page import report_numbers, write_report
 from calibration.studies.check import NOTE, check
+from calibration.studies.manifest import Channels
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
 from rtaffect.common.errors import RecordingError, SettingsError
@@ -43,7 +44,7 @@ DRAWS, QUICK_DRAWS = 1000, 99
 KEPT = ".filtered"
 
 #: Parameters that say how EEG is read.
-_OF_EEG = ("space", "head", "mains")
+_OF_EEG = ("space", "head", "mains", "without", "only")
 
 _path = PATH
 
@@ -65,6 +66,13 @@ _path = PATH
 @click.option("--head", type=_path, help="Space operator for --space regions; default: made for the study's channels.")
 @click.option("--mains", type=Number(0, 1000), help="Mains frequency, Hz; 0 for no notch [default: 50].")
 @click.option("--settings", type=_path, help="TOML with settings that are not to have their default.")
+@click.option("--without", default="", metavar="CH,...", help="Channels that are left out of every recording.")
+@click.option(
+    "--only",
+    default="",
+    metavar="CH,...",
+    help="The only channels that are used, also where they are taken for no EEG.",
+)
 @click.option("--ratings", is_flag=True, help="Predict the study's ratings, also where it has EEG.")
 @click.option("--layer", default=AUTO, show_default=True, help="Layer of the bundle, from 0; auto: by inner folds.")
 @click.option("--draws", type=Whole(19, 1_000_000), help="Of each null [default: 1000; with --quick 99].")
@@ -81,6 +89,8 @@ def command(
     head: Path | None,
     mains: float | None,
     settings: Path | None,
+    without: str,
+    only: str,
     ratings: bool,
     layer: str,
     draws: int | None,
@@ -95,15 +105,14 @@ def command(
     """
     console, begin = Terminal(log_path=False), time.perf_counter()
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
+    channels = Channels(_names(without), _names(only))
     if only_check:
-        _tell_problems(study, console)
+        _tell_problems(study, channels, console)
         return
-    if out is None:
-        raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
-    check_new_folder(out, "--out")
+    out = _new(out)
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
-        loaded = FolderStudy(study)
+        loaded = FolderStudy(study, channels)
         _check_options(space=space, ratings=not loaded.listeners)
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
         plan = Plan(
@@ -119,15 +128,14 @@ def command(
         )
         progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
         outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
-        progress("report")
-        outcome = _written(outcome, out)
+        outcome = _written(outcome, out, progress)
     _tell(outcome, out, time.perf_counter() - begin, console)
 
 
 def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
     """Refuse options that would be passed over; raises SettingsError."""
     if only_check:
-        others = [name for name in given_options() if name != "only_check"]
+        others = [name for name in given_options() if name not in {"only_check", "without", "only"}]
         refuse_given(others, "is for fitting a bundle, and with --check none is fitted")
     if space != "regions":
         refuse_given(["head"], f"is for --space regions, but the space is {space}")
@@ -154,8 +162,9 @@ def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None
     console.print(f"report {out / 'report.html'}; tensors sha256 {tensors}", style="dim")
 
 
-def _written(outcome: Outcome, out: Path) -> Outcome:
+def _written(outcome: Outcome, out: Path, progress: Callable[[str], None]) -> Outcome:
     """Write bundle and report into the folder ``out``, and return the outcome with the bundle as it was saved."""
+    progress("report")
     reported = outcome.bundle.manifest.model_copy(update={"report": asdict(report_numbers(outcome))})
     manifest = save_bundle(replace(outcome.bundle, manifest=reported), out)
     outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
@@ -209,8 +218,20 @@ def layer_of(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-def _tell_problems(study: Path, console: Console) -> None:
-    found = check(study)
+def _new(out: Path | None) -> Path:
+    """Return the bundle's folder; raises SettingsError if there is none, or something is there."""
+    if out is None:
+        raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
+    check_new_folder(out, "--out")
+    return out
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in text.split(","))))
+
+
+def _tell_problems(study: Path, channels: Channels, console: Console) -> None:
+    found = check(study, channels=channels)
     notes = [line.removeprefix(NOTE) for line in found if line.startswith(NOTE)]
     problems = [line for line in found if not line.startswith(NOTE)]
     for line in (*problems, *(f"{NOTE}{note}" for note in gathered(notes))):

@@ -50,7 +50,7 @@ def poor_channels(channels: Sequence[str], counts: Sequence[np.ndarray]) -> Mapp
     return {name: share for name, share in found if share < LEAST_SHARE}
 
 
-def told(poor: Mapping[str, float]) -> list[str]:
+def told_poor(poor: Mapping[str, float]) -> list[str]:
     """Return what is said of channels that are left out, one line each."""
     return [
         f"{name} is left out: it was good in two or more listeners in {share:.0%} of the seconds, expected at least "

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.studies.layout import RecordingFile, gathered
-from calibration.studies.manifest import read_layout
+from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.recording import Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in, ratings_in
+from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import common_rows
 from rtaffect.stream.audio import StudySound, read_whole_sound
@@ -44,6 +45,8 @@ class Study(Protocol):
 class FolderStudy:
     """A study on disk: ``study.toml`` beside the files that it names, or a BIDS dataset.
 
+    ``channels`` are chosen in every recording.
+
     Raises
     ------
     RecordingError
@@ -51,8 +54,8 @@ class FolderStudy:
         (and no ratings), or a table does not fit its sound.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._layout = layout = read_layout(folder)
+    def __init__(self, folder: Path, channels: Channels = ALL_EEG) -> None:
+        self._layout = layout = read_layout(folder, channels)
         if layout.problems:
             more = len(layout.problems) - _NAMED
             rest = f"; and {more} more, which `calibrate --check` lists" if more > 0 else ""
@@ -83,7 +86,11 @@ class FolderStudy:
         """Return the channels that every listener has, in the first one's order; none where there are only ratings."""
         if self._channels is None:
             recordings = self._layout.recordings
-            montages = {self._layout.label(file): self._open(file).channels for file in recordings}
+            montages, left_out = {}, {}
+            for file in recordings:
+                opened, label = self._open(file), self._layout.label(file)
+                montages[label], left_out[label] = opened.channels, opened.left_out
+            self._notes = (*self._notes, *told(left_out))
             self._channels = common_rows(montages, None) if montages else ()
         return self._channels
 

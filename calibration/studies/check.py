@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.good_channels import good_seconds, poor_channels, told
+from calibration.good_channels import good_seconds, poor_channels, told_poor
 from calibration.ridge import folds
 from calibration.studies.layout import Layout, RecordingFile, gathered
-from calibration.studies.manifest import read_layout
+from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.recording import Recording, heard_in, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
 from calibration.studies.tables import covariates_in, ratings_in
+from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import MontageError, RecordingError, RtaffectError, SettingsError, SoundError
 from rtaffect.common.montage import common_rows, is_eog, place_of
 from rtaffect.common.settings import Settings
@@ -28,7 +29,7 @@ NOTE = "note: "
 _DEAD_REMEDY = "expected signal in some: leave the channel out of the recording, or mark it as bad"
 
 
-def check(study_folder: Path, settings: Settings | None = None) -> list[str]:
+def check(study_folder: Path, settings: Settings | None = None, channels: Channels = ALL_EEG) -> list[str]:
     """Return everything that is wrong with a study, one line each; empty if nothing is.
 
     Every sound, table and recording is read, and nothing computed: missing and unreadable files, onsets that are
@@ -42,9 +43,11 @@ def check(study_folder: Path, settings: Settings | None = None) -> list[str]:
         With ``study.toml``, or a BIDS dataset.
     settings
         Those that it is to be calibrated with; default: the defaults.
+    channels
+        Those that are chosen in every recording.
     """
     try:
-        layout = read_layout(study_folder)
+        layout = read_layout(study_folder, channels)
     except RecordingError as error:
         return [str(error)]
     looked = _Look(layout, settings or Settings())
@@ -60,6 +63,7 @@ class _Seen:
     path: Path
     rate: float
     channels: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
     samples: Samples
 
 
@@ -86,6 +90,8 @@ class _Look:
             # Those that are not there are among the layout's problems.
             if file.path.exists() and (file.described is None or file.described.exists()):
                 yield from self._recording(file)
+        left_out = {seen.label: seen.left_out for seen in self._seen}
+        yield from (NOTE + line for line in told(left_out))
         yield from _montage_problems({seen.label: seen.channels for seen in self._seen})
         yield from self._same_data()
         yield from self._rates()
@@ -153,7 +159,7 @@ class _Look:
         for line in recording.warnings:
             self._told.setdefault(line, []).append(label)
         self._judge(file, recording, heard)
-        self._seen.append(_Seen(label, file.path, recording.rate, recording.channels, samples))
+        self._seen.append(_Seen(label, file.path, recording.rate, recording.channels, recording.left_out, samples))
 
     def _judge(self, file: RecordingFile, recording: Recording, heard: Mapping[str, int]) -> None:
         """Count, as a calibration would judge it, in which seconds of each sound the channels are good."""
@@ -180,7 +186,7 @@ class _Look:
         common = [name for name in self._seen[0].channels if all(place_of(name) in each for each in held)]
         names = [name for name in common if not is_eog(name)]
         counts = [np.stack([each[place_of(n)] for n in names], axis=1) for each in self._good.values() if names]
-        yield from (NOTE + line for line in told(poor_channels(names, counts)))
+        yield from (NOTE + line for line in told_poor(poor_channels(names, counts)))
 
     def _same_data(self) -> Iterator[str]:
         first: dict[str, _Seen] = {}
@@ -208,6 +214,8 @@ def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iter
         yield f"{label}: {_are(missing)} missing in every second of the sounds; {_DEAD_REMEDY}"
     if samples.flat:
         yield f"{label}: {_are(samples.flat)} flat in every second of the sounds; {_DEAD_REMEDY}"
+    for name, words in samples.foreign:
+        yield f"{label}: {name} {words}: it is no EEG; leave it out with --without {name}, or without in study.toml"
     if samples.doubt:
         yield f"{label}: {samples.doubt}: check the unit, and name the right one with listener.unit in study.toml"
     if recording.bad:

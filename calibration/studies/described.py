@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from calibration.studies.tables import ABSENT, read_table
-from rtaffect.common.errors import RecordingError, StreamError
-from rtaffect.common.montage import is_eog, known_name, place_of
+from rtaffect.common.channel_kinds import Kind, kind_of
+from rtaffect.common.errors import RecordingError
+from rtaffect.common.montage import place_of
 from rtaffect.common.words import listed
-from rtaffect.stream.source import volts_per
-
-#: Names of what is recorded beside EEG and the eyes. EXG are the free inputs of BioSemi's amplifiers.
-_OTHER: Final = re.compile(
-    r"^(EXG|GSR|EDA|SCR|PLET|PPG|PULSE|SPO2|SAO2|TEMP|ERG|ACC|GYR|STATUS|STI|TRIG|MARK|SOUND|MISC|AUX|ANA)(?![a-z])|"
-    r"^(ECG|EKG|EMG|RESP|TRIGGER|MARKER|EVENT|AUDIO|PHOTO|[EB]DF ANNOTATIONS)",
-    re.IGNORECASE,
-)
-_EYE_TYPES: Final = frozenset({"eog", "heog", "veog"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,43 +66,31 @@ def _misfit(path: Path, names: Mapping[str, str], labels: Sequence[str]) -> str:
     """Return which rows of a table are of no channel, and which channels have no row; '' for none."""
     held = {place_of(label) for label in labels}
     rows = [name or place for place, name in names.items() if place not in held]
-    channels = [label for label in labels if place_of(label) not in names and not _OTHER.match(label.strip())]
+    channels = [label for label in labels if place_of(label) not in names and kind_of(label, "", "") in {"eeg", "eog"}]
     said = [f"has rows for {listed(rows)}, which the recording does not have"] if rows else []
     said += [f"says nothing of {listed(channels)}"] if channels else []
     return f"{path.name} {' and '.join(said)}: correct its column name" if said else ""
 
 
 def kinds_of(
-    labels: Sequence[str], kinds: Sequence[str], units: Sequence[str], table: ChannelTable | None
-) -> tuple[str, ...]:
-    """Return the type of each channel.
+    labels: Sequence[str], types: Sequence[str], units: Sequence[str], table: ChannelTable | None
+) -> tuple[Kind, ...]:
+    """Return what each channel carries.
 
     Parameters
     ----------
-    labels, kinds, units
+    labels, types, units
         What the recording says; formats that know no types call all of them EEG.
     table
-        What says more, if there is one.
+        What says more, if there is one: somebody wrote it who knows.
     """
     return tuple(
-        _kind(label, kind, unit, table.types.get(place_of(label), "") if table else "")
-        for label, kind, unit in zip(labels, kinds, units, strict=True)
+        _kind(label, declared, unit, table.types.get(place_of(label), "") if table else "")
+        for label, declared, unit in zip(labels, types, units, strict=True)
     )
 
 
-def _kind(label: str, kind: str, unit: str, described: str) -> str:
+def _kind(label: str, declared: str, unit: str, described: str) -> Kind:
     if described:
-        return "EOG" if described.casefold() in _EYE_TYPES else described
-    if kind.casefold() != "eeg" or known_name(label):
-        return kind
-    if is_eog(label):
-        return "EOG"
-    return "misc" if _OTHER.match(label.strip()) or not _electric(unit) else kind
-
-
-def _electric(unit: str) -> bool:
-    """Return whether a unit is one of voltage, or unsaid."""
-    try:
-        return not unit.strip() or volts_per(unit) > 0
-    except StreamError:
-        return False
+        return "eeg" if described.casefold() == "eeg" else kind_of(label, described, unit)
+    return kind_of(label, declared, unit)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.words import listed
+from rtaffect.sources.channel_plan import Given
 
 #: Synchrony of one with the others needs them.
 LEAST_LISTENERS = 3
@@ -31,6 +32,7 @@ class RecordingFile:
 
     ``onset`` has, for each sound heard in it, when that began: s on the LSL clock for XDF, else s from the first
     sample; it stands in the file ``onsets_in``. ``channels`` and ``unit`` replace what the recording says;
+    ``without`` and ``only`` are channels to leave out, and the only ones to use; ``profile`` is its device's.
     ``described`` is a table of its channels (BIDS ``channels.tsv``).
     """
 
@@ -41,6 +43,14 @@ class RecordingFile:
     channels: tuple[str, ...] | None = None
     unit: str | None = None
     described: Path | None = None
+    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    profile: str = ""
+
+    @property
+    def given(self) -> Given:
+        """What replaces what the recording says."""
+        return Given(channels=self.channels, unit=self.unit, without=self.without, only=self.only, profile=self.profile)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import AfterValidator, StringConstraints, ValidationError
 
@@ -25,6 +25,21 @@ def _file(name: str) -> str:
 
 #: The name of a file, as the manifest has it.
 FileName = Annotated[str, AfterValidator(_file)]
+
+
+class Channels(NamedTuple):
+    """Channels to leave out, and the only ones to use; of neither: what is EEG."""
+
+    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def of(self, recording: RecordingFile) -> RecordingFile:
+        """Return a recording with this choice."""
+        return replace(recording, without=self.without, only=self.only)
+
+
+#: No choice: what is EEG.
+ALL_EEG: Final = Channels()
 _UNHEARD = "correct study.toml: add it to [listener.onset]"
 _UNHEARD_EVENTS = (
     "no row of their *_events.tsv has it as stim_file and begins at a number; add one, or name the sounds and the "
@@ -59,6 +74,9 @@ class ListenerEntry(Frozen):
     channels: tuple[str, ...] | None = None
     unit: str | None = None
     described: FileName | None = None
+    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    profile: str = ""
 
 
 class BidsEntry(Frozen):
@@ -70,17 +88,21 @@ class BidsEntry(Frozen):
 
 
 class StudyManifest(Frozen):
-    """What ``study.toml`` holds."""
+    """What ``study.toml`` holds; ``without`` and ``only`` are of every listener that has none of its own."""
 
     name: str
     synthetic: bool = False
+    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     bids: BidsEntry | None = None
     sound: tuple[SoundEntry, ...] = ()
     listener: tuple[ListenerEntry, ...] = ()
 
 
-def read_layout(folder: Path) -> Layout:
+def read_layout(folder: Path, channels: Channels = ALL_EEG) -> Layout:
     """Return the files of the study in ``folder``: by its ``study.toml``, else as a BIDS dataset.
+
+    ``channels`` are chosen in every recording, in place of what its description says.
 
     What forbids its use, as far as names and files tell, is among its problems.
 
@@ -91,12 +113,13 @@ def read_layout(folder: Path) -> Layout:
     """
     if not (folder / MANIFEST).is_file() and (folder / DESCRIPTION).is_file():
         found = _taken(folder, read_dataset(folder), ())
-        return _complete(found, _UNHEARD_EVENTS)
+        return _complete(_with(found, channels), _UNHEARD_EVENTS)
     manifest = read_manifest(folder / MANIFEST)
     sounds = tuple(_sound(folder, entry) for entry in manifest.sound)
     if manifest.bids is None:
         recordings = tuple(_recording(folder, entry) for entry in manifest.listener)
-        return _complete(Layout(folder, manifest.name, manifest.synthetic, sounds, recordings), _UNHEARD)
+        layout = Layout(folder, manifest.name, manifest.synthetic, sounds, recordings)
+        return _complete(_with(_with_own(layout, manifest), channels), _UNHEARD)
     if manifest.listener:
         raise RecordingError(
             f"{folder / MANIFEST} has both [bids] and [[listener]]; expected one of them: leave the other out"
@@ -104,7 +127,8 @@ def read_layout(folder: Path) -> Layout:
     chosen = manifest.bids
     dataset = read_dataset(folder / chosen.folder, chosen.listeners, chosen.tasks)
     taken = _taken(folder, dataset, sounds)
-    return _complete(replace(taken, name=manifest.name, synthetic=manifest.synthetic), _UNHEARD_EVENTS)
+    taken = _with_own(replace(taken, name=manifest.name, synthetic=manifest.synthetic), manifest)
+    return _complete(_with(taken, channels), _UNHEARD_EVENTS)
 
 
 def read_manifest(path: Path) -> StudyManifest:
@@ -153,4 +177,20 @@ def _sound(folder: Path, entry: SoundEntry) -> SoundFile:
 def _recording(folder: Path, entry: ListenerEntry) -> RecordingFile:
     described = folder / entry.described if entry.described is not None else None
     path = folder / entry.file
-    return RecordingFile(entry.name, path, entry.onset, folder / MANIFEST, entry.channels, entry.unit, described)
+    return RecordingFile(
+        entry.name, path, entry.onset, folder / MANIFEST, entry.channels, entry.unit, described, entry.without,
+        entry.only, entry.profile,
+    )  # fmt: skip
+
+
+def _with_own(layout: Layout, manifest: StudyManifest) -> Layout:
+    """Return a layout with the channels that the manifest chooses for all, in recordings without a choice."""
+    own = Channels(manifest.without, manifest.only)
+    recordings = (each if each.without or each.only else own.of(each) for each in layout.recordings)
+    return replace(layout, recordings=tuple(recordings))
+
+
+def _with(layout: Layout, channels: Channels) -> Layout:
+    if not (channels.without or channels.only):
+        return layout
+    return replace(layout, recordings=tuple(map(channels.of, layout.recordings)))

@@ -17,7 +17,8 @@ from calibration.studies.tables import number
 from calibration.studies.timeline import Timeline
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import place_of
-from rtaffect.sources.channel_plan import ChannelPlan, plan_eeg
+from rtaffect.sources.channel_plan import ChannelPlan, Given, plan_of
+from rtaffect.sources.device_profile import NONE
 from rtaffect.sources.recorded import ArraySource
 from rtaffect.stream.source import StreamHeader, StreamInfo, volts_per
 
@@ -51,6 +52,8 @@ class MneFile:
         From when to when samples are missing where the file says when each was taken, s.
     bad : tuple of str
         Channels that are marked as bad.
+    left_out : tuple of (str, str)
+        Channels that are no EEG, with what they are.
     warnings : list of str
         What mne has to say, one line each.
 
@@ -75,7 +78,7 @@ class MneFile:
         self.rate = float(self._raw.info["sfreq"])
         if not 1.0 <= self.rate <= MOST_RATE:
             raise RecordingError(f"{file.path} says {self.rate:g} Hz; expected 1 to {MOST_RATE:g} Hz: export it again")
-        self.channels = self._plan.names
+        self.channels, self.left_out = self._plan.names, self._plan.about.left_out
         self._timeline = self._placed()
         self.last, self.holes = self._timeline.last, self._timeline.holes
         marked = {place_of(name) for name in self._raw.info["bads"]} | (self._table.bad if self._table else frozenset())
@@ -149,15 +152,15 @@ class MneFile:
         file = self._file
         table = read_channel_table(file.described, labels) if file.described else None
         names = file.channels if file.channels and len(file.channels) == len(labels) else labels
-        types = kinds_of(names, kinds, units, table)
+        carried = kinds_of(names, kinds, units, table)
         stated = tuple(
             unit or (table.units.get(place_of(n), "") if table else "") for n, unit in zip(labels, units, strict=True)
         )
         # What becomes of the channels does not depend on the rate, which may not be known yet.
-        header = StreamHeader(file.path.name, "EEG", 0.0, "double64", labels, stated, types)
+        header = StreamHeader(file.path.name, "EEG", 0.0, "double64", labels, stated, tuple(kinds))
         self._table: ChannelTable | None = table
         self.warnings += [table.note] if table is not None and table.note else []
-        self._plan: ChannelPlan = plan_eeg(header, file.channels, file.unit)
+        self._plan: ChannelPlan = plan_of(header, file.given | Given(profile=file.profile or NONE), carried)
         self._labels = tuple(labels[i] for i in self._plan.columns)
 
     def _annotated(self) -> tuple[tuple[float, ...], list[tuple[int, int, NDArray[np.bool_]]]]:

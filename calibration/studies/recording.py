@@ -47,6 +47,7 @@ class XdfFile:
         self.rate, self.channels = whole.info.rate, whole.info.channels
         self.first, self.last = whole.first, whole.last
         self.warnings = self._recording.warnings
+        self.left_out = whole.info.about.left_out
 
     def source(self, start: float, stop: float) -> Source:
         """Return a fresh source of the EEG from ``start`` (s) to the end."""
@@ -65,7 +66,7 @@ class XdfFile:
             yield block.times, block.samples
 
     def _whole(self) -> XdfSource:
-        sources = self._recording.eeg_sources(channels=self._file.channels, unit=self._file.unit)
+        sources = self._recording.eeg_sources(**self._file.given)
         if len(sources) > 1:
             names = ", ".join(s.info.name for s in sources)
             raise RecordingError(

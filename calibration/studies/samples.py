@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.studies.recording import Recording
+from rtaffect.observed.foreign_signal import NOTHING, WORDS, ForeignSignals
 from rtaffect.observed.participant import STRONGEST_V, WEAKEST_V
 
 
@@ -18,13 +19,14 @@ class Samples:
 
     ``sha256`` identifies them; ``missing`` and ``flat`` are the channels without a value, and those that never move,
     in any second of the sounds; ``typical_v`` is the median over seconds and channels of the standard deviation within
-    a second, V (NaN if there is none).
+    a second, V (NaN if there is none). ``foreign`` are channels that are no EEG by what they send, and why.
     """
 
     sha256: str
     missing: tuple[str, ...]
     flat: tuple[str, ...]
     typical_v: float
+    foreign: tuple[tuple[str, str], ...] = ()
 
     @property
     def doubt(self) -> str:
@@ -50,7 +52,11 @@ def inspect(recording: Recording, spans: Sequence[tuple[float, float]], flat_v: 
     present, moving = np.zeros(len(recording.channels), np.bool_), np.zeros(len(recording.channels), np.bool_)
     spreads = []
     rate = max(1, round(recording.rate))
+    signals = ForeignSignals(recording.rate, len(recording.channels))
+    end = -np.inf
     for times, samples in recording.pieces():
+        signals(samples, times)
+        end = max(end, float(times[-1])) if len(times) else end
         digest.update(samples.tobytes())
         heard = np.zeros(len(times), np.bool_)
         for begin, end in spans:
@@ -71,4 +77,5 @@ def inspect(recording: Recording, spans: Sequence[tuple[float, float]], flat_v: 
         tuple(names[~present].tolist()) if spreads else (),
         tuple(names[present & ~moving].tolist()) if spreads else (),
         float(np.median(found)) if len(found) else float("nan"),
+        tuple((recording.channels[i], WORDS[int(kind)]) for i, kind in enumerate(signals.at(end)) if kind != NOTHING),
     )

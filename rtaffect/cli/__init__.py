@@ -29,6 +29,10 @@ COMMANDS = {
     "report": ("calibration.finished.report.command", "The report of a recorded session, or of a group of them."),
     "export-bids": ("calibration.finished.bids.command", "Write recorded sessions as a BIDS dataset."),
     "simulate": ("rtaffect.cli.simulate", "Write a synthetic study: sounds, recordings and the planted truth."),
+    "simulate-headset": (
+        "rtaffect.cli.simulate_headset",
+        "Send what a headset sends, by its device profile.",
+    ),
     "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
     "covariates": ("calibration.covariates", "Light, motion and cuts of a film's picture, as a study's covariates."),
     "export": ("models.command", "Turn a speech encoder (wav2vec 2.0, HuBERT, WavLM) into a streaming featurizer."),

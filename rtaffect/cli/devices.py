@@ -17,6 +17,7 @@ from rtaffect.common.terminal import Terminal
 
 if TYPE_CHECKING:
     from rtaffect.sources.boards import FoundBuffer
+    from rtaffect.stream.source import StreamHeader
 
 NO_STREAMS = (
     "No LSL stream answered. Switch the headset on and start streaming in its program; both computers must be in the "
@@ -67,8 +68,10 @@ def command(wait_s: float, boards: bool) -> None:
 
 def _show_streams(console: Console, wait_s: float) -> None:
     from rtaffect.sources.boards import find_buffer
+    from rtaffect.sources.device_profile import user_profiles
     from rtaffect.sources.lsl_streams import describe_streams
 
+    streams = describe_streams(wait_s)
     rows: list[tuple[str, ...]] = [
         (
             "LSL",
@@ -84,7 +87,7 @@ def _show_streams(console: Console, wait_s: float) -> None:
             stream.source_id,
             stream.host,
         )
-        for found in describe_streams(wait_s)
+        for found in streams
         for stream in (found.header,)
     ]
     buffer = find_buffer()
@@ -92,8 +95,26 @@ def _show_streams(console: Console, wait_s: float) -> None:
         rows.append(_buffer_row(buffer))
     heads = ("By", "Name", "Type", "Rate", "Channels", "Format", "Unit", "Channel names", "Source id", "Host")
     _print_table(console, "Streams", heads, rows, NO_STREAMS)
+    for line in (*_known([found.header for found in streams if not found.trouble]), *user_profiles()[1]):
+        console.print(Text(line))
     if buffer is not None:
         console.print(Text(f"A session takes the FieldTrip buffer with --board {buffer.text}", style="dim"))
+
+
+def _known(streams: Sequence[StreamHeader]) -> list[str]:
+    """Return what is recognised of streams of EEG, what is assumed, what is left out, and what is to be given."""
+    from rtaffect.common.channel_kinds import gathered
+    from rtaffect.sources.channel_plan import Given, prepare_eeg, words_of
+    from rtaffect.sources.device_profile import is_eeg
+
+    said = []
+    for stream in filter(is_eeg, streams):
+        try:
+            lines = words_of(prepare_eeg(stream, Given())[0].about)
+        except StreamError as error:
+            lines = [f"cannot be used as it is: {error}"]
+        said.append((stream.name, lines))
+    return gathered(said)
 
 
 def _names(names: Sequence[str]) -> str:

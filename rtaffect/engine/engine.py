@@ -379,6 +379,7 @@ class Engine:
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
         reasons = [participant.unit_warning for participant in self._participants]
+        reasons += [participant.foreign_warning for participant in self._participants]
         if self._predictor is None:
             reasons.append(NO_BUNDLE if self._hears else NO_SOUND)
         elif np.isnan(prediction.value).all():

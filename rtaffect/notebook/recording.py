@@ -62,6 +62,9 @@ class ReplayOptions(TypedDict, total=False):
     resync: bool
     part: int
     longest_hole: float
+    without: Sequence[str]
+    only: Sequence[str]
+    profile: str
     bundle: str | Path
     featurizer: str | Path
     against: Literal["auto", "reference", "group"]
@@ -77,6 +80,7 @@ _FIELDS: Final = {
     "markers": "sound.markers", "stimulus": "sound.stimulus", "in_reference": "sound.in_reference",
     "eeg": "eeg.streams", "channels": "eeg.channels", "unit": "eeg.unit", "rate": "eeg.rate",
     "resync": "eeg.resync", "part": "eeg.part", "longest_hole": "eeg.longest_hole_s",
+    "without": "eeg.without", "only": "eeg.only", "profile": "eeg.profile",
     "bundle": "analysis.bundle", "featurizer": "analysis.featurizer", "against": "analysis.against",
     "mains": "analysis.mains", "settings": "analysis.settings", "head": "analysis.head", "seconds": "results.seconds",
 }  # fmt: skip

@@ -12,6 +12,7 @@ from rtaffect.common.montage import columns_for, is_eog
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.asr import SubspaceReconstruction
 from rtaffect.observed.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
+from rtaffect.observed.foreign_signal import NOTHING, WORDS, ForeignSignals
 from rtaffect.observed.ocular import OcularRegression
 from rtaffect.observed.sample_gate import SampleGate
 from rtaffect.observed.signal_path import SignalPath
@@ -61,6 +62,9 @@ class Participant:
         self._ahead = self._asr.ahead if self._asr else 0
         self._gate = SampleGate(source.info.rate, len(self._columns))
         self._path = SignalPath(signal, source.info.rate, len(self._columns))
+        self._names = tuple(channels)
+        self._foreign = ForeignSignals(source.info.rate, len(channels))
+        self._found = np.full(len(channels), NOTHING, np.int64)
         self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(channels))
         self._judge_channels = ChannelJudge(signal, settings.quality, len(channels), self._path.memory_s)
         kept = settings.synchrony.window_s + _AHEAD_S
@@ -109,6 +113,7 @@ class Participant:
         if len(block.times):
             raw, times = block.samples[:, self._columns], block.times - self._origin
             raw[:, self._columns < 0] = np.nan
+            self._foreign(raw[:, : self._eeg], times)
             gated = self._gate(raw, block.breaks)
             self._mains.add(gated[:, : self._eeg], times)
             for first, values in self._path(gated, times, block.breaks):
@@ -135,6 +140,15 @@ class Participant:
             "and name the right one with --unit"
         )
 
+    @property
+    def foreign_warning(self) -> str:
+        """Which channels are no EEG by what they send, and why; '' for none."""
+        found = {i: WORDS[int(kind)] for i, kind in enumerate(self._found) if kind != NOTHING}
+        by_words = {words: [self._names[i] for i, each in found.items() if each == words] for words in found.values()}
+        said = "; ".join(f"{', '.join(names)} {words}" for words, names in by_words.items())
+        names = ",".join(self._names[i] for i in found)
+        return f"{self.name}: no EEG, and without a value: {said} (leave out with --without {names})" if said else ""
+
     def _write(self, first: int, values: FloatArray) -> None:
         """Put grid rows ``first`` and on in their place; rows not covered stay missing, rows already there stay."""
         if first > self._grid.head:
@@ -148,6 +162,9 @@ class Participant:
         self._clean.append(self._without_artifacts(rows[:rate], rows[rate:]))
         recent = self._clean.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
         good = self._judge_channels(recent, self._mains.take((step - 1) * STEP_S))
+        # Judged by what was known at the second's end, however much is taken in at once.
+        self._found = self._foreign.at(step * STEP_S)
+        good &= self._found == NOTHING
         self._good.append(good[None].astype(np.float64))
         self._typical = typical_amplitude(recent[-rate:])
 

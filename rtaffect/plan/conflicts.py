@@ -147,6 +147,12 @@ def _of_streams(plan: SessionPlan) -> Iterator[SettingsError]:
             remedy="leave it out",
         )
 
+    if eeg.without and eeg.only:
+        yield SettingsError(
+            f"{setting('without', ','.join(eeg.without))} and {setting('only', ','.join(eeg.only))} exclude each other",
+            remedy="give the one that is meant",
+        )
+
 
 def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
     programs = plan.programs

@@ -22,7 +22,7 @@ class EegPlan(Frozen):
     streams: Annotated[tuple[str, ...], Setting("eeg", "&EEG streams", metavar="QUERY", multiple=True)] = Field(
         (),
         description="Headset: a stream's exact name, or name=, type= or source_id= and a value; may be given several "
-        "times. Default: every stream of type EEG",
+        "times. Default: every stream of EEG",
     )
     boards: Annotated[tuple[str, ...], Setting("board", "Board", modes=("live",), metavar="TEXT", multiple=True)] = (
         Field(
@@ -56,6 +56,17 @@ class EegPlan(Frozen):
     longest_hole_s: Annotated[float, Setting("longest-hole", modes=("replay",))] = Field(
         60.0, gt=0, le=86_400, description="Holes in a recording that last longer part it, s; none is waited through"
     )
+    without: Annotated[tuple[str, ...], Setting("without", "Without channels", metavar="CH,...")] = Field(
+        (), description="Channels that are left out"
+    )
+    only: Annotated[tuple[str, ...], Setting("only", "Only channels", metavar="CH,...")] = Field(
+        (), description="The only channels that are used, also where they are taken for no EEG"
+    )
+    profile: Annotated[str | None, Setting("profile", "Device profile", metavar="NAME")] = Field(
+        None,
+        description="Device profile that says what streams do not say of themselves: a name, none, or a file (.toml). "
+        "Default: the one that is recognised, for each stream",
+    )
     expect: Annotated[tuple[str, ...], Setting("expect", modes=("live",), metavar="QUERY", multiple=True)] = Field(
         (),
         description="Headset that may come later: a stream's exact name, or source_id= and a value; may be given "
@@ -76,6 +87,11 @@ class EegPlan(Frozen):
         "arrival",
         description="Streams and markers whose time stamps are not of the LSL clock, such as Unix time: arrival: "
         "placed by when they arrive, which is told; refuse: not used",
+    )
+    allow_missing: Annotated[bool, Setting("allow-missing", modes=("live",))] = Field(
+        False,
+        description="Begin without headsets that are asked for by name or source_id and are not there; they join when "
+        "they appear",
     )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, le=3600, description="How long to look for streams, s"

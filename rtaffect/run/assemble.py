@@ -126,6 +126,14 @@ def describe_session(
 def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[str, object]:
     """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
     i = source.info
+    recognised = {
+        "profile": i.about.profile,
+        "recognised": i.about.why,
+        "assumed": list(i.about.assumed),
+        "left_out": [f"{label} ({kind})" for label, kind in i.about.left_out],
+        "latency_s": i.about.latency_s,
+        "clock": i.about.clock,
+    }
     return {
         "name": i.name,
         "stream": stream or i.name,
@@ -135,6 +143,7 @@ def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[s
         "origin": i.origin,
         "rate": i.rate,
         "channels": list(i.channels),
+        **{key: value for key, value in recognised.items() if value not in ("", [], None)},
     }
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,6 +28,7 @@ from rtaffect.run.film import projector_of
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
+from rtaffect.run.recognised import about_headsets
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.boards import open_board, parse_board
 from rtaffect.sources.channel_plan import Given
@@ -35,9 +36,9 @@ from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_expected import ExpectedHeadset, parse_expected
 from rtaffect.sources.lsl_markers import LslMarkers
-from rtaffect.sources.lsl_streams import Network, find_streams
+from rtaffect.sources.lsl_streams import FoundStream, Network, absent, find_streams
 from rtaffect.sources.osc_markers import OscMarkers
-from rtaffect.sources.selection import ANY_EEG, ANY_MARKERS, Query, distinct_names, queries_of
+from rtaffect.sources.selection import ANY_EEG, ANY_MARKERS, Query, distinct_names, given_by, queries_of
 from rtaffect.stream.limits import MOST_MARKER_STREAMS
 from rtaffect.stream.source import Source
 
@@ -89,7 +90,7 @@ class LiveSources(SessionSources):
             people=people,
             hears=heard.source is not None,
             setup=setup,
-            notes=notes,
+            notes=[*about_headsets(people), *notes],
             recorder=recorder,
             markers=markers,
             stimuli=heard.stimuli,
@@ -203,37 +204,46 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
 def _headsets(eeg: EegPlan) -> list[_Headset]:
     """Find the streams and boards that are asked for; boards are not open yet."""
     addresses, expected = [parse_board(text) for text in eeg.boards], [parse_expected(text) for text in eeg.expect]
-    wanted = bool(eeg.streams) or not addresses
-    found = find_streams(queries_of(eeg), timeout=eeg.wait_s) if wanted else []
+    found: list[FoundStream] = []
+    if eeg.streams or not addresses:
+        queries = queries_of(eeg)
+        found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing)
+        # Who is missing, if that is allowed, joins later as who is expected does.
+        expected += absent(queries, found)
     later = [query for query in expected if not any(query.matches(s.header) for s in found)]
     names = distinct_names(
         [(s.header.name, s.header.source_id) for s in found]
         + [(a.name, a.text) for a in addresses]
         + [(query.value, query.value) for query in later]
     )
-    channels = eeg.channels or None
-    streams: list[_Headset] = [
-        (
-            LslSource(
-                s,
-                adopt=eeg.adopt,
-                foreign=eeg.foreign_clock,
-                name=name,
-                channels=channels,
-                unit=eeg.unit,
-                rate=eeg.rate,
-            ),
-            s.header.name,
-            s.header.type,
-        )
+    given = given_by(eeg)
+    lsl = partial(LslSource, adopt=eeg.adopt, foreign=eeg.foreign_clock)
+    streams = _all_of(
+        (partial(lsl, s, **given | Given(name=name)), s.header.name, s.header.type)
         for s, name in zip(found, names, strict=False)
-    ]
-    boards = [
-        (open_board(a, adopt=eeg.adopt, name=name, channels=channels, unit=eeg.unit, rate=eeg.rate), a.name, "EEG")
+    )
+    boards = _all_of(
+        (partial(open_board, a, adopt=eeg.adopt, **given | Given(name=name)), a.name, "EEG")
         for a, name in zip(addresses, names[len(found) :], strict=False)
-    ]
+    )
     there = [*streams, *boards]
     return [*there, *_absent(later, names[len(there) :], [source for source, _, _ in there], eeg)]
+
+
+def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[_Headset]:
+    """Return the headsets; what keeps any of them from being used is told at once (StreamError)."""
+    made: list[_Headset] = []
+    wrong: list[StreamError] = []
+    for opener, name, kind in opening:
+        try:
+            made.append((opener(), name, kind))
+        except StreamError as error:
+            wrong.append(error)
+    if len(wrong) > 1:
+        raise StreamError(" | ".join(dict.fromkeys(error.message for error in wrong)))
+    if wrong:
+        raise wrong[0]
+    return made
 
 
 def _absent(
@@ -243,7 +253,7 @@ def _absent(
     for query, name in zip(expected, names, strict=True):
         first, *others = (source.info for source in there)
         common = [channel for channel in first.channels if all(channel in other.channels for other in others)]
-        given = Given(name=name, channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
+        given = given_by(eeg) | Given(name=name)
         yield (
             ExpectedHeadset(query, common, first.rate, adopt=eeg.adopt, foreign=eeg.foreign_clock, **given),
             query.value,

@@ -14,8 +14,9 @@ from rtaffect.plan.session_plan import SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
 from rtaffect.run.placing import Placed, onset_of, own_response, place
+from rtaffect.run.recognised import about_headsets
 from rtaffect.run.session_sources import Beginning, SessionSources
-from rtaffect.sources.selection import queries_of
+from rtaffect.sources.selection import given_by, queries_of
 from rtaffect.sources.xdf import XdfRecording
 
 
@@ -36,9 +37,7 @@ class RecordingReplay(SessionSources):
             raise SettingsError("a protocol is replayed with its session: give the session's folder as RECORDING")
         progress("reading the recording")
         recorded = XdfRecording.open(path)
-        recorded.eeg_sources(
-            queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate, unusable=eeg.resync
-        )
+        recorded.eeg_sources(queries_of(eeg), unusable=eeg.resync, **given_by(eeg))
         people = recorded.settle(
             part=eeg.part, hole_s=eeg.longest_hole_s, resync=eeg.resync, holding=onset_of(recorded, plan.sound)
         )
@@ -49,7 +48,7 @@ class RecordingReplay(SessionSources):
             title=f"rtaffect replay: {path.name}",
             people=people,
             hears=placed.sound is not None,
-            notes=recorded.warnings,
+            notes=[*recorded.warnings, *about_headsets(people)],
             stimuli=placed.stimuli,
             path=path,
             recorded=recorded,

@@ -43,6 +43,8 @@ from rtaffect.run.stage import Stage
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
+#: A device may need so much longer than it usually does, s.
+LATER_S: Final = 0.3
 #: A thread is waited for in pieces of this length, s, so that signals are seen, and this long in a hurry.
 _JOIN_S, _HURRY_S = 0.2, 1.0
 
@@ -264,6 +266,7 @@ class RunningSession:
     def session(self, *shown: Sink) -> Session:
         """Return what turns the engine."""
         steps = self.run.sources.steps
+        latencies = [source.info.about.latency_s or 0.0 for source in self.run.engine.sources]
         return Session(
             self.run.engine,
             self.run.clock,
@@ -272,7 +275,7 @@ class RunningSession:
             min(filter(None, (steps, self.plan.results.seconds)), default=None),
             outlast=steps is not None,
             timings=self.record.timings,
-            patience=Patience(self.plan.eeg.patience_s, tell=self._fault),
+            patience=Patience(self.plan.eeg.patience_s, max(latencies, default=0.0) + LATER_S, self._fault),
         )
 
     def work(self, *shown: Sink) -> str:

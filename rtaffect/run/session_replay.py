@@ -24,7 +24,7 @@ from rtaffect.run.kept import Heard, read_heard
 from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.osc_markers import OSC_MARKERS
-from rtaffect.sources.selection import ANY_MARKERS, Query
+from rtaffect.sources.selection import ANY_MARKERS, Query, given_by
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
@@ -130,9 +130,7 @@ def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]
     for described in _said(session, "eeg"):
         query = Query("source_id", described["source_id"]) if described.get("source_id") else None
         query = query or Query("name", described["stream"])
-        sources = recorded.eeg_sources(
-            [query], channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate, silent=True
-        )
+        sources = recorded.eeg_sources([query], silent=True, **given_by(eeg))
         kind = str(described.get("type", ""))
         chosen = [s for s in sources if s.info.name == described["stream"]] or sources
         if len(chosen) != 1:

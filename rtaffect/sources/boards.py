@@ -127,6 +127,9 @@ def open_board(board: str | BoardAddress, *, adopt: Adopt = "never", **given: Un
         "channels": address.channels or given.get("channels"),
         "unit": address.unit or given.get("unit"),
         "rate": address.rate or given.get("rate"),
+        "without": given.get("without", ()),
+        "only": given.get("only", ()),
+        "profile": given.get("profile", ""),
     }
     # Each loads its library only when it is asked for.
     if address.kind == "brainflow":

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.errors import StreamError, setting, such_as, under
-from rtaffect.common.montage import is_eog
+from rtaffect.common.channel_kinds import Kind, grouped, kind_of, says_nothing
+from rtaffect.common.errors import StreamError, either, setting, such_as, under
+from rtaffect.common.montage import is_eog, place_of
+from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
 from rtaffect.stream.limits import LEAST_RATE, check_size
-from rtaffect.stream.source import StreamHeader, match_channels, volts_per
+from rtaffect.stream.source import NOTHING_KNOWN, Recognition, StreamHeader, match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -32,13 +34,17 @@ MOST_SOUND_CHANNELS = 2
 class Given(TypedDict, total=False):
     """What replaces the description that a headset gives of itself.
 
-    ``name`` is what the source is called, ``channels`` their names, ``unit`` that of the EEG, ``rate`` in Hz.
+    ``name`` is what the source is called, ``channels`` their names, ``unit`` that of the EEG, ``rate`` in Hz;
+    ``without`` and ``only`` choose channels, ``profile`` is that of the device.
     """
 
     name: str | None
     channels: Sequence[str] | None
     unit: str | None
     rate: float | None
+    without: Sequence[str]
+    only: Sequence[str]
+    profile: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +52,15 @@ class ChannelPlan:
     """How a block of a stream becomes samples.
 
     ``columns`` are the stream's channels in use, ``names`` those of the result, ``scale`` (columns,) float64 the volts
-    or full scale in one unit sent; with ``mix`` the result is the mean over the columns.
+    or full scale in one unit sent; with ``mix`` the result is the mean over the columns. ``about`` says what was
+    recognised and assumed, and what is left out.
     """
 
     columns: tuple[int, ...]
     names: tuple[str, ...]
     scale: NDArray[np.float64]
     mix: bool = False
+    about: Recognition = NOTHING_KNOWN
 
     def apply(self, block: NDArray[Any]) -> NDArray[np.float64]:
         """Return ``block`` (n, channels of the stream) as (n, names) in V (EEG) or full scale (audio)."""
@@ -115,52 +123,266 @@ def plan_audio(stream: str, channels: int, dtype: np.dtype[Any]) -> ChannelPlan:
     return ChannelPlan(tuple(range(channels)), ("mono",), np.full(channels, 1.0 / full_scale), mix=True)
 
 
-def plan_eeg(stream: StreamHeader, channels: Sequence[str] | None = None, unit: str | None = None) -> ChannelPlan:
+def plan_eeg(
+    stream: StreamHeader,
+    channels: Sequence[str] | None = None,
+    unit: str | None = None,
+    *,
+    without: Sequence[str] = (),
+    only: Sequence[str] = (),
+    profile: str = "",
+    kinds: Sequence[Kind] | None = None,
+) -> ChannelPlan:
     """Return the plan for EEG.
 
     Parameters
     ----------
     stream
-        What is said of each channel. Those of another type than EEG or EOG are left out; those of type EOG get a name
-        that says so.
+        What is said of each channel. Those that are neither EEG nor EOG, by the device's profile and by
+        :func:`rtaffect.common.channel_kinds.kind_of`, are left out; those of EOG get a name that says so.
     channels
         Names that replace the labels: of the EEG channels, or of all in use, or of all.
     unit
         Unit that replaces the described ones.
+    without, only
+        Channels to leave out, and the only ones to use, whatever they are taken for.
+    profile
+        Name or file of the device's profile, 'none' for none, '' for the one that is recognised.
+    kinds
+        What each channel of the stream is, where that was told by somebody who knows.
 
     Raises
     ------
-    StreamError
-        If names or units are missing or wrong, or no channel is EEG.
+    SettingsError, StreamError
+        If there is no such profile; if names or units are missing or wrong, or no channel is EEG.
     """
-    columns = _of_type(stream, {"", "eeg"})
+    found = recognise(stream, profile)
+    known = None if found is None else found.profile
+    labels, by_profile = _labels(stream, known, channels)
+    kinds = tuple(kinds) if kinds is not None else _kinds(stream, labels, known)
+    used = _used(stream.name, labels, kinds, without, only)
+    columns = tuple(i for i in used if kinds[i] != "eog")
     if not columns:
-        found = ", ".join(sorted({repr(t) for t in stream.types}))
+        raise StreamError(_no_eeg(stream, labels, kinds))
+    named = _names(stream, labels, columns, used, channels)
+    eyes = tuple(i for i in used if i in named and kinds[i] == "eog")
+    names = (*(named[i] for i in columns), *map(_of_eyes, (named[i] for i in eyes)))
+    units = _units(stream, columns, eyes, known, unit)
+    scale = np.array([volts_in(stream.name, each) for each in units]) * (known.scale if known is not None else 1.0)
+    assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
+    out = _left_out(labels, kinds, used)
+    about = replace(_recognition(found), left_out=out, assumed=(*assumed, *_not_there(labels, (*without, *only))))
+    return ChannelPlan((*columns, *eyes), names, scale, about=about)
+
+
+def _of_eyes(name: str) -> str:
+    """Return the name of a channel of the eyes, so that it says so."""
+    return name if is_eog(name) else f"EOG {name}"
+
+
+def _left_out(labels: Sequence[str], kinds: Sequence[Kind], used: Sequence[int]) -> tuple[tuple[str, str], ...]:
+    """Return the channels that are neither EEG nor EOG, with what they are, but for those that are used even so."""
+    others = (i for i, kind in enumerate(kinds) if kind not in {"eeg", "eog"} and i not in used)
+    return tuple((labels[i] or f"channel {i + 1}", kinds[i]) for i in others)
+
+
+def _not_there(labels: Sequence[str], asked: Sequence[str]) -> Iterator[str]:
+    """Yield which channels were asked for that a stream does not have."""
+    places = {place_of(label) for label in labels}
+    if lacking := [each for each in asked if place_of(each) not in places]:
+        yield f"it has no channel {', '.join(lacking)}"
+
+
+def _recognition(found: Recognised | None) -> Recognition:
+    if found is None:
+        return NOTHING_KNOWN
+    known = found.profile
+    return Recognition(known.name, describe(found), known.clock, known.latency_s)
+
+
+def prepare_eeg(stream: StreamHeader, given: Given) -> tuple[ChannelPlan, float]:
+    """Return the plan for EEG and the rate to use, Hz.
+
+    Raises
+    ------
+    SettingsError, StreamError
+        As :func:`plan_eeg` and :func:`check_rate`; where several things are missing, one that names them all.
+    """
+    check_format(stream)
+    _refuse_missing(stream, given)
+    rate = check_rate(stream.name, "eeg", stream.rate, given.get("rate"))
+    return plan_of(stream, given), rate
+
+
+def plan_of(stream: StreamHeader, given: Given, kinds: Sequence[Kind] | None = None) -> ChannelPlan:
+    """Return the plan for EEG with what is ``given``; raises as :func:`plan_eeg`."""
+    return plan_eeg(
+        stream,
+        given.get("channels"),
+        given.get("unit"),
+        without=given.get("without", ()),
+        only=given.get("only", ()),
+        profile=given.get("profile", ""),
+        kinds=kinds,
+    )
+
+
+def _refuse_missing(stream: StreamHeader, given: Given) -> None:
+    """Raise StreamError, with all that is missing and what to paste, if names, unit and rate are not all known."""
+    found = recognise(stream, given.get("profile", ""))
+    known, channels, rate = found.profile if found is not None else None, given.get("channels"), given.get("rate")
+    labels, _ = _labels(stream, known, channels)
+    used = _used(stream.name, labels, _kinds(stream, labels, known), given.get("without", ()), given.get("only", ()))
+    missing: dict[str, tuple[str, str]] = {}
+    if not channels and not all(labels[i].strip() for i in used):
+        names = ",".join(f"Ch{n}" for n in range(1, len(used) + 1))
+        missing["channels"] = f"does not name its {len(used)} channels", names
+    if not all(unit.strip() for unit in _units(stream, used, (), known, given.get("unit"))):
+        missing["unit"] = "does not say in which unit its EEG is", "microvolts"
+    if rate is None and not (np.isfinite(stream.rate) and stream.rate > 0):
+        missing["rate"] = f"has rate {stream.rate:g} Hz (irregular)", "250"
+    if len(missing) > 1:
         raise StreamError(
-            f"stream {stream.name!r} has no channel of type EEG, only {found}; choose another {under('eeg')}"
+            f"stream {stream.name!r} " + " and ".join(wrong for wrong, _ in missing.values()),
+            remedy=f"give what is right, {_pasted(missing)}",
+            field=next(iter(missing)),
         )
-    named = _names(stream, columns, channels)
-    eyes = tuple(i for i in _of_type(stream, {"eog"}) if i in named)
-    names = [named[i] for i in columns] + [named[i] if is_eog(named[i]) else f"EOG {named[i]}" for i in eyes]
-    units = [unit or stream.units[i] for i in columns]
-    units += [unit or stream.units[i] or stream.units[columns[0]] for i in eyes]
-    return ChannelPlan((*columns, *eyes), tuple(names), np.array([volts_in(stream.name, each) for each in units]))
 
 
-def _names(stream: StreamHeader, columns: Sequence[int], channels: Sequence[str] | None) -> dict[int, str]:
+def _pasted(missing: Mapping[str, tuple[str, str]]) -> str:
+    """Return options with examples, as they are pasted: ``as in --channels Ch1,Ch2 --unit microvolts``."""
+    (first, (_, example)), *others = missing.items()
+    more = (either(f"--{name} {shown}", f"and under '{{}}', as in {shown}", name) for name, (_, shown) in others)
+    return " ".join([such_as(first, example), *more])
+
+
+def _labels(
+    stream: StreamHeader, known: DeviceProfile | None, channels: Sequence[str] | None
+) -> tuple[tuple[str, ...], bool]:
+    """Return names of all channels, '' where there is none, and whether they are those of the profile."""
+    if channels and len(channels) == stream.channels:
+        return tuple(channels), False
+    if known is not None and not all(label.strip() for label in stream.labels):
+        names = known.names_for(stream.channels)
+        if names:
+            return names, True
+    return stream.labels, False
+
+
+def _kinds(stream: StreamHeader, labels: Sequence[str], known: DeviceProfile | None) -> tuple[Kind, ...]:
+    """Return what each channel carries."""
+    eeg_types = {each.casefold() for each in (known.eeg_types if known is not None else ())}
+    kinds = []
+    for label, said, unit in zip(labels, stream.types, stream.units, strict=True):
+        kind = known.kind_of(label) if known is not None else None
+        declared = "" if said.strip().casefold() in eeg_types else said
+        kinds.append(kind or kind_of(label, declared, unit))
+    return tuple(kinds)
+
+
+def _used(
+    stream: str, labels: Sequence[str], kinds: Sequence[Kind], without: Sequence[str], only: Sequence[str]
+) -> tuple[int, ...]:
+    """Return the numbers of the channels in use; StreamError if none of the ``only`` ones is there."""
+    places = [place_of(label) for label in labels]
+    if only:
+        wanted = {place_of(each) for each in only}
+        chosen = tuple(i for i, place in enumerate(places) if place in wanted)
+        if not chosen:
+            raise StreamError(
+                f"stream {stream!r} has none of the channels {', '.join(only)}; it has {', '.join(labels)}: name its "
+                f"own {under('only')}"
+            )
+        return chosen
+    dropped = {place_of(each) for each in without}
+    return tuple(i for i, place in enumerate(places) if kinds[i] in {"eeg", "eog"} and place not in dropped)
+
+
+def _no_eeg(stream: StreamHeader, labels: Sequence[str], kinds: Sequence[Kind]) -> str:
+    held = grouped(
+        (label or f"channel {i + 1}", kind) for i, (label, kind) in enumerate(zip(labels, kinds, strict=True))
+    )
+    if not any(each.strip().casefold() in {"", "eeg"} for each in stream.types):
+        held = f"{', '.join(sorted({repr(each) for each in stream.types}))}: {held}"
+    return (
+        f"stream {stream.name!r} has no channel of type EEG, only {held}; choose another {under('eeg')}, or name the "
+        f"channels to use {under('only')}"
+    )
+
+
+def _names(
+    stream: StreamHeader,
+    labels: Sequence[str],
+    columns: Sequence[int],
+    used: Sequence[int],
+    channels: Sequence[str] | None,
+) -> dict[int, str]:
     """Return the names of the channels in use, by number: of the EEG (``columns``) alone where only it is named."""
     if channels and len(channels) == stream.channels:
-        used: Sequence[int] = range(stream.channels)
-    elif channels is not None and len(channels) == len(columns):
-        used = columns
-    else:
-        used = sorted((*columns, *_of_type(stream, {"eog"})))
-    return dict(zip(used, match_channels([stream.labels[i] for i in used], channels, stream.name), strict=True))
+        return dict(enumerate(match_channels(labels, channels, stream.name)))
+    named = columns if channels is not None and len(channels) == len(columns) else used
+    return dict(zip(named, match_channels([labels[i] for i in named], channels, stream.name), strict=True))
 
 
-def _of_type(stream: StreamHeader, types: set[str]) -> tuple[int, ...]:
-    """Return the numbers of the channels whose type is one of ``types``."""
-    return tuple(i for i, each in enumerate(stream.types) if each.strip().lower() in types)
+def _units(
+    stream: StreamHeader,
+    columns: Sequence[int],
+    eyes: Sequence[int],
+    known: DeviceProfile | None,
+    unit: str | None,
+) -> list[str]:
+    """Return the unit of each channel in use: as given, else as declared where that is right, else by the profile."""
+    by_profile = known.unit if known is not None else ""
+
+    def unit_of(i: int) -> str:
+        declared = stream.units[i]
+        if unit or (known is not None and known.unit_is_wrong):
+            return unit or by_profile
+        return by_profile if by_profile and says_nothing(declared) else declared
+
+    units = [unit_of(i) for i in columns]
+    return units + [unit_of(i) or units[0] for i in eyes]
+
+
+def _assumed(
+    stream: StreamHeader,
+    known: DeviceProfile | None,
+    columns: Sequence[int],
+    units: Sequence[str],
+    *,
+    by_profile: bool,
+    given: str | None,
+) -> Iterator[str]:
+    """Yield what was taken for granted, in words."""
+    if known is None:
+        return
+    doubt = "" if known.verified else " (not verified)"
+    if by_profile:
+        numbered = not any(len(layout) == stream.channels for layout in known.layouts)
+        yield (
+            "channels by number, for nothing says where they are: name them where that matters"
+            if numbered
+            else f"channel names by its profile{doubt}"
+        )
+    if not given and any(stream.units[i] != each for i, each in zip(columns, units, strict=False)):
+        declared = stream.units[columns[0]]
+        instead = f" in place of the declared {declared}" if declared.strip() and known.unit_is_wrong else ""
+        yield f"values in {units[0]}{instead} by its profile{doubt}"
+    if 0 < stream.rate < known.mains_safe_rate:
+        yield (
+            f"at {stream.rate:g} Hz mains of 60 Hz cannot be filtered out of the EEG: set the device to "
+            f"{known.mains_safe_rate:g} Hz or more"
+        )
+
+
+def words_of(about: Recognition) -> list[str]:
+    """Return what was recognised, assumed and left out of a stream, in words, one line each."""
+    out = grouped(about.left_out)
+    return [
+        *([f"recognised as {about.why}"] if about.why else []),
+        *about.assumed,
+        *([f"left out, being no EEG: {out}"] if out else []),
+    ]
 
 
 def volts_in(stream: str, unit: str) -> float:

@@ -119,6 +119,11 @@ class LiveSource(ABC):
     def _silent_state(self, silent: float) -> tuple[StreamState, str]:
         """Return the state of a source that is open but has sent nothing for ``silent`` s, and what helps."""
 
+    @property
+    def latency_s(self) -> float | None:
+        """How long samples usually take to come by the device's profile, s; None where that is not known."""
+        return self.info.about.latency_s
+
     def start(self) -> None:
         """Open the device and begin to deliver; does nothing if that is done.
 

@@ -16,7 +16,7 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.arrival import Chunk
-from rtaffect.sources.channel_plan import ChannelPlan, Given, check_format, check_rate, plan_audio, plan_eeg
+from rtaffect.sources.channel_plan import ChannelPlan, Given, check_format, check_rate, plan_audio, prepare_eeg
 from rtaffect.sources.delivery import Delivery
 from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.identity import Candidates, Identity
@@ -277,16 +277,15 @@ class LslSource(LslConnection):
     ) -> None:
         refuse_unreadable(stream)
         dtype = check_format(stream.header)
-        rate = check_rate(stream.header.name, kind, stream.header.rate, given.get("rate"))
         header = read_header(stream)
         if kind == "audio":
+            rate = check_rate(header.name, kind, header.rate, given.get("rate"))
             plan = plan_audio(header.name, header.channels, dtype)
         else:
-            plan = plan_eeg(header, given.get("channels"), given.get("unit"))
+            plan, rate = prepare_eeg(header, given)
         name = given.get("name") or header.name
-        super().__init__(
-            StreamInfo(name, kind, rate, plan.names, "lsl", header.source_id, header.host), header, plan, foreign
-        )
+        info = StreamInfo(name, kind, rate, plan.names, "lsl", header.source_id, header.host, plan.about)
+        super().__init__(info, header, plan, foreign)
         self._first, self._unit = Identity(stream, adopt), given.get("unit")
 
     def _open(self) -> None:

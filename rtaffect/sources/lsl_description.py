@@ -21,9 +21,18 @@ def channels_of(info: Any) -> list[dict[str, str]]:
     channels = []
     element = info.desc().child("channels").child("channel")
     while not element.empty():
-        channels.append({key: _short(str(element.child_value(key))) for key in KEYS})
+        # Some programs name a channel under another key (Mentalab's).
+        said = {key: _short(str(element.child_value(key))) for key in (*KEYS, "name")}
+        channels.append({key: said[key] or (said["name"] if key == "label" else "") for key in KEYS})
         element = element.next_sibling("channel")
     return channels
+
+
+def maker_of(info: Any) -> str:
+    """Return who makes the device by its description, '' where that is not said."""
+    described = info.desc()
+    said = (described.child_value("manufacturer"), described.child("acquisition").child_value("manufacturer"))
+    return next((str(text)[:MOST_NAME] for text in said if text), "")
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from rtaffect.common.errors import SettingsError, StreamError, setting
 from rtaffect.common.montage import is_eog
-from rtaffect.sources.channel_plan import Given, check_format, check_rate, plan_eeg
+from rtaffect.sources.channel_plan import Given, plan_eeg, prepare_eeg
+from rtaffect.sources.device_profile import NONE
 from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.identity import Identity
 from rtaffect.sources.live import Adopt, NotOursError
@@ -83,7 +84,8 @@ class ExpectedHeadset(LslConnection):
         name, source_id = given.get("name") or query.value, f"expected:{query.value}"
         unit = given.get("unit") or UNIT
         header = StreamHeader(query.value, "EEG", common_rate, "float32", labels, source_id=source_id).uniform(unit)
-        plan = plan_eeg(header)
+        # They are what the others have: nothing is to be guessed.
+        plan = plan_eeg(header, only=labels, profile=NONE)
         super().__init__(StreamInfo(name, "eeg", common_rate, plan.names, "lsl", source_id), header, plan, foreign)
         self.query, self._adopt, self._given = query, adopt, given
         self._refused: dict[str, str] = {}
@@ -128,9 +130,7 @@ class ExpectedHeadset(LslConnection):
     def _fit(self, header: StreamHeader) -> Remap:
         declared = self.header
         try:
-            check_format(header)
-            rate = check_rate(header.name, "eeg", header.rate, self._given.get("rate"))
-            plan = plan_eeg(header, self._given.get("channels"), self._given.get("unit"))
+            plan, rate = prepare_eeg(header, self._given)
         except StreamError as error:
             raise NotOursError(str(error)) from None
         if rate != declared.rate:

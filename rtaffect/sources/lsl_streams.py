@@ -11,8 +11,9 @@ from typing import Any
 import pylsl
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.lsl_description import channels_of
-from rtaffect.sources.selection import ANY_EEG, Query, describe_all, matches_any
+from rtaffect.sources.device_profile import recognise
+from rtaffect.sources.lsl_description import channels_of, maker_of
+from rtaffect.sources.selection import ANY_EEG, Query, describe_all, matches_any, meant
 from rtaffect.stream.limits import MOST_CHANNELS, MOST_NAME, MOST_STREAMS, size_trouble
 from rtaffect.stream.source import StreamHeader
 
@@ -104,8 +105,10 @@ def _found(handle: Any) -> FoundStream:
         form, created = FORMATS[handle.channel_format()], float(handle.created_at())
     except Exception as error:
         return _unreadable(handle, f"{type(error).__name__}: {error}")
-    return FoundStream(StreamHeader(name, kind, rate, form, labels, source_id=source_id, host=host, uid=uid), handle,
-                       trouble, created)  # fmt: skip
+    header = StreamHeader(name, kind, rate, form, labels, source_id=source_id, host=host, uid=uid)
+    found = recognise(header)
+    shares_id = found is not None and found.profile.shares_id
+    return FoundStream(replace(header, shares_id=shares_id), handle, trouble, created)
 
 
 def _unreadable(handle: Any, why: str) -> FoundStream:
@@ -114,37 +117,54 @@ def _unreadable(handle: Any, why: str) -> FoundStream:
 
 
 def find_streams(
-    queries: Sequence[Query] = (ANY_EEG,), timeout: float = 5.0, settle: float = SETTLE_S
+    queries: Sequence[Query] = (ANY_EEG,),
+    timeout: float = 5.0,
+    settle: float = SETTLE_S,
+    *,
+    allow_missing: bool = False,
+    of_any_kind: bool = False,
 ) -> list[FoundStream]:
     """Return the streams that meet one of ``queries``, by name, then source_id.
 
-    After the first answer, others are waited for ``settle`` s: each sender answers in its own time. Whoever is meant by
-    name or source_id is waited for longer: a session does not begin without somebody who was asked for.
+    After each new answer, others are waited for ``settle`` s: each sender answers in its own time. Whoever is meant by
+    name or source_id is waited for longer: a session does not begin without somebody who was asked for, unless
+    ``allow_missing``. Where a query means several streams, those of EEG are taken, unless streams ``of_any_kind`` are
+    looked for.
 
     Raises
     ------
     StreamError
-        If none answers within ``timeout`` s, or one that is meant by name or source_id does not, or two outlets cannot
-        be told apart.
+        If none answers within ``timeout`` s, or one that is meant by name or source_id does not and must, or two
+        outlets cannot be told apart.
     """
     network = Network(forget_s=timeout + settle + 1.0)
-    start = time.monotonic()
-    first: float | None = None
+    start = latest = time.monotonic()
+    known: set[str] = set()
     while True:
         now = time.monotonic()
         everything = network.streams()
-        matching = [s for s in everything if matches_any(queries, s.header)]
-        first = now if first is None and matching else first
-        missing = _absent(queries, matching)
-        if first is not None and now - first >= settle and not missing:
+        matching = _matching(queries, everything, of_any_kind=of_any_kind)
+        if new := {s.header.uid for s in matching} - known:
+            known, latest = known | new, now
+        missing = absent(queries, matching)
+        late = now - start >= timeout
+        lacking = bool(missing) and not (late and allow_missing)
+        if matching and not lacking and now - latest >= settle:
             _refuse_twins([s.header for s in matching])
             return matching
-        if now - start >= timeout and (first is None or missing):
+        if late and (lacking or not matching):
             raise StreamError(_nothing_found(missing or queries, [s.header for s in everything], timeout))
         time.sleep(0.02)
 
 
-def _absent(queries: Sequence[Query], found: Sequence[FoundStream]) -> list[Query]:
+def _matching(queries: Sequence[Query], streams: Sequence[FoundStream], *, of_any_kind: bool) -> list[FoundStream]:
+    """Return the streams that ``queries`` mean."""
+    if of_any_kind:
+        return [stream for stream in streams if matches_any(queries, stream.header)]
+    return [streams[i] for i in meant(queries, [stream.header for stream in streams])]
+
+
+def absent(queries: Sequence[Query], found: Sequence[FoundStream]) -> list[Query]:
     """Return which of ``queries`` mean one stream, by name or source_id, that is not among those found."""
     one = [query for query in queries if query.field != "type"]
     return [query for query in one if not any(query.matches(stream.header) for stream in found)]
@@ -152,7 +172,7 @@ def _absent(queries: Sequence[Query], found: Sequence[FoundStream]) -> list[Quer
 
 def find_stream(query: Query, timeout: float = 5.0, settle: float = SETTLE_S) -> FoundStream:
     """Return the one stream that matches; StreamError if there is none or more than one."""
-    found = find_streams([query], timeout, settle)
+    found = find_streams([query], timeout, settle, of_any_kind=True)
     if len(found) > 1:
         headers = [s.header for s in found]
         listed = ", ".join(f"{s.name!r} (source_id {s.source_id!r}) on {s.host}" for s in headers)
@@ -235,7 +255,7 @@ def header_from(stream: FoundStream, info: Any) -> StreamHeader:
     """Return all that a stream says of itself in its full description (pylsl.StreamInfo); StreamError if it is none."""
     try:
         channels = channels_of(info)
-        return stream.header.described(channels, info.as_xml())
+        return replace(stream.header.described(channels, info.as_xml()), maker=maker_of(info))
     except ValueError as error:
         raise cannot_be_read(stream, str(error)) from error
     except Exception as error:

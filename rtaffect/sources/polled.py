@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.channel_plan import Given, check_rate, plan_eeg
+from rtaffect.sources.channel_plan import ChannelPlan, Given, prepare_eeg
+from rtaffect.sources.device_profile import NONE
 from rtaffect.sources.live import LiveSource, NotOursError
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import SourceStatus, StreamState
@@ -46,11 +47,13 @@ class PolledSource(LiveSource):
     remedy = "; check that it is on and in reach: it is opened again by itself"
 
     def __init__(self, origin: str, name: str, said: StreamHeader, given: Given) -> None:
-        plan = plan_eeg(said, given.get("channels"), given.get("unit"))
-        rate, name = check_rate(said.name, "eeg", said.rate, given.get("rate")), given.get("name") or name
-        info = StreamInfo(name, "eeg", rate, plan.names, origin, said.source_id, said.host)
-        header = replace(said, name=name, rate=rate, labels=plan.names)
-        super().__init__(info, header.uniform(given.get("unit") or said.unit), plan)
+        # Its driver describes it: a profile is used only where one is asked for.
+        plan, rate = prepare_eeg(said, given | Given(profile=given.get("profile") or NONE))
+        name = given.get("name") or name
+        info = StreamInfo(name, "eeg", rate, plan.names, origin, said.source_id, said.host, plan.about)
+        super().__init__(
+            info, _recorded(replace(said, name=name, rate=rate), plan, given.get("unit") or said.unit), plan
+        )
         self.lost_samples = self.losses = 0
         self._lost_as: StreamState = "lost"
         self._offset_at = -math.inf
@@ -106,3 +109,11 @@ class PolledSource(LiveSource):
         self._lost_as = "lost"
         self._begin_segment()
         return True
+
+
+def _recorded(said: StreamHeader, plan: ChannelPlan, unit: str) -> StreamHeader:
+    """Return what is recorded of a device: all channels that it sends, those in use by their names here."""
+    named = dict(zip(plan.columns, plan.names, strict=True))
+    labels = tuple(named.get(i, label) for i, label in enumerate(said.labels))
+    types = tuple(said.type if i in named else "misc" for i in range(said.channels))
+    return replace(said.uniform(unit), labels=labels, types=types)

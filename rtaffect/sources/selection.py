@@ -8,6 +8,8 @@ from typing import Literal
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.sources.channel_plan import Given
+from rtaffect.sources.device_profile import is_eeg
 from rtaffect.stream.source import StreamHeader
 
 Field = Literal["name", "type", "source_id"]
@@ -20,7 +22,8 @@ class Query:
     """One criterion that a stream must meet.
 
     ``field`` is what is compared and ``value`` what it must be: names and source ids exactly, types without regard to
-    case (both 'EEG' and 'eeg' are in use). Several queries together select every stream that meets one of them.
+    case (both 'EEG' and 'eeg' are in use). Type EEG also means a stream of another type whose device is recognised, as
+    some are. Several queries together select every stream that meets one of them.
     """
 
     field: Field
@@ -55,7 +58,8 @@ class Query:
     def matches(self, stream: StreamHeader) -> bool:
         """Return whether ``stream`` is meant."""
         if self.field == "type":
-            return stream.type.casefold() == self.value.casefold()
+            same = stream.type.casefold() == self.value.casefold()
+            return same or (self.value.casefold() == "eeg" and is_eeg(stream))
         return self.value == (stream.name if self.field == "name" else stream.source_id)
 
     def describe(self) -> str:
@@ -63,7 +67,7 @@ class Query:
         return f"{self.field.replace('_', ' ')} {self.value!r}"
 
 
-#: What is meant when nothing is said: every stream of type EEG.
+#: What is meant when nothing is said: every stream of EEG.
 ANY_EEG = Query("type", "EEG")
 #: Every stream of sound.
 ANY_AUDIO = Query("type", "Audio")
@@ -74,6 +78,19 @@ ANY_MARKERS = Query("type", "Markers")
 def matches_any(queries: Iterable[Query], stream: StreamHeader) -> bool:
     """Return whether ``stream`` meets at least one of ``queries``."""
     return any(query.matches(stream) for query in queries)
+
+
+def meant(queries: Iterable[Query], streams: Sequence[StreamHeader]) -> list[int]:
+    """Return the numbers of the streams of EEG that ``queries`` mean.
+
+    A headset may send its EEG, acceleration and more as streams of one name and one source id: then whoever names it
+    means the EEG. Where none of those that a query means is of EEG, all are meant.
+    """
+    numbers: set[int] = set()
+    for query in queries:
+        met = [i for i, stream in enumerate(streams) if query.matches(stream)]
+        numbers.update([i for i in met if is_eeg(streams[i])] or met)
+    return sorted(numbers)
 
 
 def describe_all(queries: Iterable[Query]) -> str:
@@ -101,3 +118,15 @@ def distinct_names(streams: Sequence[tuple[str, str]]) -> list[str]:
 def queries_of(eeg: EegPlan) -> tuple[Query, ...]:
     """Return what the EEG streams must meet."""
     return tuple(Query.parse(text) for text in eeg.streams) or (ANY_EEG,)
+
+
+def given_by(eeg: EegPlan) -> Given:
+    """Return what replaces the description of every headset."""
+    return Given(
+        channels=eeg.channels or None,
+        unit=eeg.unit,
+        rate=eeg.rate,
+        without=eeg.without,
+        only=eeg.only,
+        profile=eeg.profile or "",
+    )

@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Unpack
 
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import RecordingError, setting, under
-from rtaffect.sources.channel_plan import ChannelPlan, check_rate, plan_audio, plan_eeg
+from rtaffect.sources.channel_plan import ChannelPlan, Given, check_rate, plan_audio, plan_of
 from rtaffect.sources.clock_offsets import Corrected, correct
+from rtaffect.sources.device_profile import is_eeg
 from rtaffect.sources.recorded_markers import markers_of
 from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, is_lsl, longest_together, main_span, settle
 from rtaffect.sources.recorded_times import UNITS, Course, measured_rate, on_one_course, unit_of
@@ -102,28 +103,26 @@ class XdfRecording:
     def eeg_sources(
         self,
         queries: Sequence[Query] | None = None,
-        channels: Sequence[str] | None = None,
-        unit: str | None = None,
-        rate: float | None = None,
         seconds: float = 30.0,
         *,
         silent: bool = False,
         unusable: bool = False,
+        **given: Unpack[Given],
     ) -> list[XdfSource]:
-        """Return a source for each stream that meets one of ``queries`` (default: all of type EEG).
+        """Return a source for each stream that meets one of ``queries`` (default: all of EEG).
 
         Parameters
         ----------
         queries
             What is meant; each must be met by a stream.
-        channels, unit, rate
-            Channel names, unit and rate (Hz) to use instead of what the streams declare.
         seconds
             What each buffer keeps, s.
         silent
             Whether streams without samples are taken, too: devices that took part and never sent anything.
         unusable
             Whether streams are taken, too, whose stamps tell nothing; :meth:`settle` is then to place them.
+        given
+            What replaces the streams' own description.
 
         Raises
         ------
@@ -132,16 +131,16 @@ class XdfRecording:
         StreamError
             If channel names or units are missing or do not fit.
         """
-        chosen = self._select(queries or (ANY_EEG,), silent=silent, kind="eeg")
+        chosen = self._select(queries or (ANY_EEG,), silent=silent, eeg=True)
         if tuple(queries or (ANY_EEG,)) == (ANY_EEG,):
             chosen = self._with_signal(chosen)
         sources = []
         headers = [self.streams[i].header for i in chosen]
         names = distinct_names([(header.name, header.source_id) for header in headers])
         for i, header, name in zip(chosen, headers, names, strict=True):
-            used_rate = check_rate(name, "eeg", self._rate(i, rate), None)
-            plan = plan_eeg(replace(header, name=name), channels, unit)
-            info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host)
+            used_rate = check_rate(name, "eeg", self._rate(i, given.get("rate")), None)
+            plan = plan_of(replace(header, name=name), given)
+            info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host, plan.about)
             sources.append(self._source(i, info, plan, seconds))
         sources = self._usable(sources, unusable=unusable)
         self._sources += sources
@@ -222,14 +221,14 @@ class XdfRecording:
             )
         return chosen[0]
 
-    def _select(self, queries: Sequence[Query], *, silent: bool = False, kind: str = "") -> list[int]:
+    def _select(self, queries: Sequence[Query], *, silent: bool = False, eeg: bool = False) -> list[int]:
         """Return the numbers of the streams that meet ``queries`` and, unless ``silent``, have samples.
 
-        A device that sends several streams under one name or source id is meant by that of type ``kind``.
+        A device that sends several streams under one name or source id is meant by that of ``eeg``.
         """
         met: set[int] = set()
         for query in queries:
-            found = self._met_by(query, kind)
+            found = self._met_by(query, eeg=eeg)
             if not found:
                 held = "; ".join(stream.describe() for stream in self.streams)
                 raise RecordingError(
@@ -239,11 +238,11 @@ class XdfRecording:
             met.update(found)
         return sorted(met) if silent else self._with_samples(sorted(met), queries)
 
-    def _met_by(self, query: Query, kind: str) -> list[int]:
+    def _met_by(self, query: Query, *, eeg: bool) -> list[int]:
         """Return the streams that are meant, also by the names by which those of one name are told apart."""
         headers = [stream.header for stream in self.streams]
         met = [i for i, header in enumerate(headers) if query.matches(header)]
-        of_kind = [i for i, header in enumerate(headers) if header.type.casefold() == kind]
+        of_kind = [i for i, header in enumerate(headers) if eeg and is_eeg(header)]
         if not met and query.field == "name":
             told = distinct_names([(headers[i].name, headers[i].source_id) for i in of_kind])
             met = [i for i, name in zip(of_kind, told, strict=True) if name == query.value]

@@ -254,6 +254,7 @@ def _stream(found: dict[str, Any], marked: dict[int, list[Segment]] | None) -> R
     header = StreamHeader(
         _text(info, "name"), _text(info, "type"), float(_text(info, "nominal_srate")), _text(info, "channel_format"),
         ("",) * int(_text(info, "channel_count")), source_id=_text(info, "source_id"), host=_text(info, "hostname"),
+        maker=_maker(info),
     ).described(_described_channels(info))  # fmt: skip
     text = header.format == "string"
     stamps, clock = np.asarray(found["time_stamps"], np.float64), _clock_offsets(found)
@@ -300,7 +301,17 @@ def _described_channels(info: Any) -> list[dict[str, str]]:
         inside = node.get(key) if isinstance(node, dict) else None
         node = inside[0] if inside else None
     channels = (node.get("channel") or []) if isinstance(node, dict) else []
-    return [{key: _text(each, key) for key in ("label", "unit", "type")} for each in channels]
+    # Some programs name a channel under another key (Mentalab's).
+    said = [{key: _text(each, key) for key in ("label", "unit", "type", "name")} for each in channels]
+    return [each | {"label": each["label"] or each["name"]} for each in said]
+
+
+def _maker(info: Any) -> str:
+    """Return who makes the device by its description, '' where that is not said."""
+    described = info.get("desc")
+    node = described[0] if described else None
+    acquisition = node.get("acquisition") if isinstance(node, dict) else None
+    return _text(node, "manufacturer") or _text(acquisition[0] if acquisition else None, "manufacturer")
 
 
 def _text(node: Any, key: str) -> str:

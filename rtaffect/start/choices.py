@@ -41,7 +41,7 @@ class Choices:
     Attributes
     ----------
     streams : tuple of str or None
-        Queries that the EEG streams must meet; None means every stream of type EEG, () none at all.
+        Queries that the EEG streams must meet; None means every stream of EEG, () none at all.
     sound : SoundKind
         What people hear: a file that rtaffect plays, the protocol's files, a sound device, an LSL stream, a known
         stimulus that another program plays, or nothing that rtaffect knows of.
@@ -66,6 +66,9 @@ class Choices:
     channels: str = ""
     unit: str = ""
     rate: str = ""
+    without: str = ""
+    only: str = ""
+    profile: str = ""
     sound: SoundKind = "file"
     sound_file: str = ""
     sound_start: str = ""
@@ -101,6 +104,7 @@ class Choices:
     part: int | None = unseen(None)
     longest_hole_s: float = unseen(60.0)
     expect: tuple[str, ...] = unseen(())
+    allow_missing: bool = unseen(False)
     adopt: str = unseen("never")
     patience: str = unseen("auto")
     foreign_clock: str = unseen("arrival")

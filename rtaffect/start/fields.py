@@ -86,6 +86,8 @@ def _value_in(option: str, text: str) -> Any:
 
 # What the texts of single fields mean, None without any (but for threads); SettingsError if it is not possible.
 channels_in: Callable[[str], tuple[str, ...]] = partial(_value_in, "channels")
+without_in: Callable[[str], tuple[str, ...]] = partial(_value_in, "without")
+only_in: Callable[[str], tuple[str, ...]] = partial(_value_in, "only")
 rate_in: Callable[[str], float | None] = partial(_value_in, "rate")
 start_in: Callable[[str], float | None] = partial(_value_in, "audio-start")
 mains_in: Callable[[str], float | None] = partial(_value_in, "mains")

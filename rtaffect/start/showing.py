@@ -11,17 +11,16 @@ from rtaffect.common.errors import RtaffectError, StreamError, field_of
 from rtaffect.present.sound_state import HOLD_S, SoundLevel, sound_level
 from rtaffect.present.trace_state import SourceTraces
 from rtaffect.sources.boards import open_board
-from rtaffect.sources.channel_plan import plan_eeg
+from rtaffect.sources.channel_plan import plan_of
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_streams import FoundStream
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.start.background import NetworkWatch
 from rtaffect.start.choices import Choices
 from rtaffect.start.devices import choose
-from rtaffect.start.fields import rate_in
 from rtaffect.start.found import Found, RecordingFacts, Trouble, asks_for
 from rtaffect.start.preview import COLUMNS, SHOWN_S, Preview, Signal, SoundRoom, signal_of, unit_warning
-from rtaffect.start.streams import StreamFacts, queries_of
+from rtaffect.start.streams import StreamFacts, given_by, queries_of
 from rtaffect.start.table import StreamRow
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import Source, StreamInfo
@@ -42,7 +41,7 @@ class Previews:
     def show(self, row: StreamRow | None, choices: Choices, found: Found) -> None:
         """Show the selected line and the chosen sound of a live session, and nothing in the other modes."""
         stream = row.stream if row is not None and choices.mode == "live" else None
-        instead = (choices.channels, choices.unit, choices.rate)
+        instead = (choices.channels, choices.unit, choices.rate, choices.without, choices.only, choices.profile)
         if row is not None and row.key[0] == "board":
             self.eeg.show((row.key, *instead), lambda: self._open_board(row.key[1], choices))
         elif stream is not None:
@@ -109,12 +108,10 @@ class Previews:
         return handle
 
     def _open_eeg(self, stream: StreamFacts, choices: Choices) -> Source:
-        unit, rate = choices.unit.strip() or None, rate_in(choices.rate)
-        return LslSource(self._handle(stream), channels=choices.channel_names, unit=unit, rate=rate)
+        return LslSource(self._handle(stream), **given_by(choices))
 
     def _open_board(self, text: str, choices: Choices) -> Source:
-        unit, rate = choices.unit.strip() or None, rate_in(choices.rate)
-        return open_board(text, channels=choices.channel_names, unit=unit, rate=rate)
+        return open_board(text, **given_by(choices))
 
     def _sound(self, choices: Choices, found: Found) -> tuple[object, Callable[[], Source] | None]:
         """Return what the level meter listens to: a key and what opens it."""
@@ -139,8 +136,8 @@ def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Sign
         return None, ""
     header, values = row.stream.header, facts.glimpses.get(row.stream.header.uid)
     try:
-        rate, unit = rate_in(choices.rate) or header.rate, choices.unit.strip() or None
-        plan = plan_eeg(header, choices.channel_names, unit)
+        given = given_by(choices)
+        rate, plan = given.get("rate") or header.rate, plan_of(header, given)
     except RtaffectError as error:
         return None, in_window(error)
     if values is None or not len(values) or not rate > 0:

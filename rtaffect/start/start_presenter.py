@@ -110,7 +110,7 @@ class StartPresenter:
         """Change some choices, by the names of :class:`Choices`."""
         if "name" in changes:
             self._named_by_hand = bool(changes["name"].strip())
-        if {"channels", "unit", "rate"} & set(changes):
+        if {"channels", "unit", "rate", "without", "only", "profile"} & set(changes):
             self._typed_at = time.monotonic()
         self.choices, self.said = replace(self.choices, **changes), ""
 

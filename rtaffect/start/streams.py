@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from rtaffect.common.errors import RtaffectError, SettingsError, StreamError
-from rtaffect.sources.channel_plan import DTYPES, check_format, check_rate, plan_eeg
+from rtaffect.sources.channel_plan import DTYPES, Given, plan_of, prepare_eeg
+from rtaffect.sources.device_profile import describe, recognise
 from rtaffect.sources.lsl_streams import twins_message
-from rtaffect.sources.selection import ANY_EEG, Query, distinct_names, matches_any
+from rtaffect.sources.selection import ANY_EEG, Query, distinct_names, matches_any, meant
 from rtaffect.sources.xdf import Span
 from rtaffect.start.choices import Choices
-from rtaffect.start.fields import rate_in
-from rtaffect.stream.source import StreamHeader, StreamInfo
+from rtaffect.start.fields import only_in, rate_in, without_in
+from rtaffect.stream.source import Recognition, StreamHeader, StreamInfo
 
 #: Types of streams that are never EEG; they are not listed.
 OTHER_TYPES: Final = frozenset({"audio", "markers", "feedback", "shown"})
@@ -63,12 +64,12 @@ def queries_of(choices: Choices) -> tuple[Query, ...]:
 
 def ticked(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[StreamFacts, ...]:
     """Return the streams that the session would take, in the order of ``streams``."""
-    queries = queries_of(choices)
-    return tuple(stream for stream in streams if stream.meets(queries) and not stream.is_empty)
+    numbers = meant(queries_of(choices), [stream.header for stream in streams])
+    return tuple(streams[i] for i in numbers if not streams[i].is_empty)
 
 
 def missing(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[Query, ...]:
-    """Return the queries that no stream meets, other than 'every stream of type EEG'."""
+    """Return the queries that no stream meets, other than 'every stream of EEG'."""
     if choices.streams is None:
         return ()
     return tuple(query for query in queries_of(choices) if not any(stream.meets([query]) for stream in streams))
@@ -109,7 +110,8 @@ def _query_for(stream: StreamFacts, others: Sequence[StreamFacts]) -> str | None
     for field, value in (("source_id", header.source_id), ("name", header.name), ("type", header.type)):
         if value.strip():
             text = f"{field}={value}"
-            if not any(other.meets([Query.parse(text)]) for other in others):
+            headers = [header, *(other.header for other in others)]
+            if meant([Query.parse(text)], headers) == [0]:
                 return text
     return None
 
@@ -140,11 +142,33 @@ def ready(choices: Choices, stream: StreamHeader, name: str) -> StreamInfo:
     SettingsError, StreamError
         If names, units, rate or format do not do.
     """
-    check_format(stream)
-    rate = check_rate(stream.name, "eeg", stream.rate, rate_in(choices.rate))
-    plan = plan_eeg(stream, choices.channel_names, choices.unit.strip() or None)
+    plan, rate = prepare_eeg(stream, given_by(choices))
     origin = "xdf" if choices.mode == "replay" else "lsl"
-    return StreamInfo(name, "eeg", rate, plan.names, origin, stream.source_id, stream.host)
+    return StreamInfo(name, "eeg", rate, plan.names, origin, stream.source_id, stream.host, plan.about)
+
+
+def given_by(choices: Choices) -> Given:
+    """Return what replaces the description of every headset; raises SettingsError if that cannot be."""
+    return Given(
+        channels=choices.channel_names,
+        unit=choices.unit.strip() or None,
+        rate=rate_in(choices.rate),
+        without=without_in(choices.without),
+        only=only_in(choices.only),
+        profile=choices.profile.strip(),
+    )
+
+
+def recognition_of(choices: Choices, stream: StreamFacts) -> Recognition:
+    """Return what is recognised of a stream, as far as it is described; nothing where that cannot be said."""
+    try:
+        given = given_by(choices)
+        if stream.described:
+            return plan_of(stream.header, given).about
+        found = recognise(stream.header, given.get("profile", ""))
+    except (SettingsError, StreamError):
+        return Recognition()
+    return Recognition(found.profile.name, describe(found)) if found is not None else Recognition()
 
 
 def people(

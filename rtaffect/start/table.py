@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from rtaffect.common.words import duration, listed, size
 from rtaffect.predicted.featurizer import TOO_SLOW_S
+from rtaffect.sources.channel_plan import words_of
+from rtaffect.sources.device_profile import is_eeg
 from rtaffect.sources.selection import Query
 from rtaffect.start.choices import Choices
 from rtaffect.start.fit import BundleFit, reference_troubles
@@ -25,13 +27,13 @@ from rtaffect.start.found import (
     in_effect,
 )
 from rtaffect.start.problems_session import room_s
-from rtaffect.start.streams import StreamFacts, missing, ticked
+from rtaffect.start.streams import StreamFacts, missing, recognition_of, ticked
 from rtaffect.stream.source import StreamInfo
 
 Mark = Literal["good", "idle", "warn", "bad"]
 
 #: Columns of the table after the check box.
-COLUMNS: Final = ("Name", "Type", "Rate", "Channels", "Unit", "Host", "Source id")
+COLUMNS: Final = ("Name", "Type", "Rate", "Channels", "Unit", "Host", "Source id", "Profile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +59,25 @@ def stream_rows(choices: Choices, found: Found) -> tuple[StreamRow, ...]:
     streams = found.streams_for(choices)
     chosen = ticked(choices, streams)
     listed_ones = [stream for stream in streams if stream.may_be_eeg or stream in chosen]
-    listed_ones.sort(key=lambda stream: stream.header.type.casefold() != "eeg")
+    listed_ones.sort(key=lambda stream: not is_eeg(stream.header))
     rows: list[StreamRow] = []
     for stream in listed_ones:
         identity = stream.header.identity
         twin = sum(row.key[:-1] == identity for row in rows)
-        rows.append(_row(stream, stream in chosen, (*identity, str(twin))))
+        rows.append(_row(stream, stream in chosen, (*identity, str(twin)), choices))
     rows += [_board(text, found) for text in choices.boards if choices.mode == "live"]
     rows += [_absent(query, choices.mode == "replay") for query in missing(choices, streams)]
     return tuple(rows)
 
 
-def _row(stream: StreamFacts, is_ticked: bool, key: tuple[str, ...]) -> StreamRow:
+def _row(stream: StreamFacts, is_ticked: bool, key: tuple[str, ...], choices: Choices) -> StreamRow:
     header = stream.header
     rate = f"{header.rate:g} Hz" if header.rate > 0 else "irregular"
-    unit = header.unit or ("not declared" if stream.described else "")
-    cells = (header.name, header.type, rate, str(header.channels), unit, header.host, header.source_id)
+    about = recognition_of(choices, stream)
+    unit = header.unit or ("by its profile" if about.profile else "not declared" if stream.described else "")
+    cells = (header.name, header.type, rate, str(header.channels), unit, header.host, header.source_id, about.profile)
     names = ", ".join(header.labels) if any(header.labels) else "no channel names declared"
-    hint = stream.trouble or (names if stream.described else "")
+    hint = stream.trouble or "\n".join([*([names] if stream.described else []), *words_of(about)])
     mark: Mark = "bad" if stream.trouble else "good" if is_ticked else "idle"
     return StreamRow(key, is_ticked, mark, cells, hint, stream)
 
@@ -83,17 +86,17 @@ def _board(text: str, found: Found) -> StreamRow:
     name, known = text.partition("?")[0], found.boards.get(text)
     if isinstance(known, StreamInfo):
         hint = ", ".join(known.channels)
-        cells = (name, "board", f"{known.rate:g} Hz", str(len(known.channels)), "", "this computer", "")
+        cells = (name, "board", f"{known.rate:g} Hz", str(len(known.channels)), "", "this computer", "", "")
         return StreamRow(("board", text), True, "good", cells, hint)
     hint = known.text if isinstance(known, Trouble) else text
-    cells = (name, "board", "", "", "", "this computer", "")
+    cells = (name, "board", "", "", "", "this computer", "", "")
     return StreamRow(("board", text), True, "bad" if isinstance(known, Trouble) else "idle", cells, hint)
 
 
 def _absent(query: Query, recorded: bool) -> StreamRow:
     said = "not in the recording" if recorded else "does not answer"
     name, of_type, source_id = (query.value if query.field == field else "" for field in ("name", "type", "source_id"))
-    cells = (name or said, of_type, said if name else "", "", "", "", source_id)
+    cells = (name or said, of_type, said if name else "", "", "", "", source_id, "")
     return StreamRow(("absent", query.field, query.value), True, "bad", cells, said, query=query)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from rtaffect.stream.status import SourceStatus
 VOLTS_PER_UNIT = {
     "v": 1.0, "volt": 1.0, "volts": 1.0,
     "mv": 1e-3, "millivolt": 1e-3, "millivolts": 1e-3,
-    "uv": 1e-6, "microvolt": 1e-6, "microvolts": 1e-6,
+    "uv": 1e-6, "microvolt": 1e-6, "microvolts": 1e-6, "uvolt": 1e-6, "uvolts": 1e-6,
     "nv": 1e-9, "nanovolt": 1e-9, "nanovolts": 1e-9,
 }  # fmt: skip
 
@@ -60,6 +60,10 @@ class StreamHeader:
         One text per channel, '' where nothing is said; units and types may be left out.
     source_id, host, uid
         Its sender; ``uid`` is new at each start of an LSL outlet, and '' for other sources.
+    maker
+        Who makes the device, as the description of the stream has it.
+    shares_id
+        Whether its program gives one ``source_id`` to all devices, which then tells nobody apart.
     xml
         The whole description of an LSL stream, '' for other sources.
     """
@@ -75,10 +79,12 @@ class StreamHeader:
     host: str = ""
     uid: str = ""
     xml: str = ""
+    maker: str = ""
+    shares_id: bool = False
 
     def __post_init__(self) -> None:
         """Make its texts fit to be shown and kept, and let every channel have a unit and a type, be it ''."""
-        for name in ("name", "type", "source_id", "host"):
+        for name in ("name", "type", "source_id", "host", "maker"):
             object.__setattr__(self, name, clean(getattr(self, name)))
         for name in ("labels", "units", "types"):
             texts = getattr(self, name) or ("",) * self.channels
@@ -102,7 +108,8 @@ class StreamHeader:
     def identity(self) -> tuple[str, ...]:
         """What stays the same when its sender is restarted; one device may give several types one source_id."""
         kind = self.type.lower()
-        return (self.source_id, kind) if self.source_id else ("", self.name, kind, self.host)
+        alone = bool(self.source_id) and not self.shares_id
+        return (self.source_id, kind) if alone else ("", self.name, kind, self.host)
 
     def described(self, channels: Sequence[Mapping[str, str]], xml: str = "") -> StreamHeader:
         """Return it with the label, unit and type that an XML description has for each of its channels.
@@ -118,13 +125,43 @@ class StreamHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class Recognition:
+    """What is known of a device beside what it declares, and what was assumed of it.
+
+    Attributes
+    ----------
+    profile, why
+        Which device profile was recognised, and by what, in words; '' for none.
+    clock
+        What its stamps are by the profile: 'lsl', 'unix', 'arrival', or '' where that is not known.
+    latency_s
+        How long its samples usually take to come, s; None where that is not known.
+    left_out
+        Channels that are no EEG, with what they are.
+    assumed
+        What was not declared and is taken for granted, in words.
+    """
+
+    profile: str = ""
+    why: str = ""
+    clock: str = ""
+    latency_s: float | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
+    assumed: tuple[str, ...] = ()
+
+
+#: Of a device of which nothing is known.
+NOTHING_KNOWN: Final = Recognition()
+
+
+@dataclass(frozen=True, slots=True)
 class StreamInfo:
     """What a source gives to the engine; no description of what is sent.
 
     A :class:`StreamHeader` says what a device declares, this what becomes of it: the channels that are used, by the
     names that hold here, at the rate that holds here (Hz, nominal). Samples in the buffer are volts for EEG and full
     scale +-1 for audio, whatever is sent. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard',
-    'brainflow', 'fieldtrip').
+    'brainflow', 'fieldtrip'). ``about`` says what was recognised of the device.
     """
 
     name: str
@@ -134,6 +171,7 @@ class StreamInfo:
     origin: str
     source_id: str = ""
     host: str = ""
+    about: Recognition = NOTHING_KNOWN
 
     def __post_init__(self) -> None:
         """Make its texts fit to be shown and kept: names of devices and files, and what the user typed."""

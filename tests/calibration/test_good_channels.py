@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calibration.command import QUICK
-from calibration.good_channels import poor_channels, told
+from calibration.good_channels import poor_channels, told_poor
 from calibration.measured import measure
 from calibration.studies.check import check
 from calibration.study import FolderStudy
@@ -84,4 +84,4 @@ def test_a_channel_counts_by_the_sound_in_which_it_is_worst():
         "c": 0.0,
     }
     assert poor_channels(("a",), [np.zeros((4, 1))]) == {}
-    assert "33%" in told({"b": 1 / 3})[0]
+    assert "33%" in told_poor({"b": 1 / 3})[0]

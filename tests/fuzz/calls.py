@@ -73,6 +73,7 @@ def _bases(folder: Path) -> dict[str, list[str]]:
         "scrub": [missing],
         "certify": ["--headless", "--capture", "no device of this name", "--out", str(folder / "certificate")],
         "simulate": ["--out", str(folder / "empty")],
+        "simulate-headset": ["emotiv", "--seconds", "0.1"],
         "calibrate": [missing, "--out", str(folder / "bundle")],
         "covariates": [missing, "--out", str(folder / "seen.tsv")],
         "export": ["--model", missing, "--layer", "1", "--fidelity", "none", "--out", str(folder / "model.onnx")],

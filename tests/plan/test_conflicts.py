@@ -22,6 +22,7 @@ CASES = [
     ((*LIVE, "--bundle", "demo", "--head", "h.safetensors"), "--head h.safetensors is for a session without a bundle"),
     ((*LIVE, *SOUND, "--featurizer", "f.onnx"), "--featurizer f.onnx is for predictions, and without --bundle"),
     ((*LIVE, *SOUND, "--threads", "2"), "--threads 2 is for predictions"),
+    ((*LIVE, "--without", "A", "--only", "B"), "--without A and --only B exclude each other"),
     ((*LIVE, "--silent"), "--silent is for a sound that another program plays"),
     ((*LIVE, "--speaker", "1"), "--speaker 1 is the device that --audio FILE is played on, and nothing is played"),
     ((*LIVE, *SOUND, "--silent", "--speaker", "1"), "with --silent nothing is played"),

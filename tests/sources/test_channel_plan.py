@@ -10,6 +10,7 @@ import pytest
 from rtaffect.common.errors import StreamError
 from rtaffect.common.montage import is_eog
 from rtaffect.sources.channel_plan import plan_eeg
+from rtaffect.sources.polled import _recorded
 from rtaffect.stream.source import StreamHeader
 
 LABELS = ("Fp1", "EXG1", "Cz", "Status")
@@ -42,6 +43,16 @@ def test_names_may_be_given_of_the_eeg_of_all_in_use_or_of_all(given, names):
 def test_a_wrong_number_of_names():
     with pytest.raises(StreamError, match="3 channels but 5 names"):
         plan_eeg(SENT, channels=tuple("ABCDE"))
+
+
+def test_what_is_recorded_of_a_device_has_all_that_it_sends():
+    """Also what is left out; and its replay leaves out the same."""
+    sent = StreamHeader("buffer", "EEG", 250.0, "float32", ("Status", "HEOG", "a", "b")).uniform("uV")
+    plan = plan_eeg(sent, channels=("Fz", "Cz"), profile="none")
+    recorded = _recorded(sent, plan, "uV")
+    assert recorded.labels == ("Status", "HEOG", "Fz", "Cz")
+    again = plan_eeg(recorded, profile="none")
+    assert (again.columns, again.names) == (plan.columns, plan.names)
 
 
 @pytest.mark.parametrize(

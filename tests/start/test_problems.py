@@ -547,7 +547,8 @@ class TestTicks:
 
     def test_one_device_may_give_several_types_one_name_and_id(self):
         eeg, motion = stream("Muse", MUSE, source_id="m"), stream("Muse", ("x",), source_id="m", type="ACC")
-        assert toggle(Choices(streams=()), eeg, True, (eeg, motion)) == (("type=EEG",), "")
+        # Whoever names a headset means its EEG.
+        assert toggle(Choices(streams=()), eeg, True, (eeg, motion)) == (("source_id=m",), "")
         twin = replace(eeg, header=replace(eeg.header, uid="2"))
         chosen, why_not = toggle(Choices(streams=()), eeg, True, (eeg, twin))
         assert chosen == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -15,8 +15,9 @@ from calibration.finished.bids.grid import Grid, place
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import is_eog
 from rtaffect.plan.session_folder import RecordedSession
-from rtaffect.sources.channel_plan import plan_eeg
+from rtaffect.sources.channel_plan import plan_of
 from rtaffect.sources.clock_offsets import STEP_BACK_S, correct
+from rtaffect.sources.selection import given_by
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 
 #: Values beyond this are garbled: single precision does not hold them in microvolts, V.
@@ -126,7 +127,7 @@ class SessionRecording:
                 f"headset {name!r} has no regular rate ({rate:g} Hz); expected one above 0: give eeg.rate in "
                 "session.toml"
             )
-        plan = plan_eeg(replace(stream.header, name=name), chosen.channels or None, chosen.unit)
+        plan = plan_of(stream.header, given_by(chosen))
         stamps = self._stamps(name, stream)
         if (hours := float(stamps.max() - stamps.min()) / 3600) > MOST_HOURS:
             raise RecordingError(

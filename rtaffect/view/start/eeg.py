@@ -41,8 +41,8 @@ UNITS = (("", "as declared"), ("V", "V"), ("mV", "mV"), ("uV", "\N{MICRO SIGN}V"
 SPEEDS = (("1", "as recorded"), ("2", "2 times"), ("4", "4 times"), ("8", "8 times"), ("max", "no waiting"))
 DEMO_SPEEDS = (("1", "real time, over LSL"), ("max", "no waiting, without LSL"))
 
-#: Widths of the columns at least, px: check box, name, type, rate, channels, unit, host, source id.
-_WIDTHS = (28, 132, 48, 66, 64, 84, 84, 96)
+#: Widths of the columns at least, px: check box, name, type, rate, channels, unit, host, source id, profile.
+_WIDTHS = (28, 132, 48, 66, 64, 84, 84, 96, 96)
 
 
 class StreamTable(QTableWidget):
@@ -173,19 +173,24 @@ class EegCard(Card):
         self.unit, self.rate = Pick(choose, "unit", UNITS), Text(choose, "rate", "as declared")
         self.unit.setFixedWidth(118)
         self.rate.setFixedWidth(110)
+        self.without = Text(choose, "without", "none")
+        self.only = Text(choose, "only", "all that are EEG")
+        self.profile = Text(choose, "profile", "as recognised; none, a name or a file")
         self._build()
 
     def _build(self) -> None:
         self.grid.setColumnStretch(0, 56)
         self.grid.setColumnStretch(1, 44)
-        self.recorded, self.instead = QWidget(), QWidget()
+        self.recorded, self.instead, self.chosen = QWidget(), QWidget(), QWidget()
         above = _row(self.recorded, [("recording", self.recording, 1), ("speed", self.speed, 0)])
         above.addWidget(self.about, 1)
         _row(self.instead, [("channels", self.channels, 1), ("unit", self.unit, 0), ("rate", self.rate, 0)])
         self.grid.addWidget(self.recorded, 0, 0, 1, 2)
         self.grid.addWidget(self.table, 1, 0)
         self.grid.addWidget(self.signal, 1, 1)
+        _row(self.chosen, [("without", self.without, 1), ("only", self.only, 1), ("profile", self.profile, 1)])
         self.grid.addWidget(self.instead, 2, 0, 1, 2)
+        self.grid.addWidget(self.chosen, 3, 0, 1, 2)
         self.grid.setRowStretch(1, 1)
         self.table.setMinimumHeight(96)
 
@@ -201,11 +206,12 @@ class EegCard(Card):
         for part in (self.board, self.add_board):
             part.setVisible(choices.mode == "live")
         self.instead.setVisible(not state.real.as_it_ran)
+        self.chosen.setVisible(not state.real.as_it_ran)
         self.about.show_lines(recording_lines(choices, state.found))
         self.table.show_rows(state.rows, state.selected)
         there = sum(row.query is None for row in state.rows)
         on = sum(row.ticked for row in state.rows)
-        every = ", every stream of type EEG" if state.real.streams is None and on else ""
+        every = ", every stream of EEG" if state.real.streams is None and on else ""
         theme.set_text(self.count, f"{there} found, {on} ticked{every}" if state.rows else "none found yet")
 
     def show_signal(self, state: StartState, signal: Signal | None, trouble: str) -> None:
