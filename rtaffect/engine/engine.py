@@ -17,8 +17,10 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
+from rtaffect.measures.measure import MeasureValues
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
@@ -62,6 +64,7 @@ class _Found(NamedTuple):
     alignment: Alignment | None
     trust: Trust
     status: tuple[SourceStatus, ...]
+    measures: tuple[MeasureValues, ...]
     spent: dict[str, float]
 
 
@@ -91,6 +94,8 @@ class Engine:
         is found now, so that the same values are withheld again.
     late_s
         A step that is made later than this after it could be, s, is marked late; inf where none can be.
+    measures
+        What is measured beside synchrony.
 
     Attributes
     ----------
@@ -114,6 +119,7 @@ class Engine:
         references: References = MappingProxyType({}),
         recorded: RecordedDoubts | None = None,
         late_s: float = LATE_S,
+        measures: Measuring | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
@@ -125,7 +131,7 @@ class Engine:
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
         self._references = references
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
-        self._recorded, self._late_s = recorded, late_s
+        self._recorded, self._late_s, self.measures = recorded, late_s, measures or Measuring()
         self.place, self.pace = Doubts(), Pace(late_s)
         # Which seconds of the window were used of each person, oldest first, and which of them were forgotten since.
         self._used = np.zeros((len(people), settings.synchrony.window_s), np.bool_)
@@ -191,11 +197,14 @@ class Engine:
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with _timed(spent, "synchrony"):
             compared = self._observe(step, second, alignment, trust)
+        with _timed(spent, "measures"):
+            seconds = np.array([self.second(person) for person in range(len(self._participants))])
+            measures, trust = self.measures(seconds, trust, step, self.end_of(step))
         if prediction is None or not trust.prediction:
             prediction = _no_prediction(len(self.space.rows))
         if self._recorded is None:
             trust = self._late(trust, clock())
-        return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
+        return self._feedback(_Found(prediction, compared, alignment, trust, status, measures, spent))
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -304,7 +313,7 @@ class Engine:
         return Compared(_no_observation(len(self._participants), len(self.space.rows)), "nothing", reason)
 
     def _feedback(self, found: _Found) -> Feedback:
-        p, compared, alignment, trust, status, spent = found
+        p, compared, alignment, trust, status, measures, spent = found
         o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
         warnings = [alignment.reason if alignment else "", self._poor(quality)]
@@ -340,6 +349,7 @@ class Engine:
             sources=status,
             alignment=alignment,
             doubts=trust.doubts,
+            measures=measures,
             stage_s=spent,
         )
 

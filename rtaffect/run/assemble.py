@@ -16,6 +16,9 @@ from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.engine import LATE_S, Engine, RecordedDoubts
+from rtaffect.engine.measuring import Measuring
+from rtaffect.measures.choice import choose_measures
+from rtaffect.measures.host import PATIENCE_S, WAIT_S, MeasureHost
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
@@ -118,6 +121,7 @@ def describe_session(
         "allocation_sha256": allocation_sha256(allocation) if allocation else None,
         "arm": "sealed" if allocation else None,
         **(model.describe() if model else {}),
+        "measures": engine.measures.describe() or None,
         "settings": engine.settings.model_dump(mode="json"),
     }
 
@@ -205,12 +209,13 @@ def build_engine(
     own: OwnResponse | None = None,
     recorded: RecordedDoubts | None = None,
     late_s: float = LATE_S,
+    patient: bool = False,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late.
+    step is late. A step that is ``patient`` waits for own measures as long as it takes.
 
     Raises
     ------
@@ -226,8 +231,9 @@ def build_engine(
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
+    measures = _measures(analysis, [p.info.name for p in people], space, settings, PATIENCE_S if patient else WAIT_S)
     if sound is None:
-        return Engine(people, space, settings, origin, recorded=recorded, late_s=late_s)
+        return Engine(people, space, settings, origin, recorded=recorded, late_s=late_s, measures=measures)
     # A group's mean is no partner where people are compared with each of the others.
     compares = against != "group" and settings.synchrony.method != "pairwise"
     measured = rows[rows < whole.layout.measured]
@@ -243,7 +249,17 @@ def build_engine(
         references=_references(bundle, sound, measured, space, own) if bundle and sound.lock and compares else {},
         recorded=recorded,
         late_s=late_s,
+        measures=measures,
     )
+
+
+def _measures(
+    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, wait_s: float
+) -> Measuring:
+    """Return the session's own measures, for which a step waits ``wait_s`` (s)."""
+    chosen = choose_measures(analysis.measures, analysis.measure_bands, settings.signal, space.channels)
+    host = MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
+    return Measuring(host)
 
 
 def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | KeptSound | None:

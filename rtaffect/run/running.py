@@ -19,6 +19,7 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.console import console_sink
+from rtaffect.outputs.measure_outlet import MeasureOutlet
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
 from rtaffect.outputs.tone import Tone
 from rtaffect.present.participant_state import ParticipantPresenter
@@ -191,6 +192,10 @@ class RunningSession:
         feedback = FeedbackOutlet(self.run.engine.space, about=about, session=session)
         markers = MarkerOutlet(about=about, session=session)
         cleanup.callback(feedback.close)
+        if measured := self.run.engine.measures.described:
+            measures = MeasureOutlet(measured, about=about, session=session)
+            cleanup.callback(measures.close)
+            self.sinks.insert(0, self._guard("sending own measures to other programs", measures))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, Self, get_args
 from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
+from rtaffect.measures.choice import is_file
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.conflicts import BROUGHT, brought_by_bundle
 from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, RecordedSession, open_session
@@ -79,7 +80,7 @@ class SessionReplay(SessionSources):
             people=people,
             hears=sound is not None,
             setup=setup,
-            notes=[*recorded.warnings, *filter(None, [session.unchecked])],
+            notes=[*recorded.warnings, *filter(None, [session.unchecked, *_left_out(plan.analysis, session)])],
             stimuli={path: sound.sha256} if sound is not None and path is not None else {},
             doubts=_doubts(session),
             steps=int(session.ran.get("steps", 0)) or None,
@@ -147,7 +148,9 @@ def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]
 def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
     """Return the session's analysis, with what is given for the replay in its place."""
     said = {name: value for name, value in given.model_dump().items() if name in given.model_fields_set}
-    analysis = session.plan.analysis.model_copy(update=said)
+    # What is not installed is run only where it is asked for: a session's folder may be another's.
+    kept = tuple(text for text in session.plan.analysis.measures if not is_file(text))
+    analysis = session.plan.analysis.model_copy(update={"measures": kept, **said})
     if analysis.bundle is None and "bundle" in session.ran:
         folder = Path(str(session.ran.get("bundle_folder", "")))
         # Where none was named, the demo's stood in.
@@ -156,6 +159,18 @@ def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
     for error in brought_by_bundle(analysis, tuple(name for name in said if name in BROUGHT)):
         raise error
     return analysis
+
+
+def _left_out(given: AnalysisPlan, session: RecordedSession) -> list[str]:
+    """Return what is said of measures that are not installed and not given anew."""
+    if "measures" in given.model_fields_set:
+        return []
+    return [
+        f"the session had --measure {text}, whose code is not run from a session's folder; give it again to "
+        "have it here, too"
+        for text in session.plan.analysis.measures
+        if is_file(text)
+    ]
 
 
 def _setup(session: RecordedSession) -> ProtocolSetup:

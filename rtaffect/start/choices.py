@@ -80,6 +80,8 @@ class Choices:
     mains: str = ""
     settings: str = ""
     head: str = ""
+    measures: str = ""
+    measure_bands: str = "8-12"
     protocol: str = ""
     allocation: str = ""
     session_code: str = ""
