@@ -124,14 +124,15 @@ class Engine:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
         self.space, self.origin, self.settings = space, origin, settings
-        self.sources, self._hears = [*people, *([sound] if sound is not None else [])], sound is not None
+        self.measures, self._hears = measures or Measuring(), sound is not None
+        self.sources = [*people, *self.measures.sources, *([sound] if sound is not None else [])]
         partial = space.kind != "channels"
         self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
         self._references = references
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
-        self._recorded, self._late_s, self.measures = recorded, late_s, measures or Measuring()
+        self._recorded, self._late_s = recorded, late_s
         self.place, self.pace = Doubts(), Pace(late_s)
         # Which seconds of the window were used of each person, oldest first, and which of them were forgotten since.
         self._used = np.zeros((len(people), settings.synchrony.window_s), np.bool_)

@@ -12,23 +12,47 @@ from rtaffect.engine.trust import Trust
 from rtaffect.measures.choice import ChosenMeasure
 from rtaffect.measures.host import Failure, MeasureHost, NewSecond
 from rtaffect.measures.measure import MeasureValues
+from rtaffect.observed.autonomic import Autonomic
 from rtaffect.stream.doubt import Doubt
+from rtaffect.stream.source import Source
 
 
 class Measuring:
-    """A session's own measures; without any it gives nothing."""
+    """What is measured beside synchrony: a session's own measures, and what the body shows; or nothing.
 
-    def __init__(self, host: MeasureHost | None = None) -> None:
-        self._host = host
+    Parameters
+    ----------
+    host
+        Own measures.
+    people
+        Headsets, which may send peripheral signals beside EEG.
+    body
+        Streams of peripheral signals alone.
+    origin
+        LSL time of the session's zero, s.
+    """
+
+    def __init__(
+        self,
+        host: MeasureHost | None = None,
+        people: Sequence[Source] = (),
+        body: Sequence[Source] = (),
+        origin: float = 0.0,
+    ) -> None:
+        self._host, self.sources = host, tuple(body)
+        autonomic = Autonomic([*people, *body], origin)
+        self._autonomic = autonomic if autonomic.rows else None
 
     @property
-    def described(self) -> Sequence[ChosenMeasure]:
+    def described(self) -> Sequence[ChosenMeasure | Autonomic]:
         """Names, kinds, units and rows of what is measured, in its order."""
-        return self._host.chosen if self._host is not None else ()
+        own = self._host.chosen if self._host is not None else ()
+        return (*own, self._autonomic) if self._autonomic is not None else own
 
     def describe(self) -> list[dict[str, object]]:
         """Return what ``session.toml`` says of it."""
-        return self._host.describe() if self._host is not None else []
+        own = self._host.describe() if self._host is not None else []
+        return [*own, self._autonomic.describe()] if self._autonomic is not None else own
 
     def __call__(
         self, samples: FloatArray, trust: Trust, step: int, end: float
@@ -38,6 +62,10 @@ class Measuring:
         ``samples`` (P, rate, C) are everybody's newest second, V. A measure that is in doubt already, as a replay knows
         of it, has no value.
         """
+        own, doubted = self._own(samples, trust, step, end)
+        return (own if self._autonomic is None else (*own, self._autonomic(step, trust.doubts))), doubted
+
+    def _own(self, samples: FloatArray, trust: Trust, step: int, end: float) -> tuple[tuple[MeasureValues, ...], Trust]:
         if self._host is None:
             return (), trust
         middle = end - STEP_S / 2

@@ -104,7 +104,8 @@ class Session:
 
     def _wait_for(self, sources: Sequence[Source], stamp: float, until: float, states: Sequence[StreamState]) -> None:
         """Wait until live sources in one of ``states`` have samples as new as ``stamp`` (s), at most ``until`` (s)."""
-        live = [s for s in sources if s.info.origin in _LIVE]
+        # What the body shows is known some seconds later anyway.
+        live = [s for s in sources if s.info.origin in _LIVE and s.info.kind != "body"]
         while self.clock.now() < until and not self.stop.is_set():
             late = [s for s in live if not s.buffer.newest >= stamp and s.status(stamp).state in states]
             if not late:

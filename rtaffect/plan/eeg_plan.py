@@ -47,6 +47,11 @@ class EegPlan(Frozen):
         "also a stream of another source_id with its name, type and computer, if no other of that name was there, and "
         "a board that is found by searching",
     )
+    peripheral: Annotated[tuple[str, ...], Setting("peripheral", metavar="QUERY", multiple=True)] = Field(
+        (),
+        description="Stream of EDA, ECG, PPG or respiration, a person's each: its exact name, or name=, type= or "
+        "source_id= and a value; may be given several times. What a headset sends beside its EEG is found by itself",
+    )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, le=3600, description="How long to look for streams, s"
     )

@@ -210,12 +210,14 @@ def build_engine(
     recorded: RecordedDoubts | None = None,
     late_s: float = LATE_S,
     patient: bool = False,
+    body: Sequence[Source] = (),
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late. A step that is ``patient`` waits for own measures as long as it takes.
+    step is late. A step that is ``patient`` waits for own measures as long as it takes. ``body``
+    are streams of peripheral signals alone.
 
     Raises
     ------
@@ -231,7 +233,8 @@ def build_engine(
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
-    measures = _measures(analysis, [p.info.name for p in people], space, settings, PATIENCE_S if patient else WAIT_S)
+    host = _measures(analysis, [p.info.name for p in people], space, settings, PATIENCE_S if patient else WAIT_S)
+    measures = Measuring(host, people, body, origin)
     if sound is None:
         return Engine(people, space, settings, origin, recorded=recorded, late_s=late_s, measures=measures)
     # A group's mean is no partner where people are compared with each of the others.
@@ -255,11 +258,10 @@ def build_engine(
 
 def _measures(
     analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, wait_s: float
-) -> Measuring:
-    """Return the session's own measures, for which a step waits ``wait_s`` (s)."""
+) -> MeasureHost | None:
+    """Return the session's own measures, for which a step waits ``wait_s`` (s); None without any."""
     chosen = choose_measures(analysis.measures, analysis.measure_bands, settings.signal, space.channels)
-    host = MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
-    return Measuring(host)
+    return MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
 
 
 def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | KeptSound | None:

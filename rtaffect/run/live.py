@@ -69,12 +69,13 @@ class LiveSources(SessionSources):
         progress("looking for streams")
         headsets = _headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
-        newcomers = Newcomers(people, (*queries_of(plan.eeg), ANY_EEG))
+        body = _body(plan.eeg, headsets)
+        newcomers = Newcomers([*people, *body], (*queries_of(plan.eeg), ANY_EEG))
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme)
         markers, notes = _all_markers(heard.markers)
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
-            for source in (*people, heard.captured, *markers):
+            for source in (*people, *body, heard.captured, *markers):
                 if source is not None:
                     recorder.record(source)  # type: ignore[arg-type]  # every live source has a header and a tap
         return cls(
@@ -87,6 +88,7 @@ class LiveSources(SessionSources):
             notes=notes,
             recorder=recorder,
             markers=markers,
+            body=body,
             stimuli=heard.stimuli,
             headsets=headsets,
             heard=heard,
@@ -125,7 +127,10 @@ class LiveSources(SessionSources):
         clock = LslClock()
         origin = clock.now() + _WARNING_S
         eeg = [describe_headset(*headset) for headset in self.headsets]
-        return Beginning(origin, clock, self.heard.sound(origin), self.heard.describe() | {"eeg": eeg})
+        about = self.heard.describe() | {"eeg": eeg}
+        if self.body:
+            about["peripheral"] = [describe_headset(source, source.header.name, "body") for source in self.body]  # type: ignore[attr-defined]
+        return Beginning(origin, clock, self.heard.sound(origin), about)
 
     def notices(self) -> Sequence[str]:
         """Return which headset is offered for one that is lost, and which are new."""
@@ -210,6 +215,16 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
     ]
     there = [*streams, *boards]
     return [*there, *_absent(later, names[len(there) :], [source for source, _, _ in there], eeg)]
+
+
+def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource]:
+    """Find the streams of peripheral signals that are asked for; raises StreamError for one that is not there."""
+    if not eeg.peripheral:
+        return []
+    found = find_streams([Query.parse(text) for text in eeg.peripheral], timeout=eeg.wait_s)
+    taken = [(source.info.name, source.info.source_id) for source, _, _ in headsets]
+    names = distinct_names([*taken, *((each.header.name, each.header.source_id) for each in found)])[len(taken) :]
+    return [LslSource(each, "body", adopt=eeg.adopt, name=name) for each, name in zip(found, names, strict=True)]
 
 
 def _absent(

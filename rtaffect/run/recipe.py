@@ -85,6 +85,7 @@ def prepare(
         recorded=sources.doubts,
         # What is replayed is of the past whenever its steps are made.
         late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
+        body=sources.body,
         patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
     )
     protocol = sources.setup.protocol

@@ -15,7 +15,7 @@ from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
 from rtaffect.run.placing import Placed, own_response, place
 from rtaffect.run.session_sources import Beginning, SessionSources
-from rtaffect.sources.selection import queries_of
+from rtaffect.sources.selection import Query, queries_of
 from rtaffect.sources.xdf import XdfRecording
 
 
@@ -37,12 +37,14 @@ class RecordingReplay(SessionSources):
         progress("reading the recording")
         recorded = XdfRecording.open(path)
         people = recorded.eeg_sources(queries_of(eeg), channels=eeg.channels or None, unit=eeg.unit, rate=eeg.rate)
+        body = recorded.body_sources([Query.parse(text) for text in eeg.peripheral])
         placed = place(recorded, plan.sound)
         return cls(
             plan=plan,
             analysis=plan.analysis,
             title=f"rtaffect replay: {path.name}",
             people=people,
+            body=body,
             hears=placed.sound is not None,
             notes=recorded.warnings,
             stimuli=placed.stimuli,

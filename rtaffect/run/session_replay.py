@@ -70,7 +70,7 @@ class SessionReplay(SessionSources):
         sound = _sound(session, recorded, setup.programme, origin, clock, heard=heard)
         path = _stimulus(session)
         about: dict[str, object] = {
-            key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran
+            key: session.ran[key] for key in ("sound", "locked_by", "eeg", "peripheral") if key in session.ran
         }
         return cls(
             plan=plan.model_copy(update={"participant": session.plan.participant}),
@@ -78,6 +78,7 @@ class SessionReplay(SessionSources):
             analysis=_analysis(plan.analysis, session),
             title=f"rtaffect replay: {session.path.name}",
             people=people,
+            body=_body(session, recorded),
             hears=sound is not None,
             setup=setup,
             notes=[*recorded.warnings, *filter(None, [session.unchecked, *_left_out(plan.analysis, session)])],
@@ -142,6 +143,19 @@ def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]
             )
         chosen[0].info = replace(chosen[0].info, name=str(described["name"]))
         found.append(chosen[0])
+    return found
+
+
+def _body(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
+    """Return the streams of peripheral signals of the session, by their names in it."""
+    found = []
+    for described in session.ran.get("peripheral", ()):
+        known = described.get("source_id")
+        query = Query("source_id", str(known)) if known else Query("name", str(described["stream"]))
+        sources = [s for s in recorded.body_sources([query]) if s.info.name == described["stream"]]
+        for source in sources[:1]:
+            source.info = replace(source.info, name=str(described["name"]))
+            found.append(source)
     return found
 
 

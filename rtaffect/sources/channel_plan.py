@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.body_kinds import body_kind
 from rtaffect.common.errors import StreamError, setting, such_as, under
 from rtaffect.common.montage import is_eog
+from rtaffect.stream.body import Body, BodyChannel
+from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.limits import LEAST_RATE, check_size
-from rtaffect.stream.source import StreamHeader, match_channels, volts_per
+from rtaffect.stream.source import StreamHeader, StreamInfo, match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -46,13 +49,15 @@ class ChannelPlan:
     """How a block of a stream becomes samples.
 
     ``columns`` are the stream's channels in use, ``names`` those of the result, ``scale`` (columns,) float64 the volts
-    or full scale in one unit sent; with ``mix`` the result is the mean over the columns.
+    or full scale in one unit sent; with ``mix`` the result is the mean over the columns. ``body`` are the peripheral
+    channels beside them.
     """
 
     columns: tuple[int, ...]
     names: tuple[str, ...]
     scale: NDArray[np.float64]
     mix: bool = False
+    body: tuple[BodyChannel, ...] = ()
 
     def apply(self, block: NDArray[Any]) -> NDArray[np.float64]:
         """Return ``block`` (n, channels of the stream) as (n, names) in V (EEG) or full scale (audio)."""
@@ -60,7 +65,37 @@ class ChannelPlan:
         return used.mean(axis=1, keepdims=True) if self.mix else used
 
 
-def check_rate(stream: str, kind: Literal["eeg", "audio"], declared: float, override: float | None) -> float:
+def body_channels(stream: StreamHeader) -> tuple[BodyChannel, ...]:
+    """Return the peripheral channels of a stream: EDA, ECG, PPG, respiration."""
+    found = []
+    for column, (label, kind, unit) in enumerate(zip(stream.labels, stream.types, stream.units, strict=True)):
+        if (body := body_kind(label, kind, stream.type)) is not None:
+            found.append(BodyChannel(label or f"{body} {column + 1}", body, unit, column))
+    return tuple(found)
+
+
+def plan_body(stream: StreamHeader) -> ChannelPlan:
+    """Return the plan for a stream of peripheral signals, which stay in their unit; StreamError if it has none."""
+    body = body_channels(stream)
+    if not body:
+        named = ", ".join(f"{label} ({kind})" for label, kind in zip(stream.labels, stream.types, strict=True))
+        raise StreamError(
+            f"stream {stream.name!r} has no peripheral channel, only {named}; expected EDA, ECG, PPG or respiration by "
+            f"type or name: choose another {under('peripheral')}"
+        )
+    columns = tuple(each.column for each in body)
+    used = tuple(replace(each, column=place) for place, each in enumerate(body))
+    return ChannelPlan(columns, tuple(each.name for each in body), np.ones(len(body)), body=used)
+
+
+def body_of_plan(info: StreamInfo, plan: ChannelPlan, buffer: SampleBuffer, seconds: float = 30.0) -> Body | None:
+    """Return where the peripheral signals of a source go, whose own samples go into ``buffer``; None without any."""
+    if not plan.body:
+        return None
+    return Body(plan.body, buffer if info.kind == "body" else SampleBuffer(info.rate, len(plan.body), seconds=seconds))
+
+
+def check_rate(stream: str, kind: Literal["eeg", "audio", "body"], declared: float, override: float | None) -> float:
     """Return the rate to use, Hz: ``override`` where it is given, else the ``declared`` one.
 
     Raises
@@ -144,7 +179,8 @@ def plan_eeg(stream: StreamHeader, channels: Sequence[str] | None = None, unit: 
     names = [named[i] for i in columns] + [named[i] if is_eog(named[i]) else f"EOG {named[i]}" for i in eyes]
     units = [unit or stream.units[i] for i in columns]
     units += [unit or stream.units[i] or stream.units[columns[0]] for i in eyes]
-    return ChannelPlan((*columns, *eyes), tuple(names), np.array([volts_in(stream.name, each) for each in units]))
+    scale = np.array([volts_in(stream.name, each) for each in units])
+    return ChannelPlan((*columns, *eyes), tuple(names), scale, body=body_channels(stream))
 
 
 def _names(stream: StreamHeader, columns: Sequence[int], channels: Sequence[str] | None) -> dict[int, str]:
@@ -160,7 +196,8 @@ def _names(stream: StreamHeader, columns: Sequence[int], channels: Sequence[str]
 
 def _of_type(stream: StreamHeader, types: set[str]) -> tuple[int, ...]:
     """Return the numbers of the channels whose type is one of ``types``."""
-    return tuple(i for i, each in enumerate(stream.types) if each.strip().lower() in types)
+    peripheral = {channel.column for channel in body_channels(stream)}
+    return tuple(i for i, each in enumerate(stream.types) if each.strip().lower() in types and i not in peripheral)
 
 
 def volts_in(stream: str, unit: str) -> float:

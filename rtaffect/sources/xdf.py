@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from rtaffect.common.errors import RecordingError, under
-from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_eeg
+from rtaffect.sources.channel_plan import check_rate, plan_audio, plan_body, plan_eeg
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names, matches_any
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
@@ -130,6 +130,25 @@ class XdfRecording:
             plan = plan_eeg(replace(header, name=name), channels, unit)
             info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host)
             sources.append(XdfSource(info, self._streams[i][0], self._timed(i, name), plan, seconds))
+        self._sources += sources
+        return sources
+
+    def body_sources(self, queries: Sequence[Query], seconds: float = 30.0) -> list[XdfSource]:
+        """Return a source of peripheral signals for each stream that meets one of ``queries``.
+
+        Raises
+        ------
+        RecordingError
+            If a query is met by no stream, or one holds text or has no regular rate.
+        StreamError
+            If one has no peripheral channel.
+        """
+        sources = []
+        for i in self._select(queries, silent=True) if queries else ():
+            header = self.streams[i].header
+            plan, rate = plan_body(header), self._rate(i, None)
+            info = StreamInfo(header.name, "body", rate, plan.names, "xdf", header.source_id, header.host)
+            sources.append(XdfSource(info, self._streams[i][0], self._timed(i, header.name), plan, seconds))
         self._sources += sources
         return sources
 

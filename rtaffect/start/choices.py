@@ -46,7 +46,7 @@ class Choices:
         The results go into a new folder ``name`` in ``folder``.
     with_protocol : bool
         Whether the demo runs its own short protocol, which lies in ``demo_protocol`` once the demo is made.
-    expect, adopt, wait_s, late_s, headless
+    expect, peripheral, adopt, wait_s, late_s, headless
         Have no field in the window: they come from a plan that was opened.
     as_it_ran : bool
         Whether these are what a recorded session ran with (:func:`rtaffect.start.found.in_effect`), not what is chosen.
@@ -95,6 +95,7 @@ class Choices:
     seconds: str = ""
     outlet: bool = True
     expect: tuple[str, ...] = ()
+    peripheral: tuple[str, ...] = ()
     adopt: str = "never"
     late_s: float = 1.0
     wait_s: float = 5.0

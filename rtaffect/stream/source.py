@@ -123,12 +123,12 @@ class StreamInfo:
 
     A :class:`StreamHeader` says what a device declares, this what becomes of it: the channels that are used, by the
     names that hold here, at the rate that holds here (Hz, nominal). Samples in the buffer are volts for EEG and full
-    scale +-1 for audio, whatever is sent. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard',
-    'brainflow', 'fieldtrip').
+    scale +-1 for audio, whatever is sent; peripheral signals ('body') stay in the unit that they are sent in.
+    ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard', 'brainflow', 'fieldtrip').
     """
 
     name: str
-    kind: Literal["eeg", "audio"]
+    kind: Literal["eeg", "audio", "body"]
     rate: float
     channels: tuple[str, ...]
     origin: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from rtaffect.present.measure_state import (
     value_text,
 )
 from rtaffect.present.session_state import ViewState
+from rtaffect.stream.source import Source
+from rtaffect.view.operator.body_panel import BodyPanel
 from rtaffect.view.operator.row_lines import ROW, paint_heading
 from rtaffect.view.operator.rows import RowList
 from rtaffect.view.parts import theme
@@ -133,15 +136,16 @@ class MeasurePlot(TimePlot):
 
 
 class MeasuresPage(QWidget):
-    """Own measures; ``chosen`` is emitted with the row's number when another is chosen.
+    """Own measures, and traces of peripheral signals.
 
-    The plot is built when the page is first drawn.
+    ``chosen`` is emitted with the row's number when another is chosen. The plot is built when the page is first drawn.
     """
 
     chosen = Signal(int)
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sequence[Source]) -> None:
         super().__init__()
+        self.body = BodyPanel(sources)
         self.list, self.delegate = RowList(), MeasureDelegate()
         self.list.setItemDelegate(self.delegate)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -159,6 +163,11 @@ class MeasuresPage(QWidget):
         heading.setContentsMargins(8, 0, 0, 0)
         column(heading, (self.list, 1), of=left, margins=(2, 6, 2, 6), spacing=2)
         self._right = QWidget()
+        self._card = QFrame()
+        self._card.setObjectName("card")
+        self._card.setVisible(self.body.any)
+        heading = theme.label("Peripheral signals, last 30 s, each on its own scale", 13, bold=True)
+        column(heading, self.body, of=self._card, margins=(10, 6, 10, 4), spacing=2)
         row(left, (self._right, 1), of=self, spacing=8)
 
     def show_state(self, state: ViewState) -> None:
@@ -167,7 +176,7 @@ class MeasuresPage(QWidget):
             return
         if self.plot is None:
             self.plot = MeasurePlot()
-            column((self.plot, 1), self.trouble, of=self._right, spacing=8)
+            column((self.plot, 1), self._card, self.trouble, of=self._right, spacing=8)
         self.delegate.measures = state.measures.measures
         headings = [f"{heading_of(each)}|{each.rows}" for each in state.measures.measures]
         if headings != self._headings:
@@ -201,8 +210,9 @@ class MeasuresPage(QWidget):
             self._lines.append(place)
         self.list.blockSignals(False)
 
-    def show_time(self, state: ViewState, elapsed_s: float) -> None:
-        """Move the plot along, ``elapsed_s`` seconds after the newest step."""
+    def show_time(self, state: ViewState, elapsed_s: float, now: float) -> None:
+        """Move the plot along, ``elapsed_s`` seconds after the newest step, and read signals until ``now``, s."""
+        self.body.take(now)
         if self.plot is not None:
             self.plot.show_time(state, elapsed_s)
 

@@ -116,7 +116,7 @@ class SessionWindow(QMainWindow):
         self.footer = Footer([] if "marker" in self._without else ["M marker"])
         self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(options.get("zones") or {})
         self.signals, self.agreement = SignalsPage(self._sources), AgreementPage(self._state.smooth_steps)
-        self.measures = MeasuresPage()
+        self.measures = MeasuresPage(self._sources)
         may = {f"can_{action}": action not in self._without for action in ("go", "skip")}
         self.protocol = ProtocolStrip(**may, blinded=options.get("blinded", False))
         self.marker = MarkerBar()
@@ -223,7 +223,7 @@ class SessionWindow(QMainWindow):
         elif page == 3:
             self.agreement.show_time(state, elapsed)
         elif page == MEASURES:
-            self.measures.show_time(state, elapsed)
+            self.measures.show_time(state, elapsed, self._now())
         self._show_protocol(elapsed)
         self._show_health(elapsed)
 
