@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rtaffect.common.errors import SettingsError, setting
+from rtaffect.common.reading import path_problem
 from rtaffect.common.settings import SignalSettings
 from rtaffect.common.text import clean
 from rtaffect.measures.measure import KINDS, Kind, Measure
@@ -153,6 +154,8 @@ def _found(asked: str) -> tuple[Any, str, str]:
 
 
 def _in_file(asked: str, path: Path, name: str) -> tuple[Any, str]:
+    if wrong := path_problem(path):
+        raise _wrong(f"{asked:.80}", f"is not there: {wrong}", "give the path of a file and the name of its class")
     if not path.is_file():
         raise _wrong(asked, f"is not there: there is no file {path}", "give its path and the name of its class")
     spec = importlib.util.spec_from_file_location(f"rtaffect_measure_{_sha256(path)[:16]}", path)

@@ -25,8 +25,8 @@ _BACK_S, _SETTLE_S, _AHEAD_S = 25.0, 10.0, 1.7
 _BAND_HZ: Final = (0.05, 1.0)
 #: Below these rates a signal is not used, Hz.
 LEAST_HZ: Final[dict[BodyKind, float]] = {"eda": 4.0, "respiration": 4.0, "ppg": 20.0, "ecg": 100.0}
-#: The same value for so long is a signal that is flat, clipped or not connected, s.
-_SAME_S: Final[dict[BodyKind, float]] = {"eda": 5.0, "respiration": 1.0, "ppg": 0.5, "ecg": 0.5}
+#: The same value for so long is a signal that is flat, clipped or not connected, s: less than it looks ahead.
+_SAME_S: Final[dict[BodyKind, float]] = {"eda": 1.6, "respiration": 1.0, "ppg": 0.5, "ecg": 0.5}
 #: Skin conducts more than this where electrodes are on it, microsiemens.
 _LEAST_SKIN: Final = 0.05
 _MICROSIEMENS: Final = frozenset({"us", "µs", "μs", "microsiemens", "usiemens"})

@@ -679,7 +679,8 @@ def test_peripheral_signals_are_exported_beside_the_eeg_and_valid(tmp_path):
     said = tomllib.loads((session / "session.toml").read_text(encoding="utf-8"))["ran"]["eeg"][0]
     name = said.get("stream", said["name"])
     streams = [
-        FakeStream(eeg, stamps, name, rate=rate, labels=("Fz", "Pz", "EDA", "Pulse"), source_id=said.get("source_id", ""),
+        FakeStream(eeg, stamps, name, rate=rate, labels=("Fz", "Pz", "EDA", "Pulse"),
+                   source_id=said.get("source_id", ""),
                    unit=("microvolts", "microvolts", "uS", ""), kinds=("EEG", "EEG", "EDA", "PPG")),
         FakeStream(rng.random((500, 1)).astype(np.float32), ORIGIN + np.arange(500) / 25.0, "Belt", "Respiration", 25.0,
                    labels=("1",), unit="", source_id="belt"),

@@ -197,6 +197,8 @@ def test_what_a_measure_says_of_itself_is_checked(
 @pytest.mark.parametrize(("asked", "words"), [
     ("nothing", "--measure nothing is not there; expected ccorr, envcorr, imcoh, plv, or a class in a file"),
     ("absent.py:Own", "there is no file absent.py"),
+    ("a\0b.py:Own", "is not there"),
+    ("n" * 300 + ".py:Own", "is not there"),
     ("{folder}/own.py:Other", "has no Other"),
     ("{folder}/own.py:np", "no class that is a rtaffect.measures.Measure"),
     ("{folder}/broken.py:Own", "cannot be loaded (SyntaxError"),

@@ -162,13 +162,14 @@ class MeasuresPage(QWidget):
         heading = theme.label("Own measures at the newest step", 13, bold=True)
         heading.setContentsMargins(8, 0, 0, 0)
         column(heading, (self.list, 1), of=left, margins=(2, 6, 2, 6), spacing=2)
-        self._right = QWidget()
+        self._holder, right = QWidget(), QWidget()
         self._card = QFrame()
         self._card.setObjectName("card")
         self._card.setVisible(self.body.any)
         heading = theme.label("Peripheral signals, last 30 s, each on its own scale", 13, bold=True)
         column(heading, self.body, of=self._card, margins=(10, 6, 10, 4), spacing=2)
-        row(left, (self._right, 1), of=self, spacing=8)
+        column((self._holder, 1), self._card, self.trouble, of=right, spacing=8)
+        row(left, (right, 1), of=self, spacing=8)
 
     def show_state(self, state: ViewState) -> None:
         """Draw the newest step."""
@@ -176,7 +177,7 @@ class MeasuresPage(QWidget):
             return
         if self.plot is None:
             self.plot = MeasurePlot()
-            column((self.plot, 1), self._card, self.trouble, of=self._right, spacing=8)
+            column((self.plot, 1), of=self._holder)
         self.delegate.measures = state.measures.measures
         headings = [f"{heading_of(each)}|{each.rows}" for each in state.measures.measures]
         if headings != self._headings:
