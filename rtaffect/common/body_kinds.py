@@ -10,16 +10,13 @@ BodyKind = Literal["eda", "ecg", "ppg", "respiration"]
 BODY_KINDS: Final[tuple[BodyKind, ...]] = get_args(BodyKind)
 
 #: What senders declare as a type, and words of a name that say it by themselves; in lower case.
-_WORDS: Final[dict[str, BodyKind]] = {
-    word: kind
-    for kind, words in {
-        "eda": "eda gsr scr scl electrodermal",
-        "ecg": "ecg ekg",
-        "ppg": "ppg bvp pleth plethysmogram",
-        "respiration": "resp respiration breathing",
-    }.items()
-    for word in words.split()
+_TEXTS: Final[dict[BodyKind, str]] = {
+    "eda": "eda gsr scr scl electrodermal",
+    "ecg": "ecg ekg",
+    "ppg": "ppg bvp pleth plethysmogram",
+    "respiration": "resp respiration breathing",
 }
+_WORDS: Final[dict[str, BodyKind]] = {word: kind for kind, words in _TEXTS.items() for word in words.split()}
 _WORD: Final = re.compile(r"[a-z]+")
 
 
