@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -211,11 +210,13 @@ def _problems(measure: Measure) -> Iterator[str]:
     for name, (value, least) in lengths.items():
         if not isinstance(value, int) or not least <= value <= LONGEST_S:
             yield f"has {name} = {value!r:.80}; expected whole seconds from {least} to {LONGEST_S}"
-    ends = measure.low, measure.high
-    if not all(isinstance(end, Real) and math.isfinite(end) for end in ends) or not ends[0] < ends[1]:
+    ends: tuple[object, ...] = (measure.low, measure.high)
+    numbers = [float(end) for end in ends if isinstance(end, int | float) and math.isfinite(end)]
+    if len(numbers) < 2 or not numbers[0] < numbers[1]:
         yield f"has low = {ends[0]!r:.80} and high = {ends[1]!r:.80}; expected two numbers that rise"
-    if not isinstance(measure.unit, str):
-        yield f"has unit = {measure.unit!r:.80}; expected a text"
+    unit: object = measure.unit
+    if not isinstance(unit, str):
+        yield f"has unit = {unit!r:.80}; expected a text"
 
 
 def _said(error: BaseException) -> str:

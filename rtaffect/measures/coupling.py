@@ -141,7 +141,7 @@ class CircularCorrelation(Coupling):
             c**2 * own[..., 1, 1] - 2 * c * s * own[..., 0, 1] + s**2 * own[..., 0, 0]
             for c, s, own in ((c_a, s_a, sums.xx), (c_b, s_b, sums.yy))
         ]
-        return np.abs(together) / np.sqrt(powers[0] * powers[1])
+        return np.asarray(np.abs(together) / np.sqrt(powers[0] * powers[1]))
 
 
 class ImaginaryCoherence(Coupling):

@@ -65,7 +65,7 @@ class PairHistory:
         """Take everybody's newest second (P, C, K, rate); NaN where missing."""
         people, channels, count, rate = signals.shape
         cut = signals.reshape(people, channels, count, -1, self._size)
-        there = np.isfinite(cut).all(axis=(2, 4))
+        there = np.asarray(np.isfinite(cut).all(axis=(2, 4)))
         clean = np.where(there[:, :, None, :, None], cut, 0.0)
         place = self._turn % self._length
         self._signals[:, :, place] = clean.reshape(people, channels, count, rate)

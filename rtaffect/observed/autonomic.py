@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from rtaffect.common.arrays import FloatArray
+from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.body_kinds import BodyKind
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.settings import STEP_S, SynchronySettings
@@ -135,10 +135,10 @@ class Autonomic:
             return self._values(None)
         if new.any():
             self._observer.forget(new)
-        withheld = self._foreign.any(axis=1) | covered[:, -1]
+        withheld = np.asarray(self._foreign.any(axis=1)) | covered[:, -1]
         return self._values(self._observer(seconds, withheld if withheld.any() else None))
 
-    def _covered(self, end: float, doubts: Sequence[Doubt]) -> FloatArray:
+    def _covered(self, end: float, doubts: Sequence[Doubt]) -> BoolArray:
         """Return which seconds of the window that ends at ``end`` (s, LSL clock) are in doubt (people, seconds)."""
         ends = end - STEP_S * np.arange(WINDOW_S - 1, -1, -1)
         covered = np.zeros((len(self._people), WINDOW_S), np.bool_)

@@ -49,9 +49,9 @@ def body_lanes(sources: Sequence[Source], now: float) -> list[BodyLane]:
         # A hole is no line.
         holes = np.flatnonzero(np.diff(times) > max(2.5 * every / body.buffer.rate, 0.05)) + 1
         times = np.insert(times, holes, times[holes - 1] if len(holes) else [])
-        samples = np.insert(samples.astype(np.float64), holes, np.nan, axis=0)
+        values = np.insert(samples.astype(np.float64), holes, np.nan, axis=0)
         lanes += [
-            BodyLane(source.info.name, channel.name, channel.unit, now - times, samples[:, column])
+            BodyLane(source.info.name, channel.name, channel.unit, now - times, np.asarray(values[:, column]))
             for column, channel in enumerate(body.channels)
         ]
     return lanes
