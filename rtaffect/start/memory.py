@@ -24,6 +24,7 @@ _OF_ONE_SESSION: Final = {
     "name": "",
     "headless": False,
     "expect": (),
+    "peripheral": (),
     "adopt": "never",
     "wait_s": 5.0,
     "late_s": 1.0,

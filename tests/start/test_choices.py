@@ -221,7 +221,7 @@ class TestMemory:
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
                  "in_reference": True, "with_protocol": True, "preview": True}  # fmt: skip
-        without = {"expect", "adopt", "wait_s", "late_s", "headless", "as_it_ran"}
+        without = {"expect", "peripheral", "adopt", "wait_s", "late_s", "headless", "as_it_ran"}
         changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if f.name not in without}
         remember(Choices(**changes))
         found, _ = recall()
