@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources.channel_plan import Given, check_rate, plan_eeg
+from rtaffect.sources.channel_plan import ChannelPlan, Given, check_rate, plan_eeg
 from rtaffect.sources.live import LiveSource, NotOursError
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import SourceStatus, StreamState
@@ -49,8 +49,7 @@ class PolledSource(LiveSource):
         plan = plan_eeg(said, given.get("channels"), given.get("unit"))
         rate, name = check_rate(said.name, "eeg", said.rate, given.get("rate")), given.get("name") or name
         info = StreamInfo(name, "eeg", rate, plan.names, origin, said.source_id, said.host)
-        header = replace(said, name=name, rate=rate, labels=plan.names)
-        super().__init__(info, header.uniform(given.get("unit") or said.unit), plan)
+        super().__init__(info, _declared(replace(said, name=name, rate=rate), plan, given.get("unit")), plan)
         self.lost_samples = self.losses = 0
         self._lost_as: StreamState = "lost"
         self._offset_at = -math.inf
@@ -88,6 +87,8 @@ class PolledSource(LiveSource):
                 self._offset_at = self._last_at + OFFSET_S
             self.tap.samples(stamps, values)
         self.buffer.push(self._plan.apply(values), stamps)
+        if self.body is not None:
+            self.body.push(values, stamps)
 
     def _lose(self, samples: int) -> None:
         """Note that so many ``samples`` are missing, and let the next one begin a new segment."""
@@ -106,3 +107,15 @@ class PolledSource(LiveSource):
         self._lost_as = "lost"
         self._begin_segment()
         return True
+
+
+def _declared(said: StreamHeader, plan: ChannelPlan, unit: str | None) -> StreamHeader:
+    """Return what a recording says of the device: its EEG with the names and unit that hold, all else as it is."""
+    if not plan.body:
+        return replace(said, labels=plan.names).uniform(unit or said.unit)
+    labels, units, types = list(said.labels), list(said.units), list(said.types)
+    for column, name in zip(plan.columns, plan.names, strict=True):
+        labels[column], units[column], types[column] = name, unit or said.units[column], said.type
+    for channel in plan.body:
+        types[channel.column] = channel.kind.upper()
+    return replace(said, labels=tuple(labels), units=tuple(units), types=tuple(types))
