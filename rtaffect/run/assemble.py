@@ -216,8 +216,7 @@ def build_engine(
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late. A step that is ``patient`` waits for own measures as long as it takes. ``body``
-    are streams of peripheral signals alone.
+    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone.
 
     Raises
     ------
@@ -233,13 +232,9 @@ def build_engine(
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
-    host = _measures(analysis, [p.info.name for p in people], space, settings, PATIENCE_S if patient else WAIT_S)
+    host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
     measures = Measuring(host, people, body, origin)
-    if sound is None:
-        return Engine(people, space, settings, origin, recorded=recorded, late_s=late_s, measures=measures)
-    # A group's mean is no partner where people are compared with each of the others.
-    compares = against != "group" and settings.synchrony.method != "pairwise"
-    measured = rows[rows < whole.layout.measured]
+    sound = sound or Sound(None)
     return Engine(
         people,
         space,
@@ -249,7 +244,7 @@ def build_engine(
         sound_input=_heard(sound, model, origin),
         predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
-        references=_references(bundle, sound, measured, space, own) if bundle and sound.lock and compares else {},
+        references=_references(bundle, sound, rows, space, own) if bundle and against != "group" else {},
         recorded=recorded,
         late_s=late_s,
         measures=measures,
@@ -296,12 +291,16 @@ def space_of(head: Operator | Path | None, montages: Mapping[str, Sequence[str]]
 
 
 def _references(
-    bundle: Bundle, sound: Sound, measured: NDArray[np.intp], space: Space, own: OwnResponse | None
+    bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Space, own: OwnResponse | None
 ) -> dict[str, Float32Array]:
     """Return what people are compared with (time, M * k) in each stimulus of the sound that the bundle knows.
 
     That is the reference's mean, or the mean of all but one of its people.
     """
+    # A group's mean is no partner where people are compared with each of the others.
+    if sound.lock is None or bundle.manifest.settings.synchrony.method == "pairwise":
+        return {}
+    measured = rows[rows < bundle.space.layout.measured]
     known = {name: bundle.reference_for(sha256) for name, sha256 in sound.stimuli.items()}
     found = {name: reference.of_rows(measured) for name, reference in known.items() if reference is not None}
     return {name: ref.mean if own is None else ref.without(own(space, len(ref.mean))) for name, ref in found.items()}

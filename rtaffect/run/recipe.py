@@ -92,10 +92,14 @@ def prepare(
     if protocol is not None:
         check_rows(protocol, engine.space.rows)
     ran = describe_session(plan.mode, sources.described or sources.plan, engine, model, protocol)
-    banner = sources.banner
-    if banner is None and model is not None and model.bundle.manifest.synthetic:
-        banner = "predictions from a synthetic bundle: a demonstration"
-    return Run(engine, begun.clock, sources, banner, ran | begun.about)
+    return Run(engine, begun.clock, sources, _banner(sources, model), ran | begun.about)
+
+
+def _banner(sources: SessionSources, model: Model | None) -> str | None:
+    """Return what stands in the window at all times; None for nothing."""
+    if sources.banner is None and model is not None and model.bundle.manifest.synthetic:
+        return "predictions from a synthetic bundle: a demonstration"
+    return sources.banner
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import Final
 
 import numpy as np
+import pylsl
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.simulation.headset import SimulatedHeadset
@@ -19,6 +20,8 @@ from rtaffect.simulation.headset import SimulatedHeadset
 RATE: Final = 128.0
 CHANNELS: Final = ("Fz", "Cz", "Pz", "Oz", "EDA", "PPG")
 TYPES: Final = ("EEG", "EEG", "EEG", "EEG", "EDA", "PPG")
+#: From when headsets are started until they send, s.
+_READY_S: Final = 5.0
 UNITS: Final = ("microvolts", "microvolts", "microvolts", "microvolts", "uS", "a.u.")
 
 
@@ -78,9 +81,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0, help="how long")
     parser.add_argument("--shared", type=float, default=0.5, help="share of their arousal that is common, 0 to 1")
     given = parser.parse_args()
+    measured = people(given.people, given.seconds, given.shared)
     with ExitStack() as stack:
-        for number, samples in enumerate(people(given.people, given.seconds, given.shared)):
-            stack.enter_context(headset(number, samples))
+        # All at once: what they share is shared in time.
+        onset = pylsl.local_clock() + _READY_S
+        for number, samples in enumerate(measured):
+            stack.enter_context(headset(number, samples, onset))
         print("sending; Ctrl-C ends it", flush=True)
         try:
             time.sleep(given.seconds)

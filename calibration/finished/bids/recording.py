@@ -142,7 +142,7 @@ class SessionRecording:
             raise RecordingError(f"headset {name!r} {error}") from None
         volts, absent, dead = _on_grid(stream, plan.columns, plan.scale, plan.names, grid)
         used = {*plan.columns, *(channel.column for channel in plan.body)}
-        left_out = tuple(label or f"channel {i + 1}" for i, label in enumerate(stream.header.labels) if i not in used)
+        left_out = tuple(_label(stream, i) for i in range(stream.header.channels) if i not in used)
         device = self._devices.get(stream.number, Device())
         body = signals_of(stream, plan.body, grid)
         return Headset(name, plan.names, volts, grid, absent, dead, left_out, device, body)
@@ -201,6 +201,10 @@ class SessionRecording:
             f"headset {name!r}: its clock goes back without a reason; the last {lost} samples are left out"
         )
         return corrected.stamps[:first]
+
+
+def _label(stream: RecordedStream, column: int) -> str:
+    return stream.header.labels[column] or f"channel {column + 1}"
 
 
 def headsets_of(session: RecordedSession) -> list[dict[str, Any]]:
