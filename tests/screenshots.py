@@ -32,7 +32,7 @@ from tests.support.fake_feedback import (
 
 SMALLEST, LARGE = (1180, 660), (1920, 1080)
 BANNER = "synthetic participants: a demonstration, not people"
-PAGES = ("curves", "map", "signals", "agreement")
+PAGES = ("curves", "map", "signals", "agreement", "measures")
 BROKEN = FakeRecording(free_bytes=120_000_000, lost=512, trouble="the disk is full: free some space")
 
 
@@ -59,7 +59,7 @@ def picture(
     now = 1000.0 + steps + late_s
     if protocol:
         presenter.plan(BLOCKS)
-    for feedback in fake_session(steps, rows=rows, people=people, lost=lost):
+    for feedback in fake_session(steps, rows=rows, people=people, lost=lost, measured=page == "measures"):
         presenter.add(feedback)
         if protocol:
             presenter.add_protocol_step(fake_protocol_step(feedback.step))

@@ -104,13 +104,13 @@ def _show_streams(console: Console, wait_s: float) -> None:
 def _known(streams: Sequence[StreamHeader]) -> list[str]:
     """Return what is recognised of streams of EEG, what is assumed, what is left out, and what is to be given."""
     from rtaffect.common.channel_kinds import gathered
-    from rtaffect.sources.channel_plan import Given, prepare_eeg, words_of
+    from rtaffect.sources.channel_plan import Given, prepare_eeg
     from rtaffect.sources.device_profile import is_eeg
 
     said = []
     for stream in filter(is_eeg, streams):
         try:
-            lines = words_of(prepare_eeg(stream, Given())[0].about)
+            lines = prepare_eeg(stream, Given())[0].about.words
         except StreamError as error:
             lines = [f"cannot be used as it is: {error}"]
         said.append((stream.name, lines))

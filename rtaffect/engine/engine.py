@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,8 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.found import Against, Compared, Found, timed
+from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
@@ -39,30 +39,10 @@ from rtaffect.timelock.stimulus import TimeLock
 NO_SOUND: Final = "no sound to predict from"
 NO_BUNDLE: Final = "no bundle to predict with"
 
-Against = Literal["reference", "group", "nothing"]
 #: Mean responses (time, M * k) by stimulus.
 References = Mapping[str, NDArray[np.float32]]
 #: A step that is made later than this after it could be, s, is of the past: its values are marked late.
 LATE_S: Final = 1.0
-
-
-class Compared(NamedTuple):
-    """An observation, what the people were compared with, and why there is no value."""
-
-    observation: Observation
-    against: Against
-    reason: str = ""
-
-
-class _Found(NamedTuple):
-    """All that a step found."""
-
-    prediction: Prediction
-    compared: Compared
-    alignment: Alignment | None
-    trust: Trust
-    status: tuple[SourceStatus, ...]
-    spent: dict[str, float]
 
 
 class Engine:
@@ -91,6 +71,8 @@ class Engine:
         is found now, so that the same values are withheld again.
     late_s
         A step that is made later than this after it could be, s, is marked late; inf where none can be.
+    measures
+        What is measured beside synchrony.
 
     Attributes
     ----------
@@ -114,11 +96,13 @@ class Engine:
         references: References = MappingProxyType({}),
         recorded: RecordedDoubts | None = None,
         late_s: float = LATE_S,
+        measures: Measuring | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
         self.space, self.origin, self.settings = space, origin, settings
-        self.sources, self._hears = [*people, *([sound] if sound is not None else [])], sound is not None
+        self.measures, self._hears = measures or Measuring(), sound is not None
+        self.sources = [*people, *self.measures.sources, *([sound] if sound is not None else [])]
         partial = space.kind != "channels"
         self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
@@ -164,7 +148,7 @@ class Engine:
 
     def needs(self, step: int) -> tuple[float, ...]:
         """Return for each of the sources until when its samples must reach for ``step``, s on the LSL clock."""
-        ahead = [participant.lookahead_s for participant in self._participants]
+        ahead = [participant.lookahead_s for participant in self._participants] + [0.0] * len(self.measures.sources)
         if self._hears:
             ahead.append(self._sound_input.lookahead_s if self._sound_input else 0.0)
         return tuple(self.end_of(step) + each for each in ahead)
@@ -196,31 +180,34 @@ class Engine:
         step, clock = self._step, present or (lambda: now)
         spent: dict[str, float] = {}
         status = tuple(source.status(now) for source in self.sources)
-        with _timed(spent, "eeg"):
+        with timed(spent, "eeg"):
             before = taken_until(step, self._recorded)
             second = np.stack([self._respond(each, step, before) for each in range(len(self._participants))])
             left_out = self._leaves_out(behind_s)
-        with _timed(spent, "features"):
+        with timed(spent, "features"):
             begun = clock()
             feature = self._hear(step, left_out)
             if self._sound_input is not None and self._sound_input.given:
                 self.pace.spent(clock() - begun)
-        with _timed(spent, "alignment"):
+        with timed(spent, "alignment"):
             alignment = self._align()
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
-        with _timed(spent, "prediction"):
+        with timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
-        with _timed(spent, "synchrony"):
+        with timed(spent, "synchrony"):
             compared = self._observe(step, second, alignment, trust)
+        with timed(spent, "measures"):
+            seconds = np.array([self.second(person) for person in range(len(self._participants))])
+            measures, trust = self.measures(seconds, trust, step, self.end_of(step))
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
         there = arrivals(self._participants, status, step, self._recorded)
         trust = replace(trust, doubts=(*trust.doubts, *there))
-        return self._feedback(_Found(prediction, compared, alignment, trust, status, spent))
+        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent))
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -328,8 +315,8 @@ class Engine:
     def _nothing(self, reason: str) -> Compared:
         return Compared(Observation.nothing(len(self._participants), len(self.space.rows)), "nothing", reason)
 
-    def _feedback(self, found: _Found) -> Feedback:
-        p, compared, alignment, trust, status, spent = found
+    def _feedback(self, found: Found) -> Feedback:
+        p, compared, alignment, trust, status, measures, spent = found
         o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
         warnings = [alignment.reason if alignment else "", self._poor(quality)]
@@ -365,6 +352,7 @@ class Engine:
             sources=status,
             alignment=alignment,
             doubts=trust.doubts,
+            measures=measures,
             stage_s=spent,
         )
 
@@ -391,10 +379,3 @@ class Engine:
         elif np.isnan(observation.mean).all() and not given:
             reasons.append("too little good EEG in the window")
         return reasons
-
-
-@contextmanager
-def _timed(spent: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    spent[stage] = time.perf_counter() - start

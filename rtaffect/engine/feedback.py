@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.measures.measure import MeasureValues
 from rtaffect.stream.doubt import Doubt
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
@@ -65,6 +66,8 @@ class Feedback:
         Where in the known stimulus the session is; None where no stimulus is known.
     doubts : tuple of Doubt
         What could not be relied on at this step, by whom it is said and why.
+    measures : tuple of MeasureValues
+        What each of the session's own measures gave.
     stage_s : dict of str to float
         Seconds spent in each stage of this step (not part of equality: it differs from run to run).
     """
@@ -98,6 +101,7 @@ class Feedback:
     sources: tuple[SourceStatus, ...]
     alignment: Alignment | None = None
     doubts: tuple[Doubt, ...] = ()
+    measures: tuple[MeasureValues, ...] = ()
     stage_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     __hash__ = None  # type: ignore[assignment]
@@ -114,7 +118,7 @@ def _same(a: object, b: object) -> bool:
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, float) and isinstance(b, float):
         return a == b or (np.isnan(a) and np.isnan(b))
-    if isinstance(a, Alignment | SourceStatus | Doubt) and type(a) is type(b):
+    if isinstance(a, Alignment | SourceStatus | Doubt | MeasureValues) and type(a) is type(b):
         return _same(astuple(a), astuple(b))
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))

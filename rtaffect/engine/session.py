@@ -114,7 +114,7 @@ class Session:
         needs = [
             (source, stamp)
             for source, stamp in zip(self.engine.sources, self.engine.needs(step), strict=True)
-            if source.info.origin in _LIVE
+            if _is_waited_for(source)
         ]
         self.patience.learn([source for source, _ in needs], self.clock.now())
         has_waited = self._wait_for(needs, due + self.patience.now, ("ok", "waiting"))
@@ -130,7 +130,7 @@ class Session:
         """
         now = self.clock.now()
         stamp = now - PATIENCE_S / 2
-        live = [(source, stamp) for source in sources if source.info.origin in _LIVE]
+        live = [(source, stamp) for source in sources if _is_waited_for(source)]
         self._wait_for(live, now + PATIENCE_S, ("ok", "waiting", "stalled"))
 
     def _wait_for(self, needs: Sequence[tuple[Source, float]], until: float, states: Sequence[StreamState]) -> bool:
@@ -153,3 +153,8 @@ class Session:
         """Return whether nothing more can come: the headsets, or without any the sound, have ended."""
         people = [s for s in sources if s.info.kind == "eeg"] or sources
         return all(s.status(due).state == "ended" for s in people)
+
+
+def _is_waited_for(source: Source) -> bool:
+    """Return whether a step waits for a source's samples: what the body shows is known some seconds later anyway."""
+    return source.info.origin in _LIVE and source.info.kind != "body"

@@ -101,7 +101,7 @@ def judge(doubts: Iterable[Doubt], people: Sequence[str], used: NDArray[np.bool_
 
 def doubts_of(source: Source, status: SourceStatus, first: float, last: float) -> Iterator[Doubt]:
     """Return what a source says of its samples in (``first``, ``last``], s, and of its state at ``last``."""
-    about: About = "person" if source.info.kind == "eeg" else "sound"
+    about: About = "sound" if source.info.kind == "audio" else "person"
     for doubt in source.buffer.doubts.within(first, last):
         yield replace(doubt, about=about, part=source.info.name)
     if status.state in UNSURE:

@@ -129,7 +129,7 @@ class FeedbackOutlet:
         self, of: Rows | None = None, *, about: Mapping[str, object] | None = None, session: str | None = None
     ) -> None:
         self.session = session or new_session_id()
-        self._about = _texts({"version": __version__, "session": self.session, **(about or {})})
+        self._about = texts_of(about or {}, self.session)
         self._outlet: Any = _feedback_outlet(of, self._about) if of is not None else None
         self._closed = False
 
@@ -139,7 +139,7 @@ class FeedbackOutlet:
             return
         if self._outlet is None:
             self._outlet = _feedback_outlet(feedback, self._about)
-        self._outlet.push_sample(feedback_values(feedback), _stamp(feedback.lsl_time))
+        self._outlet.push_sample(feedback_values(feedback), stamp_of(feedback.lsl_time))
 
     def close(self) -> None:
         """Take the stream off the network; may be called twice."""
@@ -162,14 +162,14 @@ class MarkerOutlet:
 
     def __init__(self, *, about: Mapping[str, object] | None = None, session: str | None = None) -> None:
         self.session = session or new_session_id()
-        said = _texts({"version": __version__, "session": self.session, **(about or {})})
+        said = texts_of(about or {}, self.session)
         channels = [{"label": "marker", "type": MARKER_TYPE}]
-        self._outlet: Any = _outlet(MARKER_STREAM, MARKER_TYPE, "string", channels, said)
+        self._outlet: Any = open_outlet(MARKER_STREAM, MARKER_TYPE, "string", channels, said)
 
     def send(self, text: str, lsl_time: float) -> None:
         """Send ``text`` with its time on the LSL clock, s; a closed outlet sends nothing."""
         if self._outlet is not None:
-            self._outlet.push_sample([text], _stamp(lsl_time))
+            self._outlet.push_sample([text], stamp_of(lsl_time))
 
     def close(self) -> None:
         """Take the stream off the network; may be called twice."""
@@ -181,10 +181,10 @@ def _feedback_outlet(of: Rows, about: Mapping[str, str]) -> Any:
         {"label": c.label, "unit": c.unit, "type": c.quantity, "row": c.row, "kind": c.kind}
         for c in feedback_channels(of)
     ]
-    return _outlet(FEEDBACK_STREAM, FEEDBACK_TYPE, "double64", channels, about, max_buffered=_KEPT_HUNDREDS)
+    return open_outlet(FEEDBACK_STREAM, FEEDBACK_TYPE, "double64", channels, about, max_buffered=_KEPT_HUNDREDS)
 
 
-def _outlet(
+def open_outlet(
     name: str, kind: str, form: str, channels: Sequence[Mapping[str, str]], about: Mapping[str, str], **options: int
 ) -> Any:
     """Return a new outlet that describes its session and each of its channels by these texts."""
@@ -199,7 +199,9 @@ def _outlet(
     return pylsl.StreamOutlet(info, **options)
 
 
-def _texts(about: Mapping[str, object]) -> dict[str, str]:
+def texts_of(about: Mapping[str, object], session: str) -> dict[str, str]:
+    """Return what a stream says of its session; ValueError if a name in ``about`` cannot be an element of XML."""
+    about = {"version": __version__, "session": session, **about}
     wrong = [key for key in about if not _XML_NAME.fullmatch(key)]
     if wrong:
         raise ValueError(f"about has {wrong}; expected names of letters, digits, '_', '-' and '.'")
@@ -228,6 +230,6 @@ def _distinct(rows: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:
     return names
 
 
-def _stamp(lsl_time: float) -> float:
+def stamp_of(lsl_time: float) -> float:
     """Return the time as LSL takes it: a zero would mean 'now'."""
     return lsl_time if lsl_time else 1e-9

@@ -37,6 +37,16 @@ class AnalysisPlan(PlanPart):
     head: Annotated[Path | None, Setting("head", "Operator")] = Field(
         None, description="Space operator (of headmodel): rows are brain regions. A bundle brings its own space"
     )
+    measures: Annotated[tuple[str, ...], Setting("measure", "Measures", modes=MODES, metavar="NAME", multiple=True)] = (
+        Field(
+            (),
+            description="Own measure beside synchrony: plv, ccorr, imcoh, envcorr, the name that an installed package "
+            "gives one, or FILE.py:CLASS; may be given several times",
+        )
+    )
+    measure_bands: Annotated[
+        tuple[str, ...], Setting("measure-band", "in bands", modes=MODES, metavar="HZ", multiple=True)
+    ] = Field(("8-12",), description="Band of measures that are of one, as in 8-12 (Hz); may be given several times")
 
 
 class ProtocolPlan(PlanPart):

@@ -93,6 +93,11 @@ class EegPlan(Frozen):
         description="Begin without headsets that are asked for by name or source_id and are not there; they join when "
         "they appear",
     )
+    peripheral: Annotated[tuple[str, ...], Setting("peripheral", metavar="QUERY", multiple=True)] = Field(
+        (),
+        description="Stream of EDA, ECG, PPG or respiration, a person's each: its exact name, or name=, type= or "
+        "source_id= and a value; may be given several times. What a headset sends beside its EEG is found by itself",
+    )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, le=3600, description="How long to look for streams, s"
     )

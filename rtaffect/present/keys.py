@@ -29,6 +29,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding(("2",), "page-2", "brain or scalp"),
         Binding(("3",), "page-3", "signals and sound"),
         Binding(("4",), "page-4", "agreement"),
+        Binding(("5",), "page-5", "own measures, where there are any"),
     ),
     "Brain or scalp": (
         Binding(("O",), "observed", "observed values"),

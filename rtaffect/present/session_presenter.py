@@ -10,6 +10,7 @@ import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.measure_state import MeasureHistory, resolve_measures
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
 from rtaffect.present.sections import list_lines
 from rtaffect.present.session_state import Mark, ViewState
@@ -68,6 +69,7 @@ class Presenter:
         self._planned: tuple[PlannedBlock, ...] = ()
         self._seen: dict[int, PlannedBlock] = {}
         self._marks: deque[Mark] = deque(maxlen=KEPT_MARKS)
+        self._measures = MeasureHistory(self._capacity)
         self._written = 0
         self._time: FloatArray = np.empty(self._capacity)
         self._values: FloatArray = np.empty((0, len(QUANTITIES), 1))
@@ -84,7 +86,9 @@ class Presenter:
                 self._begin(feedback)
             elif feedback.step <= self._latest.step:
                 self._written = 0
+                self._measures.clear()
             self._write(feedback)
+            self._measures.add(feedback)
             self._latest = feedback
             self._longest_step_s = max(self._longest_step_s, sum(feedback.stage_s.values()))
             self._revision += 1
@@ -137,6 +141,14 @@ class Presenter:
                 self._selected = row
                 self._revision += 1
 
+    def select_measure(self, row: int) -> None:
+        """Choose the row of own measures whose course is shown, counted over all of them; ValueError for none."""
+        with self._lock:
+            if not 0 <= row < self._measures.rows:
+                raise ValueError(f"row {row} of own measures does not exist; there are {self._measures.rows}")
+            self._measures.selected = row
+            self._revision += 1
+
     def end(self, text: str) -> None:
         """Say that the session has ended, and why; the first text stays."""
         with self._lock:
@@ -159,6 +171,7 @@ class Presenter:
             protocol, marks = self._protocol, tuple(self._marks)
             blocks = planned_blocks(protocol, self._planned, dict(self._seen)) if protocol is not None else ()
             time, values = self._columns(selected)
+            measured = self._measures.copy()
         if time.size:
             kept = time > time[-1] - self.history_s
             time, values = time[kept], values[kept]
@@ -181,6 +194,7 @@ class Presenter:
             protocol=protocol,
             blocks=blocks,
             marks=tuple(mark for mark in marks if mark.time >= oldest),
+            measures=resolve_measures(*measured, self.history_s),
         )
 
     def _course(self, name: str, time: FloatArray, values: FloatArray) -> TimeCourse:

@@ -15,6 +15,7 @@ import numpy as np
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import at_terminal
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.measure_state import MeasureState
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
@@ -78,6 +79,7 @@ class ViewState:
     time, ``step_s`` the distance of steps, ``window_s`` the length of the window that a value is of, and
     ``longest_step_s`` the most that computing a step has taken, s (0: not known). ``protocol`` says where in its
     protocol the session is, ``blocks`` are all of its known blocks, and ``marks`` the events in the shown time.
+    ``measures`` is what is shown of own measures, None without any.
     """
 
     revision: int
@@ -95,6 +97,7 @@ class ViewState:
     protocol: ProtocolState | None = None
     blocks: tuple[PlannedBlock, ...] = ()
     marks: tuple[Mark, ...] = ()
+    measures: MeasureState | None = None
 
 
 def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_S) -> tuple[Headline, str]:

@@ -23,7 +23,7 @@ from rtaffect.common.sums import write_sums
 from rtaffect.common.text import file_name
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import StepTiming
-from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, SESSION_FILE, STIMULI
+from rtaffect.plan.session_folder import DOUBTS_FILE, MEASURES_FILE, PROTOCOL_FILE, SESSION_FILE, STIMULI
 from rtaffect.plan.session_plan import SessionPlan, plan_toml, without_none
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
@@ -32,6 +32,7 @@ from rtaffect.record.table import (
     DOUBT_COLUMNS,
     EVENT_COLUMNS,
     FEEDBACK_COLUMNS,
+    MEASURE_COLUMNS,
     MOMENT_COLUMNS,
     PEOPLE_COLUMNS,
     QUALITY_COLUMNS,
@@ -40,6 +41,7 @@ from rtaffect.record.table import (
     doubt_lines,
     event_line,
     feedback_lines,
+    measure_lines,
     people_lines,
     protocol_step_line,
     quality_lines,
@@ -105,7 +107,9 @@ class SessionWriter:
         try:
             private_folder(folder)
             self.refuge = Refuge(folder)
-            for name, columns in _TABLES.items():
+            # Only of a session that has any.
+            own = {MEASURES_FILE: MEASURE_COLUMNS} if ran.get("measures") else {}
+            for name, columns in (_TABLES | own).items():
                 self._tables[name] = Table(folder / name, columns)
             self._log = _Log(folder / LOG_FILE)
             self._write_environment()
@@ -148,6 +152,8 @@ class SessionWriter:
         self._add("people.tsv", people_lines(feedback))
         self._add("quality.tsv", quality_lines(feedback))
         self._add(DOUBTS_FILE, doubt_lines(feedback))
+        if MEASURES_FILE in self._tables:
+            self._add(MEASURES_FILE, measure_lines(feedback))
 
     def timing(self, timings: Iterable[StepTiming]) -> None:
         """Append when steps were made, sent and seen."""

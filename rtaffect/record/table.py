@@ -28,6 +28,9 @@ MOMENT_COLUMNS = (
     "step", "time", "block", "blocks", "kind", "name", "phase", "left_s", "value", "low", "high", "threshold", "level",
     "success", "neutral_reason",
 )  # fmt: skip
+MEASURE_COLUMNS = (
+    "step", "time", "measure", "kind", "of", "row", "value", "null_low", "null_high", "unit", "trouble",
+)  # fmt: skip
 DOUBT_COLUMNS = ("step", "about", "part", "reason", "since", "until", "words")
 TIMING_COLUMNS = (
     "step", "time", "lag_s", "eeg_age_s", "eeg_source", "sound_age_s", "eeg_s", "features_s", "alignment_s",
@@ -75,6 +78,22 @@ def _lines_by_person(f: Feedback, names: Sequence[str], values: FloatArray) -> l
         for person, line in zip(f.people, values, strict=True)
         for name, value in zip(names, line, strict=True)
     ]
+
+
+def measure_lines(f: Feedback) -> list[tuple[str, ...]]:
+    """Return one line of cells per own measure, row, and what its value is of: 'mean' for that over all of them."""
+    when = (str(f.step), f"{f.time:g}")
+    lines = []
+    for m in f.measures:
+        ends = (m.unit or ABSENT, clean(m.trouble) or ABSENT)
+        for i, row in enumerate(m.rows):
+            where = (*when, m.name, m.kind)
+            lines.append((*where, MEAN_ROW, row, *map(cell, (m.value[i], m.null_low[i], m.null_high[i])), *ends))
+            if len(m.of) > 1:
+                lines += [
+                    (*where, clean(of), row, cell(m.each[n, i]), ABSENT, ABSENT, *ends) for n, of in enumerate(m.of)
+                ]
+    return lines
 
 
 def doubt_lines(f: Feedback) -> list[tuple[str, ...]]:

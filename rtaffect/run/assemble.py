@@ -16,7 +16,10 @@ from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.engine import LATE_S, Engine
+from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.taken import RecordedDoubts
+from rtaffect.measures.choice import choose_measures
+from rtaffect.measures.host import PATIENCE_S, WAIT_S, MeasureHost
 from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
@@ -119,6 +122,7 @@ def describe_session(
         "allocation_sha256": allocation_sha256(allocation) if allocation else None,
         "arm": "sealed" if allocation else None,
         **(model.describe() if model else {}),
+        "measures": engine.measures.describe() or None,
         "settings": engine.settings.model_dump(mode="json"),
     }
 
@@ -215,12 +219,14 @@ def build_engine(
     own: OwnResponse | None = None,
     recorded: RecordedDoubts | None = None,
     late_s: float = LATE_S,
+    patient: bool = False,
+    body: Sequence[Source] = (),
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late.
+    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone.
 
     Raises
     ------
@@ -236,11 +242,9 @@ def build_engine(
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
-    if sound is None:
-        return Engine(people, space, settings, origin, recorded=recorded, late_s=late_s)
-    # A group's mean is no partner where people are compared with each of the others.
-    compares = against != "group" and settings.synchrony.method != "pairwise"
-    measured = rows[rows < whole.layout.measured]
+    host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
+    measures = Measuring(host, people, body, origin)
+    sound = sound or Sound(None)
     return Engine(
         people,
         space,
@@ -250,10 +254,19 @@ def build_engine(
         sound_input=_heard(sound, model, origin),
         predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
-        references=_references(bundle, sound, measured, space, own) if bundle and sound.lock and compares else {},
+        references=_references(bundle, sound, rows, space, own) if bundle and against != "group" else {},
         recorded=recorded,
         late_s=late_s,
+        measures=measures,
     )
+
+
+def _measures(
+    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, wait_s: float
+) -> MeasureHost | None:
+    """Return the session's own measures, for which a step waits ``wait_s`` (s); None without any."""
+    chosen = choose_measures(analysis.measures, analysis.measure_bands, settings.signal, space.channels)
+    return MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
 
 
 def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | KeptSound | None:
@@ -288,12 +301,16 @@ def space_of(head: Operator | Path | None, montages: Mapping[str, Sequence[str]]
 
 
 def _references(
-    bundle: Bundle, sound: Sound, measured: NDArray[np.intp], space: Space, own: OwnResponse | None
+    bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Space, own: OwnResponse | None
 ) -> dict[str, Float32Array]:
     """Return what people are compared with (time, M * k) in each stimulus of the sound that the bundle knows.
 
     That is the reference's mean, or the mean of all but one of its people.
     """
+    # A group's mean is no partner where people are compared with each of the others.
+    if sound.lock is None or bundle.manifest.settings.synchrony.method == "pairwise":
+        return {}
+    measured = rows[rows < bundle.space.layout.measured]
     known = {name: bundle.reference_for(sha256) for name, sha256 in sound.stimuli.items()}
     found = {name: reference.of_rows(measured) for name, reference in known.items() if reference is not None}
     return {name: ref.mean if own is None else ref.without(own(space, len(ref.mean))) for name, ref in found.items()}

@@ -38,7 +38,8 @@ from rtaffect.run.certify_measure import MS_PER_HOUR_PER_PPM, Drift, without_jum
 from rtaffect.run.certify_plan import LEAD_S, SPARE_S, CertifyPlan
 from rtaffect.run.certify_receiver import Receiver
 from rtaffect.run.live_sound import device_of
-from rtaffect.run.running import WindowRunner, run_session
+from rtaffect.run.runners import WindowRunner
+from rtaffect.run.running import run_session
 from rtaffect.run.session_sources import Beginning, Run, SessionSources
 from rtaffect.simulation.headset import SimulatedHeadset
 from rtaffect.sources.lsl import LslSource

@@ -65,6 +65,8 @@ class DemoSources(SessionSources):
             featurizer=chosen.featurizer,
             threads=chosen.threads,
             against="reference" if file else "auto",
+            measures=chosen.measures,
+            measure_bands=chosen.measure_bands,
         )
         return cls(
             plan=plan,

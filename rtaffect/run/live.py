@@ -73,14 +73,15 @@ class LiveSources(SessionSources):
         progress("looking for streams")
         headsets = _headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
-        newcomers = Newcomers(people, (*queries_of(plan.eeg), ANY_EEG))
+        body = _body(plan.eeg, headsets)
+        newcomers = Newcomers([*people, *body], (*queries_of(plan.eeg), ANY_EEG))
         osc, foreign = _osc_markers(plan, cleanup), plan.eeg.foreign_clock
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, foreign=foreign, osc=osc)
         lsl, notes = _all_markers(heard.markers if isinstance(heard.markers, LslMarkers) else None, foreign)
         markers: list[LslMarkers | OscMarkers] = [*([osc] if osc is not None else []), *lsl]
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
-            for source in (*people, heard.captured, *markers):
+            for source in (*people, *body, heard.captured, *markers):
                 if source is not None:
                     recorder.record(source)  # type: ignore[arg-type]  # every live source has a header and a tap
         return cls(
@@ -93,6 +94,7 @@ class LiveSources(SessionSources):
             notes=[*about_headsets(people), *notes],
             recorder=recorder,
             markers=markers,
+            body=body,
             stimuli=heard.stimuli,
             headsets=headsets,
             heard=heard,
@@ -131,7 +133,10 @@ class LiveSources(SessionSources):
         clock = LslClock()
         origin = clock.now() + _WARNING_S
         eeg = [describe_headset(*headset) for headset in self.headsets]
-        return Beginning(origin, clock, self.heard.sound(origin), self.heard.describe() | {"eeg": eeg})
+        about = self.heard.describe() | {"eeg": eeg}
+        if self.body:
+            about["peripheral"] = [describe_headset(source, source.header.name, "body") for source in self.body]  # type: ignore[attr-defined]
+        return Beginning(origin, clock, self.heard.sound(origin), about)
 
     def notices(self) -> Sequence[str]:
         """Return which headset is offered for one that is lost, and which are new."""
@@ -244,6 +249,19 @@ def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[_H
     if wrong:
         raise wrong[0]
     return made
+
+
+def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource]:
+    """Find the streams of peripheral signals that are asked for; raises StreamError for one that is not there."""
+    if not eeg.peripheral:
+        return []
+    found = find_streams([Query.parse(text) for text in eeg.peripheral], timeout=eeg.wait_s)
+    taken = [(source.info.name, source.info.source_id) for source, _, _ in headsets]
+    names = distinct_names([*taken, *((each.header.name, each.header.source_id) for each in found)])[len(taken) :]
+    return [
+        LslSource(each, "body", adopt=eeg.adopt, foreign=eeg.foreign_clock, name=name)
+        for each, name in zip(found, names, strict=True)
+    ]
 
 
 def _absent(

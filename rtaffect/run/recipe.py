@@ -19,7 +19,8 @@ from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.reading import check_rows
 from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
 from rtaffect.run.osc_out import places_of
-from rtaffect.run.running import WindowRunner, run_session
+from rtaffect.run.runners import WindowRunner
+from rtaffect.run.running import run_session
 from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.stream.sound_reading import sound_length
 
@@ -77,15 +78,14 @@ class Prepared:
             recorded=sources.doubts,
             # What is replayed is of the past whenever its steps are made.
             late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
+            body=sources.body,
+            patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
         )
         protocol = sources.setup.protocol
         if protocol is not None:
             check_rows(protocol, engine.space.rows)
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
-        banner = sources.banner
-        if banner is None and model is not None and model.bundle.manifest.synthetic:
-            banner = "predictions from a synthetic bundle: a demonstration"
-        return Run(engine, begun.clock, sources, banner, ran | begun.about)
+        return Run(engine, begun.clock, sources, _banner(sources, model), ran | begun.about)
 
 
 def prepare(
@@ -138,6 +138,13 @@ def _of_sounds(sources: SessionSources) -> Iterator[str]:
     for path in dict.fromkeys((*sources.stimuli, *(block.sound for block in blocks))):
         if path is not None:
             yield from sound_length(path).notes
+
+
+def _banner(sources: SessionSources, model: Model | None) -> str | None:
+    """Return what stands in the window at all times; None for nothing."""
+    if sources.banner is None and model is not None and model.bundle.manifest.synthetic:
+        return "predictions from a synthetic bundle: a demonstration"
+    return sources.banner
 
 
 def _open(plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> SessionSources:

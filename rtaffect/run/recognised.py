@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtaffect.common.channel_kinds import gathered
-from rtaffect.sources.channel_plan import words_of
 from rtaffect.stream.source import Source
 
 
 def about_headsets(people: Sequence[Source]) -> list[str]:
     """Return the notes on all headsets, those that hold for several once."""
-    return gathered((source.info.name, words_of(source.info.about)) for source in people)
+    return gathered((source.info.name, source.info.about.words) for source in people)

@@ -21,7 +21,8 @@ from rtaffect.run.remote_desk import RemoteDesk
 from rtaffect.run.remote_server import RemoteServer, read_token
 from rtaffect.run.remote_talk import Talk
 from rtaffect.run.remote_view import SessionView
-from rtaffect.run.running import STOPPED, RunningSession, WindowRunner, run_session
+from rtaffect.run.runners import WindowRunner
+from rtaffect.run.running import STOPPED, RunningSession, run_session
 
 #: Where sessions go if nothing is said.
 _ROOT: Final = Path("sessions")

@@ -16,7 +16,7 @@ from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_
 from rtaffect.run.placing import Placed, onset_of, own_response, place
 from rtaffect.run.recognised import about_headsets
 from rtaffect.run.session_sources import Beginning, SessionSources
-from rtaffect.sources.selection import given_by, queries_of
+from rtaffect.sources.selection import Query, given_by, queries_of
 from rtaffect.sources.xdf import XdfRecording
 
 
@@ -38,6 +38,7 @@ class RecordingReplay(SessionSources):
         progress("reading the recording")
         recorded = XdfRecording.open(path)
         recorded.eeg_sources(queries_of(eeg), unusable=eeg.resync, **given_by(eeg))
+        body = recorded.body_sources([Query.parse(text) for text in eeg.peripheral])
         people = recorded.settle(
             part=eeg.part, hole_s=eeg.longest_hole_s, resync=eeg.resync, holding=onset_of(recorded, plan.sound)
         )
@@ -47,6 +48,7 @@ class RecordingReplay(SessionSources):
             analysis=plan.analysis,
             title=f"rtaffect replay: {path.name}",
             people=people,
+            body=body,
             hears=placed.sound is not None,
             notes=[*recorded.warnings, *about_headsets(people)],
             stimuli=placed.stimuli,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol, TypeVar, Unpack
+from typing import Final, TypeVar
 
 from rich.console import Console
 
@@ -20,12 +20,12 @@ from rtaffect.engine.patience import Patience
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.console import console_sink
+from rtaffect.outputs.measure_outlet import MeasureOutlet
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
 from rtaffect.outputs.tone import Tone
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.present.session_presenter import Presenter
-from rtaffect.present.window_options import WindowOptions
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol as SessionProtocol
@@ -36,6 +36,7 @@ from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.osc_out import OscOut
 from rtaffect.run.programme import Programme
+from rtaffect.run.runners import Control, WindowRunner
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
@@ -49,30 +50,6 @@ LATER_S: Final = 0.3
 _JOIN_S, _HURRY_S = 0.2, 1.0
 
 Told = TypeVar("Told")
-
-
-class WindowRunner(Protocol):
-    """Shows a session until its window is closed, as :func:`rtaffect.view.run_window` does."""
-
-    def __call__(
-        self,
-        presenter: Presenter,
-        *,
-        participant: ParticipantPresenter | None = None,
-        screen: int | None = None,
-        **options: Unpack[WindowOptions],
-    ) -> None:
-        """Return when it is closed; raises RtaffectError if there can be no window."""
-
-
-class Control(Protocol):
-    """Something beside the operator that controls a session."""
-
-    def began(self, running: RunningSession) -> None:
-        """Take the session, which is being recorded, before its first step."""
-
-    def ended(self, outcome: str) -> None:
-        """Take how it ended; its files are being closed."""
 
 
 def run_session(run: Run, console: Console, show: WindowRunner, control: Control | None = None) -> int:
@@ -228,6 +205,10 @@ class RunningSession:
         feedback = FeedbackOutlet(self.run.engine.space, about=about, session=session)
         markers = MarkerOutlet(about=about, session=session)
         cleanup.callback(feedback.close)
+        if measured := self.run.engine.measures.described:
+            measures = MeasureOutlet(measured, about=about, session=session)
+            cleanup.callback(measures.close)
+            self.sinks.insert(0, self._guard("sending own measures to other programs", measures))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:

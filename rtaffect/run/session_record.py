@@ -14,6 +14,7 @@ from rich.console import Console
 from rtaffect.common.errors import NotKeptError
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import Timings
+from rtaffect.outputs.measure_outlet import MEASURE_STREAM, MEASURE_TYPE, measure_channels, measure_values
 from rtaffect.outputs.outlet import (
     FEEDBACK_STREAM,
     FEEDBACK_TYPE,
@@ -57,6 +58,7 @@ class SessionRecord:
         self._stimuli: list[dict[str, str]] = []
         self._feedback, self._shown, self._markers = self._own_tracks()
         self._frames = self._frames_track()
+        self._measures = self._measure_track()
 
     @classmethod
     def open(cls, run: Run, cleanup: ExitStack, console: Console) -> SessionRecord:
@@ -124,6 +126,16 @@ class SessionRecord:
             StreamHeader(FRAMES_STREAM, "Frames", 0.0, "double64", FRAME_CHANNELS, source_id=FRAMES_STREAM)
         )
 
+    def _measure_track(self) -> Track | None:
+        """Return where the values of own measures are recorded; None without any."""
+        channels = measure_channels(self._run.engine.measures.described)
+        if self.recording is None or not channels:
+            return None
+        labels, units, kinds = (tuple(each[key] for each in channels) for key in ("label", "unit", "type"))
+        return self.recording.track(
+            StreamHeader(MEASURE_STREAM, MEASURE_TYPE, 0.0, "double64", labels, units, kinds, source_id=MEASURE_STREAM)
+        )
+
     def with_files(self, sounds: Mapping[Path, StageSound]) -> dict[Path, StageSound]:
         """Return the protocol's sounds with their places in the session's folder, into which they are copied."""
         if self._writer is None:
@@ -140,6 +152,8 @@ class SessionRecord:
                 self._writer.timing(self.timings.take(before=feedback.step))
         if self._feedback is not None:
             self._feedback.samples(np.array([feedback.lsl_time]), feedback_values(feedback)[None])
+        if self._measures is not None:
+            self._measures.samples(np.array([feedback.lsl_time]), measure_values(feedback)[None])
 
     def _tell_stimulus(self, feedback: Feedback) -> None:
         """Note once when a stimulus that no protocol plays began, as soon as that is known."""

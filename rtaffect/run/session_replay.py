@@ -11,6 +11,7 @@ from typing import Any, Final, Self, get_args
 from rtaffect.common.clock import Clock, clock_of
 from rtaffect.common.errors import RecordingError, SettingsError, under
 from rtaffect.engine.bundle import bundle_sha256
+from rtaffect.measures.choice import is_file
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.conflicts import BROUGHT, brought_by_bundle
 from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, RecordedSession, open_session
@@ -70,7 +71,7 @@ class SessionReplay(SessionSources):
         sound = _sound(session, recorded, setup.programme, origin, clock, heard=heard)
         path = _stimulus(session)
         about: dict[str, object] = {
-            key: session.ran[key] for key in ("sound", "locked_by", "eeg") if key in session.ran
+            key: session.ran[key] for key in ("sound", "locked_by", "eeg", "peripheral") if key in session.ran
         }
         return cls(
             plan=plan.model_copy(update={"participant": session.plan.participant}),
@@ -78,9 +79,10 @@ class SessionReplay(SessionSources):
             analysis=_analysis(plan.analysis, session),
             title=f"rtaffect replay: {session.path.name}",
             people=people,
+            body=_body(session, recorded),
             hears=sound is not None,
             setup=setup,
-            notes=[*recorded.warnings, *filter(None, [session.unchecked])],
+            notes=[*recorded.warnings, *filter(None, [session.unchecked, *_left_out(plan.analysis, session)])],
             stimuli={path: sound.sha256} if sound is not None and path is not None else {},
             doubts=_doubts(session),
             steps=int(session.ran.get("steps", 0)) or None,
@@ -143,10 +145,25 @@ def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]
     return found
 
 
+def _body(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
+    """Return the streams of peripheral signals of the session, by their names in it."""
+    found = []
+    for described in session.ran.get("peripheral", ()):
+        known = described.get("source_id")
+        query = Query("source_id", str(known)) if known else Query("name", str(described["stream"]))
+        sources = [s for s in recorded.body_sources([query]) if s.info.name == described["stream"]]
+        for source in sources[:1]:
+            source.info = replace(source.info, name=str(described["name"]))
+            found.append(source)
+    return found
+
+
 def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
     """Return the session's analysis, with what is given for the replay in its place."""
     said = {name: value for name, value in given.model_dump().items() if name in given.model_fields_set}
-    analysis = session.plan.analysis.model_copy(update=said)
+    # What is not installed is run only where it is asked for: a session's folder may be another's.
+    kept = tuple(text for text in session.plan.analysis.measures if not is_file(text))
+    analysis = session.plan.analysis.model_copy(update={"measures": kept, **said})
     if analysis.bundle is None and "bundle" in session.ran:
         folder = Path(str(session.ran.get("bundle_folder", "")))
         # Where none was named, the demo's stood in.
@@ -155,6 +172,18 @@ def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
     for error in brought_by_bundle(analysis, tuple(name for name in said if name in BROUGHT)):
         raise error
     return analysis
+
+
+def _left_out(given: AnalysisPlan, session: RecordedSession) -> list[str]:
+    """Return what is said of measures that are not installed and not given anew."""
+    if "measures" in given.model_fields_set:
+        return []
+    return [
+        f"the session had --measure {text}, whose code is not run from a session's folder; give it again to "
+        "have it here, too"
+        for text in session.plan.analysis.measures
+        if is_file(text)
+    ]
 
 
 def _setup(session: RecordedSession) -> ProtocolSetup:

@@ -74,6 +74,8 @@ class SessionSources(ABC):
         Stand in the window; without a banner the model's is there.
     people
         The headsets; at the latest when the session begins.
+    body
+        Streams of peripheral signals alone.
     hears
         Whether there is a sound to predict from.
     setup
@@ -103,6 +105,7 @@ class SessionSources(ABC):
     notes: Sequence[str] = ()
     recorder: Recorder | None = None
     markers: Sequence[LslMarkers | OscMarkers] = ()
+    body: Sequence[Source] = ()
     stimuli: Mapping[Path, str] = field(default_factory=dict)
     doubts: RecordedDoubts | None = None
     steps: int | None = None

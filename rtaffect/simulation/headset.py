@@ -89,6 +89,8 @@ class SimulatedHeadset:
         LSL channel format; integers are rounded.
     declared_rate
         Nominal rate of the outlet, Hz, where it is not ``rate`` (0: irregular).
+    types, units
+        Type and unit of each channel, where they are not all the stream's: what is no EEG is sent as it is.
     """
 
     def __init__(
@@ -107,6 +109,8 @@ class SimulatedHeadset:
         with_description: bool = True,
         sample_format: str = "float32",
         declared_rate: float | None = None,
+        types: Sequence[str] = (),
+        units: Sequence[str] = (),
     ) -> None:
         # Here and not above: the child needs none of it and starts faster.
         from rtaffect.stream.source import volts_per
@@ -117,11 +121,13 @@ class SimulatedHeadset:
         scale = 1.0 if stream_type == "Audio" else 1.0 / volts_per(unit)
         if stream_type == "Audio" and sample_format.startswith("int"):
             scale = 2.0 ** (int(sample_format[3:]) - 1)
-        self._values = np.asarray(samples, np.float64) * scale
+        scales = np.array([scale if each in ("EEG", "EOG") else 1.0 for each in types]) if types else scale
+        self._values = np.asarray(samples, np.float64) * scales
         self._spec: dict[str, Any] = {
             "name": name, "source_id": source_id, "type": stream_type, "rate": rate, "channels": list(channels),
             "onset": onset, "unit": unit, "chunk_s": chunk_s, "with_description": with_description,
             "format": sample_format, "declared_rate": rate if declared_rate is None else declared_rate,
+            "types": list(types), "units": list(units),
             "faults": [asdict(f) | {"fault": type(f).__name__} for f in faults],
         }  # fmt: skip
         self._folder: Path | None = None
@@ -276,8 +282,8 @@ class _Player:
         )
         if spec["with_description"]:
             info.set_channel_labels(spec["channels"])
-            info.set_channel_types(spec["type"])
-            info.set_channel_units(spec["unit"])
+            info.set_channel_types(spec["types"] or spec["type"])
+            info.set_channel_units(spec["units"] or spec["unit"])
         return pylsl.StreamOutlet(info)
 
 

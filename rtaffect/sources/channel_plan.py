@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from rtaffect.common.channel_kinds import Kind, grouped, kind_of, says_nothing
 from rtaffect.common.errors import StreamError, either, setting, such_as, under
 from rtaffect.common.montage import is_eog, place_of
+from rtaffect.sources.body_channels import body_among
 from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
+from rtaffect.stream.body import BodyChannel
 from rtaffect.stream.limits import LEAST_RATE, check_size
 from rtaffect.stream.source import NOTHING_KNOWN, Recognition, StreamHeader, match_channels, volts_per
 
@@ -53,7 +55,7 @@ class ChannelPlan:
 
     ``columns`` are the stream's channels in use, ``names`` those of the result, ``scale`` (columns,) float64 the volts
     or full scale in one unit sent; with ``mix`` the result is the mean over the columns. ``about`` says what was
-    recognised and assumed, and what is left out.
+    recognised and assumed, and what is left out; ``body`` are the peripheral channels beside the others.
     """
 
     columns: tuple[int, ...]
@@ -61,6 +63,7 @@ class ChannelPlan:
     scale: NDArray[np.float64]
     mix: bool = False
     about: Recognition = NOTHING_KNOWN
+    body: tuple[BodyChannel, ...] = ()
 
     def apply(self, block: NDArray[Any]) -> NDArray[np.float64]:
         """Return ``block`` (n, channels of the stream) as (n, names) in V (EEG) or full scale (audio)."""
@@ -68,7 +71,7 @@ class ChannelPlan:
         return used.mean(axis=1, keepdims=True) if self.mix else used
 
 
-def check_rate(stream: str, kind: Literal["eeg", "audio"], declared: float, override: float | None) -> float:
+def check_rate(stream: str, kind: Literal["eeg", "audio", "body"], declared: float, override: float | None) -> float:
     """Return the rate to use, Hz: ``override`` where it is given, else the ``declared`` one.
 
     Raises
@@ -172,7 +175,7 @@ def plan_eeg(
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
     out = _left_out(labels, kinds, used)
     about = replace(_recognition(found), left_out=out, assumed=(*assumed, *_not_there(labels, (*without, *only))))
-    return ChannelPlan((*columns, *eyes), names, scale, about=about)
+    return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body_among(labels, stream.units, kinds))
 
 
 def _of_eyes(name: str) -> str:
@@ -373,16 +376,6 @@ def _assumed(
             f"at {stream.rate:g} Hz mains of 60 Hz cannot be filtered out of the EEG: set the device to "
             f"{known.mains_safe_rate:g} Hz or more"
         )
-
-
-def words_of(about: Recognition) -> list[str]:
-    """Return what was recognised, assumed and left out of a stream, in words, one line each."""
-    out = grouped(about.left_out)
-    return [
-        *([f"recognised as {about.why}"] if about.why else []),
-        *about.assumed,
-        *([f"left out, being no EEG: {out}"] if out else []),
-    ]
 
 
 def volts_in(stream: str, unit: str) -> float:

@@ -12,6 +12,7 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.common.worker import Worker
+from rtaffect.sources.body_plan import body_of_plan
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
@@ -87,6 +88,7 @@ class LiveSource(ABC):
         self.buffer = SampleBuffer(info.rate, len(plan.names))
         # Sound that is late is still heard in the next step; EEG is not.
         self.buffer.tells_late = info.kind == "eeg"
+        self.body = body_of_plan(info, plan, self.buffer)
         self.tap: Tap | None = None
         self.reconnections = 0
         self.offers: tuple[Offer, ...] = ()
@@ -179,6 +181,8 @@ class LiveSource(ABC):
         if self.tap is not None:
             self.tap.segment()
         self.buffer.begin_segment()
+        if self.body is not None and self.body.buffer is not self.buffer:
+            self.body.buffer.begin_segment()
 
     def _run(self) -> None:
         while not self._worker.stopping:

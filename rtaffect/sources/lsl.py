@@ -16,6 +16,7 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.arrival import Chunk
+from rtaffect.sources.body_plan import plan_body
 from rtaffect.sources.channel_plan import ChannelPlan, Given, check_format, check_rate, plan_audio, prepare_eeg
 from rtaffect.sources.delivery import Delivery
 from rtaffect.sources.foreign_clock import Foreign
@@ -149,7 +150,10 @@ class LslConnection(LiveSource):
             self.tap.samples(stamps, values)
         if not (finite := np.isfinite(stamps)).all():
             stamps, values = stamps[finite], values[finite]
-        self.buffer.push(self._plan.apply(values), self._inlet.clock.correct(stamps))
+        corrected = self._inlet.clock.correct(stamps)
+        self.buffer.push(self._plan.apply(values), corrected)
+        if self.body is not None and self.body.buffer is not self.buffer:
+            self.body.push(values, corrected)
 
     def _note_offset(self, time: float, offset: float) -> None:
         self.offsets.append((time, offset))
@@ -252,7 +256,7 @@ class LslSource(LslConnection):
     stream
         What :func:`rtaffect.sources.lsl_streams.find_streams` found.
     kind
-        EEG arrives in the buffer in volts, sound as mono at full scale +-1.
+        EEG arrives in the buffer in volts, sound as mono at full scale +-1, peripheral signals as they are sent.
     adopt
         Which streams of another source_id are taken for this one when it is lost, without asking.
     foreign
@@ -269,7 +273,7 @@ class LslSource(LslConnection):
     def __init__(
         self,
         stream: FoundStream,
-        kind: Literal["eeg", "audio"] = "eeg",
+        kind: Literal["eeg", "audio", "body"] = "eeg",
         *,
         adopt: Adopt = "never",
         foreign: Foreign = "arrival",
@@ -281,6 +285,8 @@ class LslSource(LslConnection):
         if kind == "audio":
             rate = check_rate(header.name, kind, header.rate, given.get("rate"))
             plan = plan_audio(header.name, header.channels, dtype)
+        elif kind == "body":
+            plan = plan_body(header)
         else:
             plan, rate = prepare_eeg(header, given)
         name = given.get("name") or header.name

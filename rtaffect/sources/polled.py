@@ -91,6 +91,8 @@ class PolledSource(LiveSource):
                 self._offset_at = self._last_at + OFFSET_S
             self.tap.samples(stamps, values)
         self.buffer.push(self._plan.apply(values), stamps)
+        if self.body is not None:
+            self.body.push(values, stamps)
 
     def _lose(self, samples: int) -> None:
         """Note that so many ``samples`` are missing, and let the next one begin a new segment."""
@@ -112,8 +114,10 @@ class PolledSource(LiveSource):
 
 
 def _recorded(said: StreamHeader, plan: ChannelPlan, unit: str) -> StreamHeader:
-    """Return what is recorded of a device: all channels that it sends, those in use by their names here."""
-    named = dict(zip(plan.columns, plan.names, strict=True))
-    labels = tuple(named.get(i, label) for i, label in enumerate(said.labels))
-    types = tuple(said.type if i in named else "misc" for i in range(said.channels))
-    return replace(said.uniform(unit), labels=labels, types=types)
+    """Return what is recorded of a device: all channels that it sends, those in use by their names and unit here."""
+    labels, units, types = list(said.labels), [unit] * said.channels, ["misc"] * said.channels
+    for column, name in zip(plan.columns, plan.names, strict=True):
+        labels[column], types[column] = name, said.type
+    for channel in plan.body:
+        units[channel.column], types[channel.column] = said.units[channel.column], channel.kind.upper()
+    return replace(said, labels=tuple(labels), units=tuple(units), types=tuple(types))

@@ -12,6 +12,7 @@ import numpy as np
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import RecordingError, setting, under
+from rtaffect.sources.body_plan import plan_body
 from rtaffect.sources.channel_plan import ChannelPlan, Given, check_rate, plan_audio, plan_of
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.device_profile import is_eeg
@@ -164,6 +165,25 @@ class XdfRecording:
             )
         self.warnings += [f"{each}. It is left out; {setting('resync')} times it by number" for each in useless]
         return found
+
+    def body_sources(self, queries: Sequence[Query], seconds: float = 30.0) -> list[XdfSource]:
+        """Return a source of peripheral signals for each stream that meets one of ``queries``.
+
+        Raises
+        ------
+        RecordingError
+            If a query is met by no stream, or one holds text or has no regular rate.
+        StreamError
+            If one has no peripheral channel.
+        """
+        sources = []
+        for i in self._select(queries, silent=True) if queries else ():
+            header = self.streams[i].header
+            plan, rate = plan_body(header), self._rate(i, None)
+            info = StreamInfo(header.name, "body", rate, plan.names, "xdf", header.source_id, header.host)
+            sources.append(self._source(i, info, plan, seconds))
+        self._sources += sources
+        return sources
 
     def audio_source(self, query: Query | None = None, seconds: float = 30.0) -> XdfSource | None:
         """Return the stream of sound that ``query`` means, as mono; None if it is not given and there is none.

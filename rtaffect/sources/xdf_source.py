@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.sources.body_plan import body_of_plan
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.sources.clock_offsets import Corrected
 from rtaffect.sources.xdf_file import RecordedStream
@@ -55,6 +56,7 @@ class XdfSource:
         kept = min(seconds, (len(corrected.stamps) + 1) / info.rate)
         self.buffer = SampleBuffer(info.rate, len(info.channels), seconds=kept)
         self.own_clock = self.unusable = ""
+        self.body = body_of_plan(info, plan, self.buffer, seconds=kept)
         self._plan = plan
         self._values, self._stamps = recorded.values, corrected.stamps
         # Delivery is in recorded order: a sample stamped earlier than the one before it comes right after it.
@@ -118,16 +120,21 @@ class XdfSource:
         if self._stopped:
             return
         stop = int(np.searchsorted(self._due, until, side="right"))
+        beside = self.body if self.body is not None and self.body.buffer is not self.buffer else None
         # A second at a time, so that a long advance measures the rate as short ones do.
         turn = max(1, round(self.info.rate))
         while self._at < stop:
             while self._begins and self._begins[-1] <= self._at:
                 self._begins.pop()
                 self.buffer.begin_segment()
+                if beside is not None:
+                    beside.buffer.begin_segment()
             part = slice(self._at, min(self._at + turn, stop, *self._begins[-1:]))
             # Values that a damaged file garbled may be signalling NaNs or too large for float32.
             with np.errstate(invalid="ignore", over="ignore"):
                 self.buffer.push(self._plan.apply(self._values[part]), self._stamps[part])
+                if beside is not None:
+                    beside.push(self._values[part], self._stamps[part])
             self._at = part.stop
 
     def skip_to(self, start: float) -> None:

@@ -88,6 +88,8 @@ class Choices:
     mains: str = ""
     settings: str = ""
     head: str = ""
+    measures: str = ""
+    measure_bands: str = "8-12"
     protocol: str = ""
     allocation: str = ""
     session_code: str = ""
@@ -105,6 +107,7 @@ class Choices:
     longest_hole_s: float = unseen(60.0)
     expect: tuple[str, ...] = unseen(())
     allow_missing: bool = unseen(False)
+    peripheral: tuple[str, ...] = unseen(())
     adopt: str = unseen("never")
     patience: str = unseen("auto")
     foreign_clock: str = unseen("arrival")

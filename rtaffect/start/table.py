@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 from rtaffect.common.words import duration, listed, size
 from rtaffect.predicted.featurizer import TOO_SLOW_S
-from rtaffect.sources.channel_plan import words_of
 from rtaffect.sources.device_profile import is_eeg
 from rtaffect.sources.selection import Query
 from rtaffect.start.choices import Choices
@@ -77,7 +76,7 @@ def _row(stream: StreamFacts, is_ticked: bool, key: tuple[str, ...], choices: Ch
     unit = header.unit or ("by its profile" if about.profile else "not declared" if stream.described else "")
     cells = (header.name, header.type, rate, str(header.channels), unit, header.host, header.source_id, about.profile)
     names = ", ".join(header.labels) if any(header.labels) else "no channel names declared"
-    hint = stream.trouble or "\n".join([*([names] if stream.described else []), *words_of(about)])
+    hint = stream.trouble or "\n".join([*([names] if stream.described else []), *about.words])
     mark: Mark = "bad" if stream.trouble else "good" if is_ticked else "idle"
     return StreamRow(key, is_ticked, mark, cells, hint, stream)
 

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 #: What a doubt is about: one person's EEG, the sound as it is heard, the sound's place in time, its place in a known
-#: stimulus, or the step itself. One about arrival says until when samples had come at a step, and withholds nothing.
-About = Literal["person", "sound", "place", "stimulus", "step", "arrival"]
+#: stimulus, the step itself, or a measure of the lab's own. One about arrival says until when samples had come at a
+#: step, and withholds nothing.
+About = Literal["person", "sound", "place", "stimulus", "step", "measure", "arrival"]
 
 #: Doubts that ended longer ago than this are forgotten, s: longer than any window and any context.
 KEPT_S: Final = 300.0
@@ -46,6 +47,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         "marker": Reason("it is not clear which marker is meant", "when one is chosen"),
         "late": Reason("the step was made too late to be shown as now", "with the next step in time"),
         "behind": Reason("computing takes longer than the time that it is for", "when it has caught up"),
+        "measure": Reason("an own measure failed, or took too long", "with the next step, or never if it is off"),
     }
 )  # fmt: skip
 

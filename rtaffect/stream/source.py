@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.common.channel_kinds import grouped
 from rtaffect.common.errors import StreamError, such_as, under
 from rtaffect.common.text import clean
 from rtaffect.stream.buffer import SampleBuffer
@@ -149,6 +150,16 @@ class Recognition:
     left_out: tuple[tuple[str, str], ...] = ()
     assumed: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> list[str]:
+        """What was recognised, assumed and left out, in words, one line each."""
+        out = grouped(self.left_out)
+        return [
+            *([f"recognised as {self.why}"] if self.why else []),
+            *self.assumed,
+            *([f"left out, being no EEG: {out}"] if out else []),
+        ]
+
 
 #: Of a device of which nothing is known.
 NOTHING_KNOWN: Final = Recognition()
@@ -160,12 +171,13 @@ class StreamInfo:
 
     A :class:`StreamHeader` says what a device declares, this what becomes of it: the channels that are used, by the
     names that hold here, at the rate that holds here (Hz, nominal). Samples in the buffer are volts for EEG and full
-    scale +-1 for audio, whatever is sent. ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard',
-    'brainflow', 'fieldtrip'). ``about`` says what was recognised of the device.
+    scale +-1 for audio, whatever is sent; peripheral signals ('body') stay in the unit that they are sent in.
+    ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard', 'brainflow', 'fieldtrip'). ``about`` says
+    what was recognised of the device.
     """
 
     name: str
-    kind: Literal["eeg", "audio"]
+    kind: Literal["eeg", "audio", "body"]
     rate: float
     channels: tuple[str, ...]
     origin: str

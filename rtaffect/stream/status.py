@@ -17,7 +17,7 @@ class SourceStatus:
     """
 
     name: str
-    kind: Literal["eeg", "audio"]
+    kind: Literal["eeg", "audio", "body"]
     state: StreamState
     age_s: float
     received: int

@@ -10,7 +10,7 @@ import pytest
 from rtaffect.engine.feedback import Feedback
 from rtaffect.stream.doubt import Doubt
 from rtaffect.timelock.alignment import Alignment
-from tests.support.fake_feedback import fake_session
+from tests.support.fake_feedback import fake_measures, fake_session
 
 
 def feedbacks() -> list[Feedback]:
@@ -44,6 +44,8 @@ def test_a_change_of_any_attribute_is_a_difference(name):
         other = value + "x"
     elif isinstance(value, Alignment):
         other = replace(value, offset_s=12.5)
+    elif name == "measures":
+        other = fake_measures(3, full.people, np.random.default_rng(0))
     elif name == "doubts":
         other = (*value, Doubt("late", 1.0, 2.0, "too late"))
     else:

@@ -666,3 +666,38 @@ def test_a_step_of_billions_takes_no_memory(tmp_path, step):
             time_course_of(opened, "Muse-1A2F", shown=True)
     else:
         assert len(time_course_of(opened, "Muse-1A2F", shown=True).rows) < 70
+
+
+def test_peripheral_signals_are_exported_beside_the_eeg_and_valid(tmp_path):
+    """EDA and PPG in the headset's stream, and respiration in one of its own."""
+    rng, rate = np.random.default_rng(0), 128.0
+    session = small(tmp_path / "body")
+    n = int(20 * rate)
+    stamps = ORIGIN - 1 + np.arange(n) / rate
+    eeg = np.column_stack([1e1 * rng.standard_normal((n, 2)), 4 + rng.random(n), rng.random(n)]).astype(np.float32)
+    eeg[300:310, 2] = np.nan
+    said = tomllib.loads((session / "session.toml").read_text(encoding="utf-8"))["ran"]["eeg"][0]
+    name = said.get("stream", said["name"])
+    streams = [
+        FakeStream(eeg, stamps, name, rate=rate, labels=("Fz", "Pz", "EDA", "Pulse"),
+                   source_id=said.get("source_id", ""),
+                   unit=("microvolts", "microvolts", "uS", ""), kinds=("EEG", "EEG", "EDA", "PPG")),
+        FakeStream(rng.random((500, 1)).astype(np.float32), ORIGIN + np.arange(500) / 25.0, "Belt", "Respiration", 25.0,
+                   labels=("1",), unit="", source_id="belt"),
+    ]  # fmt: skip
+    (session / "recording.xdf").write_bytes(image(streams).data)
+    change(session, peripheral=[{"name": "Belt", "stream": "Belt", "source_id": "belt"}], eeg=[said | {"rate": rate}])
+    (session / "SHA256SUMS").unlink(missing_ok=True)
+    export([session], tmp_path / "out")
+    found = {path.name.split("recording-")[1]: path for path in (tmp_path / "out").rglob("*_physio.tsv.gz")}
+    assert sorted(found) == ["body_physio.tsv.gz", "peripheral1_physio.tsv.gz"]
+    about = json.loads(Path(str(found["body_physio.tsv.gz"]).replace(".tsv.gz", ".json")).read_text(encoding="utf-8"))
+    assert about["Columns"] == ["gsr", "cardiac"]
+    assert (about["gsr"]["Units"], about["SamplingFrequency"], about["StartTime"]) == ("uS", rate, 0.0)
+    lines = gzip.decompress(found["body_physio.tsv.gz"].read_bytes()).decode().splitlines()
+    values = np.array([[float(cell.replace("n/a", "nan")) for cell in line.split("\t")] for line in lines])
+    np.testing.assert_array_equal(values.astype(np.float32), eeg[:, 2:])
+    about = json.loads(Path(str(found["peripheral1_physio.tsv.gz"]).replace(".tsv.gz", ".json")).read_text("utf-8"))
+    assert about["Columns"] == ["respiratory"]
+    assert about["StartTime"] == pytest.approx(1.0, abs=0.01)
+    assert not validated(tmp_path / "out")["error"]

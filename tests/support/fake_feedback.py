@@ -12,6 +12,7 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.montage import STANDARD
 from rtaffect.common.regions import GROUPS, REGIONS, lobe_of
 from rtaffect.engine.feedback import Feedback
+from rtaffect.measures.measure import MeasureValues
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.protocol.protocol_step import ProtocolStep, Shown
@@ -83,6 +84,22 @@ def _sources(people: tuple[str, ...], rng: np.random.Generator, lost: str | None
     return tuple(found)
 
 
+def fake_measures(second: int, people: tuple[str, ...], rng: np.random.Generator) -> tuple[MeasureValues, ...]:
+    """Return what three own measures give: of pairs with a null band, of people in a unit, and one that is off."""
+    pairs = tuple(f"{a} / {b}" for i, a in enumerate(people) for b in people[i + 1 :]) or ("nobody",)
+    rows = ("mean", *CHANNELS[:8])
+    each = np.clip(0.2 + 0.08 * math.sin(second / 15) + rng.normal(0, 0.05, (len(pairs), len(rows))), 0, 1)
+    null, ratio = np.full(len(rows), 0.24), 1.2 + rng.normal(0, 0.2, (len(people), 2))
+    absent = np.full(2, np.nan)
+    return (
+        MeasureValues("plv 8-12 Hz", "pair", "", 0.0, 1.0, rows, pairs, each, each.mean(axis=0), 0 * null, null),
+        MeasureValues("ThetaAlpha", "person", "ratio", 0.0, 5.0, ("Fz", "Pz"), people, ratio, ratio.mean(axis=0),
+                      absent, absent),
+        MeasureValues("Broken", "person", "", 0.0, 1.0, ("a", "b"), people, np.full((len(people), 2), np.nan), absent,
+                      absent, absent, "it raised ValueError: x: switched off"),
+    )  # fmt: skip
+
+
 def fake_session(
     steps: int,
     *,
@@ -90,6 +107,7 @@ def fake_session(
     people: tuple[str, ...] = PEOPLE,
     seed: int = 7,
     lost: str | None = None,
+    measured: bool = False,
 ) -> list[Feedback]:
     """Return ``steps`` successive Feedbacks: a slow course, noise of SD 0.06, ten empty steps, one bad headset."""
     rng = np.random.default_rng(seed)
@@ -155,6 +173,7 @@ def fake_session(
                 if empty
                 else f"{fake.rows[bad_row]} has too little good data",
                 sources=_sources(people, rng, lost if second > steps - 14 else None),
+                measures=fake_measures(int(second), people, np.random.default_rng(i)) if measured else (),
                 stage_s={"signal": 0.004, "features": 0.041, "synchrony": 0.006},
             )
         )

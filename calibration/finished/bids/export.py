@@ -15,6 +15,7 @@ from calibration.finished.bids.dataset import STIMULI, Dataset, Scan, Stimuli, m
 from calibration.finished.bids.eeg import Entities, need, write_eeg
 from calibration.finished.bids.events import COLUMNS, Disclosure, event_rows, events_json, stimulus_files
 from calibration.finished.bids.feedback import time_course_of, write_time_course
+from calibration.finished.bids.physio import write_physio
 from calibration.finished.bids.plan import Choices, Planned, plan_export
 from calibration.finished.bids.recording import Headset, NotRecordedError, SessionRecording
 from calibration.finished.bids.tables import write_json, write_tsv
@@ -107,7 +108,7 @@ class _Export:
                     absent.append(str(error))
                 else:
                     if not self._problems:
-                        self._write(planned, headset, recording.identities)
+                        self._write(planned, headset, recording)
         except (RtaffectError, OSError) as error:
             self._problems.append(f"session {planned.session.path}: {error}")
             return
@@ -119,17 +120,18 @@ class _Export:
         if outcome not in _ENDED:
             self._note(planned, f"it did not end as it should ({outcome}); what was recorded until then is exported")
 
-    def _write(self, planned: Planned, headset: Headset, identities: frozenset[str]) -> None:
+    def _write(self, planned: Planned, headset: Headset, recording: SessionRecording) -> None:
         session, entities = planned.session, planned.called[headset.name]
         stem = self._part / entities.folder / entities.name
         files = {file: self._stimuli.add(session.place(file)) for file in stimulus_files(session)}
         people = {name: f"sub-{code}" for name, code in planned.codes.items()}
-        disclosed = Disclosure(files, dict.fromkeys(identities, "...") | people, self._choices.notes)
+        disclosed = Disclosure(files, dict.fromkeys(recording.identities, "...") | people, self._choices.notes)
         write_eeg(self._part, entities, headset, session, _about(planned))
         rows = event_rows(session, headset.grid, disclosed, headset.absent)
         write_tsv(stem.with_name(f"{stem.name}_events.tsv"), COLUMNS, rows)
         write_json(stem.with_name(f"{stem.name}_events.json"), events_json(rows))
         self._write_feedback(planned, headset, stem)
+        self._write_body(planned, headset, recording, stem)
         when = planned.began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if self._choices.dates else None
         self.scans.append(Scan(entities, when, planned.source))
         self.recordings[session.path, headset.name] = entities
@@ -149,6 +151,18 @@ class _Export:
         write_time_course(stem, course, headset.grid, planned.task_name)
         if blinded:
             self._note(planned, "it is blinded: what was shown is left out, since it tells the arm (--shown adds it)")
+
+    def _write_body(self, planned: Planned, headset: Headset, recording: SessionRecording, stem: Path) -> None:
+        """Write peripheral signals: what came with the EEG, and other streams where it is clear whose they are."""
+        if headset.body is not None:
+            write_physio(stem, "body", headset.body, headset.grid, planned.task_name)
+        if len(planned.called) > 1:
+            names = [str(each.get("name")) for each in planned.session.ran.get("peripheral", ())]
+            if names and headset.name == next(iter(planned.called)):
+                self._note(planned, f"{', '.join(names)} not exported: whose signals these are is not known")
+            return
+        for number, signals in enumerate(recording.peripheral().values(), start=1):
+            write_physio(stem, f"peripheral{number}", signals, headset.grid, planned.task_name)
 
     def _note(self, planned: Planned, text: str) -> None:
         self.notes.append(f"session {planned.session.path}: {' '.join(text.split())}")

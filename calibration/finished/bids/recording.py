@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.finished.bids.grid import Grid, place
+from calibration.finished.bids.physio import Signals, signals_of
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import is_eog
 from rtaffect.plan.session_folder import RecordedSession
+from rtaffect.sources.body_channels import body_channels
 from rtaffect.sources.channel_plan import plan_of
 from rtaffect.sources.clock_offsets import STEP_BACK_S, correct
 from rtaffect.sources.selection import given_by
@@ -63,7 +65,9 @@ class Headset:
     dead
         Channels without values, and what share of the samples lacks one.
     left_out
-        Channels of the stream that are neither EEG nor eyes.
+        Channels of the stream that are neither EEG nor eyes nor peripheral signals.
+    body
+        Its peripheral signals; None without any.
     device
         What the stream says of the device.
     """
@@ -76,6 +80,7 @@ class Headset:
     dead: dict[str, float]
     left_out: tuple[str, ...]
     device: Device
+    body: Signals | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -138,10 +143,32 @@ class SessionRecording:
         except RecordingError as error:
             raise RecordingError(f"headset {name!r} {error}") from None
         volts, absent, dead = _on_grid(stream, plan.columns, plan.scale, plan.names, grid)
-        used = set(plan.columns)
-        left_out = tuple(label or f"channel {i + 1}" for i, label in enumerate(stream.header.labels) if i not in used)
+        used = {*plan.columns, *(channel.column for channel in plan.body)}
+        left_out = tuple(_label(stream, i) for i in range(stream.header.channels) if i not in used)
         device = self._devices.get(stream.number, Device())
-        return Headset(name, plan.names, volts, grid, absent, dead, left_out, device)
+        body = signals_of(stream, plan.body, grid)
+        return Headset(name, plan.names, volts, grid, absent, dead, left_out, device, body)
+
+    def peripheral(self) -> dict[str, Signals]:
+        """Return the signals of the session's streams of peripheral signals alone, by their names in it.
+
+        Raises
+        ------
+        RecordingError
+            If one comes at another rate than it declares.
+        """
+        found = {}
+        for said in self._session.ran.get("peripheral", ()):
+            name = str(said.get("name", ""))
+            try:
+                stream = self._stream(name, said)
+                grid = place(self._stamps(name, stream), stream.header.rate, [s.sample for s in stream.segments or ()])
+            except NotRecordedError as error:
+                self.notes.append(str(error))
+                continue
+            if (signals := signals_of(stream, body_channels(stream.header), grid)) is not None:
+                found[name] = signals
+        return found
 
     def _stream(self, name: str, said: dict[str, Any]) -> RecordedStream:
         """Return the recorded stream of a headset: the one with samples, of its name and source id."""
@@ -176,6 +203,10 @@ class SessionRecording:
             f"headset {name!r}: its clock goes back without a reason; the last {lost} samples are left out"
         )
         return corrected.stamps[:first]
+
+
+def _label(stream: RecordedStream, column: int) -> str:
+    return stream.header.labels[column] or f"channel {column + 1}"
 
 
 def headsets_of(session: RecordedSession) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ class RowDelegate(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         rect = QRectF(option.rect)
         if row is None:
-            _paint_heading(painter, rect, str(index.data()))
+            paint_heading(painter, rect, str(index.data()))
         elif row < len(latest.rows):
             selected = bool(option.state & QStyle.StateFlag.State_Selected)
             if selected:
@@ -135,7 +135,8 @@ class RowDelegate(QStyledItemDelegate):
         return rect.left() + self.scale.x(float(value), rect.width())
 
 
-def _paint_heading(painter: QPainter, rect: QRectF, text: str) -> None:
+def paint_heading(painter: QPainter, rect: QRectF, text: str) -> None:
+    """Paint the heading of a section, with a rule behind it."""
     room, align = rect.adjusted(10, 0, -14, -2), Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft
     theme.write(painter, room, text, 11, theme.MUTED, align=align, bold=True)
     rule = room.bottom() - 4

@@ -23,6 +23,7 @@ from rtaffect.view.operator.curves_page import SPACING, CurvesPage
 from rtaffect.view.operator.foot import Footer, MarkerBar
 from rtaffect.view.operator.help import HelpPanel
 from rtaffect.view.operator.map_page import MapPage
+from rtaffect.view.operator.measures_page import MeasuresPage
 from rtaffect.view.operator.protocol_strip import ProtocolStrip
 from rtaffect.view.operator.rows import RowPanel
 from rtaffect.view.operator.signals_page import SignalsPage
@@ -36,7 +37,9 @@ REPAINT_MS = 25
 MARGIN = 6
 #: The recording is asked how it is, and the health line is written, so often, s.
 ASK_S, HEALTH_S = 1.0, 0.1
-PAGES = ("Curves", "Brain", "Signals", "Agreement")
+PAGES = ("Curves", "Brain", "Signals", "Agreement", "Measures")
+#: The page that is there only where there are own measures.
+MEASURES = 4
 
 
 class SessionWindow(QMainWindow):
@@ -113,6 +116,7 @@ class SessionWindow(QMainWindow):
         self.footer = Footer([] if "marker" in self._without else ["M marker"])
         self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(options.get("zones") or {})
         self.signals, self.agreement = SignalsPage(self._sources), AgreementPage(self._state.smooth_steps)
+        self.measures = MeasuresPage(self._sources)
         may = {f"can_{action}": action not in self._without for action in ("go", "skip")}
         self.protocol = ProtocolStrip(**may, blinded=options.get("blinded", False))
         self.marker = MarkerBar()
@@ -139,6 +143,7 @@ class SessionWindow(QMainWindow):
         for number, (name, page) in enumerate(zip(PAGES, self._pages, strict=True), start=1):
             self.tabs.addTab(f"{number}  {name}")
             self.pages.addWidget(page)
+        self.tabs.setTabVisible(MEASURES, False)
         middle = row(self.rows, (column(self.tabs, (self.pages, 1), spacing=6), 1), spacing=SPACING)
         above, below = (self.header, self.banner, self.protocol), (self.marker, self.footer)
         body = QWidget()
@@ -150,12 +155,13 @@ class SessionWindow(QMainWindow):
         self.resize(1280, 720)
 
     @property
-    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage]:
-        return self.curves, self.map, self.signals, self.agreement
+    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage, MeasuresPage]:
+        return self.curves, self.map, self.signals, self.agreement, self.measures
 
     def _connect(self) -> None:
         self.rows.chosen.connect(self._choose)
         self.map.chosen.connect(self._choose)
+        self.measures.chosen.connect(self._choose_measure)
         self.tabs.currentChanged.connect(self.show_page)
         self.marker.written.connect(self._mark)
         for signal, call in ((self.protocol.went, self._on_go), (self.protocol.skipped, self._on_skip)):
@@ -170,7 +176,7 @@ class SessionWindow(QMainWindow):
 
     def _actions(self) -> dict[str, Callable[[], object]]:
         """Return what each action of the table of keys does."""
-        pages = {f"page-{n}": partial(self.tabs.setCurrentIndex, n - 1) for n in range(1, len(PAGES) + 1)}
+        pages = {f"page-{n}": partial(self._to_page, n - 1) for n in range(1, len(PAGES) + 1)}
         return {
             **pages,
             **{quantity: partial(self._show_on_map, quantity) for quantity in QUANTITIES},
@@ -216,8 +222,14 @@ class SessionWindow(QMainWindow):
             self.signals.show_time(self._now())
         elif page == 3:
             self.agreement.show_time(state, elapsed)
+        elif page == MEASURES:
+            self.measures.show_time(state, elapsed, self._now())
         self._show_protocol(elapsed)
         self._show_health(elapsed)
+
+    def _to_page(self, page: int) -> None:
+        if self.tabs.isTabVisible(page):
+            self.tabs.setCurrentIndex(page)
 
     def show_page(self, page: int) -> None:
         """Show a page by its number, from 0."""
@@ -230,6 +242,7 @@ class SessionWindow(QMainWindow):
         if self._state.latest is not None:
             self.rows.show_step(self._state.latest, self._state.selected)
             self.rows.fit_window(self.width())
+        self.tabs.setTabVisible(MEASURES, self._state.measures is not None)
         self._draw_page()
 
     def _draw_page(self) -> None:
@@ -286,6 +299,10 @@ class SessionWindow(QMainWindow):
 
     def _choose(self, row: int) -> None:
         self._presenter.select(row)
+        self.tick()
+
+    def _choose_measure(self, row: int) -> None:
+        self._presenter.select_measure(row)
         self.tick()
 
     def _show_on_map(self, quantity: Quantity) -> None:

@@ -52,6 +52,9 @@ class BundleCard(Card):
         self._second = [*self._pair("featurizer", self.featurizer), *self._pair("threads", self.threads), self.note]
         self.add_wide(self.note)
         self._second += [*self._pair("settings", self.settings), *self._pair("head", self.head)]
+        self.measures = Text(choose, "measures", "none: plv, ccorr, imcoh, envcorr, FILE.py:CLASS")
+        self.bands = Text(choose, "measure_bands", "8-12")
+        self._second += [*self._pair("measures", self.measures), *self._pair("measure_bands", self.bands)]
         self.more.toggled.connect(self._turn)
         self._turn(False)
 
@@ -72,7 +75,7 @@ class BundleCard(Card):
 
     def show_field(self, field: str) -> None:
         """Turn to the page that has ``field``."""
-        self.more.setChecked(field in ("featurizer", "threads", "settings", "head"))
+        self.more.setChecked(field in ("featurizer", "threads", "settings", "head", "measures", "measure_bands"))
 
     def show_state(self, state: StartState) -> None:
         """Show the bundle and whether it fits."""

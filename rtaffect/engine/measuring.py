@@ -1,0 +1,86 @@
+"""What is measured beside synchrony at each step, and what goes wrong with that, as doubts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rtaffect.common.arrays import FloatArray
+from rtaffect.common.settings import STEP_S
+from rtaffect.engine.trust import Trust
+from rtaffect.measures.choice import ChosenMeasure
+from rtaffect.measures.host import Failure, MeasureHost, NewSecond
+from rtaffect.measures.measure import MeasureValues
+from rtaffect.observed.autonomic import Autonomic
+from rtaffect.stream.doubt import Doubt
+from rtaffect.stream.source import Source
+
+
+class Measuring:
+    """What is measured beside synchrony: a session's own measures, and what the body shows; or nothing.
+
+    Parameters
+    ----------
+    host
+        Own measures.
+    people
+        Headsets, which may send peripheral signals beside EEG.
+    body
+        Streams of peripheral signals alone.
+    origin
+        LSL time of the session's zero, s.
+    """
+
+    def __init__(
+        self,
+        host: MeasureHost | None = None,
+        people: Sequence[Source] = (),
+        body: Sequence[Source] = (),
+        origin: float = 0.0,
+    ) -> None:
+        self._host, self.sources = host, tuple(body)
+        autonomic = Autonomic([*people, *body], origin)
+        self._autonomic = autonomic if autonomic.rows else None
+
+    @property
+    def described(self) -> Sequence[ChosenMeasure | Autonomic]:
+        """Names, kinds, units and rows of what is measured, in its order."""
+        own = self._host.chosen if self._host is not None else ()
+        return (*own, self._autonomic) if self._autonomic is not None else own
+
+    def describe(self) -> list[dict[str, object]]:
+        """Return what ``session.toml`` says of it."""
+        own = self._host.describe() if self._host is not None else []
+        return [*own, self._autonomic.describe()] if self._autonomic is not None else own
+
+    def __call__(
+        self, samples: FloatArray, trust: Trust, step: int, end: float
+    ) -> tuple[tuple[MeasureValues, ...], Trust]:
+        """Return what is measured at a step that ends at ``end`` (s, LSL clock), and with it what is in doubt.
+
+        ``samples`` (P, rate, C) are everybody's newest second, V. A measure that is in doubt already, as a replay knows
+        of it, has no value.
+        """
+        own, doubted = self._own(samples, trust, step, end)
+        return (own if self._autonomic is None else (*own, self._autonomic(step, trust.doubts))), doubted
+
+    def _own(self, samples: FloatArray, trust: Trust, step: int, end: float) -> tuple[tuple[MeasureValues, ...], Trust]:
+        if self._host is None:
+            return (), trust
+        middle = end - STEP_S / 2
+        told = [
+            Failure(doubt.part, doubt.words, step, lasts=math.isinf(doubt.until))
+            for doubt in trust.doubts
+            if doubt.about == "measure" and doubt.since <= middle < doubt.until
+        ]
+        new = NewSecond(samples, trust.missing, trust.withheld, trust.foreign)
+        values, failures = self._host.step(new, told)
+        known = {failure.name for failure in told}
+        doubts = [_doubt(failure, step, end) for failure in failures if failure.name not in known]
+        return values, replace(trust, doubts=(*trust.doubts, *doubts))
+
+
+def _doubt(failure: Failure, step: int, end: float) -> Doubt:
+    since = end - (step - failure.step + 1) * STEP_S
+    return Doubt("measure", since, math.inf if failure.lasts else end, failure.words, "measure", failure.name)

@@ -1,0 +1,169 @@
+"""Synchrony of what the body shows of arousal: electrodermal activity, heart rate and breathing of people together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from rtaffect.common.arrays import BoolArray, FloatArray
+from rtaffect.common.body_kinds import BodyKind
+from rtaffect.common.errors import SettingsError, setting
+from rtaffect.common.settings import STEP_S, SynchronySettings
+from rtaffect.measures.measure import MeasureValues
+from rtaffect.observed.body_course import COURSE_HZ, DELAY_S, LEAST_HZ, BodyCourse
+from rtaffect.observed.observer import GroupObserver
+from rtaffect.observed.synchrony import Observation, RowLayout
+from rtaffect.stream.body import Body, body_of
+from rtaffect.stream.doubt import Doubt
+from rtaffect.stream.source import Source
+
+#: The window, s: arousal is slow, and ten seconds of it are one rise and fall.
+WINDOW_S: Final = 30
+#: Rows, and the signals that they are made of; the first that a person has is used.
+ROWS: Final[tuple[tuple[str, tuple[BodyKind, ...]], ...]] = (
+    ("eda", ("eda",)),
+    ("heart rate", ("ecg", "ppg")),
+    ("respiration", ("respiration",)),
+)
+#: The null's windows come from so long ago at most, s.
+_SETTINGS: Final = SynchronySettings(window_s=WINDOW_S, null_separation_s=WINDOW_S, null_history_s=180)
+
+
+class _Part(NamedTuple):
+    """One row of one person: the column of their signals, and its course."""
+
+    row: int
+    column: int
+    course: BodyCourse
+
+
+class _Person:
+    """One source's peripheral signals on the session's grid."""
+
+    def __init__(self, name: str, body: Body, rows: Sequence[str]) -> None:
+        self.name, self._buffer, self._cursor = name, body.buffer, 0
+        self.parts = list(_parts(body, rows))
+        self.slow = [
+            body.channels[p.column].name
+            for p in self.parts
+            if body.buffer.rate < LEAST_HZ[body.channels[p.column].kind]
+        ]
+
+    def second(self, step: int, origin: float, rows: int) -> FloatArray:
+        """Return the courses (10, rows) of the second that is known at ``step``; NaN where there is none."""
+        end = float(step * STEP_S)
+        block = self._buffer.read(self._cursor, origin + end)
+        self._cursor = block.stop
+        found = np.full((COURSE_HZ, rows), np.nan)
+        for part in self.parts:
+            part.course.take(block.samples[:, part.column].astype(np.float64), block.times - origin, end)
+            found[:, part.row] = part.course.second(end - DELAY_S)
+        return found
+
+
+def _parts(body: Body, rows: Sequence[str]) -> Iterable[_Part]:
+    kinds = [channel.kind for channel in body.channels]
+    for row, wanted in ROWS:
+        column = next((kinds.index(kind) for kind in wanted if kind in kinds), None)
+        if column is not None and row in rows:
+            channel = body.channels[column]
+            yield _Part(rows.index(row), column, BodyCourse(channel.kind, body.buffer.rate, channel.unit))
+
+
+def _require_one_owner(sources: Sequence[Source]) -> None:
+    """Refuse a signal that both headsets and streams without EEG have: one person might count as two.
+
+    Raises
+    ------
+    SettingsError
+        If there is one.
+    """
+    of: dict[str, set[BodyKind]] = {"eeg": set(), "body": set()}
+    for source in sources:
+        if (body := body_of(source)) is not None:
+            of.setdefault(source.info.kind, set()).update(channel.kind for channel in body.channels)
+    for row, kinds in ROWS:
+        if of["eeg"].intersection(kinds) and of["body"].intersection(kinds):
+            raise SettingsError(
+                f"headsets and the streams of {setting('peripheral')} both have {row}: whose it is cannot be told",
+                remedy="leave those streams out, or have the headsets send none",
+            )
+
+
+class Autonomic:
+    """Inter-subject correlation of slow courses, each person with the mean of the others, in a window of 30 s.
+
+    Parameters
+    ----------
+    sources
+        Headsets that send peripheral signals beside EEG, and streams of these alone. Each is a person.
+    origin
+        LSL time of the session's zero, s.
+    """
+
+    name, kind, unit = "autonomic", "autonomic", ""
+
+    def __init__(self, sources: Sequence[Source], origin: float) -> None:
+        bodies = [(source.info.name, body) for source in sources if (body := body_of(source)) is not None]
+        there = {channel.kind for _, body in bodies for channel in body.channels}
+        self.rows = tuple(row for row, kinds in ROWS if there.intersection(kinds))
+        _require_one_owner(sources)
+        self._people = [_Person(name, body, self.rows) for name, body in bodies]
+        self._origin = origin
+        count = len(self._people)
+        layout = RowLayout.plain(len(self.rows))
+        self._observer = GroupObserver(count, COURSE_HZ, _SETTINGS, layout=layout) if count > 1 and self.rows else None
+        # Seconds of the window, oldest first: used ones, and which of them turned out not to be what they seemed.
+        self._used = np.zeros((count, WINDOW_S), np.bool_)
+        self._foreign = np.zeros((count, WINDOW_S), np.bool_)
+
+    def __call__(self, step: int, doubts: Iterable[Doubt]) -> MeasureValues:
+        """Return the synchrony of the window that ends ``DELAY_S`` before ``step``."""
+        seconds = np.zeros((len(self._people), COURSE_HZ, len(self.rows)))
+        for number, person in enumerate(self._people):
+            seconds[number] = person.second(step, self._origin, len(self.rows))
+        covered = self._covered(self._origin + (step - DELAY_S) * STEP_S, tuple(doubts))
+        self._used, self._foreign = (np.roll(each, -1, axis=1) for each in (self._used, self._foreign))
+        self._used[:, -1] = self._foreign[:, -1] = False
+        new = covered & self._used & ~self._foreign
+        self._foreign |= new
+        seconds[covered[:, -1]] = np.nan
+        self._used[:, -1] = ~covered[:, -1]
+        if self._observer is None:
+            return self._values(None)
+        if new.any():
+            self._observer.forget(new)
+        withheld = np.asarray(self._foreign.any(axis=1)) | covered[:, -1]
+        return self._values(self._observer(seconds, withheld if withheld.any() else None))
+
+    def _covered(self, end: float, doubts: Sequence[Doubt]) -> BoolArray:
+        """Return which seconds of the window that ends at ``end`` (s, LSL clock) are in doubt (people, seconds)."""
+        ends = end - STEP_S * np.arange(WINDOW_S - 1, -1, -1)
+        covered = np.zeros((len(self._people), WINDOW_S), np.bool_)
+        for number, person in enumerate(self._people):
+            for doubt in (each for each in doubts if each.about == "person" and each.part == person.name):
+                covered[number] |= (doubt.since <= ends) & (doubt.until > ends - STEP_S)
+        return covered
+
+    def _values(self, found: Observation | None) -> MeasureValues:
+        people, rows = len(self._people), len(self.rows)
+        nothing = np.full(rows, np.nan)
+        each = found.each if found is not None else np.full((people, rows), np.nan)
+        mean, low, high = (found.mean, found.low, found.high) if found is not None else (nothing,) * 3
+        # Who has no such signal has no value, and with one person alone nobody has.
+        names = tuple(person.name for person in self._people)
+        return MeasureValues(
+            self.name, self.kind, self.unit, -1.0, 1.0, self.rows, names, each, mean, low, high, self._trouble()
+        )
+
+    def _trouble(self) -> str:
+        slow = [f"{person.name}: {', '.join(person.slow)}" for person in self._people if person.slow]
+        alone = ["synchrony needs two people with such signals"] if self._observer is None else []
+        return "; ".join([*alone, *(f"{text} comes too slowly" for text in slow)])
+
+    def describe(self) -> dict[str, object]:
+        """Return what ``session.toml`` says of it."""
+        people = [person.name for person in self._people]
+        return {"name": self.name, "kind": self.kind, "window_s": WINDOW_S, "rows": list(self.rows), "of": people}
