@@ -348,8 +348,8 @@ class XdfRecording:
             return
         if course.placed:
             self.warnings.append(
-                f"stream {name!r}: {course.placed} samples have stamps far off those beside them, which leave just the "
-                "room for them: they are placed by their number"
+                f"stream {name!r}: {course.placed} of its samples are stamped far off those beside them, which leave "
+                "just the room for that: placed by number"
             )
         if lost := np.flatnonzero(~course.used).tolist():
             self.warnings.append(

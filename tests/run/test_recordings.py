@@ -65,8 +65,8 @@ def test_one_stamp_astray_costs_no_value(tmp_path: Path) -> None:
     assert (len(steps), values(steps)) == (STEPS, VALUES)
     assert np.nanmean([f.observed_mean for f in steps]) > 0.3
     assert notes == [
-        "stream 'A': 1 samples have stamps far off those beside them, which leave just the room for them: they are "
-        "placed by their number"
+        "stream 'A': 1 of its samples are stamped far off those beside them, which leave just the room for that: "
+        "placed by number"
     ]
 
 
