@@ -14,7 +14,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 
 from bench import machine
 from bench.faults import session_with
-from bench.faulty.acts import recorded
+from bench.faulty.acts import Scene, recorded
 from bench.faulty.cases import Case
 from bench.faulty.script import Life, Script, Sent, about, brains, clean
 from rtaffect.plan.session_folder import open_session
@@ -107,23 +107,25 @@ def ran(people: Sequence[str], seconds: float, seed: int, folder: Path) -> Found
         (float(e["lsl_time"]) - scene.zero, e["name"]) for e in session.table("events.tsv")
         if e["trial_type"] in {"gap", "lost", "back"}
     ]  # fmt: skip
-    last = float(session.table("feedback.tsv")[-1]["lsl_time"]) - scene.zero
-    first = float(session.table("feedback.tsv")[0]["lsl_time"]) - scene.zero
+    first, last = (float(session.table("feedback.tsv")[place]["lsl_time"]) - scene.zero for place in (0, -1))
     outages = [o for o in outages if first < o.begin and o.end < last - 5]
     untold = [o for o in outages if not _told(o, prefix, events)]
     values = [float(line["observed"]) for line in session.table("people.tsv") if line["observed"] != "n/a"]
-    lost = []
-    for who in people:
-        stamps = np.sort(recorded(scene.out, scene.zero, f"{prefix}{who}"))
-        sent = np.sort(np.concatenate([
-            life.sent.stamps[(life.sent.when >= life.begin) & (life.sent.when < life.end)]
-            for life in made.lives if life.key.rstrip("0123456789") == who
-        ]))  # fmt: skip
-        for o in (o for o in outages if o.who == who):
-            around = sent[(sent > o.begin - 1) & (sent < o.end + 5)]
-            had = np.abs(stamps[np.clip(np.searchsorted(stamps, around - 0.001), 0, len(stamps) - 1)] - around) < 0.002
-            lost.append(float((~had).sum() / 250.0))
+    lost = [each for who in people for each in _lost(who, scene, prefix, made, outages)]
     return Found(len(outages), untold, sum(value < RIGHT for value in values), lost)
+
+
+def _lost(who: str, scene: Scene, prefix: str, made: Script, outages: Sequence[Outage]) -> Iterator[float]:
+    """Yield how much of what a headset sent around each of its outages is not in the recording, s."""
+    stamps = np.sort(recorded(scene.out, scene.zero, f"{prefix}{who}"))
+    sent = np.sort(np.concatenate([
+        life.sent.stamps[(life.sent.when >= life.begin) & (life.sent.when < life.end)]
+        for life in made.lives if life.key.rstrip("0123456789") == who
+    ]))  # fmt: skip
+    for outage in (o for o in outages if o.who == who):
+        around = sent[(sent > outage.begin - 1) & (sent < outage.end + 5)]
+        near = stamps[np.clip(np.searchsorted(stamps, around - 0.001), 0, len(stamps) - 1)]
+        yield float((np.abs(near - around) >= 0.002).sum() / 250.0)
 
 
 def _told(outage: Outage, prefix: str, events: Sequence[tuple[float, str]]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -38,8 +38,8 @@ class Terminal(Console):
     def status(self, status: RenderableType, **options: Any) -> Status:
         """Return what says at the terminal's last line what is being done; its texts are no markup either.
 
-        Where there is no terminal (output into a file or a pipe), each text becomes a line of the standard error, at
-        most one every ``LINE_S`` seconds.
+        Where there is no terminal (output into a file or a pipe), what is being done is looked at every ``LINE_S``
+        seconds and becomes a line of the standard error.
         """
         kind = _PlainStatus if self.is_terminal else _Lines
         return kind(_plain(status), console=self, **options)
@@ -51,21 +51,30 @@ class _PlainStatus(Status):
 
 
 class _Lines(_PlainStatus):
-    """Says in lines what is being done, where a line that changes cannot be shown."""
+    """Says in lines what is being done, where a line that changes cannot be shown: not what is over at once."""
 
-    _said_at = -LINE_S
+    _over: threading.Event
+    _doing: RenderableType | None = None
 
     def start(self) -> None:
-        """Say nothing yet: what is done at once needs no words."""
+        """Begin to say what takes long."""
+        self._over = threading.Event()
+        threading.Thread(target=self._say, args=(self._over,), daemon=True, name="progress").start()
 
     def stop(self) -> None:
-        """Have nothing to clear."""
+        """Say no more."""
+        self._over.set()
 
     def update(self, status: RenderableType | None = None, **options: Any) -> None:
-        now = time.monotonic()
-        if status is not None and now - self._said_at >= LINE_S:
-            self._said_at = now
-            print(_plain(status), file=sys.stderr, flush=True)
+        self._doing = status if status is not None else self._doing
+
+    def _say(self, over: threading.Event) -> None:
+        said = None
+        while not over.wait(LINE_S):
+            doing = self._doing
+            if doing is not None and doing != said:
+                said = doing
+                print(_plain(doing), file=sys.stderr, flush=True)
 
 
 def _plain(shown: RenderableType) -> RenderableType:

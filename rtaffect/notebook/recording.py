@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, Unpack
@@ -65,6 +65,9 @@ class ReplayOptions(TypedDict, total=False):
     without: Sequence[str]
     only: Sequence[str]
     profile: str
+    peripheral: Sequence[str]
+    measure: Sequence[str]
+    measure_band: Sequence[str]
     bundle: str | Path
     featurizer: str | Path
     against: Literal["auto", "reference", "group"]
@@ -81,6 +84,7 @@ _FIELDS: Final = {
     "eeg": "eeg.streams", "channels": "eeg.channels", "unit": "eeg.unit", "rate": "eeg.rate",
     "resync": "eeg.resync", "part": "eeg.part", "longest_hole": "eeg.longest_hole_s",
     "without": "eeg.without", "only": "eeg.only", "profile": "eeg.profile",
+    "peripheral": "eeg.peripheral", "measure": "analysis.measures", "measure_band": "analysis.measure_bands",
     "bundle": "analysis.bundle", "featurizer": "analysis.featurizer", "against": "analysis.against",
     "mains": "analysis.mains", "settings": "analysis.settings", "head": "analysis.head", "seconds": "results.seconds",
 }  # fmt: skip
@@ -113,7 +117,11 @@ def replay(path: str | Path, *, progress: Progress = print, **options: Unpack[Re
     plan, path = _plan(path, options), Path(path)
     if path.is_dir() and (plan.eeg.model_fields_set or plan.sound.model_fields_set):
         raise SettingsError(f"{path} is a session's folder, which says itself what was worn and heard: leave that out")
-    return _steps(plan, progress)
+    notes: list[str] = []
+    steps = _steps(plan, progress, notes.append)
+    for text in notes:
+        warnings.warn(text, stacklevel=2)
+    return steps
 
 
 def _plan(path: str | Path, options: ReplayOptions) -> SessionPlan:
@@ -131,10 +139,10 @@ def _plan(path: str | Path, options: ReplayOptions) -> SessionPlan:
         raise SettingsError(f"replay of {path}: {first_problem(error)}") from None
 
 
-def _steps(plan: SessionPlan, progress: Progress) -> Iterator[Feedback]:
+def _steps(plan: SessionPlan, progress: Progress, note: Callable[[str], None]) -> Iterator[Feedback]:
     """Yield the steps of a replay; the recording is read before the first is asked for."""
     cleanup = ExitStack()
-    run = prepare(plan, cleanup, progress, _note)
+    run = prepare(plan, cleanup, progress, note)
     running = RunningSession(run, SessionRecord(run, None), threading.Event(), cleanup)
 
     def steps() -> Iterator[Feedback]:
@@ -148,7 +156,3 @@ def _steps(plan: SessionPlan, progress: Progress) -> Iterator[Feedback]:
             raise RecordingError(said)
 
     return steps()
-
-
-def _note(text: str) -> None:
-    warnings.warn(text, stacklevel=5)

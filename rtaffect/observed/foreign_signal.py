@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import BoolArray, FloatArray
 
 #: So many seconds in a row must speak against a channel, and for it again: an electrode may hang at a rail for a while.
+#: One that was EEG for so long before needs only one to be taken back.
 AGAINST_S, FOR_S = 2, 5
 #: This part of the changes must be of one size; counters begin anew now and then.
 _ALIKE: Final = 0.9
@@ -53,6 +54,7 @@ class ForeignSignals:
         self._block = np.full((max(16, round(rate)), channels), np.nan)
         self._filled = 0
         self._against, self._for = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
+        self._known = np.zeros(channels, np.bool_)
         self._verdict = np.full(channels, NOTHING, np.int64)
         #: Time of each change, s, and what each channel was found to be from then on.
         self._history: deque[tuple[float, NDArray[np.int64]]] = deque(maxlen=256)
@@ -82,7 +84,8 @@ class ForeignSignals:
         self._against = np.where(against, self._against + 1, np.where(said == EEG, 0, self._against))
         self._for = np.where(said == EEG, self._for + 1, np.where(against, 0, self._for))
         verdict = np.where(against & (self._against >= AGAINST_S), said, self._verdict)
-        verdict = np.where((said == EEG) & (self._for >= FOR_S), NOTHING, verdict)
+        self._known |= self._for >= FOR_S
+        verdict = np.where((said == EEG) & self._known, NOTHING, verdict)
         if (verdict != self._verdict).any():
             self._verdict = verdict
             self._history.append((time, verdict))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Unpack
+from typing import Protocol, TypeVar, Unpack
 
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.window_options import WindowOptions
 
-if TYPE_CHECKING:
-    from rtaffect.run.running import RunningSession
+#: A session that runs.
+Running_contra = TypeVar("Running_contra", contravariant=True)
 
 
 class WindowRunner(Protocol):
@@ -26,10 +26,10 @@ class WindowRunner(Protocol):
         """Return when it is closed; raises RtaffectError if there can be no window."""
 
 
-class Control(Protocol):
+class Control(Protocol[Running_contra]):
     """Something beside the operator that controls a session."""
 
-    def began(self, running: RunningSession) -> None:
+    def began(self, running: Running_contra) -> None:
         """Take the session, which is being recorded, before its first step."""
 
     def ended(self, outcome: str) -> None:

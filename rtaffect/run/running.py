@@ -52,7 +52,7 @@ _JOIN_S, _HURRY_S = 0.2, 1.0
 Told = TypeVar("Told")
 
 
-def run_session(run: Run, console: Console, show: WindowRunner, control: Control | None = None) -> int:
+def run_session(run: Run, console: Console, show: WindowRunner, control: Control[RunningSession] | None = None) -> int:
     """Run to the end, or until the window is closed or a signal asks for it; return the number of steps.
 
     Ctrl-C, the end of the terminal and a kill without -9 end a session in order; a second one leaves off what is being
@@ -132,10 +132,8 @@ class RunningSession:
             self.participant.add,
         ]
         self.incidents = Incidents(engine, self._tell)
-        self.sinks: list[Sink] = [
-            self._guard("writing a step", record.feedback),
-            self._guard("looking for incidents", self.incidents),
-        ]
+        self.sinks: list[Sink] = [self._guard("writing a step", record.feedback)]
+        self.sinks.append(self._guard("looking for incidents", self.incidents))
         if self.plan.results.outlet and self.plan.mode != "replay":
             self._offer(cleanup)
         if self.plan.programs.osc:

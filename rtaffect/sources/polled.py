@@ -51,9 +51,7 @@ class PolledSource(LiveSource):
         plan, rate = prepare_eeg(said, given | Given(profile=given.get("profile") or NONE))
         name = given.get("name") or name
         info = StreamInfo(name, "eeg", rate, plan.names, origin, said.source_id, said.host, plan.about)
-        super().__init__(
-            info, _recorded(replace(said, name=name, rate=rate), plan, given.get("unit") or said.unit), plan
-        )
+        super().__init__(info, _recorded(replace(said, name=name, rate=rate), plan, given.get("unit")), plan)
         self.lost_samples = self.losses = 0
         self._lost_as: StreamState = "lost"
         self._offset_at = -math.inf
@@ -113,11 +111,11 @@ class PolledSource(LiveSource):
         return True
 
 
-def _recorded(said: StreamHeader, plan: ChannelPlan, unit: str) -> StreamHeader:
+def _recorded(said: StreamHeader, plan: ChannelPlan, unit: str | None) -> StreamHeader:
     """Return what is recorded of a device: all channels that it sends, those in use by their names and unit here."""
-    labels, units, types = list(said.labels), [unit] * said.channels, ["misc"] * said.channels
+    labels, units, types = list(said.labels), list(said.units), ["misc"] * said.channels
     for column, name in zip(plan.columns, plan.names, strict=True):
-        labels[column], types[column] = name, said.type
+        labels[column], units[column], types[column] = name, unit or said.units[column], said.type
     for channel in plan.body:
-        units[channel.column], types[channel.column] = said.units[channel.column], channel.kind.upper()
+        types[channel.column] = channel.kind.upper()
     return replace(said, labels=tuple(labels), units=tuple(units), types=tuple(types))

@@ -18,7 +18,7 @@ from tests.support.helpers import quiet
 from tests.support.study_files import CHANNELS, eeg, write_brainvision, write_study
 
 SETTINGS = Settings(prediction=QUICK)
-CHANNEL = "RAW_CQ"
+CHANNEL = "X7"
 
 
 def study_with(folder: Path, names: tuple[str, ...], spoil) -> FolderStudy:

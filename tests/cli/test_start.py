@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication
 from rtaffect.cli.start import command
 from rtaffect.common.errors import RtaffectError, StreamError, under
 from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
-from rtaffect.run import recipe
+from rtaffect.run import remote
 from rtaffect.start.memory import memory_file, recall
 from rtaffect.view.start.window import StartWindow
 
@@ -61,7 +61,7 @@ def test_a_session_that_fails_comes_back_to_the_window(qapp, tmp_path, monkeypat
             raise StreamError(f"no LSL stream answered; name it {under('eeg')}")
 
     # The session itself is tested elsewhere: here it only fails, then succeeds.
-    monkeypatch.setattr(recipe, "run_plan", run_plan)
+    monkeypatch.setattr(remote, "run_plan", run_plan)
 
     def look(window: StartWindow) -> None:
         window.tick()
@@ -85,7 +85,7 @@ def test_a_session_that_fails_comes_back_to_the_window(qapp, tmp_path, monkeypat
 
 def test_a_plan_that_was_saved_in_the_window_is_what_runs(qapp, tmp_path, monkeypatch):
     saved, ran = tmp_path / "saved.toml", []
-    monkeypatch.setattr(recipe, "run_plan", lambda plan, console, show: ran.append((plan, read_plan(saved))))
+    monkeypatch.setattr(remote, "run_plan", lambda plan, console, show: ran.append((plan, read_plan(saved))))
 
     def act(window: StartWindow) -> None:
         window.write(saved)
@@ -103,7 +103,7 @@ def test_a_plan_that_was_saved_in_the_window_is_what_runs(qapp, tmp_path, monkey
 
 
 def test_a_closed_window_runs_nothing(qapp, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe, "run_plan", lambda *_: pytest.fail("a session ran"))
+    monkeypatch.setattr(remote, "run_plan", lambda *_: pytest.fail("a session ran"))
     timer = answer([lambda window: window.close()])
     assert CliRunner().invoke(command, ["--plan", str(plan_in(tmp_path))], catch_exceptions=False).exit_code == 0
     timer.stop()

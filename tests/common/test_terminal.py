@@ -8,19 +8,31 @@ import pytest
 
 from rtaffect.common import terminal
 from rtaffect.common.terminal import Terminal
+from tests.support.waiting import wait_for
 
 
-def test_without_a_terminal_what_is_done_is_said_in_lines(
+def test_without_a_terminal_what_takes_long_is_said_in_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter([0.0, 1.0, 2.5, 3.0])
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
-    out = io.StringIO()
+    monkeypatch.setattr(terminal, "LINE_S", 0.05)
+    out, said = io.StringIO(), [""]
+
+    def is_said(text: str) -> bool:
+        said[0] += capsys.readouterr().err
+        return said[0].endswith(text + "\n")
+
     with Terminal(file=out).status("getting ready") as status:
-        for text in ("EEG of [red]P1", "EEG of P2", "EEG of P3", "EEG of P4"):
+        for text in ("EEG of [red]P1", "EEG of P2"):
             status.update(text)
-    assert capsys.readouterr().err.splitlines() == ["EEG of [red]P1", "EEG of P3"]
+            wait_for(lambda text=text: is_said(text))
+    assert said[0].splitlines() == ["EEG of [red]P1", "EEG of P2"]
     assert out.getvalue() == ""
+
+
+def test_without_a_terminal_what_is_over_at_once_is_not_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal(file=io.StringIO()).status("getting ready") as status:
+        status.update("reading the recording")
+    assert capsys.readouterr().err == ""
 
 
 def test_on_a_terminal_it_is_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
