@@ -59,11 +59,15 @@ class Ran:
         return {f.step: f.doubts for f in self.found if f.doubts}
 
 
+#: How late samples always are, s.
+LATE_S = (0.6, 0.8, 1.0, 2.0)
+
+
 def trusted(found: Sequence[Feedback]) -> list[int]:
     return [f.step for f in found if f.trusted.any()]
 
 
-@pytest.mark.parametrize("late_s", [0.6, 0.8, 1.0, 2.0])
+@pytest.mark.parametrize("late_s", [pytest.param(s, marks=() if s in {0.6, 2.0} else pytest.mark.slow) for s in LATE_S])
 def test_samples_that_are_always_late_are_waited_for(late_s: float) -> None:
     ran = Ran(70, lambda now: late_s if now > 40.0 else 0.0)
     whole = Ran(70)
