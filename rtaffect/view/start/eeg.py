@@ -192,7 +192,7 @@ class EegCard(Card):
         self.grid.addWidget(self.instead, 2, 0, 1, 2)
         self.grid.addWidget(self.chosen, 3, 0, 1, 2)
         self.grid.setRowStretch(1, 1)
-        self.table.setMinimumHeight(96)
+        self.table.setMinimumHeight(82)
 
     def _add_board(self) -> None:
         if self._adds(self.board.text()):
