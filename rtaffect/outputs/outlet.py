@@ -15,10 +15,11 @@ import numpy as np
 from rtaffect import __version__
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.feedback import MEAN_ROW, Feedback
+from rtaffect.stream.markers import OWN_MARKERS
 
 FEEDBACK_STREAM: Final = "rtaffect-feedback"
 FEEDBACK_TYPE: Final = "Feedback"
-MARKER_STREAM: Final = "rtaffect-markers"
+MARKER_STREAM: Final = OWN_MARKERS
 MARKER_TYPE: Final = "Markers"
 
 Quantity = Literal["predicted", "observed", "null_low", "null_high", "trusted"]

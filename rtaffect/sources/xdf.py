@@ -22,7 +22,7 @@ from rtaffect.sources.recorded_times import UNITS, Course, measured_rate, on_one
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
-from rtaffect.stream.markers import Marker
+from rtaffect.stream.markers import OWN_MARKERS, Marker
 from rtaffect.stream.source import StreamHeader, StreamInfo
 
 __all__ = ["RecordedStreamSummary", "XdfRecording", "XdfSource"]
@@ -234,6 +234,8 @@ class XdfRecording:
         if query == ANY_MARKERS:
             # Streams of that type with a rate are measures of a signal, as often as not.
             chosen = [i for i in chosen if self.streams[i].header.rate == 0] or chosen
+            # A session's recording has what the session said itself, too.
+            chosen = [i for i in chosen if self.streams[i].header.name != OWN_MARKERS] or chosen
         if len(chosen) > 1:
             found = ", ".join(self.streams[i].describe() for i in chosen)
             raise RecordingError(

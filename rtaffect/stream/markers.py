@@ -14,6 +14,8 @@ from rtaffect.common.errors import StreamError, setting
 from rtaffect.common.text import clean
 from rtaffect.stream.limits import MOST_MARKERS
 
+#: The stream in which a session tells others what happens; in its recording it is none that a stimulus program sent.
+OWN_MARKERS: Final = "rtaffect-markers"
 #: So many kinds of markers, or times of one, are named in a message.
 _NAMED: Final = 8
 #: The same text again within this time is the same marker, sent twice, s.

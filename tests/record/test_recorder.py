@@ -619,3 +619,11 @@ def test_unreadable_and_foreign_marks_do_no_harm(path: Path) -> None:
     (stream, *_), notes = read_xdf(path)
     assert notes
     assert (stream.segments, len(stream.stamps)) == (None, 20)
+
+
+def test_what_a_session_said_itself_is_no_stimulus_programs_marker(tmp_path: Path) -> None:
+    """A replay of a session in which a marker of the only other stream said when the sound began."""
+    with Recorder(tmp_path / "a.xdf") as recording:
+        recording.track(TEXTS).texts([1.0], ["session/begin"])
+        recording.track(replace(TEXTS, name="Psycho")).texts([2.5], ["film"])
+    assert XdfRecording.open(tmp_path / "a.xdf").markers() == (Marker("film", 2.5),)
