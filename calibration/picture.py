@@ -82,8 +82,9 @@ def picture_covariates(path: Path) -> FloatArray:
     SoundError
         If its sound cannot be read.
     """
-    seen = _Seen(np.zeros((int(sound_length(path).seconds), len(NAMES))))
+    # The film is opened before its sound is measured: what is no film is told as that.
     with FilmReader(path, BOX, "gray") as reader:
+        seen = _Seen(np.zeros((int(sound_length(path).seconds), len(NAMES))))
         for frame in reader:
             if frame.time >= len(seen.values):
                 break
