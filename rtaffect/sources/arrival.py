@@ -37,6 +37,8 @@ IMPOSSIBLE_S, ANOTHER_CLOCK_S = 0.2, 10.0
 #: The rate of arrivals is told after this long without a pause, s, and only from samples that are not much later than
 #: the usual ones, s: not from what had to wait while this program was held up.
 RATE_S, PAUSE_S, LATER_S = 5.0, 1.0, 0.25
+#: What waited while this program was held up has been taken this long after, s; only later does a delay tell a clock.
+RESUMED_S: Final = 1.0
 #: Held stamps that are less even than this tell no clock, s: bursts are more even.
 UNEVEN_S: Final = 0.3
 
@@ -103,6 +105,8 @@ class ArrivalWatch:
         # The least of the delays; NaN where that is to be looked up.
         self._least = math.nan
         self._begun = self._last = math.nan
+        # When something came again after a pause.
+        self._resumed = -math.inf
         self._count = 0
         self._held: list[Chunk] = []
         self._held_delays: list[float] = []
@@ -123,7 +127,7 @@ class ArrivalWatch:
 
     def impossible(self, since: float = -math.inf) -> bool:
         """Return whether no delay explains how far stamps and arrivals lie apart, of what came after ``since`` (s)."""
-        delay = self.delay_since(since)
+        delay = self.delay_since(max(since, self._resumed + RESUMED_S))
         return not math.isnan(delay) and not -IMPOSSIBLE_S <= delay <= ANOTHER_CLOCK_S
 
     def rate(self) -> float:
@@ -225,6 +229,8 @@ class ArrivalWatch:
         """Take what is relied on into what is usual."""
         if not self._seen:
             self._begun = arrival
+        elif arrival - self._seen[-1][0] > PAUSE_S:
+            self._resumed = arrival
         self._count += len(times)
         self._last = float(times[-1])
         delay = arrival - self._last

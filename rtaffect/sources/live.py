@@ -12,6 +12,7 @@ from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
 from rtaffect.common.worker import Worker
+from rtaffect.sources.awake import AWAKE
 from rtaffect.sources.body_plan import body_of_plan
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.stream.buffer import SampleBuffer
@@ -169,9 +170,9 @@ class LiveSource(ABC):
         return ("stalled", f"{self.info.name!r} is open again") if self.reconnections else ("waiting", "")
 
     def _silence(self, now: float) -> float:
-        """Return for how long there has been no sample at ``now`` (s on the LSL clock), s."""
+        """Return for how long there has been no sample at ``now`` (s on the LSL clock), s, while this program could ask."""
         last_at = self._last_at
-        return now - (self._opened_at if math.isnan(last_at) else last_at)
+        return now - max(self._opened_at if math.isnan(last_at) else last_at, AWAKE.since())
 
     def _note_open(self) -> None:
         self._opened_at, self._last_at, self._lost_at = local_clock(), math.nan, math.nan
@@ -186,6 +187,7 @@ class LiveSource(ABC):
 
     def _run(self) -> None:
         while not self._worker.stopping:
+            AWAKE.since()
             try:
                 self._poll()
             except DeviceLostError as error:

@@ -12,7 +12,7 @@ import pytest
 from pylsl import local_clock
 
 from rtaffect.common.errors import StreamError
-from rtaffect.sources import live
+from rtaffect.sources import awake, live
 from rtaffect.sources.live import DeviceLostError
 from rtaffect.sources.polled import PolledSource
 from rtaffect.stream.source import StreamHeader
@@ -128,6 +128,32 @@ def test_it_stops_at_once_while_it_waits_to_try_again(device: Device) -> None:
     device.stop()
     assert time.monotonic() - begun < 5.0
     assert not threads()
+
+
+@pytest.mark.parametrize("others_go_on", [False, True])
+def test_what_waited_while_this_program_was_held_up_is_no_silence(
+    device: Device, monkeypatch: pytest.MonkeyPatch, others_go_on: bool
+) -> None:
+    """But a driver that hangs while the rest of the program has its turns is silent."""
+    monkeypatch.setattr(awake, "HELD_UP_S", 0.25)
+    device.lost_s, held = 0.3, threading.Event()
+    device.start()
+    wait_for(lambda: state(device) == "ok")
+    poll = device._poll
+
+    def hold() -> None:
+        monkeypatch.setattr(device, "_poll", poll)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.6:
+            time.sleep(0.02)
+            if others_go_on:
+                awake.AWAKE.since()
+        held.set()
+
+    monkeypatch.setattr(device, "_poll", hold)
+    assert held.wait(5.0)
+    wait_for(lambda: device.reconnections or state(device) == "ok")
+    assert device.reconnections == int(others_go_on)
 
 
 def test_silence_is_a_stall_and_after_a_while_a_loss(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
