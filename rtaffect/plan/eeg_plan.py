@@ -83,10 +83,11 @@ class EegPlan(Frozen):
         description="How long a step waits for samples that come late, s, from 0.1 to 10; auto: .5 s, and longer where "
         "samples come later, up to 3 s, which is told",
     )
-    foreign_clock: Annotated[Literal["arrival", "refuse"], Setting("foreign-clock", modes=("live",))] = Field(
+    foreign_clock: Annotated[Literal["arrival", "accept", "refuse"], Setting("foreign-clock", modes=("live",))] = Field(
         "arrival",
         description="Streams and markers whose time stamps are not of the LSL clock, such as Unix time: arrival: "
-        "placed by when they arrive, which is told; refuse: not used",
+        "placed by when they arrive, which is told, and not relied on where by the device's profile the way takes more "
+        "than 50 ms; accept: placed so and relied on however long the way is; refuse: not used",
     )
     allow_missing: Annotated[bool, Setting("allow-missing", modes=("live",))] = Field(
         False,

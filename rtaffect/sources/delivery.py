@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
+from pylsl import local_clock
 
 from rtaffect.sources.arrival import AGREE_S, ANOTHER_CLOCK_S, LOOK_S, RATE_S, ArrivalWatch, Chunk, Found
-from rtaffect.sources.foreign_clock import ClockJudge, Foreign, clock_of_marker, unix_to_lsl_s
+from rtaffect.sources.foreign_clock import JUDGE_S, WAY_S, ClockJudge, Foreign, clock_of_marker, unix_to_lsl_s
 from rtaffect.stream.buffer import RATE_TOLERANCE, SampleBuffer
 
 #: A clock that is set three times within this is not known at all, s.
@@ -39,6 +40,8 @@ class Delivery:
         Called with what is to be added from now on to the sender's stamps, s, where its clock was set.
     foreign
         What becomes of stamps that are not of the LSL clock.
+    way_s
+        How long samples may take from being taken to coming here by the device's profile, s; None where there is none.
 
     Attributes
     ----------
@@ -55,7 +58,9 @@ class Delivery:
         keep: Callable[[Chunk], None],
         shift: Callable[[float], None],
         foreign: Foreign = "arrival",
+        way_s: float | None = None,
     ) -> None:
+        self._way_s = way_s
         self._foreign, self._clock, self.note = foreign, ClockJudge(buffer.rate), ""
         self.here = self._by_arrival = False
         self._name, self._buffer, self._keep, self._shift = name, buffer, keep, shift
@@ -73,6 +78,8 @@ class Delivery:
         self.release()
         self._arrival.restart()
         self._clock.restart()
+        if self._buffer.doubts.lasts("by-arrival"):
+            self._buffer.doubts.end("by-arrival", local_clock())
         self.note, self._by_arrival = "", False
         self._usual, self._added, self._unsettled = math.nan, 0.0, math.nan
 
@@ -91,16 +98,23 @@ class Delivery:
     def _place(self, chunks: Sequence[Chunk], offset: float) -> float:
         """Lay the sender's clock, which is not LSL's, where ``chunks`` arrived; return what is added, s."""
         assert self._clock.found is not None
-        clock, add_s = self._clock.found, 0.0
-        how = "samples are placed by when they arrive, and what the way takes, some 10 ms, is not known"
+        clock, add_s, by_arrival = self._clock.found, 0.0, True
+        way = "some 10 ms" if self._way_s is None else f"by its profile up to {self._way_s:.2g} s"
+        how = f"samples are placed by when they arrive, and what the way takes, {way}, is not known"
         if not math.isnan(clock.unit):
             add_s = self._clock.add_s(chunks, offset)
             same = unix_to_lsl_s() - offset
-            self._by_arrival = not (self.here and clock.is_unix and -AGREE_S < add_s - same < ANOTHER_CLOCK_S)
-            if not self._by_arrival:
+            by_arrival = not (self.here and clock.is_unix and -AGREE_S < add_s - same < ANOTHER_CLOCK_S)
+            self._by_arrival = by_arrival
+            if not by_arrival:
                 add_s, how = same, "it is that of this computer, by which samples are placed"
             self._shift(add_s)
-        self.note = f"its stamps are {clock.words}, not of the LSL clock: {how}; let its sender stamp by local_clock"
+        remedy = "let its sender stamp by local_clock"
+        if doubted := by_arrival and self._foreign != "accept" and (self._way_s or 0.0) > WAY_S:
+            remedy += ", or pass --foreign-clock accept if that does not matter"
+        self.note = f"its stamps are {clock.words}, not of the LSL clock: {how}; {remedy}"
+        if doubted:
+            self._buffer.doubts.begin("by-arrival", chunks[0].arrival - JUDGE_S - ANOTHER_CLOCK_S, self.note)
         _log.warning("%r: %s", self._name, self.note)
         return add_s
 

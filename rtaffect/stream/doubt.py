@@ -37,6 +37,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         "wrong-rate": Reason("samples come at another rate than declared", "with the right rate"),
         "clock-jump": Reason("the sender's clock was set, found after use", "when the window is past it"),
         "clock-unknown": Reason("how the sender's clock stands to this one is not known", "once it is measured"),
+        "by-arrival": Reason("placed by arrival, and the way may take more than 50 ms", "with stamps of the LSL clock"),
         "stamps": Reason("time stamps are not those of evenly taken samples", "when the window is past them"),
         "losses": Reason("samples are lost here and there, so that times are not sure", "when the window is past them"),
         "late-samples": Reason("samples come too late for their step", "when they come in time"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pylsl import local_clock
 
 from rtaffect.sources.clock_offsets import Segment, correct
 from rtaffect.stream.buffer import SampleBuffer
@@ -156,6 +157,33 @@ def test_what_is_placed_by_arrival_moves_to_a_shorter_way(way_s):
     off = np.abs(times - true)
     assert off[true > 5003.0].max() < 0.005
     assert not (off > 0.005)[~doubt].any()
+
+
+@pytest.mark.parametrize(
+    ("way_s", "foreign", "doubted"),
+    [(None, "arrival", False), (0.03, "arrival", False), (0.1, "arrival", True), (0.1, "accept", False)],
+)
+@pytest.mark.parametrize("kind", ["counts from its own start, in seconds", "without sense"])
+def test_what_a_long_way_displaces_is_not_relied_on_unless_that_is_accepted(kind, way_s, foreign, doubted):
+    sender = Sender(seconds=6.0, mangle=FOREIGN[kind])
+    receiver = Receiver(250.0, 1000.0, 5000.0, foreign, way_s)
+    block = receiver.take(sender.chunks())
+    assert ("by-arrival" in receiver.reasons()) is doubted
+    assert receiver.doubtful(block.times).mean() == pytest.approx(float(doubted), abs=0.1)
+    assert ("some 10 ms" if way_s is None else f"up to {way_s} s") in receiver.delivery.note
+    # Another connection is judged anew.
+    receiver.delivery.restart()
+    assert not receiver.buffer.doubts.lasts("by-arrival")
+
+
+def test_unix_time_of_this_computer_is_exact_however_long_the_way_is():
+    now = time.time() - local_clock()
+    sender = Sender(seconds=4.0, start=local_clock() - 6.0, offset=0.0, mangle=lambda noise, stamps: stamps + now)
+    receiver = Receiver(250.0, 0.0, sender.start, way_s=0.1)
+    receiver.delivery.here = True
+    block = receiver.take(sender.chunks())
+    assert "by-arrival" not in receiver.reasons()
+    assert np.abs(block.times - sender.truth).max() < 0.002
 
 
 def test_stamps_of_another_clock_can_be_refused():

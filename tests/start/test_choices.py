@@ -74,7 +74,7 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         expect=draw(names) if mode == "live" else (),
         adopt=draw(st.sampled_from(("never", "same-name"))) if mode == "live" else "never",
         patience=draw(st.sampled_from(("auto", "1.5"))) if mode == "live" else "auto",
-        foreign_clock=draw(st.sampled_from(("arrival", "refuse"))) if mode == "live" else "arrival",
+        foreign_clock=draw(st.sampled_from(("arrival", "accept", "refuse"))) if mode == "live" else "arrival",
         wait_s=draw(st.floats(0.5, 60)),
     )
     bundle = draw(maybe_path | st.just(DEMO_BUNDLE))

@@ -95,11 +95,13 @@ class Sender:
 class Receiver:
     """What an open LSL stream does with what arrives, without a network: the same parts, joined in the same way."""
 
-    def __init__(self, rate: float, offset: float, start: float, foreign: Foreign = "arrival") -> None:
+    def __init__(
+        self, rate: float, offset: float, start: float, foreign: Foreign = "arrival", way_s: float | None = None
+    ) -> None:
         self.buffer = SampleBuffer(rate, 1, seconds=600.0)
         self.tap = RecordingTap()
         self.clock, self._measured, self._more, self._now = SenderClock(), offset, 0.0, start
-        self.delivery = Delivery("head", self.buffer, self._keep, self._shift, foreign)
+        self.delivery = Delivery("head", self.buffer, self._keep, self._shift, foreign, way_s)
         self.found: list[tuple[float, float]] = []
         self._measure()
 
