@@ -20,7 +20,11 @@ PAGE_FILE: Final = "certificate.html"
 _MEDIAN_MS, _P99_MS, _AGE_MS = 2.0, 5.0, 20.0
 #: Lines of text in a plot need this distance, px.
 _LINE_PX: Final = 16
-_WAYS: Final = {"lsl": "received by another program (LSL)", "painted": "painted in the operator's window"}
+_WAYS: Final = {
+    "lsl": "received by another program (LSL)",
+    "osc": "received by another program (OSC)",
+    "painted": "painted in the operator's window",
+}
 
 
 def need_parts() -> None:
@@ -120,7 +124,7 @@ def ages_plot(c: Mapping[str, Any]) -> Plot | None:
 
 
 def _styles(measured: Mapping[str, Sequence[float]]) -> list[tuple[str, str]]:
-    return [(way, style) for way, style in (("lsl", "one"), ("painted", "two")) if way in measured]
+    return [(way, style) for way, style in (("lsl", "one"), ("osc", "three"), ("painted", "two")) if way in measured]
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:

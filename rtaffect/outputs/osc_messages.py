@@ -17,6 +17,8 @@ from rtaffect.outputs.outlet import Rows, feedback_channels, feedback_values
 from rtaffect.protocol.rule import synchrony_of
 
 ROOT: Final = "/rtaffect"
+#: Says that a step is whole, with its number.
+END: Final = f"{ROOT}/end"
 #: A packet has at most so many bytes: with the headers of IP and UDP it stays whole on any network of Ethernet's kind.
 MOST_BYTES: Final = 1400
 #: Letters of a text at most.
@@ -106,7 +108,7 @@ def step_bundles(messages: Sequence[Message], step: int, unix_s: float) -> list[
 
     Each begins with the step's number; the last one ends with it, so that a receiver knows that it has all.
     """
-    first, last = encoded(Message(f"{ROOT}/step", (step,))), encoded(Message(f"{ROOT}/end", (step,)))
+    first, last = encoded(Message(f"{ROOT}/step", (step,))), encoded(Message(END, (step,)))
     parts: list[list[bytes]] = [[first]]
     size = _HEAD + _SIZE + len(first)
     for each in (*map(encoded, messages), last):

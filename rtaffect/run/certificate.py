@@ -172,11 +172,13 @@ def _ages(done: Certified) -> dict[str, Any]:
     """Return how old values are when they leave, ms: of their newest EEG sample, and of their window's end."""
     counted = [seen for seen in done.engine.seen if seen.feedback.step > LEAD_S]
     painted = _painted(done.plan.out)
+    by_osc = done.osc_arrivals or {}
     ways = {
+        "osc": [by_osc.get(seen.feedback.step, math.nan) for seen in counted],
         "lsl": [done.arrivals.get(seen.feedback.lsl_time, math.nan) for seen in counted],
         "painted": [seen.feedback.lsl_time + painted.get(seen.feedback.step, math.nan) for seen in counted],
     }
-    result: dict[str, Any] = {"osc": None}
+    result: dict[str, Any] = {}
     for way, left in ways.items():
         end = np.array([1e3 * (t - seen.feedback.lsl_time) for t, seen in zip(left, counted, strict=True)])
         newest = np.array([1e3 * (t - seen.newest) for t, seen in zip(left, counted, strict=True)])
@@ -271,12 +273,18 @@ def _aims(
     found, trusted = offsets
     lsl, ahead = ages["lsl"], 1e3 * done.engine.lookahead_s
     age = lsl["window_end"]["median"] if lsl is not None else math.nan
+    osc = ages["osc"]
+    by_osc = []
+    if done.osc_arrivals is not None:
+        found_ms = osc["window_end"]["median"] - ahead if osc is not None else math.nan
+        by_osc.append(Aim("value at another program (OSC) beyond the look-ahead, median", AGE_MS, found_ms, "ms"))
     return [
         Aim("sound against EEG at the step, median", MEDIAN_MS, abs(found.median), "ms"),
         Aim("sound against EEG at the step, 99 % within", P99_MS, found.p99_abs, "ms"),
         Aim("the same of clicks that the session did not doubt, 99 % within", P99_MS, trusted.p99_abs, "ms"),
         Aim("clicks that were not found", 0, found.missing if found.expected else math.nan, ""),
         Aim("value at another program (LSL) beyond the look-ahead, median", AGE_MS, age - ahead, "ms"),
+        *by_osc,
         Aim("values that another program did not get", 0, lsl["missing"] if lsl is not None else math.nan, ""),
         Aim("missed deadlines", 0, steps["missed"], ""),
     ]

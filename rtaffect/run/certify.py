@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,7 @@ from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.outputs.sound_player import SoundPlayer, describe_counts
 from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.programs_plan import ProgramsPlan
 from rtaffect.plan.results_plan import ResultsPlan
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import SessionPlan
@@ -86,9 +88,11 @@ class Certified:
     eeg_start, eeg_count
         Time of the first sample of the simulated EEG, and how many there are.
     arrivals
-        By the time of a value, when another program had it.
+        By the time of a value, when another program had it by LSL.
     devices
         What was used, in words, by what it is for.
+    osc_arrivals
+        By the number of a step, when another program had all of it by OSC; None if nothing was sent so.
     drift_ppm
         Of the devices' clocks against this computer's, by device.
     notes
@@ -102,6 +106,7 @@ class Certified:
     eeg_count: int
     arrivals: dict[float, float]
     devices: dict[str, str]
+    osc_arrivals: dict[int, float] | None = None
     drift_ppm: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -134,7 +139,9 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
         player.doubts = engine.place
         cleanup.callback(player.stop)
         player.start(origin)
-        run_session(_run(plan, engine, people, captured), console, show)
+        by_osc = find_spec("pythonosc") is not None
+        osc = (f"127.0.0.1:{receiver.osc_port}",) if by_osc else ()
+        run_session(_run(plan, engine, people, captured, osc), console, show)
         # What was sent last is on its way.
         time.sleep(_LAST_S)
         receiver.close()
@@ -145,6 +152,7 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
             eeg_start=start,
             eeg_count=count,
             arrivals=receiver.arrivals,
+            osc_arrivals=receiver.osc_arrivals if by_osc else None,
             devices={
                 "speaker": speaker.describe(),
                 "capture": _describe(captured),
@@ -207,8 +215,9 @@ def _run(
     engine: CertifiedEngine,
     people: Sequence[LslSource],
     captured: SoundCardSource | LslSource | None,
+    osc: tuple[str, ...],
 ) -> Run:
-    """Return the session as it is run, with its recording and the description in its folder."""
+    """Return the session as it is run, with its recording and the description in its folder; ``osc`` gets it by OSC."""
     recorder = Recorder(plan.out / RECORDING_FILE)
     for source in (*people, *([captured] if captured is not None else [])):
         recorder.record(source)
@@ -217,6 +226,7 @@ def _run(
         eeg=EegPlan(streams=tuple(f"source_id={person.info.source_id}" for person in people)),
         sound=SoundPlan(speaker=plan.speaker),
         results=ResultsPlan(out=plan.out, seconds=plan.seconds, headless=plan.headless),
+        programs=ProgramsPlan(osc=osc),
     )
     clock, sound = LslClock(), Sound(captured) if captured is not None else None
     sources = _Sources(

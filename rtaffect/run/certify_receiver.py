@@ -1,8 +1,8 @@
-"""Another program that receives a session's feedback over LSL and notes when: in a process of its own.
+"""Another program that receives a session's feedback over LSL and by OSC and notes when: in a process of its own.
 
-``python -m rtaffect.run.certify_receiver`` prints ``ready``, then a line for each value that comes from a stream of
-feedback on this computer: its time stamp and when it was there, both s on the LSL clock. It ends when its standard
-input is closed.
+``python -m rtaffect.run.certify_receiver`` prints ``ready`` and the port at which it listens for OSC. Then it prints a
+line for each value that comes from a stream of feedback on this computer, and for each step that is whole by OSC: its
+time stamp or number, and when it was there, s on the LSL clock. It ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,22 @@ _LOOK_S: Final = 0.2
 
 
 class Receiver:
-    """The receiving program as a context manager; ``arrivals`` tells, by time stamp, when each value was there, s."""
+    """The receiving program as a context manager.
+
+    Attributes
+    ----------
+    arrivals : dict of float to float
+        By a value's time stamp when it was there by LSL, s.
+    osc_arrivals : dict of int to float
+        By a step's number when all of it was there by OSC, s on the LSL clock.
+    osc_port : int
+        Of this computer, at which it listens for OSC.
+    """
 
     def __init__(self) -> None:
         self.arrivals: dict[float, float] = {}
+        self.osc_arrivals: dict[int, float] = {}
+        self.osc_port = 0
         self._child: subprocess.Popen[str] | None = None
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._ready = threading.Event()
@@ -78,10 +90,14 @@ class Receiver:
         assert self._child is not None
         assert self._child.stdout is not None
         for line in self._child.stdout:
-            if line.startswith("ready"):
-                self._ready.set()
-            elif len(parts := line.split()) == 2:
-                self.arrivals.setdefault(float(parts[0]), float(parts[1]))
+            match line.split():
+                case ["ready", port]:
+                    self.osc_port = int(port)
+                    self._ready.set()
+                case ["osc", step, at]:
+                    self.osc_arrivals.setdefault(int(step), float(at))
+                case ["lsl", stamp, at]:
+                    self.arrivals.setdefault(float(stamp), float(at))
 
 
 def _receive(handle: Any, stop: threading.Event) -> None:
@@ -95,7 +111,25 @@ def _receive(handle: Any, stop: threading.Event) -> None:
         except (pylsl.util.LostError, pylsl.util.TimeoutError, pylsl.util.InternalError):
             return
         if stamp is not None:
-            print(f"{stamp!r} {pylsl.local_clock()!r}", flush=True)
+            print(f"lsl {stamp!r} {pylsl.local_clock()!r}", flush=True)
+
+
+def _receive_osc(listening: socket.socket, stop: threading.Event) -> None:
+    """Print when the last packet of each step is there."""
+    import pylsl
+
+    from rtaffect.outputs.osc_messages import END
+    from rtaffect.sources.osc_packet import OscError, read_packet
+
+    listening.settimeout(_LOOK_S)
+    while not stop.is_set():
+        try:
+            packet, at = listening.recv(65_536), pylsl.local_clock()
+            steps = [int(each.arguments[0]) for each in read_packet(packet) if each.address == END]
+        except (TimeoutError, OscError):
+            continue
+        for step in steps:
+            print(f"osc {step} {at!r}", flush=True)
 
 
 def main() -> None:
@@ -112,7 +146,11 @@ def main() -> None:
         stop.set()
 
     threading.Thread(target=wait_for_parent, daemon=True).start()
-    print("ready", flush=True)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listening.bind(("127.0.0.1", 0))
+    by_osc = threading.Thread(target=_receive_osc, args=(listening, stop))
+    by_osc.start()
+    print(f"ready {listening.getsockname()[1]}", flush=True)
     while not stop.wait(_LOOK_S):
         for stream in network.streams():
             header = stream.header
@@ -121,8 +159,9 @@ def main() -> None:
             if ours and not (header.uid in threads and threads[header.uid].is_alive()):
                 threads[header.uid] = threading.Thread(target=_receive, args=(stream.handle, stop))
                 threads[header.uid].start()
-    for thread in threads.values():
+    for thread in (by_osc, *threads.values()):
         thread.join()
+    listening.close()
 
 
 if __name__ == "__main__":

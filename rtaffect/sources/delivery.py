@@ -57,6 +57,7 @@ class Delivery:
         buffer: SampleBuffer,
         keep: Callable[[Chunk], None],
         shift: Callable[[float], None],
+        *,
         foreign: Foreign = "arrival",
         way_s: float | None = None,
     ) -> None:

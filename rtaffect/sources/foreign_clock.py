@@ -13,8 +13,8 @@ from pylsl import local_clock
 from rtaffect.common.arrays import FloatArray
 from rtaffect.sources.arrival import ANOTHER_CLOCK_S, IMPOSSIBLE_S, Chunk
 
-#: What becomes of stamps that are not of the LSL clock; where samples are placed by arrival, and the way may take longer
-#: than values can bear, they are used only if that is accepted.
+#: What becomes of stamps that are not of the LSL clock. Where samples are placed by arrival, and the way may take long,
+#: they are relied on only if that is accepted.
 Foreign = Literal["arrival", "accept", "refuse"]
 #: What the way takes, and is not known, may be so long by the device's profile, s: values bear no more.
 WAY_S: Final = 0.05

@@ -170,7 +170,7 @@ class LiveSource(ABC):
         return ("stalled", f"{self.info.name!r} is open again") if self.reconnections else ("waiting", "")
 
     def _silence(self, now: float) -> float:
-        """Return for how long there has been no sample at ``now`` (s on the LSL clock), s, while this program could ask."""
+        """Return for how long there was no sample at ``now`` (s on the LSL clock), s, while this program could ask."""
         last_at = self._last_at
         return now - max(self._opened_at if math.isnan(last_at) else last_at, AWAKE.since())
 

@@ -74,7 +74,8 @@ class LslConnection(LiveSource):
         super().__init__(info, header, plan)
         self.offsets: deque[tuple[float, float]] = deque(maxlen=8192)
         self._inlet = LslInlet(info.name, "the device's LSL output", self._begin_segment, self._note_offset)
-        self._delivery = Delivery(info.name, self.buffer, self._keep, self._inlet.shift, foreign, self.latency_s)
+        shift, way_s = self._inlet.shift, info.about.latency_s
+        self._delivery = Delivery(info.name, self.buffer, self._keep, shift, foreign=foreign, way_s=way_s)
         self._network: Network | None = None
         self._look_at = 0.0
         self._identity: Identity | None = None

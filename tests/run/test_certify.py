@@ -31,6 +31,7 @@ def certified(
     slow_from: int = 99,
     captured: bool = True,
     doubt: tuple[float, float] | None = None,
+    osc_later_s: float | None = None,
 ) -> Certified:
     """What a session leaves whose sound has clicks at these times, s from its zero; values leave ``age_s`` late."""
     at = np.arange(round((BEFORE + SECONDS + 2) * RATE)) / RATE
@@ -41,7 +42,7 @@ def certified(
     engine = CertifiedEngine(worn, Settings(), ORIGIN, sound if captured else None)
     if doubt is not None:
         engine.place.note("player-late", ORIGIN + doubt[0], ORIGIN + doubt[1], "late")
-    arrivals = {}
+    arrivals, by_osc = {}, {}
     for step in range(1, SECONDS + 1):
         due = engine.end_of(step) + engine.lookahead_s
         for source in engine.sources:
@@ -49,6 +50,7 @@ def certified(
         feedback = engine.step(due)
         if step < slow_from:
             arrivals[feedback.lsl_time] = due + age_s
+            by_osc[step] = due + age_s + (osc_later_s or 0.0)
     return Certified(
         plan=CertifyPlan(Path("nowhere"), SECONDS, headsets=people, captured=captured),
         engine=engine,
@@ -56,6 +58,7 @@ def certified(
         eeg_start=ORIGIN - BEFORE,
         eeg_count=len(at),
         arrivals=arrivals,
+        osc_arrivals=None if osc_later_s is None else by_osc,
         devices={"speaker": "a", "capture": "b", "eeg": "c"},
     )
 
@@ -83,6 +86,16 @@ def test_planted_offset_and_drift_are_found_at_the_step() -> None:
     assert found["ages_ms"]["painted"] is None
     assert found["ages_ms"]["osc"] is None
     json.dumps(found, allow_nan=False)
+
+
+def test_the_age_by_osc_is_counted_as_that_by_lsl_is() -> None:
+    found = certificate_of(certified(all_clicks(), osc_later_s=0.003))
+    lsl, osc = (found["ages_ms"][way]["window_end"]["median"] for way in ("lsl", "osc"))
+    assert osc - lsl == pytest.approx(3.0, abs=0.01)
+    assert aim(found, "(OSC) beyond")["met"]
+    late = certificate_of(certified(all_clicks(), osc_later_s=0.02))
+    assert not aim(late, "(OSC) beyond")["met"]
+    assert aim(late, "(LSL) beyond")["met"]
 
 
 def test_what_is_late_displaced_or_missing_misses_its_aim() -> None:
@@ -182,6 +195,8 @@ def check_figures(found: dict) -> None:
     assert abs(found["eeg_ms"][0]["median"]) < 1.0
     assert found["ages_ms"]["lsl"]["window_end"]["median"] > found["lookahead_ms"]
     assert found["ages_ms"]["painted"]["window_end"]["median"] > found["lookahead_ms"]
+    assert found["ages_ms"]["osc"]["window_end"]["median"] > found["lookahead_ms"]
+    assert found["ages_ms"]["osc"]["missing"] == 0
     assert found["steps"]["made"] == 10
     drifts = {each["device"]: each["ppm"] for each in found["drift"]["devices"]}
     assert [name.split()[0] for name in drifts] == ["headset", "captured", "player"]

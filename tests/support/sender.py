@@ -101,7 +101,7 @@ class Receiver:
         self.buffer = SampleBuffer(rate, 1, seconds=600.0)
         self.tap = RecordingTap()
         self.clock, self._measured, self._more, self._now = SenderClock(), offset, 0.0, start
-        self.delivery = Delivery("head", self.buffer, self._keep, self._shift, foreign, way_s)
+        self.delivery = Delivery("head", self.buffer, self._keep, self._shift, foreign=foreign, way_s=way_s)
         self.found: list[tuple[float, float]] = []
         self._measure()
 
