@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import machine
-from bench.faults import session_with
+from bench.faults import session_with, with_a_sender
 from bench.faulty.acts import Scene, recorded
 from bench.faulty.cases import Case
 from bench.faulty.script import Life, Script, Sent, about, brains, clean
@@ -148,10 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     people = [chr(ord("A") + n) for n in range(asked.people)]
     with tempfile.TemporaryDirectory(prefix="rtaffect-outages-") as place, ThreadPoolExecutor(asked.sessions) as pool:
         folders = [Path(place) / str(n) for n in range(asked.sessions)]
-        for folder in folders:
-            folder.mkdir()
         found = list(pool.map(
-            lambda n: ran(people, asked.seconds, asked.seed + n, folders[n]), range(asked.sessions)
+            lambda n: with_a_sender(lambda place: ran(people, asked.seconds, asked.seed + n, place), folders[n]),
+            range(asked.sessions)
         ))  # fmt: skip
     lost = np.array([each for f in found for each in f.lost_s])
     untold = [o for f in found for o in f.untold]
