@@ -12,8 +12,11 @@ import numpy as np
 
 from rtaffect.sources.sound_card import SoundCardSource
 
+#: Hz.
+EAR_RATE = 48_000
+
 if __name__ == "__main__":
-    source, over = SoundCardSource("default", rate=48_000), threading.Event()
+    source, over = SoundCardSource("default", rate=EAR_RATE), threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
     samples, times, cursor = [np.zeros(0)], [np.zeros(0)], 0
     source.start()

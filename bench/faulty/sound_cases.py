@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy.signal import correlate
+from scipy.signal import butter, correlate, sosfiltfilt
 
 from bench.faulty.acts import Act, Scene, asleep
 from bench.faulty.cases import END_S, FAULT_S, Case
+from bench.faulty.ear import EAR_RATE
 from bench.faulty.script import Life, Script, about, clean
 from bench.faulty.truth import Truth
 from rtaffect.plan.session_folder import open_session
@@ -34,6 +35,9 @@ LEAD_S = 3.0
 NEAR_S = 0.03
 #: Seconds with less power are too quiet to be found.
 LOUD = 1e-4
+#: A second is found by what lies below this, Hz: a device whose clock moves within it, as a sound server's timer does,
+#: leaves that alike; and where it is so much alike. Else it is torn, or what captures is.
+LOW_HZ, LEAST_LIKENESS = 300.0, 0.8
 #: What captures needs so long to know its clock, s.
 SETTLING_S = 5.0
 #: From one second to the next it jumped if its place differs by more, s.
@@ -137,9 +141,9 @@ def captured(plan: Callable[[Scene], Plan], *, must_be_due: bool) -> Callable[[S
         due, broken = plan(scene)
         last = float(open_session(scene.out).table("feedback.tsv")[-1]["lsl_time"]) - scene.zero
         ear = np.load(scene.folder / "ear.npz")
-        heard = ear["times"] - scene.zero, ear["samples"]
+        heard = ear["times"] - scene.zero, _low(ear["samples"], EAR_RATE)
         sound, rate = soundfile.read(demo() / "sound.wav")
-        mono = sound.mean(axis=1) if sound.ndim == 2 else sound
+        mono = _low(sound.mean(axis=1) if sound.ndim == 2 else sound, rate)
         parts = {s: mono[s * rate : (s + 1) * rate] for s in range(1, len(mono) // rate) if due(s) + 1 < last}
         loud = {
             s: part for s, part in parts.items() if float((part**2).sum()) > LOUD * rate and _settled(heard[0], due(s))
@@ -178,7 +182,11 @@ def _heard(played: np.ndarray, rate: int, due: float, within: float, ear: tuple[
     power = np.convolve(heard**2, np.ones(len(played)), "valid")
     score = score / np.sqrt(np.maximum(power * (played**2).sum(), 1e-9))
     best = int(np.argmax(score))
-    return float(grid[best]) if score[best] > 0.6 else math.nan
+    return float(grid[best]) if score[best] > LEAST_LIKENESS else math.nan
+
+
+def _low(sound: np.ndarray, rate: float) -> np.ndarray:
+    return np.asarray(sosfiltfilt(butter(3, LOW_HZ, fs=rate, output="sos"), sound))
 
 
 def said(begin: float) -> Callable[[Scene], Truth]:
