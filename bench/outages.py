@@ -99,8 +99,9 @@ def ran(people: Sequence[str], seconds: float, seed: int, folder: Path) -> Found
         return made
 
     scene, terminal = session_with(Case("outages", script, people=tuple(people)), folder, seconds)
-    if "Traceback" in terminal:
-        raise SystemExit(terminal)
+    (folder / "terminal.txt").write_text(terminal, encoding="utf-8")
+    if "Traceback" in terminal or scene.process.returncode:
+        raise SystemExit(f"the session in {folder} ended with status {scene.process.returncode}:\n{terminal[-2000:]}")
     prefix, made, outages = kept[0]
     session = open_session(scene.out)
     events = [
@@ -141,13 +142,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=640.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="one session of two people: does it run?")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the sessions there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     asked = parser.parse_args(arguments)
     if asked.quick:
         asked.sessions, asked.people, asked.seconds = 1, 2, 75.0
     people = [chr(ord("A") + n) for n in range(asked.people)]
     with tempfile.TemporaryDirectory(prefix="rtaffect-outages-") as place, ThreadPoolExecutor(asked.sessions) as pool:
-        folders = [Path(place) / str(n) for n in range(asked.sessions)]
+        folders = [(asked.keep or Path(place)) / str(n) for n in range(asked.sessions)]
         found = list(pool.map(
             lambda n: with_a_sender(lambda place: ran(people, asked.seconds, asked.seed + n, place), folders[n]),
             range(asked.sessions)
