@@ -155,7 +155,7 @@ class TestDemo:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=20)
+        _, errors = child.communicate(timeout=60)
         assert child.returncode == 0, errors
         assert "Traceback" not in errors
         assert ran(out)["outcome"] == "stopped by the user"
