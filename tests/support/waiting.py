@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-
 #: Nothing takes as long, however loaded the machine is, s; only a test that fails waits for it.
 MOST_S = 60.0
 
