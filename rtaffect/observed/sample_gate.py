@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.medians import median_of_present
 
 #: A value that stands still for this long, and for so many samples, is no signal: zeros sent in place of samples, a
 #: rail, a driver that repeats its last packet. The noise of any amplifier changes the last bit more often.
@@ -125,6 +126,6 @@ class SampleGate:
             enough, self._changes / np.maximum(self._counts, 1), self._scales[(self._turn - 1) % BLOCKS]
         )
         known = np.isfinite(self._scales).any(axis=0)
-        self._limit[known] = JUMP * np.nanmedian(self._scales[:, known], axis=0)
+        self._limit[known] = JUMP * median_of_present(self._scales[:, known])
         self._turn, self._filled = self._turn + 1, 0
         self._changes[:], self._counts[:] = 0.0, 0

@@ -169,7 +169,7 @@ class SimulatedHeadset:
         # Whatever else the child prints must not fill the pipe.
         stdout.read()
 
-    def wait_ready(self, timeout: float = 10.0) -> None:
+    def wait_ready(self, timeout: float = 30.0) -> None:
         """Wait until the outlet is open.
 
         Raises

@@ -15,11 +15,11 @@ def test_a_reader_gets_the_values_of_each_row_by_its_label() -> None:
     session = new_session_id()
     outlet = MeasureOutlet(feedback.measures, about={"mode": "live"}, session=session)
     try:
-        (found,) = pylsl.resolve_byprop("source_id", f"rtaffect-measures-{session}", timeout=10)
+        (found,) = pylsl.resolve_byprop("source_id", f"rtaffect-measures-{session}", timeout=60)
         inlet = pylsl.StreamInlet(found)
-        inlet.open_stream(timeout=10)
+        inlet.open_stream(timeout=60)
         outlet(feedback)
-        values, time = inlet.pull_sample(timeout=10)
+        values, time = inlet.pull_sample(timeout=60)
         labels = inlet.info().get_channel_labels()
     finally:
         outlet.close()

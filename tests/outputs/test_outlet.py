@@ -53,12 +53,12 @@ def labels(of: Any) -> list[str]:
 def connected(source_id: str) -> Any:
     """Return an inlet that gets everything from now on, with times as they were sent."""
     inlet = pylsl.StreamInlet(find_stream(Query("source_id", source_id), settle=0.0).handle, recover=False)
-    inlet.open_stream(5.0)
+    inlet.open_stream(60.0)
     return inlet
 
 
 def pulled(inlet: Any, count: int) -> tuple[np.ndarray, list[float]]:
-    got = [inlet.pull_sample(timeout=5.0) for _ in range(count)]
+    got = [inlet.pull_sample(timeout=60.0) for _ in range(count)]
     return np.array([sample for sample, _ in got]), [stamp for _, stamp in got]
 
 
@@ -163,7 +163,7 @@ def test_without_rows_the_stream_appears_with_the_first_step() -> None:
     assert stamps == [steps()[-1].lsl_time]
     outlet.close()
     with pytest.raises(pylsl.util.LostError):
-        inlet.pull_sample(timeout=5.0)
+        inlet.pull_sample(timeout=60.0)
     outlet(steps()[-1])
     outlet.close()
 
@@ -180,7 +180,7 @@ def test_two_sessions_are_told_apart_and_markers_come_with_their_times() -> None
     ]
     for text, at in sent:
         one.send(text, at)
-    got = [inlet.pull_sample(timeout=5.0) for _ in sent]
+    got = [inlet.pull_sample(timeout=60.0) for _ in sent]
     assert [(texts[0], stamp) for texts, stamp in got] == sent
     info = read_info(find_stream(Query("source_id", f"rtaffect-markers-{mine}"), settle=0.0))
     assert (info.name(), info.type(), info.nominal_srate()) == ("rtaffect-markers", "Markers", 0.0)
@@ -194,7 +194,7 @@ def test_the_zero_of_the_clock_is_a_time_too() -> None:
     outlet = MarkerOutlet()
     inlet = connected(f"rtaffect-markers-{outlet.session}")
     outlet.send("session/begin", 0.0)
-    assert inlet.pull_sample(timeout=5.0)[1] == pytest.approx(0.0, abs=1e-6)
+    assert inlet.pull_sample(timeout=60.0)[1] == pytest.approx(0.0, abs=1e-6)
     outlet.close()
 
 

@@ -243,10 +243,8 @@ def test_a_recording_tells_how_it_is(path: Path) -> None:
         recording.start()
         track = recording.track(EEG)
         track.samples(np.arange(5.0), np.zeros((5, 2)))
-        begun, deadline = pylsl.local_clock(), time.monotonic() + 5
-        while not recording.status().newest > begun:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        begun = pylsl.local_clock()
+        wait_for(lambda: recording.status().newest > begun)
         status = recording.status()
         assert (status.path, status.pending_bytes, status.lost, status.trouble) == (path, 0, 0, "")
         assert status.written_bytes == path.stat().st_size > 0
@@ -381,7 +379,7 @@ def test_what_came_until_a_second_before_a_kill_is_there(path: Path) -> None:
     lines = [program.stdout.readline() for _ in range(20)]
     program.kill()
     lines += program.stdout.readlines()
-    program.wait(5)
+    program.wait(60)
     program.stdout.close()
     newest = float(lines[-1] if lines[-1].endswith("\n") else lines[-2])
     (source,) = XdfRecording.open(path).eeg_sources(seconds=100.0)

@@ -209,13 +209,13 @@ def test_the_recording_goes_on_elsewhere_with_all_samples(folder: Path, how: Cal
             track.samples(at / 1000, np.stack([at, at], axis=1))
 
         give(0)
-        wait_for(lambda: not recording.status().pending_bytes and recording.status().written_bytes > 1600, 3.0)
+        wait_for(lambda: not recording.status().pending_bytes and recording.status().written_bytes > 1600)
         how(folder)
         begin = time.monotonic()
-        wait_for(lambda: recording.status().trouble, 5.0)
+        wait_for(lambda: recording.status().trouble)
         assert time.monotonic() - begin < 4.0
         give(100)
-        wait_for(lambda: recording.path.parent != folder, 5.0)
+        wait_for(lambda: recording.path.parent != folder)
     status = recording.status()
     assert status.path == folder.with_name("P01-rescued") / "recording.xdf"
     assert (status.lost, status.pending_bytes) == (0, 0)

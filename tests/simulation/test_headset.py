@@ -60,7 +60,7 @@ def test_a_child_that_fails_says_why():
     start = time.monotonic()
     with pytest.raises(StreamError, match=r"(?s)did not open its outlet.*KeyError.*complex64"):
         simulated.__enter__()
-    assert time.monotonic() - start < 5.0
+    assert time.monotonic() - start < 25.0, "as soon as the child ends, and not when patience does"
     simulated.close()
 
 
@@ -85,7 +85,7 @@ def test_closing_twice_leaves_neither_child_nor_files():
 def test_the_child_ends_by_itself_when_its_parent_lets_go():
     with headset("orphan") as simulated:
         simulated._child.stdin.close()
-        assert simulated._child.wait(3.0) == 0
+        assert simulated._child.wait(60.0) == 0
 
 
 def test_a_child_that_hangs_is_killed(monkeypatch):

@@ -115,7 +115,7 @@ def story_in(folder: Path) -> tuple[Path, str]:
     return path, SoundFileSource.open(path).info.source_id
 
 
-def wait_for(condition: Callable[[], object], most_s: float = 10.0, said: Callable[[], object] = lambda: "") -> None:
+def wait_for(condition: Callable[[], object], most_s: float = 60.0, said: Callable[[], object] = lambda: "") -> None:
     """Return when ``condition()`` holds."""
     end = time.monotonic() + most_s
     while not condition():

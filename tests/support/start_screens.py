@@ -30,7 +30,7 @@ from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, headset, mi
 SIZES = ((1280, 720), (1920, 1080))
 
 
-def settle(window: StartWindow, until: Callable[[StartWindow], bool], most_s: float = 20.0) -> None:
+def settle(window: StartWindow, until: Callable[[StartWindow], bool], most_s: float = 60.0) -> None:
     """Let the window run until ``until`` holds."""
     end = time.monotonic() + most_s
     while not until(window):

@@ -192,7 +192,7 @@ def test_each_step_is_noted_once_when_it_is_on_the_screen(qtbot: QtBot) -> None:
     window.start()
     for step, level in ((1, 0.5), (2, 0.5), (3, None), (4, 0.9)):
         presenter.add(dataclasses.replace(protocol_step(level), step=step))
-        qtbot.waitUntil(lambda step=step: step in seen, timeout=5000)
+        qtbot.waitUntil(lambda step=step: step in seen)
     assert seen == [1, 2, 3, 4]
     window.close()
 
