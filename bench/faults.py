@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import pylsl
-import pyxdf
 
 from bench import loopback, machine
-from bench.faulty.acts import Scene, perform, where
+from bench.faulty.acts import Scene, loaded, perform, where
 from bench.faulty.cases import CASES, END_S, FAULT_S, Case
 from bench.faulty.session_cases import SESSION_CASES
 from bench.faulty.sound_cases import SOUND_CASES, demo
@@ -146,7 +145,7 @@ def _sound_server() -> Iterator[SoundServer]:
 def lost_beyond(case: Case, scene: Scene) -> float:
     """Return how much of B's samples, which were sent during the session, the recording lacks, s."""
     script = case.script("x")
-    streams, _ = pyxdf.load_xdf(str(scene.out / "recording.xdf"), synchronize_clocks=False, dejitter_timestamps=False)
+    streams = loaded(scene.out / "recording.xdf", synchronize_clocks=False, dejitter_timestamps=False)
     kept = [s for s in streams if s["info"]["name"][0].endswith("-B") and len(s["time_stamps"])]
     if not kept:
         return math.nan

@@ -34,6 +34,8 @@ SHORTEST_S, LONGEST_S, EVERY_S, FIRST_S = 0.05, 10.0, 25.0, 30.0
 RIGHT = 0.9
 #: An outage is told by an event this near to it, s.
 NEAR_S = 2.5
+#: What is told of how much was lost: names, and percentiles.
+AT = (("median", 50), ("90 %", 90), ("99 %", 99), ("at most", 100))
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,13 @@ class Outage:
 
 @dataclass(frozen=True)
 class Found:
-    """What became of a session: outages not told, ``wrong`` values of people, what each outage lost beyond it, s."""
+    """What became of a session: outages not told, ``wrong`` values of people, whether the outlet
+    was closed and what the outage lost beyond it, s."""
 
     outages: int
     untold: list[Outage]
     wrong: int
-    lost_s: list[float]
+    lost_s: list[tuple[bool, float]]
 
 
 def drawn(who: str, seconds: float, seed: int) -> list[Outage]:
@@ -116,7 +119,7 @@ def ran(people: Sequence[str], seconds: float, seed: int, folder: Path) -> Found
     return Found(len(outages), untold, sum(value < RIGHT for value in values), lost)
 
 
-def _lost(who: str, scene: Scene, prefix: str, made: Script, outages: Sequence[Outage]) -> Iterator[float]:
+def _lost(who: str, scene: Scene, prefix: str, made: Script, outages: Sequence[Outage]) -> Iterator[tuple[bool, float]]:
     """Yield how much of what a headset sent around each of its outages is not in the recording, s."""
     stamps = np.sort(recorded(scene.out, scene.zero, f"{prefix}{who}"))
     sent = np.sort(np.concatenate([
@@ -126,7 +129,7 @@ def _lost(who: str, scene: Scene, prefix: str, made: Script, outages: Sequence[O
     for outage in (o for o in outages if o.who == who):
         around = sent[(sent > outage.begin - 1) & (sent < outage.end + 5)]
         near = stamps[np.clip(np.searchsorted(stamps, around - 0.001), 0, len(stamps) - 1)]
-        yield float((np.abs(near - around) >= 0.002).sum() / 250.0)
+        yield outage.closed, float((np.abs(near - around) >= 0.002).sum() / 250.0)
 
 
 def _told(outage: Outage, prefix: str, events: Sequence[tuple[float, str]]) -> bool:
@@ -154,16 +157,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lambda n: with_a_sender(lambda place: ran(people, asked.seconds, asked.seed + n, place), folders[n]),
             range(asked.sessions)
         ))  # fmt: skip
-    lost = np.array([each for f in found for each in f.lost_s])
+    lost = {closed: np.array([s for f in found for was, s in f.lost_s if was is closed]) for closed in (False, True)}
     untold = [o for f in found for o in f.untold]
     figures = {
         "outages": sum(f.outages for f in found),
         "not told": len(untold),
         "values that are not right": sum(f.wrong for f in found),
-        "lost beyond the outage, median s": round(float(np.median(lost)), 3),
-        "99 %": round(float(np.percentile(lost, 99)), 3),
-        "at most": round(float(lost.max()), 3),
     }
+    for closed, each in lost.items():
+        what = "the outlet was closed" if closed else "nothing came"
+        figures |= {f"{what}, lost beyond it, {name}, s": round(float(np.percentile(each, at)), 3) for name, at in AT}
     about_machine = machine()
     print(f"outages: {about_machine['processor']}, {about_machine['cores']} cores, {about_machine['system']}")
     print(*(f"{what}: {value}" for what, value in figures.items()), sep="\n")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -19,6 +20,7 @@ import pyxdf
 from bench.faulty.sound_server import SoundServer
 from rtaffect.common.errors import RtaffectError
 from rtaffect.plan.session_folder import open_session
+from rtaffect.sources.xdf_file import PYXDF
 
 
 @dataclass
@@ -122,11 +124,16 @@ def where(scene: Scene) -> Path:
     return next((path for path in reversed(there) if (path / "session.toml").exists()), scene.out)
 
 
+def loaded(path: Path, **options: bool) -> list[dict[str, Any]]:
+    """Return the streams of a recording."""
+    with PYXDF:
+        return list(pyxdf.load_xdf(str(path), **options)[0])
+
+
 def recorded(folder: Path, zero: float, name: str = "-B") -> np.ndarray:
     """Return the stamps of a headset's samples in a recording, s after the script's zero."""
-    streams, _ = pyxdf.load_xdf(
-        str(folder / "recording.xdf"), synchronize_clocks=False, dejitter_timestamps=False, handle_clock_resets=False
-    )
+    as_sent = {"synchronize_clocks": False, "dejitter_timestamps": False, "handle_clock_resets": False}
+    streams = loaded(folder / "recording.xdf", **as_sent)
     kept = [s["time_stamps"] for s in streams if s["info"]["name"][0].endswith(name)]
     return np.concatenate([*kept, []]) - zero
 
@@ -137,7 +144,7 @@ def in_order(scene: Scene, terminal: str) -> str:
         session = open_session(scene.out)
     except RtaffectError as error:
         return f"WRONG: {error}"
-    streams, _ = pyxdf.load_xdf(str(scene.out / "recording.xdf"))
+    streams = loaded(scene.out / "recording.xdf")
     checks = {
         "outcome": session.ran["outcome"] == "stopped by the user",
         "end in events.tsv": [e["name"] for e in session.table("events.tsv")][-1:] == ["session/end"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import struct
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ _OTHERS: Final = (
     (b"RIFF", "a RIFF file, as WAV sounds are"),
     (b"%PDF", "a PDF document"),
 )
+#: pyxdf (1.17) reads lengths into a buffer that all threads share: one file at a time, else all of them seem damaged.
+PYXDF: Final = threading.Lock()
 #: What pyxdf raises on a file whose chunks are complete but whose content is not as the format demands.
 _PYXDF_ERRORS = (
     OSError, EOFError, struct.error, ParseError, LookupError, ValueError, TypeError, AttributeError, OverflowError,
@@ -183,7 +186,7 @@ def _complete(data: bytes) -> tuple[int, bool]:
 
 def _parse(data: bytes, path: Path) -> tuple[list[RecordedStream], list[str]]:
     data, damage = whole_chunks(data)
-    with _pyxdf_remarks() as remarks, np.errstate(all="ignore"):
+    with PYXDF, _pyxdf_remarks() as remarks, np.errstate(all="ignore"):
         remarks.extend(damage)
         try:
             found, _ = pyxdf.load_xdf(io.BytesIO(data), synchronize_clocks=False, dejitter_timestamps=False)

@@ -3,9 +3,12 @@
 import gzip
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from rtaffect.common.errors import RecordingError, StreamError
 from rtaffect.sources.clock_offsets import clock_segments, correct
 from rtaffect.sources.selection import Query
 from rtaffect.sources.xdf import XdfRecording, XdfSource
+from rtaffect.sources.xdf_file import read_xdf
 from rtaffect.stream.buffer import Block
 from rtaffect.stream.markers import Marker
 from tests.support.xdf_writer import BOUNDARY, BOUNDARY_UUID, STREAM_HEADER, FakeStream, chunk, image
@@ -650,3 +654,28 @@ def test_a_minimal_recording_is_replayed(real: Callable[[str], XdfRecording]) ->
     recording = real("minimal.xdf")
     (source,) = recording.eeg_sources(channels=["A", "B", "C"], unit="microvolts")
     np.testing.assert_allclose(played(source).times, 5.0 + np.arange(9) / 10, atol=1e-9)
+
+
+def test_several_threads_read_at_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pyxdf reads lengths into is one for all threads; here each gives way just then."""
+    path = write(eeg(np.arange(20_000) / RATE), per_chunk=100)
+    read = pyxdf.pyxdf._read_varlen_int
+
+    def giving_way(file: BinaryIO) -> int:
+        class Slow:
+            def readinto(self, buffer: bytearray) -> int:
+                count = file.readinto(buffer)  # type: ignore[attr-defined]
+                time.sleep(0.0005)
+                return count
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(file, name)
+
+        return read(Slow())
+
+    monkeypatch.setattr(pyxdf.pyxdf, "_read_varlen_int", giving_way)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: read_xdf(path), range(8)))
+    for streams, remarks in found:
+        assert not remarks
+        assert [len(stream.stamps) for stream in streams] == [20_000]
