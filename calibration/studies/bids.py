@@ -16,7 +16,7 @@ from pathlib import Path
 from calibration.studies.layout import RecordingFile, shown
 from calibration.studies.tables import ABSENT, number, read_table
 from rtaffect.common.errors import RecordingError
-from rtaffect.common.reading import read_json
+from rtaffect.common.reading import path_problem, read_json
 from rtaffect.stream.film_sound import FILM_ENDINGS
 
 DESCRIPTION = "dataset_description.json"
@@ -161,6 +161,9 @@ def _hearings(root: Path, recording: Path, problems: list[str]) -> Iterator[_Hea
             continue
         named = row[file].replace("\\", "/").removeprefix("bids::").removeprefix("stimuli/")
         stimulus = root / "stimuli" / named
+        if wrong := path_problem(stimulus):
+            problems.append(f"{events}: stim_file {named:.60}: {wrong}; correct it")
+            continue
         sound = _sound_of(stimulus)
         if sound is not None:
             yield _Hearing(recording, events, sound, onset)

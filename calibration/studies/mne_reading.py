@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from calibration.studies.file_check import check_file
 from rtaffect.common.errors import RecordingError
+from rtaffect.stream.limits import MOST_CHANNELS
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -28,6 +29,7 @@ _IMMATERIAL: Final = (
     "Could not parse meas date",
 )
 _DATA_KEY: Final = re.compile(rb"^\s*(DataFile|MarkerFile)\s*=\s*(.*?)\s*$", re.MULTILINE)
+_CHANNEL_KEY: Final = re.compile(rb"^\s*NumberOfChannels\s*=\s*(\d+)", re.MULTILINE)
 _CONTINUOUS = "expected a continuous recording, since the sounds lie in it: "
 
 
@@ -118,6 +120,11 @@ def _read_brainvision(path: Path, _include: Sequence[str] | None, notes: list[st
     if b"[" not in content or "DataFile" not in said:
         raise RecordingError(
             f"{path} is another kind of file; expected the header of a BrainVision recording: export it again"
+        )
+    declared = _CHANNEL_KEY.search(content)
+    if declared is not None and not 1 <= int(declared[1][:9]) <= MOST_CHANNELS:
+        raise RecordingError(
+            f"{path} declares {declared[1].decode()[:40]} channels; expected 1 to {MOST_CHANNELS}: export it again"
         )
     renamed: list[str] = []
     data = _beside(path, said["DataFile"], (".eeg", ".dat", ".avg", ".seg"), renamed, notes)

@@ -33,11 +33,15 @@ class Frozen(BaseModel):
 ASR_LEAST_HZ = 84
 
 
+#: A notch below this, Hz, never forgets what it has seen.
+LEAST_MAINS_HZ = 1.0
+
+
 class SignalSettings(Frozen):
     """How EEG becomes the signal whose synchrony is computed; the same live, in replay and in calibration."""
 
-    highpass_hz: float = Field(1.0, gt=0, le=5000, description="Corner of the high-pass, Hz")
-    lowpass_hz: float = Field(30.0, gt=0, le=5000, description="Corner of the low-pass, Hz")
+    highpass_hz: float = Field(1.0, ge=1e-3, le=5000, description="Corner of the high-pass, Hz")
+    lowpass_hz: float = Field(30.0, ge=1e-3, le=5000, description="Corner of the low-pass, Hz")
     order: int = Field(4, ge=1, le=8, description="Order of each Butterworth filter")
     mains_hz: float = Field(50.0, ge=0, le=1000, description="Mains frequency to notch out, Hz; 0 for no notch")
     mains_harmonics: int = Field(2, ge=1, le=10, description="Multiples of it to notch out, the first included")
@@ -68,6 +72,8 @@ class SignalSettings(Frozen):
                 f"the band {self.highpass_hz:g} to {self.lowpass_hz:g} Hz must rise and end below half of "
                 f"rate_hz = {self.rate_hz} Hz"
             )
+        if 0 < self.mains_hz < LEAST_MAINS_HZ:
+            raise ValueError(f"mains_hz = {self.mains_hz:g} is no mains; expected 50, 60, or 0 for no notch")
         if self.asr_cutoff and self.rate_hz < ASR_LEAST_HZ:
             raise ValueError(
                 f"asr_cutoff = {self.asr_cutoff:g} needs rate_hz of at least {ASR_LEAST_HZ} Hz, not {self.rate_hz}: "

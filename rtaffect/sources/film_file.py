@@ -127,6 +127,8 @@ def _require_streams(path: Path, container: Any) -> None:
             "`ffmpeg -i IN -f lavfi -i anullsrc -shortest OUT`"
         )
     stream = pictures[0]
+    if stream.codec_context is None:
+        raise FilmError(f"{path} has a picture in a form that is not known here; export it again, as H.264 or VP9")
     if min(stream.codec_context.width, stream.codec_context.height) < _LEAST_SIDE:
         size = f"{stream.codec_context.width} x {stream.codec_context.height}"
         raise FilmError(f"{path} has a picture of {size} pixels; expected {_LEAST_SIDE} or more: export it again")

@@ -220,6 +220,14 @@ FAULTS = {
         lambda f: choose(f, '[bids]\n[[listener]]\nname = "a"\nfile = "a"\nonset = {}\n'),
         "has both [bids] and [[listener]]; expected one of them",
     ),
+    "a name too long": (
+        lambda f: write_events(part(f, 3, "events.tsv"), {"story" + 300 * "9" + ".wav": 12.0}),
+        "a part of its name has 309 bytes",
+    ),
+    "a name with NUL": (
+        lambda f: write_events(part(f, 3, "events.tsv"), {"story\0.wav": 12.0}),
+        "NUL",
+    ),
     "damaged events": (
         lambda f: part(f, 3, "events.tsv").write_text("onset\tstim_file\n1.0\n"),
         "row 2 has 1 cells; expected 2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -112,6 +113,14 @@ def test_edf_without_a_unit_asks_for_it_and_takes_it(tmp_path):
         open_recording(recording(tmp_path / "a.edf"))
     found = volts(recording(tmp_path / "a.edf", unit="uV"))
     np.testing.assert_allclose(found, eeg(0, 6)[:640], atol=QUANTISED)
+
+
+def test_a_header_that_declares_more_channels_than_there_can_be_is_refused_before_memory_is_taken(tmp_path):
+    write_brainvision(tmp_path / "a.vhdr", eeg(0, 6))
+    header = (tmp_path / "a.vhdr").read_bytes()
+    (tmp_path / "a.vhdr").write_bytes(re.sub(rb"NumberOfChannels=\d+", b"NumberOfChannels=9223372036854775807", header))
+    with pytest.raises(RecordingError, match=r"declares 9223372036854775807 channels; expected 1 to 4096"):
+        recording(tmp_path / "a.vhdr")
 
 
 @pytest.mark.parametrize("suffix", [".edf", ".set", ".fif", ".vhdr"])

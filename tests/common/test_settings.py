@@ -32,6 +32,7 @@ def test_a_file_changes_what_it_names(tmp_path):
         ("[signal]\nlow = 3\n", "signal.low: Extra inputs"),
         ("[signal]\nlowpass_hz = 'much'\n", "signal.lowpass_hz"),
         ("[signal]\nlowpass_hz = 70\n", "half of rate_hz = 100"),
+        ("[signal]\nhighpass_hz = 1e-310\n", "signal.highpass_hz: Input should be greater than or equal to 0.001"),
         ("[synchrony]\nsignal = 'envelope'\nband = 'gamma'\n", "gamma.*30 to 45 Hz"),
         ("signal = 3\n", "signal"),
         ("[signal\n", "cannot be read.*TOML"),
@@ -66,3 +67,11 @@ def test_the_page_of_settings_is_as_the_settings_are():
     assert found["lags_s"] == list(range(10))
     assert found["signal"] == "broadband"
     assert found["loud_v"] == 75e-6
+
+
+def test_a_mains_frequency_that_no_notch_forgets_is_refused(tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text("[signal]\nmains_hz = 1e-321\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"is no mains; expected 50, 60, or 0 for no notch"):
+        read_settings(path)
+    assert read_settings(None, 0.0).signal.mains_hz == 0

@@ -96,6 +96,16 @@ def test_what_cannot_be_a_film_is_refused(tmp_path: Path, name: str, options: di
         inspect_film(path)
 
 
+def test_a_picture_in_an_unknown_form_is_refused(tmp_path: Path) -> None:
+    """The name of its codec is damaged."""
+    path = make_film(tmp_path / "a.mkv", 0.4)
+    content = path.read_bytes()
+    at = content.index(b"V_")
+    path.write_bytes(content[: at + 2] + b"X" + content[at + 3 :])
+    with pytest.raises(FilmError, match="has a picture in a form that is not known here"):
+        inspect_film(path)
+
+
 def test_other_files_and_missing_ones_are_refused(tmp_path: Path) -> None:
     noise = tmp_path / "noise.mp4"
     noise.write_bytes(bytes(range(256)) * 40)
