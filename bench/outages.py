@@ -103,8 +103,7 @@ def ran(people: Sequence[str], seconds: float, seed: int, folder: Path) -> Found
 
     scene, terminal = session_with(Case("outages", script, people=tuple(people)), folder, seconds)
     (folder / "terminal.txt").write_text(terminal, encoding="utf-8")
-    if "Traceback" in terminal or scene.process.returncode:
-        raise SystemExit(f"the session in {folder} ended with status {scene.process.returncode}:\n{terminal[-2000:]}")
+    _require_an_end(scene, terminal)
     prefix, made, outages = kept[0]
     session = open_session(scene.out)
     events = [
@@ -117,6 +116,12 @@ def ran(people: Sequence[str], seconds: float, seed: int, folder: Path) -> Found
     values = [float(line["observed"]) for line in session.table("people.tsv") if line["observed"] != "n/a"]
     lost = [each for who in people for each in _lost(who, scene, prefix, made, outages)]
     return Found(len(outages), untold, sum(value < RIGHT for value in values), lost)
+
+
+def _require_an_end(scene: Scene, terminal: str) -> None:
+    if "Traceback" in terminal or scene.process.returncode:
+        status = scene.process.returncode
+        raise SystemExit(f"the session in {scene.folder} ended with status {status}:\n{terminal[-2000:]}")
 
 
 def _lost(who: str, scene: Scene, prefix: str, made: Script, outages: Sequence[Outage]) -> Iterator[tuple[bool, float]]:
@@ -135,6 +140,20 @@ def _lost(who: str, scene: Scene, prefix: str, made: Script, outages: Sequence[O
 def _told(outage: Outage, prefix: str, events: Sequence[tuple[float, str]]) -> bool:
     name = f"{prefix}{outage.who}"
     return any(name in words and outage.begin - NEAR_S < at < outage.end + NEAR_S for at, words in events)
+
+
+def figures_of(found: Sequence[Found]) -> dict[str, float]:
+    """Return what is told of all sessions, by its name."""
+    lost = {closed: np.array([s for f in found for was, s in f.lost_s if was is closed]) for closed in (False, True)}
+    figures = {
+        "outages": sum(f.outages for f in found),
+        "not told": sum(len(f.untold) for f in found),
+        "values that are not right": sum(f.wrong for f in found),
+    }
+    for closed, each in lost.items():
+        what = "the outlet was closed" if closed else "nothing came"
+        figures |= {f"{what}, lost beyond it, {name}, s": round(float(np.percentile(each, at)), 3) for name, at in AT}
+    return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -157,16 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lambda n: with_a_sender(lambda place: ran(people, asked.seconds, asked.seed + n, place), folders[n]),
             range(asked.sessions)
         ))  # fmt: skip
-    lost = {closed: np.array([s for f in found for was, s in f.lost_s if was is closed]) for closed in (False, True)}
-    untold = [o for f in found for o in f.untold]
-    figures = {
-        "outages": sum(f.outages for f in found),
-        "not told": len(untold),
-        "values that are not right": sum(f.wrong for f in found),
-    }
-    for closed, each in lost.items():
-        what = "the outlet was closed" if closed else "nothing came"
-        figures |= {f"{what}, lost beyond it, {name}, s": round(float(np.percentile(each, at)), 3) for name, at in AT}
+    untold, figures = [o for f in found for o in f.untold], figures_of(found)
     about_machine = machine()
     print(f"outages: {about_machine['processor']}, {about_machine['cores']} cores, {about_machine['system']}")
     print(*(f"{what}: {value}" for what, value in figures.items()), sep="\n")

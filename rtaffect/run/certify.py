@@ -139,9 +139,7 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
         player.doubts = engine.place
         cleanup.callback(player.stop)
         player.start(origin)
-        by_osc = find_spec("pythonosc") is not None
-        osc = (f"127.0.0.1:{receiver.osc_port}",) if by_osc else ()
-        run_session(_run(plan, engine, people, captured, osc), console, show)
+        run_session(_run(plan, engine, people, captured, osc := _by_osc(receiver)), console, show)
         # What was sent last is on its way.
         time.sleep(_LAST_S)
         receiver.close()
@@ -152,7 +150,7 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
             eeg_start=start,
             eeg_count=count,
             arrivals=receiver.arrivals,
-            osc_arrivals=receiver.osc_arrivals if by_osc else None,
+            osc_arrivals=receiver.osc_arrivals if osc else None,
             devices={
                 "speaker": speaker.describe(),
                 "capture": _describe(captured),
@@ -163,6 +161,11 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
         _note_devices(done, people, captured)
         _note_player(done, player)
     return done
+
+
+def _by_osc(receiver: Receiver) -> tuple[str, ...]:
+    """Return where it receives by OSC; nothing where the package that sends is not installed."""
+    return (f"127.0.0.1:{receiver.osc_port}",) if find_spec("pythonosc") is not None else ()
 
 
 def _whole_seconds(start: float) -> int:

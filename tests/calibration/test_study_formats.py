@@ -120,7 +120,7 @@ def test_a_header_that_declares_more_channels_than_there_can_be_is_refused_befor
     header = (tmp_path / "a.vhdr").read_bytes()
     (tmp_path / "a.vhdr").write_bytes(re.sub(rb"NumberOfChannels=\d+", b"NumberOfChannels=9223372036854775807", header))
     with pytest.raises(RecordingError, match=r"declares 9223372036854775807 channels; expected 1 to 4096"):
-        recording(tmp_path / "a.vhdr")
+        volts(recording(tmp_path / "a.vhdr"))
 
 
 @pytest.mark.parametrize("suffix", [".edf", ".set", ".fif", ".vhdr"])
