@@ -143,11 +143,8 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
         asked = partial(measure, space=plan.space, components=plan.components, splits=plan.splits, keep=plan.keep)
         measured = rated(study) if plan.ratings else asked(study, settings, progress)
     names, covariates = _covariates(study, measured.sounds)
-    people = [target[None] for target in measured.rated] or measured.people
-    rows = measured.space
-    question = Question(measured.targets, people, rows.layout.counted, covariates, rows.row_kinds)
     with _timed(seconds, "feature sets and chance"):
-        found = _swept(features, question, settings, plan, progress)
+        found = _swept(features, _question(measured, covariates), settings, plan, progress)
     chosen, how = found.best if wanted == AUTO else wanted, "the user"
     if wanted == AUTO:
         how = "inner folds" if len(compared) > 1 else "there being no other"
@@ -160,6 +157,12 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
         bundle, measured, found, chosen, how, high, low,
         covariates=names, notes=notes, untold=UNTOLD if plan.few_layers else (), seconds=seconds,
     )  # fmt: skip
+
+
+def _question(measured: Measured, covariates: Sequence[FloatArray] | None) -> Question:
+    """Return what is to be predicted."""
+    people, rows = [target[None] for target in measured.rated] or measured.people, measured.space
+    return Question(measured.targets, people, rows.layout.counted, covariates, rows.row_kinds)
 
 
 def _swept(

@@ -133,11 +133,8 @@ def fit(
     shown = np.concatenate(people, axis=1) if people is not None else target[None]
     counted = np.ones(target.shape[1], np.bool_) if counted is None else counted
     weights = with_interval(model.weights_, predicted, shown, counted, settings)
-    tested = tuple(test for _, test in outer)
-    errors = np.array(inner), model.inner_error_
-    return RidgeFit(
-        weights, predicted, target, model.alpha_, len(outer), counted, *errors, tested, tuple(map(len, targets))
-    )
+    about = np.array(inner), model.inner_error_, tuple(test for _, test in outer), tuple(map(len, targets))
+    return RidgeFit(weights, predicted, target, model.alpha_, len(outer), counted, *about)
 
 
 def held_out(features: Sequence[Array], targets: Sequence[Array], settings: Settings) -> list[Array]:
