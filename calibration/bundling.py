@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +45,7 @@ def bundle_of(  # noqa: PLR0917 - each part once
     study: Study, measured: Measured, result: RidgeFit, settings: Settings, reader: Reader, name: str
 ) -> Bundle:
     """Return the bundle that a fit to what was measured makes."""
-    r, r_mean = result.correlations()
+    r, r_mean = result.correlations(settings.synchrony.window_s)
     space, listeners = measured.space, () if measured.rated else study.listeners
     manifest = Manifest(
         name=name,
@@ -67,8 +68,9 @@ def bundle_of(  # noqa: PLR0917 - each part once
         ),
         lags_s=result.weights.lags_s,
         scores=Scores(
-            r=tuple(map(float, r)),
-            r_mean=r_mean,
+            r=tuple(map(_or_none, r)),
+            r_mean=_or_none(r_mean),
+            r_is="within sounds",
             folds=result.folds,
             steps=int(np.isfinite(result.held_out).all(axis=1).sum()),
             alpha=tuple(map(float, result.alpha)),
@@ -77,6 +79,11 @@ def bundle_of(  # noqa: PLR0917 - each part once
         provenance={"study": study.name, "listeners": str(len(listeners))},
     )
     return Bundle(manifest, result.weights, measured.references, space)
+
+
+def _or_none(r: float) -> float | None:
+    """Return r, or None where there is none, which JSON can hold."""
+    return float(r) if math.isfinite(r) else None
 
 
 def with_featurizer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,13 @@ from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.stream.audio import StudySound
 
+#: What an analysis of few layers and components cannot answer.
+UNTOLD = (
+    "which layer is best, and whether a middle layer is better than the last or than acoustic descriptors: of three "
+    "layers a few components enter, of the descriptors all",
+    "how well the features predict: more components and lags may tell more",
+    "p below 1 in so many draws, and p of single rows corrected",
+)
 #: Random halvings of the listeners that are correlated by themselves; each costs as much as all of observed synchrony.
 SPLITS = 4
 
@@ -51,7 +58,8 @@ class Plan:
     splits
         Random halvings for the noise ceiling's lower end.
     few_layers
-        Whether only the first, the middle and the last layer are compared.
+        Whether only the first, the middle and the last layer enter, as in a quick analysis; then sets are not compared,
+        and the report says what is not told.
     keep
         Folder for filtered EEG, see :func:`calibration.measured.measure`.
     ratings
@@ -135,10 +143,8 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
         asked = partial(measure, space=plan.space, components=plan.components, splits=plan.splits, keep=plan.keep)
         measured = rated(study) if plan.ratings else asked(study, settings, progress)
     names, covariates = _covariates(study, measured.sounds)
-    people = [target[None] for target in measured.rated] or measured.people
-    question = Question(measured.targets, people, measured.space.layout.counted, covariates)
     with _timed(seconds, "feature sets and chance"):
-        found = sweep(features, question, settings, progress, draws=plan.draws)
+        found = _swept(features, _question(measured, covariates), settings, plan, progress)
     chosen, how = found.best if wanted == AUTO else wanted, "the user"
     if wanted == AUTO:
         how = "inner folds" if len(compared) > 1 else "there being no other"
@@ -147,7 +153,24 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     result = found.of(AUTO if wanted == AUTO and found.auto else chosen).fit
     bundle = bundle_of(study, measured, result, settings, Reader(featurizer, chosen), plan.name)
     notes = (*(study.notes if isinstance(study, FolderStudy) else ()), *_notes(found, chosen, measured))
-    return Outcome(bundle, measured, found, chosen, how, high, low, covariates=names, notes=notes, seconds=seconds)
+    return Outcome(
+        bundle, measured, found, chosen, how, high, low,
+        covariates=names, notes=notes, untold=UNTOLD if plan.few_layers else (), seconds=seconds,
+    )  # fmt: skip
+
+
+def _question(measured: Measured, covariates: Sequence[FloatArray] | None) -> Question:
+    """Return what is to be predicted."""
+    people, rows = [target[None] for target in measured.rated] or measured.people, measured.space
+    return Question(measured.targets, people, rows.layout.counted, covariates, rows.row_kinds)
+
+
+def _swept(
+    features: Mapping[str, list[FloatArray]], question: Question, settings: Settings, plan: Plan, progress: Progress
+) -> Sweep:
+    """Return what all feature sets tell, without comparisons that a quick analysis cannot make."""
+    found = sweep(features, question, settings, progress, draws=plan.draws)
+    return replace(found, comparison=None, contrasts=None) if plan.few_layers else found
 
 
 def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> str:

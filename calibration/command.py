@@ -158,6 +158,8 @@ def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None
     console.print(f"bundle {out} in {seconds:.1f} s: {describe(outcome.bundle)}")
     for note in gathered(outcome.notes):
         console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
+    for line in outcome.untold:
+        console.print(f"--quick does not tell {line}", style="yellow", highlight=False, soft_wrap=True)
     tensors = outcome.bundle.manifest.tensors_sha256
     console.print(f"report {out / 'report.html'}; tensors sha256 {tensors}", style="dim")
 
@@ -270,10 +272,12 @@ def describe(bundle: Bundle) -> str:
     """Return in words what the bundle is and how well it predicts."""
     manifest, scores = bundle.manifest, bundle.manifest.scores
     fitted = [s for s in manifest.stimuli if s.fitted]
+    rows = [r for r in scores.r if r is not None]
+    each, mean = ("none" if r is None else f"{r:.2f}" for r in (sum(rows) / len(rows) if rows else None, scores.r_mean))
     return (
         f"{describe_rows(bundle.space)}, {len(fitted)} sounds fitted, {manifest.featurizer.identity}; held-out r "
-        f"{sum(scores.r) / len(scores.r):.2f} (mean over rows), {scores.r_mean:.2f} (of the mean over "
-        f"{bundle.space.mean_of}), {scores.steps} steps in {scores.folds} folds"
+        f"{scores.r_is} {each} (mean over rows), {mean} (of the mean over {bundle.space.mean_of}), "
+        f"{scores.steps} steps in {scores.folds} folds"
     )
 
 

@@ -16,7 +16,7 @@ from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.simulation.study import StudySettings, SyntheticStudy, write_sound
 
 #: Raised when what the demo is made of changes, so that an older one in the cache is not used.
-VERSION = 10
+VERSION = 11
 #: The participant's own activity before the sound starts, s.
 LEAD_S = 3.0
 #: When a protocol's first block begins by itself, s (:mod:`rtaffect.protocol.model`).

@@ -43,7 +43,11 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         Steps that inner folds of a single sound are apart, beside the longest lag: those of a window.
     n_covariates
         The last so many columns of X are covariates: they have no part in the components, join in the regression with
-        the same lags, and count as average when predicting, whatever X says.
+        the same lags, and count as average when predicting, whatever X says. That is the paper's control. What features
+        share with covariates stays in their weights; for what they tell beyond, see :mod:`calibration.unique`.
+    standardise
+        Whether features are divided by their standard deviation before their components are taken: needed where they
+        have different units, as acoustic descriptors do. The axes of ``weights_`` have that in them.
 
     Attributes
     ----------
@@ -66,9 +70,11 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         alphas: Array | None = None,
         gap: int = 0,
         n_covariates: int = 0,
+        *,
+        standardise: bool = False,
     ) -> None:
         self.n_components, self.lag_sets, self.alphas = n_components, lag_sets, alphas
-        self.gap, self.n_covariates = gap, n_covariates
+        self.gap, self.n_covariates, self.standardise = gap, n_covariates, standardise
 
     @one_thread()
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -85,14 +91,14 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         self._single = y.ndim == 1
         target, lengths = y.reshape(len(y), -1), lengths_of(groups, len(X))
         features, covariates = self._split(X)
-        basis = basis_of(features, self.n_components)
+        basis = basis_of(features, self.n_components, standardise=self.standardise)
         columns = np.split(_columns(features, covariates, basis), np.cumsum(lengths)[:-1])
         missing = ~np.isfinite(target).all(axis=1)
-        best: tuple[float, _Learner, _Learnt] | None = None
+        best: tuple[float, Learner, Learnt] | None = None
         for lags in self.lag_sets:
             chosen = tuple(int(lag) for lag in lags)
             design = np.concatenate([lagged_design(part, chosen) for part in columns])
-            learner = _Learner(design, missing, lengths, self.gap + chosen[-1], alphas=self._alphas(), lags=chosen)
+            learner = Learner(design, missing, lengths, self.gap + chosen[-1], alphas=self._alphas(), lags=chosen)
             learnt = learner.learn(target)
             if best is None or learnt.error < best[0]:
                 best = learnt.error, learner, learnt
@@ -114,7 +120,7 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         self._take(self._learner.learn(target.reshape(len(target), -1)))
         return self
 
-    def _take(self, learnt: _Learnt) -> None:
+    def _take(self, learnt: Learnt) -> None:
         self.inner_error_, self.alpha_, self.lags_ = learnt.error, learnt.alpha, self._learner.lags
         columns = len(learnt.coefficients) // len(self.lags_)
         # The coefficients of covariates, last of each lag, would meet zeros when predicting.
@@ -171,13 +177,20 @@ def lengths_of(groups: Any, steps: int) -> list[int]:
     return [int(n) for n in np.diff([*starts, steps])]
 
 
-def basis_of(features: Array, components: int) -> tuple[Array, Array, Array, Array]:
+def basis_of(features: Array, components: int, *, standardise: bool = False) -> tuple[Array, Array, Array, Array]:
     """Return mean (F,), principal axes (C, F), and mean and scale (C,) of the components of ``features`` (steps, F).
 
-    The sign of an axis is such that its largest entry is positive, as in scikit-learn's PCA.
+    The sign of an axis is such that its largest entry is positive, as in scikit-learn's PCA. With ``standardise`` they
+    are of features in units of their standard deviation, a constant one as it is, and the axes are for features as they
+    are: ``(features - mean) @ axes.T`` gives the components either way.
     """
     mean = features.mean(axis=0)
     centred = features - mean
+    unit = np.ones(features.shape[1])
+    if standardise:
+        spread = centred.std(axis=0)
+        unit = np.where(spread > 0, spread, 1.0)
+        centred /= unit
     count = min(components, *features.shape)
     n = features.shape[1]
     with threads_for(n * n * max(n, len(features))):
@@ -186,7 +199,7 @@ def basis_of(features: Array, components: int) -> tuple[Array, Array, Array, Arr
     axes = np.ascontiguousarray(axes * np.sign(axes[np.arange(count), largest])[:, None])
     projected = centred @ axes.T
     scale = projected.std(axis=0)
-    return mean, axes, projected.mean(axis=0), np.where(scale > 0, scale, 1.0)
+    return mean, np.ascontiguousarray(axes / unit), projected.mean(axis=0), np.where(scale > 0, scale, 1.0)
 
 
 def _columns(features: Array, covariates: Array, basis: tuple[Array, Array, Array, Array]) -> Array:
@@ -197,7 +210,7 @@ def _columns(features: Array, covariates: Array, basis: tuple[Array, Array, Arra
     return np.concatenate([((features - mean) @ axes.T - middle) / scale, standard], axis=1)
 
 
-class _Learnt(NamedTuple):
+class Learnt(NamedTuple):
     """What the targets lead to: error of the inner folds, penalty (R,), coefficients (F, R), intercept (R,)."""
 
     error: float
@@ -206,7 +219,7 @@ class _Learnt(NamedTuple):
     intercept: Array
 
 
-class _Learner:
+class Learner:
     """Ridge regression whose penalties inner folds choose, with all that depends on the design alone done once.
 
     Parameters
@@ -239,7 +252,7 @@ class _Learner:
         self._xx = self._x.T @ self._x
         self._folds = [_InnerFold(self._x, self._xx, *fold, alphas) for fold in folds(parts, gap)]
 
-    def learn(self, target: Array) -> _Learnt:
+    def learn(self, target: Array) -> Learnt:
         """Return what targets (steps, R) lead to."""
         y = target[self._use]
         y_mean = y.mean(axis=0)
@@ -250,7 +263,7 @@ class _Learner:
         sums = Sums(len(y), self._mean, y_mean, self._xx, xy)
         (coefficients,), (intercept,) = ridge_of(sums, alpha[None])
         variance = np.maximum(np.square(y).mean(axis=0), np.finfo(np.float64).tiny)
-        return _Learnt(float((error.min(axis=0) / variance).mean() / len(y)), alpha, coefficients, intercept)
+        return Learnt(float((error.min(axis=0) / variance).mean() / len(y)), alpha, coefficients, intercept)
 
     def _errors(self, xy: Array, y: Array) -> Array:
         error = np.zeros((len(self._alphas), y.shape[1]))

@@ -32,6 +32,8 @@ class Outcome:
         Names of the covariates.
     notes
         What was left out and why, and what to beware of: one sentence each.
+    untold
+        What a quick calibration cannot answer, one sentence each.
     seconds
         How long each stage took, s.
     """
@@ -45,4 +47,5 @@ class Outcome:
     ceiling_low: FloatArray
     covariates: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -86,6 +87,12 @@ def decimal(value: float | None, digits: int = 2) -> str:
     text = f"{abs(value):.{digits}f}"
     text = text[1:] if text.startswith("0.") else text
     return f"{_MINUS if value < 0 and text.strip('.0') else ''}{text}"
+
+
+def number(value: float) -> float | None:
+    """Return a float, or None for NaN and infinity, which JSON lacks."""
+    value = float(value)
+    return value if math.isfinite(value) else None
 
 
 def p_of(value: float | None) -> str:

@@ -209,8 +209,9 @@ def compare(
         Random flips and of what numbers, where there are more than ``EXACT_UNITS`` units.
     cross_fitted
         Whether units were predicted by a fit to each other, as stimuli in cross-validation are. Then units are not
-        independent, least so where little is predicted: of 10 stimuli that were predicted alike with a mean r of .1,
-        p < .05 came in 13 % without the bound (7 % at .25, 6 % at .56), and in less than 1 % with it.
+        independent, least so where little is predicted: of 10 stimuli that two sets predict alike, p <= .05 came in
+        16 % without the bound where r is 0 and in 5 % where it is .31, and in 5 % and 2.5 % with it
+        (``python -m bench.evidence_layers``).
 
     Raises
     ------
@@ -224,12 +225,12 @@ def compare(
         raise RecordingError(f"feature sets are compared over units, but only {units} has them all; give more stimuli")
     difference = np.stack([z[a] - z[b] for a, b in sets], axis=1)
     exact = units <= EXACT_UNITS
-    signs = _all_flips(units) if exact else np.random.default_rng(seed).choice([-1.0, 1.0], (draws, units))
+    signs = all_flips(units) if exact else np.random.default_rng(seed).choice([-1.0, 1.0], (draws, units))
     scale = np.sqrt((difference**2).sum(axis=0))
     scale[scale == 0] = 1.0
     chance, true = (np.abs(total) / scale for total in (signs @ difference, difference.sum(axis=0)))
     # Flips that give the true value again must count as reaching it, whatever the rounding.
-    bar = true / (np.sqrt(2.0) if cross_fitted else 1.0) - 1e-9
+    bar = (bounded(true, units) if cross_fitted else true) - 1e-9
     one = 0 if exact else 1
     single, family = (
         (one + (c >= bar).sum(axis=0)) / (one + len(signs)) for c in (chance, chance.max(axis=1)[:, None])
@@ -237,7 +238,21 @@ def compare(
     return LayerComparison(sets, difference.mean(axis=0), single, family, units, exact)
 
 
-def _all_flips(units: int) -> Array:
+def bounded(statistic: Array, units: NDArray[np.intp] | int) -> Array:
+    """Return what chance must reach where units were predicted by a fit to each other.
+
+    Their mean difference may have up to twice the variance that its spread over units tells: Student's t is divided by
+    root 2. Of s = |sum d| / sqrt(sum d^2), with t^2 = (n - 1) s^2 / (n - s^2), that makes s sqrt(n / (2 n - s^2)).
+
+    Parameters
+    ----------
+    statistic
+        s, (...), at most the root of ``units``, n.
+    """
+    return np.asarray(statistic * np.sqrt(units / (2.0 * np.maximum(units, 1) - statistic**2)))
+
+
+def all_flips(units: int) -> Array:
     """Return all signs (2**units, units) that units can have, the true ones first."""
     return np.asarray(1.0 - 2.0 * (np.arange(2**units)[:, None] >> np.arange(units) & 1))
 

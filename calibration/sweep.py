@@ -1,7 +1,8 @@
 """Which features predict synchrony? Every feature set through the same nested cross-validation, with its chance level.
 
 The paper's three experiments: the layers of the model against each other and against acoustic descriptors, the same
-with covariates controlled for, and (once there are elements) parts of the sound left out.
+with covariates controlled for (the paper's way, and what features tell beyond them), and (once there are elements)
+parts of the sound left out.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from typing import Final
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
+from calibration.contrasts import MIDDLE, Contrasts, contrast, middle_layers
 from calibration.exact import exact_null
+from calibration.features import DESCRIPTORS_SET
 from calibration.nulls import PValues, p_values, phase_null, shift_null
-from calibration.statistics import LayerComparison, Pairs, Score, compare, pair, score
+from calibration.statistics import LayerComparison, Score, compare, score
+from calibration.unique import Unique, unique
 from calibration.validation import RidgeFit, fit, with_interval
 from rtaffect.common.arrays import BoolArray, FloatArray
+from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.common.threads import one_thread
 
@@ -54,8 +60,10 @@ class SetResult:
 class Sweep:
     """The results of all feature sets, in order; ``auto`` chooses among the layers inside the nested folds.
 
-    ``controlled`` has the same sets with covariates in the training, where there are any. ``comparison`` compares each
-    pair of layers over stimuli, ``layers`` names them.
+    ``controlled`` has the same sets with covariates in the training and at zero when predicting (the paper's control),
+    where there are any; ``unique`` what each set tells beyond the covariates, ``no_unique`` why that cannot be told.
+    ``layers`` names the layers. ``comparison`` compares each pair of sets over stimuli, descriptors among them,
+    ``contrasts`` each layer and the middle one with the last and with the descriptors, row by row.
     """
 
     sets: tuple[SetResult, ...]
@@ -64,6 +72,14 @@ class Sweep:
     best: str
     layers: tuple[str, ...]
     comparison: LayerComparison | None
+    contrasts: Contrasts | None = None
+    unique: tuple[Unique, ...] = ()
+    no_unique: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the feature sets, by whose order ``comparison`` numbers them."""
+        return tuple(result.name for result in self.sets)
 
     def of(self, name: str) -> SetResult:
         """Return the result of the feature set ``name``."""
@@ -76,13 +92,20 @@ class Sweep:
 class Question:
     """What is to be predicted: for each stimulus ``targets`` (steps, R) and ``people`` (P, steps, R), Fisher z.
 
-    ``counted`` (R,) are the rows that enter the mean; ``covariates`` (steps, V) for each stimulus, or None.
+    ``counted`` (R,) are the rows that enter the mean; ``covariates`` (steps, V) for each stimulus, or None; ``kinds``
+    (R,) what each row is, such as 'channel' or 'zone', by default all the same.
     """
 
     targets: Sequence[FloatArray]
     people: Sequence[FloatArray]
     counted: BoolArray
     covariates: Sequence[FloatArray] | None = None
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def row_kinds(self) -> tuple[str, ...]:
+        """What each row is (R,)."""
+        return self.kinds or ("row",) * len(self.counted)
 
     def of_training(self, controlled: bool) -> Sequence[FloatArray] | None:
         """Return the covariates that a fit has: none unless they are to be controlled for."""
@@ -112,34 +135,102 @@ def sweep(
         Of each null.
     """
     names = list(features)
+    chosen = {name: settings_for(name, features[name], settings) for name in names}
     versions = [False, True] if question.covariates is not None else [False]
     progress(f"{len(names)} feature sets, nested cross-validation")
     tasks = [(name, controlled) for controlled in versions for name in names]
-    about = question.targets, settings, question.people
-    fits = Parallel()(
-        delayed(fit)(features[name], *about, counted=question.counted, covariates=question.of_training(controlled))
-        for name, controlled in tasks
-    )
+    fits = _fits(features, question, chosen, tasks)
     progress(f"chance levels, {draws} draws each")
     results = Parallel()(
-        delayed(judge)(name, found, question, settings, draws, features=features[name], controlled=controlled)
+        delayed(judge)(name, found, question, chosen[name], draws, features=features[name], controlled=controlled)
         for (name, controlled), found in zip(tasks, fits, strict=True)
     )
-    plain, controlled_results = results[: len(names)], results[len(names) :]
-    layers = tuple(name for name in names if name != "lld")
-    chosen = [r for r in plain if r.name in layers]
-    auto, comparison = None, None
+    plain, controlled_results = tuple(results[: len(names)]), tuple(results[len(names) :])
+    layers = tuple(name for name in names if name != DESCRIPTORS_SET)
+    of_layers = [r for r in plain if r.name in layers]
+    auto = None
     if len(layers) > 1:
-        auto = judge(AUTO, choose_inside([r.fit for r in chosen], question, settings), question, settings, draws)
-        comparison = _compared(chosen, draws)
-    best = min(chosen, key=lambda r: r.fit.inner_whole).name if chosen else names[0]
-    return Sweep(tuple(plain), tuple(controlled_results), auto, best, layers, comparison)
+        auto = judge(AUTO, choose_inside([r.fit for r in of_layers], question, settings), question, settings, draws)
+    best = min(of_layers, key=lambda r: r.fit.inner_whole).name if of_layers else names[0]
+    beyond: tuple[Unique, ...] = ()
+    why = ""
+    if question.covariates is not None:
+        progress(f"what {len(names)} feature sets tell beyond the covariates, {draws} draws each")
+        beyond, why = _beyond(features, question, chosen, draws)
+    return Sweep(
+        plain, controlled_results, auto, best, layers, _compared(plain, draws),
+        contrasts_of(plain, layers, question, settings, draws), beyond, why,
+    )  # fmt: skip
 
 
-def _compared(layers: Sequence[SetResult], draws: int) -> LayerComparison | None:
-    """Return each pair of layers compared over stimuli; None for a single stimulus."""
-    each = np.stack([result.score.each[:, -1] for result in layers])
-    return compare(each, draws=9 * draws + draws - 1) if each.shape[1] > 1 else None
+def _fits(
+    features: Mapping[str, Sequence[FloatArray]],
+    question: Question,
+    chosen: Mapping[str, Settings],
+    tasks: Sequence[tuple[str, bool]],
+) -> list[RidgeFit]:
+    """Return the fit of each feature set, with covariates in the training or without."""
+    return list(
+        Parallel()(
+            delayed(fit)(
+                features[name], question.targets, chosen[name], question.people,
+                counted=question.counted, covariates=question.of_training(controlled),
+            )
+            for name, controlled in tasks
+        )
+    )  # fmt: skip
+
+
+def settings_for(name: str, features: Sequence[FloatArray], settings: Settings) -> Settings:
+    """Return the settings for one feature set.
+
+    Acoustic descriptors have different units, and are few: they are brought to one scale, and all of their components
+    stay. The first components of raw values would be those of the largest numbers, the spectrum's in Hz, and loudness
+    would be lost.
+    """
+    if name.partition("/")[0] != DESCRIPTORS_SET:
+        return settings
+    own = {"standardise": True, "n_components": features[0].shape[1]}
+    return settings.model_copy(update={"prediction": settings.prediction.model_copy(update=own)})
+
+
+def _beyond(
+    features: Mapping[str, Sequence[FloatArray]], question: Question, chosen: Mapping[str, Settings], draws: int
+) -> tuple[tuple[Unique, ...], str]:
+    """Return what each set tells beyond the covariates; none, and why, where that cannot be told."""
+    seen = question.covariates
+    assert seen is not None
+    targets = [target[:, question.counted] for target in question.targets]
+    try:
+        found = Parallel()(
+            delayed(unique)(name, features[name], targets, seen, chosen[name], draws=draws) for name in features
+        )
+    except SettingsError as error:
+        return (), str(error)
+    return tuple(found), ""
+
+
+def _compared(sets: Sequence[SetResult], draws: int) -> LayerComparison | None:
+    """Return each pair of feature sets compared over stimuli; None for a single set or stimulus."""
+    each = np.stack([result.score.each[:, -1] for result in sets])
+    enough = len(sets) > 1 and np.isfinite(each).all(axis=0).sum() > 1
+    return compare(each, draws=9 * draws + draws - 1) if enough else None
+
+
+def contrasts_of(
+    sets: Sequence[SetResult], layers: Sequence[str], question: Question, settings: Settings, draws: int
+) -> Contrasts | None:
+    """Return each layer, and the middle one, compared with the last and with the descriptors, row by row."""
+    each = {result.name: result.score.each for result in sets}
+    by_name = {result.name: result.fit for result in sets}
+    between = middle_layers(layers)
+    middle: tuple[str, ...] = ()
+    if between:
+        fits = [by_name[name] for name in between]
+        chosen = choose_inside(fits, question, settings)
+        each[MIDDLE] = score(chosen.pairs(settings.synchrony.window_s)).each
+        middle = tuple(between[k] for k in _choices(fits))
+    return contrast(each, question.row_kinds, draws=10 * draws - 1, middle=middle)
 
 
 @one_thread()
@@ -154,7 +245,7 @@ def judge(
     controlled: bool = False,
 ) -> SetResult:
     """Return the scores of held-out predictions and how far they are from chance; exactly where there are features."""
-    pairs = pairs_of(found, question, settings)
+    pairs = found.pairs(settings.synchrony.window_s)
     scored = score(pairs)
     shift, phase = shift_null(pairs, draws), phase_null(pairs, draws)
     rows = slice(0, len(question.counted))
@@ -180,19 +271,13 @@ def judge(
     )
 
 
-def pairs_of(found: RidgeFit, question: Question, settings: Settings) -> Pairs:
-    """Return held-out predictions beside the targets, stimulus by stimulus, the mean over counted rows last."""
-    predicted = np.split(found.held_out, np.cumsum([len(t) for t in question.targets])[:-1])
-    return pair(predicted, question.targets, settings.synchrony.window_s, averages=question.counted[None])
-
-
 def choose_inside(fits: Sequence[RidgeFit], question: Question, settings: Settings) -> RidgeFit:
     """Return the fit whose layer is chosen anew in each outer fold, by the error of that fold's inner folds.
 
     What is held out has no part in the choice, so that its score is not optimistic. The final weights are of the layer
     that the inner folds of everything choose.
     """
-    choice = np.stack([f.inner for f in fits]).argmin(axis=0)
+    choice = _choices(fits)
     final = min(fits, key=lambda f: f.inner_whole)
     held_out = np.full_like(final.held_out, np.nan)
     for fold, number in enumerate(choice):
@@ -202,3 +287,8 @@ def choose_inside(fits: Sequence[RidgeFit], question: Question, settings: Settin
         final.weights, held_out, np.concatenate(question.people, axis=1), question.counted, settings
     )
     return replace(final, held_out=held_out, weights=weights)
+
+
+def _choices(fits: Sequence[RidgeFit]) -> NDArray[np.intp]:
+    """Return which of ``fits`` the inner folds choose in each outer fold."""
+    return np.asarray(np.stack([f.inner for f in fits]).argmin(axis=0))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calibration.intervals import residual_quantiles
 from calibration.model import RidgeSynchrony
 from calibration.ridge import ALPHAS, folds
-from rtaffect.common.correlation import pearson_r
+from calibration.statistics import Pairs, pair, score
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.common.threads import one_thread
@@ -40,14 +40,29 @@ class RidgeFit:
     inner: Array
     inner_whole: float
     tested: tuple[NDArray[np.intp], ...]
+    lengths: tuple[int, ...]
 
-    def correlations(self) -> tuple[Array, float]:
-        """Return the held-out Pearson r of each row (R,) and of the mean over rows."""
-        use = np.isfinite(self.held_out).all(axis=1) & np.isfinite(self.target).all(axis=1)
-        predicted, observed = self.held_out[use], self.target[use]
-        rows = [_r_or_none(p, o) for p, o in zip(predicted.T, observed.T, strict=True)]
-        means = (course[:, self.counted].mean(axis=1) for course in (predicted, observed))
-        return np.array(rows), _r_or_none(*means)
+    def pairs(self, window: int) -> Pairs:
+        """Return held-out predictions beside the targets, sound by sound, the mean over counted rows last.
+
+        ``window`` are the steps that a value of synchrony shares with its neighbours. Raises SettingsError if no sound
+        is long enough to be judged.
+        """
+        cuts = np.cumsum(self.lengths)[:-1]
+        predicted, observed = (np.split(side, cuts) for side in (self.held_out, self.target))
+        return pair(predicted, observed, window, averages=self.counted[None])
+
+    def correlations(self, window: int) -> tuple[Array, float]:
+        """Return the held-out r of each row (R,) and of the mean over rows; NaN where there is nothing to judge by.
+
+        Pearson's over all steps, each sound about its own means (:class:`calibration.statistics.Score`): longer sounds
+        weigh more, and how sounds differ from each other does not enter.
+        """
+        try:
+            r = score(self.pairs(window)).r
+        except SettingsError:
+            r = np.full(self.target.shape[1] + 1, np.nan)
+        return r[:-1], float(r[-1])
 
     @property
     def at_edge(self) -> str:
@@ -96,7 +111,8 @@ def fit(
     counted
         Which rows (R,) enter the mean over rows; default: all.
     covariates
-        For each sound (steps, V): join in the regression and count as average when predicting.
+        For each sound (steps, V): join in the regression and count as average when predicting, which is the paper's
+        control. What features share with them stays with the features; :mod:`calibration.unique` takes it out.
 
     Raises
     ------
@@ -117,9 +133,8 @@ def fit(
     shown = np.concatenate(people, axis=1) if people is not None else target[None]
     counted = np.ones(target.shape[1], np.bool_) if counted is None else counted
     weights = with_interval(model.weights_, predicted, shown, counted, settings)
-    tested = tuple(test for _, test in outer)
-    errors = np.array(inner), model.inner_error_
-    return RidgeFit(weights, predicted, target, model.alpha_, len(outer), counted, *errors, tested)
+    about = np.array(inner), model.inner_error_, tuple(test for _, test in outer), tuple(map(len, targets))
+    return RidgeFit(weights, predicted, target, model.alpha_, len(outer), counted, *about)
 
 
 def held_out(features: Sequence[Array], targets: Sequence[Array], settings: Settings) -> list[Array]:
@@ -185,6 +200,7 @@ def model_for(settings: Settings, n_covariates: int = 0) -> RidgeSynchrony:
         lag_sets=choices,
         gap=settings.synchrony.window_s,
         n_covariates=n_covariates,
+        standardise=prediction.standardise,
     )
 
 
@@ -217,9 +233,3 @@ def with_interval(
     residual = np.concatenate([residual, residual[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
     low, high = residual_quantiles(residual, settings.prediction.interval_level, settings.synchrony.window_s)
     return replace(weights, residual_low=low, residual_high=high)
-
-
-def _r_or_none(predicted: Array, observed: Array) -> float:
-    """Return Pearson's r, and 0 where a side does not vary: what is flat predicts nothing."""
-    r = pearson_r(predicted, observed)
-    return 0.0 if np.isnan(r) else r

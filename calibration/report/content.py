@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from calibration.contrasts import MIDDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class StudyNumbers:
 class SetNumbers:
     """Scores of a feature set: of the mean over rows, and how many of the rows that count are above chance.
 
+    ``r`` is within sounds, each about its own means; ``pooled_over_sounds`` has how sounds differ from each other, too.
     ``exact`` says whether p values are from draws that were fitted anew, ``chance`` and ``chance_phase`` what 95 % of
     draws stay below; ``steps`` and ``stimuli`` counted; of ``rows`` that were judged, with median ``rows_r``, the last
     three counts have p below ``LEVEL`` alone, family-wise, and by false discovery rate.
@@ -42,7 +46,7 @@ class SetNumbers:
 
     name: str
     r: float | None
-    pooled: float | None
+    pooled_over_sounds: float | None
     r2: float | None
     p: float | None
     exact: bool
@@ -68,7 +72,7 @@ class ResultNumbers(SetNumbers):
 
 @dataclass(frozen=True, slots=True)
 class LayerPair:
-    """Layer ``a`` less layer ``b``: mean difference of Fisher z over stimuli, p alone and family-wise."""
+    """Feature set ``a`` less ``b``: mean difference of Fisher z over stimuli, p alone and family-wise."""
 
     a: str
     b: str
@@ -79,16 +83,16 @@ class LayerPair:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonNumbers:
-    """Every two layers compared over ``units`` stimuli, ``exact`` if by all flips of signs."""
+    """Every two feature sets compared over ``units`` stimuli, ``exact`` if by all flips of signs."""
 
-    layers: tuple[str, ...]
+    sets: tuple[str, ...]
     best: str
     units: int
     exact: bool
     pairs: tuple[LayerPair, ...]
 
     def of_best(self) -> list[LayerPair]:
-        """Return the best layer less each other one."""
+        """Return the best layer less each other set."""
         found = []
         for pair in self.pairs:
             if pair.a == self.best:
@@ -97,6 +101,81 @@ class ComparisonNumbers:
                 difference = None if pair.difference is None else -pair.difference
                 found.append(replace(pair, a=pair.b, b=pair.a, difference=difference))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class RowContrast:
+    """One row's difference of Fisher z, p alone and family-wise among all pairs and rows of its kind, and sounds."""
+
+    name: str
+    kind: str
+    units: int
+    difference: float | None
+    p: float | None
+    p_family: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetContrast:
+    """Feature set ``a`` less ``b`` in the mean over rows, as a :class:`LayerPair`, and in each row."""
+
+    mean: LayerPair
+    rows: tuple[RowContrast, ...]
+
+    def clear_of(self, kinds: Sequence[str], level: float) -> list[str]:
+        """Return for each kind in how many of its rows ``a`` is better, and in how many worse, corrected."""
+        return [_clear([row for row in self.rows if row.kind == kind], level) for kind in kinds]
+
+
+def _clear(rows: Sequence[RowContrast], level: float) -> str:
+    judged = [row for row in rows if row.p_family is not None]
+    below = [row.difference or 0.0 for row in judged if row.p_family is not None and row.p_family < level]
+    better = sum(difference > 0 for difference in below)
+    return f"{better} better, {len(below) - better} worse, of {len(judged)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastsNumbers:
+    """Each layer, and the middle one, against the last and the descriptors, over ``units`` sounds.
+
+    ``kinds`` are those of the rows, ``middle_of_fold`` has the layer that each outer fold's middle one was.
+    """
+
+    units: int
+    exact: bool
+    kinds: tuple[str, ...]
+    middle_of_fold: tuple[str, ...]
+    pairs: tuple[SetContrast, ...]
+
+    @property
+    def kind_heads(self) -> list[str]:
+        """Headings of columns about the rows of each kind."""
+        return [f"{kind}s p < .05" for kind in self.kinds]
+
+    def of_middle(self) -> list[SetContrast]:
+        """Return the middle layer against each of what it is held against."""
+        return [pair for pair in self.pairs if pair.mean.a == MIDDLE]
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueNumbers:
+    """What a feature set tells beyond the covariates, in the mean over rows, see :mod:`calibration.unique`.
+
+    ``r`` is of the remainders, ``gain`` of r from the covariates ``alone`` to both, ``joint``; of ``rows`` that were
+    judged, so many have a p of ``r`` below ``LEVEL`` family-wise.
+    """
+
+    name: str
+    r: float | None
+    chance: float | None
+    p: float | None
+    gain: float | None
+    gain_chance: float | None
+    gain_p: float | None
+    alone: float | None
+    joint: float | None
+    rows: int
+    rows_family: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +193,7 @@ class RowNumbers:
     steps: int
     r: float | None
     r2: float | None
-    pooled: float | None
+    pooled_over_sounds: float | None
     p: float | None
     p_family: float | None
     q: float | None
@@ -169,8 +248,9 @@ class HashNumbers:
 class ReportNumbers:
     """All numbers of a calibration's report; None stands where there is no value.
 
-    ``elements`` has the scores from each element of the sound, None where they were not computed; ``seconds`` how long
-    each stage took.
+    ``controlled`` is the paper's control, with covariates zeroed, ``unique`` what is left beyond them, ``no_unique``
+    why that is not told; ``untold`` what a quick calibration cannot answer. ``elements`` has the scores from each
+    element of the sound, None where they were not computed; ``seconds`` how long each stage took.
     """
 
     format: int
@@ -178,8 +258,12 @@ class ReportNumbers:
     result: ResultNumbers
     sets: tuple[SetNumbers, ...]
     controlled: tuple[SetNumbers, ...]
+    unique: tuple[UniqueNumbers, ...]
+    no_unique: str
     auto: SetNumbers | None
     comparison: ComparisonNumbers | None
+    contrasts: ContrastsNumbers | None
+    untold: tuple[str, ...]
     elements: dict[str, SetNumbers | None]
     rows: tuple[RowNumbers, ...]
     stimuli: tuple[StimulusNumbers, ...]

@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 #: Blue and orange of Okabe and Ito (2008), dark enough for white paper.
 PREDICTED: Final = "#0072b2"
 OBSERVED: Final = "#d55e00"
+#: Its orange: what the paper's control gives.
+CONTROL: Final = "#e69f00"
 CHANCE: Final = "#d5dae0"
 CEILING: Final = "#c4e3d7"
 ROW: Final = "#74808d"
@@ -134,38 +136,40 @@ def scores_figure(outcome: Outcome) -> Picture:
 
 
 def covariates_figure(outcome: Outcome) -> Picture:
-    """Return held-out r of the mean over rows with covariates in the training and without."""
-    plain, controlled = outcome.sweep.sets, outcome.sweep.controlled
+    """Return held-out r of the mean over rows without covariates, with them zeroed, and what is unique to the sound."""
+    plain = outcome.sweep.sets
+    beyond = {u.name: (u.r.value[-1], u.r.p_mean < LEVEL) for u in outcome.sweep.unique}
+    kinds: list[tuple[str, str, dict[str, tuple[float, bool]]]] = [
+        ("without covariates", ROW, {r.name: (r.score.r[-1], r.p_mean < LEVEL) for r in plain}),
+        ("covariates zeroed", CONTROL, {r.name: (r.score.r[-1], r.p_mean < LEVEL) for r in outcome.sweep.controlled}),
+        *([("unique to the sound", PREDICTED, beyond)] if beyond else []),
+    ]
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         at = _places(plain)
-        by_name = {result.name: result for result in controlled}
         size = {"markersize": 6 if len(plain) <= 12 else 4}
         for x, result in zip(at, plain, strict=True):
-            other = by_name.get(result.name)
-            axes.plot(x - 0.15, result.score.r[-1], **marker(result.p_mean < LEVEL, ROW) | size)
-            if other is not None:
-                pair = [result.score.r[-1], other.score.r[-1]]
-                axes.plot([x - 0.15, x + 0.15], pair, color=ROW, linewidth=0.9, zorder=1)
-                axes.plot(x + 0.15, other.score.r[-1], **marker(other.p_mean < LEVEL) | size)
+            places = x + 0.2 * (np.arange(len(kinds)) - (len(kinds) - 1) / 2)
+            values = [found.get(result.name, (np.nan, False)) for _, _, found in kinds]
+            axes.plot(places, [r for r, _ in values], color=ROW, linewidth=0.9, zorder=1)
+            for place, (_, colour, _), (r, clear) in zip(places, kinds, values, strict=True):
+                axes.plot(place, r, **marker(clear, colour) | size)
         axes.axhline(0, color=ROW, linewidth=0.6, zorder=0)
         name_sets(axes, at, plain, base_of(outcome))
         axes.set_ylabel("held-out r")
         format_axis(axes.yaxis)
-        key = [
-            handle("line", label="without covariates", linestyle="", **marker(True, ROW)),
-            handle("line", label="with covariates", linestyle="", **marker(True)),
-            handle("line", label="open: p \N{GREATER-THAN OR EQUAL TO} .05", linestyle="", **marker(False, ROW)),
-        ]
-        figure.legend(handles=key, loc="outside lower center", ncols=3)
+        key = [handle("line", label=label, linestyle="", **marker(True, colour)) for label, colour, _ in kinds]
+        key.append(handle("line", label="open: p \N{GREATER-THAN OR EQUAL TO} .05", linestyle="", **marker(False, ROW)))
+        figure.legend(handles=key, loc="outside lower center", ncols=len(key))
 
-    return picture("covariates", "Held-out r of each feature set without and with covariates.", 3.0, draw)
+    alt = "Held-out r of each feature set without covariates, with covariates zeroed, and beyond the covariates."
+    return picture("covariates", alt, 3.0, draw)
 
 
 def comparison_figure(outcome: Outcome) -> Picture | None:
-    """Return every two layers' difference as a matrix; None for fewer than three layers."""
-    found, layers = outcome.sweep.comparison, outcome.sweep.layers
+    """Return every two feature sets' difference as a matrix; None for fewer than three."""
+    found, layers = outcome.sweep.comparison, outcome.sweep.names
     if found is None or len(layers) < 3:
         return None
     difference, p = np.full((2, len(layers), len(layers)), np.nan)
@@ -190,7 +194,7 @@ def comparison_figure(outcome: Outcome) -> Picture | None:
         bar.outline.set_visible(False)
 
     few = int((found.family < LEVEL).sum())
-    alt = f"Differences between every two of {len(layers)} layers; {few} of {len(found.family)} have p below .05."
+    alt = f"Differences between every two of {len(layers)} feature sets; {few} of {len(found.family)} have p below .05."
     return picture("comparison", alt, side + 0.6, draw, width=side + 2.4)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -11,25 +12,32 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.contrasts import MEAN_KIND, Contrasts
 from calibration.nulls import PValues
 from calibration.outcome import Outcome
+from calibration.pages import number
 from calibration.report.content import (
     ChoicesNumbers,
     ComparisonNumbers,
+    ContrastsNumbers,
     HashNumbers,
     LayerPair,
     ReportNumbers,
     ResultNumbers,
+    RowContrast,
     RowNumbers,
+    SetContrast,
     SetNumbers,
     StimulusNumbers,
     StudyNumbers,
+    UniqueNumbers,
 )
 from calibration.ridge import ALPHAS
 from calibration.sweep import AUTO, SetResult
+from calibration.unique import Told, Unique
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 #: From this p value on, nothing is claimed.
 LEVEL: Final = 0.05
 #: A feature set of one element alone is named like 'layer-2/voice'; those of the mix have no such ending.
@@ -47,8 +55,12 @@ def report_numbers(outcome: Outcome) -> ReportNumbers:
         result=_result(outcome),
         sets=tuple(map(_set, sweep.sets)),
         controlled=tuple(map(_set, sweep.controlled)),
+        unique=tuple(map(_unique, sweep.unique)),
+        no_unique=sweep.no_unique,
         auto=None if sweep.auto is None else _set(sweep.auto),
         comparison=_comparison(outcome),
+        contrasts=_contrasts(outcome),
+        untold=outcome.untold,
         elements={element: _element(outcome, element) for element in ELEMENTS},
         rows=_rows(outcome),
         stimuli=_stimuli(outcome),
@@ -100,12 +112,6 @@ def base_of(outcome: Outcome) -> str:
     return outcome.sweep.best if outcome.chosen == AUTO else outcome.chosen
 
 
-def number(value: float) -> float | None:
-    """Return a float, or None for NaN and infinity, which JSON lacks."""
-    value = float(value)
-    return value if math.isfinite(value) else None
-
-
 def _study(outcome: Outcome) -> StudyNumbers:
     manifest, space = outcome.bundle.manifest, outcome.bundle.space
     return StudyNumbers(
@@ -139,7 +145,7 @@ def _set(result: SetResult) -> SetNumbers:
     return SetNumbers(
         name=result.name,
         r=number(score.r[-1]),
-        pooled=number(score.pooled[-1]),
+        pooled_over_sounds=number(score.pooled[-1]),
         r2=number(score.r2[-1]),
         p=number(result.p_mean),
         exact=result.exact,
@@ -157,16 +163,64 @@ def _set(result: SetResult) -> SetNumbers:
 
 
 def _comparison(outcome: Outcome) -> ComparisonNumbers | None:
-    found, layers = outcome.sweep.comparison, outcome.sweep.layers
+    found, names = outcome.sweep.comparison, outcome.sweep.names
     if found is None:
         return None
     pairs = tuple(
-        LayerPair(layers[a], layers[b], number(difference), number(single), number(family))
+        LayerPair(names[a], names[b], number(difference), number(single), number(family))
         for (a, b), difference, single, family in zip(
             found.sets, found.difference, found.single, found.family, strict=True
         )
     )
-    return ComparisonNumbers(layers, outcome.sweep.best, found.units, found.exact, pairs)
+    return ComparisonNumbers(names, outcome.sweep.best, found.units, found.exact, pairs)
+
+
+def _contrasts(outcome: Outcome) -> ContrastsNumbers | None:
+    """Return the comparisons with the last layer and with the descriptors; None where there are none."""
+    found = outcome.sweep.contrasts
+    if found is None:
+        return None
+    rows = outcome.bundle.space.rows
+    return ContrastsNumbers(
+        units=int(found.units[-1]),
+        exact=found.exact,
+        kinds=tuple(kind for kind in dict.fromkeys(found.kinds) if kind != MEAN_KIND),
+        middle_of_fold=found.middle_of_fold,
+        pairs=tuple(_pair(found, number_of, rows) for number_of in range(len(found.pairs))),
+    )
+
+
+def _pair(found: Contrasts, which: int, rows: Sequence[str]) -> SetContrast:
+    difference, single, family = (values[which] for values in (found.difference, found.single, found.family))
+    a, b = found.pairs[which]
+    return SetContrast(
+        LayerPair(a, b, number(difference[-1]), number(single[-1]), number(family[-1])),
+        tuple(
+            RowContrast(name, kind, int(found.units[i]), number(difference[i]), number(single[i]), number(family[i]))
+            for i, (name, kind) in enumerate(zip(rows, found.kinds[:-1], strict=True))
+        ),
+    )
+
+
+def _unique(found: Unique) -> UniqueNumbers:
+    """Return what one feature set tells beyond the covariates."""
+    r, gain = found.r, found.gain
+    judged = np.isfinite(r.p.family)
+    return UniqueNumbers(
+        name=found.name,
+        **_told("", r, "r"),
+        **_told("gain_", gain, "gain"),
+        alone=number(found.alone[-1]),
+        joint=number(found.joint[-1]),
+        rows=int(judged.sum()),
+        rows_family=int((r.p.family[judged] < LEVEL).sum()),
+    )
+
+
+def _told(prefix: str, told: Told, name: str) -> dict[str, float | None]:
+    return {
+        name: number(told.value[-1]), f"{prefix}chance": number(told.chance[-1]), f"{prefix}p": number(told.p_mean),
+    }  # fmt: skip
 
 
 def _element(outcome: Outcome, element: str) -> SetNumbers | None:
@@ -186,7 +240,7 @@ def _rows(outcome: Outcome) -> tuple[RowNumbers, ...]:
             steps=int(result.score.steps[i]),
             r=number(result.score.r[i]),
             r2=number(result.score.r2[i]),
-            pooled=number(result.score.pooled[i]),
+            pooled_over_sounds=number(result.score.pooled[i]),
             p=number(best.single[i]),
             p_family=number(best.family[i]),
             q=number(best.discovery[i]),

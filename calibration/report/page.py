@@ -9,6 +9,7 @@ from pathlib import Path
 
 from calibration.outcome import Outcome
 from calibration.pages import Picture, render
+from calibration.report.claims import about_middle, about_unique, middle_rows
 from calibration.report.figures import comparison_figure, covariates_figure, scores_figure
 from calibration.report.maps import maps_figure
 from calibration.report.numbers import LEVEL, report_numbers
@@ -102,9 +103,11 @@ def _page(outcome: Outcome, figures: Figures) -> str:
         figures=figures,
         sets=sets,
         result=result_sentence(numbers),
-        measures=measures_of_result(numbers),
+        measures=[*measures_of_result(numbers), *about_unique(numbers)],
+        about_middle=about_middle(numbers),
+        middle_rows=middle_rows(numbers),
         about_chance=about_chance(sets, manifest.settings.synchrony.window_s),
-        several_layers=len(outcome.sweep.layers) > 1,
+        several_sets=len(numbers.sets) > 1,
         worth=worth_of_rows(outcome),
         families=families(outcome),
         level=LEVEL,

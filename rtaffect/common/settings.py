@@ -154,6 +154,9 @@ class PredictionSettings(Frozen):
     """How features become a prediction."""
 
     n_components: int = Field(12, ge=1, le=10_000, description="Principal components of the features")
+    standardise: bool = Field(
+        False, description="Bring features to one scale before their components are taken: for features of mixed units"
+    )
     lags_s: tuple[int, ...] = Field(tuple(range(10)), description="Ages of the features that enter, s")
     longest_lags_s: tuple[int, ...] = Field(
         (), description="Inner folds choose among the lags up to each of these; empty: all lags enter, s"

@@ -23,9 +23,11 @@ from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import ChannelSpace, ComponentSpace, Kind, RatingSpace, RegionSpace, Space
 from rtaffect.predicted.prediction import Weights
 
-FORMAT: Final = 5
-#: Formats that are read: 4 had no hash of ``bundle.json`` itself.
-_READ: Final = (4, 5)
+FORMAT: Final = 6
+#: Formats that are read: 4 had no hash of ``bundle.json`` itself, 4 and 5 scores that were pooled over sounds.
+_READ: Final = (4, 5, 6)
+#: From this one on ``bundle.json`` has its own hash.
+_SEALED: Final = 5
 #: What stands in place of that hash where it is taken.
 _NO_HASH: Final = "0" * 64
 #: A featurizer that lies in the bundle's folder, if it is not the default model's.
@@ -56,10 +58,16 @@ class Stimulus(Frozen):
 
 
 class Scores(Frozen):
-    """How well held-out steps were predicted: Pearson r of predicted and observed, per row and for their mean."""
+    """How well held-out steps were predicted: Pearson r of predicted and observed, per row and for their mean.
 
-    r: tuple[float, ...]
-    r_mean: float
+    ``r_is`` says over what: within sounds, each about its own means, so that only the course within sounds counts; or
+    pooled over sounds, as before format 6, where also how sounds differ from each other counts. None where a row has
+    nothing to be judged by.
+    """
+
+    r: tuple[float | None, ...]
+    r_mean: float | None
+    r_is: Literal["within sounds", "pooled over sounds"] = "pooled over sounds"
     folds: int
     steps: int
     alpha: tuple[float, ...]
@@ -73,7 +81,7 @@ class Manifest(Frozen):
     own place; empty in files of format 4, which are not sealed.
     """
 
-    format: Literal[4, 5] = FORMAT
+    format: Literal[4, 5, 6] = FORMAT
     name: str
     created: str
     rtaffect: str
@@ -94,7 +102,7 @@ class Manifest(Frozen):
     @property
     def unsealed(self) -> str:
         """Why a change of ``bundle.json`` would not be noticed, in words; empty where it would."""
-        if self.format == FORMAT:
+        if self.format >= _SEALED:
             return ""
         return (
             f"bundle {self.name} is of format {self.format}, whose bundle.json has no hash: a damaged setting would "
@@ -213,8 +221,8 @@ def _load_manifest(path: Path) -> Manifest:
     version = content.get("format") if isinstance(content, dict) else None
     if version not in _READ:
         raise ArtifactError(
-            f"bundle {path.parent} has format {version!r:.40}, but this rtaffect reads format {FORMAT} and "
-            f"{_READ[0]}; {_REMAKE}"
+            f"bundle {path.parent} has format {version!r:.40}, but this rtaffect reads formats {_READ[0]} to "
+            f"{FORMAT}; {_REMAKE}"
         )
     try:
         manifest = Manifest.model_validate_json(text)
@@ -228,7 +236,7 @@ def _check_seal(manifest: Manifest, text: str, path: Path) -> None:
     """Refuse a ``bundle.json`` that is not as it was written; one of format 4 has no hash to tell."""
     sealed = manifest.manifest_sha256
     whole = text.count(sealed) == 1 and sha256_of(text.replace(sealed, _NO_HASH)) == sealed if sealed else False
-    if whole if manifest.format == FORMAT else not sealed:
+    if whole if manifest.format >= _SEALED else not sealed:
         return
     raise ArtifactError(
         f"bundle {path.parent}: {path.name} is not as it was written: its manifest_sha256 does not fit; the file is "

@@ -146,7 +146,8 @@ def bundle_lines(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]
     manifest, count = facts.bundle.manifest, len(facts.bundle.manifest.stimuli)
     made = " (synthetic)" if manifest.synthetic else ""
     heard = listed([stimulus.name for stimulus in manifest.stimuli], 3)
-    score = "" if math.isnan(manifest.scores.r_mean) else f", held-out r {manifest.scores.r_mean:.2f}"
+    scores = manifest.scores
+    score = "" if scores.r_mean is None else f", held-out r {scores.r_mean:.2f} {scores.r_is}"
     lines = [
         Line(f"{manifest.name}{made}, {manifest.created[:10]}{score}"),
         Line(

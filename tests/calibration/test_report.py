@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from calibration.calibrate import UNTOLD
 from calibration.measured import Measured
 from calibration.outcome import Outcome
 from calibration.pages import NONE, decimal, p_of
@@ -82,7 +83,7 @@ def outcome_of(
     features, measured = study_of(space, lengths, people)
     rng = np.random.default_rng(1)
     given = [wander(rng, steps, 2) for steps in lengths] if covariates else None
-    question = Question(measured.targets, measured.people, space.layout.counted, given)
+    question = Question(measured.targets, measured.people, space.layout.counted, given, space.row_kinds)
     found = sweep({name: features[name] for name in sets}, question, SETTINGS, quiet, draws=draws)
     chosen = chosen or found.best
     rows = len(space.rows)
@@ -164,9 +165,9 @@ class Page(HTMLParser):
     def text(self) -> str:
         return re.sub(r"\s+", " ", " ".join(self.words))
 
-    def row(self, *start: str) -> list[str]:
-        """The first row of a table that starts with these cells."""
-        return next(row for row in self.rows if row[: len(start)] == list(start))
+    def row(self, *start: str, cells: int = 0) -> list[str]:
+        """The first row of a table (of so many cells) that starts with these."""
+        return next(row for row in self.rows if row[: len(start)] == list(start) and cells in {0, len(row)})
 
 
 @functools.cache
@@ -241,7 +242,7 @@ def test_the_page_says_what_the_outcome_says(folder):
         row = next(r for r in page.rows if r[0] == found.name and len(r) == 7)
         assert row[3:5] == [decimal(found.score.r[-1]), p_of(found.p_mean)]
     for i, channel in enumerate(CHANNELS):
-        row = page.row(channel, "channel")
+        row = page.row(channel, "channel", cells=10)
         assert row[2] == decimal(result.score.r[i])
         assert row[5:7] == [p_of(result.p_counted.single[i]), p_of(result.p_counted.family[i])]
     for i, sound in enumerate(outcome.measured.sounds):
@@ -286,6 +287,64 @@ def test_the_numbers_are_the_outcomes():
     assert numbers["elements"] == {"mix": numbers["sets"][3], "voice": None, "background": None}
     assert numbers["settings"] == SETTINGS.model_dump(mode="json")
     assert len(numbers["choices"]["layer_of_fold"]) == numbers["choices"]["folds"] == 6
+
+
+def test_the_papers_control_is_called_that_and_beside_it_stands_what_is_the_sounds_own(folder):
+    outcome, page = usual(), page_in(folder)
+    text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "The paper's control, covariates zeroed" in text
+    assert "this r is not of the sound alone" in text
+    assert "credited" not in text
+    assert [u.name for u in outcome.sweep.unique] == list(NAMES)
+    for found in outcome.sweep.unique:
+        row = next(r for r in page.rows if r[0] == found.name and len(r) == 10)
+        told = found.r
+        assert row[1:4] == [decimal(told.value[-1]), decimal(told.chance[-1]), p_of(told.p_mean)]
+        assert row[5:8] == [decimal(found.alone[-1]), decimal(found.joint[-1]), decimal(found.gain.value[-1], 3)]
+        assert row[9] == p_of(found.gain.p_mean)
+    assert re.search(
+        r"layer-2 tells of it beyond what the covariates tell \(unique r = \.\d\d, p = \.025; r rises", text
+    )
+
+
+def test_what_is_beyond_covariates_is_not_claimed_without_a_p(tmp_path):
+    found = usual()
+    own = next(u for u in found.sweep.unique if u.name == "layer-2")
+    weak = replace(own, r=replace(own.r, p_mean=0.2))
+    page = written(replace(found, sweep=replace(found.sweep, unique=(weak,))), tmp_path)
+    assert "beyond what the covariates tell is not shown" in page.text
+    none = replace(found, sweep=replace(found.sweep, unique=(), no_unique="90 columns of covariates are too many"))
+    page = written(none, tmp_path)
+    assert "is not known: 90 columns of covariates are too many" in page.text
+    assert report_numbers(none).unique == ()
+
+
+def test_the_middle_layer_is_held_against_the_last_and_the_descriptors(folder):
+    outcome, page = usual(), page_in(folder)
+    found = outcome.sweep.contrasts
+    assert found is not None
+    for number, (a, b) in enumerate(found.pairs):
+        expected = [decimal(found.difference[number, -1]), p_of(found.single[number, -1])]
+        assert page.row(a, b)[2:4] == expected
+        assert page.row(a, b)[5].endswith("of 4")
+    first = found.pairs.index(("middle", "final"))
+    last = found.pairs.index(("middle", "lld"))
+    row = next(r for r in page.rows if r[:2] == ["Cz", "channel"] and len(r) == 6)
+    assert row[2:] == [
+        text for k in (first, last) for text in (decimal(found.difference[k, 1]), p_of(found.family[k, 1]))
+    ]
+    assert "by the largest statistic of all tests of a family" in page.text
+    for name in ("the last layer", "the acoustic descriptors"):
+        assert f"The middle layer's predictions and those of {name}" in page.text
+
+
+def test_a_quick_calibration_says_what_it_cannot_answer(tmp_path):
+    sweep_of = replace(usual().sweep, comparison=None, contrasts=None)
+    page = written(replace(usual(), sweep=sweep_of, untold=UNTOLD), tmp_path)
+    assert "A quick calibration cannot answer everything" in page.text
+    assert f"Not told: {UNTOLD[0]}." in page.text
+    assert "Not compared" not in page.text
+    assert not (tmp_path / "report" / "comparison.png").exists()
 
 
 def test_the_layer_of_each_fold_is_that_which_auto_took():
@@ -384,7 +443,7 @@ def without_row(outcome: Outcome, row: int | slice) -> Outcome:
 def test_a_row_without_a_value_is_told_as_such(tmp_path, row):
     outcome = without_row(usual(), row)
     page = written(outcome, tmp_path)
-    assert page.row("Cz", "channel")[2:7] == [NONE] * 5
+    assert page.row("Cz", "channel", cells=10)[2:7] == [NONE] * 5
     numbers = report_numbers(outcome)
     json.dumps(asdict(numbers), allow_nan=False)
     assert numbers.rows[1].r is None
@@ -401,7 +460,7 @@ def test_regions_without_values_have_no_colour(tmp_path):
 
 def test_one_sound_and_one_feature_set(tmp_path):
     page = written(outcome_of(ChannelSpace(CHANNELS), (200,), sets=("layer-1",)), tmp_path)
-    assert "Not compared: that needs more than one layer" in page.text
+    assert "Not compared: that needs more than one feature set" in page.text
     assert "blocks of the one sound" in page.text
     assert "The study has no covariates" in page.text
     assert not (tmp_path / "report" / "comparison.png").exists()

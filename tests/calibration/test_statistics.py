@@ -356,13 +356,14 @@ def test_p_values_are_counted():
 # Comparisons
 
 
-def enumerated(difference: np.ndarray, true_share: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Sign flips by loops: p of each pair (units, C), and of the largest."""
+def enumerated(difference: np.ndarray, t_share: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Sign flips by loops: p of each pair (units, C), and of the largest, for so much of the true Student's t."""
     statistics = []
     for signs in itertools.product([1, -1], repeat=len(difference)):
         flipped = difference * np.array(signs)[:, None]
         statistics.append(np.abs(flipped.sum(axis=0)) / np.sqrt((flipped**2).sum(axis=0)))
-    chance, true = np.array(statistics), statistics[0] * true_share - 1e-12
+    t, n = t_share * ttest_1samp(difference, 0).statistic, len(difference)
+    chance, true = np.array(statistics), np.abs(t) * np.sqrt(n / (n - 1 + t**2)) - 1e-12
     return (chance >= true).mean(axis=0), (chance.max(axis=1)[:, None] >= true).mean(axis=0)
 
 

@@ -158,7 +158,7 @@ DAMAGE = {
     "not JSON": (lambda f: (f / "bundle.json").write_text("{"), "bundle.json cannot be read"),
     "not UTF-8": (lambda f: (f / "bundle.json").write_bytes(b"\xff\xfe{}"), "bundle.json cannot be read"),
     "not an object": (lambda f: (f / "bundle.json").write_text("[1]"), "format None"),
-    "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=6)), "format 6.*reads format 5"),
+    "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=7)), "format 7.*reads formats 4 to 6"),
     "unknown key": (lambda f: rewrite_json(f, lambda m: m.update(colour="red")), "bundle.json: colour"),
     "unknown setting": (
         lambda f: rewrite_json(f, lambda m: m["settings"]["signal"].update(reference="average")),
@@ -229,6 +229,23 @@ def test_a_setting_that_was_changed_by_hand_is_noticed(folder):
     path.write_text(path.read_text(encoding="utf-8").replace('"mains_hz": 50.0', '"mains_hz": 60.0'), encoding="utf-8")
     with pytest.raises(ArtifactError, match=r"bundle\.json is not as it was written"):
         load_bundle(folder)
+
+
+def test_a_bundle_of_format_5_is_read_as_it_was(folder):
+    """Its scores were pooled over sounds, and say so; components are of raw features, and predictions are the same."""
+    path = folder / "bundle.json"
+    content = json.loads(path.read_text(encoding="utf-8")) | {"format": 5, "manifest_sha256": "0" * 64}
+    del content["scores"]["r_is"], content["settings"]["prediction"]["standardise"]
+    text = json.dumps(content)
+    path.write_text(text.replace("0" * 64, hashlib.sha256(text.encode()).hexdigest()), encoding="utf-8")
+    found = load_bundle(folder)
+    assert found.manifest.unsealed == ""
+    assert found.manifest.scores.r_is == "pooled over sounds"
+    assert not found.manifest.settings.prediction.standardise
+    for name in ("pca_mean", "pca_components", "coefficients"):
+        np.testing.assert_array_equal(getattr(found.weights, name), getattr(some_bundle().weights, name))
+    save_bundle(found, folder)
+    assert load_bundle(folder).manifest.scores.r_is == "pooled over sounds"
 
 
 def test_a_bundle_of_format_4_is_read_and_said_to_be_unsealed(folder):

@@ -158,10 +158,29 @@ def test_a_session_that_fits_can_be_started(lab):
     state = resolve(choices, known)
     assert state.may_start
     assert [line.text for line in bundle_lines(choices, known, state.people, state.fit)][:4] == [
-        "podcast, 2025-01-01, held-out r 0.31", "rows are 18 channels", "1 sound: story.wav", "fits: all 18 rows"
+        "podcast, 2025-01-01, held-out r 0.31 within sounds",
+        "rows are 18 channels", "1 sound: story.wav", "fits: all 18 rows"
     ]  # fmt: skip
     assert protocol_lines(choices, known)[0].text == "Baseline and two runs: 4 blocks, 23 min in all"
     assert "of these streams" in results_lines(choices, known, state.people)[0].text
+
+
+def test_the_score_of_an_older_bundle_is_called_pooled(lab):
+    choices = ready(lab, streams=("name=ANT",))
+    known = found(choices, stream())
+    facts, ask = known.bundle(choices), asks_for(choices).bundle
+    assert facts is not None
+    assert ask is not None
+    for update, words in (
+        ({"r_is": "pooled over sounds"}, "podcast, 2025-01-01, held-out r 0.31 pooled over sounds"),
+        ({"r_mean": None}, "podcast, 2025-01-01"),
+    ):
+        manifest = facts.bundle.manifest
+        scores = manifest.scores.model_copy(update=update)
+        other = replace(facts.bundle, manifest=manifest.model_copy(update={"scores": scores}))
+        shown = replace(known, facts={**known.facts, ask: replace(facts, bundle=other)})
+        state = resolve(choices, shown)
+        assert bundle_lines(choices, shown, state.people, state.fit)[0].text == words
 
 
 #: What is changed in a session that could be started, the streams there are, and the first line: where, and its words.

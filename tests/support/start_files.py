@@ -55,7 +55,7 @@ def bundle_in(folder: Path, channels: Sequence[str] = CHANNELS, sound: str = "1"
     folder.mkdir(parents=True)
     part = StatePart(name="audio", dtype="float32", shape=(), keep=16, made=(4, 4))
     featurizer = summing_featurizer(folder / FEATURIZER_FILE, [part])
-    scores = {"r": (0.3,) * rows, "r_mean": 0.31, "alpha": (1.0,) * rows}
+    scores = {"r": (0.3,) * rows, "r_mean": 0.31, "r_is": "within sounds", "alpha": (1.0,) * rows}
     manifest = base.manifest.model_copy(
         update={
             "name": name,
