@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration.copies import People
 from calibration.good_channels import good_seconds, poor_channels
+from calibration.group_synchrony import GroupSynchrony, PairSums
 from calibration.responses import component_spaces, group_responses, left_out_time_courses, synchrony_time_courses
 from calibration.study import FolderStudy, Study, ratings_of
 from rtaffect import __version__
@@ -38,7 +40,8 @@ class Measured:
     and there are no people. ``people`` has for each of them (P, steps, R), ``halves`` (S, 2, steps, R) the mean
     course within random halves of the listeners, each half by itself (S is 0 with too few listeners). ``references``
     has for every sound of the study the group's response. ``poor`` are the channels that could not be rows, and in
-    which part of the seconds they were good for enough listeners.
+    which part of the seconds they were good for enough listeners. ``group`` tells whether the group is synchronised in
+    these sounds, None where that was not asked; ``alike`` names people whose EEG is as alike as one person's.
     """
 
     space: Space
@@ -48,6 +51,8 @@ class Measured:
     references: tuple[Reference, ...]
     rated: tuple[FloatArray, ...] = ()
     poor: Mapping[str, float] = field(default_factory=dict)
+    group: GroupSynchrony | None = None
+    alike: tuple[str, ...] = ()
 
     @property
     def targets(self) -> list[FloatArray]:
@@ -71,6 +76,7 @@ def measure(
     space: Space | None = None,
     components: bool = False,
     splits: int = 0,
+    draws: int = 0,
     keep: Path | None = None,
 ) -> Measured:
     """Run every listener's EEG through the live code and correlate it.
@@ -87,6 +93,8 @@ def measure(
         Whether correlated components of those channels are the rows instead.
     splits
         How many random halvings of the listeners to correlate.
+    draws
+        Of each kind of chance, for whether the group is synchronised at all; 0: that is not asked.
     keep
         Folder for EEG that has been filtered, so that a run that was cut off goes on where it stopped.
 
@@ -97,11 +105,13 @@ def measure(
     """
     fitted = _fitted_sounds(study)
     space, heard, poor = _heard(study, space, [s.name for s in fitted], settings, progress, keep)
+    alike = _alike(study, space.channels, heard, settings)
     each: Sequence[Space] = ()
     if components:
         progress("correlated components")
         space, each = component_spaces([heard[s.name] for s in fitted], space.channels, settings)
     people, halves, references = [], [], []
+    pairs: PairSums | None = None
     for sound in study.sounds():
         progress(f"synchrony of {sound.name}")
         channels = heard.pop(sound.name)
@@ -110,7 +120,14 @@ def measure(
         if sound.fit:
             people.append(_each_time_course(channels, group, each, settings, layout))
             halves.append(half_time_courses(group, settings, layout, splits))
-    return Measured(space, fitted, tuple(people), tuple(halves), tuple(references), poor=poor)
+            if draws:
+                pairs = pairs or PairSums(layout, settings.signal.rate_hz, draws)
+                if each:
+                    pairs.add_left_out([group_responses(channels, without, settings)[0] for without in each])
+                else:
+                    pairs.add(group)
+    found = pairs.found() if pairs is not None else None
+    return Measured(space, fitted, tuple(people), tuple(halves), tuple(references), poor=poor, group=found, alike=alike)
 
 
 def _heard(  # noqa: PLR0917 - what measure is given
@@ -128,6 +145,22 @@ def _heard(  # noqa: PLR0917 - what measure is given
         # Channels are judged by each other, as in a session, which has only those that are left.
         heard = _listen(study, channels, settings, progress, keep)
     return ChannelSpace(channels, settings.signal.average_reference), heard, poor
+
+
+def _alike(
+    study: Study, channels: Sequence[str], heard: Mapping[str, Sequence[FloatArray]], settings: Settings
+) -> tuple[str, ...]:
+    """Return which people's EEG is as alike as one person's; RecordingError if it is the same."""
+    people = People()
+    for sound in study.sounds():
+        for listener, clean in zip(study.listeners, heard[sound.name], strict=True):
+            if study.hears(listener, sound):
+                file = study.file(listener, sound) if isinstance(study, FolderStudy) else "its EEG"
+                people.add(listener, file, sound.name, channels=channels, clean=clean, rate=settings.signal.rate_hz)
+    found = people.alike()
+    if same := [str(pair) for pair in found if pair.same]:
+        raise RecordingError("; ".join(same))
+    return tuple(str(pair) for pair in found)
 
 
 def _poor(

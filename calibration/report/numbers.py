@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from calibration.nulls import PValues
 from calibration.outcome import Outcome
 from calibration.report.content import (
+    CeilingNumbers,
     ChoicesNumbers,
     ComparisonNumbers,
     HashNumbers,
@@ -25,11 +26,12 @@ from calibration.report.content import (
     StimulusNumbers,
     StudyNumbers,
 )
+from calibration.report.group import group_numbers, number
 from calibration.ridge import ALPHAS
 from calibration.sweep import AUTO, SetResult
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 #: From this p value on, nothing is claimed.
 LEVEL: Final = 0.05
 #: A feature set of one element alone is named like 'layer-2/voice'; those of the mix have no such ending.
@@ -44,6 +46,7 @@ def report_numbers(outcome: Outcome) -> ReportNumbers:
     return ReportNumbers(
         format=FORMAT,
         study=_study(outcome),
+        group=group_numbers(outcome),
         result=_result(outcome),
         sets=tuple(map(_set, sweep.sets)),
         controlled=tuple(map(_set, sweep.controlled)),
@@ -100,12 +103,6 @@ def base_of(outcome: Outcome) -> str:
     return outcome.sweep.best if outcome.chosen == AUTO else outcome.chosen
 
 
-def number(value: float) -> float | None:
-    """Return a float, or None for NaN and infinity, which JSON lacks."""
-    value = float(value)
-    return value if math.isfinite(value) else None
-
-
 def _study(outcome: Outcome) -> StudyNumbers:
     manifest, space = outcome.bundle.manifest, outcome.bundle.space
     return StudyNumbers(
@@ -128,8 +125,17 @@ def _study(outcome: Outcome) -> StudyNumbers:
 
 
 def _result(outcome: Outcome) -> ResultNumbers:
-    low, high = (number(ceiling[-1]) for ceiling in (outcome.ceiling_low, outcome.ceiling_high))
-    return ResultNumbers(**asdict(_set(headline_of(outcome))), ceiling_low=low, ceiling_high=high)
+    low, high = (number(ceiling[-1]) for ceiling in outcome.ceiling_ends)
+    found = outcome.ceiling
+    ceiling = CeilingNumbers(
+        low=number(found.low[-1]),
+        high=number(found.high[-1]),
+        least=number(found.least[-1]),
+        most=number(found.most[-1]),
+        p=number(found.p[-1]),
+        told=bool(found.told[-1]),
+    )
+    return ResultNumbers(**asdict(_set(headline_of(outcome))), ceiling_low=low, ceiling_high=high, ceiling=ceiling)
 
 
 def _set(result: SetResult) -> SetNumbers:
@@ -177,6 +183,7 @@ def _element(outcome: Outcome, element: str) -> SetNumbers | None:
 def _rows(outcome: Outcome) -> tuple[RowNumbers, ...]:
     space, result = outcome.bundle.space, outcome.sweep.of(outcome.chosen)
     best = row_p(result, space.layout.counted)
+    ceiling_low, ceiling_high = outcome.ceiling_ends
     return tuple(
         RowNumbers(
             name=name,
@@ -195,8 +202,8 @@ def _rows(outcome: Outcome) -> tuple[RowNumbers, ...]:
             p_phase=number(result.p_phase.single[i]),
             chance=number(result.chance[i]),
             chance_phase=number(result.chance_phase[i]),
-            ceiling_low=number(outcome.ceiling_low[i]),
-            ceiling_high=number(outcome.ceiling_high[i]),
+            ceiling_low=number(ceiling_low[i]),
+            ceiling_high=number(ceiling_high[i]),
             own_share=number(space.specificity[i]),
             alpha=number(result.fit.alpha[i]),
         )

@@ -13,6 +13,8 @@ from rtaffect.sources.channel_plan import Given
 
 #: Synchrony of one with the others needs them.
 LEAST_LISTENERS = 3
+#: So many missing onsets are told one by one.
+_SINGLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +170,43 @@ def _listener_problems(layout: Layout) -> Iterator[str]:
 
 
 def _unheard(layout: Layout, unheard: str) -> Iterator[tuple[str, bool]]:
-    """Yield who has no onset for which sound, and whether enough others have one that it can be used without them."""
-    listeners = layout.listeners
-    for listener in listeners:
-        for sound in dict.fromkeys(s.name for s in layout.sounds):
-            if layout.hears(listener, sound):
-                continue
-            others = sum(layout.hears(other, sound) for other in listeners)
-            enough = others >= LEAST_LISTENERS
-            left = f" (left out there: {others} others have one)" if enough else ""
-            yield f"{listener}: no onset for {sound}{left}; {unheard}", enough
+    """Yield who has no onset for which sound, and whether enough others have one that it can be used without them.
+
+    Of many cases those that can be used are one line, the others one for each sound.
+    """
+    lacking: dict[str, list[str]] = {}
+    for sound in dict.fromkeys(s.name for s in layout.sounds):
+        if who := [listener for listener in layout.listeners if not layout.hears(listener, sound)]:
+            lacking[sound] = who
+    left = {sound: len(layout.listeners) - len(who) for sound, who in lacking.items()}
+    if sum(map(len, lacking.values())) <= _SINGLE:
+        for sound, who in lacking.items():
+            enough = left[sound] >= LEAST_LISTENERS
+            rest = f" (left out there: {left[sound]} others have one)" if enough else ""
+            yield from ((f"{listener}: no onset for {sound}{rest}; {unheard}", enough) for listener in who)
+        return
+    for sound, who in lacking.items():
+        if left[sound] < LEAST_LISTENERS:
+            yield (
+                (
+                    f"{sound}: no onset for {listed(who)}; {left[sound]} listeners have one, expected at least "
+                    f"{LEAST_LISTENERS}; {unheard}"
+                ),
+                False,
+            )
+    usable = [sound for sound in lacking if left[sound] >= LEAST_LISTENERS]
+    if not usable:
+        return
+    missed = {name: [s for s in usable if name in lacking[s]] for name in layout.listeners}
+    each = [f"{name} ({listed(sounds, 3)})" for name, sounds in missed.items() if sounds]
+    yield (
+        (
+            f"{len(each)} of {len(layout.listeners)} listeners have no onset for some sounds and are left out there: "
+            f"{listed(each, 3)}; each of {len(usable)} such sounds is left with {min(left[s] for s in usable)} or "
+            f"more listeners; {unheard}"
+        ),
+        True,
+    )
 
 
 def find_notes(layout: Layout, unheard: str) -> tuple[str, ...]:
