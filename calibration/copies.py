@@ -9,7 +9,7 @@ half of both signals would have to be one and the same for .5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -27,6 +27,8 @@ SAME: Final = 0.95
 ALIKE: Final = 0.7
 #: Of each sound this much is compared, s, at this many samples a second, by at most so many channels.
 _SECONDS, _RATE, _CHANNELS = 60, 100, 8
+#: A channel counts if it is good for this part of the time. With fewer that all have, each pair has its own.
+_GOOD, _ENOUGH = 0.5, 3
 #: A peak that is not so many times the typical correlation at other shifts may be a rhythm that both have.
 _PEAK: Final = 6.0
 #: Between samples of the grid a copy is at least so much as alike as at its true shift.
@@ -91,33 +93,42 @@ class People:
         What is kept of it is the first minute of some of the channels.
         """
         names = {place_of(name): i for i, name in enumerate(channels) if not is_eog(name)}
-        order = sorted(names, key=lambda place: (_rank(place), place))[:_CHANNELS]
         step = max(1, rate // _RATE)
-        used = clean[: _SECONDS * rate, [names[place] for place in order]]
-        used = used[: len(used) // step * step].reshape(-1, step, len(order)).mean(axis=1)
-        if np.isfinite(used).any():
+        used = clean[: _SECONDS * rate]
+        used = used[: len(used) // step * step].reshape(-1, step, clean.shape[1]).mean(axis=1)
+        good = np.isfinite(used).mean(axis=0) >= _GOOD
+        places = [place for place, i in names.items() if good[i]]
+        order = tuple(sorted(places, key=lambda place: (_rank(place), place))[:_CHANNELS])
+        if order:
             self._files[person, sound] = file
-            self._kept.setdefault(person, {})[sound] = tuple(order), np.asarray(used * 1e6, np.float32)
+            kept = np.asarray(used[:, [names[place] for place in order]] * 1e6, np.float32)
+            self._kept.setdefault(person, {})[sound] = order, kept
 
     def alike(self) -> list[Pair]:
         """Return the pairs of people whose EEG is as alike as one person's, each once, where it is most."""
-        common = self._common()
-        if not common:
-            return []
-        ready = {
-            person: {
-                sound: _Course(samples[:, [places.index(place) for place in common]])
-                for sound, (places, samples) in of.items()
-            }
-            for person, of in self._kept.items()
-        }
-        found = (self._pair(one, other, ready[one], ready[other]) for one, other in combinations(ready, 2))
+        common = self._common(self._kept)
+        ready = {person: self._courses(person, common) for person in self._kept} if len(common) >= _ENOUGH else {}
+        found = []
+        for one, other in combinations(self._kept, 2):
+            ours, theirs = ready.get(one), ready.get(other)
+            if ours is None or theirs is None:
+                places = self._common((one, other))
+                if not places:
+                    continue
+                ours, theirs = self._courses(one, places), self._courses(other, places)
+            found.append(self._pair(one, other, ours, theirs))
         return [pair for pair in found if pair is not None]
 
-    def _common(self) -> list[str]:
-        """Return the channels that all have."""
-        each = [places for of in self._kept.values() for places, _ in of.values()]
-        return [place for place in each[0] if all(place in places for places in each)] if each else []
+    def _courses(self, person: str, places: Sequence[str]) -> dict[str, _Course]:
+        return {
+            sound: _Course(samples[:, [held.index(place) for place in places]])
+            for sound, (held, samples) in self._kept[person].items()
+        }
+
+    def _common(self, people: Iterable[str]) -> list[str]:
+        """Return the channels that all of ``people`` have, and that are good."""
+        each = [held for person in people for held, _ in self._kept[person].values()]
+        return [place for place in each[0] if all(place in held for held in each)] if each else []
 
     def _pair(self, one: str, other: str, ours: Mapping[str, _Course], theirs: Mapping[str, _Course]) -> Pair | None:
         """Return two people if they are alike: in the sounds that both heard, or in one with another."""
