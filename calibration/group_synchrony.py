@@ -8,6 +8,7 @@ what their rows have in common, and nobody the time lock: by turning them round 
 *Front. Neuroinform.* 4, 2010), and by random numbers added to the phases (Theiler et al., *Physica D* 58, 1992; Lerner
 et al., *J. Neurosci.* 31, 2011). What is claimed holds against both: p is the larger of the two. Family-wise by the
 largest of all rows and their mean in each draw (Nichols & Holmes, *Hum. Brain Mapp.* 15, 2002), each by its own spread.
+Turned, what two people lack at the same time meets no more, so that chance is rather too wide.
 
 *Interval.* Pairs share listeners: n (n - 1) / 2 of them are not as many measurements, and a listener drawn twice makes
 a pair with themselves (Chen et al., *NeuroImage* 142, 2016). So whole listeners are left out in turn: the jackknife of
