@@ -219,14 +219,16 @@ def page_in(folder: Path) -> Page:
 
 
 SECTIONS = (
-    "1. The study at a glance",
-    "2. Feature sets",
-    "3. Covariates and elements",
-    "4. Rows",
-    "5. Predicted against observed",
-    "6. Choices",
-    "7. What was left out",
-    "8. Settings, versions and hashes",
+    "1. Is the group synchronised?",
+    "1. Is the group synchronised?",
+    "2. The study at a glance",
+    "3. Feature sets",
+    "4. Covariates and elements",
+    "5. Rows",
+    "6. Predicted against observed",
+    "7. Choices",
+    "8. What was left out",
+    "9. Settings, versions and hashes",
 )
 
 

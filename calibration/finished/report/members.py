@@ -214,7 +214,7 @@ def group_report(members: Sequence[Member]) -> GroupReport:
     people = by_participant(members)
     table = {name: np.array([_mean_measure(mine, name) for mine in people.values()]) for name in MEASURES}
     in_arm = {arm: np.array([mine[-1].arm == arm for mine in people.values()]) for arm in arms}
-    by_arm, comparisons = _by_arm(table, in_arm)
+    means, comparisons = by_arm(table, in_arm)
     tests = [sign_flip_test(_there(table[name])) for name in REGULATION]
     over_all = zip(REGULATION, tests, holm([test.p for test in tests]), strict=True)
     first = members[0]
@@ -231,7 +231,7 @@ def group_report(members: Sequence[Member]) -> GroupReport:
         participants=tuple(_participant(person, mine) for person, mine in people.items()),
         sessions=tuple(_session(member) for member in members),
         all=tuple(OfAll(MEASURES[name], test, p) for name, test, p in over_all),
-        by_arm=by_arm,
+        by_arm=means,
         comparisons=comparisons,
         missing=tuple(f"{member.data.path.name}: {text}" for member in members for text in member.data.missing),
     )
@@ -295,7 +295,7 @@ def _participant(person: str, mine: Sequence[Member]) -> ParticipantLine:
     )
 
 
-def _by_arm(
+def by_arm(
     table: Mapping[str, FloatArray], in_arm: Mapping[str, BoolArray]
 ) -> tuple[tuple[OfArm, ...], tuple[Comparison, ...]]:
     """Return means by arm, and every two arms compared by permutation, with Holm's p over pairs and measures."""
