@@ -132,10 +132,7 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     with _timed(seconds, "features"):
         features = _features(study, featurizer, compared, progress)
     with _timed(seconds, "observed synchrony"):
-        asked = partial(
-            measure, space=plan.space, components=plan.components, splits=plan.splits, draws=plan.draws, keep=plan.keep
-        )
-        measured = rated(study) if plan.ratings else asked(study, settings, progress)
+        measured = _measured(study, settings, plan, progress)
     names, covariates = _covariates(study, measured.sounds)
     people = [target[None] for target in measured.rated] or measured.people
     question = Question(measured.targets, people, measured.space.layout.counted, covariates)
@@ -150,6 +147,13 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     bundle = bundle_of(study, measured, result, settings, Reader(featurizer, chosen), plan.name)
     notes = (*(study.notes if isinstance(study, FolderStudy) else ()), *_notes(found, chosen, measured))
     return Outcome(bundle, measured, found, chosen, how, ceiling, covariates=names, notes=notes, seconds=seconds)
+
+
+def _measured(study: Study, settings: Settings, plan: Plan, progress: Progress) -> Measured:
+    if plan.ratings:
+        return rated(study)
+    asked = partial(measure, space=plan.space, components=plan.components, splits=plan.splits)
+    return asked(study, settings, progress, draws=plan.draws, keep=plan.keep)
 
 
 def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> str:

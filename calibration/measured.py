@@ -106,12 +106,9 @@ def measure(
     fitted = _fitted_sounds(study)
     space, heard, poor = _heard(study, space, [s.name for s in fitted], settings, progress, keep)
     alike = _alike(study, space.channels, heard, settings)
-    each: Sequence[Space] = ()
-    if components:
-        progress("correlated components")
-        space, each = component_spaces([heard[s.name] for s in fitted], space.channels, settings)
+    space, each = _rows_of(space, [heard[s.name] for s in fitted], settings, progress, components=components)
     people, halves, references = [], [], []
-    pairs: PairSums | None = None
+    pairs = _Pairs(draws, settings)
     for sound in study.sounds():
         progress(f"synchrony of {sound.name}")
         channels = heard.pop(sound.name)
@@ -120,14 +117,41 @@ def measure(
         if sound.fit:
             people.append(_each_time_course(channels, group, each, settings, layout))
             halves.append(half_time_courses(group, settings, layout, splits))
-            if draws:
-                pairs = pairs or PairSums(layout, settings.signal.rate_hz, draws)
-                if each:
-                    pairs.add_left_out([group_responses(channels, without, settings)[0] for without in each])
-                else:
-                    pairs.add(group)
-    found = pairs.found() if pairs is not None else None
-    return Measured(space, fitted, tuple(people), tuple(halves), tuple(references), poor=poor, group=found, alike=alike)
+            pairs.add(channels, group, each, layout)
+    three = tuple(people), tuple(halves), tuple(references)
+    return Measured(space, fitted, *three, poor=poor, group=pairs.found(), alike=alike)
+
+
+def _rows_of(
+    space: Space, heard: Sequence[Sequence[FloatArray]], settings: Settings, progress: Progress, *, components: bool
+) -> tuple[Space, Sequence[Space]]:
+    """Return the space, or correlated components of its channels and those without each listener in turn."""
+    if not components:
+        return space, ()
+    progress("correlated components")
+    return component_spaces(heard, space.channels, settings)
+
+
+class _Pairs:
+    """Correlations of whole sounds, where ``draws`` of chance are asked for; rows may have been fitted to the group."""
+
+    def __init__(self, draws: int, settings: Settings) -> None:
+        self._draws, self._settings = draws, settings
+        self._sums: PairSums | None = None
+
+    def add(
+        self, channels: Sequence[FloatArray], group: FloatArray, left_out: Sequence[Space], layout: RowLayout
+    ) -> None:
+        if not self._draws:
+            return
+        self._sums = self._sums or PairSums(layout, self._settings.signal.rate_hz, self._draws)
+        if left_out:
+            self._sums.add_left_out([group_responses(channels, space, self._settings)[0] for space in left_out])
+        else:
+            self._sums.add(group)
+
+    def found(self) -> GroupSynchrony | None:
+        return None if self._sums is None else self._sums.found()
 
 
 def _heard(  # noqa: PLR0917 - what measure is given

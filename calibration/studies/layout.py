@@ -179,33 +179,35 @@ def _unheard(layout: Layout, unheard: str) -> Iterator[tuple[str, bool]]:
         if who := [listener for listener in layout.listeners if not layout.hears(listener, sound)]:
             lacking[sound] = who
     left = {sound: len(layout.listeners) - len(who) for sound, who in lacking.items()}
+    usable = {sound: who for sound, who in lacking.items() if left[sound] >= LEAST_LISTENERS}
     if sum(map(len, lacking.values())) <= _SINGLE:
-        for sound, who in lacking.items():
-            enough = left[sound] >= LEAST_LISTENERS
-            rest = f" (left out there: {left[sound]} others have one)" if enough else ""
-            yield from ((f"{listener}: no onset for {sound}{rest}; {unheard}", enough) for listener in who)
+        yield from _one_by_one(lacking, left, unheard)
         return
     for sound, who in lacking.items():
-        if left[sound] < LEAST_LISTENERS:
-            yield (
-                (
-                    f"{sound}: no onset for {listed(who)}; {left[sound]} listeners have one, expected at least "
-                    f"{LEAST_LISTENERS}; {unheard}"
-                ),
-                False,
-            )
-    usable = [sound for sound in lacking if left[sound] >= LEAST_LISTENERS]
-    if not usable:
-        return
-    missed = {name: [s for s in usable if name in lacking[s]] for name in layout.listeners}
+        if sound not in usable:
+            few = f"{left[sound]} listeners have one, expected at least {LEAST_LISTENERS}"
+            yield f"{sound}: no onset for {listed(who)}; {few}; {unheard}", False
+    if usable:
+        least = min(left[sound] for sound in usable)
+        yield f"{_missed(layout.listeners, usable)} is left with {least} or more listeners; {unheard}", True
+
+
+def _one_by_one(
+    lacking: Mapping[str, Sequence[str]], left: Mapping[str, int], unheard: str
+) -> Iterator[tuple[str, bool]]:
+    for sound, who in lacking.items():
+        enough = left[sound] >= LEAST_LISTENERS
+        rest = f" (left out there: {left[sound]} others have one)" if enough else ""
+        yield from ((f"{listener}: no onset for {sound}{rest}; {unheard}", enough) for listener in who)
+
+
+def _missed(listeners: Sequence[str], usable: Mapping[str, Sequence[str]]) -> str:
+    """Return who lacks which of the sounds that can be used without them."""
+    missed = {name: [sound for sound, who in usable.items() if name in who] for name in listeners}
     each = [f"{name} ({listed(sounds, 3)})" for name, sounds in missed.items() if sounds]
-    yield (
-        (
-            f"{len(each)} of {len(layout.listeners)} listeners have no onset for some sounds and are left out there: "
-            f"{listed(each, 3)}; each of {len(usable)} such sounds is left with {min(left[s] for s in usable)} or "
-            f"more listeners; {unheard}"
-        ),
-        True,
+    return (
+        f"{len(each)} of {len(listeners)} listeners have no onset for some sounds and are left out there: "
+        f"{listed(each, 3)}; each of {len(usable)} such sounds"
     )
 
 
