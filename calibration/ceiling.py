@@ -109,8 +109,8 @@ def _with_mean(courses: FloatArray, counted: BoolArray) -> FloatArray:
 
 def _ceiling(r: FloatArray, times: float) -> FloatArray:
     """Return the root of the reliability of a course with so many times the information of those that agree at r."""
-    reliability = times * r / np.maximum(1 + (times - 1) * r, np.finfo(np.float64).tiny)
-    return np.sqrt(np.clip(reliability, 0.0, 1.0))
+    r = np.maximum(r, 0.0)
+    return np.asarray(np.sqrt(times * r / (1 + (times - 1) * r)))
 
 
 def _reach(splits: Sequence[Sequence[tuple[FloatArray, FloatArray]]], window: int) -> FloatArray:
@@ -149,17 +149,35 @@ def _chance(
     """Return p (R + 1,) alone and family-wise; NaN where sounds are too short to tell."""
     try:
         pairs = [pair([a for a, _ in split], [b for _, b in split], window) for split in splits]
+        swapped = [pair([b for _, b in split], [a for a, _ in split], window) for split in splits]
     except SettingsError:
         none = np.full(len(counted) + 1, np.nan)
         return none, none
-    moved = fisher_mean(np.stack([shift_null(each, draws, seed=15, cross_fitted=False) for each in pairs]), axis=0)
-    r = fisher_mean(
-        np.stack([_within(each.predicted, each.observed) for each in pairs]),
-        axis=0,
+    moved, back = (
+        fisher_z(np.stack([shift_null(each, draws, seed=15, cross_fitted=False) for each in both]))
+        for both in (pairs, swapped)
     )
-    p = p_values(r, moved)
-    family = p_values(np.where(np.append(counted, False), r, np.nan), moved).family
+    r = fisher_mean(np.stack([_within(each.predicted, each.observed) for each in pairs]), axis=0)
+    chance = np.tanh(_widened(moved, back))
+    p = p_values(r, chance)
+    family = p_values(np.where(np.append(counted, False), r, np.nan), chance).family
     return p.single, np.where(np.append(counted, False), family, p.family)
+
+
+def _widened(moved: FloatArray, back: FloatArray) -> FloatArray:
+    """Return the mean (draws, R + 1) over halvings of chance, with the variance that it has in place.
+
+    Two halvings have pairs of listeners in common, in the same half or in the other one. In place both make them
+    agree. Turned alike, only the first do; with the turns of one reversed (``back``), only the others do.
+    """
+    count = len(moved)
+    mean, other = moved.mean(axis=0), back.mean(axis=0)
+    one, two = (values - values.mean(axis=-2, keepdims=True) for values in (moved, back))
+    shared = (one.mean(axis=0) * two.mean(axis=0)).mean(axis=0) - (one * two).mean(axis=1).sum(axis=0) / count**2
+    variance = (mean.var(axis=0) + other.var(axis=0)) / 2
+    there = variance > 0
+    wider = np.sqrt(np.where(there, np.maximum(1 + shared / np.where(there, variance, 1.0), 1.0), 1.0))
+    return np.asarray(mean.mean(axis=0) + wider * (mean - mean.mean(axis=0)))
 
 
 def _within(one: Sequence[FloatArray], other: Sequence[FloatArray]) -> FloatArray:

@@ -91,10 +91,8 @@ def measure(
         What the rows are; default: the channels that all listeners have.
     components
         Whether correlated components of those channels are the rows instead.
-    splits
-        How many random halvings of the listeners to correlate.
-    draws
-        Of each kind of chance, for whether the group is synchronised at all; 0: that is not asked.
+    splits, draws
+        Random halvings of the listeners; draws of each kind of chance, for whether the group is synchronised at all.
     keep
         Folder for EEG that has been filtered, so that a run that was cut off goes on where it stopped.
 
