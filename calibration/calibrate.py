@@ -16,6 +16,7 @@ from calibration.bundling import Reader, bundle_of
 from calibration.ceiling import NoiseCeiling, ceiling_of_halves
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
 from calibration.good_channels import told_poor
+from calibration.group_synchrony import LEAST_DRAWS
 from calibration.measured import Measured, measure, rated
 from calibration.outcome import Outcome
 from calibration.study import FolderStudy, Study
@@ -209,7 +210,8 @@ def _ceiling(measured: Measured, settings: Settings, draws: int) -> NoiseCeiling
     counted = measured.space.layout.counted
     if measured.rated:
         return NoiseCeiling.nothing(counted)
-    return ceiling_of_halves(measured.halves, len(measured.people[0]), counted, settings.synchrony.window_s, draws)
+    people, window = len(measured.people[0]), settings.synchrony.window_s
+    return ceiling_of_halves(measured.halves, people, counted, window, max(draws, LEAST_DRAWS))
 
 
 def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:

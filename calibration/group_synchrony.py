@@ -36,6 +36,8 @@ from rtaffect.observed.synchrony import RowLayout
 
 #: From this p value on, nothing is claimed.
 LEVEL: Final = 0.05
+#: With fewer draws no p value could be small enough to claim anything, or hardly.
+LEAST_DRAWS: Final = 99
 #: Cosines with a longer period than this are taken out of responses with their line, s: courses may merely trend.
 CUTOFF_S: Final = 128.0
 #: Random phases are drawn for the frequencies that hold this part of the variance of chance; it is scaled to the whole.

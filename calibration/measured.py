@@ -10,7 +10,7 @@ import numpy as np
 
 from calibration.copies import People
 from calibration.good_channels import good_seconds, poor_channels
-from calibration.group_synchrony import GroupSynchrony, PairSums
+from calibration.group_synchrony import LEAST_DRAWS, GroupSynchrony, PairSums
 from calibration.responses import component_spaces, group_responses, left_out_time_courses, synchrony_time_courses
 from calibration.study import FolderStudy, Study, ratings_of
 from rtaffect import __version__
@@ -134,7 +134,7 @@ class _Pairs:
     """Correlations of whole sounds, where ``draws`` of chance are asked for; rows may have been fitted to the group."""
 
     def __init__(self, draws: int, settings: Settings) -> None:
-        self._draws, self._settings = draws, settings
+        self._draws, self._settings = max(draws, LEAST_DRAWS) if draws else 0, settings
         self._sums: PairSums | None = None
 
     def add(
