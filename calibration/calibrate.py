@@ -13,9 +13,10 @@ from typing import Literal
 import numpy as np
 
 from calibration.bundling import Reader, bundle_of
+from calibration.ceiling import NoiseCeiling, ceiling_of_halves
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
 from calibration.good_channels import told_poor
-from calibration.intervals import ceiling_of, half_means, noise_ceiling
+from calibration.group_synchrony import LEAST_DRAWS
 from calibration.measured import Measured, measure, rated
 from calibration.outcome import Outcome
 from calibration.study import FolderStudy, Study
@@ -56,7 +57,7 @@ class Plan:
     draws
         Of each null.
     splits
-        Random halvings for the noise ceiling's lower end.
+        Random halvings for the noise ceiling.
     few_layers
         Whether only the first, the middle and the last layer enter, as in a quick analysis; then sets are not compared,
         and the report says what is not told.
@@ -140,8 +141,7 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     with _timed(seconds, "features"):
         features = _features(study, featurizer, compared, progress)
     with _timed(seconds, "observed synchrony"):
-        asked = partial(measure, space=plan.space, components=plan.components, splits=plan.splits, keep=plan.keep)
-        measured = rated(study) if plan.ratings else asked(study, settings, progress)
+        measured = _measured(study, settings, plan, progress)
     names, covariates = _covariates(study, measured.sounds)
     with _timed(seconds, "feature sets and chance"):
         found = _swept(features, _question(measured, covariates), settings, plan, progress)
@@ -149,14 +149,21 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
     if wanted == AUTO:
         how = "inner folds" if len(compared) > 1 else "there being no other"
     with _timed(seconds, "noise ceiling"):
-        high, low = _ceilings(measured)
+        ceiling = _ceiling(measured, settings, plan.draws)
     result = found.of(AUTO if wanted == AUTO and found.auto else chosen).fit
     bundle = bundle_of(study, measured, result, settings, Reader(featurizer, chosen), plan.name)
     notes = (*(study.notes if isinstance(study, FolderStudy) else ()), *_notes(found, chosen, measured))
     return Outcome(
-        bundle, measured, found, chosen, how, high, low,
+        bundle, measured, found, chosen, how, ceiling,
         covariates=names, notes=notes, untold=UNTOLD if plan.few_layers else (), seconds=seconds,
     )  # fmt: skip
+
+
+def _measured(study: Study, settings: Settings, plan: Plan, progress: Progress) -> Measured:
+    if plan.ratings:
+        return rated(study)
+    asked = partial(measure, space=plan.space, components=plan.components, splits=plan.splits)
+    return asked(study, settings, progress, draws=plan.draws, keep=plan.keep)
 
 
 def _question(measured: Measured, covariates: Sequence[FloatArray] | None) -> Question:
@@ -222,26 +229,17 @@ def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, 
     return given[0][0], [values for _, values in given]
 
 
-def _ceilings(measured: Measured) -> tuple[FloatArray, FloatArray]:
-    """Return the upper and lower noise ceiling (R + 1,), the mean over counted rows last."""
+def _ceiling(measured: Measured, settings: Settings, draws: int) -> NoiseCeiling:
     counted = measured.space.layout.counted
     if measured.rated:
-        none = np.full(len(counted) + 1, np.nan)
-        return none, none
-
-    def whole(time_courses: FloatArray) -> FloatArray:
-        return np.concatenate([time_courses, time_courses[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
-
-    people = [whole(each) for each in measured.people]
-    listeners = len(people[0])
-    high = noise_ceiling(listeners, half_means(people)).r
-    splits = [[(whole(h[s, 0]), whole(h[s, 1])) for h in measured.halves] for s in range(len(measured.halves[0]))]
-    low = ceiling_of(splits, listeners / (listeners // 2)).r if splits else np.full(len(high), np.nan)
-    return high, low
+        return NoiseCeiling.nothing(counted)
+    people, window = len(measured.people[0]), settings.synchrony.window_s
+    return ceiling_of_halves(measured.halves, people, counted, window, max(draws, LEAST_DRAWS))
 
 
 def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
     """Yield what was left out and what to beware of."""
+    yield from measured.alike
     yield from told_poor(measured.poor)
     result = found.of(chosen)
     short = np.isnan(result.score.each[:, -1])

@@ -19,6 +19,7 @@ from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
 from calibration.head.command import operator_for
 from calibration.outcome import Outcome
+from calibration.report.group import group_numbers
 from calibration.report.page import report_numbers, write_report
 from calibration.studies.check import NOTE, check
 from calibration.studies.manifest import Channels
@@ -45,6 +46,9 @@ KEPT = ".filtered"
 
 #: Parameters that say how EEG is read.
 _OF_EEG = ("space", "head", "mains", "without", "only")
+
+#: Parameters that ``--check`` takes: they say what is read, and by which settings.
+_OF_CHECK = frozenset({"only_check", "without", "only", "settings", "mains", "quick"})
 
 _path = PATH
 
@@ -107,7 +111,7 @@ def command(
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     channels = Channels(_names(without), _names(only))
     if only_check:
-        _tell_problems(study, channels, console)
+        _tell_problems(study, channels, _settings_for(settings, mains, quick), console)
         return
     out = _new(out)
     chosen = _settings_for(settings, mains, quick)
@@ -135,7 +139,7 @@ def command(
 def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
     """Refuse options that would be passed over; raises SettingsError."""
     if only_check:
-        others = [name for name in given_options() if name not in {"only_check", "without", "only"}]
+        others = [name for name in given_options() if name not in _OF_CHECK]
         refuse_given(others, "is for fitting a bundle, and with --check none is fitted")
     if space != "regions":
         refuse_given(["head"], f"is for --space regions, but the space is {space}")
@@ -156,6 +160,8 @@ def _settings_for(path: Path | None, mains: float | None, quick: bool) -> Settin
 
 def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None:
     console.print(f"bundle {out} in {seconds:.1f} s: {describe(outcome.bundle)}")
+    if (group := group_numbers(outcome)) is not None:
+        console.print(group.verdict, style="" if group.synchronised else "yellow", highlight=False, soft_wrap=True)
     for note in gathered(outcome.notes):
         console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
     for line in outcome.untold:
@@ -232,8 +238,8 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
-def _tell_problems(study: Path, channels: Channels, console: Console) -> None:
-    found = check(study, channels=channels)
+def _tell_problems(study: Path, channels: Channels, settings: Settings, console: Console) -> None:
+    found = check(study, settings, channels)
     notes = [line.removeprefix(NOTE) for line in found if line.startswith(NOTE)]
     problems = [line for line in found if not line.startswith(NOTE)]
     for line in (*problems, *(f"{NOTE}{note}" for note in gathered(notes))):

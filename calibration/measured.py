@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration.copies import People
 from calibration.good_channels import good_seconds, poor_channels
+from calibration.group_synchrony import LEAST_DRAWS, GroupSynchrony, PairSums
 from calibration.responses import component_spaces, group_responses, left_out_time_courses, synchrony_time_courses
 from calibration.study import FolderStudy, Study, ratings_of
 from rtaffect import __version__
@@ -38,7 +40,8 @@ class Measured:
     and there are no people. ``people`` has for each of them (P, steps, R), ``halves`` (S, 2, steps, R) the mean
     course within random halves of the listeners, each half by itself (S is 0 with too few listeners). ``references``
     has for every sound of the study the group's response. ``poor`` are the channels that could not be rows, and in
-    which part of the seconds they were good for enough listeners.
+    which part of the seconds they were good for enough listeners. ``group`` tells whether the group is synchronised in
+    these sounds, None where that was not asked; ``alike`` names people whose EEG is as alike as one person's.
     """
 
     space: Space
@@ -48,6 +51,8 @@ class Measured:
     references: tuple[Reference, ...]
     rated: tuple[FloatArray, ...] = ()
     poor: Mapping[str, float] = field(default_factory=dict)
+    group: GroupSynchrony | None = None
+    alike: tuple[str, ...] = ()
 
     @property
     def targets(self) -> list[FloatArray]:
@@ -71,6 +76,7 @@ def measure(
     space: Space | None = None,
     components: bool = False,
     splits: int = 0,
+    draws: int = 0,
     keep: Path | None = None,
 ) -> Measured:
     """Run every listener's EEG through the live code and correlate it.
@@ -85,8 +91,8 @@ def measure(
         What the rows are; default: the channels that all listeners have.
     components
         Whether correlated components of those channels are the rows instead.
-    splits
-        How many random halvings of the listeners to correlate.
+    splits, draws
+        Random halvings of the listeners; draws of each kind of chance, for whether the group is synchronised at all.
     keep
         Folder for EEG that has been filtered, so that a run that was cut off goes on where it stopped.
 
@@ -97,11 +103,10 @@ def measure(
     """
     fitted = _fitted_sounds(study)
     space, heard, poor = _heard(study, space, [s.name for s in fitted], settings, progress, keep)
-    each: Sequence[Space] = ()
-    if components:
-        progress("correlated components")
-        space, each = component_spaces([heard[s.name] for s in fitted], space.channels, settings)
+    alike = _alike(study, space.channels, heard, settings)
+    space, each = _rows_of(space, [heard[s.name] for s in fitted], settings, progress, components=components)
     people, halves, references = [], [], []
+    pairs = _Pairs(draws, settings)
     for sound in study.sounds():
         progress(f"synchrony of {sound.name}")
         channels = heard.pop(sound.name)
@@ -110,7 +115,41 @@ def measure(
         if sound.fit:
             people.append(_each_time_course(channels, group, each, settings, layout))
             halves.append(half_time_courses(group, settings, layout, splits))
-    return Measured(space, fitted, tuple(people), tuple(halves), tuple(references), poor=poor)
+            pairs.add(channels, group, each, layout)
+    three = tuple(people), tuple(halves), tuple(references)
+    return Measured(space, fitted, *three, poor=poor, group=pairs.found(), alike=alike)
+
+
+def _rows_of(
+    space: Space, heard: Sequence[Sequence[FloatArray]], settings: Settings, progress: Progress, *, components: bool
+) -> tuple[Space, Sequence[Space]]:
+    """Return the space, or correlated components of its channels and those without each listener in turn."""
+    if not components:
+        return space, ()
+    progress("correlated components")
+    return component_spaces(heard, space.channels, settings)
+
+
+class _Pairs:
+    """Correlations of whole sounds, where ``draws`` of chance are asked for; rows may have been fitted to the group."""
+
+    def __init__(self, draws: int, settings: Settings) -> None:
+        self._draws, self._settings = max(draws, LEAST_DRAWS) if draws else 0, settings
+        self._sums: PairSums | None = None
+
+    def add(
+        self, channels: Sequence[FloatArray], group: FloatArray, left_out: Sequence[Space], layout: RowLayout
+    ) -> None:
+        if not self._draws:
+            return
+        self._sums = self._sums or PairSums(layout, self._settings.signal.rate_hz, self._draws)
+        if left_out:
+            self._sums.add_left_out([group_responses(channels, space, self._settings)[0] for space in left_out])
+        else:
+            self._sums.add(group)
+
+    def found(self) -> GroupSynchrony | None:
+        return None if self._sums is None else self._sums.found()
 
 
 def _heard(  # noqa: PLR0917 - what measure is given
@@ -128,6 +167,22 @@ def _heard(  # noqa: PLR0917 - what measure is given
         # Channels are judged by each other, as in a session, which has only those that are left.
         heard = _listen(study, channels, settings, progress, keep)
     return ChannelSpace(channels, settings.signal.average_reference), heard, poor
+
+
+def _alike(
+    study: Study, channels: Sequence[str], heard: Mapping[str, Sequence[FloatArray]], settings: Settings
+) -> tuple[str, ...]:
+    """Return which people's EEG is as alike as one person's; RecordingError if it is the same."""
+    people = People()
+    for sound in study.sounds():
+        for listener, clean in zip(study.listeners, heard[sound.name], strict=True):
+            if study.hears(listener, sound):
+                file = study.file(listener, sound) if isinstance(study, FolderStudy) else "its EEG"
+                people.add(listener, file, sound.name, channels=channels, clean=clean, rate=settings.signal.rate_hz)
+    found = people.alike()
+    if same := [str(pair) for pair in found if pair.same]:
+        raise RecordingError("; ".join(same))
+    return tuple(str(pair) for pair in found)
 
 
 def _poor(

@@ -6,7 +6,9 @@ what ``fit`` is given; the penalty of each row and the lags are chosen by folds 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -24,19 +26,22 @@ from rtaffect.predicted.prediction import Weights, components_of, lagged_design
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+#: What stands beyond the ends of a sound, for standardised features.
+_EDGES: Final = {"nan": math.nan, "mean": 0.0}
 #: Rows whose errors are computed together: few enough that they stay in the processor's cache.
 _TOGETHER: Final = 512
 
 
 class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Ridge regression from a sound's features to synchrony, with lags.
+    """Ridge regression from a sound's features to synchrony, with lags; or from any series to another.
 
     Parameters
     ----------
     n_components
-        Principal components of the features, at most.
+        Principal components of the features, at most; None: the features themselves, without components.
     lag_sets
         Ages of the features that may enter, in steps, rising; the set is taken with which inner folds predict best.
+        A negative lag is a feature that comes later, as when a sound is decoded from the EEG that it evokes.
     alphas
         Penalties per training step to choose from, for each row of its own; None for the default grid.
     gap
@@ -48,11 +53,21 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
     standardise
         Whether features are divided by their standard deviation before their components are taken: needed where they
         have different units, as acoustic descriptors do. The axes of ``weights_`` have that in them.
+    whiten
+        Whether each component (or feature, without components) is brought to unit variance, so that the penalty weighs
+        weak and strong ones alike; else all are divided by one number, the root of their mean variance.
+    edges
+        What features count as beyond the ends of a sound: 'nan', so that steps whose lags reach there have no
+        prediction and no part in the fit; or 'mean', their average, so that all steps have one.
 
     Attributes
     ----------
     weights_ : Weights
         What a live session needs.
+    coef_ : (L, F, R), or (L, F) for y of one column without axis
+        Change of the prediction for one unit of each feature as it is in X, at each lag of ``lags_``.
+    intercept_ : (R,), or float
+        Prediction is the sum over lags of X, lag steps earlier, times ``coef_``, and this.
     alpha_ : (R,)
         Penalty chosen for each row.
     lags_ : tuple of int
@@ -65,22 +80,26 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     def __init__(
         self,
-        n_components: int = 12,
+        n_components: int | None = 12,
         lag_sets: Sequence[Sequence[int]] = ((0,),),
         alphas: Array | None = None,
         gap: int = 0,
         n_covariates: int = 0,
         *,
         standardise: bool = False,
+        whiten: bool = True,
+        edges: str = "nan",
     ) -> None:
         self.n_components, self.lag_sets, self.alphas = n_components, lag_sets, alphas
         self.gap, self.n_covariates, self.standardise = gap, n_covariates, standardise
+        self.whiten, self.edges = whiten, edges
 
     @one_thread()
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit to features X (steps, F + covariates) and synchrony y (steps, R) or (steps,), Fisher z, NaN where none.
 
-        ``groups`` (steps,) tells which sound each step is of; a sound's steps follow each other. Default: all one.
+        ``groups`` (steps,) tells which sound each step is of; a sound's steps follow each other. Default: all one. They
+        come as an argument, or by scikit-learn's metadata routing after ``set_fit_request(groups=True)``.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         if y is None:
@@ -91,14 +110,15 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         self._single = y.ndim == 1
         target, lengths = y.reshape(len(y), -1), lengths_of(groups, len(X))
         features, covariates = self._split(X)
-        basis = basis_of(features, self.n_components, standardise=self.standardise)
+        basis = basis_of(features, self.n_components, standardise=self.standardise, whiten=self.whiten)
         columns = np.split(_columns(features, covariates, basis), np.cumsum(lengths)[:-1])
         missing = ~np.isfinite(target).all(axis=1)
         best: tuple[float, Learner, Learnt] | None = None
         for lags in self.lag_sets:
-            chosen = tuple(int(lag) for lag in lags)
-            design = np.concatenate([lagged_design(part, chosen) for part in columns])
-            learner = Learner(design, missing, lengths, self.gap + chosen[-1], alphas=self._alphas(), lags=chosen)
+            chosen = _rising(lags)
+            design = np.concatenate([lagged_design(part, chosen, self._beyond()) for part in columns])
+            gap = self.gap + max(0, chosen[-1]) - min(0, chosen[0])
+            learner = Learner(design, missing, lengths, gap, alphas=self._alphas(), lags=chosen)
             learnt = learner.learn(target)
             if best is None or learnt.error < best[0]:
                 best = learnt.error, learner, learnt
@@ -128,18 +148,40 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         none = np.zeros(len(learnt.intercept) + 1)
         coefficients = np.ascontiguousarray(learnt.coefficients[kept])
         self.weights_ = Weights(*self._basis, coefficients, learnt.intercept, none, none, self.lags_)
+        self._tell_coefficients()
+
+    def _tell_coefficients(self) -> None:
+        """Set ``coef_`` and ``intercept_``: what the weights of components mean for features in their own units."""
+        w = self.weights_
+        of_lag = w.coefficients.reshape(len(self.lags_), len(w.scaler_scale), -1)
+        per_unit = of_lag / w.scaler_scale[:, None]
+        coef: Array = np.einsum("cf,lcr->lfr", w.pca_components, per_unit)
+        intercept = (
+            w.intercept - np.einsum("f,lfr->r", w.pca_mean, coef) - np.einsum("c,lcr->r", w.scaler_mean, per_unit)
+        )
+        self.coef_ = coef[..., 0] if self._single else coef
+        self.intercept_ = float(intercept[0]) if self._single else intercept
+
+    def _beyond(self) -> float:
+        """Return what stands for standardised features beyond the ends of a sound."""
+        if self.edges not in _EDGES:
+            raise ValueError(f"edges = {self.edges!r}; expected one of {', '.join(map(repr, _EDGES))}")
+        return _EDGES[self.edges]
 
     def _alphas(self) -> Array:
         return ALPHAS if self.alphas is None else np.asarray(self.alphas, np.float64)
 
     @one_thread()
     def predict(self, X: Any, groups: Any = None) -> Array:
-        """Return predicted synchrony (steps, R), or (steps,), Fisher z, of X; NaN where a lag reaches too far back."""
+        """Return predicted synchrony (steps, R), or (steps,), Fisher z, of X.
+
+        With ``edges='nan'`` it is NaN where a lag reaches beyond the sound of ``groups``.
+        """
         check_is_fitted(self, "weights_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
         components = components_of(self._split(X)[0], self.weights_)
         parts = np.split(components, np.cumsum(lengths_of(groups, len(X)))[:-1])
-        design = np.concatenate([lagged_design(part, self.lags_) for part in parts])
+        design = np.concatenate([lagged_design(part, self.lags_, self._beyond()) for part in parts])
         z = design @ self.weights_.coefficients + self.weights_.intercept
         return z[:, 0] if self._single else z
 
@@ -177,12 +219,22 @@ def lengths_of(groups: Any, steps: int) -> list[int]:
     return [int(n) for n in np.diff([*starts, steps])]
 
 
-def basis_of(features: Array, components: int, *, standardise: bool = False) -> tuple[Array, Array, Array, Array]:
+def _rising(lags: Sequence[int]) -> tuple[int, ...]:
+    chosen = tuple(int(lag) for lag in lags)
+    if not chosen or any(b <= a for a, b in pairwise(chosen)):
+        raise ValueError(f"lags {chosen}; expected one or more whole numbers that rise, as (0, 1, 2) or (-2, -1, 0)")
+    return chosen
+
+
+def basis_of(
+    features: Array, components: int | None, *, standardise: bool = False, whiten: bool = True
+) -> tuple[Array, Array, Array, Array]:
     """Return mean (F,), principal axes (C, F), and mean and scale (C,) of the components of ``features`` (steps, F).
 
     The sign of an axis is such that its largest entry is positive, as in scikit-learn's PCA. With ``standardise`` they
     are of features in units of their standard deviation, a constant one as it is, and the axes are for features as they
-    are: ``(features - mean) @ axes.T`` gives the components either way.
+    are: ``(features - mean) @ axes.T`` gives the components either way. Without ``components`` each feature is one.
+    With ``whiten`` each has its own scale, its standard deviation; else all have one.
     """
     mean = features.mean(axis=0)
     centred = features - mean
@@ -191,15 +243,22 @@ def basis_of(features: Array, components: int, *, standardise: bool = False) -> 
         spread = centred.std(axis=0)
         unit = np.where(spread > 0, spread, 1.0)
         centred /= unit
-    count = min(components, *features.shape)
-    n = features.shape[1]
-    with threads_for(n * n * max(n, len(features))):
+    axes = np.eye(features.shape[1]) if components is None else _axes(centred, components)
+    projected = centred if components is None else centred @ axes.T
+    scale = projected.std(axis=0)
+    if not whiten:
+        scale = np.full(len(scale), np.sqrt(np.square(scale).mean()))
+    return mean, np.ascontiguousarray(axes / unit), projected.mean(axis=0), np.where(scale > 0, scale, 1.0)
+
+
+def _axes(centred: Array, components: int) -> Array:
+    """Return the leading principal axes (C, F) of ``centred`` features (steps, F)."""
+    count = min(components, *centred.shape)
+    n = centred.shape[1]
+    with threads_for(n * n * max(n, len(centred))):
         axes: Array = eigh(centred.T @ centred, subset_by_index=(n - count, n - 1))[1].T[::-1]
     largest = np.abs(axes).argmax(axis=1)
-    axes = np.ascontiguousarray(axes * np.sign(axes[np.arange(count), largest])[:, None])
-    projected = centred @ axes.T
-    scale = projected.std(axis=0)
-    return mean, np.ascontiguousarray(axes / unit), projected.mean(axis=0), np.where(scale > 0, scale, 1.0)
+    return np.ascontiguousarray(axes * np.sign(axes[np.arange(count), largest])[:, None])
 
 
 def _columns(features: Array, covariates: Array, basis: tuple[Array, Array, Array, Array]) -> Array:

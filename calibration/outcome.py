@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from calibration.ceiling import NoiseCeiling
 from calibration.measured import Measured
 from calibration.sweep import Sweep
 from rtaffect.common.arrays import FloatArray
@@ -25,9 +26,8 @@ class Outcome:
         Every feature set's scores and chance levels.
     chosen
         Feature set of the bundle, and ``chosen_by``: how it was chosen, in words.
-    ceiling_high, ceiling_low : (R + 1,)
-        Between these lies what a perfect prediction would correlate with the group's mean: from halves of the group
-        that share listeners, and from halves by themselves (NaN without).
+    ceiling
+        Between which ends a perfect prediction would correlate with the group's mean, and whether there are any.
     covariates
         Names of the covariates.
     notes
@@ -43,9 +43,13 @@ class Outcome:
     sweep: Sweep
     chosen: str
     chosen_by: str
-    ceiling_high: FloatArray
-    ceiling_low: FloatArray
+    ceiling: NoiseCeiling
     covariates: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def ceiling_ends(self) -> tuple[FloatArray, FloatArray]:
+        """The ceiling's low and high end (R + 1,) where it is distinguishable from none, else NaN."""
+        return self.ceiling.ends

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.studies.layout import RecordingFile, gathered
+from calibration.studies.layout import RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.recording import Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in, ratings_in
@@ -105,6 +105,10 @@ class FolderStudy:
         """
         file = self._layout.heard(listener, sound.name)
         return heard_in(file, self._open(file), sound.name, sound.seconds)
+
+    def file(self, listener: str, sound: StudySound) -> str:
+        """Return the recording in which a listener hears the sound, as messages name it."""
+        return shown(self._layout.heard(listener, sound.name).path, self._layout.folder)
 
     def stamp(self, listener: str, sound: StudySound) -> str:
         """Return what tells a listener's EEG during a sound from any other: its file as it is now, and the onset."""

@@ -63,11 +63,65 @@ class SetNumbers:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupValue:
+    """Inter-subject correlation (ISC) with its 95 % interval over listeners, what 95 % of chance stay below, and p.
+
+    ``each`` has it in each sound.
+    """
+
+    name: str
+    kind: str
+    counted: bool
+    r: float | None
+    low: float | None
+    high: float | None
+    chance: float | None
+    p: float | None
+    p_family: float | None
+    each: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNumbers:
+    """Whether the group is synchronised at all: ``mean`` over the rows that count, and every row.
+
+    ``smallest_p`` is the smallest family-wise p among the rows that count and their mean, ``draws`` those of each of
+    both kinds of chance, ``verdict`` says it in words.
+    """
+
+    synchronised: bool
+    verdict: str
+    smallest_p: float | None
+    listeners: int
+    seconds: float
+    draws: int
+    sounds: tuple[str, ...]
+    mean: GroupValue
+    rows: tuple[GroupValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CeilingNumbers:
+    """The noise ceiling's ends, its 95 % interval from ``least`` to ``most``, and p against turned courses.
+
+    ``told`` says whether it is distinguishable from none.
+    """
+
+    low: float | None
+    high: float | None
+    least: float | None
+    most: float | None
+    p: float | None
+    told: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ResultNumbers(SetNumbers):
-    """The held-out result beside what could be reached, the noise ceiling."""
+    """The held-out result beside what could be reached, the noise ceiling; its ends only where it is told."""
 
     ceiling_low: float | None
     ceiling_high: float | None
+    ceiling: CeilingNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +309,7 @@ class ReportNumbers:
 
     format: int
     study: StudyNumbers
+    group: GroupNumbers | None
     result: ResultNumbers
     sets: tuple[SetNumbers, ...]
     controlled: tuple[SetNumbers, ...]

@@ -228,7 +228,7 @@ def _tick(name: str) -> str:
 
 def _ceiling(axes: Any, outcome: Outcome) -> None:
     """Draw the band between the ends of the noise ceiling of the mean over rows, or a line where there is one end."""
-    ends = [c for c in (outcome.ceiling_low[-1], outcome.ceiling_high[-1]) if np.isfinite(c)]
+    ends = [c[-1] for c in outcome.ceiling_ends if np.isfinite(c[-1])]
     if len(ends) == 2 and abs(ends[1] - ends[0]) > 0.005:
         axes.axhspan(min(ends), max(ends), color=CEILING, linewidth=0, zorder=0)
     elif ends:
@@ -255,7 +255,7 @@ def _key(outcome: Outcome) -> list[Any]:
         handle("line", label="each of these rows", linestyle="", marker=".", color=ROW, alpha=0.6),
         handle("patch", label="chance: 95 % of displaced courses", facecolor=CHANCE),
     ]
-    if np.isfinite([outcome.ceiling_low[-1], outcome.ceiling_high[-1]]).any():
+    if np.isfinite([c[-1] for c in outcome.ceiling_ends]).any():
         found.append(handle("patch", label="noise ceiling, low to high", facecolor=CEILING))
     return found
 

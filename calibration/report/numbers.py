@@ -17,6 +17,7 @@ from calibration.nulls import PValues
 from calibration.outcome import Outcome
 from calibration.pages import number
 from calibration.report.content import (
+    CeilingNumbers,
     ChoicesNumbers,
     ComparisonNumbers,
     ContrastsNumbers,
@@ -32,6 +33,7 @@ from calibration.report.content import (
     StudyNumbers,
     UniqueNumbers,
 )
+from calibration.report.group import group_numbers
 from calibration.ridge import ALPHAS
 from calibration.sweep import AUTO, SetResult
 from calibration.unique import Told, Unique
@@ -52,6 +54,7 @@ def report_numbers(outcome: Outcome) -> ReportNumbers:
     return ReportNumbers(
         format=FORMAT,
         study=_study(outcome),
+        group=group_numbers(outcome),
         result=_result(outcome),
         sets=tuple(map(_set, sweep.sets)),
         controlled=tuple(map(_set, sweep.controlled)),
@@ -134,8 +137,17 @@ def _study(outcome: Outcome) -> StudyNumbers:
 
 
 def _result(outcome: Outcome) -> ResultNumbers:
-    low, high = (number(ceiling[-1]) for ceiling in (outcome.ceiling_low, outcome.ceiling_high))
-    return ResultNumbers(**asdict(_set(headline_of(outcome))), ceiling_low=low, ceiling_high=high)
+    low, high = (number(ceiling[-1]) for ceiling in outcome.ceiling_ends)
+    found = outcome.ceiling
+    ceiling = CeilingNumbers(
+        low=number(found.low[-1]),
+        high=number(found.high[-1]),
+        least=number(found.least[-1]),
+        most=number(found.most[-1]),
+        p=number(found.p[-1]),
+        told=bool(found.told[-1]),
+    )
+    return ResultNumbers(**asdict(_set(headline_of(outcome))), ceiling_low=low, ceiling_high=high, ceiling=ceiling)
 
 
 def _set(result: SetResult) -> SetNumbers:
@@ -231,6 +243,7 @@ def _element(outcome: Outcome, element: str) -> SetNumbers | None:
 def _rows(outcome: Outcome) -> tuple[RowNumbers, ...]:
     space, result = outcome.bundle.space, outcome.sweep.of(outcome.chosen)
     best = row_p(result, space.layout.counted)
+    ceiling_low, ceiling_high = outcome.ceiling_ends
     return tuple(
         RowNumbers(
             name=name,
@@ -249,8 +262,8 @@ def _rows(outcome: Outcome) -> tuple[RowNumbers, ...]:
             p_phase=number(result.p_phase.single[i]),
             chance=number(result.chance[i]),
             chance_phase=number(result.chance_phase[i]),
-            ceiling_low=number(outcome.ceiling_low[i]),
-            ceiling_high=number(outcome.ceiling_high[i]),
+            ceiling_low=number(ceiling_low[i]),
+            ceiling_high=number(ceiling_high[i]),
             own_share=number(space.specificity[i]),
             alpha=number(result.fit.alpha[i]),
         )

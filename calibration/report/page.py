@@ -11,6 +11,8 @@ from calibration.outcome import Outcome
 from calibration.pages import Picture, render
 from calibration.report.claims import about_middle, about_unique, middle_rows
 from calibration.report.figures import comparison_figure, covariates_figure, scores_figure
+from calibration.report.group import group_numbers
+from calibration.report.group_figure import group_figure
 from calibration.report.maps import maps_figure
 from calibration.report.numbers import LEVEL, report_numbers
 from calibration.report.rows import penalties_figure, rows_figure, time_courses_figures
@@ -28,6 +30,7 @@ __all__ = ["report_numbers", "write_report"]
 class Figures:
     """The report's figures, None where there is nothing to draw; ``no_maps`` says why regions are not on maps."""
 
+    group: Picture | None
     scores: Picture
     comparison: Picture | None
     covariates: Picture | None
@@ -39,7 +42,7 @@ class Figures:
 
     def all(self) -> list[Picture]:
         """Return those that there are."""
-        single = (self.scores, self.comparison, self.covariates, self.maps, self.rows, *self.time_courses)
+        single = (self.group, self.scores, self.comparison, self.covariates, self.maps, self.rows, *self.time_courses)
         return [picture for picture in (*single, self.penalties) if picture is not None]
 
 
@@ -82,7 +85,9 @@ def _figures(outcome: Outcome) -> Figures:
             drawn = [i for i in rows if space.row_kinds[i] != "region"]
         except ArtifactError as error:
             no_maps = str(error)
+    group = group_numbers(outcome)
     return Figures(
+        group=None if group is None else group_figure(group),
         scores=scores_figure(outcome),
         comparison=comparison_figure(outcome),
         covariates=covariates_figure(outcome) if outcome.sweep.controlled else None,

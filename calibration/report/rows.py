@@ -69,7 +69,7 @@ def _draw_rows(axes: Any, outcome: Outcome, part: Sequence[int]) -> None:
     p = row_p(result, space.layout.counted).family
     for y, i in enumerate(part):
         chance, r = result.chance[i], result.score.r[i]
-        ends = [c[i] for c in (outcome.ceiling_low, outcome.ceiling_high) if np.isfinite(c[i])]
+        ends = [c[i] for c in outcome.ceiling_ends if np.isfinite(c[i])]
         if len(ends) == 2:
             axes.plot(ends, [y, y], color=CEILING, linewidth=5, zorder=2)
         elif ends:
@@ -91,9 +91,7 @@ def _draw_rows(axes: Any, outcome: Outcome, part: Sequence[int]) -> None:
 def _reach(outcome: Outcome, rows: Sequence[int]) -> tuple[float, float]:
     """Return the ends of an axis that has all that is drawn of some rows."""
     result = outcome.sweep.of(outcome.chosen)
-    drawn = np.concatenate(
-        [c[rows] for c in (outcome.ceiling_low, outcome.ceiling_high, result.score.r, result.chance)]
-    )
+    drawn = np.concatenate([c[rows] for c in (*outcome.ceiling_ends, result.score.r, result.chance)])
     drawn = drawn[np.isfinite(drawn)]
     return float(drawn.min(initial=0.0)) - 0.05, float(drawn.max(initial=0.1)) + 0.05
 
@@ -104,7 +102,7 @@ def _rows_key(outcome: Outcome) -> list[Any]:
         handle("line", label="p \N{GREATER-THAN OR EQUAL TO} .05", linestyle="", **marker(False)),
         handle("patch", label="chance: 95 % of displaced courses", facecolor=CHANCE),
     ]
-    if np.isfinite(np.concatenate([outcome.ceiling_low, outcome.ceiling_high])).any():
+    if np.isfinite(np.concatenate(outcome.ceiling_ends)).any():
         found.append(handle("patch", label="noise ceiling, low to high", facecolor=CEILING))
     return found
 

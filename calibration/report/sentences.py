@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from calibration.outcome import Outcome
 from calibration.pages import decimal, p_is, percent
-from calibration.report.content import ReportNumbers, SetNumbers
+from calibration.report.content import CeilingNumbers, ReportNumbers, SetNumbers
 from calibration.report.numbers import LEVEL, has_listeners
 from calibration.sweep import AUTO
 from rtaffect.observed.spaces import RegionSpace
@@ -19,7 +19,7 @@ def result_sentence(numbers: ReportNumbers) -> str:
     if found.r is None:
         return f"There is no held-out result: no row of {target} could be judged."
     facts = f"{p_is(found.p)}; 95 % of displaced courses stay below r = {decimal(found.chance)}"
-    facts += "" if found.exact else ", by the bound of section 2"
+    facts += "" if found.exact else ", by the bound of section 3"
     about = f"held-out predictions and {target} (mean over {study.mean_of}) is r = {decimal(found.r)}"
     if found.p is None or found.p >= LEVEL:
         return f"The correlation of {about}, which is not distinguishable from chance ({facts})."
@@ -29,18 +29,7 @@ def result_sentence(numbers: ReportNumbers) -> str:
 def measures_of_result(numbers: ReportNumbers) -> list[str]:
     """Return what the result is to be measured by: the ceiling, and the choice of the layer."""
     found, study, auto = numbers.result, numbers.study, numbers.auto
-    ends = sorted(end for end in (found.ceiling_low, found.ceiling_high) if end is not None)
-    if not ends:
-        lines = ["There is no noise ceiling: there are no halves of a group to be compared."]
-    elif ends[-1] <= 0:
-        lines = ["The noise ceiling is 0: halves of the group have nothing in common that could be predicted."]
-    elif len(ends) == 2:
-        lines = [
-            f"A perfect prediction would correlate at between {decimal(ends[0])} and {decimal(ends[1])} (noise "
-            "ceiling, from halves of the group)."
-        ]
-    else:
-        lines = [f"A perfect prediction would correlate at about {decimal(ends[0])} (noise ceiling)."]
+    lines = [_ceiling_sentence(found.ceiling)]
     if auto is None:
         return lines
     fair = "the layer chosen anew in each outer fold, so that what is held out has no part in the choice"
@@ -53,6 +42,22 @@ def measures_of_result(numbers: ReportNumbers) -> list[str]:
     else:
         lines.append(f"With {fair}, r would be {decimal(auto.r)} ({p_is(auto.p)}).")
     return lines
+
+
+def _ceiling_sentence(ceiling: CeilingNumbers) -> str:
+    """Return what the noise ceiling is, or that none can be told."""
+    if ceiling.low is None:
+        return "There is no noise ceiling: there are no halves of a group to be compared."
+    if not ceiling.told:
+        why = "the sounds are too short to tell it from chance"
+        if ceiling.p is not None:
+            why = f"courses of two halves of the group have no more in common than by chance ({p_is(ceiling.p)})"
+        return f"The noise ceiling is not distinguishable from none: {why}."
+    return (
+        f"A perfect prediction would correlate at between {decimal(ceiling.low)} and {decimal(ceiling.high)} (noise "
+        f"ceiling, from halves of the group; 95 % interval {decimal(ceiling.least)} to {decimal(ceiling.most)}; "
+        f"{p_is(ceiling.p)})."
+    )
 
 
 def about_chance(sets: Sequence[SetNumbers], window: int) -> list[str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.copies import People
 from calibration.good_channels import good_seconds, poor_channels, told_poor
 from calibration.ridge import folds
-from calibration.studies.layout import Layout, RecordingFile, gathered
+from calibration.studies.layout import Layout, RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.recording import Recording, heard_in, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
@@ -60,6 +61,7 @@ class _Seen:
     """A recording that could be read."""
 
     label: str
+    listener: str
     path: Path
     rate: float
     channels: tuple[str, ...]
@@ -77,6 +79,7 @@ class _Look:
         self._told: dict[str, list[str]] = {}
         # For each sound and channel, by its place, in how many listeners it was good in each second.
         self._good: dict[str, dict[str, NDArray[np.int64]]] = {}
+        self._people = People()
 
     def all(self) -> Iterator[str]:
         """Yield all that is found."""
@@ -159,7 +162,9 @@ class _Look:
         for line in recording.warnings:
             self._told.setdefault(line, []).append(label)
         self._judge(file, recording, heard)
-        self._seen.append(_Seen(label, file.path, recording.rate, recording.channels, recording.left_out, samples))
+        self._seen.append(
+            _Seen(label, file.listener, file.path, recording.rate, recording.channels, recording.left_out, samples)
+        )
 
     def _judge(self, file: RecordingFile, recording: Recording, heard: Mapping[str, int]) -> None:
         """Count, as a calibration would judge it, in which seconds of each sound the channels are good."""
@@ -169,10 +174,13 @@ class _Look:
                 continue
             try:
                 source, onset = heard_in(file, recording, name, length)
-                good = good_seconds(clean_channels(source, onset, length, channels, self._settings), self._settings)
+                clean = clean_channels(source, onset, length, channels, self._settings)
             # What keeps the recording from being filtered is told by its own check.
             except RtaffectError:
                 continue
+            good = good_seconds(clean, self._settings)
+            where, rate = shown(file.path, self._layout.folder), self._settings.signal.rate_hz
+            self._people.add(file.listener, where, name, channels=channels, clean=clean, rate=rate)
             counts = self._good.setdefault(name, {})
             for column, channel in enumerate(channels):
                 place = place_of(channel)
@@ -189,14 +197,22 @@ class _Look:
         yield from (NOTE + line for line in told_poor(poor_channels(names, counts)))
 
     def _same_data(self) -> Iterator[str]:
+        """Yield who has whose recording: to the last bit, or by what its signal is, or as alike as one person's."""
         first: dict[str, _Seen] = {}
+        told = set[tuple[str, str]]()
         for seen in self._seen:
             other = first.setdefault(seen.samples.sha256, seen)
-            if other is not seen and other.path.resolve() != seen.path.resolve():
+            if other is seen:
+                continue
+            told.add((other.listener, seen.listener))
+            if other.path.resolve() != seen.path.resolve():
                 yield (
                     f"{seen.label}: the samples of {seen.path.name} are those of {other.path.name} of {other.label}; "
                     "expected a recording of each listener's own: correct one of them"
                 )
+        for pair in self._people.alike():
+            if (pair.first, pair.second) not in told:
+                yield str(pair) if pair.same else f"{NOTE}{pair}"
 
     def _rates(self) -> Iterator[str]:
         rates: dict[float, list[str]] = {}

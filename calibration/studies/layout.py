@@ -13,6 +13,8 @@ from rtaffect.sources.channel_plan import Given
 
 #: Synchrony of one with the others needs them.
 LEAST_LISTENERS = 3
+#: So many missing onsets are told one by one.
+_SINGLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +170,45 @@ def _listener_problems(layout: Layout) -> Iterator[str]:
 
 
 def _unheard(layout: Layout, unheard: str) -> Iterator[tuple[str, bool]]:
-    """Yield who has no onset for which sound, and whether enough others have one that it can be used without them."""
-    listeners = layout.listeners
-    for listener in listeners:
-        for sound in dict.fromkeys(s.name for s in layout.sounds):
-            if layout.hears(listener, sound):
-                continue
-            others = sum(layout.hears(other, sound) for other in listeners)
-            enough = others >= LEAST_LISTENERS
-            left = f" (left out there: {others} others have one)" if enough else ""
-            yield f"{listener}: no onset for {sound}{left}; {unheard}", enough
+    """Yield who has no onset for which sound, and whether enough others have one that it can be used without them.
+
+    Of many cases those that can be used are one line, the others one for each sound.
+    """
+    lacking: dict[str, list[str]] = {}
+    for sound in dict.fromkeys(s.name for s in layout.sounds):
+        if who := [listener for listener in layout.listeners if not layout.hears(listener, sound)]:
+            lacking[sound] = who
+    left = {sound: len(layout.listeners) - len(who) for sound, who in lacking.items()}
+    usable = {sound: who for sound, who in lacking.items() if left[sound] >= LEAST_LISTENERS}
+    if sum(map(len, lacking.values())) <= _SINGLE:
+        yield from _one_by_one(lacking, left, unheard)
+        return
+    for sound, who in lacking.items():
+        if sound not in usable:
+            few = f"{left[sound]} listeners have one, expected at least {LEAST_LISTENERS}"
+            yield f"{sound}: no onset for {listed(who)}; {few}; {unheard}", False
+    if usable:
+        least = min(left[sound] for sound in usable)
+        yield f"{_missed(layout.listeners, usable)} is left with {least} or more listeners; {unheard}", True
+
+
+def _one_by_one(
+    lacking: Mapping[str, Sequence[str]], left: Mapping[str, int], unheard: str
+) -> Iterator[tuple[str, bool]]:
+    for sound, who in lacking.items():
+        enough = left[sound] >= LEAST_LISTENERS
+        rest = f" (left out there: {left[sound]} others have one)" if enough else ""
+        yield from ((f"{listener}: no onset for {sound}{rest}; {unheard}", enough) for listener in who)
+
+
+def _missed(listeners: Sequence[str], usable: Mapping[str, Sequence[str]]) -> str:
+    """Return who lacks which of the sounds that can be used without them."""
+    missed = {name: [sound for sound, who in usable.items() if name in who] for name in listeners}
+    each = [f"{name} ({listed(sounds, 3)})" for name, sounds in missed.items() if sounds]
+    return (
+        f"{len(each)} of {len(listeners)} listeners have no onset for some sounds and are left out there: "
+        f"{listed(each, 3)}; each of {len(usable)} such sounds"
+    )
 
 
 def find_notes(layout: Layout, unheard: str) -> tuple[str, ...]:

@@ -70,15 +70,18 @@ def components_of(features: Array, weights: Weights) -> Array:
     return np.asarray((projected - weights.scaler_mean) / weights.scaler_scale)
 
 
-def lagged_design(components: Array, lags_s: tuple[int, ...]) -> Array:
+def lagged_design(components: Array, lags_s: tuple[int, ...], missing: float = math.nan) -> Array:
     """Return the design (steps, L * C) whose row t holds ``components`` (steps, C) at t - lag for each lag.
 
-    NaN where the past is missing.
+    A negative lag looks ahead, which only what is recorded can. ``missing`` stands beyond either end.
     """
     steps, size = components.shape
-    design = np.full((steps, len(lags_s), size), np.nan)
+    design = np.full((steps, len(lags_s), size), missing)
     for place, lag in enumerate(lags_s):
-        design[lag:, place] = components[: max(0, steps - lag)]
+        if lag < 0:
+            design[:lag, place] = components[-lag:]
+        else:
+            design[lag:, place] = components[: max(0, steps - lag)]
     return design.reshape(steps, -1)
 
 

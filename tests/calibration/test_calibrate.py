@@ -304,6 +304,13 @@ def test_the_command_writes_the_bundle_that_calibrate_makes(written, tmp_path):
     assert found.manifest.settings == SETTINGS
     assert found.manifest.stimuli == made.manifest.stimuli
     assert found.manifest.report["hashes"]["featurizer"] == found.manifest.featurizer.sha256
+    group = found.manifest.report["group"]
+    assert group["synchronised"], "as planted"
+    assert group["verdict"] in " ".join(done.output.split())
+    assert group["verdict"].startswith(
+        "This group is synchronised (inter-subject correlation, mean over 24 channels: ."
+    )
+    assert 0.01 < group["mean"]["low"] < group["mean"]["r"] < group["mean"]["high"] < 0.3
     for a, b in zip(found.references, made.references, strict=True):
         np.testing.assert_allclose(a.mean, b.mean, atol=2e-3)
     np.testing.assert_allclose(found.manifest.scores.r, made.manifest.scores.r, atol=0.02)

@@ -20,6 +20,8 @@ import pytest
 from scipy.signal import lfilter
 
 from calibration.calibrate import UNTOLD
+from calibration.ceiling import NoiseCeiling
+from calibration.group_synchrony import GroupSynchrony
 from calibration.measured import Measured
 from calibration.outcome import Outcome
 from calibration.pages import NONE, decimal, p_of
@@ -66,7 +68,8 @@ def study_of(space: Space, lengths: Sequence[int], people: int = 6, seed: int = 
         time_courses.append(course)
         sounds.append(StudySound(f"sound {number + 1}", np.zeros(16_000 * steps, np.float32), fit=True))
     none = tuple(np.zeros((1, 1), np.float32) for _ in lengths)
-    return features, Measured(space, tuple(sounds), tuple(time_courses), (), none)
+    group = group_of(space, len(lengths))
+    return features, Measured(space, tuple(sounds), tuple(time_courses), (), none, group=group)
 
 
 def outcome_of(
@@ -86,19 +89,33 @@ def outcome_of(
     question = Question(measured.targets, measured.people, space.layout.counted, given, space.row_kinds)
     found = sweep({name: features[name] for name in sets}, question, SETTINGS, quiet, draws=draws)
     chosen = chosen or found.best
-    rows = len(space.rows)
     return Outcome(
         bundle=bundle_of(space, measured, found, chosen),
         measured=measured,
         sweep=found,
         chosen=chosen,
         chosen_by="inner folds",
-        ceiling_high=np.linspace(0.8, 0.6, rows + 1),
-        ceiling_low=np.linspace(0.6, 0.3, rows + 1),
+        ceiling=ceiling_of(space),
         covariates=("brightness", "motion") if covariates else (),
         notes=("listener 3 was left out: no EEG in sound 2",),
         seconds={"features": 12.34, "sweep": 5.0},
     )
+
+
+def ceiling_of(space: Space, p: float = 0.01) -> NoiseCeiling:
+    """A noise ceiling that is told from none where p is small."""
+    rows = len(space.rows)
+    low, high, same = np.linspace(0.6, 0.3, rows + 1), np.linspace(0.8, 0.6, rows + 1), np.full(rows + 1, p)
+    return NoiseCeiling(low, high, low - 0.1, high + 0.1, same, same, space.layout.counted)
+
+
+def group_of(space: Space, sounds: int, r: float = 0.05, p: float = 0.001) -> GroupSynchrony:
+    """Inter-subject correlation of every row, the first row the strongest."""
+    z = r * np.append(np.linspace(1.2, 0.8, len(space.rows)), 1.0)
+    each = z + 0.004 * np.random.default_rng(2).standard_normal((sounds, len(z)))
+    same = np.full(len(z), p)
+    chance = np.full(len(z), 0.002)
+    return GroupSynchrony(z, z - 0.003, z + 0.003, each, chance, same, same, 10, 720.0, 999, space.layout.counted)
 
 
 def bundle_of(space: Space, measured: Measured, found: Sweep, chosen: str) -> Bundle:
@@ -203,14 +220,16 @@ def page_in(folder: Path) -> Page:
 
 
 SECTIONS = (
-    "1. The study at a glance",
-    "2. Feature sets",
-    "3. Covariates and elements",
-    "4. Rows",
-    "5. Predicted against observed",
-    "6. Choices",
-    "7. What was left out",
-    "8. Settings, versions and hashes",
+    "1. Is the group synchronised?",
+    "1. Is the group synchronised?",
+    "2. The study at a glance",
+    "3. Feature sets",
+    "4. Covariates and elements",
+    "5. Rows",
+    "6. Predicted against observed",
+    "7. Choices",
+    "8. What was left out",
+    "9. Settings, versions and hashes",
 )
 
 
@@ -219,7 +238,7 @@ def test_the_page_has_everything_inside(folder):
     for title in SECTIONS:
         assert title in page.text
     assert all(link.startswith(("#section-", "data:image/png;base64,")) for link in page.links)
-    names = ("scores", "comparison", "covariates", "rows", "courses-1", "penalties")
+    names = ("group", "scores", "comparison", "covariates", "rows", "courses-1", "penalties")
     assert sorted(p.name for p in (folder / "report").iterdir()) == sorted(f"{name}.png" for name in names)
     assert sorted(p.name for p in folder.iterdir()) == ["report", "report.html"]
     for name, image in zip(names, page.images, strict=True):
@@ -347,6 +366,52 @@ def test_a_quick_calibration_says_what_it_cannot_answer(tmp_path):
     assert not (tmp_path / "report" / "comparison.png").exists()
 
 
+def test_the_first_section_says_whether_the_group_is_synchronised(folder):
+    text = page_in(folder).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "1. Is the group synchronised?" in text
+    verdict = (
+        "This group is synchronised (inter-subject correlation, mean over 4 channels: .050, 95 % interval .047 to .053"
+    )
+    assert verdict in text
+    assert "; 95 % of chance stay below .002, p = .001; 4 of 4 rows exceed chance, family-wise)" in text
+    assert (folder / "report" / "group.png").exists()
+    numbers = report_numbers(usual()).group
+    assert numbers is not None
+    assert numbers.synchronised
+    assert numbers.sounds == tuple(sound.name for sound in usual().measured.sounds)
+    assert [row.r for row in numbers.rows] == pytest.approx(0.05 * np.linspace(1.2, 0.8, 4))
+
+
+def test_a_group_of_noise_is_not_synchronised_and_its_ceiling_does_not_reassure(tmp_path):
+    outcome = usual()
+    space = outcome.bundle.space
+    measured = replace(outcome.measured, group=group_of(space, 6, r=0.0004, p=0.31))
+    outcome = replace(outcome, measured=measured, ceiling=ceiling_of(space, p=0.4))
+    text = written(outcome, tmp_path).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "This group is not synchronised: neither the mean over its rows nor any of 4 rows exceeds chance" in text
+    assert "smallest family-wise p = .310" in text
+    assert "The noise ceiling is not distinguishable from none: courses of two halves" in text
+    assert "A perfect prediction would" not in text
+    numbers = report_numbers(outcome)
+    assert numbers.group is not None
+    assert not numbers.group.synchronised
+    assert (numbers.result.ceiling_low, numbers.result.ceiling_high) == (None, None)
+    assert numbers.result.ceiling.high == 0.6
+    assert not numbers.result.ceiling.told
+    assert {row.ceiling_high for row in numbers.rows} == {None}
+
+
+def test_some_rows_of_a_group_may_be_synchronised(tmp_path):
+    outcome = usual()
+    found = group_of(outcome.bundle.space, 6)
+    found = replace(found, p_family=np.array([0.01, 0.2, 0.3, 0.4, 0.2]))
+    numbers = report_numbers(replace(outcome, measured=replace(outcome.measured, group=found))).group
+    assert numbers is not None
+    assert numbers.synchronised
+    assert numbers.verdict.startswith("This group is synchronised in some rows: Fz (1 of 4 rows exceeds chance")
+    assert "not in their mean" in numbers.verdict
+
+
 def test_the_layer_of_each_fold_is_that_which_auto_took():
     outcome = usual()
     auto = outcome.sweep.auto
@@ -434,8 +499,7 @@ def without_row(outcome: Outcome, row: int | slice) -> Outcome:
             auto=None if found.auto is None else blank(found.auto),
         ),
         measured=replace(outcome.measured, people=tuple(map(gap, outcome.measured.people))),
-        ceiling_high=gap(outcome.ceiling_high),
-        ceiling_low=np.full_like(outcome.ceiling_low, np.nan),
+        ceiling=replace(outcome.ceiling, high=gap(outcome.ceiling.high), low=np.full_like(outcome.ceiling.low, np.nan)),
     )
 
 
@@ -483,10 +547,9 @@ def test_ratings_have_no_listeners(tmp_path):
     stimuli = tuple(s.model_copy(update={"people": 0}) for s in manifest.stimuli)
     outcome = replace(
         outcome,
-        measured=replace(outcome.measured, people=people, rated=tuple(rated), references=()),
+        measured=replace(outcome.measured, people=people, rated=tuple(rated), references=(), group=None),
         bundle=replace(outcome.bundle, manifest=manifest.model_copy(update={"stimuli": stimuli, "synthetic": False})),
-        ceiling_high=np.full(3, np.nan),
-        ceiling_low=np.full(3, np.nan),
+        ceiling=NoiseCeiling.nothing(outcome.bundle.space.layout.counted),
     )
     page = written(outcome, tmp_path)
     assert "Ratings, not synthetic" in page.text

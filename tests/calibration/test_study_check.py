@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
+from calibration.command import QUICK, command
 from calibration.studies.check import check, too_short
+from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
 from calibration.study import FolderStudy
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.settings import PredictionSettings, Settings, SignalSettings
@@ -258,3 +262,44 @@ def test_a_dataset_is_checked_too(tmp_path):
         "note: sub-01 hears story-1 2 times; the first counts, at 10 s of sub-01_task-listen_eeg.vhdr"
     )
     assert RATE == 128.0
+
+
+def in_part(listeners: int, sounds: int, hears: Callable[[int, int], bool]) -> Layout:
+    """A study in which each listener hears some of the sounds."""
+    here = Path(__file__)
+    files = tuple(SoundFile(f"s{i}", here) for i in range(sounds))
+    recordings = tuple(
+        RecordingFile(f"p{n:02d}", here / str(n), {f"s{i}": 1.0 for i in range(sounds) if hears(n, i)}, here)
+        for n in range(listeners)
+    )
+    return Layout(here.parent, "part", False, files, recordings)
+
+
+def test_who_did_not_hear_what_is_told_in_one_line():
+    """Of thirty listeners each hears a third of the sounds; one sound is heard by two alone."""
+    layout = in_part(30, 12, lambda n, i: i % 3 == n % 3 and (i < 11 or n in (2, 5)))
+    (note,) = find_notes(layout, "correct study.toml")
+    assert note == (
+        "30 of 30 listeners have no onset for some sounds and are left out there: p00 (s1, s2, s4 and 4 more), p01 "
+        "(s0, s2, s3 and 4 more), p02 (s0, s1, s3 and 5 more) and 27 more; each of 11 such sounds is left with 10 or "
+        "more listeners; correct study.toml"
+    )
+    lines = [line for line in find_problems(layout, "correct study.toml") if "onset" in line]
+    assert lines == [
+        "s11: no onset for p00, p01, p03, p04 and 24 more; 2 listeners have one, expected at least 3; correct "
+        "study.toml"
+    ]
+    few = in_part(6, 3, lambda n, i: (n, i) not in ((0, 1), (2, 1)))
+    assert len(find_notes(few, "correct study.toml")) == 2
+
+
+def test_check_knows_the_settings_and_the_mains(study, monkeypatch):
+    given = study.parent / "settings.toml"
+    given.write_text("[signal]\nflat_v = 1e-3\n", encoding="utf-8")
+    done = CliRunner().invoke(command, [str(study), "--check", "--settings", str(given)])
+    assert isinstance(done.exception, RecordingError)
+    assert "anna: Fp1, Fz, Cz, Pz, O1, O2, T7, VEOG are flat in every second" in done.output
+    seen: list[Settings] = []
+    monkeypatch.setattr("calibration.command.check", lambda folder, settings, channels: seen.append(settings) or [])
+    CliRunner().invoke(command, [str(study), "--check", "--mains", "60", "--quick"], catch_exceptions=False)
+    assert (seen[0].signal.mains_hz, seen[0].prediction) == (60, QUICK)

@@ -8,6 +8,8 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -26,10 +28,21 @@ from calibration.finished.report.data import load_session
 from calibration.finished.report.figures import time_course_figures, time_course_pages
 from calibration.finished.report.group import write_group_report
 from calibration.finished.report.group_figures import aligned, between, longest_blocks, values_of
-from calibration.finished.report.members import holm, load_group, permutation_test, sign_flip_test
+from calibration.finished.report.members import (
+    MEASURES,
+    REGULATION,
+    GroupReport,
+    OfAll,
+    by_arm,
+    holm,
+    load_group,
+    permutation_test,
+    sign_flip_test,
+)
 from calibration.finished.report.numbers import session_report
 from calibration.finished.report.page import check_out, session_page, write_session_report
 from calibration.finished.report.protocol import opened_allocation
+from calibration.pages import decimal, render
 from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
 from rtaffect.protocol.seal import unseal
 from rtaffect.protocol.unblinding import check_session, note_opening
@@ -679,7 +692,10 @@ def test_arms_are_compared_by_permuting_participants(opened):
     assert found["p"] == pytest.approx(expected.pvalue) == pytest.approx(2 / 70), "the planted effect"
     welch = scipy.stats.ttest_ind(values["real"], values["sham"], equal_var=False).confidence_interval(0.95)
     assert (found["low"], found["high"]) == (pytest.approx(welch.low), pytest.approx(welch.high))
-    assert "Arms: feedback less baseline differs by" in opened.text
+    family = [c for c in opened.numbers["comparisons"] if c["name"] not in ("trusted share of seconds in feedback",)]
+    assert [c["p_holm"] for c in family] == holm([c["p"] for c in family])
+    assert f"Arms, feedback less baseline: real less sham: {decimal(found['value'], 3)} " in opened.text
+    assert f"p = {decimal(found['p_holm'], 3)}, Holm" in opened.text.replace("\N{NO-BREAK SPACE}", " ")
     assert opened.numbers["arms"] == ["real", "sham"]
 
 
@@ -754,6 +770,33 @@ def test_random_permutations_come_near_to_all():
     assert not found.exact
     assert found.p == pytest.approx(scipy.stats.ttest_ind(first, second).pvalue, abs=0.01)
     assert permutation_test(first[:1], second).p is None
+
+
+def test_the_headline_has_every_pair_of_arms_and_corrects_over_measures():
+    """Three arms, of which only the last pair differs: it is in the headline, and pays for nine tests."""
+    rng = np.random.default_rng(4)
+    arms = {arm: np.arange(30) // 10 == place for place, arm in enumerate(("a", "b", "c"))}
+    table = {name: rng.standard_normal(30) for name in MEASURES}
+    table["feedback less baseline"] += 3.0 * arms["c"]
+    means, comparisons = by_arm(table, arms)
+    regulation = [c for c in comparisons if c.name != MEASURES["trusted"]]
+    assert len(regulation) == 9
+    assert [c.p_holm for c in regulation] == holm([c.test.p for c in regulation])
+    trusted = [c for c in comparisons if c.name == MEASURES["trusted"]]
+    assert [c.p_holm for c in trusted] == holm([c.test.p for c in trusted])
+    over_all = tuple(OfAll(MEASURES[name], sign_flip_test(table[name]), 0.2) for name in REGULATION)
+    report = GroupReport(
+        "group", "0", "study", None, False, False, tuple(arms), "Fisher z", "value", (), (), over_all, means,
+        comparisons, (),
+    )  # fmt: skip
+    page = render("group/glance.html", report=report, level=0.05)
+    text = " ".join(unescape(re.sub("<[^>]+>", " ", page)).split())
+    for first, second in (("a", "b"), ("a", "c"), ("b", "c")):
+        assert f"{first} less {second}: " in text
+    assert text.count("not distinguishable from none") == 1
+    without = replace(report, arms=(), comparisons=())
+    page = render("group/glance.html", report=without, level=0.05)
+    assert "p = .200, Holm over 3 measures), not distinguishable" in page.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_holms_p_values():

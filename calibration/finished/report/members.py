@@ -2,8 +2,9 @@
 
 The participant is the unit: what several sessions of one give is averaged first. Tests permute participants: signs
 where a mean is held against 0, arms where two are compared, all ways where there are few of them, else random ones
-(p as Phipson & Smyth, *Stat. Appl. Genet. Mol. Biol.* 9, 2010); p values of several pairs of arms are Holm's (*Scand.
-J. Stat.* 6, 1979). Intervals are Student's over participants.
+(p as Phipson & Smyth, *Stat. Appl. Genet. Mol. Biol.* 9, 2010). Measures of regulation, and all pairs of arms in each,
+are one family: its p values are Holm's (*Scand. J. Stat.* 6, 1979), which asks nothing of how they hang together.
+Intervals are Student's over participants, each for itself.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ MEASURES: Final = {
     "change per block of feedback": "change per block of feedback",
     "trusted": "trusted share of seconds in feedback",
 }
+#: Those that tell of regulation; the trusted share tells whether arms differ in artifacts.
+REGULATION: Final = tuple(name for name in MEASURES if name != "trusted")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +69,11 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class OfAll:
-    """A measure over all participants, held against 0."""
+    """A measure over all participants, held against 0; ``p_holm`` is for all such measures."""
 
     name: str
     test: Test = field(metadata=INLINE)
+    p_holm: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,10 @@ class OfArm:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A measure compared between two arms; ``p_holm`` is for all pairs of arms of that measure."""
+    """A measure compared between two arms.
+
+    ``p_holm`` is for all pairs of arms and all measures of regulation; of the trusted share for its pairs.
+    """
 
     name: str
     arms: tuple[str, str]
@@ -207,8 +214,9 @@ def group_report(members: Sequence[Member]) -> GroupReport:
     people = by_participant(members)
     table = {name: np.array([_mean_measure(mine, name) for mine in people.values()]) for name in MEASURES}
     in_arm = {arm: np.array([mine[-1].arm == arm for mine in people.values()]) for arm in arms}
-    by_arm, comparisons = _by_arm(table, in_arm)
-    over_all = [(name, _there(values)) for name, values in table.items() if name != "trusted"]
+    means, comparisons = by_arm(table, in_arm)
+    tests = [sign_flip_test(_there(table[name])) for name in REGULATION]
+    over_all = zip(REGULATION, tests, holm([test.p for test in tests]), strict=True)
     first = members[0]
     return GroupReport(
         report=GROUP_REPORT,
@@ -222,8 +230,8 @@ def group_report(members: Sequence[Member]) -> GroupReport:
         value=first.regulation.value,
         participants=tuple(_participant(person, mine) for person, mine in people.items()),
         sessions=tuple(_session(member) for member in members),
-        all=tuple(OfAll(MEASURES[name], sign_flip_test(values)) for name, values in over_all),
-        by_arm=by_arm,
+        all=tuple(OfAll(MEASURES[name], test, p) for name, test, p in over_all),
+        by_arm=means,
         comparisons=comparisons,
         missing=tuple(f"{member.data.path.name}: {text}" for member in members for text in member.data.missing),
     )
@@ -287,18 +295,23 @@ def _participant(person: str, mine: Sequence[Member]) -> ParticipantLine:
     )
 
 
-def _by_arm(
+def by_arm(
     table: Mapping[str, FloatArray], in_arm: Mapping[str, BoolArray]
 ) -> tuple[tuple[OfArm, ...], tuple[Comparison, ...]]:
-    """Return means by arm, and every two arms compared by permutation, with Holm's p over pairs of the same measure."""
-    means, comparisons = list[OfArm](), list[Comparison]()
-    pairs = list(combinations(in_arm, 2))
+    """Return means by arm, and every two arms compared by permutation, with Holm's p over pairs and measures."""
+    means, pairs = list[OfArm](), list(combinations(in_arm, 2))
+    tests: dict[str, list[Test]] = {}
     for name, values in table.items():
         of_arm = {arm: _there(values[mine]) for arm, mine in in_arm.items()}
         means += [OfArm(MEASURES[name], arm, mean_interval(mine)) for arm, mine in of_arm.items()]
-        tests = [permutation_test(of_arm[a], of_arm[b]) for a, b in pairs]
-        adjusted = holm([test.p for test in tests])
-        comparisons += [Comparison(MEASURES[name], *each) for each in zip(pairs, tests, adjusted, strict=True)]
+        tests[name] = [permutation_test(of_arm[a], of_arm[b]) for a, b in pairs]
+    comparisons = []
+    for family in (REGULATION, tuple(name for name in table if name not in REGULATION)):
+        cases = [(name, both, test) for name in family for both, test in zip(pairs, tests[name], strict=True)]
+        adjusted = holm([test.p for _, _, test in cases])
+        comparisons += [
+            Comparison(MEASURES[name], both, test, p) for (name, both, test), p in zip(cases, adjusted, strict=True)
+        ]
     return tuple(means), tuple(comparisons)
 
 
