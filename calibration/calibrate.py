@@ -16,7 +16,7 @@ from calibration.bundling import Reader, bundle_of
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
 from calibration.good_channels import told_poor
 from calibration.intervals import ceiling_of, half_means, noise_ceiling
-from calibration.measured import Measured, measure, rated
+from calibration.measured import Measured, measure
 from calibration.outcome import Outcome
 from calibration.study import FolderStudy, Study
 from calibration.sweep import AUTO, Question, Sweep, sweep
@@ -54,8 +54,6 @@ class Plan:
         Whether only the first, the middle and the last layer are compared.
     keep
         Folder for filtered EEG, see :func:`calibration.measured.measure`.
-    ratings
-        Whether the study's ratings are predicted in place of synchrony.
     """
 
     name: str
@@ -66,7 +64,6 @@ class Plan:
     splits: int = SPLITS
     few_layers: bool = False
     keep: Path | None = None
-    ratings: bool = False
 
 
 def calibrate(  # noqa: PLR0917 - the analysis without choices, as the demo and tests need it
@@ -125,29 +122,33 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
         If the study cannot be used, or there is no such layer.
     """
     seconds: dict[str, float] = {}
-    layers = feature_sets(featurizer.manifest)
-    wanted = _wanted(plan.layer, layers, featurizer)
-    few = (wanted, layers[0], layers[(len(layers) - 1) // 2], layers[-1])
-    compared = tuple(n for n in layers if n in few) if plan.few_layers else layers
-    with _timed(seconds, "features"):
-        features = _features(study, featurizer, compared, progress)
-    with _timed(seconds, "observed synchrony"):
+    wanted, compared = wanted_set(plan, featurizer)
+    with timed(seconds, "features"):
+        features = features_of(study, featurizer, compared, progress)
+    with timed(seconds, "observed synchrony"):
         asked = partial(measure, space=plan.space, components=plan.components, splits=plan.splits, keep=plan.keep)
-        measured = rated(study) if plan.ratings else asked(study, settings, progress)
-    names, covariates = _covariates(study, measured.sounds)
-    people = [target[None] for target in measured.rated] or measured.people
-    question = Question(measured.targets, people, measured.space.layout.counted, covariates)
-    with _timed(seconds, "feature sets and chance"):
+        measured = asked(study, settings, progress)
+    names, covariates = covariates_of(study, measured.sounds)
+    question = Question(measured.targets, measured.people, measured.space.layout.counted, covariates)
+    with timed(seconds, "feature sets and chance"):
         found = sweep(features, question, settings, progress, draws=plan.draws)
     chosen, how = found.best if wanted == AUTO else wanted, "the user"
     if wanted == AUTO:
         how = "inner folds" if len(compared) > 1 else "there being no other"
-    with _timed(seconds, "noise ceiling"):
+    with timed(seconds, "noise ceiling"):
         high, low = _ceilings(measured)
     result = found.of(AUTO if wanted == AUTO and found.auto else chosen).fit
     bundle = bundle_of(study, measured, result, settings, Reader(featurizer, chosen), plan.name)
     notes = (*(study.notes if isinstance(study, FolderStudy) else ()), *_notes(found, chosen, measured))
     return Outcome(bundle, measured, found, chosen, how, high, low, covariates=names, notes=notes, seconds=seconds)
+
+
+def wanted_set(plan: Plan, featurizer: Featurizer) -> tuple[str, tuple[str, ...]]:
+    """Return the feature set that was asked for, or AUTO, and those that are compared; SettingsError for none such."""
+    layers = feature_sets(featurizer.manifest)
+    wanted = _wanted(plan.layer, layers, featurizer)
+    few = (wanted, layers[0], layers[(len(layers) - 1) // 2], layers[-1])
+    return wanted, tuple(n for n in layers if n in few) if plan.few_layers else tuple(layers)
 
 
 def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> str:
@@ -168,7 +169,7 @@ def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> 
     return layers[number]
 
 
-def _features(
+def features_of(
     study: Study, featurizer: Featurizer, layers: Sequence[str], progress: Progress
 ) -> Mapping[str, list[FloatArray]]:
     """Return for each feature set the features of the sounds to fit on; all layers of a sound in one pass."""
@@ -185,7 +186,7 @@ def _features(
     return found
 
 
-def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, ...], list[FloatArray] | None]:
+def covariates_of(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, ...], list[FloatArray] | None]:
     """Return names and, for each sound, values (steps, V) of what was seen with it; None where there is none."""
     if not isinstance(study, FolderStudy):
         return (), None
@@ -202,9 +203,6 @@ def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, 
 def _ceilings(measured: Measured) -> tuple[FloatArray, FloatArray]:
     """Return the upper and lower noise ceiling (R + 1,), the mean over counted rows last."""
     counted = measured.space.layout.counted
-    if measured.rated:
-        none = np.full(len(counted) + 1, np.nan)
-        return none, none
 
     def whole(time_courses: FloatArray) -> FloatArray:
         return np.concatenate([time_courses, time_courses[..., counted].mean(axis=-1, keepdims=True)], axis=-1)
@@ -236,7 +234,7 @@ def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     """Note in ``seconds`` how long a stage takes, s."""
     begin = time.perf_counter()
     yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,8 +17,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
+from calibration.excerpts.command import OPTIONS, calibrate_excerpts, check_excerpts, told
+from calibration.excerpts.study import has_excerpts
 from calibration.head.command import operator_for
 from calibration.outcome import Outcome
+from calibration.ratings.analysis import analyse_ratings
+from calibration.ratings.outcome import RatedOutcome
+from calibration.ratings.page import rating_numbers, write_rating_report
+from calibration.ratings.sentences import summary
 from calibration.report.page import report_numbers, write_report
 from calibration.studies.check import NOTE, check
 from calibration.studies.manifest import Channels
@@ -106,15 +112,23 @@ def command(
     console, begin = Terminal(log_path=False), time.perf_counter()
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     channels = Channels(_names(without), _names(only))
+    excerpts = has_excerpts(study)
+    if excerpts:
+        others = [name for name in given_options() if name not in OPTIONS]
+        refuse_given(others, "is for whole sounds and EEG, and this study is of rated excerpts")
     if only_check:
-        _tell_problems(study, channels, console)
+        _tell_problems(study, check_excerpts(study) if excerpts else check(study, channels=channels), console)
         return
     out = _new(out)
+    if excerpts:
+        _of_excerpts(study, out, featurizer, draws or (QUICK_DRAWS if quick else DRAWS), quick, console)
+        return
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study, channels)
         _check_options(space=space, ratings=not loaded.listeners)
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
+        rated = ratings or not loaded.listeners
         plan = Plan(
             name or out.name,
             layer=layer_of(layer),
@@ -124,12 +138,22 @@ def command(
             splits=1 if quick else SPLITS,
             few_layers=quick,
             keep=out / KEPT,
-            ratings=ratings or not loaded.listeners,
         )
         progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
-        outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
-        outcome = _written(outcome, out, progress)
-    _tell(outcome, out, time.perf_counter() - begin, console)
+        if rated:
+            of_ratings = analyse_ratings(loaded, reader, chosen, plan, progress)
+            of_ratings = with_featurizer(of_ratings, reader, featurizer, out, progress)
+            of_ratings = _rating_written(of_ratings, out, progress)
+        else:
+            outcome = with_featurizer(
+                analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress
+            )
+            outcome = _written(outcome, out, progress)
+    seconds = time.perf_counter() - begin
+    if rated:
+        _tell_ratings(of_ratings, out, seconds, console)
+    else:
+        _tell(outcome, out, seconds, console)
 
 
 def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
@@ -160,6 +184,42 @@ def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None
         console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
     tensors = outcome.bundle.manifest.tensors_sha256
     console.print(f"report {out / 'report.html'}; tensors sha256 {tensors}", style="dim")
+
+
+def _of_excerpts(study: Path, out: Path, featurizer: Path | None, draws: int, quick: bool, console: Console) -> None:
+    """Predict the ratings of a study of excerpts, and tell."""
+    begin = time.perf_counter()
+    components = (QUICK if quick else PredictionSettings()).n_components
+    with Steps(console) as progress:
+
+        def reader() -> Featurizer:
+            return all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
+
+        outcome = calibrate_excerpts(study, out, reader, progress, components=components, draws=draws)
+    console.print(f"{len(outcome.study.excerpts)} excerpts in {time.perf_counter() - begin:.1f} s")
+    for line in told(outcome):
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(f"report {out / 'report.html'}", style="dim")
+
+
+def _tell_ratings(outcome: RatedOutcome, out: Path, seconds: float, console: Console) -> None:
+    manifest = outcome.bundle.manifest
+    console.print(f"bundle {out} in {seconds:.1f} s: ratings, {outcome.stimuli} fitted, {manifest.featurizer.identity}")
+    for line in summary(outcome):
+        console.print(line, highlight=False, soft_wrap=True)
+    for note in gathered(outcome.notes):
+        console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
+    console.print(f"report {out / 'report.html'}; tensors sha256 {manifest.tensors_sha256}", style="dim")
+
+
+def _rating_written(outcome: RatedOutcome, out: Path, progress: Callable[[str], None]) -> RatedOutcome:
+    """Write bundle and report into the folder ``out``, and return the outcome with the bundle as it was saved."""
+    progress("report")
+    reported = outcome.bundle.manifest.model_copy(update={"report": rating_numbers(outcome)})
+    manifest = save_bundle(replace(outcome.bundle, manifest=reported), out)
+    outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
+    write_rating_report(outcome, out / "report.html")
+    return outcome
 
 
 def _written(outcome: Outcome, out: Path, progress: Callable[[str], None]) -> Outcome:
@@ -230,8 +290,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
-def _tell_problems(study: Path, channels: Channels, console: Console) -> None:
-    found = check(study, channels=channels)
+def _tell_problems(study: Path, found: Sequence[str], console: Console) -> None:
     notes = [line.removeprefix(NOTE) for line in found if line.startswith(NOTE)]
     problems = [line for line in found if not line.startswith(NOTE)]
     for line in (*problems, *(f"{NOTE}{note}" for note in gathered(notes))):
