@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -112,48 +113,56 @@ def command(
     console, begin = Terminal(log_path=False), time.perf_counter()
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     channels = Channels(_names(without), _names(only))
-    excerpts = has_excerpts(study)
-    if excerpts:
-        others = [name for name in given_options() if name not in OPTIONS]
-        refuse_given(others, "is for whole sounds and EEG, and this study is of rated excerpts")
+    draws = draws or (QUICK_DRAWS if quick else DRAWS)
+    if has_excerpts(study):
+        _of_excerpts(study, out, featurizer, draws, quick, only_check, console)
+        return
     if only_check:
-        _tell_problems(study, check_excerpts(study) if excerpts else check(study, channels=channels), console)
+        _tell_problems(study, check(study, channels=channels), console)
         return
     out = _new(out)
-    if excerpts:
-        _of_excerpts(study, out, featurizer, draws or (QUICK_DRAWS if quick else DRAWS), quick, console)
-        return
     chosen = _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study, channels)
         _check_options(space=space, ratings=not loaded.listeners)
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
-        rated = ratings or not loaded.listeners
         plan = Plan(
-            name or out.name,
-            layer=layer_of(layer),
+            name or out.name, layer=layer_of(layer), components=space == "components", draws=draws, few_layers=quick,
             space=region_space(head, loaded.channels(), progress) if space == "regions" else None,
-            components=space == "components",
-            draws=draws or (QUICK_DRAWS if quick else DRAWS),
-            splits=1 if quick else SPLITS,
-            few_layers=quick,
-            keep=out / KEPT,
-        )
+            splits=1 if quick else SPLITS, keep=out / KEPT,
+        )  # fmt: skip
         progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
-        if rated:
-            of_ratings = analyse_ratings(loaded, reader, chosen, plan, progress)
-            of_ratings = with_featurizer(of_ratings, reader, featurizer, out, progress)
-            of_ratings = _rating_written(of_ratings, out, progress)
-        else:
-            outcome = with_featurizer(
-                analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress
-            )
-            outcome = _written(outcome, out, progress)
-    seconds = time.perf_counter() - begin
-    if rated:
-        _tell_ratings(of_ratings, out, seconds, console)
-    else:
-        _tell(outcome, out, seconds, console)
+        fitted = _of_ratings if ratings or not loaded.listeners else _of_synchrony
+        tell = fitted(loaded, reader, featurizer, chosen, plan, out, progress)
+    tell(time.perf_counter() - begin, console)
+
+
+def _of_synchrony(
+    study: FolderStudy,
+    reader: Featurizer,
+    path: Path | None,
+    settings: Settings,
+    plan: Plan,
+    out: Path,
+    progress: Callable[[str], None],
+) -> Callable[[float, Console], None]:
+    """Write bundle and report of synchrony; return what tells of them, given how long it took (s)."""
+    outcome = with_featurizer(analyse(study, reader, settings, plan, progress), reader, path, out, progress)
+    return partial(_tell, _written(outcome, out, progress), out)
+
+
+def _of_ratings(
+    study: FolderStudy,
+    reader: Featurizer,
+    path: Path | None,
+    settings: Settings,
+    plan: Plan,
+    out: Path,
+    progress: Callable[[str], None],
+) -> Callable[[float, Console], None]:
+    """Write bundle and report of ratings; return what tells of them, given how long it took (s)."""
+    outcome = with_featurizer(analyse_ratings(study, reader, settings, plan, progress), reader, path, out, progress)
+    return partial(_tell_ratings, _rating_written(outcome, out, progress), out)
 
 
 def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
@@ -186,8 +195,16 @@ def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None
     console.print(f"report {out / 'report.html'}; tensors sha256 {tensors}", style="dim")
 
 
-def _of_excerpts(study: Path, out: Path, featurizer: Path | None, draws: int, quick: bool, console: Console) -> None:
-    """Predict the ratings of a study of excerpts, and tell."""
+def _of_excerpts(
+    study: Path, out: Path | None, featurizer: Path | None, draws: int, quick: bool, only_check: bool, console: Console
+) -> None:
+    """Predict the ratings of a study of excerpts, or only check it, and tell."""
+    others = [name for name in given_options() if name not in OPTIONS]
+    refuse_given(others, "is for whole sounds and EEG, and this study is of rated excerpts")
+    if only_check:
+        _tell_problems(study, check_excerpts(study), console)
+        return
+    out = _new(out)
     begin = time.perf_counter()
     components = (QUICK if quick else PredictionSettings()).n_components
     with Steps(console) as progress:
