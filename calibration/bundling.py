@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
 from calibration.measured import Measured
-from calibration.outcome import Outcome
 from calibration.study import Study
 from calibration.validation import RidgeFit
 from models.moonshine import SOURCE_SHA256
@@ -76,7 +76,7 @@ def bundle_of(  # noqa: PLR0917 - each part once
             alpha=tuple(map(float, result.alpha)),
         ),
         synthetic=study.synthetic,
-        provenance={"study": study.name, "listeners": str(len(listeners))},
+        provenance={"study": study.name} | ({} if measured.rated else {"listeners": str(len(listeners))}),
     )
     return Bundle(manifest, result.weights, measured.references, space)
 
@@ -86,9 +86,26 @@ def _or_none(r: float) -> float | None:
     return float(r) if math.isfinite(r) else None
 
 
+class Found(Protocol):
+    """What a calibration found: a dataclass with a bundle, and the feature set that it was fitted to."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def bundle(self) -> Bundle:
+        """What a session loads."""
+
+    @property
+    def chosen(self) -> str:
+        """Feature set of the bundle."""
+
+
+OutcomeT = TypeVar("OutcomeT", bound=Found)
+
+
 def with_featurizer(
-    outcome: Outcome, source: Featurizer, path: Path | None, folder: Path, progress: Progress
-) -> Outcome:
+    outcome: OutcomeT, source: Featurizer, path: Path | None, folder: Path, progress: Progress
+) -> OutcomeT:
     """Return the outcome with a bundle for the one layer that it was fitted to, which sessions compute alone.
 
     Parameters

@@ -17,7 +17,7 @@ from calibration.ceiling import NoiseCeiling, ceiling_of_halves
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
 from calibration.good_channels import told_poor
 from calibration.group_synchrony import LEAST_DRAWS
-from calibration.measured import Measured, measure, rated
+from calibration.measured import Measured, measure
 from calibration.outcome import Outcome
 from calibration.study import FolderStudy, Study
 from calibration.sweep import AUTO, Question, Sweep, sweep
@@ -63,8 +63,6 @@ class Plan:
         and the report says what is not told.
     keep
         Folder for filtered EEG, see :func:`calibration.measured.measure`.
-    ratings
-        Whether the study's ratings are predicted in place of synchrony.
     """
 
     name: str
@@ -75,7 +73,6 @@ class Plan:
     splits: int = SPLITS
     few_layers: bool = False
     keep: Path | None = None
-    ratings: bool = False
 
 
 def calibrate(  # noqa: PLR0917 - the analysis without choices, as the demo and tests need it
@@ -134,21 +131,18 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
         If the study cannot be used, or there is no such layer.
     """
     seconds: dict[str, float] = {}
-    layers = feature_sets(featurizer.manifest)
-    wanted = _wanted(plan.layer, layers, featurizer)
-    few = (wanted, layers[0], layers[(len(layers) - 1) // 2], layers[-1])
-    compared = tuple(n for n in layers if n in few) if plan.few_layers else layers
-    with _timed(seconds, "features"):
-        features = _features(study, featurizer, compared, progress)
-    with _timed(seconds, "observed synchrony"):
+    wanted, compared = wanted_set(plan, featurizer)
+    with timed(seconds, "features"):
+        features = features_of(study, featurizer, compared, progress)
+    with timed(seconds, "observed synchrony"):
         measured = _measured(study, settings, plan, progress)
-    names, covariates = _covariates(study, measured.sounds)
-    with _timed(seconds, "feature sets and chance"):
+    names, covariates = covariates_of(study, measured.sounds)
+    with timed(seconds, "feature sets and chance"):
         found = _swept(features, _question(measured, covariates), settings, plan, progress)
     chosen, how = found.best if wanted == AUTO else wanted, "the user"
     if wanted == AUTO:
         how = "inner folds" if len(compared) > 1 else "there being no other"
-    with _timed(seconds, "noise ceiling"):
+    with timed(seconds, "noise ceiling"):
         ceiling = _ceiling(measured, settings, plan.draws)
     result = found.of(AUTO if wanted == AUTO and found.auto else chosen).fit
     bundle = bundle_of(study, measured, result, settings, Reader(featurizer, chosen), plan.name)
@@ -160,16 +154,14 @@ def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan
 
 
 def _measured(study: Study, settings: Settings, plan: Plan, progress: Progress) -> Measured:
-    if plan.ratings:
-        return rated(study)
     asked = partial(measure, space=plan.space, components=plan.components, splits=plan.splits)
     return asked(study, settings, progress, draws=plan.draws, keep=plan.keep)
 
 
 def _question(measured: Measured, covariates: Sequence[FloatArray] | None) -> Question:
     """Return what is to be predicted."""
-    people, rows = [target[None] for target in measured.rated] or measured.people, measured.space
-    return Question(measured.targets, people, rows.layout.counted, covariates, rows.row_kinds)
+    rows = measured.space
+    return Question(measured.targets, measured.people, rows.layout.counted, covariates, rows.row_kinds)
 
 
 def _swept(
@@ -178,6 +170,14 @@ def _swept(
     """Return what all feature sets tell, without comparisons that a quick analysis cannot make."""
     found = sweep(features, question, settings, progress, draws=plan.draws)
     return replace(found, comparison=None, contrasts=None) if plan.few_layers else found
+
+
+def wanted_set(plan: Plan, featurizer: Featurizer) -> tuple[str, tuple[str, ...]]:
+    """Return the feature set that was asked for, or AUTO, and those that are compared; SettingsError for none such."""
+    layers = feature_sets(featurizer.manifest)
+    wanted = _wanted(plan.layer, layers, featurizer)
+    few = (wanted, layers[0], layers[(len(layers) - 1) // 2], layers[-1])
+    return wanted, tuple(n for n in layers if n in few) if plan.few_layers else tuple(layers)
 
 
 def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> str:
@@ -198,7 +198,7 @@ def _wanted(layer: int | str, layers: Sequence[str], featurizer: Featurizer) -> 
     return layers[number]
 
 
-def _features(
+def features_of(
     study: Study, featurizer: Featurizer, layers: Sequence[str], progress: Progress
 ) -> Mapping[str, list[FloatArray]]:
     """Return for each feature set the features of the sounds to fit on; all layers of a sound in one pass."""
@@ -215,7 +215,7 @@ def _features(
     return found
 
 
-def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, ...], list[FloatArray] | None]:
+def covariates_of(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, ...], list[FloatArray] | None]:
     """Return names and, for each sound, values (steps, V) of what was seen with it; None where there is none."""
     if not isinstance(study, FolderStudy):
         return (), None
@@ -231,8 +231,6 @@ def _covariates(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str, 
 
 def _ceiling(measured: Measured, settings: Settings, draws: int) -> NoiseCeiling:
     counted = measured.space.layout.counted
-    if measured.rated:
-        return NoiseCeiling.nothing(counted)
     people, window = len(measured.people[0]), settings.synchrony.window_s
     return ceiling_of_halves(measured.halves, people, counted, window, max(draws, LEAST_DRAWS))
 
@@ -257,7 +255,7 @@ def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     """Note in ``seconds`` how long a stage takes, s."""
     begin = time.perf_counter()
     yield

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,8 +18,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
+from calibration.excerpts.command import OPTIONS, calibrate_excerpts, check_excerpts, told
+from calibration.excerpts.study import has_excerpts
 from calibration.head.command import operator_for
 from calibration.outcome import Outcome
+from calibration.ratings.analysis import analyse_ratings
+from calibration.ratings.outcome import RatedOutcome
+from calibration.ratings.page import rating_numbers, write_rating_report
+from calibration.ratings.sentences import summary
 from calibration.report.group import group_numbers
 from calibration.report.page import report_numbers, write_report
 from calibration.studies.check import NOTE, check
@@ -110,8 +117,12 @@ def command(
     console, begin = Terminal(log_path=False), time.perf_counter()
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     channels = Channels(_names(without), _names(only))
+    draws = draws or (QUICK_DRAWS if quick else DRAWS)
+    if has_excerpts(study):
+        _of_excerpts(study, out, featurizer, draws, quick, only_check, console)
+        return
     if only_check:
-        _tell_problems(study, channels, _settings_for(settings, mains, quick), console)
+        _tell_problems(study, check(study, _settings_for(settings, mains, quick), channels), console)
         return
     out = _new(out)
     chosen = _settings_for(settings, mains, quick)
@@ -120,20 +131,42 @@ def command(
         _check_options(space=space, ratings=not loaded.listeners)
         reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
         plan = Plan(
-            name or out.name,
-            layer=layer_of(layer),
+            name or out.name, layer=layer_of(layer), components=space == "components", draws=draws, few_layers=quick,
             space=region_space(head, loaded.channels(), progress) if space == "regions" else None,
-            components=space == "components",
-            draws=draws or (QUICK_DRAWS if quick else DRAWS),
-            splits=1 if quick else SPLITS,
-            few_layers=quick,
-            keep=out / KEPT,
-            ratings=ratings or not loaded.listeners,
-        )
+            splits=1 if quick else SPLITS, keep=out / KEPT,
+        )  # fmt: skip
         progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
-        outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
-        outcome = _written(outcome, out, progress)
-    _tell(outcome, out, time.perf_counter() - begin, console)
+        fitted = _of_ratings if ratings or not loaded.listeners else _of_synchrony
+        tell = fitted(loaded, reader, featurizer, chosen, plan, out, progress)
+    tell(time.perf_counter() - begin, console)
+
+
+def _of_synchrony(
+    study: FolderStudy,
+    reader: Featurizer,
+    path: Path | None,
+    settings: Settings,
+    plan: Plan,
+    out: Path,
+    progress: Callable[[str], None],
+) -> Callable[[float, Console], None]:
+    """Write bundle and report of synchrony; return what tells of them, given how long it took (s)."""
+    outcome = with_featurizer(analyse(study, reader, settings, plan, progress), reader, path, out, progress)
+    return partial(_tell, _written(outcome, out, progress), out)
+
+
+def _of_ratings(
+    study: FolderStudy,
+    reader: Featurizer,
+    path: Path | None,
+    settings: Settings,
+    plan: Plan,
+    out: Path,
+    progress: Callable[[str], None],
+) -> Callable[[float, Console], None]:
+    """Write bundle and report of ratings; return what tells of them, given how long it took (s)."""
+    outcome = with_featurizer(analyse_ratings(study, reader, settings, plan, progress), reader, path, out, progress)
+    return partial(_tell_ratings, _rating_written(outcome, out, progress), out)
 
 
 def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
@@ -168,6 +201,50 @@ def _tell(outcome: Outcome, out: Path, seconds: float, console: Console) -> None
         console.print(f"--quick does not tell {line}", style="yellow", highlight=False, soft_wrap=True)
     tensors = outcome.bundle.manifest.tensors_sha256
     console.print(f"report {out / 'report.html'}; tensors sha256 {tensors}", style="dim")
+
+
+def _of_excerpts(
+    study: Path, out: Path | None, featurizer: Path | None, draws: int, quick: bool, only_check: bool, console: Console
+) -> None:
+    """Predict the ratings of a study of excerpts, or only check it, and tell."""
+    others = [name for name in given_options() if name not in OPTIONS]
+    refuse_given(others, "is for whole sounds and EEG, and this study is of rated excerpts")
+    if only_check:
+        _tell_problems(study, check_excerpts(study), console)
+        return
+    out = _new(out)
+    begin = time.perf_counter()
+    components = (QUICK if quick else PredictionSettings()).n_components
+    with Steps(console) as progress:
+
+        def reader() -> Featurizer:
+            return all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
+
+        outcome = calibrate_excerpts(study, out, reader, progress, components=components, draws=draws)
+    console.print(f"{len(outcome.study.excerpts)} excerpts in {time.perf_counter() - begin:.1f} s")
+    for line in told(outcome):
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(f"report {out / 'report.html'}", style="dim")
+
+
+def _tell_ratings(outcome: RatedOutcome, out: Path, seconds: float, console: Console) -> None:
+    manifest = outcome.bundle.manifest
+    console.print(f"bundle {out} in {seconds:.1f} s: ratings, {outcome.stimuli} fitted, {manifest.featurizer.identity}")
+    for line in summary(outcome):
+        console.print(line, highlight=False, soft_wrap=True)
+    for note in gathered(outcome.notes):
+        console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
+    console.print(f"report {out / 'report.html'}; tensors sha256 {manifest.tensors_sha256}", style="dim")
+
+
+def _rating_written(outcome: RatedOutcome, out: Path, progress: Callable[[str], None]) -> RatedOutcome:
+    """Write bundle and report into the folder ``out``, and return the outcome with the bundle as it was saved."""
+    progress("report")
+    reported = outcome.bundle.manifest.model_copy(update={"report": rating_numbers(outcome)})
+    manifest = save_bundle(replace(outcome.bundle, manifest=reported), out)
+    outcome = replace(outcome, bundle=replace(outcome.bundle, manifest=manifest))
+    write_rating_report(outcome, out / "report.html")
+    return outcome
 
 
 def _written(outcome: Outcome, out: Path, progress: Callable[[str], None]) -> Outcome:
@@ -238,8 +315,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
-def _tell_problems(study: Path, channels: Channels, settings: Settings, console: Console) -> None:
-    found = check(study, settings, channels)
+def _tell_problems(study: Path, found: Sequence[str], console: Console) -> None:
     notes = [line.removeprefix(NOTE) for line in found if line.startswith(NOTE)]
     problems = [line for line in found if not line.startswith(NOTE)]
     for line in (*problems, *(f"{NOTE}{note}" for note in gathered(notes))):

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from calibration.studies.layout import RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
+from calibration.studies.raters import Raters, ratings_in
 from calibration.studies.recording import Recording, heard_in, open_recording
-from calibration.studies.tables import covariates_in, ratings_in
+from calibration.studies.tables import covariates_in
 from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import common_rows
@@ -117,9 +118,16 @@ class FolderStudy:
         return f"{file.path.resolve()} {about.st_size} {about.st_mtime_ns} {file}"
 
     def ratings(self, sound: StudySound) -> NDArray[np.float64] | None:
-        """Return ratings of a sound (steps, columns), named by ``rating_names``, NaN where missing; None if none."""
+        """Return ratings of a sound (steps, columns), named by ``rating_names``, NaN where missing; None if none.
+
+        Of several raters the mean.
+        """
         found = self._ratings.get(sound.name)
-        return None if found is None else found.values
+        return None if found is None else found.mean()
+
+    def raters(self, sound: StudySound) -> Raters | None:
+        """Return what each rater of a sound said; None if it has no ratings."""
+        return self._ratings.get(sound.name)
 
     def covariates(self, sound: StudySound) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
         """Return names and values (steps, columns) of a sound's covariates, none missing; None if there are none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from calibration.good_channels import good_seconds, poor_channels, told_poor
 from calibration.ridge import folds
 from calibration.studies.layout import Layout, RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
+from calibration.studies.raters import ratings_in
 from calibration.studies.recording import Recording, heard_in, open_recording, out_of_place
 from calibration.studies.samples import Samples, inspect
-from calibration.studies.tables import covariates_in, ratings_in
+from calibration.studies.tables import covariates_in
 from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import MontageError, RecordingError, RtaffectError, SettingsError, SoundError
 from rtaffect.common.montage import common_rows, is_eog, place_of
@@ -125,11 +126,15 @@ class _Look:
 
     def _tables(self) -> Iterator[str]:
         """Yield what is wrong with each sound's tables, and then with all that can be used together."""
-        for read, field in ((covariates_in, "covariates"), (ratings_in, "rating")):
+        covariates = {s.name: [] if s.covariates is None else [s.covariates] for s in self._layout.sounds}
+        ratings = {s.name: list(s.rating.values()) for s in self._layout.sounds}
+        kinds: list[tuple[Callable[..., object], Mapping[str, Sequence[Path]]]]
+        kinds = [(covariates_in, covariates), (ratings_in, ratings)]
+        for read, tables in kinds:
             usable = []
             for sound in self._layout.sounds:
-                table: Path | None = getattr(sound, field)
-                if sound.name not in self._seconds or table is None or not table.exists():
+                given = tables[sound.name]
+                if sound.name not in self._seconds or not given or not all(table.exists() for table in given):
                     continue
                 try:
                     read([sound], self._seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtaffect.common.errors import RecordingError
@@ -19,13 +19,16 @@ _SINGLE = 3
 
 @dataclass(frozen=True, slots=True)
 class SoundFile:
-    """One sound; ``fit`` whether weights may be fitted on it, ``covariates`` and ``rating`` its tables, if any."""
+    """One sound; ``fit`` whether weights may be fitted on it, ``covariates`` and ``rating`` its tables, if any.
+
+    ``rating`` has a table for each rater by name, or one of the mean by the name ''.
+    """
 
     name: str
     path: Path
     fit: bool = True
     covariates: Path | None = None
-    rating: Path | None = None
+    rating: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +132,8 @@ def find_problems(layout: Layout, unheard: str) -> tuple[str, ...]:
 def _missing_files(layout: Layout) -> Iterator[str]:
     files: list[tuple[str, Path | None]] = []
     for sound in layout.sounds:
-        files += [(sound.name, sound.path), (sound.name, sound.covariates), (sound.name, sound.rating)]
+        files += [(sound.name, sound.path), (sound.name, sound.covariates)]
+        files += [(sound.name, table) for table in sound.rating.values()]
     for recording in layout.recordings:
         files += [(recording.listener, recording.path), (recording.listener, recording.described)]
     for name, path in files:
@@ -218,9 +222,9 @@ def find_notes(layout: Layout, unheard: str) -> tuple[str, ...]:
 
 def _table_problems(sounds: Sequence[SoundFile]) -> Iterator[str]:
     fitted = [s for s in sounds if s.fit]
-    kinds = {"rating": [s.rating for s in fitted], "covariates": [s.covariates for s in fitted]}
-    for kind, tables in kinds.items():
-        without = [s.name for s, table in zip(fitted, tables, strict=True) if table is None]
+    kinds = {"rating": [bool(s.rating) for s in fitted], "covariates": [s.covariates is not None for s in fitted]}
+    for kind, given in kinds.items():
+        without = [s.name for s, has in zip(fitted, given, strict=True) if not has]
         if without and len(without) < len(fitted):
             yield (
                 f"{', '.join(without)}: no {kind} table, but other sounds have one; expected it for every sound that "

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import AfterValidator, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
 from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
@@ -52,13 +52,16 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class SoundEntry(Frozen):
-    """One ``[[sound]]``; with ``fit = false`` it gets a reference but no weights are fitted to it."""
+    """One ``[[sound]]``; with ``fit = false`` it gets a reference but no weights are fitted to it.
+
+    ``rating`` is one table, or a table of each rater by their name.
+    """
 
     name: Name
     file: FileName
     fit: bool = True
     covariates: FileName | None = None
-    rating: FileName | None = None
+    rating: FileName | dict[Name, FileName] = Field(default_factory=dict)
 
 
 class ListenerEntry(Frozen):
@@ -87,6 +90,23 @@ class BidsEntry(Frozen):
     tasks: tuple[str, ...] | None = None
 
 
+class ExcerptsEntry(Frozen):
+    """``[excerpts]``: a table with a row for each excerpt, and what its columns are.
+
+    ``ratings`` are to be predicted from ``sound``, columns with features, or from what is computed of the files in
+    column ``file``, and from ``picture``. ``split`` has train or test, ``group`` the film that an excerpt is from.
+    """
+
+    table: FileName
+    excerpt: Name = "excerpt"
+    ratings: tuple[Name, ...]
+    sound: tuple[Name, ...] = ()
+    picture: tuple[Name, ...] = ()
+    file: Name | None = None
+    split: Name | None = None
+    group: Name | None = None
+
+
 class StudyManifest(Frozen):
     """What ``study.toml`` holds; ``without`` and ``only`` are of every listener that has none of its own."""
 
@@ -95,6 +115,7 @@ class StudyManifest(Frozen):
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     bids: BidsEntry | None = None
+    excerpts: ExcerptsEntry | None = None
     sound: tuple[SoundEntry, ...] = ()
     listener: tuple[ListenerEntry, ...] = ()
 
@@ -170,7 +191,9 @@ def _complete(layout: Layout, unheard: str) -> Layout:
 
 
 def _sound(folder: Path, entry: SoundEntry) -> SoundFile:
-    covariates, rating = (folder / t if t is not None else None for t in (entry.covariates, entry.rating))
+    covariates = folder / entry.covariates if entry.covariates is not None else None
+    tables = entry.rating if isinstance(entry.rating, dict) else {"": entry.rating}
+    rating = {rater: folder / table for rater, table in tables.items()}
     return SoundFile(entry.name, folder / entry.file, entry.fit, covariates, rating)
 
 

@@ -134,21 +134,16 @@ def covariates_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> di
     RecordingError
         If a table cannot be used, or not all have the same columns.
     """
-    return _alike({s.name: (s.covariates, False) for s in sounds}, seconds)
+    return _alike({s.name: s.covariates for s in sounds}, seconds)
 
 
-def ratings_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> dict[str, Series]:
-    """Return the ratings, NaN where missing, of the sounds that have some; as :func:`covariates_in`."""
-    return _alike({s.name: (s.rating, True) for s in sounds}, seconds)
-
-
-def _alike(tables: Mapping[str, tuple[Path | None, bool]], seconds: Mapping[str, int]) -> dict[str, Series]:
+def _alike(tables: Mapping[str, Path | None], seconds: Mapping[str, int]) -> dict[str, Series]:
     found: dict[str, Series] = {}
     first: Path | None = None
-    for sound, (path, absent) in tables.items():
+    for sound, path in tables.items():
         if path is None:
             continue
-        each = found[sound] = read_series(path, seconds[sound], absent=absent)
+        each = found[sound] = read_series(path, seconds[sound], absent=False)
         names = next(iter(found.values())).names
         if first is not None and each.names != names:
             raise RecordingError(

@@ -61,7 +61,7 @@ def test_the_command_writes_a_table_that_a_study_takes(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["covariates", str(film), "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert "3 s, " in result.output
-    sound = SoundFile("a", film, True, out, None)
+    sound = SoundFile("a", film, True, out)
     names, values = covariates_in([sound], {"a": int(sound_length(film).seconds)})["a"]
     assert names == NAMES
     np.testing.assert_allclose(values, picture_covariates(film), rtol=1e-5, atol=1e-6)
