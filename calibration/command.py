@@ -34,7 +34,7 @@ from rtaffect.common.words import gathered
 from rtaffect.engine.bundle import Bundle, save_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import RegionSpace, Space
-from rtaffect.predicted.featurizer import ALL_CORES, Featurizer, all_layers_for
+from rtaffect.predicted.featurizer import ALL_CORES, layers_for
 
 #: Few lags and components, for a study of a few minutes.
 QUICK = PredictionSettings(n_components=4, lags_s=(0, 3, 6, 9))
@@ -54,7 +54,9 @@ _path = PATH
 @click.option("--out", type=_path, help="Folder of the bundle to be written.")
 @click.option("--name", default=None, help="Name of the bundle; default: the folder's.")
 @click.option(
-    "--featurizer", type=_path, help="ONNX featurizer, of all layers or one; default: all of the embedded one."
+    "--featurizer",
+    type=_path,
+    help="ONNX featurizer of all layers or one, or an embedded one's name; default: all layers of moonshine-tiny.",
 )
 @click.option(
     "--space",
@@ -114,7 +116,7 @@ def command(
     with Steps(console) as progress, _backend(dask, jobs):
         loaded = FolderStudy(study, channels)
         _check_options(space=space, ratings=not loaded.listeners)
-        reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
+        reader = layers_for(featurizer, ALL_CORES, progress)
         plan = Plan(
             name or out.name,
             layer=layer_of(layer),
