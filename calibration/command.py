@@ -15,6 +15,7 @@ from joblib import parallel_config
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from calibration.beyond import Beyond, with_beyond
 from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
 from calibration.head.command import operator_for
@@ -59,6 +60,13 @@ _path = PATH
     help="ONNX featurizer of all layers or one, or an embedded one's name; default: all layers of moonshine-tiny.",
 )
 @click.option(
+    "--featurizers",
+    default="",
+    metavar="NAME,...",
+    help="Several, files or embedded ones, side by side in the report; the bundle has the first.",
+)
+@click.option("--scales", is_flag=True, help="Compare windows, lags and spans of features: which predicts best, where?")
+@click.option(
     "--space",
     type=click.Choice(["channels", "regions", "components"]),
     default="channels",
@@ -87,6 +95,8 @@ def command(
     out: Path | None,
     name: str | None,
     featurizer: Path | None,
+    featurizers: str,
+    scales: bool,
     space: str,
     head: Path | None,
     mains: float | None,
@@ -111,12 +121,10 @@ def command(
     if only_check:
         _tell_problems(study, channels, console)
         return
-    out = _new(out)
-    chosen = _settings_for(settings, mains, quick)
+    out, paths, chosen = _new(out), _several(featurizers, featurizer), _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
-        loaded = FolderStudy(study, channels)
-        _check_options(space=space, ratings=not loaded.listeners)
-        reader = layers_for(featurizer, ALL_CORES, progress)
+        loaded = _loaded(study, channels, space)
+        reader, *others = (layers_for(path, ALL_CORES, progress) for path in paths)
         plan = Plan(
             name or out.name,
             layer=layer_of(layer),
@@ -129,9 +137,16 @@ def command(
             ratings=ratings or not loaded.listeners,
         )
         progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
-        outcome = with_featurizer(analyse(loaded, reader, chosen, plan, progress), reader, featurizer, out, progress)
-        outcome = _written(outcome, out, progress)
-    _tell(outcome, out, time.perf_counter() - begin, console)
+        asked, found = Beyond(tuple(others), scales), analyse(loaded, reader, chosen, plan, progress)
+        found = with_beyond(found, loaded, reader, chosen, plan, asked, progress)
+        found = _written(with_featurizer(found, reader, paths[0], out, progress), out, progress)
+    _tell(found, out, time.perf_counter() - begin, console)
+
+
+def _loaded(study: Path, channels: Channels, space: str) -> FolderStudy:
+    found = FolderStudy(study, channels)
+    _check_options(space=space, ratings=not found.listeners)
+    return found
 
 
 def _check_options(*, space: str, only_check: bool = False, dask: bool = False, ratings: bool = False) -> None:
@@ -226,6 +241,22 @@ def _new(out: Path | None) -> Path:
         raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
     check_new_folder(out, "--out")
     return out
+
+
+def _several(featurizers: str, featurizer: Path | None) -> list[Path | None]:
+    """Return the featurizers that are compared, the bundle's first; raises SettingsError if one is named twice."""
+    names = _names(featurizers)
+    if not names:
+        return [featurizer]
+    if featurizer is not None:
+        raise SettingsError(
+            f"--featurizer {featurizer} and --featurizers {featurizers}: expected one of them; the first of several is "
+            "the bundle's",
+            remedy="leave --featurizer out",
+        )
+    if len(set(names)) < len(names):
+        raise SettingsError(f"--featurizers {featurizers}: one is named twice", remedy="name each once")
+    return [Path(name) for name in names]
 
 
 def _names(text: str) -> tuple[str, ...]:

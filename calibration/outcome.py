@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from calibration.architectures import Architectures
 from calibration.measured import Measured
+from calibration.scales import Scales
 from calibration.sweep import Sweep
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.bundle import Bundle
@@ -34,6 +36,10 @@ class Outcome:
         What was left out and why, and what to beware of: one sentence each.
     seconds
         How long each stage took, s.
+    architectures
+        Other featurizers beside this one; None where they were not asked for.
+    scales
+        Other scales of time; None where they were not asked for.
     """
 
     bundle: Bundle
@@ -46,3 +52,5 @@ class Outcome:
     covariates: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    architectures: Architectures | None = None
+    scales: Scales | None = None

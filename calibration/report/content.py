@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from calibration.report.beyond_content import ArchitecturesNumbers, ScalesNumbers
+
 
 @dataclass(frozen=True, slots=True)
 class StudyNumbers:
@@ -170,7 +172,7 @@ class ReportNumbers:
     """All numbers of a calibration's report; None stands where there is no value.
 
     ``elements`` has the scores from each element of the sound, None where they were not computed; ``seconds`` how long
-    each stage took.
+    each stage took. ``architectures`` and ``scales`` are None where they were not asked for.
     """
 
     format: int
@@ -191,3 +193,5 @@ class ReportNumbers:
     hashes: HashNumbers
     seconds: dict[str, float]
     created: str
+    architectures: ArchitecturesNumbers | None = None
+    scales: ScalesNumbers | None = None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from calibration.nulls import PValues
 from calibration.outcome import Outcome
+from calibration.report.beyond_numbers import architectures_numbers, scales_numbers
 from calibration.report.content import (
     ChoicesNumbers,
     ComparisonNumbers,
@@ -60,6 +61,8 @@ def report_numbers(outcome: Outcome) -> ReportNumbers:
         hashes=HashNumbers(manifest.featurizer.sha256, {s.name: s.sha256 for s in manifest.stimuli}),
         seconds={stage: float(seconds) for stage, seconds in outcome.seconds.items()},
         created=manifest.created,
+        architectures=architectures_numbers(outcome),
+        scales=scales_numbers(outcome),
     )
 
 
