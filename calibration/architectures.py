@@ -93,16 +93,21 @@ def _questions(
     sides: dict[str, SetResult] = {} if descriptors is None else {descriptors.name: descriptors}
     questions: list[tuple[str, str]] = []
     for member in members:
-        middle = f"{member.name}/{member.middle.name}"
+        middle = _side(member, member.middle)
         sides[middle] = member.middle
         for layer in (member.layers[-1], member.layers[0]):
             if layer is not member.middle:
-                sides[f"{member.name}/{layer.name}"] = layer
-                questions.append((middle, f"{member.name}/{layer.name}"))
+                sides[_side(member, layer)] = layer
+                questions.append((middle, _side(member, layer)))
         if descriptors is not None:
             questions.append((middle, descriptors.name))
-    middles = [f"{member.name}/{member.middle.name}" for member in members]
+    middles = [_side(member, member.middle) for member in members]
     return (*dict.fromkeys(questions), *combinations(middles, 2)), sides
+
+
+def _side(member: Architecture, layer: SetResult) -> str:
+    """Return what a layer is called in questions; a featurizer of one layer may have its name already."""
+    return member.name if member.name.endswith(f"/{layer.name}") else f"{member.name}/{layer.name}"
 
 
 def _compared(

@@ -50,6 +50,8 @@ def _draw_member(axes: Any, member: Architecture, style: str, colour: str) -> No
     axes.plot(depth, r, style, color=colour, linewidth=1.4, label=short(member.name))
     for x, layer in zip(depth, member.layers, strict=True):
         axes.plot(x, layer.score.r[-1], **marker(layer.p_mean < LEVEL, colour))
+    if len(r) == 1:
+        return
     middle = (len(r) - 1) // 2
     axes.plot(depth[middle], r[middle], "o", markersize=12, markerfacecolor="none", color=colour)
 
@@ -73,7 +75,7 @@ def scales_figure(outcome: Outcome) -> Picture | None:
                 best = int(found.best[row])
                 dark = "white" if abs(found.z[best, row]) > 0.6 * reach else INK
                 text = "\N{BULLET}" if family[row] < LEVEL else "\N{WHITE BULLET}"
-                axes.text(best, place, text, ha="center", va="center", color=dark)
+                axes.text(best, place, text, ha="center", va="center", color=dark, fontsize=14)
         axes.set_xticks(range(len(found.scales)), [_short_name(s) for s in found.scales])
         axes.set_yticks(range(len(order)), [short(names[row]) for row in order])
         axes.tick_params(length=0)

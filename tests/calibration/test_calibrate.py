@@ -367,13 +367,14 @@ def test_the_bundle_of_another_layer_is_read_by_sessions(written, tmp_path):
 
 
 @needs_it
-def test_the_second_model_calibrates_stands_beside_others_and_is_read_by_sessions(written, tmp_path):
+@pytest.mark.parametrize("scales", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_second_model_calibrates_stands_beside_others_and_is_read_by_sessions(written, tmp_path, scales):
     """Of several featurizers the bundle has the first; other scales of time are in the same report."""
-    out = tmp_path / "b"
+    out, more = tmp_path / "b", ["--scales"] if scales else []
     several = "wakehubert-tiny,wakehubert-tiny/layer-6"
     done = CliRunner().invoke(
         command,
-        [str(written), "--out", str(out), "--featurizers", several, "--scales", "--quick", "--draws", "19"],
+        [str(written), "--out", str(out), "--featurizers", several, *more, "--quick", "--draws", "19"],
         catch_exceptions=False,
     )
     assert done.exit_code == 0, done.output
@@ -382,8 +383,11 @@ def test_the_second_model_calibrates_stands_beside_others_and_is_read_by_session
     assert model.featurizer.identity.startswith("wakehubert-tiny/")
     report = model.bundle.manifest.report
     assert [m["name"] for m in report["architectures"]["members"]] == several.split(",")
-    assert report["scales"]["feature_set"] == "layer-3"
-    assert len(report["scales"]["scales"]) > 4
+    assert [pair["a"] for pair in report["architectures"]["questions"]].count("wakehubert-tiny/layer-6") == 1
+    assert (report["scales"] is not None) == scales
+    if scales:
+        assert report["scales"]["feature_set"] == "layer-3"
+        assert len(report["scales"]["scales"]) > 4
     assert "Does the middle win in each?" in (out / "report.html").read_text(encoding="utf-8")
 
 
