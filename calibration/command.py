@@ -115,9 +115,8 @@ def command(
 
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
-    console, begin = Terminal(log_path=False), time.perf_counter()
+    console, begin, channels = Terminal(log_path=False), time.perf_counter(), Channels(_names(without), _names(only))
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
-    channels = Channels(_names(without), _names(only))
     if only_check:
         _tell_problems(study, channels, console)
         return

@@ -13,7 +13,7 @@ alone and among all rows. How sure the choice is, is told by making it again wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,27 +148,29 @@ def temporal_resolution(
     """
     tried = scales_of(settings, windows=windows)
     targets = {window: [t[:, counted] for t in targets_of(window)] for window in {scale.window_s for scale in tried}}
-    short = {
-        window for window, each in targets.items() if window != tried[0].window_s and not _long_enough(each, window)
-    }
-    left_out = [f"{s.name}: no stimulus is {LEAST_GAPS} windows long" for s in tried if s.window_s in short]
-    tried = tuple(scale for scale in tried if scale.window_s not in short)
-    of_windows = [targets[window] for window in targets.keys() - short]
-    common = [np.isfinite(np.stack(each)).all(axis=(0, 2)) for each in zip(*of_windows, strict=True)]
-    found, kept = [], []
-    for scale in tried:
+    own, left_out = tried[0], []
+    for window in [w for w, each in targets.items() if w != own.window_s and not _long_enough(each, w)]:
+        left_out += [f"{s.name}: no stimulus is {LEAST_GAPS} windows long" for s in tried if s.window_s == window]
+        del targets[window]
+    targets = _at_common_steps(targets)
+    found: dict[Scale, tuple[FloatArray, FloatArray, FloatArray]] = {}
+    for scale in (s for s in tried if s.window_s in targets):
         progress(f"temporal resolution: {scale.name}")
-        masked = [np.where(c[:, None], t, np.nan) for t, c in zip(targets[scale.window_s], common, strict=True)]
+        spanned = [spread(each, scale.span_s) for each in features]
         try:
-            found.append(_judged([spread(f, scale.span_s) for f in features], masked, scale.settings(settings), draws))
+            found[scale] = _judged(spanned, targets[scale.window_s], scale.settings(settings), draws)
         except SettingsError as error:
-            if scale is tried[0]:
+            if scale == own:
                 raise
             left_out.append(f"{scale.name}: {error}")
-            continue
-        kept.append(scale)
-    r, each, null = (np.stack(part) for part in zip(*found, strict=True))
-    return _best_of(tuple(kept), feature_set, r, each, null, tuple(left_out))
+    r, each, null = (np.stack(part) for part in zip(*found.values(), strict=True))
+    return _best_of(tuple(found), feature_set, r, each, null, tuple(left_out))
+
+
+def _at_common_steps(targets: Mapping[int, Sequence[FloatArray]]) -> dict[int, list[FloatArray]]:
+    """Return each window's targets with NaN at the steps at which another window, or a row, has none."""
+    common = [np.isfinite(np.stack(each)).all(axis=(0, 2)) for each in zip(*targets.values(), strict=True)]
+    return {w: [np.where(c[:, None], t, np.nan) for c, t in zip(common, e, strict=True)] for w, e in targets.items()}
 
 
 def _long_enough(targets: Sequence[FloatArray], window_s: int) -> bool:
