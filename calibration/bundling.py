@@ -13,12 +13,12 @@ import numpy as np
 from calibration.measured import Measured
 from calibration.study import Study
 from calibration.validation import RidgeFit
-from models.moonshine import SOURCE_SHA256
+from models.embedded import builder_of
 from models.single_layer import single_layer
 from rtaffect import __version__
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, FeaturizerIdentity, Manifest, Scores, Stimulus
-from rtaffect.predicted.featurizer import Featurizer, Progress, default_featurizer
+from rtaffect.predicted.featurizer import Featurizer, Progress, embedded_featurizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ def with_featurizer(
     outcome
         From :func:`calibration.calibrate.analyse`.
     source, path
-        The featurizer that it read with, and its file, None for the default model's.
+        The featurizer that it read with, and its file or name, None for the default model's.
     folder
-        The bundle's, where the featurizer of one layer is put if it is not the default model's; sessions find it there.
+        The bundle's, where the featurizer of one layer is put if it is not an embedded model's; sessions find it there.
     progress
         Told what is being done.
     """
@@ -123,8 +123,9 @@ def with_featurizer(
     if manifest.layer is not None:
         return outcome
     layer = manifest.n_layers - 1 if outcome.chosen == "final" else int(outcome.chosen.removeprefix("layer-"))
-    if manifest.source_sha256 == SOURCE_SHA256 and outcome.chosen != "final":
-        featurizer = default_featurizer(progress, layer=layer)
+    builder = builder_of(manifest)
+    if builder is not None and outcome.chosen != "final":
+        featurizer = embedded_featurizer(builder.model, layer, progress)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         featurizer = Featurizer.load(single_layer(path, layer, folder / FEATURIZER_FILE, progress))

@@ -16,6 +16,7 @@ from joblib import parallel_config
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from calibration.beyond import Beyond, with_beyond
 from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
 from calibration.excerpts.command import OPTIONS, calibrate_excerpts, check_excerpts, told
@@ -42,7 +43,7 @@ from rtaffect.common.words import gathered
 from rtaffect.engine.bundle import Bundle, save_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import RegionSpace, Space
-from rtaffect.predicted.featurizer import ALL_CORES, Featurizer, all_layers_for
+from rtaffect.predicted.featurizer import ALL_CORES, Featurizer, layers_for
 
 #: Few lags and components, for a study of a few minutes.
 QUICK = PredictionSettings(n_components=4, lags_s=(0, 3, 6, 9))
@@ -65,8 +66,17 @@ _path = PATH
 @click.option("--out", type=_path, help="Folder of the bundle to be written.")
 @click.option("--name", default=None, help="Name of the bundle; default: the folder's.")
 @click.option(
-    "--featurizer", type=_path, help="ONNX featurizer, of all layers or one; default: all of the embedded one."
+    "--featurizer",
+    type=_path,
+    help="ONNX featurizer of all layers or one, or an embedded one's name; default: all layers of moonshine-tiny.",
 )
+@click.option(
+    "--featurizers",
+    default="",
+    metavar="NAME,...",
+    help="Several, files or embedded ones, side by side in the report; the bundle has the first.",
+)
+@click.option("--scales", is_flag=True, help="Compare windows, lags and spans of features: which predicts best, where?")
 @click.option(
     "--space",
     type=click.Choice(["channels", "regions", "components"]),
@@ -96,6 +106,8 @@ def command(
     out: Path | None,
     name: str | None,
     featurizer: Path | None,
+    featurizers: str,
+    scales: bool,
     space: str,
     head: Path | None,
     mains: float | None,
@@ -114,9 +126,8 @@ def command(
 
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
-    console, begin = Terminal(log_path=False), time.perf_counter()
+    console, begin, channels = Terminal(log_path=False), time.perf_counter(), Channels(_names(without), _names(only))
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
-    channels = Channels(_names(without), _names(only))
     draws = draws or (QUICK_DRAWS if quick else DRAWS)
     if has_excerpts(study):
         _of_excerpts(study, out, featurizer, draws, quick, only_check, console)
@@ -124,21 +135,36 @@ def command(
     if only_check:
         _tell_problems(study, check(study, _settings_for(settings, mains, quick), channels), console)
         return
-    out = _new(out)
-    chosen = _settings_for(settings, mains, quick)
+    out, paths, chosen = _new(out), _several(featurizers, featurizer), _settings_for(settings, mains, quick)
     with Steps(console) as progress, _backend(dask, jobs):
-        loaded = FolderStudy(study, channels)
-        _check_options(space=space, ratings=not loaded.listeners)
-        reader = all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
+        loaded = _loaded(study, channels, space)
+        reader, *others = (layers_for(path, ALL_CORES, progress) for path in paths)
         plan = Plan(
             name or out.name, layer=layer_of(layer), components=space == "components", draws=draws, few_layers=quick,
             space=region_space(head, loaded.channels(), progress) if space == "regions" else None,
             splits=1 if quick else SPLITS, keep=out / KEPT,
         )  # fmt: skip
         progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
-        fitted = _of_ratings if ratings or not loaded.listeners else _of_synchrony
-        tell = fitted(loaded, reader, featurizer, chosen, plan, out, progress)
+        if ratings or not loaded.listeners:
+            _refuse_beyond(others, scales)
+            tell = _of_ratings(loaded, reader, paths[0], chosen, plan, out, progress)
+        else:
+            asked = Beyond(tuple(others), scales)
+            tell = _of_synchrony(loaded, reader, paths[0], chosen, plan, asked, out, progress)
     tell(time.perf_counter() - begin, console)
+
+
+def _loaded(study: Path, channels: Channels, space: str) -> FolderStudy:
+    found = FolderStudy(study, channels)
+    _check_options(space=space, ratings=not found.listeners)
+    return found
+
+
+def _refuse_beyond(others: Sequence[Featurizer], scales: bool) -> None:
+    """Refuse what compares featurizers or scales of synchrony, for a study of ratings."""
+    if others or scales:
+        option = "--scales" if scales else "--featurizers"
+        raise SettingsError(f"{option} is for synchrony, and this study is of ratings; leave it out")
 
 
 def _of_synchrony(
@@ -147,12 +173,14 @@ def _of_synchrony(
     path: Path | None,
     settings: Settings,
     plan: Plan,
+    asked: Beyond,
     out: Path,
     progress: Callable[[str], None],
 ) -> Callable[[float, Console], None]:
     """Write bundle and report of synchrony; return what tells of them, given how long it took (s)."""
-    outcome = with_featurizer(analyse(study, reader, settings, plan, progress), reader, path, out, progress)
-    return partial(_tell, _written(outcome, out, progress), out)
+    found = analyse(study, reader, settings, plan, progress)
+    found = with_beyond(found, study, reader, settings, plan, asked, progress)
+    return partial(_tell, _written(with_featurizer(found, reader, path, out, progress), out, progress), out)
 
 
 def _of_ratings(
@@ -218,7 +246,7 @@ def _of_excerpts(
     with Steps(console) as progress:
 
         def reader() -> Featurizer:
-            return all_layers_for(None, ALL_CORES, progress) if featurizer is None else Featurizer.load(featurizer)
+            return layers_for(featurizer, ALL_CORES, progress)
 
         outcome = calibrate_excerpts(study, out, reader, progress, components=components, draws=draws)
     console.print(f"{len(outcome.study.excerpts)} excerpts in {time.perf_counter() - begin:.1f} s")
@@ -309,6 +337,22 @@ def _new(out: Path | None) -> Path:
         raise SettingsError("where to? name the bundle's folder with --out, or use --check to look at the study only")
     check_new_folder(out, "--out")
     return out
+
+
+def _several(featurizers: str, featurizer: Path | None) -> list[Path | None]:
+    """Return the featurizers that are compared, the bundle's first; raises SettingsError if one is named twice."""
+    names = _names(featurizers)
+    if not names:
+        return [featurizer]
+    if featurizer is not None:
+        raise SettingsError(
+            f"--featurizer {featurizer} and --featurizers {featurizers}: expected one of them; the first of several is "
+            "the bundle's",
+            remedy="leave --featurizer out",
+        )
+    if len(set(names)) < len(names):
+        raise SettingsError(f"--featurizers {featurizers}: one is named twice", remedy="name each once")
+    return [Path(name) for name in names]
 
 
 def _names(text: str) -> tuple[str, ...]:

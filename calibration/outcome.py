@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from calibration.architectures import Architectures
 from calibration.ceiling import NoiseCeiling
 from calibration.measured import Measured
+from calibration.scales import Scales
 from calibration.sweep import Sweep
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.bundle import Bundle
@@ -36,6 +38,10 @@ class Outcome:
         What a quick calibration cannot answer, one sentence each.
     seconds
         How long each stage took, s.
+    architectures
+        Other featurizers beside this one; None where they were not asked for.
+    scales
+        Other scales of time; None where they were not asked for.
     """
 
     bundle: Bundle
@@ -48,6 +54,8 @@ class Outcome:
     notes: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    architectures: Architectures | None = None
+    scales: Scales | None = None
 
     @property
     def ceiling_ends(self) -> tuple[FloatArray, FloatArray]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from rtaffect.predicted.embedded import EMBEDDED
+
 
 @dataclass(frozen=True, slots=True)
 class KnownEncoder:
@@ -24,7 +26,7 @@ class KnownEncoder:
     """
 
     name: str
-    family: Literal["wav2vec2", "hubert", "wavlm", "moonshine"]
+    family: Literal["wav2vec2", "hubert", "wavlm", "moonshine", "wakehubert"]
     licence: str
     trained_on: str
     n_layers: int
@@ -40,7 +42,7 @@ class KnownEncoder:
     def how_to_get(self) -> str:
         """How a user gets a featurizer of it."""
         if self.hub_name is None:
-            return 'pip install "rtaffect[embedded]"; built when it is first needed'
+            return f"{EMBEDDED[self.name].install}; built when it is first needed, as --featurizer {self.name}"
         return "rtaffect export --model NAME --layer K --out FILE.onnx"
 
 

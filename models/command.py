@@ -8,9 +8,9 @@ from typing import Literal
 import click
 from rich.console import Console
 
-from models import moonshine
 from models.catalogue import find
 from models.checkpoint import Checkpoint, open_checkpoint
+from models.embedded import BUILDERS, Builder
 from models.encoder import Design
 from models.export import Report, check_design, export, frozen_statistics
 from models.graph import Precision
@@ -26,7 +26,7 @@ from rtaffect.stream.audio import read_sound
 #: The sound of a report where none is given.
 READ_SPEECH = "two_cities.wav"
 
-#: Parameters that the default model, which is made as it is, has no use for.
+#: Parameters that an embedded model, which is made as it is, has no use for.
 _OF_CHECKPOINTS = ("revision", "lookahead", "statistics", "norm_audio", "fidelity", "fidelity_audio")
 
 _file = FilePath(dir_okay=False)
@@ -41,8 +41,8 @@ _file = FilePath(dir_okay=False)
 @click.option("--revision", help="Commit, branch or tag on the hub; default: the catalogue's.")
 @click.option("--layer", type=Whole(-1, 10_000), help="Transformer block, counted from 0.")
 @click.option("--layers", type=click.Choice(["all"]), help="A calibration graph: every layer's mean from one pass.")
-@click.option("--mode", type=click.Choice(["causal", "windowed"]), help="[default: causal; moonshine-tiny: windowed]")
-@click.option("--context", type=Whole(1, 3600), help="Sound that is seen, s.  [default: 10; moonshine-tiny: 5]")
+@click.option("--mode", type=click.Choice(["causal", "windowed"]), help="[default: causal; an embedded model's own]")
+@click.option("--context", type=Whole(1, 3600), help="Sound that is seen, s.  [default: 10; an embedded model's own]")
 @click.option(
     "--lookahead", type=Whole(0, 10_000), default=0, show_default=True, help="Causal mode: frames (20 ms) seen ahead."
 )
@@ -77,7 +77,7 @@ def command(
     fidelity_audio: Path | None,
     out: Path,
 ) -> None:
-    """Turn a speech encoder into a streaming featurizer: wav2vec 2.0, HuBERT, WavLM, or moonshine-tiny."""
+    """Turn a speech encoder into a streaming featurizer: wav2vec 2.0, HuBERT, WavLM, or an embedded one."""
     console = Terminal(log_path=False)
     if (layer is None) == (layers is None):
         raise SettingsError("which layer? expected either --layer K, counted from 0, or --layers all")
@@ -89,8 +89,9 @@ def command(
         refuse_given(["fidelity_audio"], "is the sound of a comparison, and with --fidelity none there is none")
     if known is not None and known.hub_name is None:
         refuse_given(_OF_CHECKPOINTS, f"is for checkpoints of other encoders, and {model} does not use it")
-        _check_moonshine(mode or "windowed", context, precision)
-        moonshine.build(out, layer, console.log)
+        builder = BUILDERS[known.name]
+        _check_embedded(builder, mode, context, precision)
+        builder.build(out, layer, console.log)
         return
     if model.endswith(".onnx"):
         _cut(Path(model), layer, out, console)
@@ -160,12 +161,13 @@ def _plot(checkpoint: Checkpoint, design: Design, report: Report, path: Path) ->
     plot(report.figures, title + (", UNTRAINED weights" if checkpoint.untrained else ""), path)
 
 
-def _check_moonshine(mode: str, context: int | None, precision: str) -> None:
+def _check_embedded(builder: Builder, mode: str | None, context: int | None, precision: str) -> None:
+    """Refuse what an embedded model, which is made as it is, does not have."""
     asked: dict[str, tuple[object, object]] = {
-        "--mode": (mode, "windowed"),
-        "--context": (context or moonshine.CONTEXT_S, moonshine.CONTEXT_S),
+        "--mode": (mode or builder.mode, builder.mode),
+        "--context": (context or builder.context_s, builder.context_s),
         "--precision": (precision, "fp32"),
     }
     for option, (value, only) in asked.items():
         if value != only:
-            raise SettingsError(f"{option} {value}: moonshine-tiny exists as {only} only; pass {option} {only}")
+            raise SettingsError(f"{option} {value}: {builder.model.name} exists as {only} only; pass {option} {only}")

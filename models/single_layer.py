@@ -10,13 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models import moonshine
+from models.embedded import BUILDERS, builder_of
 from models.export import write_featurizer
 from models.frontend import KERNELS
 from models.graph import needed_nodes, require_onnx
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.files import sha256_of
-from rtaffect.predicted.featurizer import Progress
+from rtaffect.predicted.embedded import named_model
+from rtaffect.predicted.featurizer import DEFAULT, Progress
 from rtaffect.predicted.featurizer_file import (
     CPU,
     check_signature,
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 def single_layer(source: Path | None, layer: int, target: Path, progress: Progress = print) -> Path:
     """Write the featurizer of one layer of ``source`` to ``target`` and return that path.
 
-    The same source gives the same bytes. For Moonshine tiny they are those of :func:`models.moonshine.build`. An
-    exported one becomes what ``export`` with ``--layer`` gives, up to rounding; in windowed mode that is a little
+    The same source gives the same bytes. For an embedded model they are those that it is built with. An exported one
+    becomes what ``export`` with ``--layer`` gives, up to rounding; in windowed mode that is a little
     faster, since its last block asks for the newest frames only.
 
     Parameters
     ----------
     source
-        A featurizer file of all layers; None for that of the default model.
+        A featurizer file of all layers; the name of an embedded model, or None for the default one.
     layer
         Which transformer block, from 0.
     target
@@ -55,12 +56,13 @@ def single_layer(source: Path | None, layer: int, target: Path, progress: Progre
     ArtifactError
         If ``source`` cannot be read or does not give all layers, or ``target`` cannot be written.
     """
-    if source is None:
-        return moonshine.build(target, layer, progress)
+    source = Path(DEFAULT.name) if source is None else source
+    if named := named_model(source):
+        return BUILDERS[named[0].name].build(target, layer, progress)
     content = featurizer_content(source)
     manifest = _manifest_of(source, content, layer)
-    if manifest.source_sha256 == moonshine.SOURCE_SHA256:
-        return moonshine.build(target, layer, progress)
+    if builder := builder_of(manifest):
+        return builder.build(target, layer, progress)
     progress(f"Cutting layer {layer} out of {source} ({sha256_of(content)[:12]}...)")
     model = require_onnx().load_from_string(content)
     parts = _cut(model, manifest, layer, source)

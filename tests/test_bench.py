@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
         ("ring", 1),
         ("replay", 4),
         pytest.param("featurizer", 6, marks=pytest.mark.slow),
+        pytest.param("embedded", 14, marks=pytest.mark.slow),
         pytest.param("window", 6, marks=pytest.mark.slow),
         ("synchrony", 5),
         pytest.param("evidence_group", 18, marks=pytest.mark.slow),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calibration.contrasts import MIDDLE
+from calibration.report.beyond_content import ArchitecturesNumbers, ScalesNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +305,8 @@ class ReportNumbers:
 
     ``controlled`` is the paper's control, with covariates zeroed, ``unique`` what is left beyond them, ``no_unique``
     why that is not told; ``untold`` what a quick calibration cannot answer. ``elements`` has the scores from each
-    element of the sound, None where they were not computed; ``seconds`` how long each stage took.
+    element of the sound, None where they were not computed; ``seconds`` how long each stage took. ``architectures`` and
+    ``scales`` are None where they were not asked for.
     """
 
     format: int
@@ -330,3 +332,5 @@ class ReportNumbers:
     hashes: HashNumbers
     seconds: dict[str, float]
     created: str
+    architectures: ArchitecturesNumbers | None = None
+    scales: ScalesNumbers | None = None

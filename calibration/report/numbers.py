@@ -16,6 +16,7 @@ from calibration.contrasts import MEAN_KIND, Contrasts
 from calibration.nulls import PValues
 from calibration.outcome import Outcome
 from calibration.pages import number
+from calibration.report.beyond_numbers import architectures_numbers, scales_numbers
 from calibration.report.content import (
     CeilingNumbers,
     ChoicesNumbers,
@@ -75,6 +76,8 @@ def report_numbers(outcome: Outcome) -> ReportNumbers:
         hashes=HashNumbers(manifest.featurizer.sha256, {s.name: s.sha256 for s in manifest.stimuli}),
         seconds={stage: float(seconds) for stage, seconds in outcome.seconds.items()},
         created=manifest.created,
+        architectures=architectures_numbers(outcome),
+        scales=scales_numbers(outcome),
     )
 
 

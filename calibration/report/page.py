@@ -9,6 +9,7 @@ from pathlib import Path
 
 from calibration.outcome import Outcome
 from calibration.pages import Picture, render
+from calibration.report.beyond_figures import architectures_figure, scales_figure
 from calibration.report.claims import about_middle, about_unique, middle_rows
 from calibration.report.figures import comparison_figure, covariates_figure, scores_figure
 from calibration.report.group import group_numbers
@@ -39,11 +40,14 @@ class Figures:
     rows: Picture
     time_courses: tuple[Picture, ...]
     penalties: Picture
+    architectures: Picture | None
+    scales: Picture | None
 
     def all(self) -> list[Picture]:
         """Return those that there are."""
         single = (self.group, self.scores, self.comparison, self.covariates, self.maps, self.rows, *self.time_courses)
-        return [picture for picture in (*single, self.penalties) if picture is not None]
+        beyond = (self.architectures, self.scales)
+        return [picture for picture in (*single, self.penalties, *beyond) if picture is not None]
 
 
 def write_report(outcome: Outcome, path: Path) -> None:
@@ -96,6 +100,8 @@ def _figures(outcome: Outcome) -> Figures:
         rows=rows_figure(outcome, drawn),
         time_courses=tuple(time_courses_figures(outcome)),
         penalties=penalties_figure(outcome),
+        architectures=architectures_figure(outcome),
+        scales=scales_figure(outcome),
     )
 
 

@@ -91,6 +91,7 @@ def checks() -> list[Diagnosis]:
         _disk(),
         _featurizer_wheel(),
         _featurizer(),
+        _second_model(),
         _brainflow(),
         _fieldtrip(),
         _osc(),
@@ -267,6 +268,16 @@ def _featurizer() -> Diagnosis:
     origin = "built now" if progress_lines else "from the cache"
     detail = f"{featurizer.identity}, {origin}; one step takes {spent * 1e3:.0f} ms on {featurizer.provider}"
     return Diagnosis("Featurizer", bool(np.isfinite(features).all()), detail, "delete it from the cache folder")
+
+
+def _second_model() -> Diagnosis:
+    from rtaffect.predicted.embedded import WAKEHUBERT
+
+    name = "Second model"
+    if not _version(WAKEHUBERT.wheel):
+        remedy = f"only for --featurizer {WAKEHUBERT.name}: {WAKEHUBERT.install}"
+        return Diagnosis(name, False, "not installed", remedy, needed=False, extra=True)
+    return Diagnosis(name, True, f"{WAKEHUBERT.name} of {WAKEHUBERT.wheel} {_version(WAKEHUBERT.wheel)}", needed=False)
 
 
 def _brainflow() -> Diagnosis:

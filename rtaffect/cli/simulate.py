@@ -37,7 +37,7 @@ from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, MOST_SOUNDS,
     help="Space operator of `headmodel`: its electrodes, and a planted course in each of its brain regions; default: a "
     "sphere with 24 electrodes and ten patches.",
 )
-@click.option("--featurizer", type=PATH, help="ONNX featurizer; default: the embedded one.")
+@click.option("--featurizer", type=PATH, help="ONNX featurizer, or an embedded one's name; default: moonshine-tiny.")
 @click.option("--quick", is_flag=True, help="8 listeners, 4 soundtracks of 75 s.")
 def command(
     out: Path,

@@ -20,7 +20,7 @@ class AnalysisPlan(PlanPart):
         "demo's, which is synthetic",
     )
     featurizer: Annotated[Path | None, Setting("featurizer", "Featuri&zer", modes=MODES)] = Field(
-        None, description="ONNX featurizer; default: the embedded one"
+        None, description="ONNX featurizer, or an embedded one's name; default: moonshine-tiny"
     )
     threads: Annotated[
         int, Setting("threads", "Threads", expected="a whole number of processor threads, as in 1", modes=MODES)

@@ -8,7 +8,6 @@ so that their features cannot differ.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from rtaffect.common.cache import seal_beside, wrong_beside
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.offline import offline_module
+from rtaffect.predicted.embedded import MOONSHINE, EmbeddedModel, named_model
 from rtaffect.predicted.feature_stream import FeatureStream
 from rtaffect.predicted.featurizer_file import (
     CPU,
@@ -35,15 +35,13 @@ from rtaffect.predicted.featurizer_file import (
 )
 from rtaffect.predicted.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest
 
-DEFAULT_MODEL: Final = "moonshine-tiny"
-DEFAULT_LAYER: Final = 2
+DEFAULT: Final = MOONSHINE
+DEFAULT_LAYER: Final = DEFAULT.middle
 #: Threads for work with no session beside it, where nothing else needs the cores.
 ALL_CORES: Final = os.cpu_count() or 1
 #: A featurizer that takes more of each second than this leaves too little for the rest, s.
 TOO_SLOW_S: Final = 0.7
 
-_DEFAULT_BUILDER: Final = "models.moonshine"
-_EMBEDDED_WHEEL: Final = "moonshine-voice"
 _CUDA: Final = "CUDAExecutionProvider"
 
 Progress = Callable[[str], None]
@@ -162,9 +160,21 @@ def features_of(sound: Float32Array, featurizer: Featurizer) -> Float32Array:
 
 
 def featurizer_for(path: Path | None, threads: int = 1, progress: Progress = print) -> Featurizer:
-    """Load the featurizer of one layer at ``path``, or the default one where ``path`` is None."""
+    """Load the featurizer of one layer at ``path``, or an embedded one.
+
+    Parameters
+    ----------
+    path
+        A file, or the name of an embedded model or of a layer of it (:mod:`rtaffect.predicted.embedded`), the middle
+        one where it names none; None for the default model's.
+    threads, progress
+        As for :meth:`Featurizer.load`.
+    """
     if path is None:
         return default_featurizer(progress, threads)
+    if named := named_model(path):
+        model, layer = named
+        return embedded_featurizer(model, model.middle if layer is None else layer, progress, threads)
     featurizer = Featurizer.load(path, threads, progress)
     if featurizer.manifest.layer is None:
         raise ArtifactError(
@@ -175,10 +185,8 @@ def featurizer_for(path: Path | None, threads: int = 1, progress: Progress = pri
 
 
 def all_layers_for(path: Path | None, threads: int = 1, progress: Progress = print) -> Featurizer:
-    """Load the featurizer of all layers at ``path``, or that of the default model where ``path`` is None."""
-    if path is None:
-        return default_featurizer(progress, threads, layer=None)
-    featurizer = Featurizer.load(path, threads, progress)
+    """Load the featurizer of all layers at ``path``, or that of an embedded model: named, or by None the default."""
+    featurizer = layers_for(path, threads, progress)
     if featurizer.manifest.layer is not None:
         raise ArtifactError(
             f"{path}: gives {featurizer.manifest.feature_set} alone; expected all layers at once: export with "
@@ -187,14 +195,29 @@ def all_layers_for(path: Path | None, threads: int = 1, progress: Progress = pri
     return featurizer
 
 
+def layers_for(path: Path | None, threads: int = 1, progress: Progress = print) -> Featurizer:
+    """Load the featurizer at ``path``, of all layers or of one; an embedded model gives all unless one is named."""
+    if path is None:
+        return default_featurizer(progress, threads, layer=None)
+    if named := named_model(path):
+        return embedded_featurizer(*named, progress, threads)
+    return Featurizer.load(path, threads, progress)
+
+
 def default_featurizer(progress: Progress = print, threads: int = 1, layer: int | None = DEFAULT_LAYER) -> Featurizer:
-    """Load the default model's featurizer from the user's cache; build it first where it is missing or damaged.
+    """Load the default model's featurizer, see :func:`embedded_featurizer`."""
+    return embedded_featurizer(DEFAULT, layer, progress, threads)
+
+
+def embedded_featurizer(
+    model: EmbeddedModel, layer: int | None, progress: Progress = print, threads: int = 1
+) -> Featurizer:
+    """Load an embedded model's featurizer from the user's cache; build it first where it is missing or damaged.
 
     ``layer`` counts from 0, None takes all layers at once. The cache is ``featurizers`` in the user's cache folder of
     rtaffect; the variable RTAFFECT_CACHE names another one.
     """
-    what = "all-layers" if layer is None else f"layer-{layer}"
-    path = cache_root() / "featurizers" / f"moonshine-tiny-{what}.onnx"
+    path = cached_path(model, layer)
     if path.exists():
         onnxruntime_or_remedy()
         try:
@@ -205,10 +228,16 @@ def default_featurizer(progress: Progress = print, threads: int = 1, layer: int 
         except ArtifactError as error:
             progress(f"The cached featurizer is replaced: {error}")
     # Named by a string because rtaffect does not import the exporters: only the first use needs them.
-    builder = offline_module(_DEFAULT_BUILDER)
+    builder = offline_module(model.builder)
     builder.build(path, layer=layer, progress=progress)
     seal_beside(path)
     return Featurizer.load(path, threads, progress)
+
+
+def cached_path(model: EmbeddedModel, layer: int | None) -> Path:
+    """Return where the featurizer of a layer of an embedded model, or with None of all, is kept once it is built."""
+    what = "all-layers" if layer is None else f"layer-{layer}"
+    return cache_root() / "featurizers" / f"{model.name}-{what}.onnx"
 
 
 def cache_root() -> Path:
@@ -218,20 +247,5 @@ def cache_root() -> Path:
 
 
 def embedded_asset(name: str) -> Path:
-    """Return the path of a file among the assets of the wheel that holds the default model.
-
-    The wheel is found through its metadata and never imported: its package loads a native library.
-    """
-    remedy = 'pip install "rtaffect[embedded]"'
-    try:
-        wheel = importlib.metadata.distribution(_EMBEDDED_WHEEL)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ArtifactError(
-            f"the default model and voice need the package {_EMBEDDED_WHEEL}, which is not installed; {remedy}"
-        ) from error
-    path = Path(str(wheel.locate_file(f"moonshine_voice/assets/{name}")))
-    if not path.is_file():
-        raise ArtifactError(
-            f"{_EMBEDDED_WHEEL} {wheel.version} has no {name}; expected version 0.0.49, which has it: {remedy}"
-        )
-    return path
+    """Return the path of a file among the assets of the default model's package, which has sounds of a voice too."""
+    return DEFAULT.asset(name)

@@ -25,13 +25,13 @@ from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
+from rtaffect.predicted.embedded import embedded_of
 from rtaffect.predicted.featurizer import (
     ALL_CORES,
-    DEFAULT_MODEL,
     Featurizer,
     Progress,
     cache_root,
-    default_featurizer,
+    embedded_featurizer,
     featurizer_for,
 )
 from rtaffect.predicted.kept_sound import KeptSound
@@ -95,13 +95,12 @@ def load_model(folder: Path, featurizer_path: Path | None, progress: Progress, t
 
 
 def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int, progress: Progress) -> Featurizer:
-    """Return the featurizer in ``path``, else that in the bundle's folder, else the default model's of its layer."""
+    """Return the featurizer in ``path``, else that in the bundle's folder, else the embedded one of its name."""
     beside = folder / FEATURIZER_FILE
     if path is None and beside.is_file():
         path = beside
-    model, _, layer = bundle.manifest.featurizer.identity.rpartition("/layer-")
-    if path is None and model == DEFAULT_MODEL and layer.isdecimal() and len(layer) < 5:
-        return default_featurizer(progress, threads, int(layer))
+    if path is None and (found := embedded_of(bundle.manifest.featurizer.identity)):
+        return embedded_featurizer(*found, progress, threads)
     return featurizer_for(path, threads, progress)
 
 

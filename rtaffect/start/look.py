@@ -16,7 +16,8 @@ from rtaffect.common.settings import read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, load_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.plan.session_folder import RECORDING_FILE, SESSION_FILE, open_session
-from rtaffect.predicted.featurizer import DEFAULT_MODEL, cache_root
+from rtaffect.predicted.embedded import embedded_of
+from rtaffect.predicted.featurizer import cache_root, cached_path
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import inspect_protocol
 from rtaffect.protocol.seal import allocation_sha256
@@ -106,18 +107,18 @@ def _featurizer(ask: Ask) -> FeaturizerFacts:
     path = Path(given) if given else None
     wanted = load_bundle(folder).manifest.featurizer.identity
     if path is None and not (folder / FEATURIZER_FILE).is_file():
-        model, _, layer = wanted.rpartition("/")
-        if model != DEFAULT_MODEL:
+        found = embedded_of(wanted)
+        if found is None:
             raise ArtifactError(
                 f"bundle {folder} was calibrated with featurizer {wanted}, which is not in its folder: choose its file "
                 f"{under('featurizer')}, or copy it there"
             )
-        if not (cache_root() / "featurizers" / f"{DEFAULT_MODEL}-{layer}.onnx").is_file():
+        if not cached_path(*found).is_file():
             return FeaturizerFacts("its featurizer is made when the session starts: some seconds, once", float("nan"))
-    found = load_model(
+    loaded = load_model(
         folder, path, lambda _: None, max(1, int(threads)) if threads.isdecimal() and len(threads) < 4 else 1
     )
-    return FeaturizerFacts(found.featurizer.describe_cost(found.cost_s), found.cost_s)
+    return FeaturizerFacts(loaded.featurizer.describe_cost(loaded.cost_s), loaded.cost_s)
 
 
 def _demo(ask: Ask) -> DemoFacts:

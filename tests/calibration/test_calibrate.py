@@ -40,6 +40,7 @@ from rtaffect.simulation.cohort import with_mean_of
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.timelock.stimulus import KnownOnset
 from tests.support.helpers import quiet, small_study, sound_source
+from tests.support.wakehubert import needs_it
 
 SETTINGS = Settings(prediction=QUICK)
 
@@ -370,6 +371,45 @@ def test_the_bundle_of_another_layer_is_read_by_sessions(written, tmp_path):
     assert done.exit_code == 0, done.output
     model = load_model(out, None, quiet)
     assert model.featurizer.identity == model.bundle.manifest.featurizer.identity == "moonshine-tiny/layer-4"
+
+
+@needs_it
+@pytest.mark.parametrize("scales", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_second_model_calibrates_stands_beside_others_and_is_read_by_sessions(written, tmp_path, scales):
+    """Of several featurizers the bundle has the first; other scales of time are in the same report."""
+    out, more = tmp_path / "b", ["--scales"] if scales else []
+    several = "wakehubert-tiny,wakehubert-tiny/layer-6"
+    done = CliRunner().invoke(
+        command,
+        [str(written), "--out", str(out), "--featurizers", several, *more, "--quick", "--draws", "19"],
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0, done.output
+    model = load_model(out, None, quiet)
+    assert model.featurizer.identity == model.bundle.manifest.featurizer.identity
+    assert model.featurizer.identity.startswith("wakehubert-tiny/")
+    report = model.bundle.manifest.report
+    assert [m["name"] for m in report["architectures"]["members"]] == several.split(",")
+    assert [pair["a"] for pair in report["architectures"]["questions"]].count("wakehubert-tiny/layer-6") == 1
+    assert (report["scales"] is not None) == scales
+    if scales:
+        assert report["scales"]["feature_set"] == "layer-3"
+        assert len(report["scales"]["scales"]) > 4
+    assert "Does the middle win in each?" in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--featurizers", "moonshine-tiny,moonshine-tiny"], "one is named twice"),
+        (["--featurizers", "moonshine-tiny", "--featurizer", "f.onnx"], "the first of several is the bundle's"),
+        (["--featurizer", "wakehubert-tiny/layer-8"], "has the layers 0 to 7"),
+    ],
+)
+def test_featurizers_that_cannot_be_are_refused(written, tmp_path, options, message):
+    done = CliRunner().invoke(command, [str(written), "--out", str(tmp_path / "b"), *options])
+    with pytest.raises(SettingsError, match=message):
+        raise done.exception
 
 
 def test_check_lists_and_computes_nothing(written, faulty, tmp_path):

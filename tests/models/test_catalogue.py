@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from models import catalogue, featurizers, moonshine
+from models import catalogue, featurizers, moonshine, wakehubert
 from models.catalogue import CATALOGUE
+from models.embedded import builder_of
 from rtaffect.common.errors import ArtifactError
+from rtaffect.predicted.embedded import EMBEDDED
 from rtaffect.predicted.featurizer import Featurizer
 
 
@@ -22,7 +24,8 @@ def run(cache: Path, *arguments: str) -> Result:
 
 def test_names_are_unique_and_revisions_are_commits():
     assert len({known.name for known in CATALOGUE}) == len(CATALOGUE)
-    assert len({known.hub_name for known in CATALOGUE}) == len(CATALOGUE)
+    on_the_hub = [known.hub_name for known in CATALOGUE if known.hub_name]
+    assert len(set(on_the_hub)) == len(on_the_hub)
     for known in CATALOGUE:
         assert known.revision is None or re.fullmatch("[0-9a-f]{40}", known.revision)
         assert known.hub_name is None or re.fullmatch(r"[\w.-]+/[\w.-]+", known.hub_name)
@@ -41,9 +44,14 @@ def test_an_unknown_name_is_not_found():
     assert catalogue.find("someone/else") is None
 
 
-def test_the_embedded_encoder_is_the_one_that_is_built():
-    known = catalogue.find("moonshine-tiny")
-    manifest = moonshine.manifest_for(2)
+@pytest.mark.parametrize("module", [moonshine, wakehubert])
+def test_an_embedded_encoder_is_the_one_that_is_built(module):
+    manifest = module.manifest_for(2)
+    known, builder = catalogue.find(manifest.name), builder_of(manifest)
+    assert (builder.mode, builder.context_s) == (manifest.mode, manifest.context_s)
+    assert builder.model is EMBEDDED[manifest.name]
+    assert builder.model.n_layers == manifest.n_layers
+    assert builder.model.install in known.how_to_get
     assert (known.family, known.licence) == (manifest.family, manifest.licence)
     assert (known.n_layers, known.hidden_size) == (manifest.n_layers, manifest.hidden_size)
 

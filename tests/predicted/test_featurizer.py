@@ -357,7 +357,7 @@ def test_a_missing_wheel_or_asset_is_named(monkeypatch):
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(module.importlib.metadata, "distribution", missing)
+    monkeypatch.setattr(importlib.metadata, "distribution", missing)
     with pytest.raises(ArtifactError, match=r"moonshine-voice.*rtaffect\[embedded\]"):
         embedded_asset("two_cities.wav")
 
