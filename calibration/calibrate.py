@@ -14,6 +14,7 @@ import numpy as np
 
 from calibration.bundling import Reader, bundle_of
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
+from calibration.foreign_channels import told_foreign
 from calibration.good_channels import told_poor
 from calibration.intervals import ceiling_of, half_means, noise_ceiling
 from calibration.measured import Measured, measure, rated
@@ -219,7 +220,7 @@ def _ceilings(measured: Measured) -> tuple[FloatArray, FloatArray]:
 
 def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
     """Yield what was left out and what to beware of."""
-    yield from told_poor(measured.poor)
+    yield from (*told_poor(measured.poor), *told_foreign(measured.foreign))
     result = found.of(chosen)
     short = np.isnan(result.score.each[:, -1])
     if short.any():

@@ -186,7 +186,9 @@ class _Look:
         common = [name for name in self._seen[0].channels if all(place_of(name) in each for each in held)]
         names = [name for name in common if not is_eog(name)]
         counts = [np.stack([each[place_of(n)] for n in names], axis=1) for each in self._good.values() if names]
-        yield from (NOTE + line for line in told_poor(poor_channels(names, counts)))
+        foreign = {name for seen in self._seen for name, _ in seen.samples.foreign}
+        poor = {name: share for name, share in poor_channels(names, counts).items() if name not in foreign}
+        yield from (NOTE + line for line in told_poor(poor))
 
     def _same_data(self) -> Iterator[str]:
         first: dict[str, _Seen] = {}
@@ -215,7 +217,7 @@ def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iter
     if samples.flat:
         yield f"{label}: {_are(samples.flat)} flat in every second of the sounds; {_DEAD_REMEDY}"
     for name, words in samples.foreign:
-        yield f"{label}: {name} {words}: it is no EEG; leave it out with --without {name}, or without in study.toml"
+        yield f"{NOTE}{label}: {name} {words}: it is no EEG, and left out for everybody"
     if samples.doubt:
         yield f"{label}: {samples.doubt}: check the unit, and name the right one with listener.unit in study.toml"
     if recording.bad:
