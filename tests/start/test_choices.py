@@ -76,6 +76,9 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         patience=draw(st.sampled_from(("auto", "1.5"))) if mode == "live" else "auto",
         foreign_clock=draw(st.sampled_from(("arrival", "accept", "refuse"))) if mode == "live" else "arrival",
         wait_s=draw(st.floats(0.5, 60)),
+        peripheral=draw(names),
+        resync=draw(st.booleans()) if mode == "replay" else False,
+        part=draw(st.none() | st.integers(1, 9)) if mode == "replay" else None,
     )
     bundle = draw(maybe_path | st.just(DEMO_BUNDLE))
     # A bundle brings its own.
