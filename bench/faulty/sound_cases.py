@@ -210,15 +210,14 @@ def _cases() -> list[Case]:
     def marked(
         name: str, texts: Sequence[tuple[float, str, list[tuple[str, float]]]], shows: Callable[[], float] | None = None
     ) -> Case:
-        """Return a case with markers, stamped on the LSL clock, or by one that ``shows`` a time now, s."""
+        # Stamped on the LSL clock, or by one that ``shows`` a time now, s.
         eeg = person(begin)
 
         def script(prefix: str) -> Script:
             add = 0.0 if shows is None else shows() - pylsl.local_clock()
             sent = [(at, key, [(text, stamp + add) for text, stamp in words]) for at, key, words in texts]
             lives = eeg(prefix).lives
-            texts_only = {"type": "Markers", "format": "string"}
-            declared = about(f"{prefix}M", rate=0.0, labels=("text",)) | texts_only
+            declared = about(f"{prefix}M", rate=0.0, labels=("text",)) | {"type": "Markers", "format": "string"}
             outlet = Life("M", declared, 0.0, END_S, clean(np.zeros((0, 1))))
             return Script((*lives, outlet), tuple(sent))
 

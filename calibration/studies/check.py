@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,9 +186,7 @@ class _Look:
         common = [name for name in self._seen[0].channels if all(place_of(name) in each for each in held)]
         names = [name for name in common if not is_eog(name)]
         counts = [np.stack([each[place_of(n)] for n in names], axis=1) for each in self._good.values() if names]
-        foreign = {name for seen in self._seen for name, _ in seen.samples.foreign}
-        poor = {name: share for name, share in poor_channels(names, counts).items() if name not in foreign}
-        yield from (NOTE + line for line in told_poor(poor))
+        yield from (NOTE + line for line in told_poor(_less(poor_channels(names, counts), self._seen)))
 
     def _same_data(self) -> Iterator[str]:
         first: dict[str, _Seen] = {}
@@ -208,6 +206,12 @@ class _Look:
             each = "; ".join(f"{rate:g} Hz: {', '.join(labels)}" for rate, labels in rates.items())
             common = self._settings.signal.rate_hz
             yield f"{NOTE}recordings come at different rates ({each}); all are brought to {common} Hz"
+
+
+def _less(poor: Mapping[str, float], seen: Sequence[_Seen]) -> dict[str, float]:
+    """Return the ``poor`` channels but for those that are no EEG, of which that is told."""
+    foreign = {name for each in seen for name, _ in each.samples.foreign}
+    return {name: share for name, share in poor.items() if name not in foreign}
 
 
 def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iterator[str]:

@@ -93,9 +93,7 @@ def _owner(device: Device, worn: Sequence[Worn]) -> Owner:
         return Owner(worn[0].name, "the only headset")
     if len(alike := [each for each in worn if header.source_id and each.source_id == header.source_id]) == 1:
         return Owner(alike[0].name, "source_id")
-    there = [each for each in worn if header.host and each.host == header.host]
-    apart = len({each.host for each in worn}) > 1
-    guesses = {"computer": there if apart and len(there) == 1 else [], "name": _of_one_name(header, worn)}
+    guesses = {"computer": _on_one_computer(header, worn), "name": _of_one_name(header, worn)}
     said = {each[0].name: by for by, each in guesses.items() if each}
     return Owner(*next(iter(said.items()))) if len(said) == 1 else Owner()
 
@@ -109,6 +107,12 @@ def _named(device: Device, worn: Sequence[Worn]) -> str:
         f"one of {', '.join(each.name for each in worn)} before '=' and the stream {device.header.name!r}",
         field="peripheral",
     )
+
+
+def _on_one_computer(header: StreamHeader, worn: Sequence[Worn]) -> list[Worn]:
+    """Return the one headset that is on the stream's computer, where others are on others; else none."""
+    there = [each for each in worn if header.host and each.host == header.host]
+    return there if len(there) == 1 < len({each.host for each in worn}) else []
 
 
 def _of_one_name(header: StreamHeader, worn: Sequence[Worn]) -> list[Worn]:

@@ -227,7 +227,8 @@ class TestMemory:
     def test_every_choice_is_remembered_or_meant_not_to_be(self):
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
-                 "in_reference": True, "with_protocol": True, "preview": True}  # fmt: skip
+                 "in_reference": True, "with_protocol": True, "preview": True, "resync": True,
+                 "photodiode": "start"}  # fmt: skip
         changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if not f.metadata.get("unseen")}
         remember(Choices(**changes))
         found, _ = recall()
