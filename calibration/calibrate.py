@@ -15,6 +15,7 @@ import numpy as np
 from calibration.bundling import Reader, bundle_of
 from calibration.ceiling import NoiseCeiling, ceiling_of_halves
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
+from calibration.foreign_channels import told_foreign
 from calibration.good_channels import told_poor
 from calibration.group_synchrony import LEAST_DRAWS
 from calibration.measured import Measured, measure
@@ -237,8 +238,7 @@ def _ceiling(measured: Measured, settings: Settings, draws: int) -> NoiseCeiling
 
 def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
     """Yield what was left out and what to beware of."""
-    yield from measured.alike
-    yield from told_poor(measured.poor)
+    yield from (*measured.alike, *told_poor(measured.poor), *told_foreign(measured.foreign))
     result = found.of(chosen)
     short = np.isnan(result.score.each[:, -1])
     if short.any():

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.copies import People
+from calibration.foreign_channels import foreign_channels
 from calibration.good_channels import good_seconds, poor_channels
 from calibration.group_synchrony import LEAST_DRAWS, GroupSynchrony, PairSums
 from calibration.responses import component_spaces, group_responses, left_out_time_courses, synchrony_time_courses
@@ -40,8 +41,9 @@ class Measured:
     and there are no people. ``people`` has for each of them (P, steps, R), ``halves`` (S, 2, steps, R) the mean
     course within random halves of the listeners, each half by itself (S is 0 with too few listeners). ``references``
     has for every sound of the study the group's response. ``poor`` are the channels that could not be rows, and in
-    which part of the seconds they were good for enough listeners. ``group`` tells whether the group is synchronised in
-    these sounds, None where that was not asked; ``alike`` names people whose EEG is as alike as one person's.
+    which part of the seconds they were good for enough listeners; ``foreign`` those that are no EEG, and in whom.
+    ``group`` tells whether the group is synchronised in these sounds, None where that was not asked; ``alike`` names
+    people whose EEG is as alike as one person's.
     """
 
     space: Space
@@ -53,6 +55,7 @@ class Measured:
     poor: Mapping[str, float] = field(default_factory=dict)
     group: GroupSynchrony | None = None
     alike: tuple[str, ...] = ()
+    foreign: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def targets(self) -> list[FloatArray]:
@@ -102,7 +105,7 @@ def measure(
         If the study cannot be used.
     """
     fitted = _fitted_sounds(study)
-    space, heard, poor = _heard(study, space, [s.name for s in fitted], settings, progress, keep)
+    space, heard, poor, foreign = _heard(study, space, [s.name for s in fitted], settings, progress, keep)
     alike = _alike(study, space.channels, heard, settings)
     space, each = _rows_of(space, [heard[s.name] for s in fitted], settings, progress, components=components)
     people, halves, references = [], [], []
@@ -117,7 +120,7 @@ def measure(
             halves.append(half_time_courses(group, settings, layout, splits))
             pairs.add(channels, group, each, layout)
     three = tuple(people), tuple(halves), tuple(references)
-    return Measured(space, fitted, *three, poor=poor, group=pairs.found(), alike=alike)
+    return Measured(space, fitted, *three, poor=poor, group=pairs.found(), alike=alike, foreign=foreign)
 
 
 def _rows_of(
@@ -154,19 +157,24 @@ class _Pairs:
 
 def _heard(  # noqa: PLR0917 - what measure is given
     study: Study, space: Space | None, fitted: Sequence[str], settings: Settings, progress: Progress, keep: Path | None
-) -> tuple[Space, dict[str, list[FloatArray]], Mapping[str, float]]:
-    """Return the space, by default of the channels that are good for enough listeners, its channels, and the others."""
+) -> tuple[Space, dict[str, list[FloatArray]], Mapping[str, float], Mapping[str, str]]:
+    """Return the space, by default of the channels that are good for enough listeners, its channels, and the others.
+
+    These are the poor ones, and those that are no EEG.
+    """
     channels = study.channels()
     if space is not None:
         space.fit_to({f"study {study.name}": channels})
-        return space, _listen(study, space.channels, settings, progress, keep), {}
+        return space, _listen(study, space.channels, settings, progress, keep), {}, {}
     heard = _listen(study, channels, settings, progress, keep)
+    foreign = foreign_channels(study, channels, heard, settings)
     poor = _poor(study, channels, [heard[name] for name in fitted], settings)
-    if poor:
-        channels = tuple(name for name in channels if name not in poor)
+    poor = {name: share for name, share in poor.items() if name not in foreign}
+    if poor or foreign:
+        channels = tuple(name for name in channels if name not in poor and name not in foreign)
         # Channels are judged by each other, as in a session, which has only those that are left.
         heard = _listen(study, channels, settings, progress, keep)
-    return ChannelSpace(channels, settings.signal.average_reference), heard, poor
+    return ChannelSpace(channels, settings.signal.average_reference), heard, poor, foreign
 
 
 def _alike(

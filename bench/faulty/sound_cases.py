@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pylsl
 import soundfile
 from scipy.signal import butter, correlate, sosfiltfilt
 
@@ -214,15 +215,19 @@ def _cases() -> list[Case]:
         play = plays(lambda x, rate: paused(rate, at, seconds)(x))
         return Case(name, eeg, f + max(seconds, 0.0), options=hears, acts=(ear, play), truth=truth, people=alone)
 
-    def marked(name: str, texts: Sequence[tuple[float, str, list[tuple[str, float]]]]) -> Case:
+    def marked(
+        name: str, texts: Sequence[tuple[float, str, list[tuple[str, float]]]], shows: Callable[[], float] | None = None
+    ) -> Case:
+        # Stamped on the LSL clock, or by one that ``shows`` a time now, s.
         eeg = person(begin)
 
         def script(prefix: str) -> Script:
+            add = 0.0 if shows is None else shows() - pylsl.local_clock()
+            sent = [(at, key, [(text, stamp + add) for text, stamp in words]) for at, key, words in texts]
             lives = eeg(prefix).lives
-            texts_only = {"type": "Markers", "format": "string"}
-            declared = about(f"{prefix}M", rate=0.0, labels=("text",)) | texts_only
+            declared = about(f"{prefix}M", rate=0.0, labels=("text",)) | {"type": "Markers", "format": "string"}
             outlet = Life("M", declared, 0.0, END_S, clean(np.zeros((0, 1))))
-            return Script((*lives, outlet), tuple(texts))
+            return Script((*lives, outlet), tuple(sent))
 
         return Case(name, script, f, options=(*told, "--markers", "name=PREFIXM"), people=alone,
                     truth=said(begin))  # fmt: skip
@@ -242,6 +247,7 @@ def _cases() -> list[Case]:
              acts=(ear, plays(), server_gone(8.0), Act(f + 8.1, goes_on)),
              truth=captured(by_script(), must_be_due=False)),
         marked("a marker is sent once", [(begin, "M", at_once)]),
+        marked("a marker in Unix time", [(begin, "M", at_once)], time.time),
         marked("the marker is sent twice", [(begin, "M", at_once), (begin + 12, "M", [("begin", begin + 12)])]),
         marked("78,000 markers at once", [(begin, "M", at_once), (f, "M", storm)]),
     ]  # fmt: skip

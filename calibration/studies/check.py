@@ -199,7 +199,7 @@ class _Look:
         common = [name for name in self._seen[0].channels if all(place_of(name) in each for each in held)]
         names = [name for name in common if not is_eog(name)]
         counts = [np.stack([each[place_of(n)] for n in names], axis=1) for each in self._good.values() if names]
-        yield from (NOTE + line for line in told_poor(poor_channels(names, counts)))
+        yield from (NOTE + line for line in told_poor(_less(poor_channels(names, counts), self._seen)))
 
     def _same_data(self) -> Iterator[str]:
         """Yield who has whose recording: to the last bit, or by what its signal is, or as alike as one person's."""
@@ -229,6 +229,12 @@ class _Look:
             yield f"{NOTE}recordings come at different rates ({each}); all are brought to {common} Hz"
 
 
+def _less(poor: Mapping[str, float], seen: Sequence[_Seen]) -> dict[str, float]:
+    """Return the ``poor`` channels but for those that are no EEG, of which that is told."""
+    foreign = {name for each in seen for name, _ in each.samples.foreign}
+    return {name: share for name, share in poor.items() if name not in foreign}
+
+
 def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iterator[str]:
     missing = [name for name in samples.missing if name not in recording.bad]
     if missing:
@@ -236,7 +242,7 @@ def _sample_problems(label: str, recording: Recording, samples: Samples) -> Iter
     if samples.flat:
         yield f"{label}: {_are(samples.flat)} flat in every second of the sounds; {_DEAD_REMEDY}"
     for name, words in samples.foreign:
-        yield f"{label}: {name} {words}: it is no EEG; leave it out with --without {name}, or without in study.toml"
+        yield f"{NOTE}{label}: {name} {words}: it is no EEG, and left out for everybody"
     if samples.doubt:
         yield f"{label}: {samples.doubt}: check the unit, and name the right one with listener.unit in study.toml"
     if recording.bad:

@@ -13,13 +13,14 @@ from rich.text import Text
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.given import refuse_given
 from rtaffect.common.option_types import PATH, Whole
-from rtaffect.common.settings import SynchronySettings
+from rtaffect.common.settings import Settings, SynchronySettings
 from rtaffect.common.terminal import Terminal
 from rtaffect.common.text import printable
 from rtaffect.common.words import minutes
 from rtaffect.protocol.allocation import MOST_PARTICIPANTS, draw
 from rtaffect.protocol.donors import open_donor
-from rtaffect.protocol.model import LEAD_S, Protocol
+from rtaffect.protocol.measured import check_measure
+from rtaffect.protocol.model import LEAD_S, MEAN, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
 from rtaffect.protocol.seal import key_beside, seal, unseal
 from rtaffect.protocol.unblinding import check_session, note_opening
@@ -35,15 +36,19 @@ def protocol() -> None:
 @protocol.command("check")
 @click.argument("file", type=_path)
 @click.option("--bundle", type=_path, help="Bundle of the sessions: its rows, window and sounds are compared.")
+@click.option("--measure", "measures", multiple=True, metavar="NAME", help="Own measure of the sessions, as of live.")
+@click.option("--measure-band", "bands", multiple=True, metavar="HZ", help="Band of such measures [default: 8-12].")
 @click.pass_context
-def check_file(ctx: click.Context, file: Path, bundle: Path | None) -> None:
+def check_file(
+    ctx: click.Context, file: Path, bundle: Path | None, measures: tuple[str, ...], bands: tuple[str, ...]
+) -> None:
     """Show the blocks of a protocol with their times, or all that is wrong with it; then the exit status is 2."""
     console = Terminal()
     found, problems = inspect_protocol(file)
     remarks: list[str] = []
     if found is not None:
         more, remarks = _in_session(found, bundle)
-        problems += more
+        problems += [*more, *_about_measure(found, bundle, measures, bands or ("8-12",))]
         if not problems:
             remarks += _about_films(found)
     if found is None or problems:
@@ -102,6 +107,28 @@ def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[s
     return problems, remarks
 
 
+def _about_measure(found: Protocol, bundle: Path | None, asked: tuple[str, ...], bands: tuple[str, ...]) -> list[str]:
+    """Return what is wrong with the measure that the rule is of; its rows can be told where the channels are known."""
+    from rtaffect.measures.choice import choose_measures
+    from rtaffect.observed.autonomic import Autonomic
+
+    rule = found.feedback
+    try:
+        channels: tuple[str, ...] = ()
+        signal = Settings().signal
+        if bundle is not None:
+            from rtaffect.engine.bundle import load_bundle
+
+            manifest = load_bundle(bundle).manifest
+            channels, signal = manifest.channels, manifest.settings.signal
+        chosen = choose_measures(asked, bands, signal, channels or tuple(name for name in rule.rows if name != MEAN))
+        if rule.measure not in (None, Autonomic.name):
+            check_measure(found.name, rule, chosen)
+    except RtaffectError as error:
+        return [str(error)]
+    return []
+
+
 def _show(console: Console, found: Protocol) -> None:
     table = Table("", "Begins", "Lasts", "Kind", "Name", "Start", "Sound", title=Text(found.name), title_justify="left")
     begins = found.lead_s if found.blocks[0].start == "auto" else 0
@@ -118,8 +145,8 @@ def _show(console: Console, found: Protocol) -> None:
     rule = found.feedback
     lines = [
         f"{minutes(found.seconds or 0)} in all, without waiting for the operator; SHA-256 {found.sha256}",
-        f"Feedback: {rule.value} synchrony of {', '.join(rule.rows)} over {rule.smoothing_s} s, scale {rule.scale}, as "
-        f"{rule.show}",
+        f"Feedback: {f'measure {rule.measure}' if rule.measure else f'{rule.value} synchrony'} of "
+        f"{', '.join(rule.rows)} over {rule.smoothing_s} s, scale {rule.scale}, as {rule.show}",
         *(f"Arm {arm.name}: {_arm_in_words(arm.feedback, len(arm.donors), arm.delay_s)}" for arm in found.arms),
     ]
     for line in lines:

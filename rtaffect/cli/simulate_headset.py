@@ -8,7 +8,6 @@ from contextlib import ExitStack
 import click
 from rich.text import Text
 
-from rtaffect.common.errors import SettingsError
 from rtaffect.common.option_types import Number, Whole
 from rtaffect.common.terminal import Terminal
 
@@ -35,11 +34,9 @@ def command(profile: str, name: str, people: int, share: float, seed: int, secon
     PROFILE is one of those in docs/headsets.md, or the file of one (.toml).
     """
     from rtaffect.simulation.device import SimulatedDevice, Wearer
-    from rtaffect.sources.device_profile import profile_called
+    from rtaffect.sources.device_profile import named_profile
 
-    found = profile_called(profile)
-    if found is None:
-        raise SettingsError("none is no device profile; name one of those in docs/headsets.md")
+    found = named_profile(profile, f"device profile {profile!r}")
     console, stop = Terminal(), threading.Event()
     with ExitStack() as cleanup:
         for number in range(1, people + 1):

@@ -104,6 +104,8 @@ class Autonomic:
     """
 
     name, kind, unit = "autonomic", "autonomic", ""
+    #: How far back its values reach, s.
+    reach_s = WINDOW_S + DELAY_S
 
     def __init__(self, sources: Sequence[Source], origin: float) -> None:
         bodies = [(source.info.name, body) for source in sources if (body := body_of(source)) is not None]

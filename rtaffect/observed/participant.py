@@ -141,12 +141,17 @@ class Participant:
         )
 
     @property
+    def foreign(self) -> dict[str, str]:
+        """Names of the channels that are no EEG by what they send, and why, in words."""
+        return {self._names[i]: WORDS[int(kind)] for i, kind in enumerate(self._found) if kind != NOTHING}
+
+    @property
     def foreign_warning(self) -> str:
         """Which channels are no EEG by what they send, and why; '' for none."""
-        found = {i: WORDS[int(kind)] for i, kind in enumerate(self._found) if kind != NOTHING}
-        by_words = {words: [self._names[i] for i, each in found.items() if each == words] for words in found.values()}
+        found = self.foreign
+        by_words = {words: [name for name, each in found.items() if each == words] for words in found.values()}
         said = "; ".join(f"{', '.join(names)} {words}" for words, names in by_words.items())
-        names = ",".join(self._names[i] for i in found)
+        names = ",".join(found)
         return f"{self.name}: no EEG, and without a value: {said} (leave out with --without {names})" if said else ""
 
     def _write(self, first: int, values: FloatArray) -> None:

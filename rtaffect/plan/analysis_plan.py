@@ -73,12 +73,23 @@ class ProtocolPlan(PlanPart):
     tone_device: Annotated[str | None, Setting("tone-device", "Tone on", modes=("live", "demo"))] = Field(
         None, description="Sound device of a protocol's feedback tone"
     )
-    photodiode: Annotated[Literal["none", "second", "start"], Setting("photodiode", modes=("live",))] = Field(
-        "none",
-        description="Square at the lower left of a film, for a photodiode; second: white in its first, third, ... "
-        "second, start: white in its first second",
+    photodiode: Annotated[Literal["none", "second", "start"], Setting("photodiode", "Photodiode", modes=("live",))] = (
+        Field(
+            "none",
+            description="Square at the lower left of a film, for a photodiode; second: white in its first, third, ... "
+            "second, start: white in its first second",
+        )
     )
-    screen_delay_s: Annotated[float, Setting("screen-delay", unit="s", modes=("live",))] = Field(
+    screen_delay_s: Annotated[
+        float,
+        Setting(
+            "screen-delay",
+            "Screen delay",
+            unit="s",
+            modes=("live",),
+            expected="a number of seconds from 0 to 1, as in 0.03",
+        ),
+    ] = Field(
         0.0,
         ge=0.0,
         le=1.0,

@@ -41,12 +41,14 @@ class EegPlan(Frozen):
     rate: Annotated[float | None, Setting("rate", "Rate", unit="&Hz", expected="a number of Hz above 0, as in 250")] = (
         Field(None, gt=0, le=384_000, description="Rate of the EEG in Hz, instead of the declared one")
     )
-    resync: Annotated[bool, Setting("resync", modes=("replay",))] = Field(
+    resync: Annotated[bool, Setting("resync", "resync other clocks", modes=("replay",))] = Field(
         False,
         description="Place headsets whose stamps are on a clock of their own by when their samples came, with the "
         "beginning of the others",
     )
-    part: Annotated[int | None, Setting("part", modes=("replay",))] = Field(
+    part: Annotated[
+        int | None, Setting("part", "Part", modes=("replay",), expected="a whole number from 1, as in 2")
+    ] = Field(
         None,
         ge=1,
         le=100_000,
@@ -94,10 +96,11 @@ class EegPlan(Frozen):
         description="Begin without headsets that are asked for by name or source_id and are not there; they join when "
         "they appear",
     )
-    peripheral: Annotated[tuple[str, ...], Setting("peripheral", metavar="QUERY", multiple=True)] = Field(
+    peripheral: Annotated[tuple[str, ...], Setting("peripheral", "Peripheral", metavar="QUERY", multiple=True)] = Field(
         (),
         description="Stream of EDA, ECG, PPG or respiration, a person's each: its exact name, or name=, type= or "
-        "source_id= and a value; may be given several times. What a headset sends beside its EEG is found by itself",
+        "source_id= and a value, with the headset of who wears it before that where it is not plain, as in "
+        "Muse-A=Shimmer-1; may be given several times. What a headset sends beside its EEG is found by itself",
     )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, le=3600, description="How long to look for streams, s"

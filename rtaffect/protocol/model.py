@@ -40,10 +40,13 @@ def _refuse(wrong: list[str]) -> None:
 
 
 class FeedbackRule(Frozen):
-    """How a step's synchrony becomes what the participant is shown."""
+    """How a step's synchrony, or a measure, becomes what the participant is shown."""
 
-    value: Literal["observed", "predicted", "difference"] = Field(
-        "observed", description="Which synchrony; difference is observed less predicted"
+    value: Literal["observed", "predicted", "difference", "measure"] = Field(
+        "observed", description="Which synchrony; difference is observed less predicted; or a measure of the session"
+    )
+    measure: str | None = Field(
+        None, min_length=1, max_length=200, description="With value = measure: its name, as in plv 8-12 Hz"
     )
     rows: tuple[str, ...] = Field(
         (MEAN,), description="Names of the rows that are averaged, or mean alone: all that count"
@@ -79,6 +82,10 @@ class FeedbackRule(Frozen):
             for name, scales in _SCALE_OF.items()
             if name in self.model_fields_set and self.scale not in scales
         ]
+        if (self.value == "measure") != (self.measure is not None):
+            wrong.append(
+                f"value = {self.value} and measure = {self.measure}: a measure's name goes with value = measure"
+            )
         if self.scale == "fixed" and not (self.low is not None and self.high is not None and self.low < self.high):
             wrong.append(f"low = {self.low} and high = {self.high}: scale = fixed needs both, low below high")
         if not self.low_percentile < self.high_percentile:

@@ -18,6 +18,7 @@ from rtaffect.common.files import sha256_of
 from rtaffect.common.reading import path_problem, read_bytes, toml_content
 from rtaffect.common.text import file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
+from rtaffect.protocol.measured import Named, check_measure
 from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
 from rtaffect.sources.film_file import inspect_film
 from rtaffect.stream.sound_reading import sound_length
@@ -92,8 +93,8 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
     return protocol, problems
 
 
-def check_rows(protocol: Protocol, rows: Sequence[str]) -> None:
-    """Refuse a rule whose rows the session does not have.
+def check_rows(protocol: Protocol, rows: Sequence[str], measures: Sequence[Named] | None = None) -> None:
+    """Refuse a rule whose rows, or whose measure, the session does not have.
 
     Parameters
     ----------
@@ -101,12 +102,18 @@ def check_rows(protocol: Protocol, rows: Sequence[str]) -> None:
         What names the rows.
     rows
         Names of the space's rows.
+    measures
+        The session's own measures; None where they are not known.
 
     Raises
     ------
     SettingsError
         If a row of the rule is none of them.
     """
+    if protocol.feedback.measure is not None:
+        if measures is not None:
+            check_measure(protocol.name, protocol.feedback, measures)
+        return
     unknown = [name for name in protocol.feedback.rows if name != MEAN and name not in rows]
     if unknown:
         more = [f"and {len(rows) - _NAMED} more"] if len(rows) > _NAMED else []

@@ -1,6 +1,7 @@
 """The feedback's rule: from each step's Feedback to one value, its scale, and the level that it makes.
 
-Pure: the same Feedbacks in the same blocks give the same readings. Means are taken by Fisher z, as everywhere.
+Pure: the same Feedbacks in the same blocks give the same readings. Means are taken by Fisher z, as everywhere, but for
+those of a session's own measure.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from rtaffect.common.correlation import fisher_mean
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.protocol.measured import value_of, why_not
 from rtaffect.protocol.model import LEAST_VALUES, MEAN, FeedbackRule
 from rtaffect.protocol.protocol_step import BlockKind, Shown
 
@@ -155,11 +157,18 @@ class Rule:
             return Reading(value, self._scale, Shown(None, _NOTHING_SHOWN[self._kind]))
         if not trusted:
             why = feedback.reason or f"no trusted value of {', '.join(self._rule.rows)}"
+            if self._rule.measure is not None:
+                why = why_not(feedback, self._rule.measure, self._rule.rows)
             return Reading(value, self._scale, Shown(None, why))
         return self._shown(value)
 
     def _smoothed(self, feedback: Feedback) -> float:
         """Return the value of the last seconds; NaN where this step has none of its own to be trusted."""
+        if self._rule.measure is not None:
+            value = value_of(feedback, self._rule.measure, self._rule.rows)
+            self._recent.append((value, value))
+            # A measure is no correlation: plain means, also of its seconds.
+            return float(np.nanmean(np.array(self._recent)[:, 0])) if math.isfinite(value) else math.nan
         observed, predicted = synchrony_of(feedback, self._rule.rows)
         needed = {"observed": (observed,), "predicted": (predicted,)}.get(self._rule.value, (observed, predicted))
         trusted = all(map(math.isfinite, needed))

@@ -30,6 +30,7 @@ from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
 from rtaffect.run.recognised import about_headsets
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
+from rtaffect.run.wearing import Wearing
 from rtaffect.sources.boards import open_board, parse_board
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.foreign_clock import Foreign
@@ -38,6 +39,7 @@ from rtaffect.sources.lsl_expected import ExpectedHeadset, parse_expected
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import FoundStream, Network, absent, find_streams
 from rtaffect.sources.osc_markers import OscMarkers
+from rtaffect.sources.peripheral import Asked
 from rtaffect.sources.selection import ANY_EEG, ANY_MARKERS, Query, distinct_names, given_by, queries_of
 from rtaffect.stream.limits import MOST_MARKER_STREAMS
 from rtaffect.stream.source import Source
@@ -62,6 +64,7 @@ class LiveSources(SessionSources):
     headsets: Sequence[_Headset]
     heard: LiveSound
     newcomers: Newcomers
+    wearing: Wearing
     player: SoundPlayer | None = None
 
     @classmethod
@@ -74,6 +77,7 @@ class LiveSources(SessionSources):
         headsets = _headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
         body = _body(plan.eeg, headsets)
+        wearing = Wearing(plan.eeg, body, [(source, stream) for source, stream, _ in headsets])
         newcomers = Newcomers([*people, *body], (*queries_of(plan.eeg), ANY_EEG))
         osc, foreign = _osc_markers(plan, cleanup), plan.eeg.foreign_clock
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, foreign=foreign, osc=osc)
@@ -91,7 +95,7 @@ class LiveSources(SessionSources):
             people=people,
             hears=heard.source is not None,
             setup=setup,
-            notes=[*about_headsets(people), *notes],
+            notes=[*about_headsets(people), *wearing.notes, *notes],
             recorder=recorder,
             markers=markers,
             body=body,
@@ -99,6 +103,7 @@ class LiveSources(SessionSources):
             headsets=headsets,
             heard=heard,
             newcomers=newcomers,
+            wearing=wearing,
         )
 
     def check(self, model: Model | None) -> Sequence[str]:
@@ -135,7 +140,7 @@ class LiveSources(SessionSources):
         eeg = [describe_headset(*headset) for headset in self.headsets]
         about = self.heard.describe() | {"eeg": eeg}
         if self.body:
-            about["peripheral"] = [describe_headset(source, source.header.name, "body") for source in self.body]  # type: ignore[attr-defined]
+            about["peripheral"] = self.wearing.describe()
         return Beginning(origin, clock, self.heard.sound(origin), about)
 
     def notices(self) -> Sequence[str]:
@@ -255,7 +260,7 @@ def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource]:
     """Find the streams of peripheral signals that are asked for; raises StreamError for one that is not there."""
     if not eeg.peripheral:
         return []
-    found = find_streams([Query.parse(text) for text in eeg.peripheral], timeout=eeg.wait_s)
+    found = find_streams([Asked.parse(text).query for text in eeg.peripheral], timeout=eeg.wait_s)
     taken = [(source.info.name, source.info.source_id) for source, _, _ in headsets]
     names = distinct_names([*taken, *((each.header.name, each.header.source_id) for each in found)])[len(taken) :]
     return [

@@ -83,7 +83,7 @@ class Prepared:
         )
         protocol = sources.setup.protocol
         if protocol is not None:
-            check_rows(protocol, engine.space.rows)
+            check_rows(protocol, engine.space.rows, engine.measures.described)
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
         return Run(engine, begun.clock, sources, _banner(sources, model), ran | begun.about)
 

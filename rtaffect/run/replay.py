@@ -16,7 +16,9 @@ from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_
 from rtaffect.run.placing import Placed, onset_of, own_response, place
 from rtaffect.run.recognised import about_headsets
 from rtaffect.run.session_sources import Beginning, SessionSources
-from rtaffect.sources.selection import Query, given_by, queries_of
+from rtaffect.run.wearing import Wearing
+from rtaffect.sources.peripheral import Asked
+from rtaffect.sources.selection import given_by, queries_of
 from rtaffect.sources.xdf import XdfRecording
 
 
@@ -28,6 +30,7 @@ class RecordingReplay(SessionSources):
     recorded: XdfRecording
     placed: Placed
     factor: float | None
+    wearing: Wearing
 
     @classmethod
     def open(cls, plan: SessionPlan, path: Path, progress: Progress) -> Self:
@@ -38,10 +41,11 @@ class RecordingReplay(SessionSources):
         progress("reading the recording")
         recorded = XdfRecording.open(path)
         recorded.eeg_sources(queries_of(eeg), unusable=eeg.resync, **given_by(eeg))
-        body = recorded.body_sources([Query.parse(text) for text in eeg.peripheral])
+        body = recorded.body_sources([Asked.parse(text).query for text in eeg.peripheral])
         people = recorded.settle(
             part=eeg.part, hole_s=eeg.longest_hole_s, resync=eeg.resync, holding=onset_of(recorded, plan.sound)
         )
+        wearing = Wearing(eeg, body, [(person, person.header.name) for person in people])
         placed = place(recorded, plan.sound)
         return cls(
             plan=plan,
@@ -50,7 +54,8 @@ class RecordingReplay(SessionSources):
             people=people,
             body=body,
             hears=placed.sound is not None,
-            notes=[*recorded.warnings, *about_headsets(people)],
+            wearing=wearing,
+            notes=[*recorded.warnings, *about_headsets(people), *wearing.notes],
             stimuli=placed.stimuli,
             path=path,
             recorded=recorded,
@@ -76,6 +81,8 @@ class RecordingReplay(SessionSources):
         placed = self.placed
         about = placed.about | {"recording_start": self.recorded.start}
         about["eeg"] = [describe_headset(person) for person in self.people]
+        if self.body:
+            about["peripheral"] = self.wearing.describe()
         return Beginning(placed.origin, clock_of(placed.origin, self.factor), placed.sound, about)
 
     def ended(self, steps: int) -> str:

@@ -28,6 +28,7 @@ from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
+from rtaffect.protocol.measured import window_of
 from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
@@ -115,7 +116,8 @@ class RunningSession:
         self.plan, self.setup = run.sources.plan, run.sources.setup
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
-        conductor = Conductor(protocol, setup.arm, engine.settings.synchrony.window_s, follow=setup.follow)
+        window_s = window_of(protocol.feedback, engine.settings.synchrony.window_s, engine.measures.described)
+        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0
         late_s, lookahead_s = self.plan.results.late_s, engine.lookahead_s

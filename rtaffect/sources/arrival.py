@@ -123,6 +123,8 @@ class ArrivalWatch:
 
     def delay_since(self, arrival: float) -> float:
         """Return the least delay of what arrived after ``arrival`` (s), s; NaN where nothing did."""
+        if not self._seen or arrival < self._seen[0][0]:
+            return self.delay_s
         return min((delay for at, delay, _ in self._seen if at > arrival), default=math.nan)
 
     def impossible(self, since: float = -math.inf) -> bool:

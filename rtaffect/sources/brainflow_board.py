@@ -14,6 +14,7 @@ import numpy as np
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.brainflow_library import (
     STANDING_FOR,
+    BoardDescription,
     board_name,
     board_number,
     brainflow,
@@ -95,11 +96,9 @@ class BrainFlowSource(PolledSource):
         master = board_name(inputs["master_board"]) if self.board in STANDING_FOR else self.board
         self._described = described = describe_board(self._shim, master)
         query = "&".join(f"{key}={value}" for key, value in sorted(inputs.items()))
-        said = StreamHeader(
-            self.board, "EEG", described.rate, "double64", described.names, host=socket.gethostname(),
-            source_id="?".join(filter(None, [f"brainflow:{self.board}", query])),
-        )  # fmt: skip
-        super().__init__("brainflow", self.board, said.uniform(described.unit), given)
+        source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
+        super().__init__("brainflow", self.board, _said(self.board, source_id, described), given)
+        self._rows = [*described.rows, *(row for row, _ in described.body)]
         # The end of a file is not a loss.
         self.lost_s = math.inf if self.board == "playback_file" else LOST_S
         self._session: Any = None
@@ -195,7 +194,7 @@ class BrainFlowSource(PolledSource):
             self.buffer.doubts.begin("clock-unknown", min(now, float(stamps[0])), words)
         elif self.buffer.doubts.lasts("clock-unknown"):
             self.buffer.doubts.end("clock-unknown", now)
-        values = np.ascontiguousarray(data[list(self._described.rows)].T)
+        values = np.ascontiguousarray(data[self._rows].T)
         at = 0
         for loss in self._counter.losses(data[self._described.packages]):
             self._deliver(values[at : loss.sample], stamps[at : loss.sample])
@@ -222,3 +221,21 @@ class BrainFlowSource(PolledSource):
         elif silent > self.lost_s and not self._may_reopen():
             message += "; while other boards are open it is not opened again by itself: if it stays away, start anew"
         return state, message
+
+
+def _said(board: str, source_id: str, described: BoardDescription) -> StreamHeader:
+    """Return what BrainFlow says of a board: its electrodes, and after them its peripheral signals without a unit."""
+    eeg, body = len(described.rows), [kind for _, kind in described.body]
+    numbers = [body[: at + 1].count(kind) for at, kind in enumerate(body)]
+    labels = [f"{kind.title() if len(kind) > 3 else kind} {n}" for kind, n in zip(body, numbers, strict=True)]
+    return StreamHeader(
+        board,
+        "EEG",
+        described.rate,
+        "double64",
+        (*described.names, *labels),
+        (described.unit,) * eeg + ("",) * len(body),
+        ("EEG",) * eeg + tuple(body),
+        source_id=source_id,
+        host=socket.gethostname(),
+    )

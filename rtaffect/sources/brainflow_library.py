@@ -6,7 +6,7 @@ import difflib
 import importlib
 import importlib.resources
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,9 @@ from rtaffect.sources.package_counter import Numbering
 INSTALL = 'pip install "rtaffect[brainflow]"'
 #: Boards that stand for another one, which ``master_board`` names.
 STANDING_FOR = ("playback_file", "streaming")
+
+#: Peripheral signals that a board may have beside its electrodes, as BrainFlow and streams call them.
+BODY_TYPES: Final = ("EDA", "ECG", "PPG", "TEMPERATURE")
 
 #: What BrainFlow does not say: parameters that boards need, their units and numbering, and what errors mean.
 KNOWN: Final[dict[str, Any]] = tomllib.loads(
@@ -29,7 +32,8 @@ class BoardDescription:
     """What BrainFlow says of a board.
 
     ``rate`` is in Hz; ``rows`` are those of its data that hold EEG (or, where it has none, other electrode signals),
-    ``names`` theirs, '' where BrainFlow has none; ``unit`` that of the values, '' where they have none.
+    ``names`` theirs, '' where BrainFlow has none; ``unit`` that of the values, '' where they have none. ``body`` are
+    the rows beside them that hold peripheral signals, each with its type.
     """
 
     board: str
@@ -40,6 +44,7 @@ class BoardDescription:
     packages: int
     numbering: Numbering | None
     unit: str
+    body: tuple[tuple[int, str], ...] = ()
 
 
 def brainflow() -> Any:
@@ -117,7 +122,18 @@ def describe_board(shim: Any, board: str) -> BoardDescription:
         packages=int(described["package_num_channel"]),
         numbering=numbering(board),
         unit=next((unit for maker, unit in KNOWN["units"].items() if board.startswith(maker)), "microvolts"),
+        body=tuple(_body(described, rows)),
     )
+
+
+def _body(described: Mapping[str, Any], electrodes: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Yield the rows of peripheral signals, each with its type; what a board calls EEG as well is none."""
+    known = set(electrodes)
+    for kind in BODY_TYPES:
+        for row in described.get(f"{kind.lower()}_channels") or ():
+            if row not in known:
+                known.add(row)
+                yield int(row), kind
 
 
 def numbering(board: str) -> Numbering | None:

@@ -93,9 +93,13 @@ class SenderClock:
         """Return ``stamps`` (n,), s, finite, as they came, on this computer's clock; needs a measurement."""
         if not len(stamps):
             return stamps
-        used = newest(stamps, np.array(self._times), self._latest)
+        latest = self._latest
+        self._latest, self._last = max(latest, float(stamps.max())), float(stamps[-1])
+        if len(self._times) == 1:
+            alone: FloatArray = stamps + self._values[0]
+            return alone
+        used = newest(stamps, np.array(self._times), latest)
         corrected: FloatArray = stamps + np.array(self._values)[used]
-        self._latest, self._last = max(self._latest, float(stamps.max())), float(stamps[-1])
         # What is older than the one in use is never used again.
         del self._times[: used[-1]], self._values[: used[-1]]
         return corrected

@@ -79,7 +79,7 @@ class Delivery:
         self.release()
         self._arrival.restart()
         self._clock.restart()
-        if self._buffer.doubts.lasts("by-arrival"):
+        if self._buffer.lasts("by-arrival"):
             self._buffer.doubts.end("by-arrival", local_clock())
         self.note, self._by_arrival = "", False
         self._usual, self._added, self._unsettled = math.nan, 0.0, math.nan
@@ -123,16 +123,16 @@ class Delivery:
         self._offset = offset
         self._note_no_numbers(chunk)
         verdict = self._arrival.take(chunk, offset)
-        doubts, found, now = self._buffer.doubts, verdict.found, chunk.arrival
+        found, now = verdict.found, chunk.arrival
         if found is not None and self._is_as_before(chunk, offset):
             # What the stamps were meanwhile is no clock that was set.
             self._arrival.restart()
             found = found._replace(add_s=-self._added)
         if verdict.holds:
             words = "stamps jump and arrivals do not: it is not known yet when samples were taken"
-            doubts.begin("clock-unknown", verdict.since, words)
+            self._buffer.doubts.begin("clock-unknown", verdict.since, words)
         elif verdict.odd:
-            doubts.note("stamps", verdict.since, now, verdict.odd)
+            self._buffer.doubts.note("stamps", verdict.since, now, verdict.odd)
             self._lose(verdict.since, now, verdict.odd)
         for each in verdict.deliver[: verdict.before]:
             self._keep(each)
@@ -140,7 +140,7 @@ class Delivery:
             self._follow(found, now)
         for each in verdict.deliver[verdict.before :]:
             self._keep(each)
-        if not verdict.holds and (now >= self._look_at or doubts.lasts("clock-unknown")):
+        if not verdict.holds and (now >= self._look_at or self._buffer.lasts("clock-unknown")):
             self._look_at = now + LOOK_S
             self._compare(now)
 

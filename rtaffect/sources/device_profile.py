@@ -241,8 +241,14 @@ def profile_called(name: str) -> DeviceProfile | None:
     SettingsError
         If there is none, or the file is none.
     """
-    if name.casefold() == NONE:
-        return None
+    return None if name.casefold() == NONE else named_profile(name, setting("profile", name), NONE)
+
+
+def named_profile(name: str, called: str, *others: str) -> DeviceProfile:
+    """Return the profile of that name, or in that file, which a message names as it was ``called``.
+
+    ``others`` are what may be given in its place. Raises SettingsError if there is none, or the file is none.
+    """
     found = next((each for each in all_profiles() if each.name.casefold() == name.casefold()), None)
     if found is not None:
         return found
@@ -250,11 +256,10 @@ def profile_called(name: str) -> DeviceProfile | None:
         try:
             return _read(Path(name))
         except ValueError as error:
-            raise SettingsError(f"{setting('profile', name)} is no device profile ({error})") from None
+            raise SettingsError(f"{called} is no device profile ({error})") from None
     known = ", ".join(each.name for each in all_profiles())
-    raise SettingsError(
-        f"{setting('profile', name)} is not known; expected none, the file of one (.toml), or one of {known}"
-    )
+    expected = ", ".join([*others, "the file of one (.toml)"])
+    raise SettingsError(f"{called} is not known; expected {expected}, or one of {known}")
 
 
 def all_profiles() -> tuple[DeviceProfile, ...]:

@@ -40,17 +40,19 @@ _log = logging.getLogger(__name__)
 
 #: Who is on the network is looked at this often, s.
 LOOK_S = 1.0
-#: Samples are taken as soon as they come, but then the stream rests, for so long at least and at most, s: each time
-#: costs the same however many samples there are, also where they are sent singly. All streams together are asked about
-#: so many times a second. A step that waits ends a rest (:meth:`advance`).
+#: Samples are taken as soon as they come, but the times at which they are lie so far apart on average, at least and at
+#: most, s: each time costs the same however many samples there are, also where they are sent singly. All streams
+#: together are asked about so many times a second. A step that waits ends a rest (:meth:`advance`).
 REST_S = (0.01, 0.05)
 ASKED_HZ = 400.0
+#: So many times may follow each other without a rest: chunks that were late come as fast as they can.
+AT_ONCE = 4
 
 _open: set[LslConnection] = set()
 
 
-def _rest_s() -> float:
-    """Return how long a stream rests after samples were taken, s."""
+def _apart_s() -> float:
+    """Return how far apart on average samples are taken from a stream, s."""
     least, most = REST_S
     return min(most, max(least, len(_open) / ASKED_HZ))
 
@@ -78,6 +80,8 @@ class LslConnection(LiveSource):
         self._delivery = Delivery(info.name, self.buffer, self._keep, shift, foreign=foreign, way_s=way_s)
         self._network: Network | None = None
         self._look_at = 0.0
+        # By when samples were to be taken if they had been taken evenly, s on the LSL clock.
+        self._turn_at = -math.inf
         self._identity: Identity | None = None
         # What the outlet that is open says of itself, and how that becomes what is declared.
         self._described = header
@@ -138,7 +142,14 @@ class LslConnection(LiveSource):
         if local_clock() >= self._look_at:
             self._look_around()
         if len(stamps):
-            self._worker.pause(_rest_s())
+            self._rest()
+
+    def _rest(self) -> None:
+        """Wait if samples were taken too often lately (the virtual scheduling of ITU-T I.371's cell rate)."""
+        now, apart_s = local_clock(), _apart_s()
+        self._turn_at = max(self._turn_at, now) + apart_s
+        if (early := self._turn_at - now - AT_ONCE * apart_s) > 0.0:
+            self._worker.pause(early)
 
     def _deliver(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
         self._last_at = local_clock()

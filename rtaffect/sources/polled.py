@@ -113,7 +113,9 @@ class PolledSource(LiveSource):
 
 def _recorded(said: StreamHeader, plan: ChannelPlan, unit: str | None) -> StreamHeader:
     """Return what is recorded of a device: all channels that it sends, those in use by their names and unit here."""
-    labels, units, types = list(said.labels), list(said.units), ["misc"] * said.channels
+    labels, units = list(said.labels), list(said.units)
+    # What is said to be EEG, and not used, is not told to be any.
+    types = ["misc" if kind.casefold() == said.type.casefold() else kind for kind in said.types]
     for column, name in zip(plan.columns, plan.names, strict=True):
         labels[column], units[column], types[column] = name, unit or said.units[column], said.type
     for channel in plan.body:

@@ -14,7 +14,8 @@ from rtaffect.stream.source import StreamHeader
 
 Field = Literal["name", "type", "source_id"]
 
-_FIELDS: tuple[Field, ...] = ("name", "type", "source_id")
+#: What a query may compare.
+FIELDS: tuple[Field, ...] = ("name", "type", "source_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Query:
         key, equals, value = text.partition("=")
         field = key.strip().lower() if equals else "name"
         value = value if equals else text
-        if field not in _FIELDS:
+        if field not in FIELDS:
             raise SettingsError(
                 f"stream selection {text!r} starts with {key.strip()!r}; expected name=, type= or source_id= and a "
                 f"value, or an exact name. If the stream is really called that, write name={text}"

@@ -39,6 +39,8 @@ class XdfSource:
 
     Attributes
     ----------
+    header : StreamHeader
+        What it says of itself.
     own_clock, unusable : str
         What shows that its stamps are on a clock of their own, and why they tell nothing; '' where that is not so.
     """
@@ -51,7 +53,7 @@ class XdfSource:
         plan: ChannelPlan,
         seconds: float = 30.0,
     ) -> None:
-        self.info = info
+        self.info, self.header = info, recorded.header
         # No more than there is: a rate that is wrong by far would take more memory than the file has bytes.
         kept = min(seconds, (len(corrected.stamps) + 1) / info.rate)
         self.buffer = SampleBuffer(info.rate, len(info.channels), seconds=kept)

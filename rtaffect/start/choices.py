@@ -69,6 +69,9 @@ class Choices:
     without: str = ""
     only: str = ""
     profile: str = ""
+    peripheral: str = ""
+    resync: bool = False
+    part: str = ""
     sound: SoundKind = "file"
     sound_file: str = ""
     sound_start: str = ""
@@ -98,16 +101,15 @@ class Choices:
     screen: int | None = None
     preview: bool = False
     tone_device: str = ""
+    photodiode: Literal["none", "second", "start"] = "none"
+    screen_delay_s: str = "0"
     folder: str = ""
     name: str = ""
     seconds: str = ""
     outlet: bool = True
-    resync: bool = unseen(False)
-    part: int | None = unseen(None)
     longest_hole_s: float = unseen(60.0)
     expect: tuple[str, ...] = unseen(())
     allow_missing: bool = unseen(False)
-    peripheral: tuple[str, ...] = unseen(())
     adopt: str = unseen("never")
     patience: str = unseen("auto")
     foreign_clock: str = unseen("arrival")
@@ -119,8 +121,6 @@ class Choices:
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)
-    photodiode: Literal["none", "second", "start"] = unseen("none")
-    screen_delay_s: float = unseen(0.0)
     as_it_ran: bool = unseen(False)
 
     @property

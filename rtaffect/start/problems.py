@@ -10,8 +10,9 @@ from rtaffect.plan.conflicts import conflicts
 from rtaffect.plan.session_plan import parse_speed
 from rtaffect.predicted.featurizer import TOO_SLOW_S
 from rtaffect.sources.boards import parse_board
+from rtaffect.sources.peripheral import Asked
 from rtaffect.start.choices import Choices, plan_of
-from rtaffect.start.fields import rate_in, threads_in
+from rtaffect.start.fields import part_in, peripheral_in, rate_in, threads_in
 from rtaffect.start.fit import BundleFit, fit_of, people_of, reference_troubles
 from rtaffect.start.found import DemoFacts, FeaturizerFacts, Found, RecordingFacts, Trouble, asks_for, in_effect
 from rtaffect.start.problem import Problem, looked, refused
@@ -86,6 +87,12 @@ def _streams(choices: Choices, found: Found, wrong: tuple[Trouble, ...]) -> Iter
     except RtaffectError as error:
         yield refused(error, "rate")
         wrong = ()
+    if choices.mode == "replay":
+        try:
+            part_in(choices.part)
+        except RtaffectError as error:
+            yield refused(error, "part")
+    yield from _peripheral(choices, streams)
     for query in missing(choices, streams):
         where = "is not in the recording" if choices.mode == "replay" else "does not answer now"
         remedy = "untick its line" if choices.mode == "replay" else "switch its device on, or untick its line"
@@ -98,6 +105,21 @@ def _streams(choices: Choices, found: Found, wrong: tuple[Trouble, ...]) -> Iter
         yield from _boards(choices, found)
     if not chosen and not choices.boards and not missing(choices, streams):
         yield from _nobody(choices, found)
+
+
+def _peripheral(choices: Choices, streams: tuple[StreamFacts, ...]) -> Iterator[Problem]:
+    """Say which streams of peripheral signals are asked for in vain."""
+    try:
+        queries = [Asked.parse(text).query for text in peripheral_in(choices.peripheral)]
+    except RtaffectError as error:
+        yield refused(error, "peripheral")
+        return
+    for query in queries:
+        if not any(stream.meets([query]) for stream in streams):
+            where = "is not in the recording" if choices.mode == "replay" else "does not answer now"
+            yield Problem(
+                "peripheral", f"The peripheral stream with {query.describe()} {where}: take it out, or name another"
+            )
 
 
 def _undescribed(stream: StreamFacts) -> Problem | None:

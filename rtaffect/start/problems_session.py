@@ -39,7 +39,7 @@ def protocol_problems(choices: Choices, found: Found, fit: BundleFit) -> Iterato
     yield from _screen(choices, found)
     protocol = found.protocol(choices)
     predicts = choices.mode == "demo" or asks_for(choices).bundle is not None
-    if protocol and protocol.feedback.value != "observed" and not predicts:
+    if protocol and protocol.feedback.value in ("predicted", "difference") and not predicts:
         text = f"The protocol feeds back the {protocol.feedback.value} synchrony, which needs a bundle and a sound"
         yield Problem("bundle", f"{text}: choose them")
 

@@ -89,7 +89,8 @@ class StreamHeader:
             object.__setattr__(self, name, clean(getattr(self, name)))
         for name in ("labels", "units", "types"):
             texts = getattr(self, name) or ("",) * self.channels
-            object.__setattr__(self, name, tuple(map(clean, texts)))
+            # Who looks at the network sees many channels again and again of which nothing is said.
+            object.__setattr__(self, name, tuple(map(clean, texts)) if any(texts) else tuple(texts))
 
     def uniform(self, unit: str = "") -> StreamHeader:
         """Return it with one ``unit``, and its own type, in all channels."""

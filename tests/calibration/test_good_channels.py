@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from calibration.command import QUICK
+from calibration.foreign_channels import told_foreign
 from calibration.good_channels import poor_channels, told_poor
 from calibration.measured import measure
 from calibration.studies.check import check
@@ -54,6 +55,32 @@ def test_a_channel_that_is_good_for_nobody_is_left_out_and_told(tmp_path, spoil)
     lines = [line for line in check(tmp_path, SETTINGS) if CHANNEL in line and line.startswith("note:")]
     assert len(lines) == 1
     assert f"{CHANNEL} is left out: it was good in two or more listeners in" in lines[0]
+
+
+@pytest.mark.parametrize("who", [(0,), (0, 1, 2)])
+@pytest.mark.parametrize("components", [False, True])
+def test_a_counter_with_the_name_of_a_channel_is_left_out_and_told_in_whomever_it_is(tmp_path, who, components):
+    numbers = iter(range(3))
+
+    def counts(samples: np.ndarray) -> None:
+        if next(numbers) in who:
+            samples[:, -1] = 1e-6 * np.arange(len(samples)) % 1e-3
+
+    found = measure(study_with(tmp_path, (*CHANNELS[:7], CHANNEL), counts), SETTINGS, quiet, components=components)
+    assert found.space.channels == CHANNELS[:7]
+    assert found.foreign == {CHANNEL: "in listener-1 it counts by one step"}
+    assert found.poor == {}
+    assert told_foreign(found.foreign) == [
+        f"{CHANNEL} is left out for everybody: in listener-1 it counts by one step, so that it is no EEG"
+    ]
+    for person in found.people:
+        assert np.isfinite(person[:, SETTINGS.synchrony.window_s - 1 :]).all()
+    if not components:
+        lines = [line for line in check(tmp_path, SETTINGS) if CHANNEL in line]
+        assert lines == [
+            f"note: listener-{n + 1}: {CHANNEL} counts by one step: it is no EEG, and left out for everybody"
+            for n in who
+        ]
 
 
 def test_what_is_left_is_what_a_study_without_the_channel_gives(tmp_path):

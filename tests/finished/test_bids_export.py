@@ -668,6 +668,42 @@ def test_a_step_of_billions_takes_no_memory(tmp_path, step):
         assert len(time_course_of(opened, "Muse-1A2F", shown=True).rows) < 70
 
 
+def test_two_headsets_with_eda_streams_export_each_signal_with_its_person(tmp_path):
+    """What the session says of who wears which device; what is nobody's is told and stays out."""
+    rng, rate = np.random.default_rng(0), 100.0
+    session = small(tmp_path / "pair", participant="D01", people=("Muse-A", "Muse-B"))
+    said = tomllib.loads((session / "session.toml").read_text(encoding="utf-8"))["ran"]["eeg"]
+    heads = [
+        FakeStream(
+            (10 * rng.standard_normal((2000, 2))).astype(np.float32), ORIGIN - 1 + np.arange(2000) / rate, each["name"],
+            rate=rate, labels=("Fz", "Pz"), source_id=each.get("source_id", ""),
+        )
+        for each in said
+    ]  # fmt: skip
+    conductance = {name: (2 + rng.random((500, 1))).astype(np.float32) for name in ("left", "right", "spare")}
+    skins = [
+        FakeStream(
+            values, ORIGIN + np.arange(500) / 25.0, name, "EDA", 25.0, labels=("EDA",), unit="uS", source_id=name
+        )
+        for name, values in conductance.items()
+    ]
+    (session / "recording.xdf").write_bytes(image([*heads, *skins]).data)
+    of = {"left": "Muse-B", "right": "Muse-A"}
+    worn = [{"name": n, "stream": n, "source_id": n} | ({"of": of[n]} if n in of else {}) for n in conductance]
+    change(session, peripheral=worn, eeg=[each | {"rate": rate} for each in said])
+    (session / "SHA256SUMS").unlink(missing_ok=True)
+    done = export([session], tmp_path / "out")
+    assert [note for note in done.notes if "not exported" in note] == [
+        f"session {session}: spare not exported: whose signals these are is not known"
+    ]
+    for stream, headset in of.items():
+        entities = done.recordings[session, headset]
+        (table,) = (tmp_path / "out" / entities.folder).glob("*_physio.tsv.gz")
+        values = np.array(gzip.decompress(table.read_bytes()).decode().split(), np.float32)
+        np.testing.assert_array_equal(values, conductance[stream][:, 0])
+    assert not validated(tmp_path / "out")["error"]
+
+
 def test_peripheral_signals_are_exported_beside_the_eeg_and_valid(tmp_path):
     """EDA and PPG in the headset's stream, and respiration in one of its own."""
     rng, rate = np.random.default_rng(0), 128.0

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtaffect.common.errors import SettingsError
+from rtaffect.measures.measure import MeasureValues
+from rtaffect.protocol.measured import Named, window_of
 from rtaffect.protocol.model import LEAST_VALUES, FeedbackRule
+from rtaffect.protocol.reading import check_rows
 from rtaffect.protocol.rule import Reading, Rule, Scale, Staircase, level_of, rows_that_count, synchrony_of
-from tests.support.protocol_files import WINDOW_S, step_of
+from rtaffect.stream.doubt import Doubt
+from tests.support.protocol_files import WINDOW_S, protocol_of, step_of
 
 correlations = st.floats(-0.95, 0.95)
 
@@ -215,3 +223,65 @@ def test_a_level_is_there_exactly_where_a_trusted_value_meets_a_scale(baseline, 
         assert (level is not None) == known
         assert (level is None) == bool(reading.own.reason)
         assert level is None or 0 <= level <= 1
+
+
+class TestOfAMeasure:
+    """A rule that is of a session's own measure, not of synchrony."""
+
+    fixed: ClassVar = {"value": "measure", "measure": "plv 8-12 Hz", "scale": "fixed", "low": 0.0, "high": 1.0}
+
+    def step(self, values: list[float], *, rows=("mean", "Fz"), late: bool = False, trouble: str = ""):
+        value, no = np.array(values, float), np.full(len(values), np.nan)
+        found = MeasureValues(
+            "plv 8-12 Hz", "pair", "", 0.0, 1.0, rows, ("A / B",), value[None], value, no, no, trouble
+        )  # fmt: skip
+        doubts = (Doubt("late", 0.0, math.inf, "made 2 s too late", "step"),) if late else ()
+        # Synchrony is not trusted, and stands for nothing here.
+        return replace(step_of(1, 0.9, trusted=False, reason="no bundle"), measures=(found,), doubts=doubts)
+
+    def read(self, *steps, **more) -> list[Reading]:
+        rule = Rule(FeedbackRule(**self.fixed | more), WINDOW_S)
+        rule.begin("feedback")
+        return [rule.step(step, WINDOW_S + number) for number, step in enumerate(steps)]
+
+    def test_its_row_is_smoothed_by_a_plain_mean(self):
+        found = self.read(self.step([0.2, 0.9]), self.step([0.5, 0.9]), self.step([math.nan, 0.9]), smoothing_s=2)
+        assert [reading.value for reading in found] == pytest.approx([0.2, 0.35, math.nan], nan_ok=True)
+        assert [reading.own.level for reading in found] == pytest.approx([0.2, 0.35, None])
+        assert found[2].own.reason == "no value of plv 8-12 Hz in mean"
+        (reading,) = self.read(self.step([0.2, 0.9]), rows=("Fz",))
+        assert reading.value == pytest.approx(0.9)
+
+    def test_without_a_row_of_that_name_the_mean_is_over_all(self):
+        (reading,) = self.read(self.step([0.2, 0.6, math.nan], rows=("Fz", "Cz", "Pz")))
+        assert reading.value == pytest.approx(0.4)
+
+    def test_what_is_late_or_in_trouble_or_not_there_is_neutral_with_the_reason(self):
+        late, wrong, none = (
+            self.read(self.step([0.5, 0.5], late=True))[0],
+            self.read(self.step([math.nan, math.nan], trouble="it raised ValueError: switched off"))[0],
+            self.read(step_of(1, 0.9))[0],
+        )
+        assert [each.own.level for each in (late, wrong, none)] == [None] * 3
+        assert late.own.reason == "made 2 s too late"
+        assert wrong.own.reason.endswith("switched off")
+        assert none.own.reason == "the session has no measure plv 8-12 Hz"
+
+    def test_the_session_must_have_it_and_its_rows(self):
+        there: list[Named] = [SimpleNamespace(name="plv 8-12 Hz", rows=("mean", "Fz"), reach_s=11)]
+        protocol = protocol_of(rule=self.fixed)
+        check_rows(protocol, ("Fz",), there)
+        check_rows(protocol, ("Fz",))
+        with pytest.raises(
+            SettingsError, match=r"feedback.measure is plv 8-12 Hz, which .* not have \(it has no measures"
+        ):
+            check_rows(protocol, ("Fz",), [])
+        with pytest.raises(SettingsError, match="names Oz, which measure plv 8-12 Hz does not have; it has mean, Fz"):
+            check_rows(protocol_of(rule=self.fixed | {"rows": ["Oz"]}), ("Oz",), there)
+        assert window_of(protocol.feedback, 10, there) == 11
+        assert window_of(FeedbackRule(), 10, there) == 10
+
+    @pytest.mark.parametrize("wrong", [{"value": "measure"}, {"measure": "plv"}])
+    def test_a_measure_goes_with_its_value(self, wrong):
+        with pytest.raises(ValueError, match="a measure's name goes with value = measure"):
+            FeedbackRule(**wrong)

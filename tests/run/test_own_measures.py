@@ -14,6 +14,7 @@ from pylsl import local_clock
 from rtaffect.plan.session_folder import cell_number, open_session
 from rtaffect.simulation import body
 from tests.cli.test_commands import fine
+from tests.support.protocol_files import write_protocol
 
 OWN = """
 import numpy as np
@@ -81,4 +82,36 @@ def test_arousal_that_is_shared_is_found_live_recorded_and_replayed(tmp_path: Pa
         assert np.nanmean(found[60:]) > least, row
     fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
     for table in ("measures.tsv", "feedback.tsv"):
+        assert (out / table).read_bytes() == (tmp_path / "again" / table).read_bytes(), table
+
+
+@pytest.mark.slow
+def test_a_rule_that_is_of_a_measure_is_shown_live_and_replayed_the_same(tmp_path: Path) -> None:
+    """Two headsets, phase locking fed back in one block; 30 s in real time."""
+    mark, out, protocol = uuid.uuid4().hex[:6], tmp_path / "live", tmp_path / "plv.toml"
+    rule = {"value": "measure", "measure": "plv 8-12 Hz", "scale": "fixed", "low": 0.0, "high": 1.0}
+    write_protocol(protocol, [{"kind": "feedback", "name": "Run", "duration_s": 24, "start": "auto"}], rule=rule)
+    with ExitStack() as stack:
+        onset = local_clock() + 5.0
+        for number, samples in enumerate(body.people(2, 60.0, 0.9)):
+            # No second of it counts as artifact, or as flat.
+            samples[:, :4] = 1e-5 * np.random.default_rng(number).standard_normal((len(samples), 4))
+            sender = body.headset(number, samples, onset)
+            sender._spec |= {"name": f"Rule-{mark}-{number}", "source_id": f"rule-{mark}-{number}"}
+            stack.enter_context(sender)
+        fine(
+            "live", "--headless", "--no-outlet", "--out", out, "--measure", "plv", "--protocol", protocol,
+            "--eeg", f"source_id=rule-{mark}-0", "--eeg", f"source_id=rule-{mark}-1",
+        )  # fmt: skip
+    shown = [each for each in open_session(out).table("moments.tsv") if each["level"] != "n/a"]
+    assert len(shown) >= 3
+    plv = {
+        each["step"]: cell_number(each["value"]) for each in lines(out, measure="plv 8-12 Hz", of="mean", row="mean")
+    }
+    recent = [plv[str(step)] for step in range(int(shown[0]["step"]), int(shown[2]["step"]) + 1)]
+    assert cell_number(shown[2]["value"]) == pytest.approx(np.mean(recent), abs=1e-5), (
+        "the mean since the block settled"
+    )
+    fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    for table in ("moments.tsv", "measures.tsv"):
         assert (out / table).read_bytes() == (tmp_path / "again" / table).read_bytes(), table

@@ -50,7 +50,8 @@ def opened() -> Iterator[Callable[..., BrainFlowSource]]:
 
 def assert_replayable(source: BrainFlowSource) -> None:
     """Check that what was tapped gives the same buffer when it is pushed again."""
-    block, again = source.buffer.read(0, np.inf), source.tap.replayed(source.info.rate, source.header.units)
+    units = [unit for unit in source.header.units if unit]
+    block, again = source.buffer.read(0, np.inf), source.tap.replayed(source.info.rate, units)
     np.testing.assert_array_equal(again.samples, block.samples)
     np.testing.assert_allclose(again.times, block.times, rtol=0, atol=1e-9)
     assert again.breaks == block.breaks
@@ -68,12 +69,32 @@ def test_a_synthetic_board_arrives_without_loss_in_volts(opened: Callable[..., B
     assert block.times[-1] - block.times[0] == pytest.approx((len(block.times) - 1) / 250, rel=0.02)
     assert source.info.channels[:4] == source.header.labels[:4] == ("Fz", "C3", "Cz", "C4")
     assert (source.info.origin, source.info.rate, source.info.source_id) == ("brainflow", 250.0, "brainflow:synthetic")
-    assert (source.header.format, set(source.header.units), source.header.type) == ("double64", {"microvolts"}, "EEG")
-    np.testing.assert_allclose(block.samples, source.tap.values() * 1e-6, rtol=1e-6, atol=1e-12)
+    assert (source.header.format, source.header.type) == ("double64", "EEG")
+    assert set(source.header.units[:16]) == {"microvolts"}
+    np.testing.assert_allclose(block.samples, source.tap.values()[:, :16] * 1e-6, rtol=1e-6, atol=1e-12)
     assert 1e-6 < block.samples[:, 0].std() < 1e-2
     assert source.tap.events[0][0] == "offset"
     assert_replayable(source)
     assert status(source).state == "ended"
+
+
+def test_peripheral_channels_of_a_board_are_taken_and_recorded_and_are_no_rows(
+    opened: Callable[..., BrainFlowSource],
+) -> None:
+    source = opened("synthetic")
+    wait_for(lambda: source.buffer.received > 150)
+    source.stop()
+    described = brainflow().BoardShim.get_board_descr(brainflow().BoardIds.SYNTHETIC_BOARD.value)
+    kinds = ["eda"] * len(described["eda_channels"]) + ["ppg"] * len(described["ppg_channels"])
+    assert kinds
+    assert [channel.kind for channel in source.body.channels] == kinds
+    assert len(source.info.channels) == 16, "none of them is a row"
+    assert set(source.header.types[16:]) == {"EDA", "PPG", "TEMPERATURE"}
+    block = source.body.buffer.read(0, np.inf)
+    np.testing.assert_array_equal(block.samples, source.tap.values()[:, 16 : 16 + len(kinds)].astype(np.float32))
+    assert np.isfinite(block.samples).all()
+    assert block.samples[:, 0].std() > 0
+    np.testing.assert_array_equal(block.times, source.buffer.read(0, np.inf).times)
 
 
 def test_the_same_board_twice_is_refused_and_the_first_goes_on(opened: Callable[..., BrainFlowSource]) -> None:

@@ -309,6 +309,7 @@ def test_devices_are_described():
 
 def test_samples_come_at_once_where_a_step_waits_for_them(monkeypatch):
     monkeypatch.setattr("rtaffect.sources.lsl.REST_S", (600.0, 600.0))
+    monkeypatch.setattr("rtaffect.sources.lsl.AT_ONCE", 0)
     with headset() as simulated:
         source = LslSource(found(simulated))
         try:

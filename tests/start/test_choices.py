@@ -76,6 +76,9 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         patience=draw(st.sampled_from(("auto", "1.5"))) if mode == "live" else "auto",
         foreign_clock=draw(st.sampled_from(("arrival", "accept", "refuse"))) if mode == "live" else "arrival",
         wait_s=draw(st.floats(0.5, 60)),
+        peripheral=draw(names),
+        resync=draw(st.booleans()) if mode == "replay" else False,
+        part=draw(st.none() | st.integers(1, 9)) if mode == "replay" else None,
     )
     bundle = draw(maybe_path | st.just(DEMO_BUNDLE))
     # A bundle brings its own.
@@ -224,7 +227,8 @@ class TestMemory:
     def test_every_choice_is_remembered_or_meant_not_to_be(self):
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
-                 "in_reference": True, "with_protocol": True, "preview": True}  # fmt: skip
+                 "in_reference": True, "with_protocol": True, "preview": True, "resync": True,
+                 "photodiode": "start"}  # fmt: skip
         changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if not f.metadata.get("unseen")}
         remember(Choices(**changes))
         found, _ = recall()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.timebase import Timebase
 
 RATE = 100.0
 
@@ -167,3 +168,33 @@ def test_the_tail_does_not_reach_over_a_gap():
     times, samples = buffer.tail(2.0)
     assert np.all(samples == 7.0)
     assert np.allclose(times, late)
+
+
+def test_stamps_are_made_times_when_somebody_asks_and_at_the_latest_after_a_while(monkeypatch):
+    made: list[int] = []
+    update = Timebase.update
+    monkeypatch.setattr(Timebase, "update", lambda self, stamps: made.append(len(stamps)) or update(self, stamps))
+    buffer = SampleBuffer(500.0, 1)
+    for number in range(30):
+        stamps = 100 + (10 * number + np.arange(10)) / 500
+        buffer.push(np.zeros((10, 1)), stamps)
+        # The caller's own again.
+        stamps[:] = 0.0
+    assert made == [100, 100, 100], "each .2 s, not with each chunk"
+    buffer.push(np.zeros((10, 1)), 100 + (300 + np.arange(10)) / 500)
+    assert buffer.received == 310
+    assert buffer.newest == pytest.approx(100 + 309 / 500)
+    assert made == [100, 100, 100, 10]
+    np.testing.assert_allclose(buffer.read(0, np.inf).times, 100 + np.arange(310) / 500)
+
+
+def test_a_hole_is_told_to_whoever_asks_at_once():
+    asked = (
+        lambda b: b.gaps, lambda b: len(b.holes_since(0)[1]), lambda b: len(b.read(0, np.inf).breaks),
+        lambda b: b.status("x", "eeg", "ok", 0.0).gaps,
+    )  # fmt: skip
+    for ask in asked:
+        buffer = SampleBuffer(500.0, 1)
+        buffer.push(np.zeros((5, 1)), 100 + np.arange(5) / 500)
+        buffer.push(np.zeros((5, 1)), 103 + np.arange(5) / 500)
+        assert ask(buffer) == 1

@@ -35,7 +35,7 @@ class RecordingTap:
         return np.concatenate([content[1] for kind, content in self.events if kind == "samples"])
 
     def replayed(self, rate: float, units: Sequence[str]) -> Block:
-        """Return the block that what was kept gives when it is pushed again, sample by sample."""
+        """Return the block that what was kept of the first channels gives, which have ``units``, pushed singly."""
         scale = np.array([volts_per(unit) for unit in units])
         buffer = SampleBuffer(rate, len(scale), seconds=60.0)
         for kind, content in self.events:
@@ -43,5 +43,5 @@ class RecordingTap:
                 buffer.begin_segment()
             elif kind == "samples":
                 for stamp, value in zip(*content, strict=True):
-                    buffer.push((value * scale)[None], np.array([stamp]))
+                    buffer.push((value[: len(scale)] * scale)[None], np.array([stamp]))
         return buffer.read(0, np.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from pylsl import local_clock
+from pythonosc.udp_client import SimpleUDPClient
 
 from rtaffect.plan.session_folder import open_session
 from rtaffect.run.assemble import demo_folder
@@ -19,6 +21,7 @@ from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.headset import SimulatedHeadset
 from rtaffect.stream.audio import read_sound
 from tests.cli.test_commands import fine, mistake, read_table
+from tests.run.test_remote import free_port
 from tests.stream.test_markers import Stimulus
 from tests.support.helpers import quiet
 from tests.support.xdf_writer import FakeStream, image
@@ -116,6 +119,42 @@ def test_live_waits_for_the_marker_and_doubts_two(demo: Path, participant: Simul
     assert "came 2 times" in lines[-1]["reason"]
     assert lines[-1]["observed"] == "n/a"
     replayed_as_it_ran(out, tmp_path)
+
+
+def test_a_session_whose_only_marker_came_by_osc_is_replayed_as_it_ran(
+    demo: Path, participant: SimulatedHeadset, tmp_path: Path
+) -> None:
+    out, over, port = tmp_path / "live", threading.Event(), free_port(socket.SOCK_DGRAM)
+
+    def send() -> None:
+        while not over.wait(0.05):
+            if (out / "feedback.tsv").exists() and len(lines_of(out)) >= 2:
+                with SimpleUDPClient("127.0.0.1", port) as client:
+                    client.send_message("/rtaffect/mark", "film")
+                return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        fine(
+            "live", "--eeg", participant.name, "--stimulus", demo / "sound.wav", "--onset-marker", "film",
+            "--osc-markers", port, "--bundle", "demo", "--seconds", "6", "--headless", "--no-outlet", "--out", out,
+        )  # fmt: skip
+    finally:
+        over.set()
+        sender.join()
+    states = [line["alignment"] for line in lines_of(out)]
+    assert (states[0], states[-1]) == ("searching", "locked")
+    replayed_as_it_ran(out, tmp_path)
+    # As a recording by itself: the marker is the one there is.
+    recorded = tmp_path / "recorded"
+    fine(
+        "replay", out / "recording.xdf", "--audio", demo / "sound.wav", "--onset-marker", "film", "--seconds", "3",
+        "--speed", "max", "--headless", "--out", recorded,
+    )  # fmt: skip
+    came = float(lines_of(out)[-1]["stimulus_offset"]) + about(out)["origin"]
+    found = about(recorded)
+    assert found["recording_start"] + found["sound"]["start"] == pytest.approx(came, abs=2e-6)
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,8 @@ from rtaffect.view.start.run import run_start
 from rtaffect.view.start.widgets import Card
 from rtaffect.view.start.window import StartWindow
 from tests.plan.test_setting import LampPlan
+from tests.support.counted_films import make_film
+from tests.support.protocol_files import write_protocol
 from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, headset, microphone, recording_in, story_in
 
 Make = Callable[..., StartWindow]
@@ -62,7 +64,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("lab")
     story, sha256 = story_in(folder)
     (folder / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
+    make_film(folder / "seen.mkv", 3.4)
+    film = {"kind": "listen", "name": "Film", "film": "seen.mkv"}
     return {
+        "film": str(write_protocol(folder / "film.toml", [film], rule=None)),
         "story": str(story),
         "bundle": str(bundle_in(folder / "podcast", sound=sha256)),
         "other": str(bundle_in(folder / "other", ("E1", "E2"), name="other")),
@@ -320,7 +325,7 @@ def overlapping(window: StartWindow) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("case", ["live, most fields", "live, more", "replay", "demo"])
+@pytest.mark.parametrize("case", ["live, most fields", "live, more", "live, film", "replay", "demo"])
 def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_path, monkeypatch, case, size):
     monkeypatch.setattr("rtaffect.start.problems.NOBODY_S", 0.0)
     most = replace(
@@ -328,6 +333,7 @@ def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_pat
         onset_marker="go", allocation=lab["protocol"], screen=3, bundle=lab["bundle"] if case != "live, more" else "",
     )  # fmt: skip
     choices = {"replay": replace(replay(lab, tmp_path), sound="file", sound_file=lab["story"]), "demo": demo(tmp_path)}
+    choices["live, film"] = replace(most, protocol=lab["film"])
     window = make(choices.get(case, most), said="stream 'ANT' was found but cannot be opened; restart it")
     window.bundle.more.setChecked(case == "live, more")
     window.resize(*size)
@@ -338,6 +344,36 @@ def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_pat
     assert (window.width(), window.height()) == size
     assert cut_off(window) == []
     assert overlapping(window) == []
+
+
+def test_the_fields_of_a_film_and_of_a_recording_stand_where_these_are(make, qtbot, lab, tmp_path):
+    window = make(replace(replay(lab, tmp_path), mode="live", protocol=lab["protocol"]))
+    qtbot.waitUntil(lambda: settled(window))
+    eeg, film = window.eeg, (window.protocol.photodiode, window.protocol.delay)
+    assert [part.isVisible() for part in (eeg.peripheral, eeg.part, eeg.resync, *film)] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    window.presenter.choose(protocol=lab["film"])
+    qtbot.waitUntil(film[0].isVisible)
+    film[0].setCurrentIndex(1)
+    film[1].setText("0.03")
+    eeg.peripheral.setText("Muse-A=EDA-1, type=ECG")
+    plan = plan_of(window.presenter.choices)
+    assert (plan.protocol.photodiode, plan.protocol.screen_delay_s) == ("second", 0.03)
+    assert plan.eeg.peripheral == ("Muse-A=EDA-1", "type=ECG")
+    window.presenter.choose(mode="replay", peripheral="")
+    qtbot.waitUntil(lambda: eeg.part.isVisible() and eeg.resync.isVisible() and not film[0].isVisible())
+    eeg.part.setText("2")
+    eeg.resync.click()
+    plan = plan_of(window.presenter.choices)
+    assert (plan.eeg.part, plan.eeg.resync) == (2, True)
+    assert (plan.protocol.photodiode, plan.protocol.screen_delay_s) == ("none", 0.0)
+    eeg.part.setText("last")
+    qtbot.waitUntil(lambda: any("Part 'last' is not possible" in line for line in window.verdict.lines))
 
 
 def test_devices_and_screens_are_offered_and_what_is_gone_is_said(make, qtbot, tmp_path):

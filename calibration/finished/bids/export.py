@@ -156,12 +156,11 @@ class _Export:
         """Write peripheral signals: what came with the EEG, and other streams where it is clear whose they are."""
         if headset.body is not None:
             write_physio(stem, "body", headset.body, headset.grid, planned.task_name)
-        if len(planned.called) > 1:
-            names = [str(each.get("name")) for each in planned.session.ran.get("peripheral", ())]
-            if names and headset.name == next(iter(planned.called)):
-                self._note(planned, f"{', '.join(names)} not exported: whose signals these are is not known")
-            return
-        for number, signals in enumerate(recording.peripheral().values(), start=1):
+        owners = recording.owners(list(planned.called))
+        if headset.name == next(iter(planned.called)) and (unknown := [n for n, of in owners.items() if not of]):
+            self._note(planned, f"{', '.join(unknown)} not exported: whose signals these are is not known")
+        found = recording.peripheral([name for name, of in owners.items() if of == headset.name])
+        for number, signals in enumerate(found.values(), start=1):
             write_physio(stem, f"peripheral{number}", signals, headset.grid, planned.task_name)
 
     def _note(self, planned: Planned, text: str) -> None:

@@ -149,8 +149,17 @@ class SessionRecording:
         body = signals_of(stream, plan.body, grid)
         return Headset(name, plan.names, volts, grid, absent, dead, left_out, device, body)
 
-    def peripheral(self) -> dict[str, Signals]:
-        """Return the signals of the session's streams of peripheral signals alone, by their names in it.
+    def owners(self, people: Sequence[str]) -> dict[str, str]:
+        """Return for each stream of peripheral signals alone whose of ``people``, headsets, it is; '' if not known.
+
+        A session of a former version does not say so; where one person is recorded, they are theirs.
+        """
+        alone = people[0] if len(headsets_of(self._session)) == len(people) == 1 else ""
+        streams = self._session.ran.get("peripheral", ())
+        return {str(each.get("name", "")): str(each.get("of") or alone) for each in streams}
+
+    def peripheral(self, names: Sequence[str]) -> dict[str, Signals]:
+        """Return the signals of the session's streams of peripheral signals alone that have ``names`` in it.
 
         Raises
         ------
@@ -160,6 +169,8 @@ class SessionRecording:
         found = {}
         for said in self._session.ran.get("peripheral", ()):
             name = str(said.get("name", ""))
+            if name not in names:
+                continue
             try:
                 stream = self._stream(name, said)
                 grid = place(self._stamps(name, stream), stream.header.rate, [s.sample for s in stream.segments or ()])

@@ -23,6 +23,7 @@ from rtaffect.view.start.widgets import (
 )
 
 AGAINST = (("auto", "reference or each other"), ("reference", "the reference group"), ("group", "each other"))
+PHOTODIODE = (("none", "no square"), ("second", "white each other second"), ("start", "white in second 1"))
 MAINS = (("", "50 Hz"), ("60", "60 Hz"), ("0", "no notch"))
 _MORE = "\N{HORIZONTAL ELLIPSIS}"
 _TOML = "TOML files (*.toml)"
@@ -114,6 +115,10 @@ class ProtocolCard(Card):
         self.add("screen", self.view_on)
         self.add_wide(self.preview)
         self._tone = (self.add("tone_device", self.tone), self.tone)
+        self.photodiode = Pick(choose, "photodiode", PHOTODIODE)
+        self.delay = Text(choose, "screen_delay_s", "0")
+        self._film = [self.add("photodiode", self.photodiode), self.photodiode]
+        self._film += [self.add("screen_delay_s", self.delay), self.delay]
 
     def show_state(self, state: StartState) -> None:
         """Show the protocol's blocks, the allocation's hash and nothing else of it, and the screens there are."""
@@ -134,6 +139,8 @@ class ProtocolCard(Card):
         protocol = found.protocol(state.real)
         for part in self._tone:
             part.setVisible(protocol is not None and protocol.feedback.show == "tone")
+        for part in self._film:
+            part.setVisible(choices.mode == "live" and protocol is not None and any(b.film for b in protocol.blocks))
 
 
 class ScreenPick(Pick):

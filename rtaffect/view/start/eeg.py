@@ -30,6 +30,7 @@ from rtaffect.view.start.widgets import (
     PathText,
     Pick,
     Text,
+    TickBox,
     Words,
     button,
     caption_for,
@@ -176,6 +177,9 @@ class EegCard(Card):
         self.without = Text(choose, "without", "none")
         self.only = Text(choose, "only", "all that are EEG")
         self.profile = Text(choose, "profile", "as recognised; none, a name or a file")
+        self.peripheral = Text(choose, "peripheral", "none: a stream's name, type=EDA")
+        self.part, self.resync = Text(choose, "part", "longest"), TickBox(choose, "resync")
+        self.part.setFixedWidth(64)
         self._build()
 
     def _build(self) -> None:
@@ -183,8 +187,12 @@ class EegCard(Card):
         self.grid.setColumnStretch(1, 44)
         self.recorded, self.instead, self.chosen = QWidget(), QWidget(), QWidget()
         above = _row(self.recorded, [("recording", self.recording, 1), ("speed", self.speed, 0)])
+        self.pieces = QWidget()
+        _row(self.pieces, [("part", self.part, 0)]).addWidget(self.resync)
+        above.addWidget(self.pieces)
         above.addWidget(self.about, 1)
-        _row(self.instead, [("channels", self.channels, 1), ("unit", self.unit, 0), ("rate", self.rate, 0)])
+        names = [("channels", self.channels, 3), ("peripheral", self.peripheral, 2)]
+        _row(self.instead, [*names, ("unit", self.unit, 0), ("rate", self.rate, 0)])
         self.grid.addWidget(self.recorded, 0, 0, 1, 2)
         self.grid.addWidget(self.table, 1, 0)
         self.grid.addWidget(self.signal, 1, 1)
@@ -205,6 +213,7 @@ class EegCard(Card):
         self.recorded.setVisible(choices.mode == "replay")
         for part in (self.board, self.add_board):
             part.setVisible(choices.mode == "live")
+        self.pieces.setVisible(not state.real.as_it_ran)
         self.instead.setVisible(not state.real.as_it_ran)
         self.chosen.setVisible(not state.real.as_it_ran)
         self.about.show_lines(recording_lines(choices, state.found))
