@@ -15,16 +15,19 @@ from joblib import Parallel, delayed
 
 from calibration.exact import exact_null
 from calibration.nulls import PValues, p_values, phase_null, shift_null
-from calibration.statistics import LayerComparison, Pairs, Score, compare, pair, score
-from calibration.validation import RidgeFit, fit, with_interval
+from calibration.statistics import LayerComparison, Pairs, Score, compare, score
+from calibration.trends import paired, untrended
+from calibration.validation import RidgeFit, fit, held_out_each, with_interval
 from rtaffect.common.arrays import BoolArray, FloatArray
-from rtaffect.common.settings import Settings
+from rtaffect.common.settings import NO_DRIFT, Settings
 from rtaffect.common.threads import one_thread
 
 #: The feature set whose layer is chosen inside the nested folds.
 AUTO: Final = "auto"
 #: Level of the chance level that is drawn.
 _LEVEL: Final = 0.95
+#: From this p on nothing is claimed.
+SURE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +38,9 @@ class SetResult:
     the bound for cross-fitted predictions. ``p_counted`` (C,) and ``p_mean`` are of the rows that count and of their
     mean: by fitting each draw anew where ``exact`` says so, else with the same bound. ``chance`` and ``chance_phase``
     (R + 1,) are the r that 95 % of draws stay below. ``controlled`` says whether covariates were in the training.
+    ``plain`` is, of the mean over rows, r and its p where drifts are left in, and p where they are taken out, both with
+    the bound. ``chance_mean`` is the mean over draws of r of the mean over rows: cross-validated predictions of noise run
+    a little against it.
     """
 
     name: str
@@ -48,6 +54,21 @@ class SetResult:
     chance: FloatArray
     chance_phase: FloatArray
     controlled: bool = False
+    plain: tuple[float, float, float] | None = None
+    chance_mean: float = float("nan")
+
+    @property
+    def drift_caution(self) -> str:
+        """What is to be told where the verdict on the mean over rows hangs on the drifts; else empty."""
+        if self.plain is None:
+            return ""
+        r, p, p_bound = self.plain
+        if (p < SURE) == (p_bound < SURE):
+            return ""
+        about = f"r = {r:.2f} with drifts left in against {self.score.r[-1]:.2f} without them"
+        if p < SURE:
+            return f"{self.name} depends on drifts: {about}; what trends with time in the sound is no prediction"
+        return f"{self.name} depends on drifts: {about}; it is above chance only with them taken out"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,13 +97,19 @@ class Sweep:
 class Question:
     """What is to be predicted: for each stimulus ``targets`` (steps, R) and ``people`` (P, steps, R), Fisher z.
 
-    ``counted`` (R,) are the rows that enter the mean; ``covariates`` (steps, V) for each stimulus, or None.
+    ``counted`` (R,) are the rows that enter the mean; ``covariates`` (steps, V) for each stimulus, or None;
+    ``as_measured`` the targets with their drifts, where these were taken out.
     """
 
     targets: Sequence[FloatArray]
     people: Sequence[FloatArray]
     counted: BoolArray
     covariates: Sequence[FloatArray] | None = None
+    as_measured: Sequence[FloatArray] | None = None
+
+    def untrended(self, settings: Settings) -> Question:
+        """Return it with what drifts leave of the targets; those that they were are kept ``as_measured``."""
+        return replace(self, targets=untrended(self.targets, settings.drift), as_measured=self.targets)
 
     def of_training(self, controlled: bool) -> Sequence[FloatArray] | None:
         """Return the covariates that a fit has: none unless they are to be controlled for."""
@@ -111,7 +138,7 @@ def sweep(
     draws
         Of each null.
     """
-    names = list(features)
+    names, question = list(features), question.untrended(settings)
     versions = [False, True] if question.covariates is not None else [False]
     progress(f"{len(names)} feature sets, nested cross-validation")
     tasks = [(name, controlled) for controlled in versions for name in names]
@@ -159,6 +186,7 @@ def judge(
     shift, phase = shift_null(pairs, draws), phase_null(pairs, draws)
     rows = slice(0, len(question.counted))
     primary = np.flatnonzero(np.append(question.counted, True))
+    shift_p = p_values(scored.r[-1:], shift[:, -1:]).single[0]
     exact = features is not None and not settings.prediction.longest_lags_s
     null = shift[:, primary]
     if features is not None and exact:
@@ -177,13 +205,35 @@ def judge(
         chance=np.quantile(shift, _LEVEL, axis=0),
         chance_phase=np.quantile(phase, _LEVEL, axis=0),
         controlled=controlled,
+        plain=_plain(features, found, question, settings, draws, controlled, float(shift_p)),
+        chance_mean=float(shift[:, -1].mean()),
     )
+
+
+def _plain(  # noqa: PLR0917 - what judge was given
+    features: Sequence[FloatArray] | None,
+    found: RidgeFit,
+    question: Question,
+    settings: Settings,
+    draws: int,
+    controlled: bool,
+    p_bound: float,
+) -> tuple[float, float, float] | None:
+    """Return r and p of the mean over rows with drifts left in, and p without them; None where nothing is known."""
+    if features is None or question.as_measured is None:
+        return None
+    covariates = question.of_training(controlled)
+    predicted = held_out_each(features, [lambda: question.as_measured or ()], settings, covariates)[0]
+    left = settings.model_copy(update={"drift": NO_DRIFT})
+    pairs = paired(predicted, question.as_measured, left, question.counted[None])
+    r = score(pairs).r[-1:]
+    return float(r[0]), float(p_values(r, shift_null(pairs, draws)[:, -1:]).single[0]), p_bound
 
 
 def pairs_of(found: RidgeFit, question: Question, settings: Settings) -> Pairs:
     """Return held-out predictions beside the targets, stimulus by stimulus, the mean over counted rows last."""
     predicted = np.split(found.held_out, np.cumsum([len(t) for t in question.targets])[:-1])
-    return pair(predicted, question.targets, settings.synchrony.window_s, averages=question.counted[None])
+    return paired(predicted, question.targets, settings, question.counted[None])
 
 
 def choose_inside(fits: Sequence[RidgeFit], question: Question, settings: Settings) -> RidgeFit:

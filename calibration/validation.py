@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calibration.intervals import residual_quantiles
 from calibration.model import RidgeSynchrony
+from calibration.needed import refuse_short
 from calibration.ridge import ALPHAS, folds
 from rtaffect.common.correlation import pearson_r
 from rtaffect.common.errors import SettingsError
@@ -104,6 +105,7 @@ def fit(
         If there are too few steps for the folds.
     """
     gap = settings.synchrony.window_s + settings.prediction.lags_s[-1]
+    refuse_short({f"sound {number}": len(t) for number, t in enumerate(targets, start=1)}, settings)
     x, groups, target = _together(features, targets, covariates)
     model = model_for(settings, 0 if covariates is None else covariates[0].shape[1])
     predicted = np.full(target.shape, np.nan)
