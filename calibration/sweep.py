@@ -39,8 +39,8 @@ class SetResult:
     mean: by fitting each draw anew where ``exact`` says so, else with the same bound. ``chance`` and ``chance_phase``
     (R + 1,) are the r that 95 % of draws stay below. ``controlled`` says whether covariates were in the training.
     ``plain`` is, of the mean over rows, r and its p where drifts are left in, and p where they are taken out, both with
-    the bound. ``chance_mean`` is the mean over draws of r of the mean over rows: cross-validated predictions of noise run
-    a little against it.
+    the bound. ``chance_mean`` is the mean over draws of r of the mean over rows: cross-validated predictions of noise
+    run a little against it.
     """
 
     name: str

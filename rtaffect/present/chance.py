@@ -40,12 +40,13 @@ def chance_distance(
     """Return the range of the mean size of observed - predicted by chance, None where too few steps are there."""
     if not enough(predicted, observed, window):
         return None
-    left = Drifts(len(predicted), drift).without(predicted)
-    slow = predicted - left
+    left = Drifts(len(predicted), drift).without(fisher_z(predicted))
+    slow = fisher_z(predicted) - left
     shifts = shifted(left, window)
     # Where a course is absent, the drift under what is shifted there is the nearest that is known.
     known = np.flatnonzero(np.isfinite(slow))
-    distances = np.abs(observed - np.interp(np.arange(len(slow)), known, slow[known]) - shifts.time_courses)
+    drifting = np.interp(np.arange(len(slow)), known, slow[known])
+    distances = np.abs(observed - np.tanh(drifting + shifts.time_courses))
     there = np.isfinite(distances)
     means = np.where(there, distances, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     chance = chance_of(means, shifts.independent)

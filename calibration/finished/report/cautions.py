@@ -78,8 +78,8 @@ def trend_caution(kind: str, other: Sequence[BlockRun], baseline: Sequence[Block
     taken = "a straight line over the session is taken out, a bent one is not" if line else "no trend is taken out"
     return (
         f"An uncontrolled trend: baselines do not lie on both sides of {kind}, so that waning or rising with time on "
-        f"task differs between them by itself ({taken}). Put a baseline on both sides, as in the example baselines-around.toml, or "
-        "compare arms."
+        f"task differs between them by itself ({taken}). Put a baseline on both sides, as in the example "
+        "baselines-around.toml, or compare arms."
     )
 
 
