@@ -156,8 +156,8 @@ def pair(
             f"no stimulus has {LEAST_GAPS} x {gap} steps of predicted and observed synchrony, so chance cannot be "
             "told; give longer stimuli, or a shorter window or lags"
         )
-    x_all, y_all, bases, drifts, numbers = zip(*kept, strict=True)
-    return Pairs(x_all, y_all, bases, numbers, len(observed), drifts)
+    x_all, y_all, bases, nuisance, numbers = zip(*kept, strict=True)
+    return Pairs(x_all, y_all, bases, numbers, len(observed), nuisance)
 
 
 def nuisances(steps: int, drift: DriftSettings, starts: Sequence[int] = (0,)) -> Array:

@@ -283,7 +283,7 @@ class _Noise:
             white = solve_triangular(root, design[some], lower=True)
             self._root, (self._q, r) = root, np.linalg.qr(white)
             size = np.log(np.maximum(np.abs(np.diag(r)), 1e-300))
-            self._constant: float = -float(np.log(np.diag(root)).sum() + size.sum())
+            self._constant = -float(np.log(np.diag(root)).sum() + size.sum())
 
     def of(self, z: FloatArray) -> tuple[float, FloatArray]:
         """Return the restricted log-likelihood of values z (n,), less a constant, and the covariance of the effects."""
@@ -296,7 +296,7 @@ class _Noise:
             return 0.0
         white = solve_triangular(self._root, z, lower=True)
         rest = max(float(white @ white - ((self._q.T @ white) ** 2).sum()), 1e-300)
-        return self._constant - self._free / 2 * math.log(rest)
+        return float(self._constant - self._free / 2 * math.log(rest))
 
 
 def _thinned(blocks: Index, every: int) -> Index:

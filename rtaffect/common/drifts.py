@@ -35,7 +35,7 @@ def drift_basis(steps: int, drift: DriftSettings) -> FloatArray:
     at = np.arange(steps) + 0.5
     columns: list[FloatArray] = [np.ones(steps)]
     if drift.linear and steps > 2:
-        columns.append(at - steps / 2)
+        columns.append(np.asarray(at - steps / 2, np.float64))
     count = int(2 * steps * STEP_S / drift.cutoff_s) if drift.cutoff_s else 0
     columns += [np.cos(np.pi * k * at / steps) for k in range(1, count + 1)]
     kept = np.stack(columns[: max(1, steps // 2)], axis=1)

@@ -21,7 +21,7 @@ from scipy.stats import t as student_t
 from calibration.finished.report.as_json import INLINE, known
 from calibration.finished.report.data import SessionData, load_session
 from calibration.finished.report.numbers import GROUP_REPORT, Glance, glance_of, text_of
-from calibration.finished.report.orders import contents_of, in_order_of
+from calibration.finished.report.orders import are_orders, in_order_of
 from calibration.finished.report.protocol import Opened
 from calibration.finished.report.quality import Quality, quality_of
 from calibration.finished.report.regulation import Regulation, regulation_of
@@ -180,7 +180,7 @@ def load_group(folders: Sequence[Path], opened: Opened | None) -> list[Member]:
 
 def _check_protocols(sessions: Sequence[SessionData]) -> None:
     """Refuse sessions of different protocols: their blocks are not the same, unless in order alone."""
-    if len({contents_of(data) for data in sessions}) == 1:
+    if are_orders(sessions):
         return
     hashes: dict[str, list[SessionData]] = {}
     for data in sessions:

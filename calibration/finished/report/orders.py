@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,13 @@ def contents_of(data: SessionData) -> str:
         return str(data.ran.get("protocol_sha256", ""))
     told = [sorted(blocks), {name: data.protocol.get(name) for name in _OF_PROTOCOL}]
     return json.dumps(told, sort_keys=True, default=str)
+
+
+def are_orders(sessions: Sequence[SessionData]) -> bool:
+    """Return whether the sessions' protocols differ in nothing but the order of their blocks."""
+    hashes = {str(data.ran.get("protocol_sha256", "")) for data in sessions}
+    orders = {tuple(_blocks(data.protocol)) for data in sessions}
+    return len({contents_of(data) for data in sessions}) == 1 and len(orders) == len(hashes)
 
 
 def in_order_of(data: SessionData, first: SessionData) -> SessionData:
