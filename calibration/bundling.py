@@ -45,7 +45,7 @@ def bundle_of(  # noqa: PLR0917 - each part once
     study: Study, measured: Measured, result: RidgeFit, settings: Settings, reader: Reader, name: str
 ) -> Bundle:
     """Return the bundle that a fit to what was measured makes."""
-    r, r_mean = result.correlations(settings.synchrony.window_s)
+    r, r_mean = result.correlations(settings)
     space, listeners = measured.space, () if measured.rated else study.listeners
     manifest = Manifest(
         name=name,

@@ -22,6 +22,7 @@ from calibration.measured import Measured, measure
 from calibration.outcome import Outcome
 from calibration.study import FolderStudy, Study
 from calibration.sweep import AUTO, Question, Sweep, sweep
+from calibration.trends import untrended
 from calibration.validation import fit
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import SettingsError
@@ -102,7 +103,8 @@ def calibrate(  # noqa: PLR0917 - the analysis without choices, as the demo and 
         features.append(cached_features_of(sound.samples, featurizer))
     progress("ridge weights, nested cross-validation")
     counted = measured.space.layout.counted
-    result = fit(features, measured.targets, settings, people=measured.people, counted=counted)
+    targets = untrended(measured.targets, settings.drift)
+    result = fit(features, targets, settings, people=measured.people, counted=counted)
     return bundle_of(study, measured, result, settings, Reader.of(featurizer), name)
 
 
@@ -245,7 +247,12 @@ def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:
         names = ", ".join(sound.name for sound, lacks in zip(measured.sounds, short, strict=True) if lacks)
         yield f"{names}: too short to be scored; the fit has it"
     if len(measured.sounds) == 1:
-        yield "one sound only: folds are blocks of it, and layers cannot be compared over sounds"
+        yield (
+            "one sound only: folds are blocks of it, each held about its own mean and line, and layers cannot be "
+            f"compared over sounds; r by chance is {result.chance_mean:.2f} on average"
+        )
+    if caution := result.drift_caution:
+        yield caution
     if edge := result.fit.at_edge:
         yield edge
     missing = np.isnan(np.concatenate(measured.targets)).all(axis=0)

@@ -35,8 +35,8 @@ def folds(lengths: Sequence[int], gap: int) -> Iterator[tuple[Indices, Indices]]
         near = gap
         if len(everything) < BLOCKS * 2 * gap:
             raise SettingsError(
-                f"one sound of {len(everything)} s is too short to be cut into {BLOCKS} folds that are {gap} s apart; "
-                f"give at least {BLOCKS * 2 * gap} s or a second sound"
+                f"{len(everything)} s with values in a row cannot be cut into {BLOCKS} folds that are {gap} s apart, "
+                f"which takes {BLOCKS * 2 * gap} s; give a longer sound or a further one"
             )
     for test in pieces:
         train = everything[(everything < test[0] - near) | (everything > test[-1] + near)]

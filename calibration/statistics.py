@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
+from rtaffect.common.chance import USUAL
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.drifts import FLAT, drift_basis, left_of
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.settings import DriftSettings
 from rtaffect.common.threads import one_thread
 
 Array = NDArray[np.float64]
@@ -30,6 +34,8 @@ LEAST_GAPS = 3
 EXACT_UNITS = 12
 #: Variance that is a smaller share of the power is rounding: the course is flat.
 _FLAT = 1e-20
+#: Directions that are smaller than this share of the largest are the same as others.
+_SAME = 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +53,8 @@ class Pairs:
         Which of those given they are, from 0; the others are too short.
     given : int
         Number of stimuli given.
+    drifts : tuple of (steps, K) float64
+        Orthonormal regressors that are nuisances: each stimulus' own mean first, and its slow drifts.
     """
 
     predicted: tuple[Array, ...]
@@ -54,6 +62,7 @@ class Pairs:
     baseline: tuple[Array, ...]
     stimuli: tuple[int, ...]
     given: int
+    drifts: tuple[Array, ...]
 
     @property
     def joint(self) -> list[Mask]:
@@ -68,13 +77,16 @@ class Score:
     Attributes
     ----------
     r : (R,)
-        Pearson's, each stimulus about its own means: does the prediction follow the course within a stimulus?
+        Pearson's, each stimulus about its own means and without its slow drifts: does the prediction follow the course
+        within a stimulus?
     pooled : (R,)
         Pearson's over all steps as they are. Differences between the means of stimuli enter, of which there are only
         as many as stimuli; and as the mean of the others is low where a stimulus is high, chance is below 0.
     r2 : (R,)
         1 less the ratio of squared errors of the prediction and of the baseline, the mean of the training stimuli. The
         mean of the test stimulus is no baseline: nobody knows it beforehand.
+    plain : (R,)
+        ``r`` with the drifts left in.
     each : (stimuli given, R)
         r of each stimulus alone.
     steps, stimuli : (R,) int
@@ -84,6 +96,7 @@ class Score:
     r: Array
     pooled: Array
     r2: Array
+    plain: Array
     each: Array
     steps: NDArray[np.intp]
     stimuli: NDArray[np.intp]
@@ -96,6 +109,8 @@ def pair(
     *,
     averages: Mask | None = None,
     baseline: Sequence[Array] | None = None,
+    drift: DriftSettings = USUAL,
+    parts: Sequence[Sequence[int]] | None = None,
 ) -> Pairs:
     """Put predictions beside what was observed, and leave out what is too short: of the score as of every null.
 
@@ -111,6 +126,11 @@ def pair(
         of its rows that count in the stimulus, or is NaN.
     baseline
         For each stimulus (R,): mean of the training targets, Fisher z; default: the mean over the other stimuli.
+    drift
+        What is a drift within a stimulus, and regressed out of both sides.
+    parts
+        For each stimulus the first steps of its parts that different fits predicted, from 0: each has a mean of its
+        own. Default: each is one part.
 
     Raises
     ------
@@ -125,21 +145,41 @@ def pair(
             f"gap = {gap}, shapes of predicted and observed {shapes}; expected 1 or more, alike, (steps, R)"
         )
     means = _means_of_others(observed) if baseline is None else baseline
-    kept: list[tuple[Array, Array, Array, int]] = []
-    for number, parts in enumerate(zip(predicted, observed, means, strict=True)):
-        x, y, base = _judged(*parts, gap, averages)
+    kept: list[tuple[Array, Array, Array, Array, int]] = []
+    for number, sides in enumerate(zip(predicted, observed, means, strict=True)):
+        x, y, base, inside = _judged(*sides, gap, averages)
         if len(x):
-            kept.append((x, y, base, number))
+            drifts = nuisances(len(sides[0]), drift, (0,) if parts is None else parts[number])
+            kept.append((x, y, base, orthonormal(drifts[inside]), number))
     if not kept:
         raise SettingsError(
             f"no stimulus has {LEAST_GAPS} x {gap} steps of predicted and observed synchrony, so chance cannot be "
             "told; give longer stimuli, or a shorter window or lags"
         )
-    x_all, y_all, bases, numbers = zip(*kept, strict=True)
-    return Pairs(x_all, y_all, bases, numbers, len(observed))
+    x_all, y_all, bases, nuisance, numbers = zip(*kept, strict=True)
+    return Pairs(x_all, y_all, bases, numbers, len(observed), nuisance)
 
 
-def _judged(x: Array, y: Array, base: Array, gap: int, averages: Mask | None) -> tuple[Array, Array, Array]:
+def nuisances(steps: int, drift: DriftSettings, starts: Sequence[int] = (0,)) -> Array:
+    """Return orthonormal regressors (steps, K): the drifts over all steps, and a mean and line of each part's own.
+
+    Blocks of one sound are predicted by fits to the rest of it. Each fit's mean is low where its block is high, so
+    that a slow course and its predictions run against each other from block to block; within a block they do not.
+    """
+    basis = drift_basis(steps, drift)
+    if len(starts) > 1:
+        own = [drift_basis(b - a, drift.model_copy(update={"cutoff_s": 0.0})) for a, b in pairwise([*starts, steps])]
+        basis = orthonormal(np.concatenate([block_diag(*own), basis], axis=1))
+    return basis
+
+
+def orthonormal(columns: Array) -> Array:
+    """Return an orthonormal basis (n, K) of the space that columns (n, ...) span, the small of no account."""
+    axes, size, _ = np.linalg.svd(columns, full_matrices=False)
+    return np.asarray(axes[:, size > _SAME * size.max(initial=0.0)])
+
+
+def _judged(x: Array, y: Array, base: Array, gap: int, averages: Mask | None) -> tuple[Array, Array, Array, slice]:
     """Return both sides and the baseline of one stimulus with averages, from its first joint step to its last."""
     counts = _enough(x, y, gap)
     x, y, base = (_with_averages(part, counts, averages) for part in (x, y, base))
@@ -147,13 +187,15 @@ def _judged(x: Array, y: Array, base: Array, gap: int, averages: Mask | None) ->
     x, y = np.where(counts, x, np.nan), np.where(counts, y, np.nan)
     joint = np.flatnonzero(np.isfinite(x + y).any(axis=1))
     inside = slice(joint[0], joint[-1] + 1) if len(joint) else slice(0)
-    return x[inside], y[inside], base
+    return x[inside], y[inside], base, inside
 
 
 def score(pairs: Pairs) -> Score:
     """Return the scores of held-out predictions."""
     joint = pairs.joint
-    moments = np.stack([joint_moments(x, y) for x, y in zip(pairs.predicted, pairs.observed, strict=True)])
+    sides = list(zip(pairs.predicted, pairs.observed, pairs.drifts, strict=True))
+    moments = np.stack([joint_moments(x, y, drifts) for x, y, drifts in sides])
+    plain = np.sum([joint_moments(x, y) for x, y, _ in sides], axis=0)
     counts = np.stack([j.sum(axis=0) for j in joint])
     some = counts.any(axis=0)
     each = np.full((pairs.given, counts.shape[1]), np.nan)
@@ -163,6 +205,7 @@ def score(pairs: Pairs) -> Score:
     error, chance = (np.where(present, (y - guess) ** 2, 0.0).sum(axis=0) for guess in (x, base))
     return Score(
         r=np.where(some, correlation_of(moments.sum(axis=0)), np.nan),
+        plain=np.where(some, correlation_of(plain), np.nan),
         pooled=np.where(some, correlation_of(joint_moments(x, y)), np.nan),
         r2=np.where(chance > 0, 1 - error / np.where(chance > 0, chance, 1.0), np.nan),
         each=each,
@@ -264,10 +307,17 @@ def centred(course: Array, present: Mask) -> Array:
     return np.where((out**2).sum(axis=0) > _FLAT * (value**2).sum(axis=0), out, 0.0)
 
 
-def joint_moments(x: Array, y: Array) -> Array:
-    """Return the sums (3, R) of products xy, xx, yy about the means over the joint steps of x and y (steps, R)."""
+def joint_moments(x: Array, y: Array, drifts: Array | None = None) -> Array:
+    """Return the sums (3, R) of products xy, xx, yy about the means over the joint steps of x and y (steps, R).
+
+    ``drifts`` (steps, K), orthonormal, are regressed out of both over those steps; default: the means alone.
+    """
     joint = np.isfinite(x + y)
     x, y = centred(x, joint), centred(y, joint)
+    if drifts is not None:
+        before = (x * x).sum(axis=0), (y * y).sum(axis=0)
+        x, y = (left.T for left in left_of(drifts, joint.T, [x.T, y.T]))
+        x, y = (np.where((v * v).sum(axis=0) > FLAT * p, v, 0.0) for v, p in zip((x, y), before, strict=True))
     return np.stack([(x * y).sum(axis=0), (x * x).sum(axis=0), (y * y).sum(axis=0)])
 
 

@@ -20,17 +20,20 @@ from calibration.exact import exact_null
 from calibration.features import DESCRIPTORS_SET
 from calibration.nulls import PValues, p_values, phase_null, shift_null
 from calibration.statistics import LayerComparison, Score, compare, score
+from calibration.trends import paired, untrended
 from calibration.unique import Unique, unique
-from calibration.validation import RidgeFit, fit, with_interval
+from calibration.validation import RidgeFit, fit, held_out_each, with_interval
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import SettingsError
-from rtaffect.common.settings import Settings
+from rtaffect.common.settings import NO_DRIFT, Settings
 from rtaffect.common.threads import one_thread
 
 #: The feature set whose layer is chosen inside the nested folds.
 AUTO: Final = "auto"
 #: Level of the chance level that is drawn.
 _LEVEL: Final = 0.95
+#: From this p on nothing is claimed.
+SURE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +44,9 @@ class SetResult:
     the bound for cross-fitted predictions. ``p_counted`` (C,) and ``p_mean`` are of the rows that count and of their
     mean: by fitting each draw anew where ``exact`` says so, else with the same bound. ``chance`` and ``chance_phase``
     (R + 1,) are the r that 95 % of draws stay below. ``controlled`` says whether covariates were in the training.
+    ``plain`` is, of the mean over rows, r and its p where drifts are left in, and p where they are taken out, both with
+    the bound. ``chance_mean`` is the mean over draws of r of the mean over rows: cross-validated predictions of noise
+    run a little against it.
     """
 
     name: str
@@ -54,6 +60,21 @@ class SetResult:
     chance: FloatArray
     chance_phase: FloatArray
     controlled: bool = False
+    plain: tuple[float, float, float] | None = None
+    chance_mean: float = float("nan")
+
+    @property
+    def drift_caution(self) -> str:
+        """What is to be told where the verdict on the mean over rows hangs on the drifts; else empty."""
+        if self.plain is None:
+            return ""
+        r, p, p_bound = self.plain
+        if (p < SURE) == (p_bound < SURE):
+            return ""
+        about = f"r = {r:.2f} with drifts left in against {self.score.r[-1]:.2f} without them"
+        if p < SURE:
+            return f"{self.name} depends on drifts: {about}; what trends with time in the sound is no prediction"
+        return f"{self.name} depends on drifts: {about}; it is above chance only with them taken out"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +114,8 @@ class Question:
     """What is to be predicted: for each stimulus ``targets`` (steps, R) and ``people`` (P, steps, R), Fisher z.
 
     ``counted`` (R,) are the rows that enter the mean; ``covariates`` (steps, V) for each stimulus, or None; ``kinds``
-    (R,) what each row is, such as 'channel' or 'zone', by default all the same.
+    (R,) what each row is, such as 'channel' or 'zone', by default all the same; ``as_measured`` the targets with their
+    drifts, where these were taken out.
     """
 
     targets: Sequence[FloatArray]
@@ -101,11 +123,16 @@ class Question:
     counted: BoolArray
     covariates: Sequence[FloatArray] | None = None
     kinds: tuple[str, ...] = ()
+    as_measured: Sequence[FloatArray] | None = None
 
     @property
     def row_kinds(self) -> tuple[str, ...]:
         """What each row is (R,)."""
         return self.kinds or ("row",) * len(self.counted)
+
+    def untrended(self, settings: Settings) -> Question:
+        """Return it with what drifts leave of the targets; those that they were are kept ``as_measured``."""
+        return replace(self, targets=untrended(self.targets, settings.drift), as_measured=self.targets)
 
     def of_training(self, controlled: bool) -> Sequence[FloatArray] | None:
         """Return the covariates that a fit has: none unless they are to be controlled for."""
@@ -134,7 +161,7 @@ def sweep(
     draws
         Of each null.
     """
-    names = list(features)
+    names, question = list(features), question.untrended(settings)
     chosen = {name: settings_for(name, features[name], settings) for name in names}
     versions = [False, True] if question.covariates is not None else [False]
     progress(f"{len(names)} feature sets, nested cross-validation")
@@ -228,7 +255,7 @@ def contrasts_of(
     if between:
         fits = [by_name[name] for name in between]
         chosen = choose_inside(fits, question, settings)
-        each[MIDDLE] = score(chosen.pairs(settings.synchrony.window_s)).each
+        each[MIDDLE] = score(chosen.pairs(settings)).each
         middle = tuple(between[k] for k in _choices(fits))
     return contrast(each, question.row_kinds, draws=10 * draws - 1, middle=middle)
 
@@ -245,11 +272,12 @@ def judge(
     controlled: bool = False,
 ) -> SetResult:
     """Return the scores of held-out predictions and how far they are from chance; exactly where there are features."""
-    pairs = found.pairs(settings.synchrony.window_s)
+    pairs = found.pairs(settings)
     scored = score(pairs)
     shift, phase = shift_null(pairs, draws), phase_null(pairs, draws)
     rows = slice(0, len(question.counted))
     primary = np.flatnonzero(np.append(question.counted, True))
+    shift_p = p_values(scored.r[-1:], shift[:, -1:]).single[0]
     exact = features is not None and not settings.prediction.longest_lags_s
     null = shift[:, primary]
     if features is not None and exact:
@@ -268,7 +296,29 @@ def judge(
         chance=np.quantile(shift, _LEVEL, axis=0),
         chance_phase=np.quantile(phase, _LEVEL, axis=0),
         controlled=controlled,
+        plain=_plain(features, found, question, settings, draws, controlled, float(shift_p)),
+        chance_mean=float(shift[:, -1].mean()),
     )
+
+
+def _plain(  # noqa: PLR0917 - what judge was given
+    features: Sequence[FloatArray] | None,
+    found: RidgeFit,
+    question: Question,
+    settings: Settings,
+    draws: int,
+    controlled: bool,
+    p_bound: float,
+) -> tuple[float, float, float] | None:
+    """Return r and p of the mean over rows with drifts left in, and p without them; None where nothing is known."""
+    if features is None or question.as_measured is None:
+        return None
+    covariates = question.of_training(controlled)
+    predicted = held_out_each(features, [lambda: question.as_measured or ()], settings, covariates)[0]
+    left = settings.model_copy(update={"drift": NO_DRIFT})
+    pairs = paired(predicted, question.as_measured, left, question.counted[None])
+    r = score(pairs).r[-1:]
+    return float(r[0]), float(p_values(r, shift_null(pairs, draws)[:, -1:]).single[0]), p_bound
 
 
 def choose_inside(fits: Sequence[RidgeFit], question: Question, settings: Settings) -> RidgeFit:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from calibration.intervals import residual_quantiles
 from calibration.model import RidgeSynchrony
+from calibration.needed import refuse_short
 from calibration.ridge import ALPHAS, folds
-from calibration.statistics import Pairs, pair, score
+from calibration.statistics import Pairs, score
+from calibration.trends import paired
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
 from rtaffect.common.threads import one_thread
@@ -42,24 +44,23 @@ class RidgeFit:
     tested: tuple[NDArray[np.intp], ...]
     lengths: tuple[int, ...]
 
-    def pairs(self, window: int) -> Pairs:
+    def pairs(self, settings: Settings) -> Pairs:
         """Return held-out predictions beside the targets, sound by sound, the mean over counted rows last.
 
-        ``window`` are the steps that a value of synchrony shares with its neighbours. Raises SettingsError if no sound
-        is long enough to be judged.
+        Drifts are taken out of both. Raises SettingsError if no sound is long enough to be judged.
         """
         cuts = np.cumsum(self.lengths)[:-1]
         predicted, observed = (np.split(side, cuts) for side in (self.held_out, self.target))
-        return pair(predicted, observed, window, averages=self.counted[None])
+        return paired(predicted, observed, settings, self.counted[None])
 
-    def correlations(self, window: int) -> tuple[Array, float]:
+    def correlations(self, settings: Settings) -> tuple[Array, float]:
         """Return the held-out r of each row (R,) and of the mean over rows; NaN where there is nothing to judge by.
 
         Pearson's over all steps, each sound about its own means (:class:`calibration.statistics.Score`): longer sounds
         weigh more, and how sounds differ from each other does not enter.
         """
         try:
-            r = score(self.pairs(window)).r
+            r = score(self.pairs(settings)).r
         except SettingsError:
             r = np.full(self.target.shape[1] + 1, np.nan)
         return r[:-1], float(r[-1])
@@ -120,6 +121,7 @@ def fit(
         If there are too few steps for the folds.
     """
     gap = settings.synchrony.window_s + settings.prediction.lags_s[-1]
+    refuse_short({f"sound {number}": len(t) for number, t in enumerate(targets, start=1)}, settings)
     x, groups, target = _together(features, targets, covariates)
     model = model_for(settings, 0 if covariates is None else covariates[0].shape[1])
     predicted = np.full(target.shape, np.nan)

@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[1]
         ("alignment", 2),
         ("evidence_covariates", 5),
         ("evidence_layers", 3),
+        ("evidence_trends", 22),
         pytest.param("threads", 10, marks=pytest.mark.slow),
         pytest.param("load", 1, marks=pytest.mark.slow),
         pytest.param("age", 4, marks=pytest.mark.slow),

@@ -80,6 +80,9 @@ def about_chance(sets: Sequence[SetNumbers], window: int) -> list[str]:
         "number of seconds, the same in all rows, which keeps each course's own memory and breaks the time lock; p is "
         f"the share of draws, the true course among them, that reach the true r. {whole} A second kind of chance keeps "
         "each course's spectrum and draws its phases anew (column chance, phases).",
+        "Time in a sound is a nuisance: a straight line and slow cosines (settings, [drift]) are taken out of what was "
+        "observed before weights are fitted to it, and of both sides and every draw before r is computed. What "
+        "wanes in every sound is so not predicted by whatever feature rises or falls with it.",
         "lld: acoustic descriptors; layer-0 and on: the model's hidden layers; final: the last. "
         + ("auto: the layer chosen anew in each outer fold, by the inner folds. " if AUTO in rest else "")
         + "Each set's p stands for itself; it is not corrected for the number of feature sets.",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibration.copies import People
 from calibration.good_channels import good_seconds, poor_channels, told_poor
-from calibration.ridge import folds
+from calibration.needed import refuse_short
 from calibration.studies.layout import Layout, RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.raters import ratings_in
@@ -280,17 +280,7 @@ def _montage_problems(montages: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
 
 def too_short(seconds: Mapping[str, int], settings: Settings) -> Iterator[str]:
     """Yield what keeps sounds of these lengths (s) from being cut into folds, also when one of two is left out."""
-    longest = settings.prediction.lags_s[-1]
-    gap, lost = settings.synchrony.window_s + longest, max(settings.synchrony.window_s - 1, longest)
-    if len(seconds) == 1:
-        alone = {name: (length, "") for name, length in seconds.items()}
-    elif len(seconds) == 2:
-        # Inside the outer folds there is one sound, without the seconds that have no whole window or no old features.
-        alone = {name: (length - lost, ", while the other sound is left out") for name, length in seconds.items()}
-    else:
-        return
-    for name, (steps, when) in alone.items():
-        try:
-            list(folds([max(1, steps)], gap))
-        except SettingsError as error:
-            yield f"{name}{when}: {error}"
+    try:
+        refuse_short(seconds, settings)
+    except SettingsError as error:
+        yield str(error)

@@ -5,7 +5,10 @@ call noise an agreement. A time course that is shifted in a circle keeps its slo
 et al., *SCAN* 14, 2019). By chance means: Student's t of one more value, with mean and SD of what the shifts give and a
 standard error of SD sqrt(1 + 1/n). The 95 % prediction interval and the two-sided p are of the same t, so that a value
 outside the one has p < .05 and one inside has not. Shifts less than a window apart are alike: n counts those that are a
-window apart. T steps, S shifts, B blocks.
+window apart.
+
+Courses that merely trend are no agreement: what is compared is what the drifts of :mod:`rtaffect.common.drifts` leave
+of both, and of each shifted course after its shift. T steps, S shifts, B blocks.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import JointSums, fisher_z, pearson
+from rtaffect.common.correlation import fisher_z
+from rtaffect.common.drifts import FLAT, Drifts
+from rtaffect.common.settings import NO_DRIFT, DriftSettings
 
 Range = tuple[float, float]
 
@@ -28,6 +33,10 @@ LEAST_WINDOWS: Final = 12
 LEVEL: Final = 0.05
 #: So many shifts are computed at most.
 _SHIFTS: Final = 72
+
+
+#: What is a drift where nobody says otherwise.
+USUAL: Final = DriftSettings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +91,11 @@ class CorrelationByChance:
     p: float
     shifts_t: FloatArray
 
+    @property
+    def beyond(self) -> bool:
+        """Whether it lies outside of what chance gives."""
+        return self.p <= LEVEL
+
 
 def shifted(time_course: FloatArray, window: int) -> Shifts:
     """Return (T,) values shifted in a circle by ``window`` steps or more either way, evenly over all shifts."""
@@ -107,25 +121,37 @@ def chance_of(values: FloatArray, independent: float) -> Chance | None:
     return Chance(float(finite.mean()), error, independent - 1) if error > 0 else None
 
 
-def correlate(x: FloatArray, y: FloatArray, starts: NDArray[np.intp] | None = None) -> FloatArray:
+def correlate(
+    x: FloatArray, y: FloatArray, starts: NDArray[np.intp] | None = None, drift: DriftSettings = NO_DRIFT
+) -> FloatArray:
     """Return Pearson's r (S,) of each line of ``x`` (S, T) and of ``y`` (T,), correlations both, by Fisher z.
 
     Over the steps that have both; NaN where a side does not vary. ``starts`` (B,) are the first steps of blocks, each
-    of which is held about its own mean; default: all is one block.
+    of which is held about its own mean and drifts; default: all is one block.
     """
-    starts = np.zeros(1, np.intp) if starts is None else starts
     if not len(y):
         return np.full(len(x), np.nan)
-    x, y = fisher_z(x), fisher_z(y)
+    drifts = Drifts(len(y), drift, np.zeros(1, np.intp) if starts is None else starts)
+    return _correlate(fisher_z(x), fisher_z(y), drifts)
+
+
+def _correlate(x: FloatArray, y: FloatArray, drifts: Drifts) -> FloatArray:
+    """Return r (S,) of lines (S, T) and a course (T,), Fisher z, over the steps that have both."""
     both = np.isfinite(x) & np.isfinite(y)
-    x, y = (_about_mean(np.broadcast_to(values, both.shape), both) for values in (x, y))
-    products = (both.astype(np.float64), x, y, x * x, x * y, y * y)
-    sums = JointSums(*(np.add.reduceat(values, starts, axis=1).T for values in products))
-    return np.asarray(pearson(sums, 0, len(starts))[0])
+    x, y = (np.where(both, values, 0.0) for values in (x, y))
+    left_x, left_y = drifts.residuals(both, x, y)
+    xx, yy, xy = (left_x**2).sum(axis=1), (left_y**2).sum(axis=1), (left_x * left_y).sum(axis=1)
+    varies = (xx > FLAT * (x**2).sum(axis=1)) & (yy > FLAT * (y**2).sum(axis=1))
+    scale = np.sqrt(np.where(varies, xx * yy, 1.0))
+    return np.asarray(np.where(varies, np.clip(xy / scale, -1.0, 1.0), np.nan))
 
 
 def correlation_by_chance(
-    predicted: FloatArray, observed: FloatArray, window: int, starts: NDArray[np.intp] | None = None
+    predicted: FloatArray,
+    observed: FloatArray,
+    window: int,
+    starts: NDArray[np.intp] | None = None,
+    drift: DriftSettings = USUAL,
 ) -> CorrelationByChance | None:
     """Return how the correlation of two courses (T,) of correlations stands to chance.
 
@@ -136,18 +162,23 @@ def correlation_by_chance(
     window
         Length of the window that values are of, steps.
     starts
-        First steps of blocks, see :func:`correlate`. The predicted course is shifted over all of them.
+        First steps of blocks, see :func:`correlate`. What the drifts leave of the predicted course is shifted over all
+        of them.
+    drift
+        What is taken out of both; :data:`NO_DRIFT` for the means alone.
 
     Returns
     -------
     CorrelationByChance or None
-        None with fewer than ``LEAST_WINDOWS`` windows of both, or where a side does not vary.
+        None with fewer than ``LEAST_WINDOWS`` windows of both, or where a side does not vary beyond its drifts.
     """
     if not enough(predicted, observed, window):
         return None
-    shifts = shifted(predicted, window)
-    r = float(correlate(predicted[None], observed, starts)[0])
-    z = fisher_z(correlate(shifts.time_courses, observed, starts))
+    drifts = Drifts(len(observed), drift, np.zeros(1, np.intp) if starts is None else starts)
+    x, y = fisher_z(predicted), fisher_z(observed)
+    r = float(_correlate(x[None], y, drifts)[0])
+    shifts = shifted(drifts.without(x), window)
+    z = fisher_z(_correlate(shifts.time_courses, y, drifts))
     chance = chance_of(z, shifts.independent)
     if chance is None or not np.isfinite(r):
         return None
@@ -156,8 +187,10 @@ def correlation_by_chance(
     return CorrelationByChance(r, (float(low), float(high)), float(chance.t(own)), chance.p(float(own)), chance.t(z))
 
 
-def _about_mean(values: FloatArray, present: NDArray[np.bool_]) -> FloatArray:
-    """Return lines (S, T) about their means over ``present``, zero elsewhere: sums of squares keep their digits."""
-    count = np.maximum(present.sum(axis=1, keepdims=True), 1)
-    mean = np.where(present, values, 0.0).sum(axis=1, keepdims=True) / count
-    return np.where(present, values - mean, 0.0)
+def drift_caution(found: CorrelationByChance | None, plain: CorrelationByChance | None) -> str:
+    """Return what is to be told where the verdict on ``found`` is another without drifts taken out, ``plain``."""
+    if found is None or plain is None or found.beyond == plain.beyond:
+        return ""
+    if plain.beyond:
+        return f"with drifts left in r = {plain.r:.2f} would seem beyond chance: both trend, which is no agreement"
+    return f"only with drifts taken out is it beyond chance; with them left in r = {plain.r:.2f}"

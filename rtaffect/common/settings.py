@@ -173,6 +173,34 @@ class PredictionSettings(Frozen):
         return self
 
 
+class DriftSettings(Frozen):
+    """What is a drift, and no answer: time in the stimulus and time on task are regressed out of every comparison."""
+
+    linear: bool = Field(True, description="A straight line over each stimulus, block or shown time")
+    cutoff_s: float = Field(
+        128.0,
+        ge=0,
+        le=86_400,
+        description="Cosines of this period or a longer one, as in SPM and nilearn; 0 for none, s",
+    )
+    on_task: bool = Field(
+        True, description="A straight line over the session in what its report tells of regulation, which blocks share"
+    )
+
+    @field_validator("cutoff_s")
+    @classmethod
+    def _is_slower_than_windows(cls, value: float) -> float:
+        if 0 < value < LEAST_CUTOFF_S:
+            raise ValueError(f"{value:g} s takes out what windows measure; expected 0, or {LEAST_CUTOFF_S} or more")
+        return value
+
+
+#: A faster cosine is no drift, s: three windows of 10 s.
+LEAST_CUTOFF_S = 30
+#: Means alone are taken out.
+NO_DRIFT = DriftSettings(linear=False, cutoff_s=0.0, on_task=False)
+
+
 class Settings(Frozen):
     """All settings of an analysis."""
 
@@ -180,6 +208,7 @@ class Settings(Frozen):
     quality: QualitySettings = QualitySettings()
     synchrony: SynchronySettings = SynchronySettings()
     prediction: PredictionSettings = PredictionSettings()
+    drift: DriftSettings = DriftSettings()
 
     @model_validator(mode="after")
     def _band_is_there(self) -> Settings:

@@ -1,6 +1,7 @@
 """What the display says of chance beside the correlation: the difference, and the correlation as it runs. No Qt.
 
-How chance is told is in :mod:`rtaffect.common.chance`. T steps, S shifts.
+How chance is told is in :mod:`rtaffect.common.chance`. Drifts stay where they are while the rest of a course is
+shifted, so that two courses that merely trend are not near to each other by more than chance. T steps, S shifts.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.chance import Range, chance_of, enough, shifted
+from rtaffect.common.chance import USUAL, Range, chance_of, enough, shifted
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.drifts import Drifts
+from rtaffect.common.settings import DriftSettings
 from rtaffect.observed.synchrony import running_correlation
 
 #: Length of the running correlation in windows, and the part of its steps that must have both values.
@@ -31,26 +34,38 @@ class Running:
     chance: Range | None
 
 
-def chance_distance(predicted: FloatArray, observed: FloatArray, window: int) -> Range | None:
+def chance_distance(
+    predicted: FloatArray, observed: FloatArray, window: int, drift: DriftSettings = USUAL
+) -> Range | None:
     """Return the range of the mean size of observed - predicted by chance, None where too few steps are there."""
     if not enough(predicted, observed, window):
         return None
-    shifts = shifted(predicted, window)
-    distances = np.abs(observed - shifts.time_courses)
+    left = Drifts(len(predicted), drift).without(fisher_z(predicted))
+    slow = fisher_z(predicted) - left
+    shifts = shifted(left, window)
+    # Where a course is absent, the drift under what is shifted there is the nearest that is known.
+    known = np.flatnonzero(np.isfinite(slow))
+    drifting = np.interp(np.arange(len(slow)), known, slow[known])
+    distances = np.abs(observed - np.tanh(drifting + shifts.time_courses))
     there = np.isfinite(distances)
     means = np.where(there, distances, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     chance = chance_of(means, shifts.independent)
     return (max(0.0, chance.interval[0]), chance.interval[1]) if chance is not None else None
 
 
-def running(predicted: FloatArray, observed: FloatArray, window: int) -> Running:
-    """Return the running correlation (Fisher z) of two courses (T,) over ``RUNNING_WINDOWS`` windows of ``window``."""
+def running(predicted: FloatArray, observed: FloatArray, window: int, drift: DriftSettings = USUAL) -> Running:
+    """Return the running correlation (Fisher z) of two courses (T,) over ``RUNNING_WINDOWS`` windows of ``window``.
+
+    It is of what drifts leave of both, where there is enough to tell drifts; else of the courses as they are.
+    """
     steps = RUNNING_WINDOWS * window
-    r = running_correlations(predicted[None], observed, steps)[0]
     if not enough(predicted, observed, window):
-        return Running(r, steps, None)
-    shifts = shifted(predicted, window)
-    by_chance = running_correlations(shifts.time_courses, observed, steps)
+        return Running(running_correlations(predicted[None], observed, steps)[0], steps, None)
+    drifts = Drifts(len(observed), drift)
+    x, y = (np.tanh(drifts.without(fisher_z(course))) for course in (predicted, observed))
+    r = running_correlations(x[None], y, steps)[0]
+    shifts = shifted(x, window)
+    by_chance = running_correlations(shifts.time_courses, y, steps)
     chance = chance_of(fisher_z(by_chance.ravel()), shifts.independent)
     low, high = np.tanh(chance.interval) if chance is not None else (np.nan, np.nan)
     return Running(r, steps, (float(low), float(high)) if chance is not None else None)

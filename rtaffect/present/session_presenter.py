@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.chance import USUAL
+from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.measure_state import MeasureHistory, resolve_measures
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
@@ -37,6 +39,8 @@ class Presenter:
         Steps over which the thick observed line is a running mean.
     window_s : float
         Length of the window that an observed value is of, s (``SynchronySettings.window_s``).
+    drift
+        What is taken out of predicted and observed before they are held against each other.
     on_painted
         Gets the number of each step that is on the screen, on the display's thread.
     """
@@ -48,6 +52,7 @@ class Presenter:
         step_s: float = 1.0,
         smooth_steps: int = 5,
         window_s: float = 10.0,
+        drift: DriftSettings = USUAL,
         on_painted: Callable[[int], None] | None = None,
     ) -> None:
         if history_s < step_s or step_s <= 0 or smooth_steps < 1 or window_s < step_s:
@@ -56,7 +61,7 @@ class Presenter:
                 "history_s >= step_s > 0, smooth_steps >= 1 and window_s >= step_s"
             )
         self.history_s, self.step_s, self.smooth_steps, self.window_s = history_s, step_s, smooth_steps, window_s
-        self._on_painted, self._painted = on_painted, 0
+        self._drift, self._on_painted, self._painted = drift, on_painted, 0
         self._capacity = int(np.ceil(history_s / step_s))
         self._lock = threading.Lock()
         self._revision = 0
@@ -195,12 +200,14 @@ class Presenter:
             blocks=blocks,
             marks=tuple(mark for mark in marks if mark.time >= oldest),
             measures=resolve_measures(*measured, self.history_s),
+            drift=self._drift,
         )
 
     def _course(self, name: str, time: FloatArray, values: FloatArray) -> TimeCourse:
         return resolve_time_course(
-            name, time, values, step_s=self.step_s, smooth_steps=self.smooth_steps, window_s=self.window_s
-        )
+            name, time, values, step_s=self.step_s, smooth_steps=self.smooth_steps, window_s=self.window_s,
+            drift=self._drift,
+        )  # fmt: skip
 
     def _begin(self, feedback: Feedback) -> None:
         """Allocate for the rows of ``feedback`` and keep the chosen one by its kind and name, else take the first."""

@@ -13,7 +13,9 @@ from typing import Literal
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.chance import USUAL
 from rtaffect.common.errors import at_terminal
+from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.measure_state import MeasureState
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
@@ -79,7 +81,8 @@ class ViewState:
     time, ``step_s`` the distance of steps, ``window_s`` the length of the window that a value is of, and
     ``longest_step_s`` the most that computing a step has taken, s (0: not known). ``protocol`` says where in its
     protocol the session is, ``blocks`` are all of its known blocks, and ``marks`` the events in the shown time.
-    ``measures`` is what is shown of own measures, None without any.
+    ``measures`` is what is shown of own measures, None without any. ``drift`` is taken out of predicted and observed
+    before they are held against each other.
     """
 
     revision: int
@@ -98,6 +101,7 @@ class ViewState:
     blocks: tuple[PlannedBlock, ...] = ()
     marks: tuple[Mark, ...] = ()
     measures: MeasureState | None = None
+    drift: DriftSettings = USUAL
 
 
 def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_S) -> tuple[Headline, str]:

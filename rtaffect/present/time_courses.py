@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.chance import LEAST_WINDOWS, Range, correlate, correlation_by_chance
+from rtaffect.common.chance import LEAST_WINDOWS, USUAL, Range, correlate, correlation_by_chance, drift_caution
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.settings import NO_DRIFT, DriftSettings
 from rtaffect.present.chance import Running, chance_distance, running
 from rtaffect.present.number_text import signed
 
@@ -27,9 +28,9 @@ MINIMUM_STEPS = 20
 class Agreement:
     """How predicted and observed agree over the ``steps`` steps that have both.
 
-    ``r`` is their correlation (by Fisher z), None when it has no meaning, and ``distance`` the mean size of observed -
-    predicted; ``r_chance`` and ``distance_chance`` are the ranges of both by chance, None with fewer than ``needed``
-    steps.
+    ``r`` is their correlation (by Fisher z) with slow drifts taken out, None when it has no meaning, and ``distance``
+    the mean size of observed - predicted; ``r_chance`` and ``distance_chance`` are the ranges of both by chance, None
+    with fewer than ``needed`` steps. ``caution`` tells that the verdict hangs on the drifts.
     """
 
     r: float | None
@@ -38,13 +39,15 @@ class Agreement:
     r_chance: Range | None = None
     distance_chance: Range | None = None
     needed: int = 0
+    caution: str = ""
 
     @property
     def text(self) -> str:
         """Return the correlation in words, as shown, with its range by chance."""
         if self.r is None:
             return f"r = n/a ({self.steps} of {MINIMUM_STEPS} steps needed)"
-        return f"r = {signed(self.r)} over {self.steps} steps, by chance {self._by_chance(self.r_chance)}"
+        told = f"r = {signed(self.r)} over {self.steps} steps, by chance {self._by_chance(self.r_chance)}"
+        return f"{told}; {self.caution}" if self.caution else told
 
     @property
     def distance_text(self) -> str:
@@ -117,21 +120,22 @@ def causal_mean(values: FloatArray, steps: int) -> FloatArray:
     return np.where(finite, total / np.maximum(count, 1.0), np.nan)
 
 
-def agreement(predicted: FloatArray, observed: FloatArray, window: int = 10) -> Agreement:
+def agreement(predicted: FloatArray, observed: FloatArray, window: int = 10, drift: DriftSettings = USUAL) -> Agreement:
     """Return how two (T,) float64 courses agree; neighbouring steps share a window of ``window`` steps."""
     both = np.isfinite(predicted) & np.isfinite(observed)
     steps, needed = int(both.sum()), LEAST_WINDOWS * window
     if steps < MINIMUM_STEPS:
         return Agreement(None, steps, needed=needed)
-    r = float(correlate(predicted[None], observed)[0])
-    found = correlation_by_chance(predicted, observed, window)
+    r = float(correlate(predicted[None], observed, drift=drift)[0])
+    found, plain = (correlation_by_chance(predicted, observed, window, drift=each) for each in (drift, NO_DRIFT))
     return Agreement(
         r if np.isfinite(r) else None,
         steps,
         float(np.abs(observed[both] - predicted[both]).mean()),
         found.interval if found is not None else None,
-        chance_distance(predicted, observed, window),
+        chance_distance(predicted, observed, window, drift),
         needed,
+        drift_caution(found, plain),
     )
 
 
@@ -155,13 +159,20 @@ def break_at_gaps(time: FloatArray, values: FloatArray, step_s: float) -> tuple[
 
 
 def resolve_time_course(
-    name: str, time: FloatArray, values: FloatArray, *, step_s: float, smooth_steps: int, window_s: float = 10.0
+    name: str,
+    time: FloatArray,
+    values: FloatArray,
+    *,
+    step_s: float,
+    smooth_steps: int,
+    window_s: float = 10.0,
+    drift: DriftSettings = USUAL,
 ) -> TimeCourse:
     """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s."""
     time, values = break_at_gaps(time, values, step_s)
     shown = dict(zip(QUANTITIES, values.T, strict=True))
     smoothed = running_mean(shown["observed"], smooth_steps)
-    found = agreement(shown["predicted"], shown["observed"], round(window_s / step_s))
+    found = agreement(shown["predicted"], shown["observed"], round(window_s / step_s), drift)
     return TimeCourse(name=name, time=time, smoothed=smoothed, agreement=found, **shown)
 
 
@@ -181,10 +192,12 @@ class AgreementCurves:
     noise_high: FloatArray
 
 
-def compare(course: TimeCourse, *, step_s: float, smooth_steps: int, window_s: float) -> AgreementCurves:
+def compare(
+    course: TimeCourse, *, step_s: float, smooth_steps: int, window_s: float, drift: DriftSettings = USUAL
+) -> AgreementCurves:
     """Return what the agreement page shows of a course."""
     return AgreementCurves(
-        running=running(course.predicted, course.observed, round(window_s / step_s)),
+        running=running(course.predicted, course.observed, round(window_s / step_s), drift),
         smoothed=causal_mean(course.difference, smooth_steps),
         expected_low=course.predicted_low - course.predicted,
         expected_high=course.predicted_high - course.predicted,

@@ -6,12 +6,16 @@ from typing import Final
 
 import numpy as np
 
+from rtaffect.common.chance import USUAL
+from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import MEAN_ROW, Feedback
 from rtaffect.present.time_courses import Agreement, agreement
 from rtaffect.protocol.rule import synchrony_of
 
 #: It is worked out anew after so many steps: what chance gives takes a while over hours.
 EVERY: Final = 5
+#: In a long session, after so many more of its steps.
+_SHARE: Final = 200
 
 
 class MeanAgreement:
@@ -21,10 +25,12 @@ class MeanAgreement:
     ----------
     window
         Length of the window of synchrony, steps.
+    drift
+        What is taken out of both.
     """
 
-    def __init__(self, window: int) -> None:
-        self._window = window
+    def __init__(self, window: int, drift: DriftSettings = USUAL) -> None:
+        self._window, self._drift = window, drift
         self._means: list[tuple[float, float]] = []
         self._known: tuple[int, Agreement] = (0, Agreement(None, 0))
 
@@ -34,9 +40,10 @@ class MeanAgreement:
         self._means.append((predicted, observed))
 
     def now(self) -> Agreement:
-        """Return the agreement over the steps so far, at most ``EVERY`` steps old."""
+        """Return the agreement over the steps so far, a few steps old: ``EVERY``, later more."""
         count = len(self._means)
-        if count - self._known[0] >= EVERY:
+        # What chance gives takes longer with each hour, and changes less.
+        if count - self._known[0] >= max(EVERY, count // _SHARE):
             predicted, observed = np.array(self._means[:count]).T
-            self._known = count, agreement(predicted, observed, self._window)
+            self._known = count, agreement(predicted, observed, self._window, self._drift)
         return self._known[1]

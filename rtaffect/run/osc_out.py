@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+from rtaffect.common.settings import Settings
 from rtaffect.engine.feedback import Feedback
 from rtaffect.outputs.osc import OscSender, Place, find_places
 from rtaffect.outputs.osc_messages import ROOT, Message
@@ -27,8 +28,8 @@ class OscOut:
         To whom.
     cleanup
         Ends the sending.
-    window
-        Length of the window of synchrony, steps.
+    settings
+        The analysis', by which agreement is told.
     now
         The present time, s on the LSL clock.
     tell
@@ -44,11 +45,11 @@ class OscOut:
         self,
         plan: ProgramsPlan,
         cleanup: ExitStack,
-        window: int,
+        settings: Settings,
         now: Callable[[], float],
         tell: Callable[[str], object],
     ) -> None:
-        self._agreement = MeanAgreement(window)
+        self._agreement = MeanAgreement(settings.synchrony.window_s, settings.drift)
         self._sender = OscSender(places_of(plan), now, tell, self._agreed)
         cleanup.callback(self._sender.close)
 

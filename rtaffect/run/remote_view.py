@@ -34,7 +34,8 @@ class SessionView:
         self._feedback: Feedback | None = None
         self._block: ProtocolStep | None = None
         self._faults: deque[str] = deque(maxlen=_FAULTS)
-        self._agreement = MeanAgreement(running.run.engine.settings.synchrony.window_s)
+        settings = running.run.engine.settings
+        self._agreement = MeanAgreement(settings.synchrony.window_s, settings.drift)
         running.sinks += [self._agreement, self._take]
         running.on_protocol_step.append(self._take_block)
         running.on_event.append(self._take_event)

@@ -225,8 +225,7 @@ class RunningSession:
 
     def _offer_osc(self, cleanup: ExitStack) -> None:
         """Send feedback and markers by OSC."""
-        window = self.run.engine.settings.synchrony.window_s
-        sent = OscOut(self.plan.programs, cleanup, window, self.run.clock.now, self._fault)
+        sent = OscOut(self.plan.programs, cleanup, self.run.engine.settings, self.run.clock.now, self._fault)
         self.sinks.insert(0, self._guard("sending a step by OSC", sent.step))
         self.on_event.append(self._guard("sending a marker by OSC", sent.event))
 
@@ -331,8 +330,9 @@ def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
 
 def _with_window(running: RunningSession, show: WindowRunner) -> str:
     """Run the engine on a thread of its own while the window has this one."""
-    run, window_s = running.run, running.run.engine.settings.synchrony.window_s
-    presenter = Presenter(window_s=window_s, on_painted=partial(running.alarm.left, "painted"))
+    run, settings = running.run, running.run.engine.settings
+    painted = partial(running.alarm.left, "painted")
+    presenter = Presenter(window_s=settings.synchrony.window_s, drift=settings.drift, on_painted=painted)
     _plan_blocks(running, presenter)
     result: list[str] = []
     failure: list[BaseException] = []

@@ -126,7 +126,7 @@ def test_loudness_is_not_lost_to_descriptors_of_larger_numbers():
     question = Question(targets, [t[None] for t in targets], np.ones(2, np.bool_))
     found = sweep({"lld": features}, question, settings, quiet, draws=9).of("lld")
     raw = fit(features, targets, settings)
-    assert score(raw.pairs(10)).r[-1] < 0.3
+    assert score(raw.pairs(settings)).r[-1] < 0.3
     assert found.score.r[-1] > 0.65
     assert found.fit.weights.pca_components.shape == (12, 12)
     weights = found.fit.weights
@@ -140,9 +140,10 @@ def test_sounds_that_differ_only_in_level_have_no_held_out_r():
     level = np.linspace(-1, 1, 8)
     features = [x + 0.3 * rng.standard_normal((120, 4)) for x in level]
     targets = [0.1 * x + 0.05 * windowed(rng, 120, 2) for x in level]
-    found = fit(features, targets, Settings(prediction=PredictionSettings(n_components=4, lags_s=(0, 3))))
-    rows, mean = found.correlations(10)
-    judged = score(found.pairs(10))
+    settings = Settings(prediction=PredictionSettings(n_components=4, lags_s=(0, 3)))
+    found = fit(features, targets, settings)
+    rows, mean = found.correlations(settings)
+    judged = score(found.pairs(settings))
     assert judged.pooled[-1] > 0.7
     assert abs(mean) < 0.15
     assert mean == judged.r[-1]

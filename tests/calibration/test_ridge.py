@@ -106,7 +106,7 @@ def sounds(seed: int, lengths: tuple[int, ...], noise: float, signal: float = 1.
 def test_planted_weights_are_recovered(lengths):
     features, targets = sounds(0, lengths, noise=1e-4)
     found = fit(features, targets, SETTINGS)
-    r, r_mean = found.correlations(WINDOW)
+    r, r_mean = found.correlations(SETTINGS)
     assert r.min() > 0.98
     assert r_mean > 0.98
     assert found.folds == (3 if len(lengths) > 1 else BLOCKS)
@@ -123,13 +123,16 @@ def test_more_noise_is_more_penalty_and_less_r():
     quiet_fit = fit(*sounds(1, (120, 120, 120), noise=0.01), SETTINGS)
     noisy_fit = fit(*sounds(1, (120, 120, 120), noise=0.3), SETTINGS)
     assert noisy_fit.alpha.mean() > quiet_fit.alpha.mean()
-    assert noisy_fit.correlations(WINDOW)[1] < quiet_fit.correlations(WINDOW)[1] - 0.1
+    assert noisy_fit.correlations(SETTINGS)[1] < quiet_fit.correlations(SETTINGS)[1] - 0.1
 
 
 @pytest.mark.parametrize("lengths", [(100, 100, 100, 100), (400,)])
 def test_noise_predicts_nothing(lengths):
     """Ten studies without any relation: the held-out r is not above chance (it lies below: the train mean tells)."""
-    r = np.array([fit(*sounds(seed, lengths, 0.1, signal=0.0), SETTINGS).correlations(WINDOW)[0] for seed in range(10)])
+    studies = (fit(*sounds(seed, lengths, 0.1, signal=0.0), SETTINGS) for seed in range(10))
+    r = np.array([found.correlations(SETTINGS)[0] for found in studies])
+        [fit(*sounds(seed, lengths, 0.1, signal=0.0), SETTINGS).correlations(SETTINGS)[0] for seed in range(10)]
+    )
     standard_error = r.mean(axis=1).std(ddof=1) / np.sqrt(len(r))
     assert r.mean() < 0.02 + 2 * standard_error
     assert r.mean() > -0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,9 +13,15 @@ from scipy.stats import binom, false_discovery_control, norm, ttest_1samp
 
 from calibration.intervals import half_means, noise_ceiling, residual_quantiles
 from calibration.nulls import p_values, phase_null, shift_null
-from calibration.statistics import EXACT_UNITS, LEAST_GAPS, compare, pair, score
+from calibration.statistics import EXACT_UNITS, LEAST_GAPS, compare, score
+from calibration.statistics import pair as pair_of_all
 from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.settings import NO_DRIFT
 from rtaffect.observed.synchrony import running_correlation
+
+#: Drifts have tests of their own (test_trends.py); the oracles here have none.
+pair = partial(pair_of_all, drift=NO_DRIFT)
+
 
 WINDOW = 10
 

@@ -13,6 +13,7 @@ import soundfile
 from click.testing import CliRunner
 
 from calibration.command import QUICK, command
+from calibration.needed import least_seconds
 from calibration.studies.check import check, too_short
 from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
 from calibration.study import FolderStudy
@@ -224,15 +225,14 @@ def test_a_refusal_names_the_first_problems_and_counts_the_others(study):
 
 def test_sounds_too_short_for_the_folds_are_told():
     settings = Settings()
-    gap = settings.synchrony.window_s + settings.prediction.lags_s[-1]
-    lost = max(settings.synchrony.window_s - 1, settings.prediction.lags_s[-1])
-    enough = 10 * gap
-    assert not list(too_short({"a": enough}, settings))
-    (line,) = too_short({"a": enough - 1}, settings)
-    assert line.startswith(f"a: one sound of {enough - 1} s is too short to be cut into 5 folds")
-    assert not list(too_short({"a": enough + lost, "b": enough + lost}, settings))
+    alone, two = least_seconds(settings), least_seconds(settings, 2)
+    assert not list(too_short({"a": alone}, settings))
+    (line,) = too_short({"a": alone - 1}, settings)
+    assert line.startswith(f"a ({alone - 1} s): one sound alone is cut into 5 blocks")
+    assert line.endswith(f"give at least {alone} s or a second sound")
+    assert not list(too_short({"a": two, "b": two}, settings))
     (line,) = too_short({"a": 600, "b": 60}, settings)
-    assert line.startswith("b, while the other sound is left out: one sound of 51 s is too short")
+    assert line.startswith("b (60 s): each of two sounds is cut into 5 blocks")
     assert not list(too_short({"a": 30, "b": 30, "c": 30}, settings))
 
 
@@ -240,13 +240,13 @@ def test_a_single_short_sound_is_told_by_check(study):
     for number in (2, 3):
         edit(study, f'story-{number}.wav"', f'story-{number}.wav"\nfit = false')
     (line,) = check(study)
-    assert line.startswith("story-1: one sound of 14 s is too short to be cut into 5 folds")
+    assert line.startswith("story-1 (14 s): one sound alone is cut into 5 blocks")
 
 
 def test_a_dataset_is_checked_too(tmp_path):
     dataset = write_bids(tmp_path / "bids")
     found = check(dataset, SETTINGS)
-    assert [line[:12] for line in found] == ["story-1, whi", "story-2, whi"]
+    assert [line[:12] for line in found] == ["story-1 (14 "]
     write_events(dataset / "sub-02" / "eeg" / "sub-02_task-listen_events.tsv", {"story-1.wav": 12.0})
     write_table(
         dataset / "sub-01" / "eeg" / "sub-01_task-listen_events.tsv",

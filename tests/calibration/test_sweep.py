@@ -11,6 +11,7 @@ from scipy.signal import lfilter
 from calibration.exact import exact_null
 from calibration.statistics import pair, score
 from calibration.sweep import AUTO, Question, SetResult, Sweep, choose_inside, sweep
+from calibration.trends import untrended
 from calibration.validation import fit, held_out
 from rtaffect.common.settings import PredictionSettings, Settings
 
@@ -88,6 +89,7 @@ def test_auto_does_not_look_at_what_is_held_out(planted):
     assert found.auto.score.r[-1] <= found.of("layer-1").score.r[-1] + 1e-9
     changed = [t.copy() for t in question.targets]
     changed[2] = changed[2][::-1] * 3
+    changed = untrended(changed, SETTINGS.drift)
     names = found.layers
     again = Question(changed, question.people, question.counted)
     fits = [fit(features[n], changed, SETTINGS, question.people, counted=question.counted) for n in names]

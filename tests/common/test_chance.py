@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rtaffect.common.chance import LEVEL, correlate, correlation_by_chance, shifted
+from rtaffect.common.chance import LEVEL, correlate, correlation_by_chance, drift_caution, shifted
+from rtaffect.common.settings import NO_DRIFT
 from tests.support.slow_courses import WINDOW, holes, slow_course
 
 
@@ -46,7 +47,7 @@ def test_shifts_are_circles_by_a_window_or_more() -> None:
 def test_interval_and_p_are_students() -> None:
     rng = np.random.default_rng(2)
     x, y = slow_course(150, rng), slow_course(150, rng)
-    found = correlation_by_chance(x, y, WINDOW)
+    found = correlation_by_chance(x, y, WINDOW, drift=NO_DRIFT)
     assert found is not None
     z = np.arctanh([np.corrcoef(np.arctanh(np.roll(x, s)), np.arctanh(y))[0, 1] for s in range(10, 141, 2)])
     n = 13.1
@@ -93,3 +94,31 @@ def test_too_few_steps_tell_nothing() -> None:
     assert correlation_by_chance(x[:119], y[:119], WINDOW) is None
     assert correlation_by_chance(x, few, WINDOW) is None
     assert correlation_by_chance(np.full(200, 0.1), y, WINDOW) is None
+
+
+@pytest.mark.parametrize("blocks", [None, np.array([0, 150])])
+def test_courses_that_merely_trend_do_not_agree(blocks: np.ndarray | None) -> None:
+    rng = np.random.default_rng(6)
+    wanes = np.exp(-np.arange(300) / 100) if blocks is None else np.tile(np.exp(-np.arange(150) / 50), 2)
+    left, taken, told = 0, 0, 0
+    for _ in range(100):
+        x, y = (np.tanh(np.arctanh(slow_course(300, rng)) + 1.5 * wanes) for _ in range(2))
+        found, plain = (correlation_by_chance(x, y, WINDOW, blocks, *drift) for drift in ((), (NO_DRIFT,)))
+        assert found is not None
+        assert plain is not None
+        left, taken = left + plain.beyond, taken + found.beyond
+        told += "no agreement" in drift_caution(found, plain)
+    assert left > 50
+    assert taken <= 12
+    assert told > 40
+
+
+def test_agreement_beside_a_trend_is_still_found() -> None:
+    rng = np.random.default_rng(7)
+    seen = 0
+    for _ in range(30):
+        own = np.arctanh(slow_course(300, rng))
+        other = 0.8 * own + np.arctanh(slow_course(300, rng))
+        found = correlation_by_chance(np.tanh(own + 0.004 * np.arange(300)), np.tanh(other), WINDOW)
+        seen += found is not None and found.beyond
+    assert seen >= 27

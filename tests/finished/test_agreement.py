@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from calibration.finished.report.agreement import agreement_of
+from rtaffect.common.settings import DriftSettings
 from rtaffect.present.time_courses import agreement
 from tests.support.slow_courses import WINDOW, holes, slow_course
 
@@ -26,7 +27,7 @@ def session(predicted: np.ndarray, observed: np.ndarray, blocks: tuple = ()) -> 
         mean={"predicted": predicted[:, 3], "observed": observed[:, 3]},
         mean_trusted=np.ones(steps, np.bool_),
     )
-    return SimpleNamespace(course=course, blocks=blocks, window_s=WINDOW, ran={})
+    return SimpleNamespace(course=course, blocks=blocks, window_s=WINDOW, ran={}, drift=DriftSettings())
 
 
 def test_window_and_report_give_the_same_verdict() -> None:

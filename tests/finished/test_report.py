@@ -43,7 +43,9 @@ from calibration.finished.report.numbers import session_report
 from calibration.finished.report.page import check_out, session_page, write_session_report
 from calibration.finished.report.protocol import opened_allocation
 from calibration.pages import decimal, render
+from rtaffect.common.drifts import drift_basis
 from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
+from rtaffect.common.settings import DriftSettings
 from rtaffect.protocol.seal import unseal
 from rtaffect.protocol.unblinding import check_session, note_opening
 from tests.support.session_files import BLOCKS, FakeBlock, with_effects, write_allocation, write_session
@@ -218,12 +220,14 @@ def test_differences_are_those_of_the_blocks(page, session):
         kind: np.arctanh([float(m["value"]) for m in moments if m["kind"] == kind and m["value"] != "n/a"]).mean()
         for kind in ("baseline", "feedback", "transfer")
     }
-    found = {c["name"]: c["difference"] for c in page.numbers["regulation"]["contrasts"]}
+    found = {c["name"]: c["plain"] for c in page.numbers["regulation"]["contrasts"]}
     assert found["feedback less baseline"] == pytest.approx(z["feedback"] - z["baseline"], abs=1e-9)
     assert found["transfer less baseline"] == pytest.approx(z["transfer"] - z["baseline"], abs=1e-9)
     blocks = page.numbers["regulation"]["blocks"]
-    assert page.numbers["regulation"]["slope"]["difference"] == pytest.approx(blocks[2]["mean_z"] - blocks[1]["mean_z"])
-    assert page.row("feedback less baseline")[1] == f"{found['feedback less baseline']:.3f}".replace("0.", ".")
+    assert page.numbers["regulation"]["slope"]["plain"] == pytest.approx(blocks[2]["mean_z"] - blocks[1]["mean_z"])
+    told = next(c for c in page.numbers["regulation"]["contrasts"] if c["name"] == "feedback less baseline")
+    assert page.row("feedback less baseline")[1] == f"{told['difference']:.3f}".replace("0.", ".")
+    assert "An uncontrolled trend: baselines do not lie on both sides of feedback" in page.text
 
 
 def test_other_sounds_than_in_the_baseline_are_told(page):
@@ -241,7 +245,13 @@ def test_agreement_is_the_correlation_within_blocks(page, session):
         if inside.sum() >= page.numbers["agreement"]["least_s"]:
             used.append([np.arctanh(side[inside]) - np.arctanh(side[inside]).mean() for side in sides])
     x, y = np.concatenate(used, axis=1)
-    assert page.numbers["agreement"]["mean"]["r"] == pytest.approx((x @ y) / np.sqrt((x @ x) * (y @ y)), abs=1e-6)
+    assert page.numbers["agreement"]["mean"]["plain_r"] == pytest.approx((x @ y) / np.sqrt((x @ x) * (y @ y)), abs=1e-6)
+    left = []
+    for side in zip(*used, strict=True):
+        bases = [drift_basis(len(each), DriftSettings()) for each in side]
+        left.append(np.concatenate([z - b @ (b.T @ z) for b, z in zip(bases, side, strict=True)]))
+    r = np.corrcoef(*left)[0, 1]
+    assert page.numbers["agreement"]["mean"]["r"] == pytest.approx(r, abs=1e-6)
     assert page.numbers["agreement"]["mean"]["seconds"] == len(x) == 180
     assert len(page.numbers["agreement"]["rows"]) == 6
 

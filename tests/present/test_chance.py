@@ -46,6 +46,20 @@ def test_time_courses_that_belong_together_lie_outside() -> None:
     assert found.steps == 120
 
 
+def test_courses_that_merely_trend_are_no_nearer_than_chance() -> None:
+    rng = np.random.default_rng(5)
+    wanes, near, high = np.exp(-np.arange(300) / 100) - 0.5, 0, 0
+    for _ in range(60):
+        x, y = (np.tanh(np.arctanh(slow_course(300, rng)) + wanes) for _ in range(2))
+        apart, found = chance_distance(x, y, WINDOW), running(x, y, WINDOW)
+        assert apart is not None
+        assert found.chance is not None
+        near += np.abs(x - y).mean() < apart[0]
+        high += np.nanmedian(found.r) > found.chance[1]
+    assert near <= 6
+    assert high <= 6
+
+
 def test_too_few_steps_tell_nothing() -> None:
     rng = np.random.default_rng(4)
     x, y = slow_course(200, rng), slow_course(200, rng)

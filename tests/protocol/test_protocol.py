@@ -205,12 +205,26 @@ def test_the_shipped_protocols_run(path):
     assert {m.block for m in protocol_steps} == set(range(1, len(protocol.blocks) + 1))
 
 
-def test_the_examples_are_the_three_that_are_named():
+def test_the_examples_are_those_that_are_named():
     names = [path.name for path in sorted(EXAMPLES.glob("*.toml"))]
-    assert names == ["baseline-two-runs.toml", "hyperscanning-pair.toml", "sham-controlled.toml"]
+    assert names == [
+        "baseline-two-runs.toml", "baselines-around.toml", "counterbalanced-1.toml", "counterbalanced-2.toml",
+        "hyperscanning-pair.toml", "sham-controlled.toml",
+    ]  # fmt: skip
     two = read_protocol(EXAMPLES / names[0])
     assert [block.seconds for block in two.blocks if block.kind == "feedback"] == [600, 600]
-    assert {arm.feedback for arm in read_protocol(EXAMPLES / names[2]).arms} == {"real", "yoked"}
+    assert {arm.feedback for arm in read_protocol(EXAMPLES / names[-1]).arms} == {"real", "yoked"}
+
+
+@pytest.mark.parametrize("name", ["baselines-around.toml", "counterbalanced-1.toml", "counterbalanced-2.toml"])
+def test_mirrored_examples_have_both_kinds_of_block_at_the_same_mean_time(name):
+    blocks, at = read_protocol(EXAMPLES / name).blocks, 0
+    middles: dict[str, list[float]] = {}
+    for block in blocks:
+        middles.setdefault(block.kind, []).append(at + block.seconds / 2)
+        at += block.seconds
+    assert set(middles) == {"baseline", "feedback"}
+    assert np.mean(middles["baseline"]) == np.mean(middles["feedback"]) == at / 2
 
 
 def test_examples_are_copied_and_never_overwritten(tmp_path):
@@ -223,7 +237,7 @@ def test_examples_are_copied_and_never_overwritten(tmp_path):
     (out / "sham-controlled.toml").unlink()
     again = run("examples", "--out", out)
     assert isinstance(again.exception, RtaffectError)
-    assert "already has baseline-two-runs.toml, hyperscanning-pair.toml" in str(again.exception)
+    assert "already has baseline-two-runs.toml, baselines-around.toml" in str(again.exception)
     assert not (out / "sham-controlled.toml").exists()
     assert (out / "baseline-two-runs.toml").read_text(encoding="utf-8") == "mine"
 

@@ -9,17 +9,23 @@ import numpy as np
 from calibration.finished.report.data import FeedbackTable, SessionData
 from calibration.statistics import LEAST_GAPS
 from rtaffect.common.arrays import BoolArray, FloatArray
-from rtaffect.common.chance import LEAST_WINDOWS, CorrelationByChance, correlation_by_chance
+from rtaffect.common.chance import LEAST_WINDOWS, CorrelationByChance, correlation_by_chance, drift_caution
+from rtaffect.common.settings import NO_DRIFT
 
 
 @dataclass(frozen=True, slots=True)
 class MeanAgreement:
-    """Correlation of the means over rows, its two-sided p, and the upper end of its range by chance."""
+    """Correlation of the means over rows, its two-sided p, and the upper end of its range by chance.
+
+    ``plain_r`` and ``plain_p`` are what they would be if no drifts were taken out.
+    """
 
     r: float
     p: float
     seconds: int
     chance: float
+    plain_r: float | None
+    plain_p: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,10 @@ class RowAgreement:
 
 @dataclass(frozen=True, slots=True)
 class AgreementReport:
-    """What is said of agreement, in the blocks with at least ``least_s`` of both values; ``note`` is why nothing is."""
+    """What is said of agreement, in the blocks with at least ``least_s`` of both values; ``note`` is why nothing is.
+
+    ``caution`` tells that the verdict hangs on the drifts that are taken out.
+    """
 
     gap_s: int
     least_s: int
@@ -44,12 +53,14 @@ class AgreementReport:
     rows: tuple[RowAgreement, ...] = ()
     blocks: tuple[str, ...] = ()
     note: str = ""
+    caution: str = ""
 
 
 def agreement_of(data: SessionData) -> AgreementReport:
     """Return r of predicted and observed synchrony, of the mean over rows and of each row, and what chance would give.
 
-    Blocks are held about their own means. Chance is that of the operator's window, :mod:`rtaffect.common.chance`.
+    Blocks are held about their own means and drifts. Chance is that of the operator's window,
+    :mod:`rtaffect.common.chance`.
     """
     lags = data.ran.get("settings", {}).get("prediction", {}).get("lags_s", [])
     window, gap = data.window_s, data.window_s + max([int(lag) for lag in lags], default=0)
@@ -69,16 +80,24 @@ def agreement_of(data: SessionData) -> AgreementReport:
         return AgreementReport(gap, least, note=words)
     starts = np.cumsum([0, *(int(part.sum()) for part in parts.values())][:-1])
     *rows, mean = (
-        correlation_by_chance(x, y, window, starts) for x, y in zip(predicted[used].T, observed[used].T, strict=True)
+        correlation_by_chance(x, y, window, starts, data.drift)
+        for x, y in zip(predicted[used].T, observed[used].T, strict=True)
     )
-    whole = None if mean is None else MeanAgreement(mean.r, mean.p, int(seconds[-1]), mean.interval[1])
+    plain = correlation_by_chance(predicted[used, -1], observed[used, -1], window, starts, NO_DRIFT)
+    whole = None if mean is None else _mean(mean, plain, int(seconds[-1]))
     each = tuple(
         RowAgreement(name, kind, None if row is None else row.r, None if row is None else row.p, family, int(some))
         for name, kind, row, family, some in zip(
             data.course.rows, data.course.kinds, rows, _family(rows), seconds[:-1], strict=True
         )
     )
-    return AgreementReport(gap, least, whole, each, tuple(_name(data, number) for number in parts))
+    names = tuple(_name(data, number) for number in parts)
+    return AgreementReport(gap, least, whole, each, names, caution=drift_caution(mean, plain))
+
+
+def _mean(found: CorrelationByChance, plain: CorrelationByChance | None, seconds: int) -> MeanAgreement:
+    without = (None, None) if plain is None else (plain.r, plain.p)
+    return MeanAgreement(found.r, found.p, seconds, found.interval[1], *without)
 
 
 def _seconds(both: BoolArray) -> int:

@@ -37,10 +37,20 @@ class ProtocolSteps:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardPart:
+    """A sound ``name``, kept as ``file`` in the session's folder, and which part of it was heard, s of the sound."""
+
+    name: str
+    file: str
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
 class BlockRun:
     """A block that ran, from ``start`` to ``end`` on the session's clock, s; ``ended`` if its end was recorded.
 
-    ``stimuli`` are the names of the sounds that were heard in it, and from when to when, s.
+    ``stimuli`` are the names of the sounds that were heard in it, and from when to when, s; ``parts`` which parts.
     """
 
     number: int
@@ -50,6 +60,7 @@ class BlockRun:
     end: float
     ended: bool
     stimuli: tuple[tuple[str, float, float], ...] = ()
+    parts: tuple[HeardPart, ...] = ()
 
 
 def protocol_steps_of(columns: Columns, missing: list[str]) -> ProtocolSteps | None:
@@ -114,13 +125,14 @@ def blocks_of(
 
 def _with_stimuli(run: BlockRun, events: Sequence[dict[str, str]]) -> BlockRun:
     played = [(event, cell_number(event.get("onset", ""))) for event in events if event.get("trial_type") == "stimulus"]
-    found = []
+    found, parts = [], list[HeardPart]()
     for i, (event, onset) in enumerate(played):
         begin = max(onset, run.start)
         end = min(_heard_until(event, onset, events, [later for _, later in played[i + 1 :]]), run.end)
         if end - begin > LEAST_HEARD_S:
             found.append((event.get("name", ""), begin, end))
-    return replace(run, stimuli=tuple(found))
+            parts.append(HeardPart(event.get("name", ""), event.get("stim_file", ""), begin - onset, end - onset))
+    return replace(run, stimuli=tuple(found), parts=tuple(parts))
 
 
 def _heard_until(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from calibration.finished.report.blocks import BlockRun, ProtocolSteps, blocks_of, protocol_steps_of
 from calibration.finished.report.protocol import protocol_of
@@ -24,6 +25,7 @@ from calibration.finished.report.tables import (
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import RecordingError, RtaffectError
 from rtaffect.common.reading import read_json
+from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import MEAN_ROW
 from rtaffect.plan.session_folder import RecordedSession, SessionTable, open_session
 from rtaffect.plan.session_plan import SessionPlan
@@ -97,6 +99,14 @@ class SessionData:
     def window_s(self) -> int:
         """Length of the window of synchrony, s."""
         return round(self.setting("synchrony", "window_s", 10))
+
+    @property
+    def drift(self) -> DriftSettings:
+        """What is a drift: as the session was set, or by default where it does not say."""
+        try:
+            return DriftSettings.model_validate(self.ran.get("settings", {}).get("drift", {}))
+        except ValidationError:
+            return DriftSettings()
 
     @property
     def has_arm(self) -> bool:

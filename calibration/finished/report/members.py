@@ -22,6 +22,7 @@ from scipy.stats import t as student_t
 from calibration.finished.report.as_json import INLINE, known
 from calibration.finished.report.data import SessionData, load_session
 from calibration.finished.report.numbers import GROUP_REPORT, Glance, glance_of, text_of
+from calibration.finished.report.orders import are_orders, in_order_of
 from calibration.finished.report.protocol import Opened
 from calibration.finished.report.quality import Quality, quality_of
 from calibration.finished.report.regulation import Regulation, regulation_of
@@ -179,12 +180,15 @@ def load_group(folders: Sequence[Path], opened: Opened | None) -> list[Member]:
         arm = opened.arm_of(data.ran, data.path) if opened is not None else ""
         glance, regulation = glance_of(data), regulation_of(data, bool(arm) or not data.sealed)
         participant = glance.participant or f"({data.path.resolve().name})"
-        found.append(Member(participant, arm, data, glance, regulation, quality_of(data)))
+        drawn = in_order_of(data, sessions[0])
+        found.append(Member(participant, arm, drawn, glance, regulation, quality_of(data)))
     return sorted(found, key=lambda member: member.glance.started or "")
 
 
 def _check_protocols(sessions: Sequence[SessionData]) -> None:
-    """Refuse sessions of different protocols: their blocks are not the same."""
+    """Refuse sessions of different protocols: their blocks are not the same, unless in order alone."""
+    if are_orders(sessions):
+        return
     hashes: dict[str, list[SessionData]] = {}
     for data in sessions:
         hashes.setdefault(str(data.ran.get("protocol_sha256", "")), []).append(data)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,18 @@ from calibration.finished.regulation import (
 )
 from calibration.finished.report.as_json import INLINE
 from calibration.finished.report.blocks import BlockRun
+from calibration.finished.report.cautions import LEARNING, line_caution, sounds_caution, trend_caution
 from calibration.finished.report.data import SessionData
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.settings import DriftSettings
 from rtaffect.protocol.rule import Scale, level_of
 
 #: What is held against the baseline.
 _AGAINST_BASELINE: Final = ("feedback", "transfer")
 #: With fewer values a correlation of levels says nothing.
 _LEAST_LEVELS: Final = 30
+_TEN_MINUTES_S: Final = 600
 _PREDICTED: Final = (
     "The rule's value is predicted from the sound alone: what differs between blocks are the sounds, and nothing here "
     "is regulation."
@@ -44,7 +47,8 @@ class RuleValues:
     """The rule's values at steps inside blocks, whose windows lie inside too: n of them, none absent.
 
     ``values`` are as the rule gives them, ``z`` as they are averaged; ``block`` is the place of each in ``runs``;
-    ``threshold`` from which on a value is success, NaN where none is set. ``label`` says in words what they are.
+    ``threshold`` from which on a value is success, NaN where none is set. ``label`` says in words what they are;
+    ``stimuli`` has ``file`` and ``sha256`` of each sound.
     """
 
     runs: tuple[BlockRun, ...]
@@ -56,6 +60,7 @@ class RuleValues:
     threshold: FloatArray
     smoothing: int
     back: Callable[[float], float]
+    stimuli: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -87,13 +92,17 @@ def rule_values(data: SessionData) -> RuleValues:
     is_r = what != "difference"
     return RuleValues(
         data.blocks, label, times[used], values[used], fisher_z(values[used]) if is_r else values[used], block[used],
-        threshold[used], smoothing, math.tanh if is_r else float, tuple(notes),
+        threshold[used], smoothing,
+        math.tanh if is_r else float, tuple(data.ran.get("stimuli", ())), tuple(notes),
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An estimate of a difference; ``enough`` tells whether its ``windows`` suffice to judge it, ``least_windows``."""
+    """An estimate of a difference; ``enough`` tells whether its ``windows`` suffice to judge it, ``least_windows``.
+
+    ``plain`` and ``p_plain`` are what it would be if no line over the session were taken out.
+    """
 
     difference: float
     low: float | None
@@ -102,12 +111,14 @@ class Difference:
     windows: float
     enough: bool
     least_windows: float
+    plain: float
+    p_plain: float | None
 
     @classmethod
-    def of(cls, estimate: Estimate) -> Difference:
-        """Return what a report says of an estimate."""
-        enough = estimate.p is not None
-        return cls(estimate.value, estimate.low, estimate.high, estimate.p, estimate.windows, enough, LEAST_WINDOWS)
+    def of(cls, found: Estimate, plain: Estimate) -> Difference:
+        """Return what a report says of an estimate, and of that without a trend."""
+        told = found.value, found.low, found.high, found.p, found.windows, found.p is not None, LEAST_WINDOWS
+        return cls(*told, plain.value, plain.p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +206,7 @@ def regulation_of(data: SessionData, opened: bool) -> Regulation:
     """
     rule = rule_values(data)
     notes = list(rule.notes)
-    fitted = _fit(rule, data.window_s)
+    fitted = _fit(rule, data.window_s, data.drift)
     contrasts, slope = list[Contrast](), None
     if fitted is None:
         notes.append(_why_nothing(data))
@@ -224,21 +235,30 @@ def regulation_of(data: SessionData, opened: bool) -> Regulation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """``places`` are the blocks in ``runs`` that have values, in the order of ``blocks``."""
+    """``places`` are the blocks in ``runs`` that have values, in the order of ``blocks``; ``plain`` has no trend."""
 
     blocks: Blocks
+    plain: Blocks
     places: list[int]
+
+    @property
+    def trended(self) -> bool:
+        """Whether a line over the session is taken out."""
+        return bool(self.blocks.places.any())
 
     def of_kind(self, rule: RuleValues, kind: str) -> list[int]:
         return [i for i, place in enumerate(self.places) if rule.runs[place].kind == kind]
 
 
-def _fit(rule: RuleValues, window: int) -> _Fit | None:
+def _fit(rule: RuleValues, window: int, drift: DriftSettings) -> _Fit | None:
     places, block = np.unique(rule.block, return_inverse=True)
     if not len(places):
         return None
-    fitted = fit_blocks(rule.z, rule.times, block, window=window, smoothing=max(1, rule.smoothing))
-    return _Fit(fitted, [int(place) for place in places])
+    plain, fitted = (
+        fit_blocks(rule.z, rule.times, block, window=window, smoothing=max(1, rule.smoothing), trend=trend)
+        for trend in (False, drift.on_task)
+    )
+    return _Fit(fitted, plain, [int(place) for place in places])
 
 
 def _block(data: SessionData, rule: RuleValues, fit: _Fit | None, place: int, opened: bool) -> BlockValues:
@@ -295,15 +315,17 @@ def _contrast(rule: RuleValues, fit: _Fit, kind: str, notes: list[str]) -> Contr
         if kind == "feedback":
             notes.append("No block of kind baseline has a value, so that there is nothing to compare feedback with.")
         return None
-    counts = fit.blocks.counts
-    estimate = fit.blocks.estimate(mean_contrast(other, counts) - mean_contrast(baseline, counts))
-    heard, before = ({s for i in side for s, _, _ in rule.runs[fit.places[i]].stimuli} for side in (other, baseline))
-    if heard != before:
-        notes.append(
-            f"In {kind} other sounds were heard than in the baseline ({', '.join(sorted(heard)) or 'none'}; "
-            f"{', '.join(sorted(before)) or 'none'}): the difference is one of sounds as much as of regulation."
-        )
-    return Contrast(f"{kind} less baseline", Difference.of(estimate))
+    name, counts = f"{kind} less baseline", fit.blocks.counts
+    contrast = mean_contrast(other, counts) - mean_contrast(baseline, counts)
+    estimate, plain = (each.estimate(contrast) for each in (fit.blocks, fit.plain))
+    runs, before = ([rule.runs[fit.places[i]] for i in side] for side in (other, baseline))
+    cautions = (
+        sounds_caution(kind, runs, before, rule.stimuli),
+        trend_caution(kind, runs, before, line=fit.trended),
+        line_caution(name, estimate, plain, _TEN_MINUTES_S * fit.blocks.trend),
+    )
+    notes += filter(None, cautions)
+    return Contrast(name, Difference.of(estimate, plain))
 
 
 def _slope(rule: RuleValues, fit: _Fit, notes: list[str]) -> Slope | None:
@@ -314,8 +336,9 @@ def _slope(rule: RuleValues, fit: _Fit, notes: list[str]) -> Slope | None:
                 "There is one block of feedback with values, so that nothing can be said of learning over blocks."
             )
         return None
-    estimate = fit.blocks.estimate(slope_contrast(blocks, len(fit.places)))
-    return Slope("change per block of feedback", len(blocks), Difference.of(estimate))
+    notes.append(LEARNING)
+    estimate, plain = (each.estimate(slope_contrast(blocks, len(fit.places))) for each in (fit.blocks, fit.plain))
+    return Slope("change per block of feedback", len(blocks), Difference.of(estimate, plain))
 
 
 def _baseline_success(rule: RuleValues) -> float | None:

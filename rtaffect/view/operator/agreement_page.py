@@ -21,7 +21,8 @@ from rtaffect.view.parts.time_plot import TimePlot, band, band_path, line
 
 EXPLAINED = (
     "By chance: where 95 % of the values would lie without a time lock. The predicted course is shifted in a circle "
-    "within the shown time, by a window or more; neighbouring steps share a window and do not count as new ones."
+    "within the shown time, by a window or more; neighbouring steps share a window and do not count as new ones. Slow "
+    "drifts are taken out of both for r: courses that merely trend do not agree."
 )
 
 
@@ -113,7 +114,8 @@ class AgreementPage(QWidget):
         latest = state.latest
         names = (f"Mean over {latest.mean_of}", row_title(latest, state.selected)) if latest else ("Mean", "Chosen row")
         for number, (name, course) in enumerate(zip(names, (state.mean, state.row), strict=True)):
-            found = compare(course, step_s=state.step_s, smooth_steps=state.smooth_steps, window_s=state.window_s)
+            lengths = {"step_s": state.step_s, "window_s": state.window_s}
+            found = compare(course, smooth_steps=state.smooth_steps, drift=state.drift, **lengths)
             self.running[number].show_comparison(name, course, found)
             self.differences[number].show_comparison(course, found)
         for plot in self.plots:
