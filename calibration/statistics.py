@@ -35,8 +35,8 @@ EXACT_UNITS = 12
 #: Variance that is a smaller share of the power is rounding: the course is flat.
 _FLAT = 1e-20
 _TOO_SHORT = (
-    "no stimulus has {} x {} steps of predicted and observed synchrony, so chance cannot be told; give longer stimuli, or "
-    "a shorter window or lags"
+    "no stimulus has {} x {} steps of predicted and observed synchrony, so chance cannot be told; give longer stimuli, "
+    "or a shorter window or lags"
 )
 #: Directions that are smaller than this share of the largest are the same as others.
 _SAME = 1e-8
