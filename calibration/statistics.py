@@ -34,6 +34,10 @@ LEAST_GAPS = 3
 EXACT_UNITS = 12
 #: Variance that is a smaller share of the power is rounding: the course is flat.
 _FLAT = 1e-20
+_TOO_SHORT = (
+    "no stimulus has {} x {} steps of predicted and observed synchrony, so chance cannot be told; give longer stimuli, "
+    "or a shorter window or lags"
+)
 #: Directions that are smaller than this share of the largest are the same as others.
 _SAME = 1e-8
 
@@ -139,11 +143,7 @@ def pair(
     ValueError
         If shapes do not match.
     """
-    shapes = [(p.shape, o.shape) for p, o in zip(predicted, observed, strict=True)]
-    if gap < 1 or any(p != o or len(p) != 2 for p, o in shapes):
-        raise ValueError(
-            f"gap = {gap}, shapes of predicted and observed {shapes}; expected 1 or more, alike, (steps, R)"
-        )
+    _check_shapes(predicted, observed, gap)
     means = _means_of_others(observed) if baseline is None else baseline
     kept: list[tuple[Array, Array, Array, Array, int]] = []
     for number, sides in enumerate(zip(predicted, observed, means, strict=True)):
@@ -152,12 +152,17 @@ def pair(
             drifts = nuisances(len(sides[0]), drift, (0,) if parts is None else parts[number])
             kept.append((x, y, base, orthonormal(drifts[inside]), number))
     if not kept:
-        raise SettingsError(
-            f"no stimulus has {LEAST_GAPS} x {gap} steps of predicted and observed synchrony, so chance cannot be "
-            "told; give longer stimuli, or a shorter window or lags"
-        )
+        raise SettingsError(_TOO_SHORT.format(LEAST_GAPS, gap))
     x_all, y_all, bases, nuisance, numbers = zip(*kept, strict=True)
     return Pairs(x_all, y_all, bases, numbers, len(observed), nuisance)
+
+
+def _check_shapes(predicted: Sequence[Array], observed: Sequence[Array], gap: int) -> None:
+    shapes = [(p.shape, o.shape) for p, o in zip(predicted, observed, strict=True)]
+    if gap < 1 or any(p != o or len(p) != 2 for p, o in shapes):
+        raise ValueError(
+            f"gap = {gap}, shapes of predicted and observed {shapes}; expected 1 or more, alike, (steps, R)"
+        )
 
 
 def nuisances(steps: int, drift: DriftSettings, starts: Sequence[int] = (0,)) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from calibration.finished.regulation import Estimate
@@ -30,43 +31,47 @@ def sounds_caution(
     that was not kept is told by its name.
     """
     content = {str(each.get("file")): str(each.get("sha256")) for each in stimuli}
-
-    def key(part: HeardPart) -> str:
-        return content.get(part.file, part.name)
-
-    heard, before = ({key(part) for run in side for part in run.parts} for side in (other, baseline))
-    if heard != before:
-        named = [_named([part for run in side for part in run.parts]) for side in (other, baseline)]
+    heard, before = ([_Heard.of(part, content) for run in side for part in run.parts] for side in (other, baseline))
+    named = [", ".join(sorted({part.name for part in side})) or "none" for side in (heard, before)]
+    if {part.content for part in heard} != {part.content for part in before}:
+        told = f"other sounds were heard than in the baseline ({named[0]}; {named[1]})"
         if named[0] == named[1]:
-            return (
-                f"In {kind} sounds of the same name as in the baseline ({named[0]}) were others by their content: the "
-                "difference is one of sounds as much as of regulation."
-            )
-        return (
-            f"In {kind} other sounds were heard than in the baseline ({named[0]}; {named[1]}): the difference is one "
-            "of sounds as much as of regulation."
-        )
-    parts = [
-        sorted({(key(p), p.first, p.last, p.name) for run in side for p in run.parts}) for side in (other, baseline)
-    ]
-    if all(_among(part, parts[1]) for part in parts[0]) and all(_among(part, parts[0]) for part in parts[1]):
+            told = f"sounds of the same name as in the baseline ({named[0]}) were others by their content"
+        return f"In {kind} {told}: the difference is one of sounds as much as of regulation."
+    if _covers(heard, before) and _covers(before, heard):
         return ""
-    told = ["; ".join(f"{name} {minutes(first)} to {minutes(last)}" for _, first, last, name in some) for some in parts]
+    parts = ["; ".join(dict.fromkeys(part.words for part in side)) for side in (heard, before)]
     return (
-        f"In {kind} other parts of the sounds were heard than in the baseline ({told[0]}, against {told[1]}): the "
+        f"In {kind} other parts of the sounds were heard than in the baseline ({parts[0]}, against {parts[1]}): the "
         "difference is one of these parts as much as of regulation."
     )
 
 
-def _named(parts: Sequence[HeardPart]) -> str:
-    return ", ".join(sorted({part.name for part in parts})) or "none"
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A part of a sound: what is in it, its name, and from when to when, s of the sound."""
+
+    content: str
+    name: str
+    first: float
+    last: float
+
+    @classmethod
+    def of(cls, part: HeardPart, content: Mapping[str, str]) -> _Heard:
+        return cls(content.get(part.file, part.name), part.name, part.first, part.last)
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} {minutes(self.first)} to {minutes(self.last)}"
+
+    def is_like(self, other: _Heard) -> bool:
+        ends = max(abs(self.first - other.first), abs(self.last - other.last))
+        return self.content == other.content and ends <= SAME_S
 
 
-def _among(part: tuple[str, float, float, str], others: Sequence[tuple[str, float, float, str]]) -> bool:
-    return any(
-        part[0] == other[0] and abs(part[1] - other[1]) <= SAME_S and abs(part[2] - other[2]) <= SAME_S
-        for other in others
-    )
+def _covers(parts: Sequence[_Heard], others: Sequence[_Heard]) -> bool:
+    """Return whether each of ``others`` is among ``parts``."""
+    return all(any(part.is_like(other) for part in parts) for other in others)
 
 
 def trend_caution(kind: str, other: Sequence[BlockRun], baseline: Sequence[BlockRun], *, line: bool) -> str:
