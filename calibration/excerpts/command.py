@@ -55,7 +55,7 @@ def calibrate_excerpts(
         If the study or a sound cannot be used.
     """
     study = read_excerpts(folder)
-    sounds = {GIVEN: study.sound} if not study.files else _computed(study, featurizer(), progress)
+    sounds = {GIVEN: study.sound} if not study.files else computed(study, featurizer(), progress)
     kept = 0 if not study.files else components
     outcome = analyse_excerpts(study, sounds, progress, components=kept, draws=draws)
     progress("report")
@@ -87,7 +87,7 @@ def told(outcome: ExcerptOutcome) -> list[str]:
     return lines
 
 
-def _computed(study: ExcerptStudy, featurizer: Featurizer, progress: Callable[[str], None]) -> dict[str, Array]:
+def computed(study: ExcerptStudy, featurizer: Featurizer, progress: Callable[[str], None]) -> dict[str, Array]:
     """Return features (N, F) by feature set: of each excerpt the mean over its seconds."""
     store, layers = FeatureStore(), feature_sets(featurizer.manifest)
     found: dict[str, list[Array]] = {name: [] for name in (DESCRIPTORS_SET, *layers)}

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from bench.liris import excerpts as liris_excerpts
 from calibration.command import command
+from calibration.excerpts.command import computed
 from calibration.excerpts.model import Design, fold_of, held_out, parts_of, ridge
 from calibration.excerpts.result import analyse_excerpts
 from calibration.excerpts.study import ExcerptStudy, read_excerpts
+from calibration.features import FeatureStore
 from rtaffect.common.errors import RecordingError, SettingsError
 from tests.support.study_files import write_table
 
@@ -166,6 +170,23 @@ def test_bad_manifests_are_refused_in_one_line(tmp_path, old, new, said):
 def test_a_film_in_both_parts_is_refused(tmp_path):
     folder = written(tmp_path, MANIFEST + 'group = "film"\n', film=["one"] * 60 + ["two"] * 60)
     assert "2 films are in both parts of the split" in refusal(folder)
+
+
+def test_features_of_sound_files_are_the_mean_over_their_seconds(tmp_path, monkeypatch):
+    rng = np.random.default_rng(6)
+    for i in range(24):
+        soundfile.write(tmp_path / f"{i}.wav", 0.01 * (i + 1) * rng.standard_normal(32_000), 16_000)
+    columns = {"excerpt": list(range(24)), "arousal": list(range(24)), "sound": [f"{i}.wav" for i in range(24)]}
+    write_table(tmp_path / "excerpts.tsv", columns)
+    manifest = 'name = "files"\n[excerpts]\ntable = "excerpts.tsv"\nratings = ["arousal"]\nfile = "sound"\n'
+    (tmp_path / "study.toml").write_text(manifest, encoding="utf-8")
+    monkeypatch.setattr(FeatureStore, "layers", lambda *given: {"layer-0": np.array([[given[1].std()], [0.0]])})
+    monkeypatch.setattr("calibration.excerpts.command.feature_sets", lambda _: ("layer-0",))
+    found = computed(read_excerpts(tmp_path), MagicMock(), lambda _: None)
+    assert found["lld"].shape == (24, 12)
+    np.testing.assert_allclose(found["layer-0"][:, 0], 0.005 * np.arange(1, 25), rtol=0.05)
+    (tmp_path / "3.wav").unlink()
+    assert "no file 3.wav" in refusal(tmp_path)
 
 
 @pytest.mark.recordings
