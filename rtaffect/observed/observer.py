@@ -80,19 +80,37 @@ class Observer:
     def _sums(self, first: int, stop: int) -> tuple[FloatArray, ...]:
         """Return the joint sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
 
-        Over pairs of blocks that are both there: a missing one is zero in all of its numbers.
+        Over blocks, of which a missing one is zero in all of its numbers; where one is there in part only, over samples.
         """
-        me = self._people.stop - 1, self._people.stop
-        here, mine, my_power = self._people.moments(*me).swapaxes(-1, -2)
-        there, theirs, their_power = self._partner.moments(first, stop)
-        return (
-            there @ (here * self._people.block),
-            there @ mine,
-            theirs @ here,
-            there @ my_power,
-            self._partner.values(first, stop) @ self._people.values(*me).swapaxes(-1, -2),
-            their_power @ here,
+        people, partner, size = self._people, self._partner, self._people.block
+        me = people.stop - 1, people.stop
+        here, mine, my_power = people.moments(*me).swapaxes(-1, -2)
+        there, theirs, their_power = partner.moments(first, stop)
+        ragged = people.ragged(*me) | partner.ragged(first, stop)
+        found = (
+            there @ (here / size),
+            there @ (mine / size),
+            theirs @ (here / size),
+            there @ (my_power / size),
+            partner.values(first, stop) @ people.values(*me).swapaxes(-1, -2),
+            their_power @ (here / size),
         )
+        if ragged.any():
+            self._mend(found, ragged, first, stop)
+        return found
+
+    def _mend(self, found: tuple[FloatArray, ...], ragged: NDArray[np.bool_], first: int, stop: int) -> None:
+        """Put the sums over samples in the place of those over blocks, for the ``ragged`` pairs of seconds."""
+        person, row, second = np.nonzero(ragged)
+        other = person if self._partner.people > 1 else 0 * person
+        x = self._people.values(self._people.stop - 1, self._people.stop)[person, row, 0]
+        here = self._people.there(self._people.stop - 1, self._people.stop)[person, row, 0]
+        y = self._partner.values(first, stop)[other, row, second]
+        there = self._partner.there(first, stop)[other, row, second]
+        sums = [np.einsum("is,is->i", a, b, dtype=np.float64) for a, b in ((here, there), (x, there), (here, y))]
+        sums += [np.einsum("is,is->i", a, b) for a, b in ((x * x, there), (x, y), (here, y * y))]
+        for field, each in zip(found, sums, strict=True):
+            field[person, row, second, 0] = each
 
     def observe(self, at: int, withheld: NDArray[np.bool_] | None = None) -> Observation:
         """Return the observation of the window whose last second is the partner's second ``at``.
