@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("localisation", 2, marks=pytest.mark.slow),
         pytest.param("calibration", 7, marks=pytest.mark.slow),
         ("alignment", 2),
+        pytest.param("evidence_live", 20, marks=pytest.mark.slow),
         pytest.param("threads", 10, marks=pytest.mark.slow),
         pytest.param("load", 1, marks=pytest.mark.slow),
         pytest.param("age", 4, marks=pytest.mark.slow),

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import JointSums, fisher_mean, pearson
+from rtaffect.common.correlation import JointSums, fisher_mean, fisher_z, pearson
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.seconds import PlacedReference, Seconds
+from rtaffect.observed.spectra import RESOLVED, spread_factors
 from rtaffect.observed.synchrony import Observation, RowLayout, others_mean, summarise
 
 
@@ -60,7 +61,8 @@ class Observer:
         beyond = np.abs(self._lags) - settings.null_separation_s
         displaced = np.flatnonzero((beyond >= 0) & (beyond % settings.null_stride_s == 0))
         self._chosen = np.concatenate([[self._ahead], displaced])
-        sums = (len(JointSums._fields), people.people, people.rows, len(self._lags))
+        # Beside the joint sums, three of powers.
+        sums = (len(JointSums._fields) + 3, people.people, people.rows, len(self._lags))
         self._kept, self._total = np.zeros((settings.window_s, *sums)), np.zeros(sums)
         self._turn = 0
 
@@ -78,15 +80,17 @@ class Observer:
         self._total += slot
 
     def _sums(self, first: int, stop: int) -> tuple[FloatArray, ...]:
-        """Return the joint sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
+        """Return the sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
 
-        Over blocks, of which a missing one is zero in all of its numbers; where one is there in part only, over samples.
+        Over blocks, of which a missing one is zero in all of its numbers; where one is there in part, over samples.
         """
         people, partner, size = self._people, self._partner, self._people.block
         me = people.stop - 1, people.stop
         here, mine, my_power = people.moments(*me).swapaxes(-1, -2)
         there, theirs, their_power = partner.moments(first, stop)
         ragged = people.ragged(*me) | partner.ragged(first, stop)
+        ours, their = people.powers(*me), partner.powers(first, stop)
+        power, other = ours.sum(axis=-1, keepdims=True), their.sum(axis=-1, keepdims=True)
         found = (
             there @ (here / size),
             there @ (mine / size),
@@ -94,6 +98,9 @@ class Observer:
             there @ (my_power / size),
             partner.values(first, stop) @ people.values(*me).swapaxes(-1, -2),
             their_power @ (here / size),
+            their @ ours.swapaxes(-1, -2),
+            power * (other > 0),
+            other * (power > 0),
         )
         if ragged.any():
             self._mend(found, ragged, first, stop)
@@ -109,7 +116,7 @@ class Observer:
         there = self._partner.there(first, stop)[other, row, second]
         sums = [np.einsum("is,is->i", a, b, dtype=np.float64) for a, b in ((here, there), (x, there), (here, y))]
         sums += [np.einsum("is,is->i", a, b) for a, b in ((x * x, there), (x, y), (here, y * y))]
-        for field, each in zip(found, sums, strict=True):
+        for field, each in zip(found, sums, strict=False):
             field[person, row, second, 0] = each
 
     def observe(self, at: int, withheld: NDArray[np.bool_] | None = None) -> Observation:
@@ -121,7 +128,11 @@ class Observer:
         least = math.ceil(self._settings.min_good * window * self._people.rate)
         last = at - self._lags[self._chosen]
         whole = (last - window + 1 >= self._partner.begin) & (last < self._partner.stop)
-        found = pearson(JointSums(*self._total[..., self._chosen]), least, self._layout.k)
+        *joint, common, one, other = self._total[..., self._chosen]
+        found = pearson(JointSums(*joint), least, self._layout.k)
+        if self._settings.signal in RESOLVED:
+            # What is compared at other times spreads as it would with the spectra of now.
+            found[..., 1:] = np.tanh(fisher_z(found) * spread_factors(common, one, other, self._layout.k))[..., 1:]
         values = np.where(whole, found, np.nan).transpose(0, 2, 1)
         if self._partners_each > 1:
             values = fisher_mean(values.reshape(self._partners_each, -1, *values.shape[1:]), axis=0)
@@ -178,8 +189,9 @@ class ReferenceObserver:
             self._reference = reference
         self._onset, first = onset, self._next - len(self._recent)
         reach = self._settings.null_history_s - self._settings.window_s
-        self._placed = PlacedReference(self._reference, onset, self._rate, first, reach)
-        self._people = Seconds(self._size, self._reference.shape[1], self._rate, 1, first)
+        kept = self._settings.signal in RESOLVED
+        self._placed = PlacedReference(self._reference, onset, self._rate, first, reach, spectra=kept)
+        self._people = Seconds(self._size, self._reference.shape[1], self._rate, 1, first, spectra=kept)
         self._observer = Observer(
             self._people, self._placed.seconds, self._settings, self._layout, (reach, reach), mutual=False
         )
@@ -226,9 +238,11 @@ class GroupObserver:
             self._with = np.concatenate([np.roll(everybody, -turn) for turn in range(1, people)])
         self._pairwise = settings.method == "pairwise"
         self._rate, self._settings, self._layout = rate, settings, layout
-        self._others = Seconds(len(self._who), columns, rate, keep)
+        self._others = Seconds(len(self._who), columns, rate, keep, spectra=settings.signal in RESOLVED)
         # What the window holds, to be compared anew where a part of it turns out not to be what it seemed.
         self._inside: deque[FloatArray] = deque(maxlen=self._window)
+        # Of each second, by person and row, the sum over instants of 1 / others, and how many instants have others.
+        self._company: deque[FloatArray] = deque(maxlen=self._window)
         self._begin()
 
     def __call__(self, second: FloatArray, withheld: NDArray[np.bool_] | None = None) -> Observation | None:
@@ -239,9 +253,24 @@ class GroupObserver:
         at = self._others.stop
         scaled = self._scaled(second, at)
         self._inside.append(scaled)
+        self._company.append(self._others_there(scaled))
         self._others.append(self._partners(scaled))
         self._add(scaled, at)
         return self._observer.observe(at, withheld) if at + 1 >= self._window else None
+
+    def company(self, has_value: NDArray[np.bool_]) -> FloatArray:
+        """Return sums (2, M) over the window of 1 / others, and of instants, by which a group's size is told.
+
+        ``has_value`` (people, M): whose are counted.
+        """
+        return np.asarray(np.where(has_value, np.sum(self._company, axis=0), 0.0).sum(axis=1))
+
+    def _others_there(self, scaled: FloatArray) -> FloatArray:
+        there = np.isfinite(scaled[:, :, :: self._k])
+        others = there.sum(axis=0) - there
+        each = np.minimum(others, 1) if self._pairwise else others
+        counts = there & (others > 0)
+        return np.stack([np.where(counts, 1.0 / np.maximum(each, 1), 0.0).sum(axis=1), counts.sum(axis=1)])
 
     def forget(self, seconds: NDArray[np.bool_]) -> None:
         """Let ``seconds`` (people, window), of a window's oldest first, be missing: they are not what they seemed.
@@ -254,6 +283,7 @@ class GroupObserver:
             gone = seconds[:, -1 - back] if back < seconds.shape[1] else np.zeros(len(seconds), np.bool_)
             if np.isfinite(each[gone]).any():
                 self._inside[place] = scaled = np.where(gone[:, None, None], np.nan, each)
+                self._company[place] = self._others_there(scaled)
                 self._others.replace(first + place, self._partners(scaled))
         self._begin(first)
         for place, scaled in enumerate(self._inside):
@@ -262,7 +292,8 @@ class GroupObserver:
     def _begin(self, first: int = 0) -> None:
         """Begin to sum up, from second ``first`` on."""
         pairs, people = len(self._who), self._recent.shape[2]
-        self._people = Seconds(pairs, self._others.rows, self._rate, 1, first)
+        kept = self._settings.signal in RESOLVED
+        self._people = Seconds(pairs, self._others.rows, self._rate, 1, first, spectra=kept)
         reach = (0, self._settings.null_history_s - self._window)
         self._observer = Observer(
             self._people, self._others, self._settings, self._layout, reach, mutual=True, partners_each=pairs // people

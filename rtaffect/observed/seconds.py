@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.observed.spectra import powers
 
 #: Blocks of a second, at most.
 _BLOCKS = 10
@@ -27,9 +28,11 @@ class Seconds:
         How many seconds are kept.
     start
         Number of the first second.
+    spectra
+        Whether their power spectra are kept, too.
     """
 
-    def __init__(self, people: int, rows: int, rate: int, keep: int, start: int = 0) -> None:
+    def __init__(self, people: int, rows: int, rate: int, keep: int, start: int = 0, *, spectra: bool = False) -> None:
         self.people, self.rows, self.rate, self._keep = people, rows, rate, keep
         blocks = next(n for n in range(_BLOCKS, 0, -1) if rate % n == 0)
         self.block = rate // blocks
@@ -37,6 +40,8 @@ class Seconds:
         self._there = np.zeros(self._values.shape, np.bool_)
         self._moments = np.zeros((3, people, rows, keep + _SPARE, blocks))
         self._ragged = np.zeros((people, rows, keep + _SPARE), np.bool_)
+        bins = powers(np.zeros(rate)).shape[-1] if spectra else 0
+        self._powers = np.zeros((people, rows, keep + _SPARE, bins))
         self._offset = self.begin = self.stop = start
 
     @property
@@ -49,7 +54,7 @@ class Seconds:
         if self.stop - self._offset == self._values.shape[2]:
             kept = slice(self.first - self._offset, self.stop - self._offset)
             moved = kept.stop - kept.start
-            for held in (self._values, self._there, self._ragged, *self._moments):
+            for held in (self._values, self._there, self._ragged, self._powers, *self._moments):
                 held[:, :, :moved] = held[:, :, kept].copy()
             self._offset = self.first
         self.stop += 1
@@ -67,6 +72,8 @@ class Seconds:
             for each in (there, clean, clean**2)
         )
         self._moments[:, :, :, place] = counts, sums, squares
+        if self._powers.shape[-1]:
+            self._powers[:, :, place] = powers(clean)
         self._ragged[:, :, place] = ((counts > 0) & (counts < self.block)).any(axis=-1)
 
     def values(self, first: int, stop: int) -> FloatArray:
@@ -80,6 +87,10 @@ class Seconds:
     def moments(self, first: int, stop: int) -> FloatArray:
         """Return count, sum and sum of squares of what is there of their blocks (3, people, rows, seconds, blocks)."""
         return self._moments[:, :, :, first - self._offset : stop - self._offset]
+
+    def powers(self, first: int, stop: int) -> FloatArray:
+        """Return the power spectra of some seconds (people, rows, seconds, F); F is 0 where none are kept."""
+        return self._powers[:, :, first - self._offset : stop - self._offset]
 
     def ragged(self, first: int, stop: int) -> NDArray[np.bool_]:
         """Return whether some block of these seconds is there in part only (people, rows, seconds)."""
@@ -103,15 +114,19 @@ class PlacedReference:
         Number of the session's first second that is compared with it.
     reach
         How far ahead and back of the session's second it is needed, s.
+    spectra
+        Whether power spectra are kept, too.
     """
 
-    def __init__(self, reference: NDArray[np.floating], onset: int, rate: int, first: int, reach: int) -> None:
+    def __init__(
+        self, reference: NDArray[np.floating], onset: int, rate: int, first: int, reach: int, *, spectra: bool = False
+    ) -> None:
         self._reference, self._rate, self._reach = reference, rate, reach
         self._shift, self._lead = divmod(onset, rate)
         # The first second counts only if all of it is the reference's.
         self._begin, self._end = int(self._lead > 0), (len(reference) + self._lead) // rate
         start = min(max(self._begin, first - self._shift - reach), self._end)
-        self.seconds = Seconds(1, reference.shape[1], rate, 2 * reach + 1, start)
+        self.seconds = Seconds(1, reference.shape[1], rate, 2 * reach + 1, start, spectra=spectra)
 
     def beside(self, number: int) -> int:
         """Return the number of the second beside the session's second ``number``, and cut what it may need."""

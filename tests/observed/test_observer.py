@@ -274,3 +274,27 @@ def test_who_is_withheld_has_no_value_and_no_part_in_the_mean():
     assert np.isnan(ours.each[1]).all()
     np.testing.assert_array_equal(ours.each[[0, 2]], whole.each[[0, 2]])
     np.testing.assert_allclose(ours.mean, np.tanh(np.arctanh(whole.each[[0, 2]]).mean(axis=0)))
+
+
+def test_the_null_follows_where_everybody_turns_to_alpha():
+    """Unrelated people whose eyes close at 60 s: the band of the next minute is as wide as the values spread by chance."""
+    rng, outside, before = np.random.default_rng(2), [], []
+    for _ in range(3):
+        people = np.stack([brain_noise(rng, 110 * RATE, 8) for _ in range(2)])
+        alpha = np.stack([narrow_noise(rng, 110 * RATE, 8) for _ in range(2)])
+        people += np.where(np.arange(110 * RATE) >= 60 * RATE, 3.0, 0.3)[:, None] * alpha
+        observer = GroupObserver(2, RATE, SETTINGS.model_copy(update={"null_history_s": 60}), layout=RowLayout.plain(8))
+        for k, second in enumerate(seconds_of(people), start=1):
+            found = observer(second)
+            if found is not None and (62 <= k <= 100 or 45 <= k < 60):
+                (outside if k > 60 else before).append((found.mean < found.low) | (found.mean > found.high))
+    assert np.mean(outside) < 0.12
+    assert np.mean(before) < 0.12
+
+
+def narrow_noise(rng: np.random.Generator, samples: int, rows: int) -> np.ndarray:
+    """Unit-variance noise of 9 to 11 Hz."""
+    frequency = np.fft.rfftfreq(samples, 1 / RATE)
+    white = np.fft.rfft(rng.standard_normal((samples, rows)), axis=0)
+    found = np.fft.irfft(white * (np.abs(frequency - 10) < 1)[:, None], samples, axis=0)
+    return found / found.std(axis=0)
