@@ -123,7 +123,7 @@ def _null(quick: bool) -> Rows:
         else (("group of 2", 2), ("group of 4", 4), ("group of 8", 8), ("reference of 8", 9))
     )
     for name, people in kinds:
-        rates = _null_rates(name, people, *((1, 150, 75) if quick else (20, 250, 120)))
+        rates = _null_rates(name, people, *((1, 150, 75) if quick else (8, 250, 120)))
         for when, (before, after) in rates.items():
             found.append(_row(f"outside the null band, {name}, {when}", ".05", before, after))
     return found

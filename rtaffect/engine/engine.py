@@ -231,7 +231,8 @@ class Engine:
             return np.full(len(self.space.rows), np.nan)
         layout = self._responses[0].layout
         there = np.isfinite(compared.observation.each[:, : layout.measured])
-        found = people_of(*self._observer.company(there), layout)
+        inverse, instants = self._observer.company(there)
+        found = people_of(inverse, instants, layout)
         everybody = 2 if self.settings.synchrony.method == "pairwise" else len(self._participants)
         return np.where(np.isfinite(found), found, float(everybody))
 

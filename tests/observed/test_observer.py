@@ -277,7 +277,7 @@ def test_who_is_withheld_has_no_value_and_no_part_in_the_mean():
 
 
 def test_the_null_follows_where_everybody_turns_to_alpha():
-    """Unrelated people whose eyes close at 60 s: the band of the next minute is as wide as the values spread by chance."""
+    """Unrelated people whose eyes close at 60 s: the band of the next minute is as wide as values then spread."""
     rng, outside, before = np.random.default_rng(2), [], []
     for _ in range(3):
         people = np.stack([brain_noise(rng, 110 * RATE, 8) for _ in range(2)])

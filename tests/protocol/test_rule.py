@@ -231,7 +231,7 @@ def test_a_threshold_that_goes_on_learning_is_of_the_baseline_and_the_first_valu
 
 
 def test_by_chance_success_is_nearer_to_one_half_with_learning():
-    """Noise of windows of 10 s throughout, after a baseline of 40 s: the share of success in ten minutes of feedback."""
+    """Noise of windows of 10 s throughout, after a baseline of 40 s: the share of success in ten minutes."""
     rng, shares = np.random.default_rng(4), {0: [], 600: []}
     for _ in range(25):
         z = 0.1 * np.convolve(rng.standard_normal(639 + 13), np.convolve(np.ones(10), np.ones(5)) / 20, "valid")[:630]

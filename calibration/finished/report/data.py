@@ -34,8 +34,8 @@ _PREDICTED: Final = _VALUES[:3]
 #: What is said of a session of an earlier version whose people were compared with each other.
 _TWO_SCALES: Final = (
     "predicted synchrony: feedback.tsv is of an earlier version, in which it was for as many people as the calibration "
-    "had, and observed for those who were here: two scales, which are not shown together; `replay` the session with its "
-    "bundle to have both on one"
+    "had, and observed for those who were here: two scales, which are not shown together; `replay` the session with "
+    "its bundle to have both on one"
 )
 #: No table of a session has more values: two days of 68 regions have 12 million.
 MOST_CELLS: Final = 50_000_000
