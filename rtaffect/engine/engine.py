@@ -19,10 +19,10 @@ from rtaffect.engine.found import Against, Compared, Found, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
-from rtaffect.engine.scale import UNKNOWN_SIZE, among, people_of
+from rtaffect.engine.scale import UNKNOWN_SIZE, among, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
-from rtaffect.observed.observer import GroupObserver, ReferenceObserver
+from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
@@ -216,7 +216,8 @@ class Engine:
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
-        size = self._sizes(compared)
+        pairs = self.settings.synchrony.method == "pairwise"
+        size = people_here(self._observer, compared.observation.each, self._responses, pairs=pairs)
         if isinstance(self._observer, GroupObserver):
             prediction = among(prediction, self._fitted, size, self._responses[0].layout)
         if self._recorded is None:
@@ -224,17 +225,6 @@ class Engine:
         there = arrivals(self._participants, status, step, self._recorded)
         trust = replace(trust, doubts=(*trust.doubts, *there))
         return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent), size)
-
-    def _sizes(self, compared: Compared) -> FloatArray:
-        """Return how many people are compared with each other (R,); of a row without a value all who are here."""
-        if not isinstance(self._observer, GroupObserver):
-            return np.full(len(self.space.rows), np.nan)
-        layout = self._responses[0].layout
-        there = np.isfinite(compared.observation.each[:, : layout.measured])
-        inverse, instants = self._observer.company(there)
-        found = people_of(inverse, instants, layout)
-        everybody = 2 if self.settings.synchrony.method == "pairwise" else len(self._participants)
-        return np.where(np.isfinite(found), found, float(everybody))
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -404,6 +394,8 @@ class Engine:
             reasons.append("the featurizer has not heard a whole context yet")
         if np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
             reasons.append("the null band waits for more data")
+        elif self._observer is not None and self._observer.changed and np.isfinite(observation.low).any():
+            reasons.append(CHANGED)
         elif np.isnan(observation.mean).all() and not given:
             reasons.append("too little good EEG in the window")
         return reasons

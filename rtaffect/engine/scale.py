@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.group_size import in_a_group_of
+from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.reference import Reference
+from rtaffect.observed.response import Response
 from rtaffect.observed.synchrony import RowLayout
 from rtaffect.predicted.prediction import Prediction
 
@@ -56,6 +58,26 @@ def people_of(inverse: FloatArray, instants: FloatArray, layout: RowLayout) -> F
         np.concatenate([each, layout.averages.astype(np.float64) @ each]) for each in (inverse, instants)
     )
     return np.where(instants > 0, 1.0 + instants / np.where(inverse > 0, inverse, 1.0), np.nan)
+
+
+def people_here(
+    observer: ReferenceObserver | GroupObserver | None,
+    each: FloatArray,
+    responses: Sequence[Response],
+    *,
+    pairs: bool,
+) -> FloatArray:
+    """Return how many people are compared with each other (R,): all who are here in a row without a value.
+
+    NaN where they are not compared with each other. ``each`` (P, R) is observed synchrony of each person, by
+    ``pairs`` or with the mean of the others.
+    """
+    if not isinstance(observer, GroupObserver):
+        return np.full(each.shape[1], np.nan)
+    layout = responses[0].layout
+    inverse, instants = observer.company(np.isfinite(each[:, : layout.measured]))
+    found = people_of(inverse, instants, layout)
+    return np.where(np.isfinite(found), found, 2.0 if pairs else float(len(responses)))
 
 
 def among(prediction: Prediction, fitted: FloatArray, now: FloatArray, layout: RowLayout) -> Prediction:

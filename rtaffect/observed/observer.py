@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,14 @@ from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.seconds import PlacedReference, Seconds
 from rtaffect.observed.spectra import RESOLVED, spread_factors
 from rtaffect.observed.synchrony import Observation, RowLayout, others_mean, summarise
+
+#: What is said while most of the null's windows have other spectra than now.
+CHANGED: Final = (
+    "the EEG has changed since the windows of the null band, as when eyes close: for about a minute it is an estimate "
+    "from the spectra, and somewhat too narrow"
+)
+#: From this factor on, of what is compared now over the null's windows (median), that is said.
+_MOST_ALIKE: Final = 1.25
 
 
 class Observer:
@@ -65,6 +74,7 @@ class Observer:
         sums = (len(JointSums._fields) + 3, people.people, people.rows, len(self._lags))
         self._kept, self._total = np.zeros((settings.window_s, *sums)), np.zeros(sums)
         self._turn = 0
+        self.changed = False
 
     def add(self, at: int) -> None:
         """Take in the people's newest second; ``at`` is the number of the partner's second at the same time."""
@@ -132,7 +142,10 @@ class Observer:
         found = pearson(JointSums(*joint), least, self._layout.k)
         if self._settings.signal in RESOLVED:
             # What is compared at other times spreads as it would with the spectra of now.
-            found[..., 1:] = np.tanh(fisher_z(found) * spread_factors(common, one, other, self._layout.k))[..., 1:]
+            factors = spread_factors(common, one, other, self._layout.k)
+            found[..., 1:] = np.tanh(fisher_z(found) * factors)[..., 1:]
+            there = whole[1:] & np.isfinite(found[..., 1:])
+            self.changed = bool(there.any()) and float(np.median(factors[..., 1:][there])) > _MOST_ALIKE
         values = np.where(whole, found, np.nan).transpose(0, 2, 1)
         if self._partners_each > 1:
             values = fisher_mean(values.reshape(self._partners_each, -1, *values.shape[1:]), axis=0)
@@ -174,8 +187,14 @@ class ReferenceObserver:
         self._recent: deque[FloatArray] = deque(maxlen=settings.window_s)
         self._next = 0
         self._onset: int | None = None
+        self._observer: Observer | None = None
         if onset is not None:
             self.place(onset)
+
+    @property
+    def changed(self) -> bool:
+        """Whether most of the null's windows have other spectra than the window in place."""
+        return self._observer is not None and self._observer.changed
 
     def place(self, onset: int, reference: NDArray[np.floating] | None = None) -> None:
         """Let the reference, or another one, start ``onset`` samples after the session's zero, for the whole window.
@@ -208,7 +227,9 @@ class ReferenceObserver:
         if self._onset is None:
             return None
         at = self._add(second)
-        return self._observer.observe(at, withheld) if self._placed.covers(at, self._settings.window_s) else None
+        if self._observer is None or not self._placed.covers(at, self._settings.window_s):
+            return None
+        return self._observer.observe(at, withheld)
 
     def forget(self, seconds: NDArray[np.bool_]) -> None:
         """Do nothing with ``seconds`` (people, window) that were in doubt: nobody is compared with these people."""
@@ -216,7 +237,8 @@ class ReferenceObserver:
     def _add(self, second: FloatArray) -> int:
         at = self._placed.beside(self._people.stop)
         self._people.append(second)
-        self._observer.add(at)
+        if self._observer is not None:
+            self._observer.add(at)
         return at
 
 
@@ -257,6 +279,11 @@ class GroupObserver:
         self._others.append(self._partners(scaled))
         self._add(scaled, at)
         return self._observer.observe(at, withheld) if at + 1 >= self._window else None
+
+    @property
+    def changed(self) -> bool:
+        """Whether most of the null's windows have other spectra than the window in place."""
+        return self._observer.changed
 
     def company(self, has_value: NDArray[np.bool_]) -> FloatArray:
         """Return sums (2, M) over the window of 1 / others, and of instants, by which a group's size is told.

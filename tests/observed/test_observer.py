@@ -287,6 +287,8 @@ def test_the_null_follows_where_everybody_turns_to_alpha():
         for k, second in enumerate(seconds_of(people), start=1):
             found = observer(second)
             if found is not None and (62 <= k <= 100 or 45 <= k < 60):
+                if k < 60 or 70 <= k < 85:
+                    assert observer.changed == (k > 60)
                 (outside if k > 60 else before).append((found.mean < found.low) | (found.mean > found.high))
     assert np.mean(outside) < 0.12
     assert np.mean(before) < 0.12
