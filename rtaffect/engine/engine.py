@@ -216,8 +216,7 @@ class Engine:
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
-        pairs = self.settings.synchrony.method == "pairwise"
-        size = people_here(self._observer, compared.observation.each, self._responses, pairs=pairs)
+        size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
         if isinstance(self._observer, GroupObserver):
             prediction = among(prediction, self._fitted, size, self._responses[0].layout)
         if self._recorded is None:

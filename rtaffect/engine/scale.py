@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.group_size import in_a_group_of
+from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.response import Response
@@ -64,20 +65,18 @@ def people_here(
     observer: ReferenceObserver | GroupObserver | None,
     each: FloatArray,
     responses: Sequence[Response],
-    *,
-    pairs: bool,
+    settings: SynchronySettings,
 ) -> FloatArray:
     """Return how many people are compared with each other (R,): all who are here in a row without a value.
 
-    NaN where they are not compared with each other. ``each`` (P, R) is observed synchrony of each person, by
-    ``pairs`` or with the mean of the others.
+    NaN where they are not compared with each other. ``each`` (P, R) is observed synchrony of each person.
     """
     if not isinstance(observer, GroupObserver):
         return np.full(each.shape[1], np.nan)
     layout = responses[0].layout
     inverse, instants = observer.company(np.isfinite(each[:, : layout.measured]))
     found = people_of(inverse, instants, layout)
-    return np.where(np.isfinite(found), found, 2.0 if pairs else float(len(responses)))
+    return np.where(np.isfinite(found), found, 2.0 if settings.method == "pairwise" else float(len(responses)))
 
 
 def among(prediction: Prediction, fitted: FloatArray, now: FloatArray, layout: RowLayout) -> Prediction:
