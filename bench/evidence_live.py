@@ -270,20 +270,22 @@ def _looks(seen: Array) -> Array:
     lags = [
         float(np.mean((filled[k:] - filled.mean()) * (filled[:-k] - filled.mean()))) for k in (1, 2, 5, 10, DELAY_S)
     ]
-    # The first levels after each onset, where the smoothing is not whole, against the others.
-    onsets = edges[::2]
-    early = [speed[o + i] for o in onsets for i in range(4) if o + i < len(speed) and np.isfinite(speed[o + i])]
-    by_onset = [
-        float(np.nanmean(speed[o : o + 4])) if o + 4 < len(seen) and there[o : o + 4].all() else 0.0
-        for o in (*onsets[:3], 0, 0, 0)
-    ][:3]
+    early, by_onset = _onsets(edges[::2], speed, there)
+    levels = seen[there] if there.any() else np.array([0.5])
     return np.array([
         first, moved[0] if len(moved) else len(seen), there.mean(), len(runs), *_summary(runs), *_summary(gaps),
         still.mean() if len(still) else 0, straight.mean() if len(straight) else 0, _longest(still), _longest(straight),
         *_summary(speed[np.isfinite(speed)]), *_summary(early), *by_onset, *bands, *lags,
-        np.nanmean(seen) if there.any() else 0.5, np.nanstd(seen) if there.any() else 0,
-        float((seen[there] >= 1).mean()) if there.any() else 0, float((seen[there] <= 0).mean()) if there.any() else 0,
+        levels.mean(), levels.std(),
+        (levels >= 1).mean(), (levels <= 0).mean(),
     ])  # fmt: skip
+
+
+def _onsets(onsets: NDArray[np.intp], speed: Array, there: NDArray[np.bool_]) -> tuple[list[float], list[float]]:
+    """Return the steps between levels just after they set in, where smoothing may not be whole; and by onset."""
+    early = [speed[o + i] for o in onsets for i in range(4) if o + i < len(speed) and np.isfinite(speed[o + i])]
+    whole = [float(np.mean(speed[o : o + 4])) if there[o : o + 5].sum() == 5 else 0.0 for o in onsets[:3]]
+    return early, [*whole, 0.0, 0.0, 0.0][:3]
 
 
 def _summary(values: Sequence[float] | Array) -> tuple[float, float, float]:

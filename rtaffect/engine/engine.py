@@ -336,7 +336,8 @@ class Engine:
         o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
         warnings = [alignment.reason if alignment else "", self._poor(quality)]
-        reasons = [*trust.reasons, compared.reason, *warnings, *self._why_not(o, p, compared.reason)]
+        changed = CHANGED if self._observer and self._observer.changed and np.isfinite(o.low).any() else ""
+        reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(o, p, compared.reason)]
         whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (not self._predicts))
         return Feedback(
             step=step,
@@ -393,8 +394,6 @@ class Engine:
             reasons.append("the featurizer has not heard a whole context yet")
         if np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
             reasons.append("the null band waits for more data")
-        elif self._observer is not None and self._observer.changed and np.isfinite(observation.low).any():
-            reasons.append(CHANGED)
         elif np.isnan(observation.mean).all() and not given:
             reasons.append("too little good EEG in the window")
         return reasons

@@ -231,10 +231,8 @@ def build_engine(
 
     Raises
     ------
-    MontageError
-        If the headsets do not fit the bundle or each other.
-    SettingsError
-        If there is no reference for this sound and one was asked for.
+    MontageError, SettingsError
+        If the headsets do not fit the bundle or each other, or a reference was asked for that is not there.
     """
     bundle, against = model.bundle if model else None, analysis.against
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
@@ -244,10 +242,8 @@ def build_engine(
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
     host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
-    measures = Measuring(host, people, body, origin)
     sound = sound or Sound(None)
     references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
-    among_themselves = bundle is not None and not references and len(people) > 1
     return Engine(
         people,
         space,
@@ -260,8 +256,8 @@ def build_engine(
         references=references,
         recorded=recorded,
         late_s=late_s,
-        measures=measures,
-        fitted_people=_fitted_people(bundle, rows, space) if bundle and among_themselves else None,
+        measures=Measuring(host, people, body, origin),
+        fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
     )
 
 
