@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[1]
         ("evidence_covariates", 5),
         ("evidence_layers", 3),
         ("evidence_trends", 22),
+        pytest.param("evidence_live", 20, marks=pytest.mark.slow),
         pytest.param("threads", 10, marks=pytest.mark.slow),
         pytest.param("load", 1, marks=pytest.mark.slow),
         pytest.param("age", 4, marks=pytest.mark.slow),

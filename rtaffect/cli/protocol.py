@@ -23,6 +23,7 @@ from rtaffect.protocol.measured import check_measure
 from rtaffect.protocol.model import LEAD_S, MEAN, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
 from rtaffect.protocol.seal import key_beside, seal, unseal
+from rtaffect.protocol.success_by_chance import about_success
 from rtaffect.protocol.unblinding import check_session, note_opening
 
 _path = PATH
@@ -80,13 +81,15 @@ def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[s
         except RtaffectError as error:
             problems.append(str(error))
     if bundle is None:
-        return problems + window_problems(found, SynchronySettings().window_s), remarks
+        window_s = SynchronySettings().window_s
+        return problems + window_problems(found, window_s), [*about_success(found, window_s)]
     from rtaffect.engine.bundle import load_bundle
     from rtaffect.stream.audio import read_sound, sound_sha256
     from rtaffect.stream.sound_reading import sound_length
 
     manifest = load_bundle(bundle).manifest
     problems += window_problems(found, manifest.settings.synchrony.window_s)
+    remarks += about_success(found, manifest.settings.synchrony.window_s)
     try:
         check_rows(found, manifest.rows)
     except SettingsError as error:

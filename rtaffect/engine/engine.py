@@ -19,9 +19,10 @@ from rtaffect.engine.found import Against, Compared, Found, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
+from rtaffect.engine.scale import UNKNOWN_SIZE, among, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
-from rtaffect.observed.observer import GroupObserver, ReferenceObserver
+from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
@@ -73,6 +74,9 @@ class Engine:
         A step that is made later than this after it could be, s, is marked late; inf where none can be.
     measures
         What is measured beside synchrony.
+    fitted_people
+        Of how many people, per row (R,), the synchrony was that ``predictor`` was fitted to; NaN where not known.
+        Among people who are compared with each other it is needed: predictions are brought to their number.
 
     Attributes
     ----------
@@ -97,6 +101,7 @@ class Engine:
         recorded: RecordedDoubts | None = None,
         late_s: float = LATE_S,
         measures: Measuring | None = None,
+        fitted_people: FloatArray | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
@@ -109,6 +114,10 @@ class Engine:
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
         self._references = references
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
+        self._fitted = np.full(len(space.rows), np.nan) if fitted_people is None else fitted_people
+        # Among people present nothing is predicted where it is not known for how many the weights are.
+        sized = self._against != "group" or bool(np.isfinite(self._fitted).any())
+        self._unsized = UNKNOWN_SIZE if predictor is not None and not sized else ""
         self._recorded, self._late_s = recorded, late_s
         self.place, self.pace = Doubts(), Pace(late_s)
         # Which seconds of the window were used of each person, oldest first, and which of them were forgotten since.
@@ -126,6 +135,10 @@ class Engine:
         if people > 1:
             return GroupObserver(people, rate, how, layout=layout), "group"
         return None, "nothing"
+
+    @property
+    def _predicts(self) -> bool:
+        return self._predictor is not None and not self._unsized
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -203,11 +216,14 @@ class Engine:
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
+        size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
+        if isinstance(self._observer, GroupObserver):
+            prediction = among(prediction, self._fitted, size, self._responses[0].layout)
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
         there = arrivals(self._participants, status, step, self._recorded)
         trust = replace(trust, doubts=(*trust.doubts, *there))
-        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent))
+        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent), size)
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -315,13 +331,14 @@ class Engine:
     def _nothing(self, reason: str) -> Compared:
         return Compared(Observation.nothing(len(self._participants), len(self.space.rows)), "nothing", reason)
 
-    def _feedback(self, found: Found) -> Feedback:
+    def _feedback(self, found: Found, size: FloatArray) -> Feedback:
         p, compared, alignment, trust, status, measures, spent = found
         o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
         warnings = [alignment.reason if alignment else "", self._poor(quality)]
-        reasons = [*trust.reasons, compared.reason, *warnings, *self._why_not(o, p, compared.reason)]
-        whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (self._predictor is None))
+        changed = CHANGED if self._observer and self._observer.changed and np.isfinite(o.low).any() else ""
+        reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(o, p, compared.reason)]
+        whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (not self._predicts))
         return Feedback(
             step=step,
             time=float(step * STEP_S),
@@ -353,6 +370,7 @@ class Engine:
             alignment=alignment,
             doubts=trust.doubts,
             measures=measures,
+            group_size=float(size[self.space.layout.counted].mean()),
             stage_s=spent,
         )
 
@@ -368,8 +386,8 @@ class Engine:
         """Return in words why values are missing that the observation itself gave no reason for."""
         reasons = [participant.unit_warning for participant in self._participants]
         reasons += [participant.foreign_warning for participant in self._participants]
-        if self._predictor is None:
-            reasons.append(NO_BUNDLE if self._hears else NO_SOUND)
+        if not self._predicts:
+            reasons.append(self._unsized or (NO_BUNDLE if self._hears else NO_SOUND))
         elif np.isnan(prediction.value).all():
             reasons.append("prediction waits for enough sound without a gap")
         elif self._sound_input is not None and self._sound_input.warming_up:

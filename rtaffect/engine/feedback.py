@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple, dataclass, field, fields
 from typing import Literal
 
@@ -40,7 +41,7 @@ class Feedback:
     people : tuple of str, length P
         Names of the headsets.
     predicted, predicted_low, predicted_high : (R,) float64, correlation
-        Predicted synchrony and its interval.
+        Predicted synchrony and its interval; among people who are compared with each other, for their number.
     observed : (R,) float64, correlation
         Observed synchrony: mean over people by Fisher z.
     observed_each : (P, R) float64, correlation
@@ -68,6 +69,9 @@ class Feedback:
         What could not be relied on at this step, by whom it is said and why.
     measures : tuple of MeasureValues
         What each of the session's own measures gave.
+    group_size : float
+        How many people are compared with each other, mean over the window and the rows that count (each is not there
+        all the time); what is predicted is for so many. NaN where they are compared with a reference or with nobody.
     stage_s : dict of str to float
         Seconds spent in each stage of this step (not part of equality: it differs from run to run).
     """
@@ -102,6 +106,7 @@ class Feedback:
     alignment: Alignment | None = None
     doubts: tuple[Doubt, ...] = ()
     measures: tuple[MeasureValues, ...] = ()
+    group_size: float = math.nan
     stage_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     __hash__ = None  # type: ignore[assignment]

@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import JointSums, fisher_mean, pearson
+from rtaffect.common.correlation import JointSums, fisher_mean, fisher_z, pearson
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.observed.seconds import PlacedReference, Seconds
+from rtaffect.observed.spectra import RESOLVED, spread_factors
 from rtaffect.observed.synchrony import Observation, RowLayout, others_mean, summarise
+
+#: What is said while most of the null's windows have other spectra than now.
+CHANGED: Final = (
+    "the EEG has changed since the windows of the null band, as when eyes close: for about a minute it is an estimate "
+    "from the spectra, and somewhat too narrow"
+)
+#: From this factor on, of what is compared now over the null's windows (median), that is said.
+_MOST_ALIKE: Final = 1.25
 
 
 class Observer:
@@ -60,9 +70,11 @@ class Observer:
         beyond = np.abs(self._lags) - settings.null_separation_s
         displaced = np.flatnonzero((beyond >= 0) & (beyond % settings.null_stride_s == 0))
         self._chosen = np.concatenate([[self._ahead], displaced])
-        sums = (len(JointSums._fields), people.people, people.rows, len(self._lags))
+        # Beside the joint sums, three of powers.
+        sums = (len(JointSums._fields) + 3, people.people, people.rows, len(self._lags))
         self._kept, self._total = np.zeros((settings.window_s, *sums)), np.zeros(sums)
         self._turn = 0
+        self.changed = False
 
     def add(self, at: int) -> None:
         """Take in the people's newest second; ``at`` is the number of the partner's second at the same time."""
@@ -78,21 +90,44 @@ class Observer:
         self._total += slot
 
     def _sums(self, first: int, stop: int) -> tuple[FloatArray, ...]:
-        """Return the joint sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
+        """Return the sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
 
-        Over pairs of blocks that are both there: a missing one is zero in all of its numbers.
+        Over blocks, of which a missing one is zero in all of its numbers; where one is there in part, over samples.
         """
-        me = self._people.stop - 1, self._people.stop
-        here, mine, my_power = self._people.moments(*me).swapaxes(-1, -2)
-        there, theirs, their_power = self._partner.moments(first, stop)
-        return (
-            there @ (here * self._people.block),
-            there @ mine,
-            theirs @ here,
-            there @ my_power,
-            self._partner.values(first, stop) @ self._people.values(*me).swapaxes(-1, -2),
-            their_power @ here,
+        people, partner, size = self._people, self._partner, self._people.block
+        me = people.stop - 1, people.stop
+        here, mine, my_power = people.moments(*me).swapaxes(-1, -2)
+        there, theirs, their_power = partner.moments(first, stop)
+        ragged = people.ragged(*me) | partner.ragged(first, stop)
+        ours, their = people.powers(*me), partner.powers(first, stop)
+        power, other = ours.sum(axis=-1, keepdims=True), their.sum(axis=-1, keepdims=True)
+        found = (
+            there @ (here / size),
+            there @ (mine / size),
+            theirs @ (here / size),
+            there @ (my_power / size),
+            partner.values(first, stop) @ people.values(*me).swapaxes(-1, -2),
+            their_power @ (here / size),
+            their @ ours.swapaxes(-1, -2),
+            power * (other > 0),
+            other * (power > 0),
         )
+        if ragged.any():
+            self._mend(found, ragged, first, stop)
+        return found
+
+    def _mend(self, found: tuple[FloatArray, ...], ragged: NDArray[np.bool_], first: int, stop: int) -> None:
+        """Put the sums over samples in the place of those over blocks, for the ``ragged`` pairs of seconds."""
+        person, row, second = np.nonzero(ragged)
+        other = person if self._partner.people > 1 else 0 * person
+        x = self._people.values(self._people.stop - 1, self._people.stop)[person, row, 0]
+        here = self._people.there(self._people.stop - 1, self._people.stop)[person, row, 0]
+        y = self._partner.values(first, stop)[other, row, second]
+        there = self._partner.there(first, stop)[other, row, second]
+        sums = [np.einsum("is,is->i", a, b, dtype=np.float64) for a, b in ((here, there), (x, there), (here, y))]
+        sums += [np.einsum("is,is->i", a, b) for a, b in ((x * x, there), (x, y), (here, y * y))]
+        for field, each in zip(found, sums, strict=False):
+            field[person, row, second, 0] = each
 
     def observe(self, at: int, withheld: NDArray[np.bool_] | None = None) -> Observation:
         """Return the observation of the window whose last second is the partner's second ``at``.
@@ -103,7 +138,14 @@ class Observer:
         least = math.ceil(self._settings.min_good * window * self._people.rate)
         last = at - self._lags[self._chosen]
         whole = (last - window + 1 >= self._partner.begin) & (last < self._partner.stop)
-        found = pearson(JointSums(*self._total[..., self._chosen]), least, self._layout.k)
+        *joint, common, one, other = self._total[..., self._chosen]
+        found = pearson(JointSums(*joint), least, self._layout.k)
+        if self._settings.signal in RESOLVED:
+            # What is compared at other times spreads as it would with the spectra of now.
+            factors = spread_factors(common, one, other, self._layout.k)
+            found[..., 1:] = np.tanh(fisher_z(found) * factors)[..., 1:]
+            there = whole[1:] & np.isfinite(found[..., 1:])
+            self.changed = bool(there.any()) and float(np.median(factors[..., 1:][there])) > _MOST_ALIKE
         values = np.where(whole, found, np.nan).transpose(0, 2, 1)
         if self._partners_each > 1:
             values = fisher_mean(values.reshape(self._partners_each, -1, *values.shape[1:]), axis=0)
@@ -145,8 +187,14 @@ class ReferenceObserver:
         self._recent: deque[FloatArray] = deque(maxlen=settings.window_s)
         self._next = 0
         self._onset: int | None = None
+        self._observer: Observer | None = None
         if onset is not None:
             self.place(onset)
+
+    @property
+    def changed(self) -> bool:
+        """Whether most of the null's windows have other spectra than the window in place."""
+        return self._observer is not None and self._observer.changed
 
     def place(self, onset: int, reference: NDArray[np.floating] | None = None) -> None:
         """Let the reference, or another one, start ``onset`` samples after the session's zero, for the whole window.
@@ -160,8 +208,9 @@ class ReferenceObserver:
             self._reference = reference
         self._onset, first = onset, self._next - len(self._recent)
         reach = self._settings.null_history_s - self._settings.window_s
-        self._placed = PlacedReference(self._reference, onset, self._rate, first, reach)
-        self._people = Seconds(self._size, self._reference.shape[1], self._rate, 1, first)
+        kept = self._settings.signal in RESOLVED
+        self._placed = PlacedReference(self._reference, onset, self._rate, first, reach, spectra=kept)
+        self._people = Seconds(self._size, self._reference.shape[1], self._rate, 1, first, spectra=kept)
         self._observer = Observer(
             self._people, self._placed.seconds, self._settings, self._layout, (reach, reach), mutual=False
         )
@@ -178,7 +227,9 @@ class ReferenceObserver:
         if self._onset is None:
             return None
         at = self._add(second)
-        return self._observer.observe(at, withheld) if self._placed.covers(at, self._settings.window_s) else None
+        if self._observer is None or not self._placed.covers(at, self._settings.window_s):
+            return None
+        return self._observer.observe(at, withheld)
 
     def forget(self, seconds: NDArray[np.bool_]) -> None:
         """Do nothing with ``seconds`` (people, window) that were in doubt: nobody is compared with these people."""
@@ -186,7 +237,8 @@ class ReferenceObserver:
     def _add(self, second: FloatArray) -> int:
         at = self._placed.beside(self._people.stop)
         self._people.append(second)
-        self._observer.add(at)
+        if self._observer is not None:
+            self._observer.add(at)
         return at
 
 
@@ -208,9 +260,11 @@ class GroupObserver:
             self._with = np.concatenate([np.roll(everybody, -turn) for turn in range(1, people)])
         self._pairwise = settings.method == "pairwise"
         self._rate, self._settings, self._layout = rate, settings, layout
-        self._others = Seconds(len(self._who), columns, rate, keep)
+        self._others = Seconds(len(self._who), columns, rate, keep, spectra=settings.signal in RESOLVED)
         # What the window holds, to be compared anew where a part of it turns out not to be what it seemed.
         self._inside: deque[FloatArray] = deque(maxlen=self._window)
+        # Of each second, by person and row, the sum over instants of 1 / others, and how many instants have others.
+        self._company: deque[FloatArray] = deque(maxlen=self._window)
         self._begin()
 
     def __call__(self, second: FloatArray, withheld: NDArray[np.bool_] | None = None) -> Observation | None:
@@ -221,9 +275,29 @@ class GroupObserver:
         at = self._others.stop
         scaled = self._scaled(second, at)
         self._inside.append(scaled)
+        self._company.append(self._others_there(scaled))
         self._others.append(self._partners(scaled))
         self._add(scaled, at)
         return self._observer.observe(at, withheld) if at + 1 >= self._window else None
+
+    @property
+    def changed(self) -> bool:
+        """Whether most of the null's windows have other spectra than the window in place."""
+        return self._observer.changed
+
+    def company(self, has_value: NDArray[np.bool_]) -> FloatArray:
+        """Return sums (2, M) over the window of 1 / others, and of instants, by which a group's size is told.
+
+        ``has_value`` (people, M): whose are counted.
+        """
+        return np.asarray(np.where(has_value, np.sum(self._company, axis=0), 0.0).sum(axis=1))
+
+    def _others_there(self, scaled: FloatArray) -> FloatArray:
+        there = np.isfinite(scaled[:, :, :: self._k])
+        others = there.sum(axis=0) - there
+        each = np.minimum(others, 1) if self._pairwise else others
+        counts = there & (others > 0)
+        return np.stack([np.where(counts, 1.0 / np.maximum(each, 1), 0.0).sum(axis=1), counts.sum(axis=1)])
 
     def forget(self, seconds: NDArray[np.bool_]) -> None:
         """Let ``seconds`` (people, window), of a window's oldest first, be missing: they are not what they seemed.
@@ -236,6 +310,7 @@ class GroupObserver:
             gone = seconds[:, -1 - back] if back < seconds.shape[1] else np.zeros(len(seconds), np.bool_)
             if np.isfinite(each[gone]).any():
                 self._inside[place] = scaled = np.where(gone[:, None, None], np.nan, each)
+                self._company[place] = self._others_there(scaled)
                 self._others.replace(first + place, self._partners(scaled))
         self._begin(first)
         for place, scaled in enumerate(self._inside):
@@ -244,7 +319,8 @@ class GroupObserver:
     def _begin(self, first: int = 0) -> None:
         """Begin to sum up, from second ``first`` on."""
         pairs, people = len(self._who), self._recent.shape[2]
-        self._people = Seconds(pairs, self._others.rows, self._rate, 1, first)
+        kept = self._settings.signal in RESOLVED
+        self._people = Seconds(pairs, self._others.rows, self._rate, 1, first, spectra=kept)
         reach = (0, self._settings.null_history_s - self._window)
         self._observer = Observer(
             self._people, self._others, self._settings, self._layout, reach, mutual=True, partners_each=pairs // people

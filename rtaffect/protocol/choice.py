@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import sha256_of
 from rtaffect.protocol.allocation import Assigned
-from rtaffect.protocol.arms import ArmSource, Delayed, Real
+from rtaffect.protocol.arms import Alike, ArmSource, Delayed, Real, Yoked
 from rtaffect.protocol.donors import open_donors
-from rtaffect.protocol.model import Protocol
+from rtaffect.protocol.model import Arm, Protocol
 from rtaffect.protocol.seal import arm_of
 
 
@@ -41,9 +42,30 @@ def choose_arm(
     arm = next((arm for arm in protocol.arms if arm.name == assigned.arm), None)
     if arm is None or (arm.feedback == "yoked" and Path(assigned.donor or "") not in donors):
         raise SettingsError(f"allocation {allocation} does not fit the protocol '{protocol.name}': make it anew")
-    if arm.feedback == "yoked":
-        return donors[Path(assigned.donor or "")]
+    shown = [
+        _source(each, donors, Path(assigned.donor or "") if each is arm else _donor_of(each, participant))
+        for each in protocol.arms
+    ]
+    return alike(protocol, shown[protocol.arms.index(arm)], shown)
+
+
+def alike(protocol: Protocol, chosen: ArmSource, arms: Sequence[ArmSource]) -> ArmSource:
+    """Return one of what all ``arms`` of a protocol show so that nothing but its level is its own."""
+    if all(arm.feedback == "real" for arm in protocol.arms):
+        return chosen
+    others = [arm for arm in arms if arm is not chosen]
+    return Alike(chosen, [Real(), *others], protocol.feedback.smoothing_s)
+
+
+def _source(arm: Arm, donors: Mapping[Path, Yoked], donor: Path | None) -> ArmSource:
+    if donor is not None and arm.feedback == "yoked":
+        return donors[donor]
     return Real() if arm.delay_s is None else Delayed(arm.delay_s)
+
+
+def _donor_of(arm: Arm, participant: str) -> Path | None:
+    """Return the donor of an arm that a participant's code chooses; None where it has none."""
+    return arm.donors[int(sha256_of(participant)[:16], 16) % len(arm.donors)] if arm.donors else None
 
 
 def _assigned(protocol: Protocol, participant: str, allocation: Path | None, session_code: str | None) -> Assigned:
@@ -55,6 +77,5 @@ def _assigned(protocol: Protocol, participant: str, allocation: Path | None, ses
             "`rtaffect allocate` makes one"
         )
     (arm,) = protocol.arms
-    number = int(sha256_of(participant)[:16], 16)
-    donor = arm.donors[number % len(arm.donors)].as_posix() if arm.donors else None
-    return Assigned(participant=participant, arm=arm.name, donor=donor)
+    donor = _donor_of(arm, participant)
+    return Assigned(participant=participant, arm=arm.name, donor=None if donor is None else donor.as_posix())

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from rtaffect.engine.feedback import Feedback
-from rtaffect.protocol.arms import ArmSource, Place
+from rtaffect.protocol.arms import ArmSource, AsRecorded, Place
 from rtaffect.protocol.model import Block, Protocol
 from rtaffect.protocol.protocol_step import ProtocolStep, Shown
 from rtaffect.protocol.reading import check_window
@@ -50,7 +50,7 @@ class Conductor:
         check_window(protocol, window_s)
         self.protocol = protocol
         self._arm, self._follow = arm, follow
-        self._settle_s = window_s + protocol.delay_s
+        self._settle_s = window_s + protocol.settle_s
         self._timeline, self._rule = Timeline(protocol), Rule(protocol.feedback, window_s)
         self._lock = threading.Lock()
         self._pressed: list[Key] = []
@@ -134,12 +134,16 @@ class Conductor:
         return (["go"] if "skip" in self._pressed else ["skip", "go"]), []
 
     def _shown(self, own: Shown, second: int) -> Shown:
-        """Return what is shown. Whether it is neutral, and why, is decided without the arm."""
-        if own.level is None:
+        """Return what is shown: nothing without an own level, until feedback begins, or where the arm has none."""
+        if self._timeline.block.kind != "feedback":
             return own
         shown = self._arm.show(Place(self._step, self._timeline.block.number, second), own)
+        if own.level is None:
+            return own
         wait = self._settle_s - second
-        return Shown(None, f"feedback begins in {wait} s") if wait > 0 else shown
+        # What was recorded began when it did, by whatever rule.
+        waits = wait > 0 and not (isinstance(self._arm, AsRecorded) and shown.level is not None)
+        return Shown(None, f"feedback begins in {wait} s") if waits else shown
 
     def _protocol_step(self, reading: Reading, second: int | None) -> ProtocolStep:
         line, block, scale = self._timeline, self._timeline.block, reading.scale

@@ -18,7 +18,7 @@ from rtaffect.protocol.protocol_step import Shown
 from rtaffect.protocol.timeline import Ran
 
 #: A donor's block of feedback must have had a level in this share of its seconds.
-LEAST_SHOWN: Final = 1 / 3
+LEAST_SHOWN: Final = 1 / 2
 #: The levels of a donor may differ from what its own values give by so much: tables round.
 _ROUNDING: Final = 0.01
 
@@ -82,9 +82,10 @@ def as_recorded(session: RecordedSession) -> AsRecorded:
     with _intact(session, "moments.tsv"):
         return AsRecorded(
             {
-                int(line["step"]): Shown(_number(line, "level"), success=_yes(line["success"]))
+                int(line["step"]): Shown(level, success=_yes(line["success"]))
+                if math.isfinite(level := _number(line, "level"))
+                else Shown(None, line["neutral_reason"])
                 for line in lines
-                if math.isfinite(_number(line, "level"))
             }
         )
 

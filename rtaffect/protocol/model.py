@@ -30,6 +30,7 @@ _SCALE_OF = {
     "threshold": ("baseline", "fixed"),
     "success_rate": ("adaptive",),
     "adapt_s": ("adaptive",),
+    "learn_s": ("baseline",),
 }
 
 
@@ -71,6 +72,12 @@ class FeedbackRule(Frozen):
     )
     adapt_s: Whole = Field(
         60, ge=10, le=86_400, description="With scale = adaptive: seconds within which the threshold follows"
+    )
+    learn_s: Whole = Field(
+        0,
+        ge=0,
+        le=86_400,
+        description="With scale = baseline: so many values of feedback go on making the scale, as if of the baseline",
     )
     gain: Number = Field(1.0, gt=0, le=1000, description="Steepness about the middle level")
     show: Literal["ring", "bar", "tone"] = Field("ring", description="What the participant sees or hears")
@@ -264,8 +271,17 @@ class Protocol(Frozen):
 
     @property
     def delay_s(self) -> int:
-        """The longest delay of its arms, s: in all of them feedback begins later in each block by so much."""
+        """The longest delay of its arms, s."""
         return max((arm.delay_s or 0 for arm in self.arms), default=0)
+
+    @property
+    def settle_s(self) -> int:
+        """How much later than with the own level alone feedback begins in each block, the same in all arms, s.
+
+        The longest delay, and until the smoothing is whole in each arm where one of them is a sham.
+        """
+        sham = any(arm.feedback != "real" for arm in self.arms)
+        return self.delay_s + (self.feedback.smoothing_s - 1 if sham else 0)
 
     @property
     def donors(self) -> tuple[Path, ...]:

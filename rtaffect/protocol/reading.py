@@ -155,7 +155,7 @@ def window_problems(protocol: Protocol, window_s: int) -> list[str]:
                     f"scale needs {LEAST_VALUES}: it must last {LEAST_VALUES} s beyond the window of {window_s} s"
                 )
             judged = True
-        if block.kind == "feedback" and seconds <= window_s + protocol.delay_s:
+        if block.kind == "feedback" and seconds <= window_s + protocol.settle_s:
             late = f" and the longest delay of {protocol.delay_s} s" if protocol.delay_s else ""
             problems.append(
                 f"block {block.number} '{block.name}' lasts {seconds} s, of which the first {window_s} s fill the "

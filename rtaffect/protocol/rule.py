@@ -123,6 +123,7 @@ class Rule:
         self._kind: BlockKind = "rest"
         self._recent: deque[tuple[float, float]] = deque(maxlen=rule.smoothing_s)
         self._baseline: list[float] = []
+        self._learnt = 0
         self._staircase: Staircase | None = None
         self._scale = Scale()
         if rule.scale == "fixed" and rule.low is not None and rule.high is not None:
@@ -190,6 +191,11 @@ class Rule:
         if self._staircase is not None:
             self._staircase.update(value)
             self._scale = self._staircase.scale
+        elif self._learnt < self._rule.learn_s:
+            # What was not yet known of the value counts for the next one.
+            self._learnt += 1
+            self._baseline.append(value)
+            self._scale = scale_of(np.array(self._baseline), self._rule)
         return Reading(value, scale, Shown(level_of(value, scale, self._rule.gain), success=value >= scale.threshold))
 
     def _start_staircase(self) -> None:

@@ -20,7 +20,7 @@ from rtaffect.protocol.shown_frame import ShownFrame
 FEEDBACK_COLUMNS = (
     "step", "time", "lsl_time", "row", "kind", "predicted", "predicted_low", "predicted_high", "observed", "null_low",
     "null_high", "own_share", "trusted", "observed_against", "stimulus_offset", "alignment",
-    "reason",
+    "reason", "group_size",
 )  # fmt: skip
 PEOPLE_COLUMNS = ("step", "time", "person", "row", "observed")
 QUALITY_COLUMNS = ("step", "time", "person", "channel", "quality")
@@ -56,7 +56,17 @@ def feedback_lines(f: Feedback) -> list[tuple[str, ...]]:
     when = (str(f.step), f"{f.time:g}", f"{f.lsl_time:.6f}")
     where = (ABSENT, ABSENT) if f.alignment is None else (cell(f.alignment.offset_s), f.alignment.state)
     return [
-        (*when, row, kind, *map(cell, values), yes(trusted), f.observed_against, *where, f.reason or ABSENT)
+        (
+            *when,
+            row,
+            kind,
+            *map(cell, values),
+            yes(trusted),
+            f.observed_against,
+            *where,
+            f.reason or ABSENT,
+            cell(f.group_size),
+        )
         for row, kind, *values, trusted in lines
     ]
 

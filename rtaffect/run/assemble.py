@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.arrays import Float32Array
+from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
 from rtaffect.common.offline import offline_module
@@ -17,6 +17,7 @@ from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.engine import LATE_S, Engine
 from rtaffect.engine.measuring import Measuring
+from rtaffect.engine.scale import fitted_people
 from rtaffect.engine.taken import RecordedDoubts
 from rtaffect.measures.choice import choose_measures
 from rtaffect.measures.host import PATIENCE_S, WAIT_S, MeasureHost
@@ -229,10 +230,8 @@ def build_engine(
 
     Raises
     ------
-    MontageError
-        If the headsets do not fit the bundle or each other.
-    SettingsError
-        If there is no reference for this sound and one was asked for.
+    MontageError, SettingsError
+        If the headsets do not fit the bundle or each other, or a reference was asked for that is not there.
     """
     bundle, against = model.bundle if model else None, analysis.against
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
@@ -242,8 +241,8 @@ def build_engine(
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
     host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
-    measures = Measuring(host, people, body, origin)
     sound = sound or Sound(None)
+    references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
     return Engine(
         people,
         space,
@@ -253,11 +252,21 @@ def build_engine(
         sound_input=_heard(sound, model, origin),
         predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
-        references=_references(bundle, sound, rows, space, own) if bundle and against != "group" else {},
+        references=references,
         recorded=recorded,
         late_s=late_s,
-        measures=measures,
+        measures=Measuring(host, people, body, origin),
+        fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
     )
+
+
+def _fitted_people(bundle: Bundle, rows: NDArray[np.intp], space: Space) -> FloatArray:
+    """Return how many people the synchrony was of that the weights predict, for each row (R,); NaN if not known."""
+    if bundle.manifest.settings.synchrony.method == "pairwise":
+        return np.full(len(space.rows), 2.0)
+    heard = (number for number, stimulus in enumerate(bundle.manifest.stimuli) if stimulus.fitted)
+    measured = rows[rows < bundle.space.layout.measured]
+    return fitted_people((bundle.references[n] for n in heard if n < len(bundle.references)), measured, space.layout)
 
 
 def _measures(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_a_change_of_any_attribute_is_a_difference(name):
         at = np.unravel_index(np.flatnonzero(np.isfinite(value))[0], value.shape)
         other[at] = not other[at] if value.dtype == bool else np.nextafter(other[at], 2)
     elif isinstance(value, float):
-        other = np.nextafter(value, np.inf)
+        other = 3.0 if math.isnan(value) else np.nextafter(value, np.inf)
     elif isinstance(value, int):
         other = value + 1
     elif isinstance(value, str):

@@ -526,6 +526,22 @@ def test_what_is_left_is_used(tmp_path, change, message):
     assert found.difference > 0.03, "the planted effect"
 
 
+def test_a_group_of_an_earlier_version_has_no_predictions_on_another_scale(tmp_path):
+    folder = write_session(tmp_path / "s", blocks=SHORT, **LIGHT)
+    table = folder / "feedback.tsv"
+    lines = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
+    assert lines[0][-1] == "group_size"
+    assert np.isfinite(load_session(folder).course.mean["predicted"]).any()
+    of_group = "\n".join("\t".join(line[:-1]).replace("reference", "group") for line in lines)
+    table.write_text(of_group + "\n", encoding="utf-8")
+    data = load_session(folder)
+    assert data.course is not None
+    assert not np.isfinite(data.course.mean["predicted"]).any()
+    assert not np.isfinite(data.course.predicted).any()
+    assert np.isfinite(data.course.observed).any()
+    assert any("two scales" in text for text in data.missing)
+
+
 def test_a_changed_protocol_is_not_taken_for_the_sessions(tmp_path):
     folder = write_session(tmp_path / "s", blocks=SHORT, **LIGHT)
     protocol = next(tmp_path.glob("*.toml"))

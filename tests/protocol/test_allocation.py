@@ -19,7 +19,7 @@ from rtaffect.cli.protocol import allocate, unblind
 from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError
 from rtaffect.plan.session_folder import open_session
 from rtaffect.protocol.allocation import Allocation, draw
-from rtaffect.protocol.arms import Delayed, Place, Real, Yoked
+from rtaffect.protocol.arms import Alike, ArmSource, Delayed, Place, Real
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.donors import as_recorded, blocks_that_ran, open_donor
@@ -225,17 +225,23 @@ def test_participants_get_the_arm_and_donor_that_were_drawn(shared, tmp_path):
     drawn = draw(protocol, CODES, seed=3)
     seal(drawn, path)
     expected = {name: open_donor(protocol, shared.parent / name) for name in ("donors/D1", "donors/D2")}
-    place, own = Place(100, 2, 31), Shown(0.123456)
+    own = Shown(0.123456)
     for one in drawn.assigned:
         arm = choose_arm(protocol, one.participant, path, session_codes(key_beside(path))[one.participant])
-        assert isinstance(arm, Yoked if one.arm == "sham" else Real)
-        wanted = expected[one.donor].show(place, own) if one.donor else own
-        assert arm.show(place, own) == wanted
+        assert isinstance(arm, Alike), "who is shown their own level is neutral where the sham is"
+        wanted = settled(expected[one.donor], own) if one.donor else own
+        assert settled(arm, own) == wanted
+
+
+def settled(arm: ArmSource, own: Shown) -> Shown:
+    """Return what an arm shows 31 s into block 2, after the seconds before it."""
+    return [arm.show(Place(69 + second, 2, second), own) for second in range(20, 32)][-1]
 
 
 def test_without_an_allocation():
     assert isinstance(choose_arm(protocol_of(), None, None), Real)
-    assert isinstance(choose_arm(protocol_of(arms=[LATE]), "P1", None), Delayed)
+    assert isinstance(choose_arm(protocol_of(arms=[REAL]), "P1", None), Real)
+    assert isinstance(choose_arm(protocol_of(arms=[LATE]), "P1", None), Alike)
     with pytest.raises(SettingsError, match="has arms: name the participant's code"):
         choose_arm(protocol_of(arms=[LATE]), None, None)
     with pytest.raises(SettingsError, match="has 2 arms: name the allocation"):
@@ -246,10 +252,9 @@ def test_without_an_allocation():
 
 def test_a_single_yoked_arm_uses_all_donors(shared):
     protocol = read_protocol(write_protocol(shared.parent / "one.toml", arms=[SHAM]))
-    place = Place(100, 2, 31)
-    shown = [choose_arm(protocol, f"P{n}", None).show(place, Shown(0.5)) for n in range(20)]
+    shown = [settled(choose_arm(protocol, f"P{n}", None), Shown(0.5)) for n in range(20)]
     assert len(set(shown)) == 2
-    assert choose_arm(protocol, "P3", None).show(place, Shown(0.5)) == shown[3]
+    assert settled(choose_arm(protocol, "P3", None), Shown(0.5)) == shown[3]
 
 
 def test_a_donor_that_is_missing_stops_every_participant_alike(tmp_path):
@@ -290,20 +295,14 @@ def test_a_donor_that_saw_a_sham_itself_is_refused(tmp_path):
     assert "what it showed is not its own participant's level" in refused(tmp_path, arm=Delayed(5))
 
 
-def test_a_donors_gaps_are_bridged(tmp_path):
+def test_where_a_donor_had_no_level_nothing_is_shown(tmp_path):
     protocol_steps = conduct(protocol_of(), course(1, 220, missing=range(90, 95)))
     donor = open_donor(protocol_of(), write_donor(tmp_path / "d", protocol_steps))
     by_second = {(m.block, m.step - m.started): m.shown.level for m in protocol_steps if m.phase == "running"}
-    start = next(m.started for m in protocol_steps if m.block == 2 and m.phase == "running")
-    first, last = int(89 - start), int(95 - start)
-    for second in range(WINDOW_S, 60):
+    assert None in [by_second[2, second] for second in range(WINDOW_S, 60)]
+    for second in range(60):
         level = donor.show(Place(1, 2, second), Shown(0.5)).level
-        expected = by_second[2, second]
-        if expected is None:
-            assert first < second < last
-            share = (second - first) / (last - first)
-            expected = by_second[2, first] * (1 - share) + by_second[2, last] * share
-        assert level == pytest.approx(expected, abs=2e-6)
+        assert level == (None if by_second[2, second] is None else pytest.approx(by_second[2, second], abs=2e-6))
 
 
 def test_donors_that_are_no_or_damaged_sessions(tmp_path):

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.protocol.arms import ArmSource, Delayed, DonorLevels, Place, Real, Yoked
+from rtaffect.protocol.arms import NOT_IN_ALL, Alike, ArmSource, Delayed, DonorLevels, Place, Real, Yoked
+from rtaffect.protocol.choice import alike
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.model import LEAD_S, open_ended
 from rtaffect.protocol.protocol_step import Shown
@@ -306,17 +307,24 @@ def test_a_baseline_without_values_is_told_to_the_operator():
     assert "mend the electrodes" in during[20].shown.reason
 
 
-class Never(ArmSource):
-    """Fails where it is asked."""
+class Always(ArmSource):
+    """Has a level at any time, and notes when it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Place] = []
 
     def show(self, place, own):
-        raise AssertionError(f"asked at {place} with {own}")
+        self.asked.append(place)
+        return Shown(0.5)
 
 
-def test_an_arm_is_only_asked_where_there_is_an_own_level_in_feedback():
-    blocks = [block for block in AUTO if block["kind"] != "feedback"]
-    conduct(protocol_of(blocks), course(4, 120), Never())
-    conduct(protocol_of(AUTO), course(4, 200, missing=range(60, 201)), Never())
+def test_an_arm_is_asked_in_feedback_alone_and_shows_nothing_without_an_own_level():
+    blocks, arm = [block for block in AUTO if block["kind"] != "feedback"], Always()
+    conduct(protocol_of(blocks), course(4, 120), arm)
+    assert not arm.asked
+    protocol_steps = conduct(protocol_of(AUTO), course(4, 200, missing=range(60, 201)), arm)
+    assert {place.block for place in arm.asked} == {2, 4}
+    assert all(m.shown.level is None for m in protocol_steps)
 
 
 @settings(max_examples=15, deadline=None)
@@ -325,64 +333,106 @@ def test_an_arm_is_only_asked_where_there_is_an_own_level_in_feedback():
 )
 def test_all_arms_are_neutral_at_the_same_steps_for_the_same_reason(missing, delay_s, seed, show):
     """Whoever sees when and why nothing is shown, and how long it takes to begin, learns nothing of the arm."""
-    arms = [{"name": "a", "feedback": "real"}, {"name": "b", "feedback": "delayed", "delay_s": delay_s}]
+    arms = [
+        {"name": "a", "feedback": "real"},
+        {"name": "b", "feedback": "delayed", "delay_s": delay_s},
+        {"name": "c", "feedback": "yoked", "donors": ["donor"]},
+    ]
     protocol = protocol_of(AUTO, arms=arms, rule={**FIXED, "show": show})
     steps = course(seed, 200, missing)
     rng = np.random.default_rng(seed)
+    there = {number: np.flatnonzero(rng.random(60) < 0.9).astype(float) for number in (2, 4)}
     other = {
-        number: DonorLevels(np.array([20.0, 25.0, 39.0]), rng.uniform(0, 1, 3), rng.uniform(0, 1, 3) > 0.5)
-        for number in (2, 4)
+        n: DonorLevels(at, rng.uniform(0, 1, len(at)), rng.uniform(0, 1, len(at)) > 0.5) for n, at in there.items()
     }
-    runs = [conduct(protocol, steps, arm) for arm in (Real(), Delayed(delay_s), Yoked(other))]
+
+    def sources():
+        return Real(), Delayed(delay_s), Yoked(other)
+
+    runs = [conduct(protocol, steps, alike(protocol, (arms := sources())[number], arms)) for number in range(3)]
     for protocol_steps in zip(*runs, strict=True):
         shown = [m.shown for m in protocol_steps]
         assert len({s.level is None for s in shown}) == 1
         assert len({s.reason for s in shown}) == 1
         assert all(s.level is None or (0 <= s.level <= 1 and not s.reason) for s in shown)
         assert len({(m.instruction, m.for_operator, m.phase, repr(m.own)) for m in protocol_steps}) == 1
-        if (
-            protocol_steps[0].kind == "feedback"
-            and protocol_steps[0].step - protocol_steps[0].started < WINDOW_S + delay_s
-        ):
+        first = protocol_steps[0]
+        if first.kind == "feedback" and first.step - first.started < WINDOW_S + delay_s + 1:
             assert shown[0].level is None
 
 
+def with_a_delay(delay_s: int, missing=()):
+    arms = [{"name": "own", "feedback": "real"}, {"name": "late", "feedback": "delayed", "delay_s": delay_s}]
+    protocol = protocol_of(AUTO, rule=FIXED, arms=arms)
+    steps = course(2, 200, missing)
+    runs = []
+    for number in range(2):
+        sources = (Real(), Delayed(delay_s))
+        runs.append(conduct(protocol, steps, alike(protocol, sources[number], sources)))
+    return runs
+
+
 def test_the_delayed_level_is_the_own_one_of_then():
-    protocol = protocol_of(AUTO, rule=FIXED, arms=[{"name": "late", "feedback": "delayed", "delay_s": 6}])
-    protocol_steps = {m.step: m for m in conduct(protocol, course(2, 200), Delayed(6))}
+    real, delayed = ({m.step: m for m in steps} for steps in with_a_delay(6))
     compared = 0
-    for protocol_step in protocol_steps.values():
+    for protocol_step in delayed.values():
         if protocol_step.shown.level is not None:
-            then = protocol_steps[protocol_step.step - 6]
+            then = delayed[protocol_step.step - 6]
             assert (then.block, protocol_step.shown) == (protocol_step.block, then.own)
+            assert real[protocol_step.step].shown == protocol_step.own
             compared += 1
-    assert compared == (60 - 16) + (40 - 16)
+    # The window, the delay, and one step more until the smoothing over two is whole.
+    assert compared == (60 - 17) + (40 - 17)
 
 
-def test_a_delayed_level_bridges_gaps_with_what_is_known():
+def test_no_arm_freezes_or_draws_a_line_where_values_begin_late_or_are_missing():
+    """Own values begin 22 s into the run, and are lost for 7 s later on: the delayed level is no straight line then."""
+    lost = {*range(63, 85), *range(100, 107)}
+    real, delayed = with_a_delay(10, lost)
+    for protocol_steps in (real, delayed):
+        shown = np.array([np.nan if m.shown.level is None else m.shown.level for m in protocol_steps])[62:122]
+        with np.errstate(invalid="ignore"):
+            inside = (shown > 0) & (shown < 1)
+            bends = np.abs(np.diff(shown, 2))
+        assert inside.sum() > 10
+        assert not (bends[inside[1:-1]] < 1e-9).any()
+        # From where all have one with whole smoothing; and without what was lost, then and later.
+        assert np.flatnonzero(np.isfinite(shown))[0] == 22 + 10 + 1
+        assert np.isnan(shown[[*range(100 - 63, 107 - 63), *range(110 - 63, 117 - 63)]]).all()
+
+
+def test_after_a_gap_a_level_counts_when_its_smoothing_is_whole():
+    sources = (Real(), Delayed(3))
+    arm, shown = Alike(sources[0], sources, 4), {}
+    for second in range(1, 30):
+        own = Shown(None, "lost") if second in {12, 13} else Shown(second / 40)
+        shown[second] = arm.show(Place(second, 2, second), own)
+    there = [second for second, each in shown.items() if each.level is not None]
+    assert there == [*range(7, 12), *range(20, 30)]
+    assert {shown[s].reason for s in (12, 13)} == {"lost"}
+    assert {shown[s].reason for s in range(14, 20)} == {NOT_IN_ALL}
+
+
+def test_a_delayed_arm_starts_anew_in_another_block():
     arm = Delayed(4)
-    shown = {}
-    for second in (10, 11, 12, 15, 16, 17, 18):
-        shown[second] = arm.show(Place(second, 2, second), Shown(second / 20, success=second >= 15))
-    assert shown[10] == Shown(0.5, success=False), "before the first there is only the first"
-    assert shown[15] == Shown(0.55, success=False)
-    assert shown[17].level == pytest.approx(13 / 20), "between 12 and 15"
-    assert not shown[17].success
-    assert arm.show(Place(40, 4, 10), Shown(0.9)).level == 0.9, "another block has a past of its own"
+    assert [arm.show(Place(s, 2, s), Shown(s / 20, success=s > 11)) for s in range(10, 18)][4:] == [
+        Shown(s / 20, success=s > 11) for s in range(10, 14)
+    ]
+    assert arm.show(Place(40, 4, 14), Shown(0.9)).level is None
 
 
 def test_a_yoked_level_is_the_donors_at_the_same_second():
     arm = Yoked(
         {2: DonorLevels(np.array([10.0, 12.0, 13.0]), np.array([0.2, 0.4, 1.0]), np.array([False, True, True]))}
     )
-    assert [arm.show(Place(1, 2, s), Shown(0.5)).level for s in (3, 10, 11, 12, 13, 30)] == pytest.approx(
-        [0.2, 0.2, 0.3, 0.4, 1.0, 1.0]
-    )
-    assert [arm.show(Place(1, 2, s), Shown(0.5)).success for s in (3, 11, 12)] == [False, False, True]
+    assert [arm.show(Place(1, 2, s), Shown(0.5)).level for s in (3, 10, 11, 12, 13, 30)] == [
+        None, 0.2, None, 0.4, 1.0, None,
+    ]  # fmt: skip
+    assert [arm.show(Place(1, 2, s), Shown(0.5)).success for s in (3, 10, 12)] == [False, False, True]
 
 
 def test_an_arm_does_not_tell_its_name():
-    assert {repr(arm) for arm in (Real(), Delayed(3), Yoked({}))} == {"ArmSource"}
+    assert {repr(arm) for arm in (Real(), Delayed(3), Yoked({}), Alike(Real(), (), 1))} == {"ArmSource"}
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,7 @@ def test_check_shows_blocks_and_times(tmp_path):
     assert lines[4] == "5|2:45|0:30|transfer|Transfer|by itself|"[:-1]
     assert lines[5] == "6|3:18|1:01|listen|Story|key|story.wav"
     assert f"4:16 in all, without waiting for the operator; SHA-256 {read_protocol(path).sha256}" in result.output
+    assert "success by chance: the baseline's threshold rests on 50 values" in result.output
 
 
 def test_check_holds_donors_and_the_window_too(tmp_path):

@@ -285,3 +285,31 @@ class TestOfAMeasure:
     def test_a_measure_goes_with_its_value(self, wrong):
         with pytest.raises(ValueError, match="a measure's name goes with value = measure"):
             FeedbackRule(**wrong)
+
+
+def test_a_threshold_that_goes_on_learning_is_of_the_baseline_and_the_first_values_of_feedback():
+    rng = np.random.default_rng(3)
+    baseline, run = list(rng.uniform(-0.1, 0.4, 40)), list(rng.uniform(0.1, 0.6, 40))
+    rule = Rule(FeedbackRule(smoothing_s=1, learn_s=25), WINDOW_S)
+    block(rule, "baseline", baseline)
+    for number, reading in enumerate(block(rule, "feedback", run)):
+        low, middle, high = np.percentile([*baseline, *run[: min(number, 25)]], [10, 50, 90])
+        assert reading.scale == pytest.approx((low, high, middle))
+        assert reading.own.success == (run[number] >= middle)
+    again = block(rule, "feedback", run[:3])
+    assert {each.scale for each in again} == {again[0].scale}, "what was learnt holds in the next block"
+
+
+def test_by_chance_success_is_nearer_to_one_half_with_learning():
+    """Noise of windows of 10 s throughout, after a baseline of 40 s: the share of success in ten minutes."""
+    rng, shares = np.random.default_rng(4), {0: [], 600: []}
+    for _ in range(25):
+        z = 0.1 * np.convolve(rng.standard_normal(639 + 13), np.convolve(np.ones(10), np.ones(5)) / 20, "valid")[:630]
+        for learn_s, found in shares.items():
+            rule = Rule(FeedbackRule(smoothing_s=1, learn_s=learn_s), WINDOW_S)
+            block(rule, "baseline", list(np.tanh(z[:30])))
+            found.append(np.mean([reading.own.success for reading in block(rule, "feedback", list(np.tanh(z[30:])))]))
+    learnt, fixed = np.array(shares[600]), np.array(shares[0])
+    assert abs(learnt - 0.5).max() < 0.2
+    assert abs(fixed - 0.5).max() > 0.25
+    assert learnt.mean() == pytest.approx(0.5, abs=0.05)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import get_window
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import JointSums, pearson
@@ -101,7 +102,32 @@ def observe(
     shifts = displaced(partners.shape[1] - n, start, rate, settings)
     starts = np.concatenate([[start], shifts])
     each = [lagged_correlation(x, y, starts, least, layout.k) for x, y in zip(windows, partners, strict=True)]
+    for values, x, y in zip(each, windows, partners, strict=True):
+        spread = spread_by_chance(x, y[start % rate :], starts // rate, rate, layout.k)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            factor = np.clip(np.sqrt(spread[0] / spread), 0.25, 4.0)
+        factor[~np.isfinite(factor)] = 1.0
+        values[1:] = np.tanh(np.arctanh(values[1:]) * factor[1:])
     return summarise(np.stack(each), settings, layout, mutual=mutual)
+
+
+def spread_by_chance(x: FloatArray, y: FloatArray, starts: NDArray[np.int64], rate: int, k: int) -> FloatArray:
+    """Return the variance (starts, rows) of correlations of ``x`` (n, rows * k) with windows of ``y``, to a factor.
+
+    By their spectra; ``starts`` are the windows' first seconds of ``y``.
+    """
+    window = get_window("hann", rate)[:, None]
+    found = []
+    for each in (x, y):
+        seconds = np.nan_to_num(each[: len(each) // rate * rate]).reshape(-1, rate, each.shape[1])
+        # Between 0 and 46 Hz, or half of the rate.
+        power = np.abs(np.fft.fft(seconds * window, axis=1)[:, 1 : min(46, rate // 2)]) ** 2
+        found.append(power.reshape(*power.shape[:2], -1, k))
+    one, other = found[0], np.stack([found[1][start : start + len(found[0])] for start in starts])
+    both = (one.sum(axis=1, keepdims=True) > 0) & (other.sum(axis=2, keepdims=True) > 0)
+    common, own, theirs = ((each * both).sum(axis=(1, 2, 4)) for each in (one * other, one, other))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(common / (own * theirs))
 
 
 def displaced(last: int, start: int, rate: int, settings: SynchronySettings) -> NDArray[np.int64]:

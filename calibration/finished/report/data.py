@@ -32,6 +32,13 @@ from rtaffect.plan.session_plan import SessionPlan
 
 #: Columns of ``feedback.tsv`` that hold numbers.
 _VALUES: Final = ("predicted", "predicted_low", "predicted_high", "observed", "null_low", "null_high")
+_PREDICTED: Final = _VALUES[:3]
+#: What is said of a session of an earlier version whose people were compared with each other.
+_TWO_SCALES: Final = (
+    "predicted synchrony: feedback.tsv is of an earlier version, in which it was for as many people as the calibration "
+    "had, and observed for those who were here: two scales, which are not shown together; `replay` the session with "
+    "its bundle to have both on one"
+)
 #: No table of a session has more values: two days of 68 regions have 12 million.
 MOST_CELLS: Final = 50_000_000
 #: Tables that are read.
@@ -200,6 +207,10 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
     at = np.array([row_of.get(key, -1) for key in lines], np.intp)
     mean, rows = at < 0, at >= 0
     values = {name: numbers(columns[name]) for name in _VALUES}
+    if "group_size" not in columns and "group" in (against := np.array(columns.get("observed_against", ()))):
+        missing.append(_TWO_SCALES)
+        for name in _PREDICTED:
+            values[name] = np.where(against == "group", np.nan, values[name])
     trusted = np.array([text == "true" for text in columns["trusted"]], np.bool_)
 
     def by_row(found: FloatArray) -> FloatArray:
