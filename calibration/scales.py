@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.exact import exact_null
-from calibration.statistics import LEAST_GAPS, pair, score
+from calibration.statistics import LEAST_GAPS, score
+from calibration.trends import paired, untrended
 from calibration.validation import held_out
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import SettingsError
@@ -183,8 +184,9 @@ def _judged(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return r (R + 1,), that of each stimulus (stimuli, R + 1), and draws (draws, R + 1); the rows' mean is last."""
     everything = np.ones((1, targets[0].shape[1]), np.bool_)
+    targets = untrended(targets, settings.drift)
     predicted = held_out(features, targets, settings)
-    scored = score(pair(predicted, targets, settings.synchrony.window_s, averages=everything))
+    scored = score(paired(predicted, targets, settings, everything))
     return scored.r, scored.each, exact_null(features, targets, settings, draws)
 
 

@@ -229,7 +229,9 @@ class _CrossFit:
     def _r(self, predicted: Array, observed: Array, settings: Settings) -> Array:
         cuts = np.cumsum(self._lengths)[:-1]
         x, y = (np.split(side.reshape(len(side), -1), cuts) for side in (predicted, observed))
-        return np.asarray(score(pair(x, y, settings.synchrony.window_s)).r.reshape(predicted.shape[1:]))
+        return np.asarray(
+            score(pair(x, y, settings.synchrony.window_s, drift=settings.drift)).r.reshape(predicted.shape[1:])
+        )
 
     def turned(self, draws: int, seed: int) -> Iterator[list[Array]]:
         """Yield some targets (S, C) at a time whose part that covariates do not explain is turned in each sound."""

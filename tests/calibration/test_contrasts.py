@@ -10,7 +10,7 @@ from calibration.contrasts import MIDDLE, contrast, middle_layers, pairs_of_sets
 from calibration.statistics import compare, score
 from calibration.sweep import Question, sweep
 from calibration.validation import fit
-from rtaffect.common.settings import PredictionSettings, Settings
+from rtaffect.common.settings import NO_DRIFT, PredictionSettings, Settings
 from tests.calibration.test_sweep import wander, windowed
 from tests.support.helpers import quiet
 
@@ -122,7 +122,7 @@ def loud_study(seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
 def test_loudness_is_not_lost_to_descriptors_of_larger_numbers():
     """Quick settings: of four components of raw values, Hz alone would be left."""
     features, targets = loud_study(0)
-    settings = Settings(prediction=QUICK)
+    settings = Settings(prediction=QUICK, drift=NO_DRIFT)
     question = Question(targets, [t[None] for t in targets], np.ones(2, np.bool_))
     found = sweep({"lld": features}, question, settings, quiet, draws=9).of("lld")
     raw = fit(features, targets, settings)

@@ -77,7 +77,7 @@ def test_folds_of_one_sound_keep_their_distance(gap, more):
 
 
 def test_one_sound_that_is_too_short_is_refused():
-    with pytest.raises(SettingsError, match=r"100 s is too short.*a second sound"):
+    with pytest.raises(SettingsError, match=r"100 s with values in a row cannot be cut into 5 folds.*a further one"):
         list(folds([100], 20))
 
 
@@ -131,8 +131,6 @@ def test_noise_predicts_nothing(lengths):
     """Ten studies without any relation: the held-out r is not above chance (it lies below: the train mean tells)."""
     studies = (fit(*sounds(seed, lengths, 0.1, signal=0.0), SETTINGS) for seed in range(10))
     r = np.array([found.correlations(SETTINGS)[0] for found in studies])
-        [fit(*sounds(seed, lengths, 0.1, signal=0.0), SETTINGS).correlations(SETTINGS)[0] for seed in range(10)]
-    )
     standard_error = r.mean(axis=1).std(ddof=1) / np.sqrt(len(r))
     assert r.mean() < 0.02 + 2 * standard_error
     assert r.mean() > -0.5

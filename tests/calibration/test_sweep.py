@@ -13,7 +13,7 @@ from calibration.statistics import pair, score
 from calibration.sweep import AUTO, Question, SetResult, Sweep, choose_inside, sweep
 from calibration.trends import untrended
 from calibration.validation import fit, held_out
-from rtaffect.common.settings import PredictionSettings, Settings
+from rtaffect.common.settings import NO_DRIFT, PredictionSettings, Settings
 
 SETTINGS = Settings(prediction=PredictionSettings(n_components=2, lags_s=(0, 2)))
 ROWS = 3
@@ -108,6 +108,8 @@ def test_draws_fitted_together_are_draws_fitted_alone():
         turned = [t.copy() for t in question.targets]
         for sound, target in enumerate(turned):
             target[9:] = np.roll(target[9:], turns[draw, sound], axis=0)
+        # Of what has turned, the drifts that it has where it came to lie are taken out.
+        turned = untrended(turned, SETTINGS.drift)
         alone = held_out(features["layer-1"], turned, SETTINGS)
         expected = score(pair(alone, turned, 10, averages=np.ones((1, ROWS), bool))).r
         np.testing.assert_allclose(found[draw], expected, atol=1e-9)
@@ -184,7 +186,8 @@ def test_covariates_are_controlled_for():
     features, question = a_study(2)
     covariates = [f[:, :1] + 0.1 * rng.standard_normal((90, 1)) for f in features["layer-1"]]
     question = Question(question.targets, question.people, question.counted, covariates)
-    found = sweep({k: features[k] for k in ("lld", "layer-1")}, question, SETTINGS, lambda _: None, draws=19)
+    settings = SETTINGS.model_copy(update={"drift": NO_DRIFT})
+    found = sweep({k: features[k] for k in ("lld", "layer-1")}, question, settings, lambda _: None, draws=19)
     assert [r.controlled for r in found.sets] == [False, False]
     assert [(r.name, r.controlled) for r in found.controlled] == [("lld", True), ("layer-1", True)]
     assert found.auto is None

@@ -12,6 +12,7 @@ from calibration.statistics import pair, score
 from calibration.sweep import Question, sweep
 from calibration.unique import unique
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.settings import NO_DRIFT
 from rtaffect.predicted.prediction import lagged_design
 from tests.support.helpers import quiet
 
@@ -74,9 +75,10 @@ def test_what_follows_the_picture_alone_is_not_credited_to_the_sound():
 
 
 def test_what_is_the_sounds_own_is_found():
+    settings = SETTINGS.model_copy(update={"drift": NO_DRIFT})
     for seed in range(3):
         features, covariates, targets = study(seed, BOTH)
-        found = unique("x", features, targets, covariates, SETTINGS, draws=39, seed=seed)
+        found = unique("x", features, targets, covariates, settings, draws=39, seed=seed)
         assert found.r.p_mean == found.gain.p_mean == 1 / 40
         assert found.r.value[-1] > 0.4
         assert (found.joint > found.alone + 0.05).all()
@@ -112,7 +114,8 @@ def test_further_nuisances_are_taken_out_too():
     features = [d + 0.3 * rng.standard_normal((100, 4)) for d in drift]
     targets = [0.1 * d + 0.1 * rng.standard_normal((100, 2)) for d in drift]
     seen = [rng.standard_normal((100, 1)) for _ in drift]
-    few = SETTINGS.model_copy(update={"prediction": SETTINGS.prediction.model_copy(update={"n_components": 4})})
+    own = {"prediction": SETTINGS.prediction.model_copy(update={"n_components": 4}), "drift": NO_DRIFT}
+    few = SETTINGS.model_copy(update=own)
     without = unique("x", features, targets, seen, few, draws=39)
     given = unique("x", features, targets, seen, few, draws=39, nuisance=drift)
     assert without.r.value[-1] > 0.5

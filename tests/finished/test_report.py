@@ -666,7 +666,7 @@ def test_the_command_says_what_to_install(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def group(tmp_path_factory) -> tuple[list[Path], Path]:
-    """Nine sessions of eight participants in two arms; the real one learns."""
+    """Nine sessions of eight participants in two arms; the real one learns, by more than a line over the session tells."""
     folder = tmp_path_factory.mktemp("group")
     arms = {f"P{i:02d}": ("real" if i % 2 else "sham") for i in range(1, 9)}
     first = write_session(folder / "first", arm="real", **LIGHT)
@@ -674,7 +674,7 @@ def group(tmp_path_factory) -> tuple[list[Path], Path]:
     shutil.rmtree(first)
     made = []
     for i, (code, arm) in enumerate([*arms.items(), ("P01", "real")]):
-        blocks = with_effects((0, 0.15, 0.25, 0.1) if arm == "real" else (0, 0, 0, 0))
+        blocks = with_effects((0, 0.3, 0.5, 0.2) if arm == "real" else (0, 0, 0, 0))
         made.append(
             write_session(
                 folder / f"s{i}", participant=code, arm=arm, seed=i, blocks=blocks, allocation=sealed, **LIGHT

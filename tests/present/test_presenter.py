@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.settings import NO_DRIFT
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.present.number_text import session_clock, signed
 from rtaffect.present.sections import (
@@ -246,7 +247,7 @@ def test_agreement_is_pearson_over_the_steps_with_both() -> None:
     x = np.tanh(x)
     x[:10], y[50:60] = np.nan, np.nan
     both = np.isfinite(x) & np.isfinite(y)
-    found = agreement(x, y)
+    found = agreement(x, y, drift=NO_DRIFT)
     assert found.steps == 80
     assert found.r == pytest.approx(np.corrcoef(np.arctanh(x[both]), np.arctanh(y[both]))[0, 1])
     assert found.distance == pytest.approx(np.abs(x - y)[both].mean())
