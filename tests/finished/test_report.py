@@ -666,7 +666,7 @@ def test_the_command_says_what_to_install(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def group(tmp_path_factory) -> tuple[list[Path], Path]:
-    """Nine sessions of eight participants in two arms; the real one learns, by more than a line over the session tells."""
+    """Nine sessions of eight participants in two arms; the real one learns, by more than a line tells."""
     folder = tmp_path_factory.mktemp("group")
     arms = {f"P{i:02d}": ("real" if i % 2 else "sham") for i in range(1, 9)}
     first = write_session(folder / "first", arm="real", **LIGHT)
