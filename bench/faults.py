@@ -116,7 +116,8 @@ def session_with(case: Case, folder: Path, end_s: float = END_S) -> tuple[Scene,
 def with_a_sender(run: Callable[[Path], _T], folder: Path) -> _T:
     """Return what ``run`` does with a folder in ``folder``; done anew where the sender died.
 
-    As it closes an outlet, liblsl (that of pylsl 1.18) has ended a process by a fault of memory, once in a thousand times.
+    As it closes an outlet, liblsl (that of pylsl 1.18) has ended a process by a fault of memory, once in a thousand
+    times.
     """
     for turn in range(TURNS - 1):
         try:
