@@ -10,23 +10,31 @@ import numpy as np
 
 from calibration.architectures import side_by_side
 from calibration.calibrate import Plan
+from calibration.elements import ElementsFound, leave_out
 from calibration.features import FeatureStore, feature_sets
 from calibration.measured import Measured, measure
 from calibration.outcome import Outcome
-from calibration.scales import temporal_resolution
-from calibration.study import Study
+from calibration.scales import Scales, temporal_resolution
+from calibration.study import FolderStudy, Study
 from calibration.sweep import AUTO, Question
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import Settings
+from rtaffect.predicted.elements import elements_of_file
 from rtaffect.predicted.featurizer import Featurizer, Progress
+from rtaffect.predicted.separator import Elements, Separator
+from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """What is asked for: ``others`` to stand beside the featurizer that was read with, and whether ``scales``."""
+    """What is asked for: ``others`` to stand beside the featurizer that was read with, and whether ``scales``.
+
+    ``separator`` makes elements of the sounds; None where they are not asked for.
+    """
 
     others: tuple[Featurizer, ...] = ()
     scales: bool = False
+    separator: Separator | None = None
 
 
 def with_beyond(  # noqa: PLR0917 - what analyse is given, and what it found
@@ -62,20 +70,59 @@ def with_beyond(  # noqa: PLR0917 - what analyse is given, and what it found
         found = side_by_side(first, others, question, settings, progress, draws=plan.draws)
         outcome = replace(outcome, architectures=found)
     if asked.scales:
-        layer = outcome.chosen if plan.layer != AUTO else _middle(feature_sets(reader.manifest))
-        features = _features(measured, reader, (layer,), progress)[layer]
-        scales = temporal_resolution(
-            features,
-            lambda window: _targets(measured, study, settings, plan, window, progress),
-            settings,
-            layer,
-            progress,
-            counted=measured.space.layout.counted,
-            draws=plan.draws,
-            windows=not measured.rated,
+        outcome = replace(outcome, scales=_scales(outcome, study, reader, settings, plan, progress))
+    if asked.separator is not None:
+        outcome = replace(
+            outcome, elements=_elements(outcome, study, reader, settings, plan, asked.separator, progress)
         )
-        outcome = replace(outcome, scales=scales)
     return outcome
+
+
+def _scales(  # noqa: PLR0917 - what with_beyond is given
+    outcome: Outcome, study: Study, reader: Featurizer, settings: Settings, plan: Plan, progress: Progress
+) -> Scales:
+    measured = outcome.measured
+    layer = outcome.chosen if plan.layer != AUTO else _middle(feature_sets(reader.manifest))
+    features = _features(measured, reader, (layer,), progress)[layer]
+    return temporal_resolution(
+        features,
+        lambda window: _targets(measured, study, settings, plan, window, progress),
+        settings,
+        layer,
+        progress,
+        counted=measured.space.layout.counted,
+        draws=plan.draws,
+        windows=not measured.rated,
+    )
+
+
+def _elements(  # noqa: PLR0917 - what with_beyond is given, and what makes elements
+    outcome: Outcome,
+    study: Study,
+    reader: Featurizer,
+    settings: Settings,
+    plan: Plan,
+    separator: Separator,
+    progress: Progress,
+) -> ElementsFound:
+    measured = outcome.measured
+
+    def parts_of(sound: StudySound) -> Elements:
+        if isinstance(study, FolderStudy):
+            return elements_of_file(study.sound_file(sound), sound.samples, separator, progress)
+        return separator.elements_of(sound.samples, sound.samples[:, None], SAMPLE_RATE)
+
+    return leave_out(
+        outcome.sweep.of(outcome.chosen),
+        measured.sounds,
+        parts_of,
+        reader,
+        (separator.manifest.name, separator.sha256),
+        Question(measured.targets, measured.people, measured.space.layout.counted),
+        settings,
+        progress,
+        draws=plan.draws,
+    )
 
 
 def names_of(featurizers: Sequence[Featurizer]) -> list[str]:

@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal
 
 import click
-from joblib import parallel_config
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from calibration.beyond import Beyond, with_beyond
 from calibration.bundling import with_featurizer
@@ -29,6 +27,7 @@ from calibration.ratings.page import rating_numbers, write_rating_report
 from calibration.ratings.sentences import summary
 from calibration.report.group import group_numbers
 from calibration.report.page import report_numbers, write_report
+from calibration.steps import Steps, backend
 from calibration.studies.check import NOTE, check
 from calibration.studies.manifest import Channels
 from calibration.study import FolderStudy
@@ -43,7 +42,9 @@ from rtaffect.common.words import gathered
 from rtaffect.engine.bundle import Bundle, save_bundle
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import RegionSpace, Space
+from rtaffect.predicted.elements import separator_for
 from rtaffect.predicted.featurizer import ALL_CORES, Featurizer, layers_for
+from rtaffect.predicted.separator import Separator
 
 #: Few lags and components, for a study of a few minutes.
 QUICK = PredictionSettings(n_components=4, lags_s=(0, 3, 6, 9))
@@ -76,6 +77,12 @@ _path = PATH
     metavar="NAME,...",
     help="Several, files or embedded ones, side by side in the report; the bundle has the first.",
 )
+@click.option(
+    "--separator",
+    metavar="NAME",
+    help="Also what voice and background tell, each alone, as this separator takes the sounds apart: dtln, "
+    "spleeter-2stems, or a file.",
+)
 @click.option("--scales", is_flag=True, help="Compare windows, lags and spans of features: which predicts best, where?")
 @click.option(
     "--space",
@@ -107,6 +114,7 @@ def command(
     name: str | None,
     featurizer: Path | None,
     featurizers: str,
+    separator: str | None,
     scales: bool,
     space: str,
     head: Path | None,
@@ -130,13 +138,11 @@ def command(
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     draws = draws or (QUICK_DRAWS if quick else DRAWS)
     if has_excerpts(study):
-        _of_excerpts(study, out, featurizer, draws, quick, only_check, console)
-        return
+        return _of_excerpts(study, out, featurizer, draws, quick, only_check, console)
     if only_check:
-        _tell_problems(study, check(study, _settings_for(settings, mains, quick), channels), console)
-        return
+        return _tell_problems(study, check(study, _settings_for(settings, mains, quick), channels), console)
     out, paths, chosen = _new(out), _several(featurizers, featurizer), _settings_for(settings, mains, quick)
-    with Steps(console) as progress, _backend(dask, jobs):
+    with Steps(console) as progress, backend(dask, jobs):
         loaded = _loaded(study, channels, space)
         reader, *others = (layers_for(path, ALL_CORES, progress) for path in paths)
         plan = Plan(
@@ -146,12 +152,12 @@ def command(
         )  # fmt: skip
         progress.expect(2 * len(loaded.sounds()) + len(loaded.listeners) + 3)
         if ratings or not loaded.listeners:
-            _refuse_beyond(others, scales)
+            _refuse_beyond(others, scales, separator)
             tell = _of_ratings(loaded, reader, paths[0], chosen, plan, out, progress)
         else:
-            asked = Beyond(tuple(others), scales)
+            asked = Beyond(tuple(others), scales, _separator(separator, progress))
             tell = _of_synchrony(loaded, reader, paths[0], chosen, plan, asked, out, progress)
-    tell(time.perf_counter() - begin, console)
+    return tell(time.perf_counter() - begin, console)
 
 
 def _loaded(study: Path, channels: Channels, space: str) -> FolderStudy:
@@ -160,10 +166,14 @@ def _loaded(study: Path, channels: Channels, space: str) -> FolderStudy:
     return found
 
 
-def _refuse_beyond(others: Sequence[Featurizer], scales: bool) -> None:
-    """Refuse what compares featurizers or scales of synchrony, for a study of ratings."""
-    if others or scales:
-        option = "--scales" if scales else "--featurizers"
+def _separator(name: str | None, progress: Callable[[str], None]) -> Separator | None:
+    return None if name is None else separator_for(name, ALL_CORES, progress)
+
+
+def _refuse_beyond(others: Sequence[Featurizer], scales: bool, separator: str | None) -> None:
+    """Refuse what compares featurizers, scales or elements of synchrony, for a study of ratings."""
+    if others or scales or separator is not None:
+        option = "--scales" if scales else "--featurizers" if others else "--separator"
         raise SettingsError(f"{option} is for synchrony, and this study is of ratings; leave it out")
 
 
@@ -286,42 +296,6 @@ def _written(outcome: Outcome, out: Path, progress: Callable[[str], None]) -> Ou
     return outcome
 
 
-class Steps:
-    """Says what is being done, how far it is and how long it may take; called with each step's name."""
-
-    def __init__(self, console: Console) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task = self._bar.add_task("reading the study", total=None)
-        self._quiet = not console.is_terminal
-
-    def expect(self, steps: int) -> None:
-        """Say how many steps there will be from now on."""
-        self._bar.update(self._task, total=steps, completed=0)
-
-    def __enter__(self) -> Self:
-        """Take over the terminal's last line."""
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Give it back; say what becomes of the work if it was stopped."""
-        self._bar.stop()
-        if kind is KeyboardInterrupt:
-            self._bar.console.print("stopped; the same command goes on with the features and EEG that are done")
-
-    def __call__(self, text: str) -> None:
-        """Begin the step ``text``."""
-        self._bar.update(self._task, description=text, advance=1)
-        if self._quiet:
-            self._bar.console.log(text)
-
-
 def layer_of(text: str) -> int | Literal["auto"]:
     """Return the layer that ``--layer`` names; SettingsError if it is none."""
     if text == AUTO:
@@ -367,23 +341,6 @@ def _tell_problems(study: Path, found: Sequence[str], console: Console) -> None:
     if problems:
         raise RecordingError(f"study {study}: {len(problems)} problems, listed above; correct them and check again")
     console.print(f"study {study}: nothing wrong was found")
-
-
-def _backend(dask: str | None, jobs: int) -> Any:
-    """Return a context in which joblib uses ``jobs`` processes here, or a Dask cluster."""
-    if dask is None:
-        return parallel_config(n_jobs=jobs)
-    try:
-        from distributed import Client
-    except ImportError:
-        raise SettingsError('--dask needs the package distributed; pip install "rtaffect[dask]"') from None
-    try:
-        Client(dask, timeout=10, set_as_default=True)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"--dask {dask}: no scheduler answers there ({error}); start one, or leave --dask out"
-        ) from None
-    return parallel_config(backend="dask")
 
 
 def region_space(head: Path | None, channels: tuple[str, ...], progress: Callable[[str], None]) -> RegionSpace:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from calibration.architectures import Architectures
 from calibration.ceiling import NoiseCeiling
+from calibration.elements import ElementsFound
 from calibration.measured import Measured
 from calibration.scales import Scales
 from calibration.sweep import Sweep
@@ -42,6 +43,8 @@ class Outcome:
         Other featurizers beside this one; None where they were not asked for.
     scales
         Other scales of time; None where they were not asked for.
+    elements
+        Voice and background alone; None where they were not asked for.
     """
 
     bundle: Bundle
@@ -56,6 +59,7 @@ class Outcome:
     seconds: Mapping[str, float] = field(default_factory=dict)
     architectures: Architectures | None = None
     scales: Scales | None = None
+    elements: ElementsFound | None = None
 
     @property
     def ceiling_ends(self) -> tuple[FloatArray, FloatArray]:

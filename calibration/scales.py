@@ -148,12 +148,8 @@ def temporal_resolution(
         If not even the study's own scale can be scored.
     """
     tried = scales_of(settings, windows=windows)
-    targets = {window: [t[:, counted] for t in targets_of(window)] for window in {scale.window_s for scale in tried}}
-    own, left_out = tried[0], []
-    for window in [w for w, each in targets.items() if w != own.window_s and not _long_enough(each, w)]:
-        left_out += [f"{s.name}: no stimulus is {LEAST_GAPS} windows long" for s in tried if s.window_s == window]
-        del targets[window]
-    targets = _at_common_steps(targets)
+    targets, left_out = _targets(tried, targets_of, counted)
+    own = tried[0]
     found: dict[Scale, tuple[FloatArray, FloatArray, FloatArray]] = {}
     for scale in (s for s in tried if s.window_s in targets):
         progress(f"temporal resolution: {scale.name}")
@@ -166,6 +162,18 @@ def temporal_resolution(
             left_out.append(f"{scale.name}: {error}")
     r, each, null = (np.stack(part) for part in zip(*found.values(), strict=True))
     return _best_of(tuple(found), feature_set, r, each, null, tuple(left_out))
+
+
+def _targets(
+    tried: Sequence[Scale], targets_of: Callable[[int], Sequence[FloatArray]], counted: BoolArray
+) -> tuple[dict[int, list[FloatArray]], list[str]]:
+    """Return the targets of each window, at common steps, and which scales are left out: sounds are too short."""
+    targets = {window: [t[:, counted] for t in targets_of(window)] for window in {scale.window_s for scale in tried}}
+    left_out: list[str] = []
+    for window in [w for w, each in targets.items() if w != tried[0].window_s and not _long_enough(each, w)]:
+        left_out += [f"{s.name}: no stimulus is {LEAST_GAPS} windows long" for s in tried if s.window_s == window]
+        del targets[window]
+    return _at_common_steps(targets), left_out
 
 
 def _at_common_steps(targets: Mapping[int, Sequence[FloatArray]]) -> dict[int, list[FloatArray]]:

@@ -111,6 +111,10 @@ class FolderStudy:
         """Return the recording in which a listener hears the sound, as messages name it."""
         return shown(self._layout.heard(listener, sound.name).path, self._layout.folder)
 
+    def sound_file(self, sound: StudySound) -> Path:
+        """Return the file of a sound."""
+        return next(each.path for each in self._layout.sounds if each.name == sound.name)
+
     def stamp(self, listener: str, sound: StudySound) -> str:
         """Return what tells a listener's EEG during a sound from any other: its file as it is now, and the onset."""
         file = self._layout.heard(listener, sound.name)

@@ -300,13 +300,53 @@ class HashNumbers:
 
 
 @dataclass(frozen=True, slots=True)
+class ElementPair:
+    """Two elements of the sound compared over stimuli: mean difference of Fisher z, p alone and family-wise."""
+
+    first: str
+    second: str
+    difference: float | None
+    p: float | None
+    p_family: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ElementStimulus:
+    """Of a stimulus the voice's share of energy, 0 to 1, and held-out r from each element."""
+
+    name: str
+    voice_share: float | None
+    mix: float | None
+    voice: float | None
+    background: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AblationNumbers:
+    """Parts of the sound left out: of which layer, by which separator, and what came of it.
+
+    ``rank_r`` is Spearman's correlation over stimuli of the voice's share with how much more the voice tells than the
+    background, ``rank_p`` its one-sided p.
+    """
+
+    feature_set: str
+    separator: str
+    separator_sha256: str
+    pairs: tuple[ElementPair, ...]
+    stimuli: tuple[ElementStimulus, ...]
+    rank_r: float | None
+    rank_p: float | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReportNumbers:
     """All numbers of a calibration's report; None stands where there is no value.
 
     ``controlled`` is the paper's control, with covariates zeroed, ``unique`` what is left beyond them, ``no_unique``
     why that is not told; ``untold`` what a quick calibration cannot answer. ``elements`` has the scores from each
-    element of the sound, None where they were not computed; ``seconds`` how long each stage took. ``architectures`` and
-    ``scales`` are None where they were not asked for.
+    element of the sound, ``ablation`` what they tell against each other, None where they were not computed; ``seconds``
+    how long each stage took. ``architectures`` and ``scales`` are None where they were not asked for.
     """
 
     format: int
@@ -322,6 +362,7 @@ class ReportNumbers:
     contrasts: ContrastsNumbers | None
     untold: tuple[str, ...]
     elements: dict[str, SetNumbers | None]
+    ablation: AblationNumbers | None
     rows: tuple[RowNumbers, ...]
     stimuli: tuple[StimulusNumbers, ...]
     choices: ChoicesNumbers

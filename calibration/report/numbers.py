@@ -18,10 +18,13 @@ from calibration.outcome import Outcome
 from calibration.pages import number
 from calibration.report.beyond_numbers import architectures_numbers, scales_numbers
 from calibration.report.content import (
+    AblationNumbers,
     CeilingNumbers,
     ChoicesNumbers,
     ComparisonNumbers,
     ContrastsNumbers,
+    ElementPair,
+    ElementStimulus,
     HashNumbers,
     LayerPair,
     ReportNumbers,
@@ -39,12 +42,11 @@ from calibration.ridge import ALPHAS
 from calibration.sweep import AUTO, SetResult
 from calibration.unique import Told, Unique
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.predicted.elements import ELEMENTS
 
 FORMAT: Final = 2
 #: From this p value on, nothing is claimed.
 LEVEL: Final = 0.05
-#: A feature set of one element alone is named like 'layer-2/voice'; those of the mix have no such ending.
-ELEMENTS: Final = ("mix", "voice", "background")
 #: Packages whose versions matter, by the names that they are installed under.
 _PACKAGES: Final = ("rtaffect", "numpy", "scipy", "scikit-learn", "onnxruntime", "onnxruntime-gpu", "mne")
 
@@ -66,6 +68,7 @@ def report_numbers(outcome: Outcome) -> ReportNumbers:
         contrasts=_contrasts(outcome),
         untold=outcome.untold,
         elements={element: _element(outcome, element) for element in ELEMENTS},
+        ablation=_ablation(outcome),
         rows=_rows(outcome),
         stimuli=_stimuli(outcome),
         choices=_choices(outcome),
@@ -239,8 +242,32 @@ def _told(prefix: str, told: Told, name: str) -> dict[str, float | None]:
 
 
 def _element(outcome: Outcome, element: str) -> SetNumbers | None:
-    name = base_of(outcome) if element == "mix" else f"{base_of(outcome)}/{element}"
-    return next((_set(result) for result in outcome.sweep.sets if result.name == name), None)
+    found = outcome.elements
+    if element == "mix":
+        name = base_of(outcome) if found is None else found.feature_set
+        return next((_set(result) for result in outcome.sweep.sets if result.name == name), None)
+    return None if found is None else _set(found.results[element])
+
+
+def _ablation(outcome: Outcome) -> AblationNumbers | None:
+    found = outcome.elements
+    if found is None:
+        return None
+    compared = found.comparison
+    pairs = () if compared is None else tuple(
+        ElementPair(ELEMENTS[a], ELEMENTS[b], number(d), number(p), number(q))
+        for (a, b), d, p, q in zip(
+            compared.sets, compared.difference, compared.single, compared.family, strict=True
+        )
+    )  # fmt: skip
+    stimuli = tuple(
+        ElementStimulus(sound.name, number(share), *(number(r) for r in each))
+        for sound, share, each in zip(outcome.measured.sounds, found.share, found.each.T, strict=True)
+    )
+    return AblationNumbers(
+        found.feature_set, found.separator, found.separator_sha256, pairs, stimuli,
+        number(found.rank_r), number(found.rank_p), found.notes,
+    )  # fmt: skip
 
 
 def _rows(outcome: Outcome) -> tuple[RowNumbers, ...]:

@@ -26,15 +26,6 @@ ELEMENTS: Final[tuple[Element, ...]] = ("mix", "voice", "background")
 _SHOWN: Final = 32
 
 
-def parse_elements(text: str) -> tuple[Element, ...]:
-    """Return the elements named in ``text``, such as ``mix,voice,background``; ValueError if it is something else."""
-    names = [part.strip() for part in text.split(",")]
-    found = tuple(each for each in ELEMENTS if each in names)
-    if "mix" not in found or len(found) != len(names):
-        raise ValueError(f"elements {text!r}: expected 'mix', with 'voice' and 'background' or one of them behind it")
-    return found
-
-
 def separator_for(name: str, threads: int = 1, progress: Progress = print) -> Separator:
     """Load a separator: one of ``BUILDERS`` by name, built first where the user's cache lacks it, or a file.
 

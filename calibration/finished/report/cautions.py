@@ -32,7 +32,7 @@ def sounds_caution(
     """
     content = {str(each.get("file")): str(each.get("sha256")) for each in stimuli}
     heard, before = ([_Heard.of(part, content) for run in side for part in run.parts] for side in (other, baseline))
-    named = [", ".join(sorted({part.name for part in side})) or "none" for side in (heard, before)]
+    named = [_names(side) for side in (heard, before)]
     if {part.content for part in heard} != {part.content for part in before}:
         told = f"other sounds were heard than in the baseline ({named[0]}; {named[1]})"
         if named[0] == named[1]:
@@ -40,7 +40,7 @@ def sounds_caution(
         return f"In {kind} {told}: the difference is one of sounds as much as of regulation."
     if _covers(heard, before) and _covers(before, heard):
         return ""
-    parts = ["; ".join(dict.fromkeys(part.words for part in side)) for side in (heard, before)]
+    parts = [_words(side) for side in (heard, before)]
     return (
         f"In {kind} other parts of the sounds were heard than in the baseline ({parts[0]}, against {parts[1]}): the "
         "difference is one of these parts as much as of regulation."
@@ -102,3 +102,11 @@ def line_caution(name: str, with_line: Estimate, without: Estimate, change: floa
     if verdicts[1]:
         return f"{start} with p < .05: it is not to be told from time on task."
     return f"{start} and not distinguishable from 0: it rests on the line being straight."
+
+
+def _names(heard: Sequence[_Heard]) -> str:
+    return ", ".join(sorted({part.name for part in heard})) or "none"
+
+
+def _words(heard: Sequence[_Heard]) -> str:
+    return "; ".join(dict.fromkeys(part.words for part in heard))
