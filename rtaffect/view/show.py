@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Unpack
 
@@ -81,14 +82,17 @@ def run_window(
     window = SessionWindow(presenter, **options)
     if view is not None:
         view.troubled.connect(window.show_trouble)
-    loop = QEventLoop()
+    loop, closed = QEventLoop(), threading.Event()
     window.closed.connect(loop.quit)
+    window.closed.connect(closed.set)
     with interrupt_closes(window):
         window.show()
         if view is not None:
             view.start()
             # The small view would have the keys else.
             window.activateWindow()
-        loop.exec()
+        # A signal may have closed it before there was a loop to leave.
+        if not closed.is_set():
+            loop.exec()
     for each in (window,) if view is None else (view, window):
         discard(each)

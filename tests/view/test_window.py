@@ -586,6 +586,22 @@ def test_the_end_of_the_terminal_closes_as_ctrl_c_does(qapp: QApplication) -> No
     assert calls == [1, 1]
 
 
+def test_what_closes_the_window_before_it_has_its_loop_ends_it(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a signal does that comes while the window is made."""
+    calls: list[int] = []
+    show = SessionWindow.show
+
+    def shown_and_closed(window: SessionWindow) -> None:
+        show(window)
+        window.close()
+
+    monkeypatch.setattr(SessionWindow, "show", shown_and_closed)
+    run_window(Presenter(), title="", on_close=lambda: calls.append(1), now=time.monotonic)
+    assert calls == [1]
+
+
 def test_trouble_elsewhere_is_told(make: Make) -> None:
     window = make(40)
     window.show_trouble("the participant's screen is gone")
