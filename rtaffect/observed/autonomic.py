@@ -116,7 +116,8 @@ class Autonomic:
         self._origin = origin
         count = len(self._people)
         layout = RowLayout.plain(len(self.rows))
-        self._observer = GroupObserver(count, COURSE_HZ, _SETTINGS, layout=layout) if count > 1 and self.rows else None
+        several = count > 1 and bool(self.rows)
+        self._observer = GroupObserver(count, COURSE_HZ, _SETTINGS, layout=layout, spectra=False) if several else None
         # Seconds of the window, oldest first: used ones, and which of them turned out not to be what they seemed.
         self._used = np.zeros((count, WINDOW_S), np.bool_)
         self._foreign = np.zeros((count, WINDOW_S), np.bool_)

@@ -246,10 +246,13 @@ class GroupObserver:
     """Observes people against the mean of the others who are here, or against each of them if settings say pairwise.
 
     So that no amplifier with a larger gain dominates that mean, each second of a person's row is divided by its root
-    mean square over the last ``null_history_s`` seconds.
+    mean square over the last ``null_history_s`` seconds. The null follows the spectra of both sides, where ``spectra``
+    says so: a second does not tell those of courses slower than that.
     """
 
-    def __init__(self, people: int, rate: int, settings: SynchronySettings, *, layout: RowLayout) -> None:
+    def __init__(
+        self, people: int, rate: int, settings: SynchronySettings, *, layout: RowLayout, spectra: bool = True
+    ) -> None:
         keep, self._window, self._k = settings.null_history_s, settings.window_s, layout.k
         columns, everybody = layout.measured * layout.k, np.arange(people)
         self._recent = np.zeros((keep, 2, people, columns))
@@ -260,7 +263,8 @@ class GroupObserver:
             self._with = np.concatenate([np.roll(everybody, -turn) for turn in range(1, people)])
         self._pairwise = settings.method == "pairwise"
         self._rate, self._settings, self._layout = rate, settings, layout
-        self._others = Seconds(len(self._who), columns, rate, keep, spectra=settings.signal in RESOLVED)
+        self._spectra = spectra and settings.signal in RESOLVED
+        self._others = Seconds(len(self._who), columns, rate, keep, spectra=self._spectra)
         # What the window holds, to be compared anew where a part of it turns out not to be what it seemed.
         self._inside: deque[FloatArray] = deque(maxlen=self._window)
         # Of each second, by person and row, the sum over instants of 1 / others, and how many instants have others.
@@ -319,8 +323,7 @@ class GroupObserver:
     def _begin(self, first: int = 0) -> None:
         """Begin to sum up, from second ``first`` on."""
         pairs, people = len(self._who), self._recent.shape[2]
-        kept = self._settings.signal in RESOLVED
-        self._people = Seconds(pairs, self._others.rows, self._rate, 1, first, spectra=kept)
+        self._people = Seconds(pairs, self._others.rows, self._rate, 1, first, spectra=self._spectra)
         reach = (0, self._settings.null_history_s - self._window)
         self._observer = Observer(
             self._people, self._others, self._settings, self._layout, reach, mutual=True, partners_each=pairs // people

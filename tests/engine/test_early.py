@@ -82,6 +82,7 @@ def session() -> tuple[list[Feedback], list[Flowing], Engine]:
         people, ChannelSpace(NAMES), SETTINGS, ORIGIN, sound=heard,
         sound_input=SoundInput(heard, BandFeaturizer(context_s=4), ORIGIN),
         predictor=Predictor(some_weights(np.random.default_rng(1)), np.arange(2)),
+        fitted_people=np.full(2, 12.0),
     )  # fmt: skip
     found: list[Feedback] = []
     sources = [*people, heard]

@@ -71,6 +71,7 @@ class Late:
             sound=heard,
             sound_input=SoundInput(heard, self.featurizer, ORIGIN),
             predictor=Predictor(some_weights(np.random.default_rng(1)), np.arange(2)),
+            fitted_people=np.full(2, 12.0),
             recorded=recorded,
         )
         self.found: list[Feedback] = []
