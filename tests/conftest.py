@@ -4,6 +4,7 @@ import atexit
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,11 @@ settings.load_profile("no deadline")
 # Only a test that fails waits for so long, ms; a window on a loaded machine takes its time.
 for _wait in (QtBot.waitExposed, QtBot.waitSignal, QtBot.waitUntil):
     _wait.__kwdefaults__["timeout"] = 60_000
+
+# Under nohup the end of a terminal is nothing to a program, nor to those that it starts; here it is tried.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 
 #: Files that take longest, in this order before all others: what comes last is short, so that no process waits long for
 #: the other, and while the first file makes the demo's bundle the other process has files that need none.

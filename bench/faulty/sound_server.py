@@ -19,6 +19,10 @@ def absent() -> list[str]:
     return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
+#: Before others where that is allowed, else as all: on a busy computer sound is late else, and torn.
+FIRST = ("nice", "-n", "-10")
+
+
 class SoundServer:
     """The server; programs that get ``env`` hear and play through it, and through nothing else.
 
@@ -74,7 +78,7 @@ class SoundServer:
     def run(self, *command: str) -> subprocess.Popen[bytes]:
         """Run a program beside it, which ends with it."""
         null = subprocess.DEVNULL
-        process = subprocess.Popen(command, env=self.env, stdin=null, stdout=self._log, stderr=self._log)
+        process = subprocess.Popen((*FIRST, *command), env=self.env, stdin=null, stdout=self._log, stderr=self._log)
         self._processes.append(process)
         return process
 

@@ -273,7 +273,7 @@ def test_the_page_says_what_the_outcome_says(folder):
         "of which 6 fitted on, 620 s in all", "between .30 and .60",
     ):  # fmt: skip
         assert words in page.text.replace("\N{NO-BREAK SPACE}", " ")
-    assert page.row("voice")[1] == page.row("background")[1] == "not computed: no separated elements"
+    assert page.row("voice")[1] == page.row("background")[1] == "not computed: calibrate --separator NAME does"
     assert page.row("numpy")[1] == np.__version__
 
 

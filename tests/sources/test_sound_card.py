@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from scipy.signal import correlate
 
-from bench.faulty.sound_server import RATE, REMEDY, SoundServer, absent
+from bench.faulty.sound_server import FIRST, RATE, REMEDY, SoundServer, absent
 from rtaffect.common.errors import SoundError
 from rtaffect.record.recorder import Recorder
 from rtaffect.sources import sound_card, sound_devices
@@ -55,7 +55,7 @@ class PulseServer(SoundServer):
         threading.Thread(target=wait, daemon=True).start()
 
     def child(self, task: str) -> dict:
-        command = [sys.executable, "-W", "error", str(CHILD), str(self.folder), task]
+        command = [*FIRST, sys.executable, "-W", "error", str(CHILD), str(self.folder), task]
         # PortAudio writes its own lines to stderr; only the exit status and the result count.
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=50, check=False)
         assert done.returncode == 0, done.stderr
