@@ -192,9 +192,10 @@ def another_clock(shows: Callable[[], float]) -> Callable[[str], Script]:
 
     def script(prefix: str) -> Script:
         # The sender adds when the script begins, on the LSL clock, to all stamps: some seconds from now.
-        now = pylsl.local_clock()
+        # Both clocks at once: what is computed meanwhile would displace it.
+        ahead = shows() - pylsl.local_clock()
         # Sent when it is taken: what the way takes is not known of another clock.
-        return two(prefix, lambda sent: replace(sent, stamps=sent.stamps + shows() - now, when=sent.true))
+        return two(prefix, lambda sent: replace(sent, stamps=sent.stamps + ahead, when=sent.true))
 
     return script
 
