@@ -41,9 +41,11 @@ level = -3
 os.environ["LSLAPICFG"] = str(_folder / "lsl_api.cfg")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-# What a busy machine takes for an example says nothing of the code.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+# What a busy machine takes for an example says nothing of the code. The same examples come in every run, so that a
+# failure is of the change; RTAFFECT_EXAMPLES=random, and tests.fuzz, look for new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None)
+settings.load_profile(os.environ.get("RTAFFECT_EXAMPLES", "same"))
 
 # Only a test that fails waits for so long, ms; a window on a loaded machine takes its time.
 for _wait in (QtBot.waitExposed, QtBot.waitSignal, QtBot.waitUntil):
