@@ -211,9 +211,9 @@ def test_one_sound_is_cut_for_the_ceilings_interval_and_short_ones_are_not_judge
 
 
 def test_slow_trends_with_holes_are_no_synchrony_either():
-    """Where a third of the sound is missing, drifts are those of the rest: what is absent is no zero."""
-    groups = noise(8, people=6, seconds=120, sounds=1)
+    """Where the beginning is missing, drifts are those of the rest (what is absent is no zero), and the rest stays."""
+    group = noise(8, people=6, seconds=120, sounds=1)[0]
     at = np.linspace(-1, 1, 12_000)[:, None]
-    waning = groups[0] + 3 * at + 2 * np.cos(np.pi * (at + 1) / 2)
-    waning[:, 7000:11_000] = np.nan
-    assert np.abs(sums_of([waning]).found().r).max() < 0.05
+    waning = group + 3 * at + 2 * np.cos(np.pi * (at + 1) / 2)
+    group[:, :5000] = waning[:, :5000] = np.nan
+    np.testing.assert_allclose(sums_of([waning]).found().r, sums_of([group]).found().r, atol=1e-3)
