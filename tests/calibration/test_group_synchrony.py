@@ -11,6 +11,7 @@ from scipy.stats import norm
 from calibration.ceiling import NoiseCeiling, ceiling_of_halves
 from calibration.group_synchrony import PairSums
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.settings import NO_DRIFT
 from rtaffect.observed.synchrony import RowLayout, standardise
 from tests.support.helpers import people_with
 
@@ -199,6 +200,15 @@ def test_halves_without_anything_in_common_have_no_ceiling():
     none = next(each for each in found if not each.told.any())
     assert np.isnan(np.stack(none.ends)).all()
     assert np.isfinite(none.p).all()
+
+
+def test_halves_that_only_wane_alike_have_no_ceiling():
+    """Predictions are judged without drifts; what halves have in common by waning cannot be reached."""
+    rise = np.linspace(3, -3, 111)[:, None]
+    waning = [half + rise for half in halves(3, 0.0)]
+    found = ceiling_of_halves(waning, 10, np.ones(3, np.bool_), 10, 99)
+    assert np.isnan(found.ends[1]).all()
+    assert ceiling_of_halves(waning, 10, np.ones(3, np.bool_), 10, 99, NO_DRIFT).low[-1] > 0.9
 
 
 def test_one_sound_is_cut_for_the_ceilings_interval_and_short_ones_are_not_judged():

@@ -68,6 +68,7 @@ def test_raters_who_merely_rise_together_are_told_apart():
     assert found.r > 0.8
     assert abs(found.r_detrended) < 0.4
     assert found.p_detrended > 0.05
+    assert found.ceiling < 0.8, "predictions are judged without drifts, and so is what they can reach"
     assert "once drifts are taken out" in agreement_of("valence", found) or found.p > 0.05
 
 
