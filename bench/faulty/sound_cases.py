@@ -36,9 +36,10 @@ LEAD_S = 3.0
 NEAR_S = 0.03
 #: Seconds with less power are too quiet to be found.
 LOUD = 1e-4
-#: A second is found by what lies below this, Hz: a device whose clock moves within it, as a sound server's timer does,
-#: leaves that alike; and where it is so much alike. Else it is torn, or what captures is.
-LOW_HZ, LEAST_LIKENESS = 300.0, 0.8
+#: A second is found by what lies below this, Hz, in so many parts: a device whose clock moves within it, as a sound
+#: server's timer does, leaves that alike; and where all but one are so much alike. Else it is torn, or what captures
+#: is. Places whose likeness differs by less than ``SAME`` are as good as each other.
+LOW_HZ, PARTS, LEAST_LIKENESS, SAME = 300.0, 4, 0.8, 0.002
 #: What captures needs so long to know its clock, s.
 SETTLING_S = 5.0
 #: From one second to the next it jumped if its place differs by more, s.
@@ -176,14 +177,29 @@ def _settled(times: np.ndarray, due: float) -> bool:
 
 
 def _heard(played: np.ndarray, rate: int, due: float, within: float, ear: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return when a second of a sound was heard, at most ``within`` s from when it was due; NaN if it was not."""
-    grid = np.arange(round((1 + 2 * within) * rate)) / rate + due - within
+    """Return when a second of a sound was heard, at most ``within`` s from when it was due; NaN if it was not.
+
+    Its parts are found each by itself, as the clock of what captures may move by some ms within a second.
+    """
+    size = len(played) // PARTS
+    places = [
+        _found(played[i * size : (i + 1) * size], rate, due + i * size / rate, within, ear) - i * size / rate
+        for i in range(PARTS)
+    ]
+    return float(np.nanmedian(places)) if np.isnan(places).sum() <= 1 else math.nan
+
+
+def _found(part: np.ndarray, rate: int, due: float, within: float, ear: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return when a part of a sound was heard, at most ``within`` s from when it was due; NaN if it was not."""
+    grid = np.arange(round((len(part) / rate + 2 * within) * rate)) / rate + due - within
     heard = np.interp(grid, *ear, left=0.0, right=0.0)
-    score = correlate(heard, played, mode="valid", method="fft")
-    power = np.convolve(heard**2, np.ones(len(played)), "valid")
-    score = score / np.sqrt(np.maximum(power * (played**2).sum(), 1e-9))
-    best = int(np.argmax(score))
-    return float(grid[best]) if score[best] > LEAST_LIKENESS else math.nan
+    score = correlate(heard, part, mode="valid", method="fft")
+    power = np.convolve(heard**2, np.ones(len(part)), "valid")
+    score = score / np.sqrt(np.maximum(power * (part**2).sum(), 1e-9))
+    peaks = np.r_[False, (score[1:-1] >= score[:-2]) & (score[1:-1] >= score[2:]), False]
+    alike = np.flatnonzero(peaks & (score > max(LEAST_LIKENESS, float(score.max()) - SAME)))
+    # A tone is like itself a period away: where places are as good as each other, it is the nearest.
+    return float(grid[alike[np.argmin(np.abs(grid[alike] - due))]]) if len(alike) else math.nan
 
 
 def _low(sound: np.ndarray, rate: float) -> np.ndarray:
