@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import click
 import numpy as np
-from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import ArtifactError, RtaffectError, SoundError, StreamError
+from rtaffect.common.listing import print_table
 from rtaffect.common.terminal import Terminal
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -67,10 +67,8 @@ def command() -> None:
     console = Terminal()
     with console.status("Checking"):
         found = checks()
-    table = Table("", "Check", "Finding", "What to do")
-    for check in found:
-        table.add_row(check.mark, check.name, Text(check.detail), Text("" if check.ok else check.remedy))
-    console.print(table)
+    rows = [(check.mark, check.name, check.detail, "" if check.ok else check.remedy) for check in found]
+    print_table(console, "", ("", "Check", "Finding", "What to do"), rows, named=2)
     runs = all(check.ok for check in found if check.needed)
     console.print(
         "The demo can run: rtaffect demo" if runs else "The demo cannot run until the red problems are solved."
