@@ -273,7 +273,7 @@ def _second_model() -> Diagnosis:
 
     name = "Second model"
     if not _version(WAKEHUBERT.wheel):
-        remedy = f"only for --featurizer {WAKEHUBERT.name}: {WAKEHUBERT.install}"
+        remedy = f"only for --featurizer {WAKEHUBERT.name}, which fetches it; without internet: {WAKEHUBERT.install}"
         return Diagnosis(name, False, "not installed", remedy, needed=False, extra=True)
     return Diagnosis(name, True, f"{WAKEHUBERT.name} of {WAKEHUBERT.wheel} {_version(WAKEHUBERT.wheel)}", needed=False)
 
