@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,25 +19,19 @@ from rich.text import Text
 
 from rtaffect.common.errors import ArtifactError, RtaffectError, SoundError, StreamError
 from rtaffect.common.listing import print_table
+from rtaffect.common.system_packages import SOUND, apt_install
 from rtaffect.common.terminal import Terminal
 
 OLDEST_PYTHON: Final = (3, 11)
 LSL_TIMEOUT_S: Final = 5.0
-QT_TIMEOUT_S: Final = 60.0
 NEEDED_DISK_BYTES: Final = 1e9
+_QT_PACKAGES: Final = (("PySide6", "PySide6-Essentials"), ("pyqtgraph", "pyqtgraph"))
 
 #: An ONNX model that returns its one input: the providers of a session are known only when there is a session.
 _IDENTITY_MODEL: Final = bytes.fromhex(
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a02"
     "0801620f0a0179120a0a08080112040a02080142040a00100d"
 )
-
-_QT_CODE: Final = """
-import PySide6, pyqtgraph
-from PySide6.QtWidgets import QApplication
-application = QApplication([])
-print(PySide6.__version__, pyqtgraph.__version__)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +141,7 @@ def _portaudio() -> Diagnosis:
         version = portaudio().get_portaudio_version()[1].split(",")[0]
         devices = list_sound_devices()
     except SoundError as error:
-        return Diagnosis("PortAudio", False, _first_line(error), "see the finding", needed=False)
+        return Diagnosis("PortAudio", False, _first_line(error), apt_install(SOUND), needed=False)
     except (ImportError, RuntimeError) as error:
         return Diagnosis("PortAudio", False, _first_line(error), "pip install sounddevice pylsl", needed=False)
     inputs, outputs = sum(d.inputs > 0 for d in devices), sum(d.outputs > 0 for d in devices)
@@ -194,24 +186,18 @@ def _onnxruntime_packages() -> Diagnosis:
 
 def _qt() -> Diagnosis:
     # In a child process: only the view may import Qt, and a missing system library ends the process.
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    command_line = [sys.executable, "-c", _QT_CODE]
-    try:
-        done = subprocess.run(
-            command_line, env=environment, capture_output=True, text=True, timeout=QT_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return Diagnosis(
-            "Qt", False, f"no window system within {QT_TIMEOUT_S:g} s", 'pip install "rtaffect[view]" again'
-        )
-    if done.returncode == 0:
-        qt, pyqtgraph = done.stdout.split()
-        return Diagnosis("Qt", True, f"PySide6 {qt}, pyqtgraph {pyqtgraph}, offscreen application runs")
-    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-    remedy = (
-        'pip install "rtaffect[view]"; where a system library is missing: apt-get install libegl1 libgl1 libxkbcommon0'
-    )
-    return Diagnosis("Qt", False, lines[-1], remedy)
+    from rtaffect.view.trial import REMEDY, try_window
+
+    trial = try_window()
+    versions = (f"{name} {_version(package) or 'missing'}" for name, package in _QT_PACKAGES)
+    detail = f"{', '.join(versions)}: {trial.said}"
+    if trial.ok:
+        more = "" if trial.screen else "; there is no screen here to try it on"
+        return Diagnosis("Window (Qt)", True, detail + more)
+    if trial.screen:
+        return Diagnosis("Window (Qt)", False, detail, f"{REMEDY}; or go on without a window: --headless")
+    # Without a screen the demo runs in the terminal.
+    return Diagnosis("Window (Qt)", False, detail, REMEDY, needed=False)
 
 
 def _cache_folder() -> Diagnosis:

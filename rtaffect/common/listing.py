@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -47,9 +48,7 @@ def print_table(
     if not lines:
         console.print(Text(remedy, style="yellow"), soft_wrap=True)
         return
-    widths = [max(cell_len(text.plain) for text in column) for column in zip(map(Text, heads), *lines, strict=True)]
-    several = any("\n" in text.plain for line in lines for text in line)
-    if not several and sum(widths) + _BESIDE * len(widths) + 1 <= console.width:
+    if _room(heads, lines) <= console.width:
         table = Table(*heads, title=title or None, title_justify="left")
         for line in lines:
             table.add_row(*line)
@@ -58,14 +57,24 @@ def print_table(
     if title:
         console.print(Text(title, style="bold"), soft_wrap=True)
     for line in lines:
-        console.print(Text(" ").join(text for text in line[:named] if text.plain), soft_wrap=True)
-        fields = [
-            f"{head}: {text.plain}"
-            for head, text in zip(heads[named:], line[named:], strict=True)
-            if text.plain.strip()
-        ]
-        for piece in _packed(fields, console.width - 1):
-            console.print(Text(piece), soft_wrap=True)
+        _print_listed(console, heads, line, named)
+
+
+def _room(heads: Sequence[str], lines: Sequence[Sequence[Text]]) -> float:
+    """Return how wide the table is with each text on one line; infinite where a text has several."""
+    if any("\n" in text.plain for line in lines for text in line):
+        return math.inf
+    columns = zip(map(Text, heads), *lines, strict=True)
+    widths = [max(cell_len(text.plain) for text in column) for column in columns]
+    return sum(widths) + _BESIDE * len(widths) + 1
+
+
+def _print_listed(console: Console, heads: Sequence[str], line: Sequence[Text], named: int) -> None:
+    console.print(Text(" ").join(text for text in line[:named] if text.plain), soft_wrap=True)
+    rest = zip(heads[named:], line[named:], strict=True)
+    fields = [f"{head}: {text.plain}" for head, text in rest if text.plain.strip()]
+    for piece in _packed(fields, console.width - 1):
+        console.print(Text(piece), soft_wrap=True)
 
 
 def _packed(fields: Sequence[str], width: int) -> list[str]:
