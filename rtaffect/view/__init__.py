@@ -7,11 +7,13 @@ from typing import Unpack
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.screen import has_screen
+from rtaffect.common.system_packages import WINDOW, apt_install
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.window_options import WindowOptions
+from rtaffect.view.trial import require_window
 
-__all__ = ["Presenter", "has_screen", "run_window"]
+__all__ = ["Presenter", "has_screen", "require_window", "run_window"]
 
 # pyqtgraph takes the first binding to Qt that it finds, unless it is told which.
 os.environ["PYQTGRAPH_QT_LIB"] = "PySide6"
@@ -40,8 +42,7 @@ def run_window(
     except ImportError as error:
         # PySide6 is there, but a library of the system that it links to is not.
         raise RtaffectError(
-            f"the display cannot load Qt ({error}); install the missing library (Debian and Ubuntu: apt install "
-            "libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
-            'libxcb-keysyms1), or pip install "rtaffect[view]" again'
+            f"the display cannot load Qt ({error}); install the missing library (Debian and Ubuntu: "
+            f'{apt_install(WINDOW)}), or pip install "rtaffect[view]" again'
         ) from error
     window.run_window(presenter, participant=participant, screen=screen, **options)
