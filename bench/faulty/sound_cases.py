@@ -98,6 +98,7 @@ def server_gone(seconds: float) -> Act:
         scene.sound.die()
         time.sleep(seconds)
         scene.sound.start()
+        scene.notes["sound back"] = scene.now()
 
     return Act(FAULT_S, do)
 
@@ -136,7 +137,8 @@ def by_script(pause_s: float = 0.0, *broken: tuple[float, float]) -> Callable[[S
 def captured(plan: Callable[[Scene], Plan], *, must_be_due: bool) -> Callable[[Scene], Truth]:
     """Return the truth from what was captured: where each second of the sound was, and when it was not in its place.
 
-    A single second that was not found is not held against anybody: what captures may itself be torn.
+    A single second that was not found is not held against anybody: what captures may itself be torn. Nor is what it
+    missed while it was not back yet and the sound server was.
     """
 
     def truth(scene: Scene) -> Truth:
@@ -147,8 +149,11 @@ def captured(plan: Callable[[Scene], Plan], *, must_be_due: bool) -> Callable[[S
         sound, rate = soundfile.read(demo() / "sound.wav")
         mono = _low(sound.mean(axis=1) if sound.ndim == 2 else sound, rate)
         parts = {s: mono[s * rate : (s + 1) * rate] for s in range(1, len(mono) // rate) if due(s) + 1 < last}
+        back = scene.notes.get("sound back", math.inf)
         loud = {
-            s: part for s, part in parts.items() if float((part**2).sum()) > LOUD * rate and _settled(heard[0], due(s))
+            s: part
+            for s, part in parts.items()
+            if float((part**2).sum()) > LOUD * rate and _settled(heard[0], due(s), back)
         }
         late = {s: _heard(part, rate, due(s), 0.7, heard) - due(s) for s, part in loud.items()}
         usual = 0.0 if must_be_due else float(np.nanmedian(list(late.values())))
@@ -168,12 +173,15 @@ def captured(plan: Callable[[Scene], Plan], *, must_be_due: bool) -> Callable[[S
     return truth
 
 
-def _settled(times: np.ndarray, due: float) -> bool:
-    """Return whether what captures knows its clock (not so just after it began), or captures nothing at all."""
+def _settled(times: np.ndarray, due: float, back: float = math.inf) -> bool:
+    """Return whether what captures knows its clock (not so just after it began), or captures nothing at all.
+
+    From ``back`` on there is something to be captured.
+    """
     first = int(np.searchsorted(times, due - SETTLING_S))
     near = times[first : int(np.searchsorted(times, due + 1.0))]
     whole = len(near) > 0 and near[0] < due - SETTLING_S + 0.1 and not (np.diff(near) > 0.1).any()
-    return whole or len(near) == 0 or bool(near[-1] < due)
+    return whole or (due < back and (len(near) == 0 or bool(near[-1] < due)))
 
 
 def _heard(played: np.ndarray, rate: int, due: float, within: float, ear: tuple[np.ndarray, np.ndarray]) -> float:

@@ -177,8 +177,8 @@ def plan_eeg(
     scale = np.array([volts_in(stream.name, each) for each in units]) * (known.scale if known is not None else 1.0)
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
     out = _left_out(labels, kinds, used)
-    assumed = (*assumed, *filter(None, [numbered]), *_not_there(labels, (*without, *only)))
-    about = replace(_recognition(found), left_out=out, assumed=assumed)
+    notes = (*assumed, *filter(None, [numbered]), *_not_there(labels, (*without, *only)))
+    about = replace(_recognition(found), left_out=out, assumed=notes)
     return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body_among(labels, stream.units, kinds))
 
 
