@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from rtaffect.common.montage import known_name
+from rtaffect.common.montage import is_eog, known_name
 from rtaffect.common.words import listed
 
 #: Before a name that would else be taken for a place of the 10-20 system.
@@ -44,6 +44,12 @@ def by_number(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
         for name, match in zip(names, found, strict=True)
     )
     return renamed, _told(numbered, [name for name in renamed if name.startswith(f"{OWN} ")])
+
+
+def names_of(electrodes: Sequence[str], eyes: Sequence[str], *, given: bool) -> tuple[tuple[str, ...], list[str]]:
+    """Return a headset's names, those of its eyes last, and what is told of numbered ones, unless they were given."""
+    placed, told = (electrodes, "") if given else by_number(electrodes)
+    return (*placed, *(name if is_eog(name) else f"EOG {name}" for name in eyes)), [told] if told else []
 
 
 def _is_unmistakable(match: re.Match[str]) -> bool:
