@@ -206,13 +206,11 @@ class Engine:
             before = taken_until(step, self._recorded)
             second = np.stack([self._respond(each, step, before) for each in range(len(self._participants))])
             self.affect.advance(step, before)
-            left_out = self._leaves_out(behind_s)
         with timed(spent, "features"):
             begun = clock()
-            feature = self._hear(step, left_out)
+            feature = self._hear(step, self._leaves_out(behind_s))
             if self._sound_input is not None and self._sound_input.given:
                 self.pace.spent(clock() - begun)
-            self.affect.hear(self._sound_input, left_out=left_out)
         with timed(spent, "alignment"):
             alignment = self._align()
         # After all parts that may find something in this very step.
@@ -225,8 +223,7 @@ class Engine:
         with timed(spent, "measures"):
             seconds = np.array([self.second(person) for person in range(len(self._participants))])
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
-        with timed(spent, "affect"):
-            affect = self.affect(step, trust, self.people)
+        affect = self.affect(step, trust, self.people, spent)
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
         size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
@@ -234,8 +231,7 @@ class Engine:
             prediction = among(prediction, self._fitted, size, self._responses[0].layout)
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
-        paths, people = (*self._participants, *self.affect.paths), len(self._participants)
-        there = arrivals(paths, status[:people] * 2, step, self._recorded)
+        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
         trust = replace(trust, doubts=(*trust.doubts, *there))
         return self._feedback(Found(prediction, compared, alignment, trust, status, measures, affect, spent), size)
 
@@ -297,7 +293,9 @@ class Engine:
         if self._sound_input is None:
             return None
         self._sound_input.advance(step)
-        return self._sound_input.feature(step, left_out=left_out)
+        feature = self._sound_input.feature(step, left_out=left_out)
+        self.affect.hear(self._sound_input, left_out=left_out)
+        return feature
 
     def _align(self) -> Alignment | None:
         if self._lock is None:

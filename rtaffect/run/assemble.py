@@ -229,8 +229,7 @@ def build_engine(
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone,
-    ``affect`` reads valence and arousal.
+    step is late; a ``patient`` one waits for own measures. ``body`` are peripheral streams, ``affect`` reads affect.
 
     Raises
     ------
@@ -244,7 +243,6 @@ def build_engine(
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
-    host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
     sound = sound or Sound(None)
     references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
     return Engine(
@@ -259,7 +257,7 @@ def build_engine(
         references=references,
         recorded=recorded,
         late_s=late_s,
-        measures=Measuring(host, people, body, origin),
+        measures=Measuring(_measures(analysis, list(montages), space, settings, patient), people, body, origin),
         fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
         affect=affect,
     )
@@ -275,9 +273,10 @@ def _fitted_people(bundle: Bundle, rows: NDArray[np.intp], space: Space) -> Floa
 
 
 def _measures(
-    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, wait_s: float
+    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, patient: bool
 ) -> MeasureHost | None:
-    """Return the session's own measures, for which a step waits ``wait_s`` (s); None without any."""
+    """Return the session's own measures, for which a step waits, long if it is ``patient``; None without any."""
+    wait_s = PATIENCE_S if patient else WAIT_S
     chosen = choose_measures(analysis.measures, analysis.measure_bands, settings.signal, space.channels)
     return MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
 

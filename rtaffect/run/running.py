@@ -29,7 +29,7 @@ from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
-from rtaffect.protocol.measured import window_of
+from rtaffect.protocol.measured import reach_in
 from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
@@ -117,9 +117,7 @@ class RunningSession:
         self.plan, self.setup = run.sources.plan, run.sources.setup
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
-        affect = engine.affect.described
-        reach_s = affect.reach_s if affect is not None else None
-        window_s = window_of(protocol.feedback, engine.settings.synchrony.window_s, engine.measures.described, reach_s)
+        window_s = reach_in(protocol.feedback, engine)
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0
@@ -134,7 +132,6 @@ class RunningSession:
         self.on_event: list[Callable[[SessionEvent], None]] = [self._guard("writing an event", record.event)]
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [
             self._guard("writing a step of the protocol", record.protocol_step),
-            lambda step: engine.affect.rests(step.phase == "running" and step.kind == "rest"),
             self.participant.add,
         ]
         self.incidents = Incidents(engine, self._tell)
@@ -245,6 +242,10 @@ class RunningSession:
             return None
         return Tone(self.plan.protocol.tone_device)
 
+    def _rests(self, step: ProtocolStep) -> None:
+        """Let affect know whether people rest in the next second."""
+        self.run.engine.affect.rests(step.phase == "running" and step.kind == "rest")
+
     def take_offered(self) -> None:
         """Take the headset that is offered for one that is lost, and note that; from any thread."""
         offers = self.run.sources.offers
@@ -274,6 +275,7 @@ class RunningSession:
             self.setup.player.start()
         if self.tone is not None:
             self.tone.start()
+        self.on_protocol_step.append(self._rests)
         self.stage.begin()
         speaker = self.run.sources.speaker
         if speaker is not None:
