@@ -15,7 +15,7 @@ from rtaffect.protocol.measured import window_of
 from rtaffect.protocol.model import FeedbackRule
 from rtaffect.protocol.rule import Rule
 from rtaffect.stream.doubt import Doubt
-from tests.support.fake_feedback import feedbacks
+from tests.support.fake_feedback import fake_session
 
 RULE = FeedbackRule(value="arousal", source="both", scale="fixed", low=-1.0, high=1.0, smoothing_s=2)
 
@@ -26,7 +26,7 @@ def somebody(arousal: float, valence: float = 0.5) -> AffectValues:
 
 
 def step(*values: AffectValues):
-    return replace(feedbacks()[-1], affect=values, doubts=())
+    return replace(fake_session(3)[-1], affect=values, doubts=())
 
 
 NOBODY = AffectValues("B", both=AffectEstimate(reason="as planned"))

@@ -10,7 +10,7 @@ from rtaffect.affect.values import AffectEstimate, AffectValues, NearSound
 from rtaffect.outputs.affect_outlet import affect_channels, affect_values
 from rtaffect.record.affect_table import AFFECT_COLUMNS, BASELINE_COLUMNS, affect_lines, baseline_lines
 from rtaffect.stream.doubt import Doubt
-from tests.support.fake_feedback import feedbacks
+from tests.support.fake_feedback import fake_session
 
 GOOD = AffectValues(
     "A",
@@ -23,7 +23,7 @@ GOOD = AffectValues(
 
 
 def step(**changed: object):
-    return replace(feedbacks()[-1], affect=(GOOD, AffectValues("B")), **changed)
+    return replace(fake_session(3)[-1], affect=(GOOD, AffectValues("B")), **changed)
 
 
 def test_there_is_a_line_for_each_person_and_source():

@@ -16,7 +16,7 @@ from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.session_affect import load_session_affect
 from rtaffect.simulation.head import CHANNELS
 from tests.affect.test_library import write
-from tests.cli.test_commands import failing, fine
+from tests.cli.test_commands import mistake, fine
 from tests.support.affect import without_rest, write_tiny_bundle
 from tests.support.helpers import quiet
 from tests.support.protocol_files import protocol_of
@@ -54,7 +54,7 @@ def test_a_session_reads_affect_and_its_replay_is_the_same(tmp_path: Path, monke
         "replay", out / "recording.xdf", "--speed", "max", "--headless", "--seconds", "20", "--out", tmp_path / "alone",
         "--affect", bundle, "--affect-rest", "8",
     )  # fmt: skip
-    alone = [each for each in open_session(tmp_path / "alone").table("affect.tsv")]
+    alone = open_session(tmp_path / "alone").table("affect.tsv")
     assert sum(np.isfinite(cell_number(each["valence"])) for each in alone if each["source"] == "eeg") > 5
     assert {each["reason"] for each in alone if each["source"] == "sound"} == {"there is no sound"}
 
@@ -62,11 +62,11 @@ def test_a_session_reads_affect_and_its_replay_is_the_same(tmp_path: Path, monke
 def test_what_is_wrong_is_one_line_before_anything_begins(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "bundle", CHANNELS[:3])
     other = write_tiny_bundle(tmp_path / "other", ("Fz", "AF7"))
-    said = failing("demo", "--speed", "max", "--headless", "--affect", bundle)
+    said = mistake("demo", "--speed", "max", "--headless", "--affect", bundle)
     assert "nothing says when people rest: there is no protocol; give --affect-rest 60" in said
-    said = failing("demo", "--speed", "max", "--headless", "--affect", other, "--affect-rest", "8")
+    said = mistake("demo", "--speed", "max", "--headless", "--affect", other, "--affect-rest", "8")
     assert "has no channel AF7, and the bundle of affect tiny reads Fz, AF7" in said
-    said = failing("demo", "--speed", "max", "--headless", "--affect", tmp_path / "none", "--affect-rest", "8")
+    said = mistake("demo", "--speed", "max", "--headless", "--affect", tmp_path / "none", "--affect-rest", "8")
     assert "no bundle of affect in" in said
 
 
