@@ -16,7 +16,7 @@ from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.session_affect import load_session_affect
 from rtaffect.simulation.head import CHANNELS
 from tests.affect.test_library import write
-from tests.cli.test_commands import mistake, fine
+from tests.cli.test_commands import fine, mistake
 from tests.support.affect import without_rest, write_tiny_bundle
 from tests.support.helpers import quiet
 from tests.support.protocol_files import protocol_of
