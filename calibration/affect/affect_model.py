@@ -184,9 +184,7 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
         splits = inner_splits(person, stimulus, ratings, self.splits, self.random_state)
         tell = (lambda _: None) if self.progress is None else self.progress
-        found = train(
-            moments.to(device), self._sizes, self._recipe(), splits, checkpoint=self.checkpoint, tell=tell
-        )
+        found = train(moments.to(device), self._sizes, self._recipe(), splits, checkpoint=self.checkpoint, tell=tell)
         self.net_ = found.net.to("cpu")
         self.n_steps_, self.losses_ = found.steps, found.losses
         self.high_share_ = _high_share(ratings, hearing)

@@ -11,7 +11,6 @@ other people hearing other stimuli (:func:`train`). The final nets take as many 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from calibration.affect.model import AffectNet, Sizes, Told, new_net
+from calibration.affect.model import Sizes, Told, new_net
 
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -152,9 +151,7 @@ class Trainer:
     def __init__(self, moments: Moments, sizes: Sizes, recipe: Recipe) -> None:
         self.recipe, self.moments, self.step = recipe, moments, 0
         self.net = new_net(sizes, recipe.seed, attention=recipe.attention).to(moments.features.device)
-        self._optimiser = torch.optim.AdamW(
-            self.net.parameters(), recipe.rate, weight_decay=recipe.decay, fused=True
-        )
+        self._optimiser = torch.optim.AdamW(self.net.parameters(), recipe.rate, weight_decay=recipe.decay, fused=True)
         self._sampler = Sampler(moments.hearing.cpu().numpy(), recipe.seconds, recipe.batch)
 
     def advance(self, steps: int) -> None:
