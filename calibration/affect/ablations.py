@@ -29,7 +29,7 @@ PARTS: Final[dict[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What a part brings to one dimension: mean difference of Fisher's z over people, two-sided p alone and corrected."""
+    """What a part brings: mean difference of Fisher's z over people, two-sided p alone and corrected."""
 
     part: str
     dimension: int

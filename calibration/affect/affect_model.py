@@ -39,7 +39,8 @@ class Told(NamedTuple):
     Attributes
     ----------
     logits, rating : (N, 3, 2)
-        From EEG, sound and both, for valence and arousal; logits before the temperature, ratings in -1..1.
+        From EEG, sound and both, for valence and arousal; logits before their temperature (of both, the weighted mean
+        of calibrated ones), ratings in -1..1.
     shared : (N, 2, D)
         Places in the shared space, of EEG and sound.
     attention : (N, T, C)
@@ -55,10 +56,10 @@ class Told(NamedTuple):
 class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Valence and arousal from EEG, from sound, and from both, by nets that share one space.
 
-    X is EEG, (N, T, C, F): of each of N moments the features of T seconds, C channels and F bands, NaN where they do not
-    count; ``sound`` (N, E) are embeddings of what was heard. y is (N, 2): ratings of valence and arousal in -1..1 of
-    their scale, NaN where not rated. ``person``, ``stimulus`` and ``second`` (N,) say whose moment it is, of which sound,
-    and when: they part people and stimuli inside of :meth:`fit`, and are not asked for afterwards.
+    X is EEG, (N, T, C, F): of each of N moments the features of T seconds, C channels and F bands, NaN where they do
+    not count; ``sound`` (N, E) are embeddings of what was heard. y is (N, 2): ratings of valence and arousal in -1..1
+    of their scale, NaN where not rated. ``person``, ``stimulus`` and ``second`` (N,) say whose moment it is, of which
+    sound, and when: they part people and stimuli inside of :meth:`fit`, and are not asked for afterwards.
 
     Parameters
     ----------
@@ -174,9 +175,9 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = int(np.prod(features.shape[1:]))
         self.feature_mean_, self.feature_std_ = _spread(np.where(mask[..., None], features, np.nan), axes=(0, 1))
         self.embedding_mean_, self.embedding_std_ = _spread(embedding, axes=(0,))
-        self._sizes = Sizes(
-            *features.shape[1:], embedding.shape[1], int(person.max()) + 1, hidden=self.hidden, shared=self.shared
-        )
+        seconds, channels, bands = features.shape[1:]
+        people, size = int(person.max()) + 1, embedding.shape[1]
+        self._sizes = Sizes(seconds, channels, bands, size, people, self.hidden, self.shared)
         device = _device(self.device)
         moments = Moments(
             *self._normalised(features, mask), self._normalised_sound(embedding), _tensor(ratings),
@@ -189,7 +190,7 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.n_steps_, self.losses_ = found.steps, found.losses
         self.high_share_ = _high_share(ratings, hearing)
         self._calibrate(found.held, ratings, hearing)
-        self._learn_novelty(found.held, found.known, moments, features, mask, embedding)
+        self._learn_novelty(found.held, found.known, moments)
         return self
 
     def _recipe(self) -> Recipe:
@@ -215,18 +216,17 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 self.temperature_[1:, output] = self.temperature_[0, output]
                 continue
             self.temperature_[1, output] = fit_temperature(logits[:, 1], high, weight)
-            self.eeg_weight_[output], self.temperature_[2, output] = fit_both(logits, high, weight)
+            calibrated = logits / self.temperature_[:2, output]
+            self.eeg_weight_[output], self.temperature_[2, output] = fit_both(calibrated, high, weight)
 
-    def _learn_novelty(
-        self, held: Held, known: tuple[Array, ...], moments: Moments, features: Array, mask: Mask, embedding: Array
-    ) -> None:
+    def _learn_novelty(self, held: Held, known: tuple[Array, ...], moments: Moments) -> None:
         """Take means and covariances from the final nets, and limits from inner nets' distances of what was new.
 
-        Each inner net has a space of its own, so that its limit is one of its own distances; the final one is their mean.
+        Each inner net has a space of its own, so that its limit is one of its own distances; the final one is their
+        mean.
         """
         told = self._apply(moments.features, moments.mask, moments.embedding)
-        inputs = (self._normalised(features, mask)[0].numpy(), self._normalised_sound(embedding).numpy())
-        sizes = (magnitude_of(inputs[0], mask), magnitude_of(inputs[1]))
+        sizes = (_magnitude(moments.features, moments.mask), _magnitude(moments.embedding))
         found = []
         for branch, size in enumerate(sizes):
             limits = [
@@ -271,25 +271,27 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return Told(logits, rating, np.where(lost[:, :2, None], np.nan, told.shared), told.attention)
 
     def _apply(self, features: torch.Tensor, mask: torch.Tensor, embedding: torch.Tensor) -> Told:
-        parts = []
+        parts: list[tuple[Array, ...]] = []
         self.net_.eval()
         with torch.no_grad():
             for start in range(0, len(features), _TOGETHER):
                 some = slice(start, start + _TOGETHER)
-                eeg, attention = self.net_.of_eeg(features[some], mask[some])
+                eeg, attended = self.net_.of_eeg(features[some], mask[some])
                 sound = self.net_.of_sound(embedding[some])
                 both = [torch.stack(pair, dim=1).double().numpy() for pair in zip(eeg, sound, strict=True)]
-                parts.append((*both, attention.double().numpy()))
+                parts.append((*both, attended.double().numpy()))
         shared, logits, rating, attention = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return Told(self._with_both(logits), self._with_both(rating), shared, attention)
+        both = self._mean_of_both(logits / self.temperature_[:2])
+        logits = np.concatenate([logits, both[:, None]], axis=1)
+        rating = np.concatenate([rating, self._mean_of_both(rating)[:, None]], axis=1)
+        return Told(logits, rating, shared, attention)
 
-    def _with_both(self, values: Array) -> Array:
-        """Return values (N, 2, 2) of EEG and sound with those of both (N, 3, 2): their weighted mean."""
-        both = self.eeg_weight_ * values[:, 0] + (1 - self.eeg_weight_) * values[:, 1]
-        return np.concatenate([values, both[:, None]], axis=1)
+    def _mean_of_both(self, values: Array) -> Array:
+        """Return the mean (N, 2) of values (N, 2, 2) of EEG and sound, as :mod:`rtaffect.affect.fusion` weights them."""
+        return np.asarray(self.eeg_weight_ * values[:, 0] + (1 - self.eeg_weight_) * values[:, 1])
 
     def predict(self, X: Any = None, sound: Any = None) -> Array:
-        """Return ratings (N, 2) of valence and arousal, -1..1: from EEG, from sound, or from both where both are given."""
+        """Return ratings (N, 2) of valence and arousal, -1..1: from EEG, sound, or both where both are given."""
         return self.tell(X, sound).rating[:, _source(X, sound)]
 
     def predict_proba(self, X: Any = None, sound: Any = None) -> Array:
@@ -330,10 +332,10 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         found = np.full((len(told.shared), 2), np.nan)
         if X is not None:
             features, mask = _eeg(X)
-            size = magnitude_of(self._normalised(features, mask)[0].numpy(), mask)
+            size = _magnitude(*self._normalised(features, mask))
             found[:, 0] = self.eeg_novelty_(told.shared[:, 0], size)
         if sound is not None:
-            size = magnitude_of(self._normalised_sound(_embedding(sound, len(found))).numpy())
+            size = _magnitude(self._normalised_sound(_embedding(sound, len(found))))
             found[:, 1] = self.sound_novelty_(told.shared[:, 1], size)
         return found
 
@@ -354,7 +356,7 @@ def _eeg(X: Any) -> tuple[Array, Mask]:
     features = np.asarray(X, np.float64)
     if features.ndim != 4 or 0 in features.shape:
         raise ValueError(f"X is {features.shape}; expected (moments, seconds, channels, bands), none of them 0")
-    mask = np.isfinite(features).all(axis=3)
+    mask: Mask = np.asarray(np.isfinite(features).all(axis=3))
     return np.where(mask[..., None], features, 0.0), mask
 
 
@@ -388,7 +390,7 @@ def _numbers(values: Any, count: int, name: str, usual: Indices) -> Indices:
 
 
 def _spread(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return mean and standard deviation over axes, of what is not NaN; 0 and 1 where there is nothing, or it is flat."""
+    """Return mean and standard deviation over axes, of what is not NaN; 1 for the latter where it is flat."""
     there = np.isfinite(values)
     count = np.maximum(there.sum(axis=axes), 1)
     mean = np.where(there, values, 0.0).sum(axis=axes) / count
@@ -400,6 +402,10 @@ def _high_share(ratings: Array, hearing: Indices) -> Array:
     weight = 1.0 / np.bincount(hearing)[hearing][:, None]
     high, low = ((side * weight).sum(axis=0) for side in (ratings > 0, ratings < 0))
     return np.asarray(high / (high + low))
+
+
+def _magnitude(values: torch.Tensor, mask: torch.Tensor | None = None) -> Array:
+    return magnitude_of(values.double().numpy(), None if mask is None else mask.numpy() > 0)
 
 
 def _tensor(values: NDArray[Any]) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """What is told without any model: the more frequent class, and what other people say of the very sound.
 
-The second one is what most work forgets. It needs ratings of the sound by others, which a new sound has not: there it is no
-rival, but shows how much of a rating the sound alone decides.
+The second one is what most work forgets. It needs ratings of the sound by others, which a new sound has not: there it
+is no rival, but shows how much of a rating the sound alone decides.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where training stands, on disk: tensors as safetensors, the rest as JSON in the same file, so that both are of one look."""
+"""Where training stands, on disk: tensors as safetensors, the rest as JSON in their header, so that both fit."""
 
 from __future__ import annotations
 

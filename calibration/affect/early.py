@@ -1,9 +1,9 @@
 """How long the nets of affect are trained: as many steps as are best for people and stimuli that they do not know.
 
 Inner nets are trained side by side, each on some of the people and stimuli, and looked at on other people hearing other
-stimuli: neither a person nor a stimulus stands on both sides. Where their mean loss has been lowest is how long the final
-nets are trained, on everything. What the inner nets told there of what they did not know is what the temperatures, the
-weight of EEG against sound and the limits of novelty are made of.
+stimuli: neither a person nor a stimulus stands on both sides. Where their mean loss has been lowest is how long the
+final nets are trained, on everything. What the inner nets told there of what they did not know is what the
+temperatures, the weight of EEG against sound and the limits of novelty are made of.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def train(
         Told what is being done.
     """
     kept = Checkpoint(checkpoint, {"recipe": asdict(recipe), "sizes": sizes._asdict()}, moments)
-    inner = _inner(moments, sizes, recipe, splits, kept, tell)
+    inner = _trained(_Inner(moments, sizes, recipe, splits), kept, tell)
     final = Trainer(moments, sizes, recipe)
     kept.restore("final", [final])
     while final.step < inner.steps:
@@ -167,21 +167,14 @@ class _Inner:
         return float(loss), logits, rating, shared
 
 
-def _inner(
-    moments: Moments,
-    sizes: Sizes,
-    recipe: Recipe,
-    splits: Sequence[Split],
-    kept: Checkpoint,
-    tell: Callable[[str], None],
-) -> _Inner:
-    found = _Inner(moments, sizes, recipe, splits)
+def _trained(found: _Inner, kept: Checkpoint, tell: Callable[[str], None]) -> _Inner:
+    """Train inner nets from where they were until more brings nothing."""
     kept.restore("inner", found.trainers)
     if kept.phase:
         found.losses, found.known, found.held = kept.losses, kept.known, Held(*kept.held)
     while kept.phase != "final" and not found.over:
         found.go_on()
-        tell(f"inner parts, step {len(found.losses) * recipe.check_every}")
+        tell(f"inner parts, step {len(found.losses) * found.recipe.check_every}")
         assert found.held is not None
         kept.keep("inner", found.trainers, found.losses, found.held, found.known)
     return found

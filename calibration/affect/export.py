@@ -13,7 +13,7 @@ from models.graph import Graph
 def eeg_onnx(net: AffectNet) -> bytes:
     """Return ``eeg.onnx``: features (B, T, C, F) and mask (B, T, C) to shared, logits, rating and attention."""
     graph, sizes, encoder = Graph(), net.sizes, net.eeg
-    shape = ["moments", sizes.seconds, sizes.channels]
+    shape: list[int | str] = ["moments", sizes.seconds, sizes.channels]
     features = graph.input("features", "float32", [*shape, sizes.bands])
     mask = graph.input("mask", "float32", shape)
     over_channels = _share(graph, _scores(graph, encoder, features, "channel"), mask)

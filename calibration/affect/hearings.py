@@ -52,7 +52,11 @@ class Hearings:
         np.add.at(counts, self.stimulus, there.astype(np.float64))
         others = counts[self.stimulus] - there
         total = sums[self.stimulus] - known
-        return np.divide(total, others, out=np.full(values.shape, np.nan), where=others > 0)
+        return _divided(total, others)
+
+
+def _divided(total: Array, count: Array) -> Array:
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
 
 def hearings_of(study: AffectStudy) -> Hearings:
@@ -66,8 +70,8 @@ def hearings_of(study: AffectStudy) -> Hearings:
 def exchanged(study: AffectStudy, seed: int) -> AffectStudy:
     """Return the study with the ratings of each stimulus given to another one, the same for all people.
 
-    How a person uses the scale, and how people agree, stays as it was; what is gone is which sound and which EEG a rating
-    belongs to. A person who has not heard the stimulus that the ratings come from has none there.
+    How a person uses the scale, and how people agree, stays as it was; what is gone is which sound and which EEG a
+    rating belongs to. A person who has not heard the stimulus that the ratings come from has none there.
     """
     generator = np.random.default_rng(seed)
     there = np.unique(study.stimulus)

@@ -1,14 +1,14 @@
 """What models tell of people and of sounds that they do not know: one grid of fits for all three questions.
 
-People are in folds, and so are sounds. For each pair of folds a model is fitted to all hearings of other people with other
-sounds. It has never met the people of its fold, nor the sounds: what it tells of
+People are in folds, and so are sounds. For each pair of folds a model is fitted to all hearings of other people with
+other sounds. It has never met the people of its fold, nor the sounds: what it tells of
 
 - its people hearing its sounds is of *both new*,
 - its people hearing other sounds is of *new people*,
 - other people hearing its sounds is of *new sounds*.
 
-Each hearing is told of once in each way, by one model. Everything else (how long to train, temperatures, what EEG counts
-beside the sound) is learnt inside of the fit, from people and sounds that are apart once more.
+Each hearing is told of once in each way, by one model. Everything else (how long to train, temperatures, what EEG
+counts beside the sound) is learnt inside of the fit, from people and sounds that are apart once more.
 """
 
 from __future__ import annotations
@@ -175,10 +175,7 @@ def _same_class(hearings: Hearings, stimulus: Indices, queries: Indices, sounds:
         means = np.full((sounds, 2), np.nan)
         for sound in np.unique(hearings.stimulus):
             own = hearings.ratings[others & (hearings.stimulus == sound)]
-            there = np.isfinite(own)
-            means[sound] = np.where(there, own, 0.0).sum(axis=0) / np.where(
-                there.any(axis=0), there.sum(axis=0), np.nan
-            )
+            means[sound] = means_of(own, np.zeros(len(own), np.int64), 1)[0]
         side = np.sign(hearings.ratings[query])
         same[number] = ((np.sign(means[stimulus]) == side) & (side != 0)).T
     return same
@@ -188,11 +185,12 @@ def _gathered(fits: list[Fit], hearings: Hearings, grid: Grid) -> HeldOut:
     people, stimuli = grid.shape
     person, fold = grid.people[hearings.person], grid.stimuli[hearings.stimulus]
     # Of new sounds another fold of people is left out than the person's own, and of new people another one of sounds.
-    chosen = np.stack(
-        [(person + 1) % people * stimuli + fold, person * stimuli + (fold + 1) % stimuli, person * stimuli + fold]
-    )
+    other_people, other_sounds = (person + 1) % people, (fold + 1) % stimuli
+    both = person * stimuli + fold
+    chosen = np.stack([other_people * stimuli + fold, person * stimuli + other_sounds, both])
     every = np.arange(len(person))
-    rating, p, decided = (np.stack(part)[chosen, every] for part in list(zip(*fits, strict=True))[:3])
-    found = (np.stack(part)[chosen[2], every] for part in list(zip(*fits, strict=True))[3:6])
-    steps = np.array([int(fit.steps) for fit in fits]).reshape(people, stimuli)
-    return HeldOut(rating, p, decided, fold, *found, steps=steps)
+    parts = [np.stack(part) for part in zip(*fits, strict=True)]
+    rating, p, decided = (part[chosen, every] for part in parts[:3])
+    of_sounds, of_class, of_class_chance = (part[both, every] for part in parts[3:6])
+    steps = parts[6].astype(np.int64).reshape(people, stimuli)
+    return HeldOut(rating, p, decided, fold, of_sounds, of_class, of_class_chance, steps)

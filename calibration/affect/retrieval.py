@@ -1,9 +1,10 @@
 """Sounds found by EEG: a library of sounds in the order of their distance from a person's EEG in the shared space.
 
-The library is a few seconds of every sound of the study, each a point of its own. What is relevant is the very sound that
-was heard, or the sounds that other people rated to be of the class in which this person rated it. Average precision is
-the mean, over relevant points, of the precision down to each (Manning, Raghavan & Schütze, *Introduction to Information
-Retrieval*, 2008, section 8.4); its mean over queries is the mean average precision. Precision at 10 is another measure.
+The library is a few seconds of every sound of the study, each a point of its own. What is relevant is the very sound
+that was heard, or the sounds that other people rated to be of the class in which this person rated it. Average
+precision is the mean, over relevant points, of the precision down to each (Manning, Raghavan & Schütze, *Introduction
+to Information Retrieval*, 2008, section 8.4); its mean over queries is the mean average precision. Precision at 10 is
+another measure.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def find(queries: Array, library: Array, relevant: Mask) -> Found:
 def expected(relevant: Indices, size: int) -> Array:
     """Return the average precision of an order by chance, of ``relevant`` points among ``size``.
 
-    At place k of a random order of N points, R of them relevant, a point is relevant with R / N, and so is each of those
-    before it with (R - 1) / (N - 1): the mean is (H + (N - H) (R - 1) / (N - 1)) / N, H the N-th harmonic number.
+    At place k of a random order of N points, R of them relevant, a point is relevant with R / N, and so is each of
+    those before it with (R - 1) / (N - 1): the mean is (H + (N - H) (R - 1) / (N - 1)) / N, H the N-th harmonic number.
     """
     harmonic = (1.0 / np.arange(1, size + 1)).sum()
     return np.asarray((harmonic + (size - harmonic) * (relevant - 1) / max(1, size - 1)) / size)

@@ -1,9 +1,9 @@
 """How well held-out hearings are told, person by person, and how sure that is.
 
-Each measure is of one person's hearings, then averaged over people; its interval is Student's over people. People who heard
-the same sounds are not independent where what is told follows the sound, so an interval over people does not say whether
-anything was learnt at all: that, the ratings say that were exchanged between sounds, with everything fitted anew
-(:func:`calibration.affect.hearings.exchanged`). p is of the true value among theirs, as one more value of a normal
+Each measure is of one person's hearings, then averaged over people; its interval is Student's over people. People who
+heard the same sounds are not independent where what is told follows the sound, so an interval over people does not say
+whether anything was learnt at all: that, the ratings say that were exchanged between sounds, with everything fitted
+anew (:func:`calibration.affect.hearings.exchanged`). p is of the true value among theirs, as one more value of a normal
 distribution whose mean and spread they tell: t = (x - mean) / (SD root(1 + 1/n)), n - 1 degrees of freedom.
 """
 
@@ -46,7 +46,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """What exchanged ratings give: mean, the value that 95 % stay below, and p of the true one, one-sided; NaN without."""
+    """What exchanged ratings give: mean, what 95 % stay below, and p of the true value, one-sided; NaN without any."""
 
     mean: float = math.nan
     high: float = math.nan

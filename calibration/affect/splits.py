@@ -69,7 +69,7 @@ def means_of(values: Array, group: Indices, count: int) -> Array:
     sums, numbers = np.zeros((2, count, values.shape[1]))
     np.add.at(sums, group, np.where(there, values, 0.0))
     np.add.at(numbers, group, there.astype(np.float64))
-    return np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
+    return np.asarray(np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0))
 
 
 def inner_splits(person: Indices, stimulus: Indices, ratings: Array, count: int, seed: int) -> list[Split]:

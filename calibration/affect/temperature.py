@@ -49,7 +49,7 @@ def fit_both(logits: Array, high: Array, weight: Array) -> tuple[float, float]:
     Parameters
     ----------
     logits
-        (n, 2) of EEG and of sound.
+        (n, 2) of EEG and of sound, each divided by its temperature.
     high, weight
         As for :func:`fit_temperature`.
     """

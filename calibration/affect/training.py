@@ -85,8 +85,8 @@ class Recipe:
 class Moments(NamedTuple):
     """N moments as tensors, normalised: features (N, T, C, F), mask (N, T, C), embedding (N, E), ratings (N, 2).
 
-    ``person`` and ``stimulus`` (N,) are numbers from 0, ``second`` (N,) is of the sound, ``hearing`` (N,) from 0 without
-    gaps. Ratings are NaN where there is none.
+    ``person`` and ``stimulus`` (N,) are numbers from 0, ``second`` (N,) is of the sound, ``hearing`` (N,) from 0
+    without gaps. Ratings are NaN where there is none.
     """
 
     features: Tensor
@@ -162,7 +162,7 @@ class Trainer:
             items = torch.from_numpy(self._sampler.draw(generator)).to(self.moments.features.device)
             loss = self._loss(self.moments.take(items), generator)
             self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()
             self.step += 1
 
@@ -237,8 +237,8 @@ def supervised(told: Told, ratings: Tensor) -> Tensor:
 def contrastive(eeg: Tensor, sound: Tensor, stimulus: Tensor, second: Tensor) -> Tensor:
     """Return the contrastive loss between EEG and sound (B, D) of B moments, both ways (InfoNCE).
 
-    Of a moment's EEG its own sound is to be the nearest, and so back. The same second of the same sound, heard by others,
-    is as right; other seconds of the same sound are neither right nor wrong.
+    Of a moment's EEG its own sound is to be the nearest, and so back. The same second of the same sound, heard by
+    others, is as right; other seconds of the same sound are neither right nor wrong.
     """
     similar = functional.normalize(eeg, dim=1) @ functional.normalize(sound, dim=1).T / CONTRAST_TEMPERATURE
     same = stimulus[:, None] == stimulus

@@ -155,8 +155,8 @@ def validate(
     people, sounds = (len(np.unique(each)) for each in (study.person, study.stimulus))
     if people < LEAST or sounds < LEAST:
         raise RecordingError(
-            f"study {study.name} has {people} people and {sounds} sounds with ratings and EEG; expected {LEAST} or more "
-            "of each, as people and sounds are left out in turn, and once more inside"
+            f"study {study.name} has {people} people and {sounds} sounds with ratings and EEG; expected {LEAST} or "
+            "more of each, as people and sounds are left out in turn, and once more inside"
         )
     check_ratings(study.ratings, study.hearing, DIMENSIONS, f"study {study.name}")
     choices = dict(plan.choices) | {"random_state": plan.seed}
@@ -164,10 +164,16 @@ def validate(
     hearings = hearings_of(study)
     held = hold_out(study, grid, choices, keep=keep, tell=tell, name="whole model")
     scores = scores_of(held, hearings)
-    drawn = [_drawn(study, plan, number, choices, keep, tell) for number in range(1, plan.draws + 1)]
+    drawn = []
+    for number in range(1, plan.draws + 1):
+        other = _exchanged(study, plan, number)
+        left = hold_out(
+            other, _grid(other, plan), choices, keep=keep, tell=tell, name=f"exchanged ratings {number} of {plan.draws}"
+        )
+        drawn.append((_means(scores_of(left, hearings_of(other))), _class_means(left, hearings_of(other))))
     without = {}
-    for part, other in PARTS.items() if plan.ablations else ():
-        left = hold_out(study, grid, choices | other, keep=keep, tell=tell, name=f"without {part}")
+    for part, changed in PARTS.items() if plan.ablations else ():
+        left = hold_out(study, grid, choices | changed, keep=keep, tell=tell, name=f"without {part}")
         without[part] = scores_of(left, hearings)[SCHEMES.index("both new"), 0, :, MEASURES.index("r")]
     whole = scores[SCHEMES.index("both new"), 0, :, MEASURES.index("r")]
     return Validation(
@@ -189,24 +195,10 @@ def _grid(study: AffectStudy, plan: Plan) -> Grid:
     return grid_of(study.person, study.stimulus, study.ratings, plan.folds, plan.seed)
 
 
-def _drawn(
-    study: AffectStudy,
-    plan: Plan,
-    number: int,
-    choices: dict[str, Any],
-    keep: Path | None,
-    tell: Callable[[str], None],
-) -> tuple[Array, Array]:
-    """Return means over people of all measures, and of retrieval of a class, with ratings exchanged between sounds.
-
-    Folds are dealt out anew, as they are by the ratings.
-    """
+def _exchanged(study: AffectStudy, plan: Plan, number: int) -> AffectStudy:
+    """Return the study with ratings exchanged between sounds; folds are to be dealt out anew by these ratings."""
     other = exchanged(study, plan.seed * 100_003 + number)
-    other = other.take(np.isfinite(other.ratings).any(axis=1))
-    grid = _grid(other, plan)
-    held = hold_out(other, grid, choices, keep=keep, tell=tell, name=f"exchanged ratings {number}")
-    hearings = hearings_of(other)
-    return _means(scores_of(held, hearings)), _class_means(held, hearings)
+    return other.take(np.asarray(np.isfinite(other.ratings).any(axis=1)))
 
 
 def _means(scores: Array) -> Array:
@@ -289,7 +281,7 @@ def _by_person(values: Array, hearings: Hearings) -> Array:
     size = int(hearings.person.max()) + 1
     sums = np.bincount(hearings.person, np.where(there, values, 0.0), size)
     counts = np.bincount(hearings.person, there, size)
-    return np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
+    return np.asarray(np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0))
 
 
 def _brier(held: HeldOut, hearings: Hearings) -> dict[str, Array]:
