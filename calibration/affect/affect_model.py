@@ -100,6 +100,8 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Steps of training.
     losses_ : tuple of float
         Mean loss of inner held-out moments at each look.
+    recipe_ : Recipe
+        How the nets were trained.
     n_features_in_ : int
         T times C times F.
     """
@@ -185,7 +187,8 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
         splits = inner_splits(person, stimulus, ratings, self.splits, self.random_state)
         tell = (lambda _: None) if self.progress is None else self.progress
-        found = train(moments.to(device), self._sizes, self._recipe(), splits, checkpoint=self.checkpoint, tell=tell)
+        self.recipe_ = self._recipe()
+        found = train(moments.to(device), self._sizes, self.recipe_, splits, checkpoint=self.checkpoint, tell=tell)
         self.net_ = found.net.to("cpu")
         self.n_steps_, self.losses_ = found.steps, found.losses
         self.high_share_ = _high_share(ratings, hearing)
@@ -278,8 +281,8 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 some = slice(start, start + _TOGETHER)
                 eeg, attended = self.net_.of_eeg(features[some], mask[some])
                 sound = self.net_.of_sound(embedding[some])
-                both = [torch.stack(pair, dim=1).double().numpy() for pair in zip(eeg, sound, strict=True)]
-                parts.append((*both, attended.double().numpy()))
+                pairs = [torch.stack(pair, dim=1).double().numpy() for pair in zip(eeg, sound, strict=True)]
+                parts.append((*pairs, attended.double().numpy()))
         shared, logits, rating, attention = (np.concatenate(each) for each in zip(*parts, strict=True))
         both = self._mean_of_both(logits / self.temperature_[:2])
         logits = np.concatenate([logits, both[:, None]], axis=1)
@@ -287,7 +290,7 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return Told(logits, rating, shared, attention)
 
     def _mean_of_both(self, values: Array) -> Array:
-        """Return the mean (N, 2) of values (N, 2, 2) of EEG and sound, as :mod:`rtaffect.affect.fusion` weights them."""
+        """Return the mean (N, 2) of values (N, 2, 2) of EEG and sound, weighted as by :mod:`rtaffect.affect.fusion`."""
         return np.asarray(self.eeg_weight_ * values[:, 0] + (1 - self.eeg_weight_) * values[:, 1])
 
     def predict(self, X: Any = None, sound: Any = None) -> Array:

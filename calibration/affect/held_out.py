@@ -26,7 +26,7 @@ from calibration.affect.affect_model import AffectModel
 from calibration.affect.hearings import Hearings, hearings_of
 from calibration.affect.kept import kept
 from calibration.affect.retrieval import find, library_of
-from calibration.affect.splits import Grid
+from calibration.affect.splits import Grid, means_of
 from calibration.affect.study import AffectStudy
 from calibration.affect.temperature import probability
 
