@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.studies.layout import RecordingFile, gathered, shown
+from calibration.studies.layout import Layout, RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.raters import Raters, ratings_in
-from calibration.studies.recording import Recording, heard_in, open_recording
+from calibration.studies.recording import TAIL_S, Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in
 from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import RecordingError
@@ -75,6 +77,11 @@ class FolderStudy:
         self._opened: tuple[RecordingFile, Recording] | None = None
 
     @property
+    def layout(self) -> Layout:
+        """Its files."""
+        return self._layout
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is to be known of its files, as far as they have been read by now, one line each."""
         return (*self._notes, *gathered(self._told))
@@ -106,6 +113,25 @@ class FolderStudy:
         """
         file = self._layout.heard(listener, sound.name)
         return heard_in(file, self._open(file), sound.name, sound.seconds)
+
+    def rests(self, listener: str, lead_s: float) -> Iterator[tuple[Source, float, int]]:
+        """Yield a source of a listener's EEG for each stretch of rest, when it began, and its whole seconds.
+
+        A source begins ``lead_s`` before, or with the recording; times are on its own clock, as those of :meth:`eeg`.
+        RecordingError if the recording is interrupted in it.
+        """
+        for file in self._layout.recordings:
+            for start, stop in file.rest if file.listener == listener else ():
+                recording = self._open(file)
+                begin, end = max(start, recording.first), min(stop, recording.last + 1 / recording.rate)
+                if any(begin < at < end for at in recording.breaks):
+                    raise RecordingError(
+                        f"{listener}: {file.path.name} was interrupted in the rest from {start:g} to {stop:g} s; "
+                        "expected a rest that goes on: name its parts before and after"
+                    )
+                if (seconds := math.floor(end - begin + 1e-6)) > 0:
+                    source = recording.source(begin - lead_s, begin + seconds + TAIL_S)
+                    yield source, begin, seconds
 
     def file(self, listener: str, sound: StudySound) -> str:
         """Return the recording in which a listener hears the sound, as messages name it."""

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.settings import DIMENSIONS, AffectSettings
 from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.errors import RecordingError
-
-if TYPE_CHECKING:
-    from rtaffect.affect.settings import AffectSettings
-
-#: What is rated, in the order of every output.
-DIMENSIONS: Final = ("valence", "arousal")
 
 
 class Scale(NamedTuple):
@@ -143,17 +138,19 @@ class AffectStudy:
         return replace(self, **arrays)
 
     def usable(self) -> AffectStudy:
-        """Return the items that have a rating and EEG that counts somewhere.
+        """Return the items that have a rating, and EEG of which ``settings.min_good`` counts, as in a session.
 
         Raises
         ------
         RecordingError
             If there is none.
         """
-        there = np.isfinite(self.ratings).any(axis=1) & self.mask.any(axis=(1, 2))
+        rated = np.isfinite(self.ratings).any(axis=1)
+        there: NDArray[np.bool_] = rated & (self.mask.mean(axis=(1, 2)) >= self.settings.min_good)
         if not there.any():
             raise RecordingError(
-                f"study {self.name}: no second has both a rating and good EEG; expected ratings of valence or arousal, "
-                "and EEG with some good channels: `rtaffect affect STUDY --check` says what is wrong"
+                f"study {self.name}: no second has both a rating and enough good EEG; expected ratings of valence or "
+                f"arousal, and {self.settings.min_good:.0%} of the channels good: `rtaffect affect STUDY --check` says "
+                "what is wrong"
             )
         return self.take(there)

@@ -203,4 +203,9 @@ def test_without_the_package_the_remedy_is_named(monkeypatch):
 
 
 def test_the_middle_layer_is_taken_where_none_is_named():
-    assert {name: model.middle for name, model in EMBEDDED.items()} == {"moonshine-tiny": 2, "wakehubert-tiny": 3}
+    assert {name: model.middle for name, model in EMBEDDED.items()} == {
+        "moonshine-tiny": 2,
+        "wakehubert-tiny": 3,
+        "musicnn-msd": 0,
+        "musicnn-mtt": 0,
+    }
