@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from calibration.affect.early import Held, train
 from calibration.affect.model import Sizes
 from calibration.affect.splits import check_ratings, inner_splits
-from calibration.affect.study import DIMENSIONS
 from calibration.affect.temperature import fit_both, fit_temperature, probability
 from calibration.affect.training import Moments, Recipe
 from rtaffect.affect.novelty import NoveltyReference, fit_novelty, magnitude_of
+from rtaffect.affect.settings import DIMENSIONS
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -13,7 +13,6 @@ from calibration.affect.held_out import SCHEMES
 from calibration.affect.numbers import BOTH_NEW, is_clear, rivals
 from calibration.affect.outcome import AffectOutcome
 from calibration.affect.scores import MEASURES, NOTHING
-from calibration.affect.study import DIMENSIONS
 from calibration.affect.validation import Row
 from calibration.model import basis_of
 from calibration.pages import Picture, decimal
@@ -30,6 +29,7 @@ from calibration.report.figures import (
     picture,
     short,
 )
+from rtaffect.affect.settings import DIMENSIONS
 
 Array = NDArray[np.float64]
 

@@ -13,11 +13,11 @@ from calibration.affect.affect_model import SOURCES
 from calibration.affect.held_out import SCHEMES
 from calibration.affect.outcome import AffectOutcome
 from calibration.affect.scores import MEASURES, NOTHING, Estimate
-from calibration.affect.study import DIMENSIONS
 from calibration.affect.validation import Baseline, Row, Validation
 from calibration.pages import decimal, p_is
 from calibration.report.numbers import LEVEL
 from rtaffect import __version__
+from rtaffect.affect.settings import DIMENSIONS
 
 #: What a source is called in a sentence.
 FROM: Final = {"eeg": "EEG", "sound": "sound", "both": "EEG and sound together"}

@@ -17,7 +17,8 @@ from calibration.affect.hearings import Hearings, exchanged, hearings_of
 from calibration.affect.held_out import SCHEMES, HeldOut, hold_out
 from calibration.affect.scores import MEASURES, Chance, Estimate, brier, chance_of, estimate, scores_of
 from calibration.affect.splits import Grid, check_ratings, grid_of
-from calibration.affect.study import DIMENSIONS, AffectStudy
+from calibration.affect.study import AffectStudy
+from rtaffect.affect.settings import DIMENSIONS
 from rtaffect.common.errors import RecordingError
 
 Array = NDArray[np.float64]
