@@ -53,7 +53,7 @@ _path = PATH
 @click.option(
     "--embedding",
     metavar="NAME",
-    help="Reads the sound: musicnn-msd, musicnn-mtt, or a featurizer, a file or an embedded one [default: musicnn-msd].",
+    help="Reads the sound: musicnn-msd, musicnn-mtt, or a featurizer, file or embedded [default: musicnn-msd].",
 )
 @click.option("--mains", type=Number(0, 1000), help="Mains frequency, Hz; 0 for no notch [default: 50].")
 @click.option("--settings", type=_path, help="TOML with settings of affect that are not to have their default.")

@@ -104,29 +104,28 @@ def people_figure(outcome: AffectOutcome) -> Picture:
     last, r = SCHEMES.index(BOTH_NEW), MEASURES.index("r")
     people = np.unique(found.hearings.person)
 
+    scores = found.person_scores[last, :, :, r][:, :, people]
+    # One order for both halves, whose names stand on the left.
+    order = np.argsort(np.nan_to_num(scores[SOURCES.index("eeg"), 0], nan=-2))
+
     def draw(figure: Any) -> None:
         both = figure.subplots(1, 2, sharey=True, squeeze=False)[0]
         for d, axes in enumerate(both):
-            eeg = found.person_scores[last, 0, d, r][people]
-            order = np.argsort(np.nan_to_num(eeg, nan=-2))
             for shown, source in enumerate(("sound", "eeg")):
-                values = found.person_scores[last, SOURCES.index(source), d, r][people][order]
-                axes.plot(
-                    values, np.arange(len(people)) + 0.16 * shown, "o", markersize=5, color=COLOURS[source],
-                    label=f"from {_NAMES[source]}",
-                )  # fmt: skip
+                values = scores[SOURCES.index(source), d][order]
+                axes.plot(values, np.arange(len(people)) + 0.16 * shown, "o", markersize=5, color=COLOURS[source])
             axes.axvline(0, color=ROW, linewidth=0.6, zorder=0)
             axes.set_xlabel(f"r of {DIMENSIONS[d]}, both new")
             format_axis(axes.xaxis)
-            if d == 0 and len(people) <= _MOST:
-                names = [short(outcome.study.people[p], 16) for p in people[order]]
-                axes.set_yticks(np.arange(len(people)), names)
-            axes.set_ylim(-0.6, len(people) - 0.2)
-        both[1].sharey(both[0])
-        both[0].legend(loc="lower right")
+        names = [short(outcome.study.people[p], 16) for p in people[order]]
+        both[0].set_yticks(np.arange(len(people)), names if len(people) <= _MOST else ["" for _ in names])
+        both[0].set_ylim(-0.6, len(people) - 0.2)
+        dot = {"linestyle": "", "marker": "o", "markersize": 5}
+        key = [handle("line", label=f"from {_NAMES[s]}", color=COLOURS[s], **dot) for s in ("eeg", "sound")]
+        figure.legend(handles=key, loc="outside lower center", ncols=2)
 
     alt = "Each person's r from EEG and from sound, of valence and of arousal; people in the order of the first."
-    return picture("people", alt, 1.0 + 0.22 * min(len(people), _MOST), draw)
+    return picture("people", alt, 1.3 + 0.22 * min(len(people), _MOST), draw)
 
 
 def space_figure(outcome: AffectOutcome) -> Picture:

@@ -65,8 +65,8 @@ class Recipe:
         Of everything that is drawn.
     """
 
-    steps: int = 300
-    rate: float = 3e-3
+    steps: int = 200
+    rate: float = 5e-3
     decay: float = 0.05
     seconds: int = 2
     batch: int = 1024
@@ -77,8 +77,8 @@ class Recipe:
     people: float = 0.0
     contrast: float = 0.1
     attention: bool = True
-    check_every: int = 10
-    patience: int = 5
+    check_every: int = 5
+    patience: int = 6
     seed: int = 0
 
 
