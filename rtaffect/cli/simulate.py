@@ -44,7 +44,7 @@ _OPTIONS = {"people": "--listeners", "stimuli": "--sounds", "seconds": "--sound-
     "--strength",
     type=Number(0, MOST_STRENGTH, between=True),
     help="Typical pairwise correlation of a patch's activity, below 1; default 0.05. With --affect by how much the log "
-    "power of a band changes for the highest rating; default 1.",
+    "power of a band changes for the highest rating; default 0.7.",
 )
 @click.option(
     "--relation",
@@ -89,9 +89,8 @@ def command(
         refuse_given(("head", "featurizer"), "is of a study of synchrony, not of --affect")
         asked = {"people": listeners, "stimuli": sounds, "seconds": sound_seconds, "relation": relation, "rated": rated}
         size = QUICK_AFFECT if quick else AffectStudySettings()
-        said = _write_affect(
-            out, _changed(size, asked), _changed(size.eeg, {"seed": seed, "strength": strength}), console
-        )
+        eeg = _changed(size.eeg, {"seed": seed, "strength": strength})
+        said = _write_affect(out, _changed(size, {**asked, "eeg": eeg}), console)
     else:
         refuse_given(("relation", "rated"), "is for --affect")
         asked = {"listeners": listeners, "sounds": sounds, "sound_s": sound_seconds}

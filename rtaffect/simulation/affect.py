@@ -45,7 +45,7 @@ class AffectiveSettings(Frozen):
 
     seed: int = 7
     rate_hz: float = Field(250.0, gt=0)
-    strength: float = Field(1.0, ge=0, le=MOST_STRENGTH)
+    strength: float = Field(0.7, ge=0, le=MOST_STRENGTH)
     differing: float = Field(0.5, ge=0)
     between: float = Field(0.5, ge=0)
     wander: float = Field(0.35, ge=0)
