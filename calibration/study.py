@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,18 @@ class Study(Protocol):
 
     def eeg(self, listener: str, sound: StudySound) -> tuple[Source, float]:
         """Return a fresh source of a listener's EEG, and when, on its clock, they began to hear the sound (s)."""
+
+
+class Rest(NamedTuple):
+    """A stretch of rest: when it began on its source's own clock, s, its whole seconds, and how to get the source.
+
+    ``stamp`` tells it from any other.
+    """
+
+    stamp: str
+    onset: float
+    seconds: int
+    source: Callable[[], Source]
 
 
 class FolderStudy:
@@ -114,11 +127,10 @@ class FolderStudy:
         file = self._layout.heard(listener, sound.name)
         return heard_in(file, self._open(file), sound.name, sound.seconds)
 
-    def rests(self, listener: str, lead_s: float) -> Iterator[tuple[Source, float, int]]:
-        """Yield a source of a listener's EEG for each stretch of rest, when it began, and its whole seconds.
+    def rests(self, listener: str, lead_s: float) -> Iterator[Rest]:
+        """Yield each stretch in which a listener rested; sources begin ``lead_s`` before, or with the recording.
 
-        A source begins ``lead_s`` before, or with the recording; times are on its own clock, as those of :meth:`eeg`.
-        RecordingError if the recording is interrupted in it.
+        RecordingError if the recording is interrupted in one.
         """
         for file in self._layout.recordings:
             for start, stop in file.rest if file.listener == listener else ():
@@ -130,8 +142,8 @@ class FolderStudy:
                         "expected a rest that goes on: name its parts before and after"
                     )
                 if (seconds := math.floor(end - begin + 1e-6)) > 0:
-                    source = recording.source(begin - lead_s, begin + seconds + TAIL_S)
-                    yield source, begin, seconds
+                    source = partial(recording.source, begin - lead_s, begin + seconds + TAIL_S)
+                    yield Rest(f"{_stamp(file)} {start} {stop}", begin, seconds, source)
 
     def file(self, listener: str, sound: StudySound) -> str:
         """Return the recording in which a listener hears the sound, as messages name it."""
@@ -143,9 +155,7 @@ class FolderStudy:
 
     def stamp(self, listener: str, sound: StudySound) -> str:
         """Return what tells a listener's EEG during a sound from any other: its file as it is now, and the onset."""
-        file = self._layout.heard(listener, sound.name)
-        about = file.path.stat()
-        return f"{file.path.resolve()} {about.st_size} {about.st_mtime_ns} {file}"
+        return _stamp(self._layout.heard(listener, sound.name))
 
     def ratings(self, sound: StudySound) -> NDArray[np.float64] | None:
         """Return ratings of a sound (steps, columns), named by ``rating_names``, NaN where missing; None if none.
@@ -172,6 +182,11 @@ class FolderStudy:
                 if label not in (owners := self._told.setdefault(line, [])):
                     owners.append(label)
         return self._opened[1]
+
+
+def _stamp(file: RecordingFile) -> str:
+    about = file.path.stat()
+    return f"{file.path.resolve()} {about.st_size} {about.st_mtime_ns} {file}"
 
 
 def ratings_of(study: Study, sound: StudySound) -> NDArray[np.float64] | None:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from calibration.affect.eeg import LEAD_S, Features, eeg_features, rest_mean
+from calibration.affect.eeg import LEAD_S, Features, eeg_features, kept_features, rest_mean
 from calibration.affect.embedder import Embedding
 from calibration.affect.items import Items
 from calibration.affect.ratings import Ratings, unusable
@@ -28,6 +29,7 @@ from calibration.affect.study import AffectStudy, Scale
 from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import RecordingError, SoundError
+from rtaffect.common.files import sha256_of
 from rtaffect.common.words import listed
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.sources.recorded import ArraySource
@@ -89,7 +91,11 @@ def read_deap(
         # One person at a time: all of them are some 2.6 GB.
         data, labels = read_person(path)
         values |= {(name, sound.name): labels[video - 1, :2] for video, sound in heard.items()}
-        trials = [_features(trial, name, settings) for trial in data]
+        stamp = f"DEAP {sha256_of(path)}"
+        trials = [
+            kept_features(f"{stamp} {number}", CHANNELS, settings, partial(_features, trial, name, settings), progress)
+            for number, trial in enumerate(data)
+        ]
         rests = (Features(trial.values[:REST_S], trial.mask[:REST_S]) for trial in trials)
         baseline = rest_mean(rests, settings, name) if settings.baseline == "rest" else None
         for video, sound in heard.items():

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect import __version__
 from rtaffect.affect.band_entropy import features_of
 from rtaffect.affect.baseline import RestBaseline
 from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.arrays import Float32Array, FloatArray
-from rtaffect.common.errors import RecordingError
+from rtaffect.common.errors import NotKeptError, RecordingError
+from rtaffect.common.files import sha256_of
+from rtaffect.common.kept import read_array, write_array
 from rtaffect.observed.response import clean_channels
+from rtaffect.predicted.featurizer import Progress, cache_root
 from rtaffect.stream.source import Source
 
 #: EEG that is taken in before what counts, s: in it the filters of the signal and of the bands settle.
 LEAD_S: Final = 5
+#: What features follow from among the settings.
+_OF_FEATURES: Final = ("signal", "quality", "bands")
+_SHOWN: Final = 48
 
 
 class Features(NamedTuple):
@@ -53,6 +60,39 @@ def eeg_features(  # noqa: PLR0917 - a stretch of a recording, and how it is ana
     """
     clean = clean_channels(source, onset - lead_s, lead_s + seconds, channels, settings.analysis)
     return Features(*features_of(clean, settings))
+
+
+def kept_features(
+    stamp: str, channels: Sequence[str], settings: AffectSettings, make: Callable[[], Features], progress: Progress
+) -> Features:
+    """Return features from the cache, or make them and keep them there.
+
+    Parameters
+    ----------
+    stamp
+        What tells the stretch of a recording from any other.
+    channels, settings
+        Which channels, and how they are analysed.
+    make
+        Computes them.
+    progress
+        Told if what was kept is damaged.
+    """
+    about = (__version__, stamp, *channels, *(settings.model_dump_json(include={key}) for key in _OF_FEATURES))
+    path = cache_root() / "affect" / f"{sha256_of(chr(0).join(about))[:_SHOWN]}.npy"
+    values = read_array(path)
+    if values is None:
+        if path.exists():
+            progress(f"the features that were kept in {path.name} are damaged: they are computed again")
+        values = make().values
+        try:
+            write_array(path, values)
+        except OSError as error:
+            raise NotKeptError(
+                f"{path} cannot be written ({error.strerror}); name another cache in the variable RTAFFECT_CACHE"
+            ) from None
+    mask: NDArray[np.bool_] = np.isfinite(values).all(axis=2)
+    return Features(values, mask)
 
 
 def rest_mean(rests: Iterable[Features], settings: AffectSettings, who: str) -> FloatArray:

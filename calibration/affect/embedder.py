@@ -14,7 +14,7 @@ from rtaffect.affect.embedding import FeaturizerEmbedder, FileEmbedder, SoundEmb
 from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.cache import seal_beside, wrong_beside
-from rtaffect.common.errors import ArtifactError
+from rtaffect.common.errors import NotKeptError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.kept import read_array, write_array
 from rtaffect.common.offline import offline_module
@@ -40,7 +40,7 @@ class Embedding:
 
         Raises
         ------
-        ArtifactError
+        NotKeptError
             If they cannot be kept.
         """
         about = self.identity.kind, self.identity.sha256, str(self.seconds)
@@ -52,7 +52,7 @@ class Embedding:
             try:
                 write_array(path, found)
             except OSError as error:
-                raise ArtifactError(
+                raise NotKeptError(
                     f"{path} cannot be written ({error.strerror}); name another cache in the variable RTAFFECT_CACHE"
                 ) from None
         return np.asarray(found, np.float32)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from calibration.affect.deap import is_deap, read_deap
-from calibration.affect.eeg import LEAD_S, Features, eeg_features, rest_mean
+from calibration.affect.eeg import LEAD_S, Features, eeg_features, kept_features, rest_mean
 from calibration.affect.embedder import Embedding, embedding_for
 from calibration.affect.items import Items
 from calibration.affect.ratings import Ratings, affect_entry, read_ratings
 from calibration.affect.study import AffectStudy
-from calibration.studies.manifest import ALL_EEG, AffectEntry, Channels
-from calibration.study import FolderStudy
+from calibration.studies.manifest import ALL_EEG, Channels
+from calibration.study import FolderStudy, Rest
 from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import RecordingError
@@ -69,30 +69,44 @@ def read_affect(
     items = Items(settings, study.channels(), embeddings)
     for listener in study.listeners:
         progress(f"EEG of {listener}")
-        baseline, heard = _person(study, listener, entry, items)
+        baseline, heard = _person(study, listener, entry.rest_before_s, items.channels, settings, progress)
         for sound, features in heard.items():
             items.add(listener, sound, features, baseline, ratings)
     notes = (*study.notes, *_left_out(study, ratings))
     return items.study(study.name, embedding, ratings, notes=notes, synthetic=study.synthetic)
 
 
-def _person(
-    study: FolderStudy, listener: str, entry: AffectEntry, items: Items
+def _person(  # noqa: PLR0917 - whose EEG, and how it becomes features
+    study: FolderStudy,
+    listener: str,
+    rest_s: int,
+    channels: Sequence[str],
+    settings: AffectSettings,
+    progress: Progress,
 ) -> tuple[FloatArray | None, dict[str, Features]]:
     """Return a person's mean at rest (C, F), None where none is wanted, and the features of all that they heard."""
-    settings, heard, rests = items.settings, dict[str, Features](), list[Features]()
+    heard, rests, lead_s = dict[str, Features](), list[Features](), LEAD_S + rest_s
     for sound in study.sounds():
         if not study.hears(listener, sound):
             continue
-        source, onset = study.eeg(listener, sound)
-        found = eeg_features(source, onset, sound.seconds, items.channels, settings, LEAD_S + entry.rest_before_s)
+
+        def hearing(sound: StudySound = sound) -> Features:
+            source, onset = study.eeg(listener, sound)
+            return eeg_features(source, onset, sound.seconds, channels, settings, lead_s)
+
+        stamp = f"{study.stamp(listener, sound)} {sound.name} {sound.seconds} {lead_s}"
+        found = kept_features(stamp, channels, settings, hearing, progress)
         heard[sound.name] = found.last(sound.seconds)
-        before = slice(LEAD_S, LEAD_S + entry.rest_before_s)
-        rests.append(Features(found.values[before], found.mask[before]))
+        rests.append(Features(found.values[LEAD_S:lead_s], found.mask[LEAD_S:lead_s]))
     if settings.baseline == "none":
         return None, heard
-    for source, begun, seconds in study.rests(listener, LEAD_S):
-        rests.append(eeg_features(source, begun, seconds, items.channels, settings).last(seconds))
+    for rest in study.rests(listener, LEAD_S):
+
+        def resting(rest: Rest = rest) -> Features:
+            return eeg_features(rest.source(), rest.onset, rest.seconds, channels, settings)
+
+        found = kept_features(f"rest {rest.stamp}", channels, settings, resting, progress)
+        rests.append(found.last(rest.seconds))
     return rest_mean(rests, settings, listener), heard
 
 
