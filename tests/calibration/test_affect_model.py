@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -313,3 +316,13 @@ def test_one_person_is_enough_where_sounds_are_apart():
     study = planted_study(1, 12, 4)
     model = AffectModel(**SHORT).fit(**arguments(study))
     assert np.isfinite(model.temperature_).all()
+
+
+def test_the_example_of_the_documents_runs():
+    text = (Path(__file__).parents[2] / "docs" / "affect.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", text.split("### In Python")[1], re.MULTILINE | re.DOTALL)
+    names: dict = {}
+    exec(code, names)
+    model = names["model"]
+    assert model.predict_proba(names["eeg"], names["sound"]).shape == (288, 2)
+    assert model.transform_sound(names["sound"]).shape == (288, 32)
