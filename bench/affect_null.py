@@ -1,4 +1,4 @@
-"""Affect where there is none: how often a study without any relation passes for one with it, and what a planted one gives.
+"""Affect where there is none: how often a study without any relation passes for one with it.
 
 Run as ``python -m bench.affect_null --seeds 20``. In studies without relation neither EEG nor sound has anything of the
 ratings; EEG has what a sound does to everybody, and the ratings of a sound agree between people, so that a model that
@@ -22,7 +22,7 @@ SCHEMES, SOURCES = ("new sounds", "both new"), ("eeg", "sound")
 
 
 def main() -> None:
-    """Print the share of small p without relation, and the scores with one."""
+    """Print the share of small p."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--draws", type=int, default=9)

@@ -28,7 +28,7 @@ from rtaffect.cli import cli
 from rtaffect.common.errors import RecordingError, SettingsError
 from tests.support.affect_study import planted_study
 
-SHORT = (("steps", 15), ("patience", 1), ("splits", 1))
+SHORT = (("steps", 10), ("patience", 1), ("splits", 1))
 
 
 @pytest.fixture(scope="module")
@@ -92,25 +92,21 @@ def test_no_model_knows_what_it_is_asked(study, monkeypatch):
 
 
 def test_exchanged_ratings_go_with_their_sound_for_all_people(study):
-    # Ratings per second, and one hearing that is missing.
+    # Ratings of each second, and one hearing that is missing.
     course = study.valence + 0.001 * study.second
     whole = replace(study, valence=course).take(~((study.person == 1) & (study.stimulus == 2)))
     other = exchanged(whole, 3)
-    hearings, after = hearings_of(whole), hearings_of(other)
-    table = {(p, s): r for p, s, r in zip(hearings.person, hearings.stimulus, hearings.ratings[:, 1], strict=True)}
-    sources = {}
-    for p, s, r in zip(after.person, after.stimulus, after.ratings[:, 1], strict=True):
-        match = [source for (person, source), rating in table.items() if person == p and rating == r]
-        if np.isnan(r):
-            assert p == 1
-        else:
-            sources.setdefault(s, set()).update(match)
-    assert all(len(each) == 1 for each in sources.values()), "the same sound for all people"
-    assert len({next(iter(each)) for each in sources.values()}) == 8
-    one = (other.person == 0) & (other.stimulus == 0)
-    assert sorted(other.valence[one].round(3) % 1 * 1000 % 10) == sorted(
-        whole.valence[(whole.person == 0) & (whole.stimulus == next(iter(sources[0])))].round(3) % 1 * 1000 % 10
-    )
+    keys = list(zip(whole.person.tolist(), whole.stimulus.tolist(), whole.second.tolist(), strict=True))
+    given = dict(zip(keys, whole.ratings.tolist(), strict=True))
+    source = {}
+    for (person, stimulus, second), rating in zip(keys, other.ratings.tolist(), strict=True):
+        if person == 0:
+            (source[stimulus],) = {s for s in range(8) if given[0, s, second] == rating}
+    assert sorted(source.values()) == list(range(8)), "each sound has the ratings of another one"
+    for (person, stimulus, second), rating in zip(keys, other.ratings.tolist(), strict=True):
+        expected_rating = given.get((person, source[stimulus], second), [np.nan, np.nan])
+        assert np.array_equal(rating, expected_rating, equal_nan=True)
+    assert np.isnan(other.ratings).any()
     assert np.array_equal(other.eeg, whole.eeg)
 
 
@@ -135,8 +131,8 @@ def test_measures_are_their_definitions():
 
 def test_p_is_at_its_nominal_rate():
     rng = np.random.default_rng(0)
-    p = [chance_of(x[0], x[1:]).p for x in rng.normal(0.1, 0.2, (2000, 20))]
-    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.015)
+    p = [chance_of(x[0], x[1:]).p for x in rng.normal(0.1, 0.2, (1000, 20))]
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.02)
     assert np.isnan(chance_of(0.5, np.zeros(2)).p)
 
 
@@ -162,8 +158,8 @@ def test_retrieval_is_scikit_learns_average_precision_and_chance_is_that_of_orde
             assert got.precision[q, r, 0] == pytest.approx(average_precision_score(relevant[q, r], cosine[q]))
             assert got.precision[q, r, 1] == relevant[q, r][np.argsort(-cosine[q])[:10]].mean()
     one = np.arange(30) < 7
-    by_chance = [average_precision_score(one, rng.random(30)) for _ in range(4000)]
-    assert expected(np.array(7), 30) == pytest.approx(np.mean(by_chance), abs=0.006)
+    by_chance = [average_precision_score(one, rng.random(30)) for _ in range(1000)]
+    assert expected(np.array(7), 30) == pytest.approx(np.mean(by_chance), abs=0.01)
     none = find(queries, library, np.zeros((6, 1, 30), bool))
     assert np.isnan(none.precision).all()
     items = library_of(np.repeat([0, 1], 20), np.tile(np.arange(20), 2))
@@ -185,8 +181,9 @@ def test_what_was_fitted_is_not_fitted_again(study, found, tmp_path, monkeypatch
 
 
 def test_planted_affect_of_new_people_and_new_sounds_is_recovered_above_every_baseline():
-    study = planted_study(6, 12, 5, 6, effect=0.9, own=0.6)
-    result = validate(study, Plan(folds=(2, 2), draws=0, ablations=False, choices=(("splits", 2),)))
+    study = planted_study(6, 12, 4, 5, effect=0.9, own=0.6)
+    choices = (("splits", 1), ("steps", 60), ("patience", 3))
+    result = validate(study, Plan(folds=(2, 2), draws=0, ablations=False, choices=choices))
     rivals = {(b.name, b.dimension, b.measure): b.found.value for b in result.baselines}
     for dimension in ("valence", "arousal"):
         eeg = result.row("both new", "eeg", dimension, "r").found
