@@ -118,7 +118,7 @@ def _elements(  # noqa: PLR0917 - what with_beyond is given, and what makes elem
         parts_of,
         reader,
         (separator.manifest.name, separator.sha256),
-        Question(measured.targets, measured.people, measured.space.layout.counted),
+        Question(measured.targets, measured.people, measured.space.layout.counted, kinds=measured.space.row_kinds),
         settings,
         progress,
         draws=plan.draws,
