@@ -162,10 +162,30 @@ def leave_out(  # noqa: PLR0917 - a question, what is asked of, and how
     """
     question = question.untrended(settings)
     parts = _parts(sounds, parts_of, featurizer, mix.name, progress)
+    progress(f"{mix.name} of voice and background, {draws} draws")
+    results, each, notes = _apart(mix, parts, question, settings, draws)
+    means = np.stack([r[:, -1] for r in each.values()])
+    enough = np.isfinite(means).all(axis=0).sum() > 1
+    bias = fisher_z(means[1]) - fisher_z(means[2])
+    progress(f"voice beyond background and the reverse, {draws} draws")
+    beyond, why = _beyond(mix.name, parts, question, settings, draws)
+    progress("voice and background in one model")
+    joined = _joined(mix.name, parts, question, settings, draws)
+    return ElementsFound(
+        mix.name, *separator, results, means, compare(means, draws=10 * draws - 1) if enough else None,
+        parts.share, bias, *follows(parts.share, bias),
+        contrasts=contrast(each, question.row_kinds, draws=10 * draws - 1, pairs=PAIRS) if enough else None,
+        unique=beyond, no_unique=why, joined=joined, notes=notes,
+    )  # fmt: skip
+
+
+def _apart(
+    mix: SetResult, parts: _Parts, question: Question, settings: Settings, draws: int
+) -> tuple[dict[str, SetResult], dict[str, FloatArray], tuple[str, ...]]:
+    """Return each part's result, r of mix and each part by stimulus and row, and notes."""
     each, notes = {"mix": mix.score.each}, [*parts.notes]
     results: dict[str, SetResult] = {}
     for name, there in zip(PARTS, parts.there, strict=True):
-        progress(f"{mix.name} of the {name}, {draws} draws")
         each[name] = np.full_like(mix.score.each, np.nan)
         try:
             results[name] = _alone(mix.name, name, parts, there, question, settings, draws)
@@ -173,27 +193,7 @@ def leave_out(  # noqa: PLR0917 - a question, what is asked of, and how
             notes.append(f"nothing is told of the {name}: {error}")
         else:
             each[name][there] = results[name].score.each
-    means = np.stack([r[:, -1] for r in each.values()])
-    enough = np.isfinite(means).all(axis=0).sum() > 1
-    bias = fisher_z(means[1]) - fisher_z(means[2])
-    progress(f"voice beyond background and the reverse, {draws} draws")
-    beyond, why = _beyond(mix.name, parts, question, settings, draws)
-    progress("voice and background in one model")
-    return ElementsFound(
-        mix.name,
-        *separator,
-        results,
-        means,
-        compare(means, draws=10 * draws - 1) if enough else None,
-        parts.share,
-        bias,
-        *follows(parts.share, bias),
-        contrasts=contrast(each, question.row_kinds, draws=10 * draws - 1, pairs=PAIRS) if enough else None,
-        unique=beyond,
-        no_unique=why,
-        joined=_joined(mix.name, parts, question, settings, draws),
-        notes=tuple(notes),
-    )
+    return results, each, tuple(notes)
 
 
 def _parts(

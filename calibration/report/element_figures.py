@@ -42,11 +42,9 @@ _NEITHER: Final = "#b9c0c7"
 
 def element_rows_figure(found: AblationNumbers) -> Picture | None:
     """Return each row's held-out r from voice and from background; of regions zones and groups. None without values."""
-    rows = [row for row in found.rows if row.kind != "region"]
-    rows = [row for row in rows if row.voice.r is not None or row.background.r is not None]
+    rows = sorted(filter(_drawn, found.rows), key=_lead, reverse=True)
     if not rows:
         return None
-    rows.sort(key=lambda row: (row.voice.r or 0.0) - (row.background.r or 0.0), reverse=True)
     columns = min(3, -(-len(rows) // _ROWS))
     each = -(-len(rows) // columns)
     parts = [rows[start : start + each] for start in range(0, len(rows), each)]
@@ -62,6 +60,15 @@ def element_rows_figure(found: AblationNumbers) -> Picture | None:
     said = "; ".join(f"{name} tells more of {', '.join(names)}" for name, names in won.items() if names)
     alt = f"Held-out r of {len(rows)} rows from voice and background; {said or 'neither is sure to tell more of any'}."
     return picture("elements", alt, 1.35 + 0.19 * each, draw)
+
+
+def _drawn(row: ElementRow) -> bool:
+    return row.kind != "region" and not (row.voice.r is None and row.background.r is None)
+
+
+def _lead(row: ElementRow) -> float:
+    """Return by how much the voice's r is above the background's."""
+    return (row.voice.r or 0.0) - (row.background.r or 0.0)
 
 
 def _draw_rows(axes: Any, rows: Sequence[ElementRow]) -> None:
