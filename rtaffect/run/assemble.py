@@ -15,6 +15,7 @@ from rtaffect.common.montage import common_rows
 from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
+from rtaffect.engine.element_stage import ElementStage
 from rtaffect.engine.engine import LATE_S, Engine
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.scale import fitted_people
@@ -26,6 +27,7 @@ from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
+from rtaffect.predicted.element_input import ElementInput, KnownParts, PartsOf, StreamedParts
 from rtaffect.predicted.embedded import embedded_of
 from rtaffect.predicted.featurizer import (
     ALL_CORES,
@@ -40,6 +42,7 @@ from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.seal import allocation_sha256
+from rtaffect.run.elements import ReadyElements
 from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
@@ -49,12 +52,16 @@ OwnResponse = Callable[[Space, int], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What predicts: a bundle, which lies in ``folder``, and its featurizer, whose step takes ``cost_s`` here."""
+    """What predicts: a bundle, which lies in ``folder``, and its featurizer, whose step takes ``cost_s`` here.
+
+    ``elements`` takes the sound apart, where voice and background are predicted from.
+    """
 
     bundle: Bundle
     featurizer: Featurizer
     folder: Path
     cost_s: float
+    elements: ReadyElements | None = None
 
     def describe(self) -> dict[str, object]:
         """Return what identifies it, for ``session.toml``."""
@@ -65,6 +72,7 @@ class Model:
             "synthetic_bundle": self.bundle.manifest.synthetic,
             "featurizer": self.featurizer.identity,
             "featurizer_sha256": self.featurizer.sha256,
+            "elements": self.elements.way if self.elements is not None else None,
         }
 
 
@@ -243,13 +251,14 @@ def build_engine(
     host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
     sound = sound or Sound(None)
     references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
+    heard = _heard(sound, model, origin)
     return Engine(
         people,
         space,
         settings,
         origin,
         sound=sound.source,
-        sound_input=_heard(sound, model, origin),
+        sound_input=heard,
         predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
         references=references,
@@ -257,6 +266,7 @@ def build_engine(
         late_s=late_s,
         measures=Measuring(host, people, body, origin),
         fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
+        elements=stage_of(model, sound, heard, rows, space.layout.counted) if model is not None else None,
     )
 
 
@@ -281,7 +291,7 @@ def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | Kep
     """Return what brings the features to predict from; None without a model, or without a sound."""
     if model is None or sound.source is None:
         return sound.kept if model is not None else None
-    return SoundInput(sound.source, model.featurizer, origin)
+    return SoundInput(sound.source, model.featurizer, origin, model.elements.ahead if model.elements else 0)
 
 
 def _predictor(bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Space) -> Predictor | None:
@@ -289,6 +299,31 @@ def _predictor(bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Spac
     if sound.source is None and sound.kept is None:
         return None
     return Predictor(bundle.weights, rows, space.layout.counted, reduced=sound.source is None)
+
+
+def stage_of(
+    model: Model,
+    sound: Sound,
+    heard: SoundInput | KeptSound | None,
+    rows: NDArray[np.intp],
+    counted: NDArray[np.bool_],
+) -> ElementStage | None:
+    """Return what predicts from the elements of a session's sound; None where nothing does."""
+    weights, ready = model.bundle.elements, model.elements
+    if isinstance(heard, KeptSound) and heard.elements is not None and weights:
+        predictors = {name: Predictor(weights[name], rows, counted, reduced=True) for name in heard.elements.names}
+        return ElementStage(heard.elements, predictors, len(rows), known=sound.lock is not None)
+    if ready is None or not isinstance(heard, SoundInput):
+        return None
+    made = {name: Predictor(weights[name], rows, counted) for name in ready.names}
+    parts: PartsOf
+    if ready.separator is not None:
+        parts = StreamedParts(ready.separator, heard)
+    else:
+        known = {name: ready.known[sha256] for name, sha256 in sound.stimuli.items() if sha256 in ready.known}
+        parts = KnownParts(known)
+    found = ElementInput(parts, model.featurizer, {name: each.memory_s for name, each in made.items()})
+    return ElementStage(found, made, len(rows), known=ready.separator is None)
 
 
 def _require_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:
