@@ -72,7 +72,6 @@ class Model:
             "synthetic_bundle": self.bundle.manifest.synthetic,
             "featurizer": self.featurizer.identity,
             "featurizer_sha256": self.featurizer.sha256,
-            "elements": self.elements.way if self.elements is not None else None,
         }
 
 
@@ -131,8 +130,16 @@ def describe_session(
         "arm": "sealed" if allocation else None,
         **(model.describe() if model else {}),
         "measures": engine.measures.describe() or None,
+        "elements": _way(engine, model),
         "settings": engine.settings.model_dump(mode="json"),
     }
+
+
+def _way(engine: Engine, model: Model | None) -> str | None:
+    """Return how a session has the elements that it predicts from; None where it does not."""
+    if engine.elements is None:
+        return None
+    return model.elements.way if model is not None and model.elements is not None else "as they were kept"
 
 
 def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[str, object]:

@@ -16,6 +16,7 @@ from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
+from rtaffect.protocol.element_rule import check_element
 from rtaffect.protocol.reading import check_rows
 from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
 from rtaffect.run.elements import ready_elements
@@ -87,6 +88,7 @@ class Prepared:
         protocol = sources.setup.protocol
         if protocol is not None:
             check_rows(protocol, engine.space.rows, engine.measures.described)
+            check_element(protocol.name, protocol.feedback, engine.elements.elements if engine.elements else ())
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
         return Run(engine, begun.clock, sources, _banner(sources, model), ran | begun.about)
 
