@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.given import refuse_given
 from rtaffect.common.option_types import PATH, Number, Whole
 from rtaffect.common.places import check_new_folder
 from rtaffect.common.terminal import Terminal
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.predicted.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.cohort import CohortSettings
+from rtaffect.simulation.elements import ElementSettings
 from rtaffect.simulation.head import region_head
 from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, MOST_SOUNDS, QUICK, StudySettings, SyntheticStudy
 
@@ -38,6 +40,16 @@ from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, MOST_SOUNDS,
     "sphere with 24 electrodes and ten patches.",
 )
 @click.option("--featurizer", type=PATH, help="ONNX featurizer, or an embedded one's name; default: moonshine-tiny.")
+@click.option(
+    "--elements",
+    is_flag=True,
+    help="Speech over music: voice and background drive regions of their own, each by its share of the energy.",
+)
+@click.option(
+    "--reverse-energies",
+    is_flag=True,
+    help="With --elements: the background lies above the voice by what the voice lay above it.",
+)
 @click.option("--quick", is_flag=True, help="8 listeners, 4 soundtracks of 75 s.")
 def command(
     out: Path,
@@ -48,6 +60,8 @@ def command(
     strength: float,
     head: Path | None,
     featurizer: Path | None,
+    elements: bool,
+    reverse_energies: bool,
     quick: bool,
 ) -> None:
     """Write a study whose truth is known: sounds, one XDF recording per listener, truth.tsv and study.toml."""
@@ -55,11 +69,14 @@ def command(
     if (out / "study.toml").exists():
         raise SettingsError(f"--out {out} already holds a study; name a new folder, nothing is overwritten")
     check_new_folder(out, "--out")
+    if not elements:
+        refuse_given(["reverse_energies"], "is for sounds of voice and background; add --elements")
     size = QUICK if quick else StudySettings()
     asked = {"listeners": listeners, "sounds": sounds, "sound_s": sound_seconds}
     settings = size.model_copy(
         update={k: v for k, v in asked.items() if v is not None}
         | {"cohort": CohortSettings(seed=seed, strength=strength)}
+        | ({"elements": ElementSettings(reverse=reverse_energies)} if elements else {})
     )
     simulated = None if head is None else region_head(load_operator(head), seed)
     with console.status("getting ready") as status:
