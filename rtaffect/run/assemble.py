@@ -75,8 +75,12 @@ class Model:
         }
 
 
-def load_model(folder: Path, featurizer_path: Path | None, progress: Progress, threads: int = 1) -> Model:
+def load_model(
+    folder: Path, featurizer_path: Path | None, progress: Progress, threads: int = 1, *, elements: bool = False
+) -> Model:
     """Load a bundle (the demo's where ``folder`` is its name) and the featurizer that it was calibrated with.
+
+    ``elements`` says that the demo's is to be that which has weights of voice and background.
 
     Raises
     ------
@@ -89,7 +93,7 @@ def load_model(folder: Path, featurizer_path: Path | None, progress: Progress, t
                 f"{setting('bundle', 'demo')} names the demo's bundle, but there is a folder of that name here",
                 remedy=f"give its whole path, {folder.absolute()}, or start elsewhere",
             )
-        folder = demo_folder(featurizer_path, progress) / "bundle"
+        folder = demo_folder(featurizer_path, progress, elements=elements) / "bundle"
     bundle = load_bundle(folder)
     featurizer = _featurizer_of(bundle, folder, featurizer_path, threads, progress)
     wanted = bundle.manifest.featurizer
@@ -166,11 +170,15 @@ def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[s
     }
 
 
-def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
-    """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache."""
+def demo_folder(featurizer_path: Path | None, progress: Progress, *, elements: bool = False) -> Path:
+    """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache.
+
+    ``elements`` asks for the demo whose voice and background drive regions of their own.
+    """
     # By name: the live side does not import the offline side, except to make what is missing.
     demo = offline_module("calibration.demo")
-    folder: Path = demo.ensure(cache_root() / "demo", featurizer_for(featurizer_path, ALL_CORES, progress), progress)
+    featurizer = featurizer_for(featurizer_path, ALL_CORES, progress)
+    folder: Path = demo.ensure(cache_root() / "demo", featurizer, progress, elements=elements)
     return folder
 
 

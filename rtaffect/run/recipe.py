@@ -128,7 +128,8 @@ def find(
     sources = _open(plan, cleanup, progress)
     analysis, model = sources.analysis, None
     if analysis.bundle is not None:
-        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
+        wanted = analysis.elements == "on"
+        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads, elements=wanted)
     unsealed = model.bundle.manifest.unsealed if model is not None else ""
     notes = (*sources.notes, *_of_sounds(sources), *sources.check(model), unsealed)
     apart = ""
