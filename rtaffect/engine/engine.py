@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
+from rtaffect.engine.element_stage import ElementStage
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.found import Against, Compared, Found, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
-from rtaffect.engine.scale import UNKNOWN_SIZE, among, people_here
+from rtaffect.engine.reasons import poor, why_not
+from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
@@ -77,6 +80,8 @@ class Engine:
     fitted_people
         Of how many people, per row (R,), the synchrony was that ``predictor`` was fitted to; NaN where not known.
         Among people who are compared with each other it is needed: predictions are brought to their number.
+    elements
+        What predicts from voice and background alone; None where nothing does.
 
     Attributes
     ----------
@@ -102,6 +107,7 @@ class Engine:
         late_s: float = LATE_S,
         measures: Measuring | None = None,
         fitted_people: FloatArray | None = None,
+        elements: ElementStage | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
@@ -112,7 +118,7 @@ class Engine:
         self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
-        self._references = references
+        self._references, self.elements = references, elements
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
         self._fitted = np.full(len(space.rows), np.nan) if fitted_people is None else fitted_people
         # Among people present nothing is predicted where it is not known for how many the weights are.
@@ -200,10 +206,15 @@ class Engine:
         with timed(spent, "features"):
             begun = clock()
             feature = self._hear(step, left_out)
-            if self._sound_input is not None and self._sound_input.given:
-                self.pace.spent(clock() - begun)
+            hearing = clock() - begun
         with timed(spent, "alignment"):
             alignment = self._align()
+        with timed(spent, "elements"):
+            begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
+            parts = self.elements(step, heard, alignment, self._lock, left_out=left_out) if self.elements else ()
+        spent["features"] += spent.pop("elements")
+        if self._sound_input is not None and self._sound_input.given:
+            self.pace.spent(hearing + clock() - begun)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
@@ -217,13 +228,14 @@ class Engine:
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
         size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
-        if isinstance(self._observer, GroupObserver):
-            prediction = among(prediction, self._fitted, size, self._responses[0].layout)
+        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
+        prediction = scaled(prediction)
+        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
         there = arrivals(self._participants, status, step, self._recorded)
         trust = replace(trust, doubts=(*trust.doubts, *there))
-        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent), size)
+        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent, elements), size)
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -332,10 +344,11 @@ class Engine:
         return Compared(Observation.nothing(len(self._participants), len(self.space.rows)), "nothing", reason)
 
     def _feedback(self, found: Found, size: FloatArray) -> Feedback:
-        p, compared, alignment, trust, status, measures, spent = found
+        p, compared, alignment, trust, status, measures, spent, elements = found
         o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
-        warnings = [alignment.reason if alignment else "", self._poor(quality)]
+        least = self.settings.synchrony.min_good
+        warnings = [alignment.reason if alignment else "", poor(self.space, self._participants, quality, least)]
         changed = CHANGED if self._observer and self._observer.changed and np.isfinite(o.low).any() else ""
         reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(o, p, compared.reason)]
         whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (not self._predicts))
@@ -371,29 +384,14 @@ class Engine:
             doubts=trust.doubts,
             measures=measures,
             group_size=float(size[self.space.layout.counted].mean()),
+            elements=elements,
             stage_s=spent,
         )
 
-    def _poor(self, quality: FloatArray) -> str:
-        """Return whose channels are too often bad for rows that are made of all of them; empty where none are."""
-        if self.space.kind == "channels":
-            return ""
-        least = self.settings.synchrony.min_good
-        poor = [p.name for p, q in zip(self._participants, quality, strict=True) if p.begun and q.mean() < least]
-        return f"{', '.join(poor)}: less than {least:.0%} of the channels are good" if poor else ""
-
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
-        reasons = [participant.unit_warning for participant in self._participants]
-        reasons += [participant.foreign_warning for participant in self._participants]
-        if not self._predicts:
-            reasons.append(self._unsized or (NO_BUNDLE if self._hears else NO_SOUND))
-        elif np.isnan(prediction.value).all():
-            reasons.append("prediction waits for enough sound without a gap")
-        elif self._sound_input is not None and self._sound_input.warming_up:
-            reasons.append("the featurizer has not heard a whole context yet")
-        if np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
-            reasons.append("the null band waits for more data")
-        elif np.isnan(observation.mean).all() and not given:
-            reasons.append("too little good EEG in the window")
-        return reasons
+        unpredicted = "" if self._predicts else self._unsized or (NO_BUNDLE if self._hears else NO_SOUND)
+        warming_up = self._sound_input is not None and self._sound_input.warming_up
+        return why_not(
+            observation, prediction, self._participants, given, unpredicted=unpredicted, warming_up=warming_up
+        )

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from rtaffect.engine.trust import Trust
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.observed.synchrony import Observation
+from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.predicted.prediction import Prediction
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
@@ -35,6 +36,7 @@ class Found(NamedTuple):
     status: tuple[SourceStatus, ...]
     measures: tuple[MeasureValues, ...]
     spent: dict[str, float]
+    elements: tuple[ElementPrediction, ...] = ()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from rich.console import Console
 from rtaffect.common.errors import NotKeptError
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import Timings
+from rtaffect.outputs.element_outlet import ELEMENT_STREAM, ELEMENT_TYPE, element_channels, element_values
 from rtaffect.outputs.measure_outlet import MEASURE_STREAM, MEASURE_TYPE, measure_channels, measure_values
 from rtaffect.outputs.outlet import (
     FEEDBACK_STREAM,
@@ -59,6 +60,7 @@ class SessionRecord:
         self._feedback, self._shown, self._markers = self._own_tracks()
         self._frames = self._frames_track()
         self._measures = self._measure_track()
+        self._elements = self._element_track()
 
     @classmethod
     def open(cls, run: Run, cleanup: ExitStack, console: Console) -> SessionRecord:
@@ -136,6 +138,17 @@ class SessionRecord:
             StreamHeader(MEASURE_STREAM, MEASURE_TYPE, 0.0, "double64", labels, units, kinds, source_id=MEASURE_STREAM)
         )
 
+    def _element_track(self) -> Track | None:
+        """Return where predictions of elements are recorded; None without any."""
+        stage = self._run.engine.elements
+        if self.recording is None or stage is None:
+            return None
+        channels = element_channels(self._run.engine.space, stage.elements)
+        labels, units, kinds = (tuple(each[key] for each in channels) for key in ("label", "unit", "type"))
+        return self.recording.track(
+            StreamHeader(ELEMENT_STREAM, ELEMENT_TYPE, 0.0, "double64", labels, units, kinds, source_id=ELEMENT_STREAM)
+        )
+
     def with_files(self, sounds: Mapping[Path, StageSound]) -> dict[Path, StageSound]:
         """Return the protocol's sounds with their places in the session's folder, into which they are copied."""
         if self._writer is None:
@@ -154,6 +167,8 @@ class SessionRecord:
             self._feedback.samples(np.array([feedback.lsl_time]), feedback_values(feedback)[None])
         if self._measures is not None:
             self._measures.samples(np.array([feedback.lsl_time]), measure_values(feedback)[None])
+        if self._elements is not None:
+            self._elements.samples(np.array([feedback.lsl_time]), element_values(feedback)[None])
 
     def _tell_stimulus(self, feedback: Feedback) -> None:
         """Note once when a stimulus that no protocol plays began, as soon as that is known."""
