@@ -252,7 +252,7 @@ def _deep_filter() -> Callable[[Sound], Sound] | None:
 
 def measure(quick: bool) -> Rows:
     """Return a row for each mixture and candidate."""
-    seconds, separators = (4 if quick else 12), candidates(quick)
+    seconds, separators = (4 if quick else 8), candidates(quick)
     rows: list[dict[str, Any]] = []
     for mixture in mixtures(seconds):
         mix = mixture.whole

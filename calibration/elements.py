@@ -6,8 +6,10 @@ fit, folds and chance are those of the whole sound, and elements are compared ov
 other is found as what features tell beyond covariates (:mod:`calibration.unique`), and both are put into one model
 (:mod:`calibration.joint`).
 
-An element that is not there in a stimulus has no features of which anything could be told, but those of silence: the
-stimulus is left out of that element, and of what needs both.
+An element that is not heard in a stimulus, by the rule of live sessions (:mod:`rtaffect.predicted.element_levels`) for
+the whole of it, has no features of which anything could be told but those of what a separator gets wrong: the stimulus
+is left out of that element, and of what needs both. Elsewhere all seconds count, also those in which an element rests,
+so that the three are compared over the same ones; the bundle's weights are fitted without them.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.correlation import fisher_z
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
-from rtaffect.predicted.elements import ELEMENTS, level_db, voice_share
+from rtaffect.predicted.element_levels import is_heard, power
+from rtaffect.predicted.elements import ELEMENTS, voice_share
 from rtaffect.predicted.featurizer import Featurizer
 from rtaffect.predicted.separator import Elements
 from rtaffect.stream.audio import StudySound
@@ -41,8 +44,6 @@ from rtaffect.stream.audio import StudySound
 PARTS: Final[tuple[str, ...]] = ELEMENTS[1:]
 #: What is held against what in each row: the bias first.
 PAIRS: Final = (("voice", "background"), ("mix", "voice"), ("mix", "background"))
-#: An element this far below its sound, dB, or further is not there.
-ABSENT_DB: Final = -40.0
 #: With fewer stimuli nothing is said of how the bias goes with energy.
 LEAST_STIMULI: Final = 5
 
@@ -212,7 +213,7 @@ def _parts(
         share.append(voice_share(parts.voice, parts.background))
         for place, name in enumerate(PARTS):
             part = getattr(parts, name)
-            if not level_db(part) >= level_db(parts.mix) + ABSENT_DB or not part.any():
+            if not is_heard(power(part), power(parts.mix)):
                 notes.append(f"{sound.name}: no {name} is heard in it")
                 there[place, number] = False
             features[name].append(np.asarray(store.layers(part, featurizer)[feature_set], np.float64))
