@@ -210,13 +210,15 @@ def _parts(
     for number, sound in enumerate(sounds):
         progress(f"voice and background of {sound.name}")
         parts = parts_of(sound)
-        share.append(voice_share(parts.voice, parts.background))
         for place, name in enumerate(PARTS):
             part = getattr(parts, name)
             if not is_heard(power(part), power(parts.mix)):
                 notes.append(f"{sound.name}: no {name} is heard in it")
                 there[place, number] = False
             features[name].append(np.asarray(store.layers(part, featurizer)[feature_set], np.float64))
+        # Of silence both are what a separator makes of nothing.
+        heard = bool(there[:, number].any())
+        share.append(voice_share(parts.voice, parts.background) if heard else float("nan"))
     return _Parts(features, there, np.array(share), tuple(notes))
 
 
