@@ -77,7 +77,7 @@ def separated(quick: bool) -> dict[str, Callable[[SyntheticStudy, StudySound], E
 
 def ablations(quick: bool) -> Rows:
     """Return a row for each condition and separator."""
-    size, draws = ((3, 2, 45), 19) if quick else ((10, 10, 90), 199)
+    size, draws = ((3, 2, 45), 19) if quick else ((8, 8, 60), 199)
     featurizer, rows = default_featurizer(silent), []
     for condition, planted in CONDITIONS.items():
         study = study_of(planted, size, featurizer)
@@ -155,9 +155,9 @@ def rates(studies: int, draws: int = 99) -> dict[str, Any]:
 def measure_all(quick: bool) -> Rows:
     """Return the ablations, the rates in the first."""
     rows = ablations(quick)
-    rows[0]["rates"] = rates(3 if quick else 200)
+    rows[0]["rates"] = rates(3 if quick else 100)
     for row in rows:
-        row["ratio"] = row["voice_own"] / row["background_own"] if row["background_own"] else float("nan")
+        row["ratio"] = row["voice_p"] / 0.05
     return rows
 
 
