@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -16,13 +17,14 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
 from rtaffect.engine.affecting import Affecting
+from rtaffect.engine.element_stage import ElementStage
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.found import Against, Compared, Found, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
 from rtaffect.engine.reasons import of_observation, of_people, of_prediction, poor
-from rtaffect.engine.scale import UNKNOWN_SIZE, among, people_here
+from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
@@ -82,6 +84,8 @@ class Engine:
         Among people who are compared with each other it is needed: predictions are brought to their number.
     affect
         What reads affect beside synchrony.
+    elements
+        What predicts from voice and background alone; None where nothing does.
 
     Attributes
     ----------
@@ -108,6 +112,7 @@ class Engine:
         measures: Measuring | None = None,
         fitted_people: FloatArray | None = None,
         affect: AffectReader | None = None,
+        elements: ElementStage | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
@@ -119,7 +124,7 @@ class Engine:
         self._responses = [Response(space, settings) for _ in people]
         self.affect = Affecting(affect, self._participants, space, settings, hears=self._hears)
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
-        self._references = references
+        self._references, self.elements = references, elements
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
         self._fitted = np.full(len(space.rows), np.nan) if fitted_people is None else fitted_people
         # Among people present nothing is predicted where it is not known for how many the weights are.
@@ -206,13 +211,19 @@ class Engine:
             before = taken_until(step, self._recorded)
             second = np.stack([self._respond(each, step, before) for each in range(len(self._participants))])
             self.affect.advance(step, before)
+            left_out = self._leaves_out(behind_s)
         with timed(spent, "features"):
             begun = clock()
-            feature = self._hear(step, self._leaves_out(behind_s))
-            if self._sound_input is not None and self._sound_input.given:
-                self.pace.spent(clock() - begun)
+            feature = self._hear(step, left_out)
+            hearing = clock() - begun
         with timed(spent, "alignment"):
             alignment = self._align()
+        with timed(spent, "elements"):
+            begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
+            parts = self.elements(step, heard, alignment, self._lock, left_out=left_out) if self.elements else ()
+        spent["features"] += spent.pop("elements")
+        if self._sound_input is not None and self._sound_input.given:
+            self.pace.spent(hearing + clock() - begun)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
@@ -227,13 +238,15 @@ class Engine:
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
         size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
-        if isinstance(self._observer, GroupObserver):
-            prediction = among(prediction, self._fitted, size, self._responses[0].layout)
+        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
+        prediction = scaled(prediction)
+        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
         there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
         trust = replace(trust, doubts=(*trust.doubts, *there))
-        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, affect, spent), size)
+        found = Found(prediction, compared, alignment, trust, status, measures, affect, spent, elements)
+        return self._feedback(found, size)
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -344,7 +357,7 @@ class Engine:
         return Compared(Observation.nothing(len(self._participants), len(self.space.rows)), "nothing", reason)
 
     def _feedback(self, found: Found, size: FloatArray) -> Feedback:
-        p, compared, alignment, trust, status, measures, affect, spent = found
+        p, compared, alignment, trust, status, measures, affect, spent, elements = found
         o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
         bad = poor(self._participants, quality, self.space.kind, self.settings.synchrony.min_good)
@@ -385,6 +398,7 @@ class Engine:
             measures=measures,
             affect=affect,
             group_size=float(size[self.space.layout.counted].mean()),
+            elements=elements,
             stage_s=spent,
         )
 

@@ -11,6 +11,7 @@ from rtaffect.affect.values import AffectValues
 from rtaffect.engine.trust import Trust
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.observed.synchrony import Observation
+from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.predicted.prediction import Prediction
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
@@ -37,6 +38,7 @@ class Found(NamedTuple):
     measures: tuple[MeasureValues, ...]
     affect: tuple[AffectValues, ...]
     spent: dict[str, float]
+    elements: tuple[ElementPrediction, ...] = ()
 
 
 @contextmanager

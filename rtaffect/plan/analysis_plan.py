@@ -25,6 +25,22 @@ class AnalysisPlan(PlanPart):
     threads: Annotated[
         int, Setting("threads", "Threads", expected="a whole number of processor threads, as in 1", modes=MODES)
     ] = Field(1, ge=1, le=256, description="Processor threads of the featurizer; leave cores for the rest")
+    elements: Annotated[
+        Literal["auto", "on", "off"],
+        Setting(
+            "elements",
+            modes=MODES,
+            bare="on",
+            metavar="[auto|on|off]",
+            other_help={
+                "demo": "The demo of voice and background, each with a prediction of its own",
+            },
+        ),
+    ] = Field(
+        "auto",
+        description="Predict from voice and background, too, where the bundle has weights for them; auto: where that "
+        "is possible, on (also without a value): or do not begin",
+    )
     against: Annotated[Literal["auto", "reference", "group"], Setting("against", "&Compare with")] = Field(
         "auto", description="Compare people with the bundle's reference group, or with each other"
     )

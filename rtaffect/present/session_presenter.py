@@ -12,6 +12,7 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.chance import USUAL
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.element_state import ElementHistory, resolve_elements
 from rtaffect.present.measure_state import MeasureHistory, resolve_measures
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
 from rtaffect.present.sections import list_lines
@@ -75,6 +76,7 @@ class Presenter:
         self._seen: dict[int, PlannedBlock] = {}
         self._marks: deque[Mark] = deque(maxlen=KEPT_MARKS)
         self._measures = MeasureHistory(self._capacity)
+        self._elements = ElementHistory(self._capacity)
         self._written = 0
         self._time: FloatArray = np.empty(self._capacity)
         self._values: FloatArray = np.empty((0, len(QUANTITIES), 1))
@@ -92,8 +94,10 @@ class Presenter:
             elif feedback.step <= self._latest.step:
                 self._written = 0
                 self._measures.clear()
+                self._elements.clear()
             self._write(feedback)
             self._measures.add(feedback)
+            self._elements.add(feedback)
             self._latest = feedback
             self._longest_step_s = max(self._longest_step_s, sum(feedback.stage_s.values()))
             self._revision += 1
@@ -176,7 +180,7 @@ class Presenter:
             protocol, marks = self._protocol, tuple(self._marks)
             blocks = planned_blocks(protocol, self._planned, dict(self._seen)) if protocol is not None else ()
             time, values = self._columns(selected)
-            measured = self._measures.copy()
+            measured, elements = self._measures.copy(), self._elements.copy()
         if time.size:
             kept = time > time[-1] - self.history_s
             time, values = time[kept], values[kept]
@@ -200,6 +204,7 @@ class Presenter:
             blocks=blocks,
             marks=tuple(mark for mark in marks if mark.time >= oldest),
             measures=resolve_measures(*measured, self.history_s),
+            elements=resolve_elements(elements, selected, self.history_s, self.step_s),
             drift=self._drift,
         )
 
@@ -218,6 +223,7 @@ class Presenter:
         # The last column is the mean over rows.
         self._values = np.empty((self._capacity, len(QUANTITIES), len(rows) + 1))
         self._written = 0
+        self._elements.clear()
 
     def _write(self, feedback: Feedback) -> None:
         slot = self._written % self._capacity

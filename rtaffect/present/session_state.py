@@ -17,6 +17,7 @@ from rtaffect.common.chance import USUAL
 from rtaffect.common.errors import at_terminal
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.element_state import ElementCourse
 from rtaffect.present.measure_state import MeasureState
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
 from rtaffect.present.time_courses import TimeCourse
@@ -81,8 +82,8 @@ class ViewState:
     time, ``step_s`` the distance of steps, ``window_s`` the length of the window that a value is of, and
     ``longest_step_s`` the most that computing a step has taken, s (0: not known). ``protocol`` says where in its
     protocol the session is, ``blocks`` are all of its known blocks, and ``marks`` the events in the shown time.
-    ``measures`` is what is shown of own measures, None without any. ``drift`` is taken out of predicted and observed
-    before they are held against each other.
+    ``measures`` is what is shown of own measures, None without any, and ``elements`` are the courses of voice and
+    background. ``drift`` is taken out of predicted and observed before they are held against each other.
     """
 
     revision: int
@@ -101,6 +102,7 @@ class ViewState:
     blocks: tuple[PlannedBlock, ...] = ()
     marks: tuple[Mark, ...] = ()
     measures: MeasureState | None = None
+    elements: tuple[ElementCourse, ...] = ()
     drift: DriftSettings = USUAL
 
 

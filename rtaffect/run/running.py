@@ -21,6 +21,7 @@ from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.affect_outlet import AffectOutlet
 from rtaffect.outputs.console import console_sink
+from rtaffect.outputs.element_outlet import ElementOutlet
 from rtaffect.outputs.measure_outlet import MeasureOutlet
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
 from rtaffect.outputs.tone import Tone
@@ -214,6 +215,10 @@ class RunningSession:
             affect = AffectOutlet(read.people, about=about, session=session)
             cleanup.callback(affect.close)
             self.sinks.insert(0, self._guard("sending affect to other programs", affect))
+        if (stage := self.run.engine.elements) is not None:
+            elements = ElementOutlet(self.run.engine.space, stage.elements, about=about, session=session)
+            cleanup.callback(elements.close)
+            self.sinks.insert(0, self._guard("sending predictions of elements to other programs", elements))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:
