@@ -114,7 +114,7 @@ def _elements(  # noqa: PLR0917 - what with_beyond is given, and what makes elem
         _parts_of(study, separator, progress),
         reader,
         (separator.manifest.name, separator.sha256),
-        Question(measured.targets, measured.people, measured.space.layout.counted),
+        Question(measured.targets, measured.people, measured.space.layout.counted, kinds=measured.space.row_kinds),
         settings,
         progress,
         draws=plan.draws,

@@ -8,7 +8,7 @@ lean to the voice; with energies reversed each sound leans as far to the other s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.ndimage import uniform_filter1d
 
-from rtaffect.common.arrays import Float32Array, FloatArray
+from rtaffect.common.arrays import FloatArray
 from rtaffect.common.regions import GROUPS
 from rtaffect.common.settings import Frozen
 from rtaffect.predicted.elements import voice_share
@@ -161,7 +161,7 @@ def weights_of(patches: Sequence[str], settings: ElementSettings) -> FloatArray:
     owners = _members(settings.voice), _members(settings.background)
     owned = np.array([[name in own for name in names] for own in owners], np.float64)
     owned /= np.maximum(1.0, np.sqrt(owned.sum(axis=0)))
-    return owned * np.array([[settings.voice_strength], [settings.background_strength]])
+    return np.asarray(owned * np.array([[settings.voice_strength], [settings.background_strength]]))
 
 
 def _members(names: Sequence[str]) -> set[str]:
@@ -170,7 +170,7 @@ def _members(names: Sequence[str]) -> set[str]:
 
 def plant(  # noqa: PLR0917 - what is heard, who hears it, and how
     parts: dict[str, Elements],
-    features: dict[str, tuple[Float32Array | FloatArray, Float32Array | FloatArray]],
+    features: Mapping[str, tuple[FloatArray, FloatArray]],
     fitted: Sequence[str],
     patches: Sequence[str],
     settings: ElementSettings,
@@ -192,7 +192,7 @@ def plant(  # noqa: PLR0917 - what is heard, who hears it, and how
     weights = weights_of(patches, settings)
     drives = [
         Drive.plant(
-            np.concatenate([np.asarray(features[name][place], np.float64) for name in fitted]),
+            np.concatenate([features[name][place] for name in fitted]),
             cohort.model_copy(update={"seed": cohort.seed + place}),
             len(patches),
         )

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+import rtaffect.cli.simulate
 import rtaffect.simulation.study
+from rtaffect.common.errors import SettingsError
 from rtaffect.common.regions import REGIONS
 from rtaffect.predicted.elements import level_db
 from rtaffect.simulation.cohort import CohortSettings
@@ -127,12 +130,14 @@ def test_a_patch_follows_its_element_and_one_of_both_the_one_with_the_energy():
     assert follows("quiet voice", "frontal-medial", 1) > 0.7 > 0.4 > follows("quiet voice", "frontal-medial", 0)
 
 
-def test_a_study_of_elements_has_their_sum_as_sounds_and_their_truth_on_disk(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    def levels(samples: np.ndarray, _: object) -> np.ndarray:
-        seconds = samples[: len(samples) // 16_000 * 16_000].reshape(-1, 16_000).astype(np.float64)
-        rms = np.sqrt((seconds**2).mean(axis=1))
-        return np.stack([rms, np.sqrt(rms), rms > 0.01, np.abs(seconds).max(axis=1)], axis=1)
+def levels(samples: np.ndarray, _: object) -> np.ndarray:
+    """Four features of each second."""
+    seconds = samples[: len(samples) // 16_000 * 16_000].reshape(-1, 16_000).astype(np.float64)
+    rms = np.sqrt((seconds**2).mean(axis=1))
+    return np.stack([rms, np.sqrt(rms), rms > 0.01, np.abs(seconds).max(axis=1)], axis=1)
 
+
+def test_a_study_of_elements_has_their_sum_as_sounds_and_their_truth_on_disk(tmp_path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rtaffect.simulation.study, "cached_features_of", levels)
     size = StudySettings(listeners=3, sounds=2, sound_s=30, spare_s=30, elements=ElementSettings())
     study = SyntheticStudy(size, None, quiet)
@@ -150,3 +155,21 @@ def test_a_study_of_elements_has_their_sum_as_sounds_and_their_truth_on_disk(tmp
     assert lines[0] == "name\tkind\tvoice\tbackground"
     assert "temporal-left\tpatch\t1.00000\t0.00000" in lines
     assert len(lines) == 1 + 24 + 10
+
+
+def test_the_command_writes_elements_and_reverses_their_energies(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rtaffect.simulation.study, "cached_features_of", levels)
+    monkeypatch.setattr(rtaffect.cli.simulate, "featurizer_for", lambda *_: None)
+    size = ["--listeners", "3", "--sounds", "2", "--sound-seconds", "30", "--quick"]
+    share = []
+    for folder, more in (("as", []), ("reversed", ["--reverse-energies"])):
+        asked = ["--out", str(tmp_path / folder), "--elements", *more, *size]
+        done = CliRunner().invoke(rtaffect.cli.simulate.command, asked, catch_exceptions=False)
+        assert done.exit_code == 0
+        share.append(np.genfromtxt(tmp_path / folder / "truth_energy.tsv", skip_header=1, usecols=1))
+    np.testing.assert_allclose(share[0] + share[1], 1, atol=1e-3)
+    assert share[0].mean() > 0.55
+    with pytest.raises(SettingsError, match="--reverse-energies is for sounds of voice and background; add --elements"):
+        CliRunner().invoke(
+            rtaffect.cli.simulate.command, ["--out", str(tmp_path / "no"), "--reverse-energies"], catch_exceptions=False
+        )
