@@ -13,7 +13,7 @@ from rtaffect.common.arrays import Float32Array
 from rtaffect.simulation.affect import AffectiveSettings
 from rtaffect.simulation.affect_study import AffectStudySettings, SyntheticAffectStudy
 
-SMALL = AffectStudySettings(people=3, stimuli=8, seconds=10, rest_s=40)
+SMALL = AffectStudySettings(people=3, stimuli=4, seconds=8, rest_s=24)
 
 
 class Plain:
