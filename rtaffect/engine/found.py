@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
+from rtaffect.affect.values import AffectValues
 from rtaffect.engine.trust import Trust
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.observed.synchrony import Observation
@@ -34,6 +35,7 @@ class Found(NamedTuple):
     trust: Trust
     status: tuple[SourceStatus, ...]
     measures: tuple[MeasureValues, ...]
+    affect: tuple[AffectValues, ...]
     spent: dict[str, float]
 
 

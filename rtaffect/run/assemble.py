@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.reader import AffectReader
 from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
@@ -36,6 +37,7 @@ from rtaffect.predicted.featurizer import (
     featurizer_for,
 )
 from rtaffect.predicted.kept_sound import KeptSound
+from rtaffect.predicted.no_features import NoFeatures
 from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.protocol.model import Protocol
@@ -221,12 +223,13 @@ def build_engine(
     late_s: float = LATE_S,
     patient: bool = False,
     body: Sequence[Source] = (),
+    affect: AffectReader | None = None,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone.
+    step is late; a ``patient`` one waits for own measures. ``body`` are peripheral streams, ``affect`` reads affect.
 
     Raises
     ------
@@ -240,7 +243,6 @@ def build_engine(
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
     _require_partner(against, len(people), bundle, sound)
-    host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
     sound = sound or Sound(None)
     references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
     return Engine(
@@ -249,14 +251,15 @@ def build_engine(
         settings,
         origin,
         sound=sound.source,
-        sound_input=_heard(sound, model, origin),
+        sound_input=_heard(sound, model, origin, affect),
         predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
         references=references,
         recorded=recorded,
         late_s=late_s,
-        measures=Measuring(host, people, body, origin),
+        measures=Measuring(_measures(analysis, list(montages), space, settings, patient), people, body, origin),
         fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
+        affect=affect,
     )
 
 
@@ -270,17 +273,22 @@ def _fitted_people(bundle: Bundle, rows: NDArray[np.intp], space: Space) -> Floa
 
 
 def _measures(
-    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, wait_s: float
+    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, patient: bool
 ) -> MeasureHost | None:
-    """Return the session's own measures, for which a step waits ``wait_s`` (s); None without any."""
+    """Return the session's own measures, for which a step waits, long if it is ``patient``; None without any."""
+    wait_s = PATIENCE_S if patient else WAIT_S
     chosen = choose_measures(analysis.measures, analysis.measure_bands, settings.signal, space.channels)
     return MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
 
 
-def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | KeptSound | None:
-    """Return what brings the features to predict from; None without a model, or without a sound."""
-    if model is None or sound.source is None:
+def _heard(
+    sound: Sound, model: Model | None, origin: float, affect: AffectReader | None
+) -> SoundInput | KeptSound | None:
+    """Return what brings the sound, and the features to predict from; None where nothing is made of it."""
+    if sound.source is None:
         return sound.kept if model is not None else None
+    if model is None:
+        return SoundInput(sound.source, NoFeatures(), origin) if affect is not None else None
     return SoundInput(sound.source, model.featurizer, origin)
 
 

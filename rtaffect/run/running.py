@@ -19,6 +19,7 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.patience import Patience
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
+from rtaffect.outputs.affect_outlet import AffectOutlet
 from rtaffect.outputs.console import console_sink
 from rtaffect.outputs.measure_outlet import MeasureOutlet
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
@@ -28,7 +29,7 @@ from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
-from rtaffect.protocol.measured import window_of
+from rtaffect.protocol.measured import reach_in
 from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
@@ -116,7 +117,7 @@ class RunningSession:
         self.plan, self.setup = run.sources.plan, run.sources.setup
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
-        window_s = window_of(protocol.feedback, engine.settings.synchrony.window_s, engine.measures.described)
+        window_s = reach_in(protocol.feedback, engine)
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0
@@ -209,6 +210,10 @@ class RunningSession:
             measures = MeasureOutlet(measured, about=about, session=session)
             cleanup.callback(measures.close)
             self.sinks.insert(0, self._guard("sending own measures to other programs", measures))
+        if (read := self.run.engine.affect.described) is not None:
+            affect = AffectOutlet(read.people, about=about, session=session)
+            cleanup.callback(affect.close)
+            self.sinks.insert(0, self._guard("sending affect to other programs", affect))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:
@@ -236,6 +241,10 @@ class RunningSession:
         if not any(block.kind == "feedback" for block in protocol.blocks):
             return None
         return Tone(self.plan.protocol.tone_device)
+
+    def _rests(self, step: ProtocolStep) -> None:
+        """Let affect know whether people rest in the next second."""
+        self.run.engine.affect.rests(step.phase == "running" and step.kind == "rest")
 
     def take_offered(self) -> None:
         """Take the headset that is offered for one that is lost, and note that; from any thread."""
@@ -266,6 +275,7 @@ class RunningSession:
             self.setup.player.start()
         if self.tone is not None:
             self.tone.start()
+        self.on_protocol_step.append(self._rests)
         self.stage.begin()
         speaker = self.run.sources.speaker
         if speaker is not None:

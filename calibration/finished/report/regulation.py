@@ -87,9 +87,10 @@ def rule_values(data: SessionData) -> RuleValues:
         block[inside & (times >= run.start + data.window_s - 1e-6) & (times < run.end - 1e-6)] = place
     used = np.isfinite(values) & (block >= 0)
     names = {"observed": "observed synchrony", "predicted": "predicted synchrony"}
+    names |= {name: name for name in ("valence", "arousal")}
     label = f"{names.get(what, 'observed less predicted synchrony')} ({over})"
     label += f", mean of {smoothing} s" if smoothing > 1 else ""
-    is_r = what != "difference"
+    is_r = what not in ("difference", "valence", "arousal")
     return RuleValues(
         data.blocks, label, times[used], values[used], fisher_z(values[used]) if is_r else values[used], block[used],
         threshold[used], smoothing,
