@@ -47,15 +47,15 @@ class AnalysisPlan(PlanPart):
     measure_bands: Annotated[
         tuple[str, ...], Setting("measure-band", "in bands", modes=MODES, metavar="HZ", multiple=True)
     ] = Field(("8-12",), description="Band of measures that are of one, as in 8-12 (Hz); may be given several times")
-    affect: Annotated[Path | None, Setting("affect")] = Field(
+    affect: Annotated[Path | None, Setting("affect", modes=MODES)] = Field(
         None, description="Bundle of affect: valence and arousal from EEG and sound, alone or beside synchrony"
     )
-    library: Annotated[Path | None, Setting("library")] = Field(
+    library: Annotated[Path | None, Setting("library", modes=MODES)] = Field(
         None,
         description="Folder of sounds of which those nearest to a person's EEG are named; needs a bundle of affect",
     )
     affect_rest_s: Annotated[
-        int | None, Setting("affect-rest", unit="s", metavar="SECONDS", expected="whole seconds, as in 60")
+        int | None, Setting("affect-rest", unit="s", metavar="SECONDS", expected="whole seconds, as in 60", modes=MODES)
     ] = Field(
         None,
         ge=5,

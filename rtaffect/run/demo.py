@@ -67,6 +67,9 @@ class DemoSources(SessionSources):
             against="reference" if file else "auto",
             measures=chosen.measures,
             measure_bands=chosen.measure_bands,
+            affect=chosen.affect,
+            library=chosen.library,
+            affect_rest_s=chosen.affect_rest_s,
         )
         return cls(
             plan=plan,
