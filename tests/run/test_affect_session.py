@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pyxdf
 
+from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.errors import SettingsError
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.conflicts import conflicts
@@ -57,6 +58,21 @@ def test_a_session_reads_affect_and_its_replay_is_the_same(tmp_path: Path, monke
     alone = open_session(tmp_path / "alone").table("affect.tsv")
     assert sum(np.isfinite(cell_number(each["valence"])) for each in alone if each["source"] == "eeg") > 5
     assert {each["reason"] for each in alone if each["source"] == "sound"} == {"there is no sound"}
+
+
+@pytest.mark.slow
+def test_people_rest_when_the_protocol_says_so(tmp_path: Path) -> None:
+    """The demo's protocol, whose first block is 10 s of rest, from 3 s on."""
+    settings = AffectSettings(baseline_s=10)
+    bundle, out = write_tiny_bundle(tmp_path / "bundle", CHANNELS, settings), tmp_path / "first"
+    fine("demo", "--protocol", "--speed", "max", "--headless", "--out", out, "--affect", bundle)
+    of_eeg = [each for each in open_session(out).table("affect.tsv") if each["source"] == "eeg"]
+    assert [np.isfinite(cell_number(each["valence"])) for each in of_eeg[:16]] == [False] * 13 + [True] * 3
+    assert "has not been measured yet" in of_eeg[2]["reason"]
+    assert cell_number(of_eeg[-1]["baseline_s"]) == 10
+    fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    for table in (*TABLES, "moments.tsv"):
+        assert (out / table).read_bytes() == (tmp_path / "again" / table).read_bytes(), table
 
 
 def test_what_is_wrong_is_one_line_before_anything_begins(tmp_path: Path) -> None:
