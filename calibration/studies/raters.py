@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calibration.studies.layout import SoundFile
 from calibration.studies.tables import read_series
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.words import listed
 
 Array = NDArray[np.float64]
@@ -55,10 +56,12 @@ def mean_of_raters(values: Array) -> Array:
     return np.asarray(np.where(there > 0, about / np.maximum(there, 1) + level, np.nan))
 
 
-def ratings_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> dict[str, Raters]:
+def ratings_in(
+    sounds: Iterable[SoundFile], seconds: Mapping[str, int], scale: RatingScale | None = None
+) -> dict[str, Raters]:
     """Return the ratings of the sounds that have some, by name; ``seconds`` is how long each sound is, whole s.
 
-    A rater's table may lack quantities that other raters have.
+    A rater's table may lack quantities that other raters have. On their ``scale`` all of them have to be.
 
     Raises
     ------
@@ -69,6 +72,7 @@ def ratings_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> dict[
     for sound in sounds:
         if sound.rating:
             found[sound.name] = _raters_of(sound, seconds[sound.name])
+            _check_scale(sound.name, found[sound.name], scale)
     if not found:
         return found
     first, names = next((name, each.names) for name, each in found.items())
@@ -82,6 +86,37 @@ def ratings_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> dict[
         name: each._replace(names=names, values=each.values[..., [each.names.index(n) for n in names]])
         for name, each in found.items()
     }
+
+
+def scale_of(found: Iterable[Raters]) -> RatingScale:
+    """Return the least and the most that raters gave as their scale, for a study that does not tell it.
+
+    Raises
+    ------
+    RecordingError
+        If all of their values are the same.
+    """
+    values = np.concatenate([each.values.ravel() for each in found])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if not high > low:
+        raise RecordingError(
+            f"all ratings are {low:g}, which tells no scale; give it as low and high in [ratings] of study.toml"
+        )
+    return RatingScale(low=low, high=high)
+
+
+def _check_scale(sound: str, found: Raters, scale: RatingScale | None) -> None:
+    """Refuse ratings that are not on the scale that the study tells; raises RecordingError."""
+    if scale is None:
+        return
+    for rater, values in zip(found.raters, found.values, strict=True):
+        beyond = values[(values < scale.low) | (values > scale.high)]
+        if beyond.size:
+            who = f"{sound}, {rater}" if rater else sound
+            raise RecordingError(
+                f"{who}: the rating {beyond[0]:g} is not on the scale from {scale.low:g} to {scale.high:g} that "
+                "study.toml tells; correct the table, or low and high in [ratings]"
+            )
 
 
 def _raters_of(sound: SoundFile, seconds: int) -> Raters:

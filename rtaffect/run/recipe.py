@@ -79,11 +79,12 @@ class Prepared:
             # What is replayed is of the past whenever its steps are made.
             late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
             body=sources.body,
+            rating=sources.rating,
             patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
         )
         protocol = sources.setup.protocol
         if protocol is not None:
-            check_rows(protocol, engine.space.rows, engine.measures.described)
+            check_rows(protocol, engine.space.rows, engine.measures.described, rated=engine.space.kind == "ratings")
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
         return Run(engine, begun.clock, sources, _banner(sources, model), ran | begun.about)
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 
-from rtaffect.present.session_state import correlation_limits
+from rtaffect.present.session_state import correlation_limits, rating_limits
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.time_plot import TimePlot, band, band_path, line
 
 
 class TimeCoursePlot(TimePlot):
-    """Predicted and observed synchrony of one course over session time."""
+    """Predicted and observed synchrony, or a rating, of one course over session time."""
 
     def __init__(self, heading: str) -> None:
         super().__init__(heading, "synchrony (r)")
@@ -29,6 +29,9 @@ class TimeCoursePlot(TimePlot):
 
     def show_time_course(self, course: TimeCourse) -> None:
         """Draw ``course``; called when the data have changed."""
+        rating = course.rating
+        self.name_values("synchrony (r)" if rating is None else "rating", of_correlations=rating is None)
+        self.zero.setValue(0.0 if rating is None else rating.middle)
         self.null_band.setPath(band_path(course.time, course.null_low, course.null_high))
         self.interval.setPath(band_path(course.time, course.predicted_low, course.predicted_high))
         self.predicted.setData(course.time, course.predicted)
@@ -37,6 +40,6 @@ class TimeCoursePlot(TimePlot):
         self.inside.setData(course.time[inside], course.observed[inside])
         self.outside.setData(course.time[finite & ~inside], course.observed[finite & ~inside])
         shown = (course.predicted_low, course.predicted_high, course.observed, course.null_low, course.null_high)
-        self.show_limits(*correlation_limits(*shown))
+        self.show_limits(*(correlation_limits(*shown) if rating is None else rating_limits(rating)))
         theme.set_text(self.note, f"predicted against observed: {course.agreement.text}")
         self.empty.setVisible(not (finite.any() or np.isfinite(course.predicted).any()))
