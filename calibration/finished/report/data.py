@@ -24,6 +24,7 @@ from calibration.finished.report.tables import (
 )
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import RecordingError, RtaffectError
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.reading import read_json
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import MEAN_ROW
@@ -47,10 +48,10 @@ _TABLES: Final = ("feedback.tsv", "moments.tsv", "events.tsv", "quality.tsv")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeedbackTable:
-    """``feedback.tsv``: S steps, R rows. Values are correlations, NaN where absent.
+    """``feedback.tsv``: S steps, R rows. Values are correlations, or ratings in their unit, NaN where absent.
 
     ``mean`` has the columns of the mean over rows, each (S,); ``predicted``, ``observed`` and ``trusted`` are (S, R),
-    ``mean_trusted`` and ``stimulus_offset`` (S,). ``reasons`` has the text of each step, empty for none; ``mean_of``
+    so are both ends of the predicted ``interval``, ``mean_trusted`` and ``stimulus_offset`` (S,). ``reasons`` has the text of each step, empty for none; ``mean_of``
     over what the mean is.
     """
 
@@ -62,6 +63,7 @@ class FeedbackTable:
     predicted: FloatArray
     observed: FloatArray
     trusted: BoolArray
+    interval: tuple[FloatArray, FloatArray]
     mean: dict[str, FloatArray]
     mean_trusted: BoolArray
     mean_of: str
@@ -106,6 +108,20 @@ class SessionData:
     def window_s(self) -> int:
         """Length of the window of synchrony, s."""
         return round(self.setting("synchrony", "window_s", 10))
+
+    @property
+    def rating(self) -> RatingScale | None:
+        """The scale of the rows where they are ratings; None where they are synchrony."""
+        found = self.ran.get("rating_scale")
+        try:
+            return RatingScale(low=found["low"], high=found["high"]) if isinstance(found, dict) else None
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def quantity(self) -> str:
+        """What rows are of, in a word."""
+        return "synchrony" if self.rating is None else "rating"
 
     @property
     def drift(self) -> DriftSettings:
@@ -232,6 +248,7 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         predicted=by_row(values["predicted"]),
         observed=by_row(values["observed"]),
         trusted=by_row(trusted.astype(np.float64)) > 0,
+        interval=(by_row(values["predicted_low"]), by_row(values["predicted_high"])),
         mean={name: of_mean(found) for name, found in values.items()},
         mean_trusted=of_mean(trusted.astype(np.float64)) > 0,
         mean_of=mean_of,
