@@ -117,7 +117,8 @@ class RunningSession:
         self.plan, self.setup = run.sources.plan, run.sources.setup
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
-        window_s = window_of(protocol.feedback, engine.settings.synchrony.window_s, engine.measures.described)
+        own_s = engine.settings.synchrony.window_s if engine.rated is None else 1
+        window_s = window_of(protocol.feedback, own_s, engine.measures.described)
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0

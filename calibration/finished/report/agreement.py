@@ -64,7 +64,9 @@ def agreement_of(data: SessionData) -> AgreementReport:
     :mod:`rtaffect.common.chance`.
     """
     lags = data.ran.get("settings", {}).get("prediction", {}).get("lags_s", [])
-    window, gap = data.window_s, data.window_s + max([int(lag) for lag in lags], default=0)
+    # Of ratings, too: they move no faster than a window does.
+    window = round(data.setting("synchrony", "window_s", 10))
+    gap = window + max([int(lag) for lag in lags], default=0)
     least = LEAST_GAPS * gap
     if data.course is None:
         return AgreementReport(gap, least, note="There are no steps.")

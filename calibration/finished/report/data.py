@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +51,9 @@ class FeedbackTable:
     """``feedback.tsv``: S steps, R rows. Values are correlations, or ratings in their unit, NaN where absent.
 
     ``mean`` has the columns of the mean over rows, each (S,); ``predicted``, ``observed`` and ``trusted`` are (S, R),
-    so are both ends of the predicted ``interval``, ``mean_trusted`` and ``stimulus_offset`` (S,). ``reasons`` has the text of each step, empty for none; ``mean_of``
-    over what the mean is.
+    as are both ends of the predicted ``interval``; ``mean_trusted`` and ``stimulus_offset`` are (S,). Of ratings, which
+    have no mean, any one's trust counts for it. ``reasons`` has the text of each step, empty for none; ``mean_of`` over
+    what the mean is.
     """
 
     step: NDArray[np.intp]
@@ -69,6 +70,12 @@ class FeedbackTable:
     mean_of: str
     reasons: tuple[str, ...]
     stimulus_offset: FloatArray
+
+    def counted(self, name: Literal["predicted", "observed"]) -> int:
+        """Return in how many steps the mean over rows has a value; of ratings, any row."""
+        if set(self.kinds) == {"rating"}:
+            return int(np.isfinite(self.predicted if name == "predicted" else self.observed).any(axis=1).sum())
+        return int(np.isfinite(self.mean[name]).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,8 +113,8 @@ class SessionData:
 
     @property
     def window_s(self) -> int:
-        """Length of the window of synchrony, s."""
-        return round(self.setting("synchrony", "window_s", 10))
+        """How far back a value reaches, s: the window of synchrony, or a rating's second."""
+        return round(self.setting("synchrony", "window_s", 10)) if self.rating is None else 1
 
     @property
     def rating(self) -> RatingScale | None:
@@ -239,6 +246,8 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         out[place[mean]] = found[mean]
         return out
 
+    each_trusted = by_row(trusted.astype(np.float64)) > 0
+    rated = {kind for _, kind in keys} == {"rating"}
     return FeedbackTable(
         step=steps,
         time=numbers(columns["time"])[first],
@@ -247,10 +256,10 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         kinds=tuple(kind for _, kind in keys),
         predicted=by_row(values["predicted"]),
         observed=by_row(values["observed"]),
-        trusted=by_row(trusted.astype(np.float64)) > 0,
+        trusted=each_trusted,
         interval=(by_row(values["predicted_low"]), by_row(values["predicted_high"])),
         mean={name: of_mean(found) for name, found in values.items()},
-        mean_trusted=of_mean(trusted.astype(np.float64)) > 0,
+        mean_trusted=each_trusted.any(axis=1) if rated else of_mean(trusted.astype(np.float64)) > 0,
         mean_of=mean_of,
         reasons=tuple("" if columns["reason"][i] == "n/a" else columns["reason"][i] for i in first),
         stimulus_offset=numbers(columns.get("stimulus_offset", ["n/a"] * len(lines)))[first],

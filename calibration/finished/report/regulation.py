@@ -94,6 +94,8 @@ def rule_values(data: SessionData) -> RuleValues:
     quantity, rated = data.quantity, data.rating is not None
     names = {"observed": f"observed {quantity}", "predicted": f"predicted {quantity}"}
     label = f"{names.get(what, f'observed less predicted {quantity}')} ({over})"
+    if rated and rows == ["mean"]:
+        label = "none: ratings have no mean, and the rule names none of them"
     label += f", mean of {smoothing} s" if smoothing > 1 else ""
     is_r = what != "difference" and not rated
     return RuleValues(

@@ -25,6 +25,12 @@ EXPLAINED = (
     "drifts are taken out of both for r: courses that merely trend do not agree."
 )
 
+EXPLAINED_RATING = (
+    "By chance: where 95 % of the values would lie if the rating had nothing to do with the sound. The predicted "
+    "course is shifted in a circle within the shown time, by 10 s or more; ratings are slow: neighbouring steps do "
+    "not count as new ones. Slow drifts are taken out of both for r: courses that merely trend do not agree."
+)
+
 
 class RunningPlot(TimePlot):
     """Running correlation of one course, with its range by chance."""
@@ -119,9 +125,9 @@ class AgreementPage(QWidget):
         if not self.running:
             self._build()
         latest = state.latest
-        self.key.show_entries(
-            agreement_key(state.smooth_steps, rating=latest is not None and latest.rating is not None)
-        )
+        rated = latest is not None and latest.rating is not None
+        self.key.show_entries(agreement_key(state.smooth_steps, rating=rated))
+        theme.set_text(self.explained, EXPLAINED_RATING if rated else EXPLAINED)
         names = (beside_title(state), row_title(latest, state.selected)) if latest else ("Mean", "Chosen row")
         for number, (name, course) in enumerate(zip(names, (state.mean, state.row), strict=True)):
             lengths = {"step_s": state.step_s, "window_s": state.window_s}

@@ -89,7 +89,8 @@ class PlaneWidget(QWidget):
         """The square of the plane, px."""
         side = max(40.0, min(self.width() - LEFT - AROUND, self.height() - BELOW - AROUND))
         left = LEFT + max(0.0, self.width() - LEFT - AROUND - side) / 2
-        return QRectF(left, AROUND, side, side)
+        top = AROUND + max(0.0, self.height() - BELOW - AROUND - side) / 2
+        return QRectF(left, top, side, side)
 
     def place(self, at: Sequence[float]) -> QPointF:
         """Return where a place of the plane, -1 to 1 right and up, is on the screen, px."""
@@ -158,7 +159,10 @@ class PlaneWidget(QWidget):
         for first, last in path_pieces(point.path, point.ages):
             for at in range(first, last):
                 share = strength(float(point.ages[at + 1]))
-                painter.setPen(theme.pen(name, 1 + 2 * share, _FAINTEST + (_STRONGEST - _FAINTEST) * share))
+                pen = theme.pen(name, 1 + 2 * share, _FAINTEST + (_STRONGEST - _FAINTEST) * share)
+                # Else pieces overlap at their ends, and look like a row of dots.
+                pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+                painter.setPen(pen)
                 painter.drawLine(self.place(point.path[at].tolist()), self.place(point.path[at + 1].tolist()))
 
     def _paint_interval(self, painter: QPainter, point: PlanePoint) -> None:
