@@ -19,6 +19,7 @@ from rtaffect.present.slider_state import Slider
 from rtaffect.sources.slider import SliderSource
 from rtaffect.view.participant.window import ParticipantWindow
 from rtaffect.view.show import SessionWindow, grab
+from tests.support.fake_affect import with_affect
 from tests.support.fake_feedback import (
     BLOCKS,
     CHANNELS,
@@ -174,6 +175,18 @@ def rated(out: Path) -> None:
             window.close()
 
 
+def affect(out: Path) -> None:
+    """Write the plane of affect: of several people, without a headset, without values, and beside ratings."""
+    pair, one = PEOPLE[:2], ("",)
+    for name, size in (("1280", (1280, 720)), ("1920", LARGE)):
+        steps = with_affect(fake_session(200, people=pair), pair)
+        rated_picture(out / f"affect-plane-{name}.png", steps, "plane", size)
+        steps = with_affect(fake_session(120, people=pair), pair, bad=(100, 120))
+        rated_picture(out / f"affect-plane-novel-{name}.png", steps, "plane", size)
+    rated_picture(out / "affect-plane-rest.png", with_affect(fake_session(12, people=pair), pair), "plane")
+    rated_picture(out / "affect-plane-sound.png", with_affect(fake_rated_session(80), one, library=False), "plane")
+
+
 def rated_picture(path: Path, steps: list[Feedback], page: str, size: tuple[int, int] = (1280, 720)) -> None:
     """Write one picture of a page after these steps of a session with ratings."""
     presenter, now = Presenter(), 1000.4 + len(steps)
@@ -235,7 +248,7 @@ def main() -> None:
     """Write all pictures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", choices=("states", "rows", "rated", "moments", "participant", "start"))
+    parser.add_argument("--only", choices=("states", "rows", "rated", "affect", "moments", "participant", "start"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     application = QApplication.instance() or QApplication(["rtaffect"])
@@ -243,6 +256,7 @@ def main() -> None:
         "states": states,
         "rows": rows,
         "rated": rated,
+        "affect": affect,
         "moments": moments,
         "participant": participant,
         "start": start,

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.values import AffectValues
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.rating_scale import RatingScale
 from rtaffect.measures.measure import MeasureValues
@@ -70,6 +71,8 @@ class Feedback:
         What could not be relied on at this step, by whom it is said and why.
     measures : tuple of MeasureValues
         What each of the session's own measures gave.
+    affect : tuple of AffectValues
+        Valence and arousal of each person; empty without a bundle of affect.
     group_size : float
         How many people are compared with each other, mean over the window and the rows that count (each is not there
         all the time); what is predicted is for so many. NaN where they are compared with a reference or with nobody.
@@ -111,6 +114,7 @@ class Feedback:
     alignment: Alignment | None = None
     doubts: tuple[Doubt, ...] = ()
     measures: tuple[MeasureValues, ...] = ()
+    affect: tuple[AffectValues, ...] = ()
     group_size: float = math.nan
     rating: RatingScale | None = None
     stage_s: dict[str, float] = field(default_factory=dict, compare=False)
@@ -129,7 +133,7 @@ def _same(a: object, b: object) -> bool:
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, float) and isinstance(b, float):
         return a == b or (np.isnan(a) and np.isnan(b))
-    if isinstance(a, Alignment | SourceStatus | Doubt | MeasureValues) and type(a) is type(b):
+    if isinstance(a, Alignment | SourceStatus | Doubt | MeasureValues | AffectValues) and type(a) is type(b):
         return _same(astuple(a), astuple(b))
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))

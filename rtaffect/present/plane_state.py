@@ -6,6 +6,7 @@ upwards. All places are shares of the scale, -1 (its low end) to 1. No Qt.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -69,6 +70,10 @@ class PlanePoint:
         How long ago that was, s.
     sure : bool
         Whether it can be relied on now.
+    arc : float
+        How far this moment is from what a model was trained on, as a share of the limit; NaN where that is not told.
+    told : tuple of str
+        What else is known of it, in words, a line each.
     why : str
         Why it has no value, or is not sure, in words; '' where neither is so.
     """
@@ -82,6 +87,8 @@ class PlanePoint:
     ages: FloatArray
     sure: bool = True
     why: str = ""
+    arc: float = math.nan
+    told: tuple[str, ...] = ()
 
     @property
     def there(self) -> bool:

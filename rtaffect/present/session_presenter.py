@@ -15,6 +15,7 @@ from rtaffect.common.chance import USUAL
 from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.affect_state import AffectHistory, affect_plane, joined_planes
 from rtaffect.present.measure_state import MeasureHistory, resolve_measures
 from rtaffect.present.plane_state import PATH_S, PlaneState, rated_plane
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
@@ -78,7 +79,7 @@ class Presenter:
         self._planned: tuple[PlannedBlock, ...] = ()
         self._seen: dict[int, PlannedBlock] = {}
         self._marks: deque[Mark] = deque(maxlen=KEPT_MARKS)
-        self._measures = MeasureHistory(self._capacity)
+        self._measures, self._affect = MeasureHistory(self._capacity), AffectHistory(self._capacity)
         self._written = 0
         self._time: FloatArray = np.empty(self._capacity)
         self._values: FloatArray = np.empty((0, len(QUANTITIES), 1))
@@ -96,8 +97,10 @@ class Presenter:
             elif feedback.step <= self._latest.step:
                 self._written = 0
                 self._measures.clear()
+                self._affect.clear()
             self._write(feedback)
             self._measures.add(feedback)
+            self._affect.add(feedback)
             self._latest = feedback
             self._longest_step_s = max(self._longest_step_s, sum(feedback.stage_s.values()))
             self._revision += 1
@@ -158,6 +161,14 @@ class Presenter:
             self._measures.selected = row
             self._revision += 1
 
+    def select_affect(self, person: int) -> None:
+        """Choose whose valence and arousal are shown, by number; ValueError for nobody's."""
+        with self._lock:
+            if not 0 <= person < self._affect.people:
+                raise ValueError(f"person {person} has no affect; there are {self._affect.people}")
+            self._affect.selected = person
+            self._revision += 1
+
     def end(self, text: str) -> None:
         """Say that the session has ended, and why; the first text stays."""
         with self._lock:
@@ -182,7 +193,7 @@ class Presenter:
             other = _other_row(latest, selected)
             time, values = self._columns(selected, other)
             plane = self._plane(latest)
-            measured = self._measures.copy()
+            measured, affect = self._measures.copy(), self._affect.copy()
         if time.size:
             kept = time > time[-1] - self.history_s
             time, values = time[kept], values[kept]
@@ -210,7 +221,7 @@ class Presenter:
             marks=tuple(mark for mark in marks if mark.time >= oldest),
             measures=resolve_measures(*measured, self.history_s),
             drift=self._drift,
-            plane=plane,
+            plane=joined_planes(plane, affect_plane(*affect, self.history_s)),
         )
 
     def _course(self, name: str, time: FloatArray, values: FloatArray, rating: RatingScale | None) -> TimeCourse:

@@ -18,6 +18,7 @@ from rtaffect.common.errors import at_terminal
 from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.affect_state import any_affect
 from rtaffect.present.measure_state import MeasureState
 from rtaffect.present.plane_state import PlaneState
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
@@ -130,7 +131,7 @@ def _headline_of_step(latest: Feedback) -> tuple[Headline, str]:
     broken += [doubt.words for doubt in latest.doubts if doubt.reason == "late"]
     if broken:
         return "fault", ", ".join(broken)
-    if not (np.isfinite(latest.predicted).any() or np.isfinite(latest.observed).any()):
+    if not (np.isfinite(latest.predicted).any() or np.isfinite(latest.observed).any() or any_affect(latest)):
         return "waiting for data", "no value yet"
     return "running", ""
 

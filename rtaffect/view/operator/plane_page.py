@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QComboBox, QFrame, QSizePolicy, QWidget
 
 from rtaffect.present.measure_state import value_text
@@ -37,10 +37,13 @@ BESIDE: Final = 372
 LOOKS: Final[dict[Look, tuple[str, str]]] = {
     "predicted": (theme.PREDICTED, "diamond"),
     "observed": (theme.OBSERVED, "circle"),
-    "sound": (theme.PREDICTED, "diamond"),
-    "eeg": (theme.OBSERVED, "circle"),
-    "both": (theme.TEXT, "square"),
+    "sound": (theme.PREDICTED, "square"),
+    "eeg": (theme.OBSERVED, "triangle"),
+    "both": (theme.TEXT, "circle"),
 }
+#: Distance of the arc from its point, px.
+ARC = 13.0
+ARC_WORDS = "arc: distance from what was learnt; a full circle is the limit"
 _NAMES: Final[dict[str, str]] = {
     "predicted": "predicted from the sound",
     "observed": "the participant's own rating",
@@ -61,7 +64,11 @@ def paint_point(painter: QPainter, place: QPointF, look: Look, *, sure: bool, si
     if shape == "diamond":
         painter.drawPolygon(diamond(place.x(), place.y(), size + 1.5))
     elif shape == "square":
-        painter.drawRect(QRectF(place.x() - size, place.y() - size, 2 * size, 2 * size))
+        half = size - 0.5
+        painter.drawRect(QRectF(place.x() - half, place.y() - half, 2 * half, 2 * half))
+    elif shape == "triangle":
+        corners = ((0.0, -1.3), (1.2, 0.9), (-1.2, 0.9))
+        painter.drawPolygon(QPolygonF([QPointF(place.x() + x * size, place.y() + y * size) for x, y in corners]))
     else:
         painter.drawEllipse(place, size, size)
 
@@ -113,6 +120,7 @@ class PlaneWidget(QWidget):
         painter.setClipping(False)
         for point in self.state.points:
             if point.there:
+                self._paint_arc(painter, point)
                 paint_point(painter, self.place(point.at.tolist()), point.look, sure=point.sure)
         if not any(point.there for point in self.state.points):
             theme.write(painter, self.area, "no value now", 14, theme.MUTED)
@@ -165,6 +173,16 @@ class PlaneWidget(QWidget):
                 painter.setPen(pen)
                 painter.drawLine(self.place(point.path[at].tolist()), self.place(point.path[at + 1].tolist()))
 
+    def _paint_arc(self, painter: QPainter, point: PlanePoint) -> None:
+        """Draw how far the moment is from what was learnt: a full circle is the limit."""
+        if not np.isfinite(point.arc):
+            return
+        centre = self.place(point.at.tolist())
+        box = QRectF(centre.x() - ARC, centre.y() - ARC, 2 * ARC, 2 * ARC)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(theme.pen(LOOKS[point.look][0], 2, 0.8))
+        painter.drawArc(box, 90 * 16, -round(min(max(point.arc, 0.0), 1.0) * 360 * 16))
+
     def _paint_interval(self, painter: QPainter, point: PlanePoint) -> None:
         if not (point.there and np.isfinite(point.low).all() and np.isfinite(point.high).all()):
             return
@@ -185,13 +203,16 @@ class PointPanel(QFrame):
         super().__init__()
         self.setObjectName("card")
         self.state: PlaneState | None = None
+        self._note = ""
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(40)
 
     def show_plane(self, state: PlaneState) -> None:
         """Take another state."""
         self.state = state
-        self.setFixedHeight(16 + sum(self._heights(state)))
+        arcs = any(np.isfinite(point.arc) for point in state.points)
+        self._note = ARC_WORDS if arcs else ""
+        self.setFixedHeight(12 + sum(self._heights(state)) + (18 if arcs else 0))
         self.update()
 
     def _heights(self, state: PlaneState) -> list[int]:
@@ -230,13 +251,18 @@ class PointPanel(QFrame):
                 room = QRectF(38, box.bottom(), box.width(), top + height - 8 - box.bottom())
                 painter.drawText(room, int(Qt.TextFlag.TextWordWrap), point.why)
             top += height
+        if self._note:
+            theme.write(
+                painter, QRectF(12, top - 2, self.width() - 20, 16), self._note, 11, theme.MUTED, align=theme.LEFT
+            )
 
 
 class PlanePlot(TimePlot):
     """The courses of one dimension, of every kind of point."""
 
     def __init__(self) -> None:
-        super().__init__("", "")
+        super().__init__("", "", tick_room=16)
+        self.setMinimumHeight(104)
         self.middle: Any = pg.InfiniteLine(0.0, angle=0, pen=theme.plot_pen(theme.FAINT))
         self.lines = {look: line(name, 2) for look, (name, _) in LOOKS.items()}
         self.add_items(self.middle, *self.lines.values())
@@ -332,11 +358,13 @@ def name_of(point: PlanePoint) -> str:
 
 
 def words_of(state: PlaneState, point: PlanePoint) -> list[str]:
-    """Return a point's place in words, a line for each direction."""
-    return [
+    """Return a point's place in words, a line for each direction, and what else is known of it."""
+    places = [
         value_words(axis, float(point.at[i]), float(point.low[i]), float(point.high[i]))
         for i, axis in enumerate((state.right, state.up))
     ]
+    # With intervals each needs a line of its own.
+    return [*(places if np.isfinite(point.low).all() else [", ".join(places)]), *point.told]
 
 
 def _axis_words(axis: Axis) -> str:

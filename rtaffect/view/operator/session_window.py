@@ -164,6 +164,7 @@ class SessionWindow(QMainWindow):
         self.rows.chosen.connect(self._choose)
         self.map.chosen.connect(self._choose)
         self.measures.chosen.connect(self._choose_measure)
+        self.plane.person_chosen.connect(self._choose_affect)
         self.tabs.currentChanged.connect(self.show_page)
         self.marker.written.connect(self._mark)
         for signal, call in ((self.protocol.went, self._on_go), (self.protocol.skipped, self._on_skip)):
@@ -311,6 +312,10 @@ class SessionWindow(QMainWindow):
 
     def _choose_measure(self, row: int) -> None:
         self._presenter.select_measure(row)
+        self.tick()
+
+    def _choose_affect(self, person: int) -> None:
+        self._presenter.select_affect(person)
         self.tick()
 
     def _show_on_map(self, quantity: Quantity) -> None:

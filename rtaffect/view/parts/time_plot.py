@@ -58,8 +58,9 @@ def _tick_spacing(span: float) -> float:
 class TimePlot(QFrame):
     """A heading and a note over a plot whose horizontal axis is session time."""
 
-    def __init__(self, heading: str, left: str, *, note_below: bool = False) -> None:
+    def __init__(self, heading: str, left: str, *, note_below: bool = False, tick_room: int = TICK_ROOM) -> None:
         super().__init__()
+        self._tick_room = tick_room
         self.setObjectName("card")
         self.heading = theme.label(heading, 13, bold=True)
         self.remark = theme.ElidedLabel("", 12, theme.TEXT)
@@ -182,7 +183,7 @@ class TimePlot(QFrame):
     def _space_ticks(self) -> None:
         height = self.plot.getViewBox().height()
         if not self.of_correlations:
-            self._set_ticks(tick_spacing(self._span, max(1, int(height // TICK_ROOM))))
+            self._set_ticks(tick_spacing(self._span, max(1, int(height // self._tick_room))))
             return
         fits = (spacing for spacing in (0.1, 0.2) if height * spacing / self._span >= 24)
         # In a low plot labels may touch: one alone would tell nothing of the scale.
