@@ -11,15 +11,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.reader import AffectReader
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
+from rtaffect.engine.affecting import Affecting
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
 from rtaffect.engine.rated import Rated
+from rtaffect.engine.reasons import of_observation, of_people, of_prediction, poor
 from rtaffect.engine.scale import UNKNOWN_SIZE, among, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
@@ -80,6 +83,8 @@ class Engine:
         Among people who are compared with each other it is needed: predictions are brought to their number.
     rated
         Where rows are ratings, what is predicted of them and what the participant says.
+    affect
+        What reads affect beside synchrony.
 
     Attributes
     ----------
@@ -106,6 +111,7 @@ class Engine:
         measures: Measuring | None = None,
         fitted_people: FloatArray | None = None,
         rated: Rated | None = None,
+        affect: AffectReader | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
@@ -116,6 +122,7 @@ class Engine:
         partial = space.kind != "channels"
         self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
+        self.affect = Affecting(affect, self._participants, space, settings, hears=self._hears)
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
         self._references = references
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
@@ -153,7 +160,7 @@ class Engine:
     @property
     def lookahead_s(self) -> float:
         """How much later than a step's end the samples must reach for it to be complete, s."""
-        ahead = [participant.lookahead_s for participant in self._participants]
+        ahead = [self.affect.lookahead_s, *(participant.lookahead_s for participant in self._participants)]
         return max([*ahead, self._sound_input.lookahead_s if self._sound_input else 0.0])
 
     def second(self, person: int) -> FloatArray:
@@ -166,7 +173,8 @@ class Engine:
 
     def needs(self, step: int) -> tuple[float, ...]:
         """Return for each of the sources until when its samples must reach for ``step``, s on the LSL clock."""
-        ahead = [participant.lookahead_s for participant in self._participants] + [0.0] * len(self.measures.sources)
+        ahead = [max(each.lookahead_s, self.affect.lookahead_s) for each in self._participants]
+        ahead += [0.0] * len(self.measures.sources)
         ahead += self.rated.needs if self.rated is not None else ()
         if self._hears:
             ahead.append(self._sound_input.lookahead_s if self._sound_input else 0.0)
@@ -177,6 +185,7 @@ class Engine:
         """Do what can be done for the next step with the samples that have come so far; what it finds is the same."""
         for participant in self._participants:
             participant.prepare(self._step + 1)
+        self.affect.prepare(self._step + 1)
         if self._sound_input is not None:
             self._sound_input.prepare(self._step + 1)
 
@@ -202,12 +211,14 @@ class Engine:
         with timed(spent, "eeg"):
             before = taken_until(step, self._recorded)
             second = np.array([self._respond(each, step, before) for each in range(len(self._participants))])
+            self.affect.advance(step, before)
             left_out = self._leaves_out(behind_s)
         with timed(spent, "features"):
             begun = clock()
             feature = self._hear(step, left_out)
             if self._sound_input is not None and self._sound_input.given:
                 self.pace.spent(clock() - begun)
+            self.affect.hear(self._sound_input, left_out=left_out)
         with timed(spent, "alignment"):
             alignment = self._align()
         # After all parts that may find something in this very step.
@@ -223,6 +234,8 @@ class Engine:
         with timed(spent, "measures"):
             seconds = np.array([self.second(person) for person in range(len(self._participants))])
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
+        with timed(spent, "affect"):
+            affect = self.affect(step, trust, self.people)
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
         if self.rated is not None:
@@ -232,9 +245,12 @@ class Engine:
             prediction = among(prediction, self._fitted, size, self._responses[0].layout)
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
-        there = arrivals(self._participants, self.rated, status, step, self._recorded)
+        paths, people = (*self._participants, *self.affect.paths), len(self._participants)
+        there = arrivals(paths, status[:people] * 2, step, self._recorded)
+        if self.rated is not None and self._recorded is None:
+            there += self.rated.late(step, status)
         trust = replace(trust, doubts=(*trust.doubts, *there))
-        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent), size)
+        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, affect, spent), size)
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -258,7 +274,7 @@ class Engine:
     @property
     def _sound_s(self) -> float:
         """How much sound a prediction rests on, s."""
-        return float(self._predictor.memory_s if self._predictor is not None else 0.0)
+        return max(float(self._predictor.memory_s) if self._predictor is not None else 0.0, self.affect.sound_s)
 
     def _leaves_out(self, behind_s: float) -> bool:
         """Return whether the featurizer is not given the newest second, as steps are behind or as they were then."""
@@ -348,7 +364,8 @@ class Engine:
         people, channels = len(self._participants), len(self.space.channels)
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
         quality = quality.reshape(people, channels)
-        warnings = [alignment.reason if alignment else "", self._poor(quality)]
+        bad = poor(self._participants, quality, self.space.kind, self.settings.synchrony.min_good)
+        warnings = [alignment.reason if alignment else "", bad]
         changed = CHANGED if self._observer and self._observer.changed and np.isfinite(o.low).any() else ""
         reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(o, p, compared.reason)]
         there = np.isfinite(o.mean) & np.isfinite(o.low) if rated is None else rated.there(o.mean)
@@ -367,26 +384,11 @@ class Engine:
         )
         return feedback_of(found, made)
 
-    def _poor(self, quality: FloatArray) -> str:
-        """Return whose channels are too often bad for rows that are made of all of them; empty where none are."""
-        if self.space.kind == "channels":
-            return ""
-        least = self.settings.synchrony.min_good
-        poor = [p.name for p, q in zip(self._participants, quality, strict=True) if p.begun and q.mean() < least]
-        return f"{', '.join(poor)}: less than {least:.0%} of the channels are good" if poor else ""
-
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
-        reasons = [participant.unit_warning for participant in self._participants]
-        reasons += [participant.foreign_warning for participant in self._participants]
+        reasons = of_people(self._participants)
         if not self._predicts:
             reasons.append(self._unsized or (NO_BUNDLE if self._hears else NO_SOUND))
-        elif np.isnan(prediction.value).all():
-            reasons.append("prediction waits for enough sound without a gap")
-        elif self._sound_input is not None and self._sound_input.warming_up:
-            reasons.append("the featurizer has not heard a whole context yet")
-        if self.rated is None and np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
-            reasons.append("the null band waits for more data")
-        elif self.rated is None and np.isnan(observation.mean).all() and not given:
-            reasons.append("too little good EEG in the window")
-        return reasons
+        else:
+            reasons.append(of_prediction(prediction, self._sound_input))
+        return [*reasons, *([of_observation(observation, given)] if self.rated is None else [])]

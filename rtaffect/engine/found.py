@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.values import AffectValues
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import STEP_S
@@ -42,6 +43,7 @@ class Found(NamedTuple):
     trust: Trust
     status: tuple[SourceStatus, ...]
     measures: tuple[MeasureValues, ...]
+    affect: tuple[AffectValues, ...]
     spent: dict[str, float]
 
 
@@ -61,7 +63,7 @@ class Made(NamedTuple):
 
 def feedback_of(found: Found, made: Made) -> Feedback:
     """Return what a step found as its Feedback."""
-    p, compared, alignment, trust, status, measures, spent = found
+    p, compared, alignment, trust, status, measures, affect, spent = found
     o, space = compared.observation, made.space
     return Feedback(
         step=made.step,
@@ -94,6 +96,7 @@ def feedback_of(found: Found, made: Made) -> Feedback:
         alignment=alignment,
         doubts=trust.doubts,
         measures=measures,
+        affect=affect,
         group_size=made.group_size,
         rating=made.rating,
         stage_s=spent,

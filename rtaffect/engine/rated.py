@@ -28,6 +28,7 @@ from rtaffect.observed.synchrony import Observation
 from rtaffect.predicted.prediction import Prediction
 from rtaffect.stream.doubt import Doubt
 from rtaffect.stream.source import Source
+from rtaffect.stream.status import SourceStatus
 
 #: A second needs this share of its samples.
 _LEAST_PRESENT: Final = 0.5
@@ -37,7 +38,7 @@ _ROUNDING: Final = 1e-3
 _REMEMBERED_S: Final = 30.0
 _WORDS: Final = "what is newer came after the step was made, if at all"
 #: States in which samples that are missing may still come.
-MAY_COME: Final = frozenset({"ok", "waiting", "stalled", "duplicate", "wrong-rate"})
+_MAY_COME: Final = frozenset({"ok", "waiting", "stalled", "duplicate", "wrong-rate"})
 #: Why nothing is observed, in words.
 NO_RATING: Final = "nobody rates: nothing is observed"
 SILENT: Final = "no rating came"
@@ -131,13 +132,14 @@ class Rated:
         """Return which rows (R,) have what is observed in this session: all where nobody rates them."""
         return np.isfinite(observed) | (self._columns < 0)
 
-    def late(self, step: int, states: Iterable[str]) -> list[Doubt]:
-        """Return until when ratings had come for ``step``, as a doubt; none where no more come, by ``states``."""
+    def late(self, step: int, status: Iterable[SourceStatus]) -> list[Doubt]:
+        """Return until when ratings had come for ``step``, as a doubt; none where all had, or no more come."""
         end = self._origin + step * STEP_S - self.back_s
+        states = {at.name: at.state for at in status if at.kind == "rating"}
         return [
             Doubt("late-samples", self._reached, math.inf, _WORDS, "arrival", source.info.name)
-            for source, state in zip(self.sources, states, strict=True)
-            if self._reached < end - 1.5 / source.info.rate and state in MAY_COME
+            for source in self.sources
+            if self._reached < end - 1.5 / source.info.rate and states.get(source.info.name) in _MAY_COME
         ]
 
     def _second(self, samples: FloatArray, rate: float) -> tuple[FloatArray, str]:

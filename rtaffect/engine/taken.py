@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from rtaffect.engine.rated import MAY_COME, Rated
 from rtaffect.observed.participant import Participant
 from rtaffect.stream.doubt import Doubt
 from rtaffect.stream.status import SourceStatus
 
 #: By number of the step, what was in doubt when it was made.
 RecordedDoubts = Mapping[int, Sequence[Doubt]]
+#: States in which samples that are missing may still come.
+_MAY_COME: Final = frozenset({"ok", "waiting", "stalled", "duplicate", "wrong-rate"})
 _WORDS: Final = "what is newer came after the step was made, if at all"
 
 
@@ -23,24 +24,13 @@ def taken_until(step: int, recorded: RecordedDoubts | None) -> Mapping[str, floa
 
 
 def arrivals(
-    people: Sequence[Participant],
-    rated: Rated | None,
-    status: Sequence[SourceStatus],
-    step: int,
-    recorded: RecordedDoubts | None,
+    people: Sequence[Participant], status: Sequence[SourceStatus], step: int, recorded: RecordedDoubts | None
 ) -> list[Doubt]:
-    """Return until when samples for ``step`` had come of each of the people, and of what is rated, as a doubt.
-
-    Where more may still come.
-    """
+    """Return for each of the people whose samples for ``step`` may still come until when they had come, as a doubt."""
     if recorded is not None:
         return [doubt for doubt in recorded.get(step, ()) if doubt.about == "arrival"]
-    found = [
+    return [
         Doubt("late-samples", person.reached, math.inf, _WORDS, "arrival", person.name)
         for person, at in zip(people, status, strict=False)
-        if person.lacks(step) and at.state in MAY_COME
+        if person.lacks(step) and at.state in _MAY_COME
     ]
-    if rated is not None:
-        names = [source.info.name for source in rated.sources]
-        found += rated.late(step, [at.state for at in status if at.kind == "rating" and at.name in names])
-    return found

@@ -60,6 +60,22 @@ class AnalysisPlan(PlanPart):
     measure_bands: Annotated[
         tuple[str, ...], Setting("measure-band", "in bands", modes=MODES, metavar="HZ", multiple=True)
     ] = Field(("8-12",), description="Band of measures that are of one, as in 8-12 (Hz); may be given several times")
+    affect: Annotated[Path | None, Setting("affect")] = Field(
+        None, description="Bundle of affect: valence and arousal from EEG and sound, alone or beside synchrony"
+    )
+    library: Annotated[Path | None, Setting("library")] = Field(
+        None,
+        description="Folder of sounds of which those nearest to a person's EEG are named; needs a bundle of affect",
+    )
+    affect_rest_s: Annotated[
+        int | None, Setting("affect-rest", unit="s", metavar="SECONDS", expected="whole seconds, as in 60")
+    ] = Field(
+        None,
+        ge=5,
+        le=3600,
+        description="So many first seconds people rest, s: what a bundle of affect subtracts. A protocol's blocks of "
+        "rest say it themselves",
+    )
 
 
 class ProtocolPlan(PlanPart):

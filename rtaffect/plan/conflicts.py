@@ -46,7 +46,10 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
         yield from _of_streams(plan)
         yield from _of_programs(plan)
     folder = plan.recording is not None and plan.recording.is_dir()
-    if plan.mode != "demo" and plan.analysis.bundle is None and not folder:
+    if not folder:
+        yield from _of_affect(plan.analysis)
+    predicts = plan.analysis.bundle is not None or plan.analysis.affect is not None
+    if plan.mode != "demo" and not predicts and not folder:
         yield from _of_features(plan.analysis)
 
 
@@ -178,6 +181,18 @@ def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
                 f"{setting('osc', text)} sends to the port that {setting('osc-markers')} takes markers from: each step "
                 "would become markers",
                 remedy="give two ports",
+            )
+
+
+def _of_affect(analysis: AnalysisPlan) -> Iterator[SettingsError]:
+    """Yield what is given for a bundle of affect where there is none."""
+    given = (("library", analysis.library), ("affect-rest", analysis.affect_rest_s))
+    for name, value in given if analysis.affect is None else ():
+        if value is not None:
+            yield SettingsError(
+                f"{setting(name, value)} is for a bundle of affect, and there is none",
+                remedy=f"give one {_with('affect')}, or leave it out",
+                field="affect",
             )
 
 

@@ -19,6 +19,8 @@ SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recordin
 DOUBTS_FILE, MEASURES_FILE = "doubts.tsv", "measures.tsv"
 #: When each frame of a film was seen; only where films were shown.
 FRAMES_FILE = "frames.tsv"
+#: Valence and arousal, and people's rest; only with a bundle of affect.
+AFFECT_FILE, BASELINE_FILE = "affect.tsv", "affect_baseline.tsv"
 
 
 #: No session has a step whose number has more digits: a century of them has ten.

@@ -79,8 +79,13 @@ def check_measure(protocol: str, rule: FeedbackRule, measures: Sequence[Named]) 
         )
 
 
-def window_of(rule: FeedbackRule, window_s: int, measures: Sequence[Named]) -> int:
-    """Return how far back the values of a rule reach, s: ``window_s`` where they are synchrony's."""
+def window_of(rule: FeedbackRule, window_s: int, measures: Sequence[Named], affect_s: int | None = None) -> int:
+    """Return how far back the values of a rule reach, s: ``window_s`` where they are synchrony's.
+
+    ``affect_s`` is how far those of affect do; None without a bundle of affect.
+    """
+    if affect_s is not None and rule.value in ("valence", "arousal"):
+        return affect_s
     return next((each.reach_s for each in measures if each.name == rule.measure), window_s)
 
 

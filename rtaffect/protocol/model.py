@@ -43,8 +43,12 @@ def _refuse(wrong: list[str]) -> None:
 class FeedbackRule(Frozen):
     """How a step's synchrony, or a measure, becomes what the participant is shown."""
 
-    value: Literal["observed", "predicted", "difference", "measure"] = Field(
-        "observed", description="Which synchrony; difference is observed less predicted; or a measure of the session"
+    value: Literal["observed", "predicted", "difference", "measure", "valence", "arousal"] = Field(
+        "observed",
+        description="Which synchrony; difference is observed less predicted; or a measure of the session; or affect",
+    )
+    source: Literal["eeg", "sound", "both"] = Field(
+        "eeg", description="With value = valence or arousal: whether from the EEG, the sound, or both"
     )
     measure: str | None = Field(
         None, min_length=1, max_length=200, description="With value = measure: its name, as in plv 8-12 Hz"
@@ -93,6 +97,11 @@ class FeedbackRule(Frozen):
             wrong.append(
                 f"value = {self.value} and measure = {self.measure}: a measure's name goes with value = measure"
             )
+        affect = self.value in ("valence", "arousal")
+        if "source" in self.model_fields_set and not affect:
+            wrong.append(f"source belongs to value = valence or arousal, not to {self.value}: leave it out")
+        if affect and self.rows != (MEAN,):
+            wrong.append(f"rows = {list(self.rows)}: {self.value} has no rows; leave them out")
         if self.scale == "fixed" and not (self.low is not None and self.high is not None and self.low < self.high):
             wrong.append(f"low = {self.low} and high = {self.high}: scale = fixed needs both, low below high")
         if not self.low_percentile < self.high_percentile:

@@ -1,7 +1,7 @@
 """The feedback's rule: from each step's Feedback to one value, its scale, and the level that it makes.
 
 Pure: the same Feedbacks in the same blocks give the same readings. Means are taken by Fisher z, as everywhere, but for
-those of a session's own measure.
+those of a session's own measure, and of valence and arousal.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rtaffect.common.correlation import fisher_mean, plain_mean
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.protocol.affective import affect_of, is_affect, why_no_affect
 from rtaffect.protocol.measured import value_of, why_not
 from rtaffect.protocol.model import LEAST_VALUES, MEAN, FeedbackRule
 from rtaffect.protocol.protocol_step import BlockKind, Shown
@@ -164,6 +165,8 @@ class Rule:
             return Reading(value, self._scale, Shown(None, _NOTHING_SHOWN[self._kind]))
         if not trusted:
             why = feedback.reason or f"no trusted value of {', '.join(self._rule.rows)}"
+            if is_affect(self._rule):
+                why = why_no_affect(feedback, self._rule)
             if self._rule.measure is not None:
                 why = why_not(feedback, self._rule.measure, self._rule.rows)
             return Reading(value, self._scale, Shown(None, why))
@@ -171,10 +174,10 @@ class Rule:
 
     def _smoothed(self, feedback: Feedback) -> float:
         """Return the value of the last seconds; NaN where this step has none of its own to be trusted."""
-        if self._rule.measure is not None:
-            value = value_of(feedback, self._rule.measure, self._rule.rows)
+        if self._rule.measure is not None or is_affect(self._rule):
+            value = self._plain(feedback)
             self._recent.append((value, value))
-            # A measure is no correlation: plain means, also of its seconds.
+            # It is no correlation: plain means, also of its seconds.
             return float(np.nanmean(np.array(self._recent)[:, 0])) if math.isfinite(value) else math.nan
         observed, predicted = synchrony_of(feedback, self._rule.rows)
         needed = {"observed": (observed,), "predicted": (predicted,)}.get(self._rule.value, (observed, predicted))
@@ -183,6 +186,12 @@ class Rule:
         smooth = (fisher_mean if feedback.rating is None else plain_mean)(np.array(self._recent), axis=0)
         values = {"observed": smooth[0], "predicted": smooth[1], "difference": smooth[0] - smooth[1]}
         return float(values[self._rule.value]) if trusted else math.nan
+
+    def _plain(self, feedback: Feedback) -> float:
+        """Return the value of a rule that is of a measure, or of affect; NaN where there is none."""
+        if self._rule.measure is not None:
+            return value_of(feedback, self._rule.measure, self._rule.rows)
+        return affect_of(feedback, self._rule)
 
     def _shown(self, value: float) -> Reading:
         if self._rule.scale == "adaptive" and self._staircase is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.reader import AffectReader
 from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
@@ -36,6 +37,7 @@ from rtaffect.predicted.featurizer import (
     featurizer_for,
 )
 from rtaffect.predicted.kept_sound import KeptSound
+from rtaffect.predicted.no_features import NoFeatures
 from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.protocol.model import Protocol
@@ -235,13 +237,14 @@ def build_engine(
     patient: bool = False,
     body: Sequence[Source] = (),
     rating: Source | None = None,
+    affect: AffectReader | None = None,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone, and
-    ``rating`` is what the participant says, where the bundle is of ratings.
+    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone, ``affect``
+    reads valence and arousal, and ``rating`` is what the participant says, where the bundle is of ratings.
 
     Raises
     ------
@@ -267,7 +270,7 @@ def build_engine(
         settings,
         origin,
         sound=sound.source,
-        sound_input=_heard(sound, model, origin),
+        sound_input=_heard(sound, model, origin, affect),
         predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
         references=references,
@@ -276,6 +279,7 @@ def build_engine(
         measures=Measuring(host, people, body, origin),
         fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
         rated=rated_of(bundle, rating, origin, analysis.rating_lag_s),
+        affect=affect,
     )
 
 
@@ -296,10 +300,14 @@ def _measures(
     return MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
 
 
-def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | KeptSound | None:
-    """Return what brings the features to predict from; None without a model, or without a sound."""
-    if model is None or sound.source is None:
+def _heard(
+    sound: Sound, model: Model | None, origin: float, affect: AffectReader | None
+) -> SoundInput | KeptSound | None:
+    """Return what brings the sound, and the features to predict from; None where nothing is made of it."""
+    if sound.source is None:
         return sound.kept if model is not None else None
+    if model is None:
+        return SoundInput(sound.source, NoFeatures(), origin) if affect is not None else None
     return SoundInput(sound.source, model.featurizer, origin)
 
 

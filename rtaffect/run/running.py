@@ -19,6 +19,7 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.patience import Patience
 from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
+from rtaffect.outputs.affect_outlet import AffectOutlet
 from rtaffect.outputs.console import console_sink
 from rtaffect.outputs.measure_outlet import MeasureOutlet
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
@@ -117,8 +118,10 @@ class RunningSession:
         self.plan, self.setup = run.sources.plan, run.sources.setup
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
+        affect = engine.affect.described
+        reach_s = affect.reach_s if affect is not None else None
         own_s = engine.settings.synchrony.window_s if engine.rated is None else 1
-        window_s = window_of(protocol.feedback, own_s, engine.measures.described)
+        window_s = window_of(protocol.feedback, own_s, engine.measures.described, reach_s)
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0
@@ -134,6 +137,7 @@ class RunningSession:
         self.on_event: list[Callable[[SessionEvent], None]] = [self._guard("writing an event", record.event)]
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [
             self._guard("writing a step of the protocol", record.protocol_step),
+            lambda step: engine.affect.rests(step.phase == "running" and step.kind == "rest"),
             self.participant.add,
         ]
         self.incidents = Incidents(engine, self._tell)
@@ -212,6 +216,10 @@ class RunningSession:
             measures = MeasureOutlet(measured, about=about, session=session)
             cleanup.callback(measures.close)
             self.sinks.insert(0, self._guard("sending own measures to other programs", measures))
+        if (read := self.run.engine.affect.described) is not None:
+            affect = AffectOutlet(read.people, about=about, session=session)
+            cleanup.callback(affect.close)
+            self.sinks.insert(0, self._guard("sending affect to other programs", affect))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:

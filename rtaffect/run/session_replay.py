@@ -23,6 +23,7 @@ from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
 from rtaffect.run.kept import Heard, read_heard
 from rtaffect.run.programme import Programme, SessionSound
+from rtaffect.run.session_affect import SessionAffect
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.osc_markers import OSC_MARKERS
 from rtaffect.sources.selection import ANY_MARKERS, Query, given_by
@@ -105,6 +106,11 @@ class SessionReplay(SessionSources):
             *scrubbed,
             f"bundle {model.folder} has changed since the session ran: its results will differ",
         )
+
+    def check_affect(self, affect: SessionAffect | None) -> Sequence[str]:
+        """Return what of it is another one than when the session ran, unless that is asked for."""
+        given = self.plan.analysis.model_fields_set & {"affect", "library"}
+        return affect.changed(self.session.ran) if affect is not None and not given else ()
 
     def _without_sound(self, model: Model | None) -> tuple[str, ...]:
         """Return what is missing since the sound was removed, and leave out what belongs to another bundle."""

@@ -25,6 +25,7 @@ from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, OwnResponse, Sound
 from rtaffect.run.newcomers import Offers
 from rtaffect.run.programme import Programme
+from rtaffect.run.session_affect import SessionAffect
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.stream.source import Source
@@ -122,6 +123,10 @@ class SessionSources(ABC):
 
     def check(self, model: Model | None) -> Sequence[str]:
         """Refuse what does not fit the model (SettingsError), and return what should be known of how it fits."""
+        return ()
+
+    def check_affect(self, affect: SessionAffect | None) -> Sequence[str]:
+        """Return what should be known of what reads affect."""
         return ()
 
     def own_response(self, model: Model | None) -> OwnResponse | None:

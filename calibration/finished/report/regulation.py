@@ -93,11 +93,12 @@ def rule_values(data: SessionData) -> RuleValues:
     used = np.isfinite(values) & (block >= 0)
     quantity, rated = data.quantity, data.rating is not None
     names = {"observed": f"observed {quantity}", "predicted": f"predicted {quantity}"}
+    names |= {name: name for name in ("valence", "arousal")}
     label = f"{names.get(what, f'observed less predicted {quantity}')} ({over})"
-    if rated and rows == ["mean"]:
+    if rated and rows == ["mean"] and what not in ("valence", "arousal"):
         label = "none: ratings have no mean, and the rule names none of them"
     label += f", mean of {smoothing} s" if smoothing > 1 else ""
-    is_r = what != "difference" and not rated
+    is_r = what not in ("difference", "valence", "arousal") and not rated
     return RuleValues(
         data.blocks, label, times[used], values[used], fisher_z(values[used]) if is_r else values[used], block[used],
         threshold[used], smoothing,
