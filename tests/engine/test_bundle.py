@@ -158,7 +158,7 @@ DAMAGE = {
     "not JSON": (lambda f: (f / "bundle.json").write_text("{"), "bundle.json cannot be read"),
     "not UTF-8": (lambda f: (f / "bundle.json").write_bytes(b"\xff\xfe{}"), "bundle.json cannot be read"),
     "not an object": (lambda f: (f / "bundle.json").write_text("[1]"), "format None"),
-    "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=7)), "format 7.*reads formats 4 to 6"),
+    "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=8)), "format 8.*reads formats 4 to 7"),
     "unknown key": (lambda f: rewrite_json(f, lambda m: m.update(colour="red")), "bundle.json: colour"),
     "unknown setting": (
         lambda f: rewrite_json(f, lambda m: m["settings"]["signal"].update(reference="average")),
