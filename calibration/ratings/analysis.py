@@ -130,10 +130,16 @@ def _of_scale(study: Study, measured: Measured) -> Iterator[str]:
     """Yield that the scale of the ratings is what raters gave of it, where nobody tells it."""
     if isinstance(study, FolderStudy) and not study.tells_scale and measured.scale is not None:
         yield (
-            f"study.toml does not tell the scale of the ratings: from {measured.scale.low:g} to "
-            f"{measured.scale.high:g}, the least and the most that was given, is taken, whose middle need not be "
-            "neutral; give low and high in [ratings]"
+            f"study.toml does not tell the scale of the ratings: {_ends(measured)}, the least and the most that was "
+            "given, are taken, whose middle need not be neutral; give low and high in [ratings]"
         )
+
+
+def _ends(measured: Measured) -> str:
+    """Return the scale of each rating in words."""
+    assert measured.scale is not None
+    scales = [(name, measured.scale.of(name)) for name in measured.space.rows]
+    return ", ".join(f"{name} from {scale.low:g} to {scale.high:g}" for name, scale in scales)
 
 
 def _notes(each: Sequence[Outcome]) -> Iterator[str]:

@@ -89,34 +89,46 @@ def ratings_in(
 
 
 def scale_of(found: Iterable[Raters]) -> RatingScale:
-    """Return the least and the most that raters gave as their scale, for a study that does not tell it.
+    """Return the least and the most that raters gave as the scale of each rating, for a study that does not tell it.
 
     Raises
     ------
     RecordingError
-        If all of their values are the same.
+        If all values of one are the same.
     """
-    values = np.concatenate([each.values.ravel() for each in found])
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    if not high > low:
-        raise RecordingError(
-            f"all ratings are {low:g}, which tells no scale; give it as low and high in [ratings] of study.toml"
-        )
-    return RatingScale(low=low, high=high)
+    known = list(found)
+    ends = {}
+    for name in known[0].names:
+        values = np.concatenate([each.values[:, :, each.names.index(name)].ravel() for each in known])
+        low, high = ends[name] = float(np.nanmin(values)), float(np.nanmax(values))
+        if not high > low:
+            raise RecordingError(
+                f"all ratings of {name} are {low:g}, which tells no scale; give it as low and high in [ratings] of "
+                "study.toml"
+            )
+    lows, highs = zip(*ends.values(), strict=True)
+    return RatingScale(low=min(lows), high=max(highs), each=ends if len(set(ends.values())) > 1 else {})
 
 
 def _check_scale(sound: str, found: Raters, scale: RatingScale | None) -> None:
     """Refuse ratings that are not on the scale that the study tells; raises RecordingError."""
     if scale is None:
         return
-    for rater, values in zip(found.raters, found.values, strict=True):
-        beyond = values[(values < scale.low) | (values > scale.high)]
-        if beyond.size:
-            who = f"{sound}, {rater}" if rater else sound
-            raise RecordingError(
-                f"{who}: the rating {beyond[0]:g} is not on the scale from {scale.low:g} to {scale.high:g} that "
-                "study.toml tells; correct the table, or low and high in [ratings]"
-            )
+    if unknown := sorted(set(scale.each) - set(found.names)):
+        raise RecordingError(
+            f"[ratings.each] of study.toml names {', '.join(unknown)}, and {sound} is rated for "
+            f"{', '.join(found.names)}; correct the name"
+        )
+    for rater, table in zip(found.raters, found.values, strict=True):
+        for name, values in zip(found.names, table.T, strict=True):
+            own = scale.of(name)
+            beyond = values[(values < own.low) | (values > own.high)]
+            if beyond.size:
+                who = f"{sound}, {rater}" if rater else sound
+                raise RecordingError(
+                    f"{who}: {name} of {beyond[0]:g} is not on the scale from {own.low:g} to {own.high:g} that study.toml "
+                    "tells; correct the table, or low and high in [ratings]"
+                )
 
 
 def _raters_of(sound: SoundFile, seconds: int) -> Raters:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from collections.abc import Sequence
+from typing import Annotated, Final, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from rtaffect.common.arrays import FloatArray
@@ -17,21 +19,38 @@ REACTION_LAG_S: Final = 3.0
 MOST_LAG_S: Final = 8.0
 
 
+End = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class RatingScale(Frozen):
     """The scale of ratings: ``low`` and ``high`` are its ends, in the ratings' own unit.
 
-    ``lag_s`` is how late they are behind the sound; 0 where they were moved back to it already.
+    ``each`` has those of ratings that are on another one, by name. ``lag_s`` is how late they are behind the sound; 0
+    where they were moved back to it already.
     """
 
-    low: float = Field(allow_inf_nan=False)
-    high: float = Field(allow_inf_nan=False)
+    low: End
+    high: End
     lag_s: float = Field(REACTION_LAG_S, ge=0.0, le=MOST_LAG_S)
+    each: dict[str, tuple[End, End]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
-        if not self.high > self.low:
-            raise ValueError(f"a scale from {self.low:g} to {self.high:g}: expected its lower end first")
+        for low, high in ((self.low, self.high), *self.each.values()):
+            if not high > low:
+                raise ValueError(f"a scale from {low:g} to {high:g}: expected its lower end first")
         return self
+
+    def of(self, rating: str) -> RatingScale:
+        """Return the scale of one rating, by name."""
+        low, high = self.each.get(rating, (self.low, self.high))
+        return RatingScale(low=low, high=high, lag_s=self.lag_s)
+
+    def shares(self, ratings: Sequence[str], values: FloatArray) -> FloatArray:
+        """Return values (..., R) of as many ``ratings``, by name, as -1 to 1 of each one's own scale."""
+        own = [self.of(rating) for rating in ratings]
+        middle, half = (np.array([f(each) for each in own]) for f in (_middle, _half))
+        return np.asarray((values - middle) / half)
 
     @property
     def middle(self) -> float:
@@ -45,3 +64,11 @@ class RatingScale(Frozen):
     def value(self, share: float) -> float:
         """Return the rating at ``share`` of the scale, -1 to 1."""
         return self.middle + share * (self.high - self.low) / 2
+
+
+def _middle(scale: RatingScale) -> float:
+    return scale.middle
+
+
+def _half(scale: RatingScale) -> float:
+    return (scale.high - scale.low) / 2

@@ -83,7 +83,9 @@ class Rated:
 
     def describe(self) -> dict[str, object]:
         """Return what ``session.toml`` says of it: the scale, and lags behind the sound, s."""
-        told = {"low": self.scale.low, "high": self.scale.high, "bundle_lag_s": self.scale.lag_s}
+        told: dict[str, object] = {"low": self.scale.low, "high": self.scale.high, "bundle_lag_s": self.scale.lag_s}
+        if self.scale.each:
+            told["each"] = {name: list(ends) for name, ends in self.scale.each.items()}
         return told | ({"lag_s": self._lag_s} if self.sources else {})
 
     @property
@@ -147,22 +149,23 @@ class Rated:
         if len(samples):
             self._begun = True
         found, why = np.full(len(self._rows), np.nan), ""
-        room = _ROUNDING * (self.scale.high - self.scale.low)
         for row, column in enumerate(self._columns):
             if column < 0:
                 continue
+            scale = self.scale.of(self._rows[row])
+            room = _ROUNDING * (scale.high - scale.low)
             said = samples[:, column]
             said = said[np.isfinite(said)]
             if len(said) < max(1.0, _LEAST_PRESENT * rate * STEP_S):
                 why = why or (UNSAID if self._begun and len(samples) else SILENT)
-            elif said.min() < self.scale.low - room or said.max() > self.scale.high + room:
-                odd = said.min() if said.min() < self.scale.low - room else said.max()
+            elif said.min() < scale.low - room or said.max() > scale.high + room:
+                odd = said.min() if said.min() < scale.low - room else said.max()
                 why = (
-                    f"the rating {self._rows[row]} is {odd:g}, and the bundle's are from {self.scale.low:g} to "
-                    f"{self.scale.high:g}: let it be sent on that scale"
+                    f"the rating {self._rows[row]} is {odd:g}, and the bundle's are from {scale.low:g} to "
+                    f"{scale.high:g}: let it be sent on that scale"
                 )
             else:
-                found[row] = np.clip(said.mean(), self.scale.low, self.scale.high)
+                found[row] = np.clip(said.mean(), scale.low, scale.high)
         return found, why
 
     def _in_doubt(self, doubts: Iterable[Doubt], end: float) -> bool:

@@ -31,7 +31,7 @@ class AnalysisPlan(PlanPart):
     )
     rating_lag_s: Annotated[
         float,
-        Setting("rating-lag", "Rating lag", unit="s", expected="a number of seconds from 0 to 8, as in 3"),
+        Setting("rating-lag", unit="s", expected="a number of seconds from 0 to 8, as in 3"),
     ] = Field(
         REACTION_LAG_S,
         ge=0.0,

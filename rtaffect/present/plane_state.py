@@ -164,19 +164,20 @@ def rated_plane(latest: Feedback, time: FloatArray, predicted: FloatArray, obser
     if where is None or latest.rating is None:
         return None
     scale, pair = latest.rating, list(where)
+    names = [latest.rows[row] for row in pair]
     recent = time > latest.time - PATH_S
     ages = latest.time - time[recent]
     nothing = np.full(2, np.nan)
 
     def point(look: Look, values: FloatArray, low: FloatArray, high: FloatArray, path: FloatArray) -> PlanePoint:
-        at = scale.share(values)
+        at, *ends = (scale.shares(names, each) for each in (values, low, high))
         sure = bool(latest.trusted[pair].all()) if look == "predicted" else True
         there = bool(np.isfinite(at).all())
         why = "" if there and sure else latest.reason or ("no value now" if not there else "not trusted now")
-        shares = scale.share(path[recent][:, pair])
-        return PlanePoint(look, look, at, scale.share(low), scale.share(high), shares, ages, sure, why)
+        shares = scale.shares(names, path[recent][:, pair])
+        return PlanePoint(look, look, at, ends[0], ends[1], shares, ages, sure, why)
 
-    right, up = (axis_of(latest.rows[row], scale) for row in where)
+    right, up = (axis_of(name, scale.of(name)) for name in names)
     return PlaneState(
         right=right,
         up=up,

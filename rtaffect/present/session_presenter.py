@@ -201,7 +201,10 @@ class Presenter:
         if latest is not None:
             names = (latest.rows[selected], f"mean over {latest.mean_of}" if other == -1 else latest.rows[other])
         rating = latest.rating if latest is not None else None
-        row, mean = (self._course(name, time, values[:, :, i], rating) for i, name in enumerate(names))
+        row, mean = (
+            self._course(name, time, values[:, :, i], rating.of(name) if rating is not None else None)
+            for i, name in enumerate(names)
+        )
         oldest = time[-1] - self.history_s if time.size else -np.inf
         return ViewState(
             revision=revision,

@@ -41,7 +41,8 @@ class Slider:
 
     def state(self) -> SliderState:
         """Return where it stands."""
-        axes = [axis_of(self._source.names[row], self._source.scale) for row in self._rows]
+        names = [self._source.names[row] for row in self._rows]
+        axes = [axis_of(name, self._source.scale.of(name)) for name in names]
         shares = self._source.shares
         return SliderState(axes[0], axes[1] if len(axes) > 1 else None, tuple(shares[row] for row in self._rows))
 

@@ -31,7 +31,7 @@ class SliderSource:
     names
         Of the ratings.
     scale
-        Of all of them.
+        Of all of them, each on its own.
 
     Attributes
     ----------
@@ -88,12 +88,13 @@ class SliderSource:
 
     def _run(self) -> None:
         begun, told, offset_at = local_clock(), 0, -math.inf
+        scales = [self.scale.of(name) for name in self.names]
         while not self._worker.wait(max(0.0, begun + told / RATE_HZ - local_clock())):
             now = local_clock()
             # All that are due by now stand where it stands now: whoever held this thread up held the window up, too.
             due = max(1, int((now - begun) * RATE_HZ) + 1 - told)
             stamps = begun + np.arange(told, told + due) / RATE_HZ
-            values = [math.nan if share is None else self.scale.value(share) for share in self.shares]
+            values = [math.nan if s is None else scale.value(s) for scale, s in zip(scales, self.shares, strict=True)]
             block = np.tile(np.array(values, np.float32), (due, 1))
             if self.tap is not None:
                 if now >= offset_at:

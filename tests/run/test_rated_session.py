@@ -79,7 +79,7 @@ def test_its_recording_is_a_session_of_its_own(session: Path, room: Path, tmp_pa
 def test_its_report_speaks_of_ratings(session: Path, tmp_path: Path) -> None:
     fine("report", session, "--out", tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "ratings arousal, valence from 1 to 9" in page
+    assert "ratings: arousal from 1 to 9, valence from 1 to 9, rated 3.0 s after the sound" in page
     assert "without a headset" in page
     told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert told["glance"]["rows"] == 2

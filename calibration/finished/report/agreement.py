@@ -143,5 +143,5 @@ def _sides(course: FeedbackTable, rating: RatingScale | None) -> tuple[FloatArra
     for each, mean in ((course.predicted, "predicted"), (course.observed, "observed")):
         rows = np.where(course.trusted, each, np.nan)
         whole = np.where(course.mean_trusted, course.mean[mean], np.nan)
-        sides.append(np.column_stack([rows if rating is None else np.tanh(rating.share(rows)), whole]))
+        sides.append(np.column_stack([rows if rating is None else np.tanh(rating.shares(course.rows, rows)), whole]))
     return sides[0], sides[1]

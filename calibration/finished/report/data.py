@@ -121,8 +121,11 @@ class SessionData:
         """The scale of the rows where they are ratings; None where they are synchrony."""
         found = self.ran.get("rating_scale")
         try:
-            return RatingScale(low=found["low"], high=found["high"]) if isinstance(found, dict) else None
-        except (KeyError, ValueError):
+            known = (
+                {key: found[key] for key in ("low", "high", "each") if key in found} if isinstance(found, dict) else {}
+            )
+            return RatingScale.model_validate(known) if known else None
+        except ValidationError:
             return None
 
     @property

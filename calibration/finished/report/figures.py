@@ -89,10 +89,6 @@ def _limits(data: SessionData) -> list[tuple[float, float]]:
         else [data.protocol_steps.value, data.protocol_steps.low, data.protocol_steps.high]
     )
     for sides in (values, protocol_steps):
-        if data.rating is not None and sides is values:
-            room = 0.04 * (data.rating.high - data.rating.low)
-            found.append((data.rating.low - room, data.rating.high + room))
-            continue
         all_values = np.concatenate(sides) if sides else np.empty(0)
         there = all_values[np.isfinite(all_values)]
         low, high = (float(there.min()), float(there.max())) if len(there) else (-0.1, 0.1)
@@ -102,14 +98,18 @@ def _limits(data: SessionData) -> list[tuple[float, float]]:
 
 
 def _curves(axes: Any, data: SessionData, row: int, limits: tuple[float, float]) -> None:
-    axes.axhline(0 if data.rating is None else data.rating.middle, color=ROW, linewidth=0.6, zorder=1)
-    if data.course is not None and row >= 0:
+    if data.course is not None and data.rating is not None and row >= 0:
+        scale = data.rating.of(data.course.rows[row])
+        axes.axhline(scale.middle, color=ROW, linewidth=0.6, zorder=1)
+        room = 0.04 * (scale.high - scale.low)
+        limits = scale.low - room, scale.high + room
         c, (low, high) = data.course, data.course.interval
         axes.fill_between(c.time, low[:, row], high[:, row], color=PREDICTED, alpha=0.16, linewidth=0, zorder=2)
         axes.plot(c.time, c.predicted[:, row], color=PREDICTED, linewidth=1.3, zorder=3)
         axes.plot(c.time, c.observed[:, row], color=OBSERVED, linewidth=1.3, zorder=4)
         axes.set_ylabel(short(c.rows[row], 16))
     elif data.course is not None:
+        axes.axhline(0, color=ROW, linewidth=0.6, zorder=1)
         c, m = data.course, data.course.mean
         axes.fill_between(c.time, m["null_low"], m["null_high"], color=CHANCE, linewidth=0, zorder=1.5, alpha=0.9)
         axes.fill_between(

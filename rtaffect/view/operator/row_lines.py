@@ -140,20 +140,27 @@ class RowDelegate(QStyledItemDelegate):
         low, high, predicted = latest.predicted_low[row], latest.predicted_high[row], latest.predicted[row]
         if np.isfinite(low) and np.isfinite(high):
             painter.setPen(theme.pen(blue, 2, 0.6))
-            left, right = (min(max(end, self.scale.low), self.scale.high) for end in (low, high))
-            painter.drawLine(QPointF(self._x(rect, left), middle), QPointF(self._x(rect, right), middle))
+            left, right = (
+                min(max(self._x(rect, end, row), self._x(rect, self.scale.low)), self._x(rect, self.scale.high))
+                for end in (low, high)
+            )
+            painter.drawLine(QPointF(left, middle), QPointF(right, middle))
         if np.isfinite(predicted):
             painter.setPen(theme.pen(theme.CARD))
             painter.setBrush(theme.brush(blue))
-            painter.drawPolygon(diamond(self._x(rect, predicted), middle))
+            painter.drawPolygon(diamond(self._x(rect, predicted, row), middle))
         observed = latest.observed[row]
         if np.isfinite(observed):
             noise = latest.null_low[row] <= observed <= latest.null_high[row]
             painter.setPen(theme.pen(orange, 1.5))
             painter.setBrush(Qt.BrushStyle.NoBrush if noise else theme.brush(orange))
-            painter.drawEllipse(QPointF(self._x(rect, observed), middle), 4.0, 4.0)
+            painter.drawEllipse(QPointF(self._x(rect, observed, row), middle), 4.0, 4.0)
 
-    def _x(self, rect: QRectF, value: float) -> float:
+    def _x(self, rect: QRectF, value: float, row: int | None = None) -> float:
+        """Return the place of a value, px; that of a ``row`` with a scale of its own by its share of that."""
+        rating, latest = self.scale.rating, self.latest
+        if row is not None and rating is not None and latest is not None:
+            value = rating.value(rating.of(latest.rows[row]).share(value))
         return rect.left() + self.scale.x(float(value), rect.width())
 
 

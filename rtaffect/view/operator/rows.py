@@ -46,9 +46,12 @@ class RowAxis(QWidget):
         if self._scale.shares_width:
             room = QRectF(0, 0, self._scale.names_width + self._scale.shares_width, 15)
             theme.write(painter, room, "own share", align=theme.RIGHT)
-        for tick in self._scale.ticks.tolist():
+        rating = self._scale.rating
+        ends = ("low", "middle", "high") if rating is not None and rating.each else ()
+        for number, tick in enumerate(self._scale.ticks.tolist()):
             x = self._scale.x(tick, width)
-            theme.write(painter, QRectF(x - 20, 15, 40, 14), value_text(tick) if rated else correlation_text(tick))
+            text = value_text(tick) if rated else correlation_text(tick)
+            theme.write(painter, QRectF(x - 20, 15, 40, 14), ends[number] if ends else text)
             painter.drawLine(QPointF(x, 30), QPointF(x, 33))
 
 
