@@ -126,8 +126,8 @@ def _check_scale(sound: str, found: Raters, scale: RatingScale | None) -> None:
             if beyond.size:
                 who = f"{sound}, {rater}" if rater else sound
                 raise RecordingError(
-                    f"{who}: {name} of {beyond[0]:g} is not on the scale from {own.low:g} to {own.high:g} that study.toml "
-                    "tells; correct the table, or low and high in [ratings]"
+                    f"{who}: {name} of {beyond[0]:g} is not on the scale from {own.low:g} to {own.high:g} that "
+                    "study.toml tells; correct the table, or low and high in [ratings]"
                 )
 
 
