@@ -147,7 +147,9 @@ class _Pairs:
     ) -> None:
         if not self._draws:
             return
-        self._sums = self._sums or PairSums(layout, self._settings.signal.rate_hz, self._draws)
+        self._sums = self._sums or PairSums(
+            layout, self._settings.signal.rate_hz, self._draws, drift=self._settings.drift
+        )
         if left_out:
             self._sums.add_left_out([group_responses(channels, space, self._settings)[0] for space in left_out])
         else:

@@ -18,7 +18,7 @@ from calibration.study import FolderStudy, Study
 from calibration.sweep import AUTO, Question, Sweep, sweep
 from calibration.validation import fit
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.settings import Settings
+from rtaffect.common.settings import DriftSettings, Settings
 from rtaffect.observed.spaces import RatingSpace
 from rtaffect.predicted.featurizer import Featurizer, Progress
 
@@ -54,7 +54,7 @@ def analyse_ratings(
         ]
     with timed(seconds, "agreement of raters"):
         progress("agreement of raters")
-        agreement = _agreement(study, measured, plan.draws)
+        agreement = _agreement(study, measured, plan.draws, settings.drift)
     chosen = _best(sweeps) if wanted == AUTO else wanted
     how = "the user" if wanted != AUTO else "inner folds" if len(compared) > 1 else "there being no other"
     progress("weights of all ratings")
@@ -104,11 +104,11 @@ def _best(sweeps: Sequence[Sweep]) -> str:
     return layers[int(np.argmin(errors))]
 
 
-def _agreement(study: Study, measured: Measured, draws: int) -> list[RaterAgreement | None]:
+def _agreement(study: Study, measured: Measured, draws: int, drift: DriftSettings) -> list[RaterAgreement | None]:
     """Return of each rating how far its raters agree on the sounds that are fitted."""
     assert isinstance(study, FolderStudy)
     tables = [found for sound in measured.sounds if (found := study.raters(sound)) is not None]
-    return [rater_agreement([table.of(name) for table in tables], draws) for name in measured.space.rows]
+    return [rater_agreement([table.of(name) for table in tables], draws, drift=drift) for name in measured.space.rows]
 
 
 def ceiling_of_raters(agreement: RaterAgreement | None) -> NoiseCeiling:

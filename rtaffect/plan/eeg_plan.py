@@ -33,7 +33,7 @@ class EegPlan(Frozen):
         )
     )
     channels: Annotated[tuple[str, ...], Setting("channels", "Channel &names", metavar="A,B,...")] = Field(
-        (), description="Channel names in order, instead of the stream's own"
+        (), description="Channel names in order, or a montage (1010-32, 1010-64), instead of the stream's own"
     )
     unit: Annotated[str | None, Setting("unit", "&Unit")] = Field(
         None, description="Unit of the EEG (V, mV, uV), instead of the stream's own"

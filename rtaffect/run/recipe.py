@@ -11,7 +11,8 @@ from rich.console import Console
 
 from rtaffect.common.errors import at_terminal, setting
 from rtaffect.common.places import check_new_folder
-from rtaffect.common.words import gathered
+from rtaffect.common.words import gathered, listed
+from rtaffect.observed.spaces import Space
 from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
@@ -25,6 +26,9 @@ from rtaffect.run.running import run_session
 from rtaffect.run.session_affect import SessionAffect, load_session_affect
 from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.stream.sound_reading import sound_length
+
+#: What is to be done where a headset lacks some of a bundle's rows.
+_LACKING = "of the others there is no value (rows are matched by the names of channels)"
 
 
 def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
@@ -59,10 +63,14 @@ def noting(console: Console) -> tuple[Callable[[str], None], Callable[[Model], N
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that a session needs before it begins: its ``sources``, found, its ``model`` and its ``affect``, loaded."""
+    """All that a session needs before it begins: its ``sources``, found, its ``model`` and its ``affect``, loaded.
+
+    ``note`` is told what the operator should know.
+    """
 
     sources: SessionSources
     model: Model | None
+    note: Callable[[str], None]
     affect: SessionAffect | None = None
 
     def begin(self, cleanup: ExitStack, progress: Progress) -> Run:
@@ -86,6 +94,8 @@ class Prepared:
             affect=affect.reader(sources.people, begun.origin) if affect is not None else None,
             patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
         )
+        if model is not None and engine.rated is None:
+            self.note(at_terminal(matched_rows(engine.space, model.bundle.space)))
         protocol = sources.setup.protocol
         if protocol is not None:
             rated = engine.space.kind == "ratings"
@@ -142,7 +152,17 @@ def find(
     affect = load_session_affect(analysis, sources.setup.protocol, featurizer, progress, note)
     for text in sources.check_affect(affect):
         note(at_terminal(text))
-    return Prepared(sources, model, affect)
+    return Prepared(sources, model, note, affect)
+
+
+def matched_rows(space: Space, whole: Space) -> str:
+    """Return of how many of the bundle's rows, or channels, the headsets have what they need."""
+    of_rows = space.kind == "channels"
+    here, there = (space.rows, whole.rows) if of_rows else (space.channels, whole.channels)
+    what = "rows" if of_rows else "channels"
+    if len(here) == len(there):
+        return f"the headsets have all {len(there)} {what} of the bundle"
+    return f"the headsets have {len(here)} of the bundle's {len(there)} {what}: {listed(here, 8)}; {_LACKING}"
 
 
 def _of_sounds(sources: SessionSources) -> Iterator[str]:

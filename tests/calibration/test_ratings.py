@@ -68,6 +68,7 @@ def test_raters_who_merely_rise_together_are_told_apart():
     assert found.r > 0.8
     assert abs(found.r_detrended) < 0.4
     assert found.p_detrended > 0.05
+    assert found.ceiling < 0.8, "predictions are judged without drifts, and so is what they can reach"
     assert "once drifts are taken out" in agreement_of("valence", found) or found.p > 0.05
 
 
@@ -151,6 +152,16 @@ def test_the_report_has_no_mean_of_ratings_and_no_windows_of_eeg(rated_report):
     json.dumps(numbers)
 
 
+def test_the_report_tells_of_each_rating_what_is_unique_to_the_sound(rated_report):
+    page, numbers = rated_report
+    arousal = numbers["ratings"]["arousal"]["unique"][0]
+    assert arousal["r"] > 0.3
+    assert arousal["p"] <= 0.05
+    assert page.count("Unique to the sound, arousal within stimuli") == 1
+    assert "layer-0 tells of it beyond what the covariates tell" in page
+    assert "That layer-0 tells anything of it beyond what the covariates tell is not shown" in page, "valence is noise"
+
+
 @pytest.fixture(scope="module")
 def rated_report(tmp_path_factory):
     """The page and the numbers of two ratings of three stimuli, the first of which raters agree on."""
@@ -174,6 +185,7 @@ def rated_report(tmp_path_factory):
         for f in features
     ]  # fmt: skip
     targets = [np.stack([np.mean(list(each[n].values()), axis=0) for n in names], axis=1) for each in people]
+    seen = [wander(rng, (1,), n, 6).T for n in lengths]
     agreement = tuple(rater_agreement([each[n] for each in people], draws=39) for n in names)
 
     class Given:
@@ -200,10 +212,11 @@ def rated_report(tmp_path_factory):
     each = []
     for i, name in enumerate(names):
         own = measured(RatingSpace((name,)), [i])
-        question = Question(own.targets, [t[None] for t in own.targets], np.ones(1, bool))
-        found = sweep({"layer-0": features}, question, SETTINGS, quiet, draws=19)
+        question = Question(own.targets, [t[None] for t in own.targets], np.ones(1, bool), seen)
+        found = sweep({"layer-0": features}, question, SETTINGS, quiet, draws=39)
         bundle = bundle_of(Given(), own, found.of("layer-0").fit, SETTINGS, reader, "b")
-        each.append(Outcome(bundle, own, found, "layer-0", "inner folds", ceiling_of_raters(agreement[i])))
+        ceiling = ceiling_of_raters(agreement[i])
+        each.append(Outcome(bundle, own, found, "layer-0", "inner folds", ceiling, covariates=("brightness",)))
     whole = measured(RatingSpace(names), [0, 1])
     bundle = bundle_of(Given(), whole, fit(features, whole.targets, SETTINGS), SETTINGS, reader, "b")
     outcome = RatedOutcome(bundle, "layer-0", "inner folds", tuple(each), agreement, notes=(too_few(3),))
