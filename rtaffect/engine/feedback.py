@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rtaffect.affect.values import AffectValues
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.stream.doubt import Doubt
@@ -33,7 +34,7 @@ class Feedback:
     rows : tuple of str, length R
         Row names.
     row_kinds : tuple of str, length R
-        What each row is: channel, zone, region, group (an average of regions) or component.
+        What each row is: channel, zone, region, group (an average of regions), component or rating.
     specificity : (R,) float64 in [0, 1]
         How much of a row's estimated power is its own with this montage; 1 where nothing is estimated.
     mean_of : str
@@ -59,8 +60,8 @@ class Feedback:
     trusted : (R,) bool
         Whether the row has the values that this session can have, from data that can be relied on and are not late,
         enough of them good, and enough of its power is its own.
-    observed_against : "reference", "group" or "nothing"
-        What the people were compared with.
+    observed_against : "reference", "group", "rating" or "nothing"
+        What the people were compared with; "rating": what is observed is a participant's own rating.
     reason : str
         Why values are absent, or doubtful, in words; empty when none are.
     sources : tuple of SourceStatus
@@ -79,6 +80,10 @@ class Feedback:
     elements : tuple of ElementPrediction
         What voice and background predict, each alone, where the bundle has weights for them; ``predicted`` is of the
         whole sound.
+    rating : RatingScale or None
+        The scale of the rows where they are ratings; None where they are synchrony. In a row that is a rating all
+        values are in its own unit: predicted, and as the participant's own rating observed, both for the same instant
+        of the sound. There is no null band and no mean over rows.
     stage_s : dict of str to float
         Seconds spent in each stage of this step (not part of equality: it differs from run to run).
     """
@@ -107,7 +112,7 @@ class Feedback:
     null_mean_high: float
     quality: FloatArray
     trusted: NDArray[np.bool_]
-    observed_against: Literal["reference", "group", "nothing"]
+    observed_against: Literal["reference", "group", "rating", "nothing"]
     reason: str
     sources: tuple[SourceStatus, ...]
     alignment: Alignment | None = None
@@ -116,6 +121,7 @@ class Feedback:
     affect: tuple[AffectValues, ...] = ()
     group_size: float = math.nan
     elements: tuple[ElementPrediction, ...] = ()
+    rating: RatingScale | None = None
     stage_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     __hash__ = None  # type: ignore[assignment]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.correlation import fisher_mean
+from rtaffect.common.correlation import fisher_mean, plain_mean
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.predicted.feature_cache import Element
@@ -94,12 +94,14 @@ class Staircase:
 
 
 def rows_that_count(feedback: Feedback, names: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Return which rows (R,) the rule is over: those named, or those that the mean over rows is over.
+    """Return which rows (R,) the rule is over: those named, or those that the mean over rows is over: of ratings none.
 
     A name that two rows have, as a zone and a group may, stands for both.
     """
     if names != (MEAN,):
         return np.isin(np.array(feedback.rows), names)
+    if feedback.rating is not None:
+        return np.zeros(len(feedback.rows), np.bool_)
     zones = np.array([kind == "zone" for kind in feedback.row_kinds], np.bool_)
     return zones & (feedback.specificity >= LEAST_SPECIFICITY) if zones.any() else np.ones(len(feedback.rows), np.bool_)
 
@@ -107,11 +109,12 @@ def rows_that_count(feedback: Feedback, names: tuple[str, ...]) -> NDArray[np.bo
 def synchrony_of(feedback: Feedback, names: tuple[str, ...], element: Element = "mix") -> tuple[float, float]:
     """Return observed and predicted synchrony of a rule's rows that are trusted (Fisher z mean); NaN without any.
 
-    What is predicted is that of an ``element`` of the sound.
+    What is predicted is that of an ``element`` of the sound. Of ratings it is their plain mean, in their unit.
     """
     used = rows_that_count(feedback, names) & feedback.trusted
     predicted = predicted_from(feedback, element)
-    return float(fisher_mean(feedback.observed[used])), float(fisher_mean(predicted[used]))
+    mean = fisher_mean if feedback.rating is None else plain_mean
+    return float(mean(feedback.observed[used])), float(mean(predicted[used]))
 
 
 class Rule:
@@ -184,7 +187,7 @@ class Rule:
         needed = {"observed": (observed,), "predicted": (predicted,)}.get(self._rule.value, (observed, predicted))
         trusted = all(map(math.isfinite, needed))
         self._recent.append((observed, predicted) if trusted else (math.nan, math.nan))
-        smooth = fisher_mean(np.array(self._recent), axis=0)
+        smooth = (fisher_mean if feedback.rating is None else plain_mean)(np.array(self._recent), axis=0)
         values = {"observed": smooth[0], "predicted": smooth[1], "difference": smooth[0] - smooth[1]}
         return float(values[self._rule.value]) if trusted else math.nan
 

@@ -45,7 +45,8 @@ from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.run.elements import ReadyElements
-from rtaffect.stream.source import Source
+from rtaffect.run.rating import rated_of
+from rtaffect.stream.source import Source, StreamHeader
 from rtaffect.timelock.stimulus import TimeLock
 
 #: From a space and a number of samples to a person's standardised response (samples, M * k) to a whole sound.
@@ -137,6 +138,7 @@ def describe_session(
         **(model.describe() if model else {}),
         "measures": engine.measures.describe() or None,
         "elements": _way(engine, model),
+        "rating_scale": engine.rated.describe() if engine.rated is not None else None,
         "settings": engine.settings.model_dump(mode="json"),
     }
 
@@ -170,6 +172,12 @@ def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[s
         "channels": list(i.channels),
         **{key: value for key, value in recognised.items() if value not in ("", [], None)},
     }
+
+
+def describe_rating(source: Source) -> dict[str, object]:
+    """Return what ``session.toml`` says of the stream of a participant's rating."""
+    header = getattr(source, "header", None)
+    return describe_headset(source, header.name if isinstance(header, StreamHeader) else "", "rating")
 
 
 def demo_folder(featurizer_path: Path | None, progress: Progress, *, elements: bool = False) -> Path:
@@ -221,6 +229,11 @@ def require_reference(bundle: Bundle | None, sha256: str, option: str) -> None:
             f"{option}: there is no bundle, so no reference for this sound", remedy=f"give one {under('bundle')}"
         )
     manifest = bundle.manifest
+    if manifest.space == "ratings":
+        raise SettingsError(
+            f"{option}: the bundle predicts ratings, for which nobody is compared with a reference",
+            remedy="leave it out",
+        )
     if manifest.settings.synchrony.method == "pairwise":
         raise SettingsError(
             f"{option}: the bundle compares people pairwise, for which there is no reference; calibrate with "
@@ -246,13 +259,15 @@ def build_engine(
     late_s: float = LATE_S,
     patient: bool = False,
     body: Sequence[Source] = (),
+    rating: Source | None = None,
     affect: AffectReader | None = None,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late; a ``patient`` one waits for own measures. ``body`` are peripheral streams, ``affect`` reads affect.
+    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone, ``affect``
+    reads valence and arousal, and ``rating`` is what the participant says, where the bundle is of ratings.
 
     Raises
     ------
@@ -265,7 +280,10 @@ def build_engine(
     whole = bundle.space if bundle else space_of(analysis.head, montages, settings)
     space = whole.fit_to(montages)
     rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
-    _require_partner(against, len(people), bundle, sound)
+    if bundle is not None and bundle.space.kind == "ratings":
+        _refuse_partner(against, bundle)
+    else:
+        _require_partner(against, len(people), bundle, sound)
     sound = sound or Sound(None)
     references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
     heard = _heard(sound, model, origin, affect)
@@ -283,6 +301,7 @@ def build_engine(
         late_s=late_s,
         measures=Measuring(_measures(analysis, list(montages), space, settings, patient), people, body, origin),
         fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
+        rated=rated_of(bundle, rating, origin, analysis.rating_lag_s),
         affect=affect,
         elements=stage_of(model, sound, heard, rows, space.layout.counted) if model is not None else None,
     )
@@ -321,7 +340,18 @@ def _predictor(bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Spac
     """Return what predicts from a second's features, or from what is kept of them; None where there is neither."""
     if sound.source is None and sound.kept is None:
         return None
-    return Predictor(bundle.weights, rows, space.layout.counted, reduced=sound.source is None)
+    plain = bundle.space.kind == "ratings"
+    return Predictor(bundle.weights, rows, space.layout.counted, reduced=sound.source is None, plain=plain)
+
+
+def _refuse_partner(against: str, bundle: Bundle) -> None:
+    if against != "auto":
+        raise SettingsError(
+            f"{setting('against', against)} is for synchrony, and the bundle predicts ratings "
+            f"({', '.join(bundle.manifest.rows)})",
+            remedy="leave it out",
+            field="against",
+        )
 
 
 def stage_of(

@@ -94,14 +94,16 @@ class Prepared:
             # What is replayed is of the past whenever its steps are made.
             late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
             body=sources.body,
+            rating=sources.rating,
             affect=affect.reader(sources.people, begun.origin) if affect is not None else None,
             patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
         )
-        if model is not None:
+        if model is not None and engine.rated is None:
             self.note(at_terminal(matched_rows(engine.space, model.bundle.space)))
         protocol = sources.setup.protocol
         if protocol is not None:
-            check_rows(protocol, engine.space.rows, engine.measures.described)
+            rated = engine.space.kind == "ratings"
+            check_rows(protocol, engine.space.rows, engine.measures.described, rated=rated)
             check_affect(protocol.name, protocol.feedback, reads=affect is not None)
             check_element(protocol.name, protocol.feedback, engine.elements.elements if engine.elements else ())
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)

@@ -43,6 +43,7 @@ from rtaffect.run.runners import Control, WindowRunner
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
+from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 
 #: How a session ended that was asked to.
@@ -129,6 +130,7 @@ class RunningSession:
             age=lambda step: run.clock.now() - engine.end_of(step),
             on_seen=partial(self.alarm.left, "seen"),
             film=setup.projector,
+            slider=slider_of(run.sources),
         )
         self.on_event: list[Callable[[SessionEvent], None]] = [self._guard("writing an event", record.event)]
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [

@@ -72,7 +72,7 @@ class SessionReplay(SessionSources):
         sound = _sound(session, recorded, setup.programme, origin, clock, heard=heard)
         path = _stimulus(session)
         about: dict[str, object] = {
-            key: session.ran[key] for key in ("sound", "locked_by", "eeg", "peripheral") if key in session.ran
+            key: session.ran[key] for key in ("sound", "locked_by", "eeg", "peripheral", "rating") if key in session.ran
         }
         return cls(
             plan=plan.model_copy(update={"participant": session.plan.participant}),
@@ -81,6 +81,7 @@ class SessionReplay(SessionSources):
             title=f"rtaffect replay: {session.path.name}",
             people=people,
             body=_body(session, recorded),
+            rating=_rating(session, recorded),
             hears=sound is not None,
             setup=setup,
             notes=[*recorded.warnings, *filter(None, [session.unchecked, *_left_out(plan.analysis, session)])],
@@ -163,11 +164,27 @@ def _body(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
     for described in session.ran.get("peripheral", ()):
         known = described.get("source_id")
         query = Query("source_id", str(known)) if known else Query("name", str(described["stream"]))
-        sources = [s for s in recorded.body_sources([query]) if s.info.name == described["stream"]]
+        sources = [s for s in recorded.beside("body", [query]) if s.info.name == described["stream"]]
         for source in sources[:1]:
             source.info = replace(source.info, name=str(described["name"]))
             found.append(source)
     return found
+
+
+def _rating(session: RecordedSession, recorded: XdfRecording) -> XdfSource | None:
+    """Return the stream of the participant's rating, by its name in the session; None where nobody rated."""
+    described = session.ran.get("rating")
+    if not isinstance(described, dict):
+        return None
+    known, stream = described.get("source_id"), str(described["stream"])
+    query = Query("source_id", str(known)) if known else Query("name", stream)
+    found = [source for source in recorded.beside("rating", [query]) if source.info.name == stream]
+    if len(found) != 1:
+        raise RecordingError(
+            f"{session.recording} has {len(found)} streams of ratings {stream!r}, expected the one that it used"
+        )
+    found[0].info = replace(found[0].info, name=str(described["name"]))
+    return found[0]
 
 
 def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:

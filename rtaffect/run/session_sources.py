@@ -77,6 +77,8 @@ class SessionSources(ABC):
         The headsets; at the latest when the session begins.
     body
         Streams of peripheral signals alone.
+    rating
+        What the participant says, where ratings are predicted.
     hears
         Whether there is a sound to predict from.
     setup
@@ -107,6 +109,7 @@ class SessionSources(ABC):
     recorder: Recorder | None = None
     markers: Sequence[LslMarkers | OscMarkers] = ()
     body: Sequence[Source] = ()
+    rating: Source | None = None
     stimuli: Mapping[Path, str] = field(default_factory=dict)
     doubts: RecordedDoubts | None = None
     steps: int | None = None
