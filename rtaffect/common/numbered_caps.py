@@ -22,28 +22,30 @@ _NUMBERED: Final = re.compile(r"(?:EEG[\s:_-]+)?([A-H])([1-9]|[12]\d|3[0-2])", r
 _LEAST: Final = 3
 
 
-def by_number(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def by_number(names: Sequence[str], *, given: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of a headset's channels, none of which is taken for a place that it is not, and what is told.
 
     Parameters
     ----------
     names
         As the headset has them.
+    given
+        Whether somebody gave them, who knows: then they stay.
 
     Returns
     -------
-    the same names and '' where they are not by bank and number; else those that would be taken for places with
+    the same names and nothing where they are not by bank and number; else those that would be taken for places with
     ``OWN`` before them.
     """
     found = [_NUMBERED.fullmatch(name.strip()) for name in names]
     numbered = [match[0] for match in found if match]
-    if sum(_is_unmistakable(match) for match in found if match) < _LEAST:
-        return tuple(names), ""
+    if given or sum(_is_unmistakable(match) for match in found if match) < _LEAST:
+        return tuple(names), ()
     renamed = tuple(
         f"{OWN} {name.strip()}" if match and known_name(name) else name
         for name, match in zip(names, found, strict=True)
     )
-    return renamed, _told(numbered, [name for name in renamed if name.startswith(f"{OWN} ")])
+    return renamed, (_told(numbered, [name for name in renamed if name.startswith(f"{OWN} ")]),)
 
 
 def _is_unmistakable(match: re.Match[str]) -> bool:

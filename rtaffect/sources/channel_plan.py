@@ -160,9 +160,8 @@ def plan_eeg(
     SettingsError, StreamError
         If there is no such profile; if names or units are missing or wrong, or no channel is EEG.
     """
-    found = recognise(stream, profile)
-    known = None if found is None else found.profile
-    channels = given_names(channels)
+    found, channels = recognise(stream, profile), given_names(channels)
+    known = found.profile if found is not None else None
     labels, by_profile = _labels(stream, known, channels)
     kinds = tuple(kinds) if kinds is not None else _kinds(stream, labels, known)
     used = _used(stream.name, labels, kinds, without, only)
@@ -171,14 +170,13 @@ def plan_eeg(
         raise StreamError(_no_eeg(stream, labels, kinds))
     named = _names(stream, labels, columns, used, channels)
     eyes = tuple(i for i in used if i in named and kinds[i] == "eog")
-    placed, numbered = by_number([named[i] for i in columns]) if not channels else ([named[i] for i in columns], "")
-    names = (*placed, *map(_of_eyes, (named[i] for i in eyes)))
+    names, numbered = by_number([named[i] for i in columns], given=bool(channels))
+    names += tuple(_of_eyes(named[i]) for i in eyes)
     units = _units(stream, columns, eyes, known, unit)
     scale = np.array([volts_in(stream.name, each) for each in units]) * (known.scale if known is not None else 1.0)
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
-    out = _left_out(labels, kinds, used)
-    assumed = (*assumed, *filter(None, [numbered]), *_not_there(labels, (*without, *only)))
-    about = replace(_recognition(found), left_out=out, assumed=assumed)
+    out, told = _left_out(labels, kinds, used), (*assumed, *numbered, *_not_there(labels, (*without, *only)))
+    about = replace(_recognition(found), left_out=out, assumed=told)
     return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body_among(labels, stream.units, kinds))
 
 
