@@ -10,6 +10,7 @@ import numpy as np
 
 from calibration.calibrate import calibrate
 from rtaffect.common.cache import made_once
+from rtaffect.common.counted import Counted
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import save_bundle
 from rtaffect.predicted.featurizer import Featurizer, Progress
@@ -37,8 +38,10 @@ def ensure(root: Path, featurizer: Featurizer, progress: Progress) -> Path:
 
 
 def _make(folder: Path, featurizer: Featurizer, progress: Progress) -> None:
-    progress("making the demo's cohort and bundle, this first time only (about half a minute)")
-    study = SyntheticStudy(StudySettings(), featurizer, progress)
+    settings = StudySettings()
+    progress = Counted(progress, _steps(settings))
+    progress("making the demo's cohort and bundle, this first time only")
+    study = SyntheticStudy(settings, featurizer, progress)
     bundle = calibrate(study, featurizer, Settings(), "demo", progress)
     save_bundle(bundle, folder / "bundle")
     sound = study.sounds()[-1]
@@ -46,6 +49,13 @@ def _make(folder: Path, featurizer: Featurizer, progress: Progress) -> None:
     participant = study.listen(len(study.listeners), sound, before_s=LEAD_S)
     np.save(folder / "participant.npy", participant.astype(np.float32))
     _make_protocol(folder, study)
+
+
+def _steps(settings: StudySettings) -> int:
+    """Return how many steps making the demo has."""
+    sounds = settings.sounds + 1
+    # Composing and the features of each; then each listener's EEG, each sound's synchrony and features, and the fit.
+    return 1 + 1 + sounds + settings.listeners + 2 * sounds + 1
 
 
 def _make_protocol(folder: Path, study: SyntheticStudy) -> None:
