@@ -23,7 +23,8 @@ from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import Model, describe_headset, describe_rating, require_reference
+from rtaffect.run.assemble import Model, require_reference
+from rtaffect.run.describing import describe_headset, describe_rating
 from rtaffect.run.film import projector_of
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -123,8 +123,7 @@ class RunningSession:
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0
-        late_s, lookahead_s = self.plan.results.late_s, engine.lookahead_s
-        self.alarm = Alarm(record.timings, run.clock.now, late_s, lookahead_s, self._fault)
+        self.alarm = Alarm(record.timings, run.clock.now, self.plan.results.late_s, engine.lookahead_s, self._fault)
         self.participant = ParticipantPresenter(
             protocol.feedback.show,
             age=lambda step: run.clock.now() - engine.end_of(step),
@@ -209,18 +208,9 @@ class RunningSession:
         feedback = FeedbackOutlet(self.run.engine.space, about=about, session=session)
         markers = MarkerOutlet(about=about, session=session)
         cleanup.callback(feedback.close)
-        if measured := self.run.engine.measures.described:
-            measures = MeasureOutlet(measured, about=about, session=session)
-            cleanup.callback(measures.close)
-            self.sinks.insert(0, self._guard("sending own measures to other programs", measures))
-        if (read := self.run.engine.affect.described) is not None:
-            affect = AffectOutlet(read.people, about=about, session=session)
-            cleanup.callback(affect.close)
-            self.sinks.insert(0, self._guard("sending affect to other programs", affect))
-        if (stage := self.run.engine.elements) is not None:
-            elements = ElementOutlet(self.run.engine.space, stage.elements, about=about, session=session)
-            cleanup.callback(elements.close)
-            self.sinks.insert(0, self._guard("sending predictions of elements to other programs", elements))
+        for what, outlet in self._own_outlets(about, session):
+            cleanup.callback(outlet.close)
+            self.sinks.insert(0, self._guard(f"sending {what} to other programs", outlet))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:
@@ -234,6 +224,18 @@ class RunningSession:
         # Before all else, so that no disk keeps other programs waiting.
         self.sinks.insert(0, self._guard("sending a step to other programs", send_step))
         self.on_event.append(self._guard("sending a marker to other programs", send))
+
+    def _own_outlets(
+        self, about: Mapping[str, object], session: str
+    ) -> Iterator[tuple[str, MeasureOutlet | AffectOutlet | ElementOutlet]]:
+        """Yield the outlets of what not every session has, each with what it sends."""
+        engine = self.run.engine
+        if measured := engine.measures.described:
+            yield "own measures", MeasureOutlet(measured, about=about, session=session)
+        if (read := engine.affect.described) is not None:
+            yield "affect", AffectOutlet(read.people, about=about, session=session)
+        if (stage := engine.elements) is not None:
+            yield "predictions of elements", ElementOutlet(engine.space, stage.elements, about=about, session=session)
 
     def _offer_osc(self, cleanup: ExitStack) -> None:
         """Send feedback and markers by OSC."""

@@ -8,7 +8,8 @@ import pytest
 from rtaffect.common.errors import StreamError
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.eeg_plan import EegPlan
-from rtaffect.run.assemble import build_engine, describe_headset
+from rtaffect.run.assemble import build_engine
+from rtaffect.run.describing import describe_headset
 from rtaffect.run.live import _headsets
 from rtaffect.run.recognised import about_headsets
 from rtaffect.simulation.device import Signal, SimulatedDevice, Wearer, header_of
