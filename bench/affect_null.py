@@ -44,7 +44,8 @@ def main() -> None:
         there = np.array(values)[np.isfinite(values)]
         error = np.sqrt(0.05 * 0.95 / len(there))
         print(
-            f"{', '.join(names)}: p <= .05 in {(there <= 0.05).mean():.3f} of {len(there)} (nominal .05, SE {error:.3f})"
+            f"{', '.join(names)}: p <= .05 in {(there <= 0.05).mean():.3f} of {len(there)} (nominal .05, "
+            f"SE {error:.3f})"
         )
     every = np.concatenate(list(p.values()))
     every = every[np.isfinite(every)]
