@@ -18,9 +18,11 @@ DOCUMENTS = [
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+#: Debian and Ubuntu let pip install nothing outside of a virtual environment.
+VENV = "python3 -m venv .venv && . .venv/bin/activate"
 SET_UP = (
-    'pip install -c constraints.txt -e ".[demo]" && python launch.py demo',
-    'pip install -c constraints.txt -e ".[test]" && pytest',
+    f'{VENV} && pip install -c constraints.txt -e ".[demo]" && python launch.py demo',
+    f'{VENV} && pip install -c constraints.txt -e ".[test]" && pytest',
 )
 
 
@@ -77,6 +79,24 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
 @pytest.mark.parametrize("command", SET_UP)
 def test_the_readme_has_the_set_up_commands_word_for_word(command: str) -> None:
     assert command in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_ci_runs_the_readmes_command_of_the_tests_and_nothing_after_it() -> None:
+    lines = [line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert lines[-1] == SET_UP[1]
+    assert [line for line in lines if line.startswith("pip")] == []
+
+
+def test_what_the_documents_write_is_not_committed() -> None:
+    kept = ("sessions", "studies", "bundles", "operators", "featurizers", "datasets", "protocols")
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {f"/{name}/" for name in kept} <= set(ignored)
+    written = {
+        match.split("/")[0]
+        for command in ALL_COMMANDS
+        for match in re.findall(r"--out ([\w.-]+/[\w./-]+)", command.values[0])
+    }
+    assert written - {"docs"} <= {line.strip("/") for line in ignored}
 
 
 def test_the_readme_names_every_command() -> None:

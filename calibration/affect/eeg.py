@@ -91,8 +91,7 @@ def kept_features(
             raise NotKeptError(
                 f"{path} cannot be written ({error.strerror}); name another cache in the variable RTAFFECT_CACHE"
             ) from None
-    mask: NDArray[np.bool_] = np.isfinite(values).all(axis=2)
-    return Features(values, mask)
+    return Features(values, np.asarray(np.isfinite(values).all(axis=2), np.bool_))
 
 
 def rest_mean(rests: Iterable[Features], settings: AffectSettings, who: str) -> FloatArray:

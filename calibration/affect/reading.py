@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.affect.deap import is_deap, read_deap
+from calibration.affect.deap import is_deap, people_files, read_deap
 from calibration.affect.eeg import LEAD_S, Features, eeg_features, kept_features, rest_mean
 from calibration.affect.embedder import Embedding, embedding_for
 from calibration.affect.items import Items
@@ -55,6 +55,7 @@ def read_affect(
         If it cannot be used: one line that says why, and what to do.
     """
     if is_deap(folder):
+        people_files(folder)
         embedding = embedding or embedding_for(settings, ALL_CORES, progress)
         return read_deap(folder, sounds or folder / "sounds", settings, embedding, progress)
     if sounds is not None:

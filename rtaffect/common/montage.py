@@ -46,6 +46,11 @@ def known_name(name: str) -> str | None:
     return _BY_FOLDED.get(bare.casefold())
 
 
+def given_names(names: Sequence[str] | None) -> Sequence[str] | None:
+    """Return channel names that somebody gave; a standard montage's name alone (``1010-64``) stands for all of its."""
+    return STANDARD.get(names[0], names) if names is not None and len(names) == 1 else names
+
+
 def is_eog(name: str) -> bool:
     """Return whether a channel, as a headset calls it, records the eyes: EOG, HEOG, VEOG 2, EOG EXG1, ..."""
     return _EYES.match(name) is not None
