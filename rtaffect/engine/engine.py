@@ -24,7 +24,15 @@ from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
 from rtaffect.engine.rated import Rated
-from rtaffect.engine.reasons import not_compared, of_observation, of_people, of_prediction, poor
+from rtaffect.engine.reasons import (
+    NO_BUNDLE,
+    NO_SOUND,
+    not_compared,
+    of_observation,
+    of_people,
+    of_prediction,
+    poor,
+)
 from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge, with_lateness
@@ -42,10 +50,6 @@ from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
 from rtaffect.timelock.stimulus import TimeLock
-
-#: Why a session without a sound predicts nothing, in words.
-NO_SOUND: Final = "no sound to predict from"
-NO_BUNDLE: Final = "no bundle to predict with"
 
 #: Mean responses (time, M * k) by stimulus.
 References = Mapping[str, NDArray[np.float32]]

@@ -39,8 +39,9 @@ from rtaffect.run.certify_engine import CertifiedEngine
 from rtaffect.run.certify_measure import MS_PER_HOUR_PER_PPM, Drift, without_jumps
 from rtaffect.run.certify_plan import LEAD_S, SPARE_S, CertifyPlan
 from rtaffect.run.certify_receiver import Receiver
-from rtaffect.run.describing import describe_headset, describe_session
+from rtaffect.run.describing import describe_session
 from rtaffect.run.live_sound import device_of
+from rtaffect.run.recognised import describe_headset
 from rtaffect.run.runners import WindowRunner
 from rtaffect.run.running import run_session
 from rtaffect.run.session_sources import Beginning, Run, SessionSources
