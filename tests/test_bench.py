@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
         ("synchrony", 5),
         pytest.param("evidence_group", 18, marks=pytest.mark.slow),
         ("eeg", 2),
+        ("affect", 3),
         pytest.param("recovery", 2, marks=pytest.mark.slow),
         pytest.param("localisation", 2, marks=pytest.mark.slow),
         pytest.param("calibration", 7, marks=pytest.mark.slow),
