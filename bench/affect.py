@@ -26,6 +26,7 @@ from calibration.affect.export import eeg_onnx, sound_onnx
 from calibration.affect.model import AffectNet, Sizes, new_net
 from calibration.affect.training import Moments, Recipe, Trainer
 from rtaffect.affect.band_entropy import BandEntropy
+from rtaffect.affect.embedding import EmbeddingStream
 from rtaffect.affect.encoder import Encoder
 from rtaffect.affect.library import SoundLibrary
 from rtaffect.affect.settings import AffectSettings
@@ -66,6 +67,20 @@ def entropies_anew(eeg: Array, settings: AffectSettings) -> Array:
     return found
 
 
+def _heard_stream(settings: AffectSettings) -> EmbeddingStream:
+    """Return musicnn after 3 s of music."""
+    stream = embedding_for(settings, 1, silent).embedder.stream()
+    for second in compose(1, 3).reshape(3, -1):
+        stream.push(second)
+    return stream
+
+
+def _library(rng: np.random.Generator) -> SoundLibrary:
+    directions = rng.standard_normal((SOUNDS, WIDTH))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return SoundLibrary(tuple(f"sound {number}" for number in range(SOUNDS)), directions)
+
+
 @one_thread()
 def live(turns: int) -> Rows:
     """Return a row of each part of a step, and of the whole."""
@@ -77,13 +92,9 @@ def live(turns: int) -> Rows:
     shapes = {"features": (length, CHANNELS, bands), "mask": (length, CHANNELS)}
     eeg = Encoder(Path("eeg.onnx"), eeg_onnx(net), shapes, heads | {"attention": (length, CHANNELS)})
     sound = Encoder(Path("sound.onnx"), sound_onnx(net), {"embedding": (EMBEDDING,)}, heads)
-    stream = embedding_for(settings, 1, silent).embedder.stream()
-    for second in compose(1, 3).reshape(3, -1):
-        stream.push(second)
+    stream = _heard_stream(settings)
     entropy, samples = BandEntropy(settings, CHANNELS), 1e-5 * rng.standard_normal((10 * rate, CHANNELS))
-    directions = rng.standard_normal((SOUNDS, WIDTH))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    library = SoundLibrary(tuple(f"sound {number}" for number in range(SOUNDS)), directions)
+    library = _library(rng)
     moment = {"features": rng.standard_normal(shapes["features"]), "mask": np.ones(shapes["mask"])}
     tensors = [torch.from_numpy(np.asarray(value, np.float32)[None]) for value in moment.values()]
 
@@ -93,9 +104,6 @@ def live(turns: int) -> Rows:
             net.heads(shared)
         return np.asarray(shared[0].numpy(), np.float64)
 
-    def features() -> object:
-        return entropy(samples[:rate])
-
     def encoded() -> Array:
         return np.asarray(eeg(moment)["shared"], np.float64)
 
@@ -103,20 +111,20 @@ def live(turns: int) -> Rows:
         return sound({"embedding": stream.embedding()})
 
     def whole() -> None:
-        features()
+        entropy(samples[:rate])
         heard()
         library.nearest(encoded())
 
     def whole_naive() -> None:
         entropies_anew(samples, settings)
         heard()
-        retrieved_one_by_one(directions, by_torch())
+        retrieved_one_by_one(library.directions, by_torch())
 
     vector = encoded()
     parts: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
-        ("EEG features", features, lambda: entropies_anew(samples, settings)),
+        ("EEG features", lambda: entropy(samples[:rate]), lambda: entropies_anew(samples, settings)),
         ("EEG encoder", encoded, by_torch),
-        ("retrieval", lambda: library.nearest(vector), lambda: retrieved_one_by_one(directions, vector)),
+        ("retrieval", lambda: library.nearest(vector), lambda: retrieved_one_by_one(library.directions, vector)),
         ("whole step", whole, whole_naive),
     ]
     rows = [_row(name, cost_ms(ours, turns), cost_ms(naive, min(turns, 5))) for name, ours, naive in parts]
