@@ -17,6 +17,7 @@ from rich.console import Console
 from calibration.beyond import Beyond, with_beyond
 from calibration.bundling import with_featurizer
 from calibration.calibrate import SPLITS, Plan, analyse
+from calibration.element_weights import keep_separator
 from calibration.excerpts.command import OPTIONS, calibrate_excerpts, check_excerpts, told
 from calibration.excerpts.study import has_excerpts
 from calibration.head.command import operator_for
@@ -161,6 +162,8 @@ def command(
         else:
             asked = Beyond(tuple(others), scales, _separator(separator, progress))
             tell = _of_synchrony(loaded, reader, paths[0], chosen, plan, asked, out, progress)
+            if separator is not None:
+                keep_separator(separator, out)
     return tell(time.perf_counter() - begin, console)
 
 

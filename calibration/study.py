@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from calibration.studies.layout import Layout, RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
-from calibration.studies.raters import Raters, ratings_in
+from calibration.studies.raters import Raters, ratings_in, scale_of
 from calibration.studies.recording import TAIL_S, Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in
 from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import common_rows
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.stream.audio import StudySound, read_whole_sound
 from rtaffect.stream.source import Source
 
@@ -83,7 +84,7 @@ class FolderStudy:
         self._sounds = tuple(StudySound(s.name, sounds[s.name].samples, s.fit) for s in layout.sounds)
         seconds = {s.name: s.seconds for s in self._sounds}
         self._covariates = covariates_in(layout.sounds, seconds)
-        self._ratings = ratings_in(layout.sounds, seconds)
+        self._ratings = ratings_in(layout.sounds, seconds, layout.ratings)
         self.rating_names = next((r.names for r in self._ratings.values()), ())
         self._channels: tuple[str, ...] | None = None
         # One listener's recording is kept while its sounds are gone through.
@@ -168,6 +169,15 @@ class FolderStudy:
     def raters(self, sound: StudySound) -> Raters | None:
         """Return what each rater of a sound said; None if it has no ratings."""
         return self._ratings.get(sound.name)
+
+    @property
+    def tells_scale(self) -> bool:
+        """Whether the study itself says on which scale its ratings are."""
+        return self._layout.ratings is not None
+
+    def rating_scale(self) -> RatingScale:
+        """Return the scale of the ratings: what the study tells, else the least and the most that raters gave."""
+        return self._layout.ratings or scale_of(self._ratings.values())
 
     def covariates(self, sound: StudySound) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
         """Return names and values (steps, columns) of a sound's covariates, none missing; None if there are none."""

@@ -66,7 +66,7 @@ def analyse_ratings(
         alone = _of_row(measured, i)
         own = bundle_of(study, alone, found.of(chosen).fit, settings, reader, plan.name)
         each.append(Outcome(own, alone, found, chosen, how, ceiling_of_raters(agreement[i]), covariates=names))
-    told = (*(study.notes if isinstance(study, FolderStudy) else ()), *_notes(each))
+    told = (*(study.notes if isinstance(study, FolderStudy) else ()), *_of_scale(study, measured), *_notes(each))
     return RatedOutcome(bundle, chosen, how, tuple(each), tuple(agreement), names, told, seconds)
 
 
@@ -124,6 +124,22 @@ def ceiling_of_raters(agreement: RaterAgreement | None) -> NoiseCeiling:
     low, high = min(ends), max(ends) if np.isfinite(ends[1]) else ends[0]
     least, most, p = (np.full(2, value) for value in (agreement.low, agreement.high, agreement.p))
     return NoiseCeiling(np.full(2, low), np.full(2, high), least, most, p, p, alone)
+
+
+def _of_scale(study: Study, measured: Measured) -> Iterator[str]:
+    """Yield that the scale of the ratings is what raters gave of it, where nobody tells it."""
+    if isinstance(study, FolderStudy) and not study.tells_scale and measured.scale is not None:
+        yield (
+            f"study.toml does not tell the scale of the ratings: {_ends(measured)}, the least and the most that was "
+            "given, are taken, whose middle need not be neutral; give low and high in [ratings]"
+        )
+
+
+def _ends(measured: Measured) -> str:
+    """Return the scale of each rating in words."""
+    assert measured.scale is not None
+    scales = [(name, measured.scale.of(name)) for name in measured.space.rows]
+    return ", ".join(f"{name} from {scale.low:g} to {scale.high:g}" for name, scale in scales)
 
 
 def _notes(each: Sequence[Outcome]) -> Iterator[str]:

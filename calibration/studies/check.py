@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ class _Look:
         covariates = {s.name: [] if s.covariates is None else [s.covariates] for s in self._layout.sounds}
         ratings = {s.name: list(s.rating.values()) for s in self._layout.sounds}
         kinds: list[tuple[Callable[..., object], Mapping[str, Sequence[Path]]]]
-        kinds = [(covariates_in, covariates), (ratings_in, ratings)]
+        kinds = [(covariates_in, covariates), (partial(ratings_in, scale=self._layout.ratings), ratings)]
         for read, tables in kinds:
             usable = []
             for sound in self._layout.sounds:

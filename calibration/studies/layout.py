@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.words import listed
 from rtaffect.sources.channel_plan import Given
 
@@ -62,7 +63,10 @@ class RecordingFile:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A study's files. ``problems`` forbid its use; ``notes`` do not. Each is one line."""
+    """A study's files. ``problems`` forbid its use; ``notes`` do not. Each is one line.
+
+    ``ratings`` is the scale of its ratings, None where that is not told.
+    """
 
     folder: Path
     name: str
@@ -71,6 +75,7 @@ class Layout:
     recordings: tuple[RecordingFile, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    ratings: RatingScale | None = None
 
     @property
     def listeners(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
 from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.reading import path_problem, read_toml
 from rtaffect.common.settings import Frozen
 
@@ -132,7 +133,10 @@ class ExcerptsEntry(Frozen):
 
 
 class StudyManifest(Frozen):
-    """What ``study.toml`` holds; ``without`` and ``only`` are of every listener that has none of its own."""
+    """What ``study.toml`` holds; ``without`` and ``only`` are of every listener that has none of its own.
+
+    ``ratings`` is the scale of the sounds' ratings.
+    """
 
     name: str
     synthetic: bool = False
@@ -141,6 +145,7 @@ class StudyManifest(Frozen):
     bids: BidsEntry | None = None
     excerpts: ExcerptsEntry | None = None
     affect: AffectEntry | None = None
+    ratings: RatingScale | None = None
     sound: tuple[SoundEntry, ...] = ()
     listener: tuple[ListenerEntry, ...] = ()
 
@@ -232,10 +237,13 @@ def _recording(folder: Path, entry: ListenerEntry) -> RecordingFile:
 
 
 def _with_own(layout: Layout, manifest: StudyManifest) -> Layout:
-    """Return a layout with the channels that the manifest chooses for all, in recordings without a choice."""
+    """Return a layout with the channels that the manifest chooses for all, in recordings without a choice.
+
+    And with the scale of ratings that it tells.
+    """
     own = Channels(manifest.without, manifest.only)
     recordings = (each if each.without or each.only else own.of(each) for each in layout.recordings)
-    return replace(layout, recordings=tuple(recordings))
+    return replace(layout, recordings=tuple(recordings), ratings=manifest.ratings)
 
 
 def _with(layout: Layout, channels: Channels) -> Layout:

@@ -21,10 +21,13 @@ from rtaffect.predicted.featurizer import ALL_CORES, featurizer_for
 from rtaffect.simulation.affect import MOST_STRENGTH
 from rtaffect.simulation.affect_study import MOST_STIMULI, AffectStudySettings, SyntheticAffectStudy
 from rtaffect.simulation.affect_study import QUICK as QUICK_AFFECT
+from rtaffect.simulation.elements import ElementSettings
 from rtaffect.simulation.head import SimulatedHead, region_head
 from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, QUICK, StudySettings, SyntheticStudy
 
 _Settings = TypeVar("_Settings", bound=Frozen)
+#: Options that a study of affect has no use for.
+_SYNCHRONY = ("head", "featurizer", "elements", "reverse_energies")
 #: What settings are called at the command line, if not by their names.
 _OPTIONS = {"people": "--listeners", "stimuli": "--sounds", "seconds": "--sound-seconds", "sound_s": "--sound-seconds"}
 
@@ -64,6 +67,16 @@ _OPTIONS = {"people": "--listeners", "stimuli": "--sounds", "seconds": "--sound-
 )
 @click.option("--featurizer", type=PATH, help="ONNX featurizer, or an embedded one's name; default: moonshine-tiny.")
 @click.option(
+    "--elements",
+    is_flag=True,
+    help="Speech over music: voice and background drive regions of their own, each by its share of the energy.",
+)
+@click.option(
+    "--reverse-energies",
+    is_flag=True,
+    help="With --elements: the background lies above the voice by what the voice lay above it.",
+)
+@click.option(
     "--quick", is_flag=True, help="8 listeners, 4 soundtracks of 75 s; with --affect 6 listeners, 12 clips of 20 s."
 )
 def command(
@@ -78,6 +91,8 @@ def command(
     rated: Literal["stimulus", "second"] | None,
     head: Path | None,
     featurizer: Path | None,
+    elements: bool,
+    reverse_energies: bool,
     quick: bool,
 ) -> None:
     """Write a study whose truth is known: sounds, one XDF recording per listener, truth.tsv and study.toml."""
@@ -86,18 +101,24 @@ def command(
         raise SettingsError(f"--out {out} already holds a study; name a new folder, nothing is overwritten")
     check_new_folder(out, "--out")
     if affect:
-        refuse_given(("head", "featurizer"), "is of a study of synchrony, not of --affect")
+        refuse_given(
+            ("head", "featurizer", "elements", "reverse_energies"), "is of a study of synchrony, not of --affect"
+        )
         asked = {"people": listeners, "stimuli": sounds, "seconds": sound_seconds, "relation": relation, "rated": rated}
         size = QUICK_AFFECT if quick else AffectStudySettings()
         eeg = _changed(size.eeg, {"seed": seed, "strength": strength})
         said = _write_affect(out, _changed(size, {**asked, "eeg": eeg}), console)
     else:
         refuse_given(("relation", "rated"), "is for --affect")
+        if not elements:
+            refuse_given(("reverse_energies",), "is for sounds of voice and background; add --elements")
         asked = {"listeners": listeners, "sounds": sounds, "sound_s": sound_seconds}
         chosen = _changed(QUICK if quick else StudySettings(), asked)
         cohort = _changed(chosen.cohort, {"seed": seed, "strength": strength})
+        parts = ElementSettings(reverse=reverse_energies) if elements else None
         simulated = None if head is None else region_head(load_operator(head), seed)
-        said = _write_synchrony(out, _changed(chosen, {"cohort": cohort}), featurizer, simulated, console)
+        settings = _changed(chosen, {"cohort": cohort, "elements": parts})
+        said = _write_synchrony(out, settings, featurizer, simulated, console)
     console.print(f"study {out} in {time.perf_counter() - begin:.1f} s: {said}")
 
 

@@ -16,6 +16,8 @@ EVERYWHERE: Final = frozenset({"participant", "wait", "protocol", "screen", "pre
 #: Of the analysis, what a bundle brings with it.
 BROUGHT: Final = ("settings", "mains", "head")
 _BUNDLE: Final = setting("bundle")
+#: The participant's own rating, moved in their view.
+SLIDER: Final = "slider"
 _MODES: Final = {"live": "a live session", "demo": "the demo", "replay": "a replay"}
 
 
@@ -110,6 +112,12 @@ def _of_what_is_shown(plan: SessionPlan) -> Iterator[SettingsError]:
         yield SettingsError(
             f"{setting(name, value)} is for a film in the participant's view, and there is none",
             remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or leave it out",
+            field="screen",
+        )
+    if plan.eeg.rating == SLIDER and protocol.screen is None and not protocol.preview:
+        yield SettingsError(
+            f"{setting('rating', SLIDER)} is in the participant's view, and there is none",
+            remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or have it sent as a stream",
             field="screen",
         )
     if protocol.tone_device is not None and protocol.file is None:

@@ -92,7 +92,8 @@ def window_of(rule: FeedbackRule, window_s: int, measures: Sequence[Named], affe
 
 def reach_in(rule: FeedbackRule, engine: Engine) -> int:
     """Return how far back the values of a rule reach in a session, s."""
-    return window_of(rule, engine.settings.synchrony.window_s, engine.measures.described, engine.affect.reach_s)
+    own_s = engine.settings.synchrony.window_s if engine.rated is None else 1
+    return window_of(rule, own_s, engine.measures.described, engine.affect.reach_s)
 
 
 def _found(feedback: Feedback, measure: str) -> MeasureValues | None:

@@ -21,6 +21,7 @@ from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.affect_outlet import AffectOutlet
 from rtaffect.outputs.console import console_sink
+from rtaffect.outputs.element_outlet import ElementOutlet
 from rtaffect.outputs.measure_outlet import MeasureOutlet
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
 from rtaffect.outputs.tone import Tone
@@ -42,6 +43,7 @@ from rtaffect.run.runners import Control, WindowRunner
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
+from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 
 #: How a session ended that was asked to.
@@ -128,6 +130,7 @@ class RunningSession:
             age=lambda step: run.clock.now() - engine.end_of(step),
             on_seen=partial(self.alarm.left, "seen"),
             film=setup.projector,
+            slider=slider_of(run.sources),
         )
         self.on_event: list[Callable[[SessionEvent], None]] = [self._guard("writing an event", record.event)]
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [
@@ -214,6 +217,10 @@ class RunningSession:
             affect = AffectOutlet(read.people, about=about, session=session)
             cleanup.callback(affect.close)
             self.sinks.insert(0, self._guard("sending affect to other programs", affect))
+        if (stage := self.run.engine.elements) is not None:
+            elements = ElementOutlet(self.run.engine.space, stage.elements, about=about, session=session)
+            cleanup.callback(elements.close)
+            self.sinks.insert(0, self._guard("sending predictions of elements to other programs", elements))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:

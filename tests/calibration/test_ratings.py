@@ -223,3 +223,28 @@ def rated_report(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_rating_report(outcome, path)
     return path.read_text(encoding="utf-8"), rating_numbers(outcome)
+
+
+def scaled(folder, ratings: str) -> FolderStudy:
+    """A study of one rater whose arousal goes from 0 to its length, less one, with this ``[ratings]``."""
+    study(folder, {"a": {"arousal": list(range(SOUND_S)), "valence": [0.5, -0.5] * (SOUND_S // 2)}})
+    path = folder / "study.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("[[sound]]", f"{ratings}\n[[sound]]", 1), encoding="utf-8")
+    return FolderStudy(folder)
+
+
+def test_the_scale_of_ratings_is_told_or_what_was_given(tmp_path):
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    told = scaled(tmp_path / "a", "[ratings]\nlow = 0\nhigh = 900\nlag_s = 0\n[ratings.each]\nvalence = [-1, 1]")
+    assert told.tells_scale
+    scale = told.rating_scale()
+    assert (scale.of("arousal").high, scale.of("valence").low, scale.lag_s) == (900.0, -1.0, 0.0)
+    np.testing.assert_allclose(scale.shares(("arousal", "valence"), np.array([450.0, 0.5])), [0.0, 0.5])
+    given = scaled(tmp_path / "b", "")
+    assert not given.tells_scale
+    found = given.rating_scale()
+    assert (found.of("arousal").low, found.of("arousal").high) == (0.0, SOUND_S - 1.0)
+    assert (found.of("valence").low, found.of("valence").high) == (-0.5, 0.5)
+    with pytest.raises(RecordingError, match=r"arousal of \d+ is not on the scale from 0 to 3 that study.toml tells"):
+        scaled(tmp_path / "c", "[ratings]\nlow = 0\nhigh = 3")
