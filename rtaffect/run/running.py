@@ -42,6 +42,7 @@ from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
 from rtaffect.run.stage import Stage
+from rtaffect.run.summary import Summary
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -81,6 +82,8 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
             cleanup.callback(markers.stop)
             markers.start()
         running = RunningSession(run, record, ending.stop, cleanup)
+        summary = Summary(run.engine.settings, blocks=run.sources.setup.protocol is not None)
+        running.sinks.append(summary)
         try:
             if control is not None:
                 control.began(running)
@@ -92,6 +95,8 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
             record.close(outcome)
             if control is not None:
                 control.ended(outcome)
+    for line in summary.words:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     record.require_kept()
     return running.steps
 
