@@ -15,7 +15,8 @@ from calibration.pages import Picture, decimal, number, render
 from calibration.ratings.agreement import RaterAgreement
 from calibration.ratings.outcome import RatedOutcome, named, too_few
 from calibration.ratings.sentences import about_chance, agreement_of, result_of
-from calibration.report.content import ReportNumbers, SetNumbers
+from calibration.report.claims import about_unique
+from calibration.report.content import ReportNumbers
 from calibration.report.figures import (
     CHANCE,
     PREDICTED,
@@ -31,6 +32,7 @@ from calibration.report.figures import (
 from calibration.report.numbers import LEVEL, base_of, report_numbers
 from calibration.report.page import settings_text
 from calibration.report.rows import time_courses_figures
+from calibration.report.set_content import SetNumbers
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import write_whole
 
@@ -42,6 +44,7 @@ class RatingPart:
     name: str
     result: str
     agreement: str
+    beyond: tuple[str, ...]
     numbers: ReportNumbers
     sets: tuple[SetNumbers, ...]
     scores: Picture
@@ -118,6 +121,7 @@ def _part(name: str, outcome: Outcome, agreement: RaterAgreement | None) -> Rati
         name=name,
         result=result_of(name, outcome),
         agreement=agreement_of(name, agreement),
+        beyond=tuple(about_unique(numbers)),
         numbers=numbers,
         sets=(*numbers.sets, *([] if numbers.auto is None else [numbers.auto])),
         scores=_own(name, scores_figure(name, outcome)),

@@ -149,7 +149,7 @@ def _show(console: Console, found: Protocol) -> None:
     rule = found.feedback
     lines = [
         f"{minutes(found.seconds or 0)} in all, without waiting for the operator; SHA-256 {found.sha256}",
-        f"Feedback: {f'measure {rule.measure}' if rule.measure else f'{rule.value} synchrony'} of "
+        f"Feedback: {rule.words} of "
         f"{', '.join(rule.rows)} over {rule.smoothing_s} s, scale {rule.scale}, as {rule.show}",
         *(f"Arm {arm.name}: {_arm_in_words(arm.feedback, len(arm.donors), arm.delay_s)}" for arm in found.arms),
     ]

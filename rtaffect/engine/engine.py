@@ -5,21 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.reader import AffectReader
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
+from rtaffect.engine.affecting import Affecting
+from rtaffect.engine.element_stage import ElementStage
 from rtaffect.engine.feedback import Feedback
-from rtaffect.engine.found import Against, Compared, Found, timed
+from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
-from rtaffect.engine.scale import UNKNOWN_SIZE, among, people_here
+from rtaffect.engine.rated import Rated
+from rtaffect.engine.reasons import of_observation, of_people, of_prediction, poor
+from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
@@ -77,6 +83,12 @@ class Engine:
     fitted_people
         Of how many people, per row (R,), the synchrony was that ``predictor`` was fitted to; NaN where not known.
         Among people who are compared with each other it is needed: predictions are brought to their number.
+    rated
+        Where rows are ratings, what is predicted of them and what the participant says.
+    affect
+        What reads affect beside synchrony.
+    elements
+        What predicts from voice and background alone; None where nothing does.
 
     Attributes
     ----------
@@ -102,17 +114,22 @@ class Engine:
         late_s: float = LATE_S,
         measures: Measuring | None = None,
         fitted_people: FloatArray | None = None,
+        rated: Rated | None = None,
+        affect: AffectReader | None = None,
+        elements: ElementStage | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
         self.space, self.origin, self.settings = space, origin, settings
-        self.measures, self._hears = measures or Measuring(), sound is not None
-        self.sources = [*people, *self.measures.sources, *([sound] if sound is not None else [])]
+        self.measures, self._hears, self.rated = measures or Measuring(), sound is not None, rated
+        beside = (*self.measures.sources, *(rated.sources if rated is not None else ()))
+        self.sources = [*people, *beside, *([sound] if sound is not None else [])]
         partial = space.kind != "channels"
         self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
+        self.affect = Affecting(affect, self._participants, space, settings, hears=self._hears)
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
-        self._references = references
+        self._references, self.elements = references, elements
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
         self._fitted = np.full(len(space.rows), np.nan) if fitted_people is None else fitted_people
         # Among people present nothing is predicted where it is not known for how many the weights are.
@@ -132,7 +149,7 @@ class Engine:
         layout = self._responses[0].layout if people else self.space.layout
         if reference is not None:
             return ReferenceObserver(people, reference, None, rate, how, layout=layout), "reference"
-        if people > 1:
+        if people > 1 and self.rated is None:
             return GroupObserver(people, rate, how, layout=layout), "group"
         return None, "nothing"
 
@@ -148,7 +165,7 @@ class Engine:
     @property
     def lookahead_s(self) -> float:
         """How much later than a step's end the samples must reach for it to be complete, s."""
-        ahead = [participant.lookahead_s for participant in self._participants]
+        ahead = [self.affect.lookahead_s, *(participant.lookahead_s for participant in self._participants)]
         return max([*ahead, self._sound_input.lookahead_s if self._sound_input else 0.0])
 
     def second(self, person: int) -> FloatArray:
@@ -161,7 +178,9 @@ class Engine:
 
     def needs(self, step: int) -> tuple[float, ...]:
         """Return for each of the sources until when its samples must reach for ``step``, s on the LSL clock."""
-        ahead = [participant.lookahead_s for participant in self._participants] + [0.0] * len(self.measures.sources)
+        ahead = [max(each.lookahead_s, self.affect.lookahead_s) for each in self._participants]
+        ahead += [0.0] * len(self.measures.sources)
+        ahead += self.rated.needs if self.rated is not None else ()
         if self._hears:
             ahead.append(self._sound_input.lookahead_s if self._sound_input else 0.0)
         return tuple(self.end_of(step) + each for each in ahead)
@@ -171,6 +190,7 @@ class Engine:
         """Do what can be done for the next step with the samples that have come so far; what it finds is the same."""
         for participant in self._participants:
             participant.prepare(self._step + 1)
+        self.affect.prepare(self._step + 1)
         if self._sound_input is not None:
             self._sound_input.prepare(self._step + 1)
 
@@ -195,35 +215,51 @@ class Engine:
         status = tuple(source.status(now) for source in self.sources)
         with timed(spent, "eeg"):
             before = taken_until(step, self._recorded)
-            second = np.stack([self._respond(each, step, before) for each in range(len(self._participants))])
+            second = np.array([self._respond(each, step, before) for each in range(len(self._participants))])
+            self.affect.advance(step, before)
             left_out = self._leaves_out(behind_s)
         with timed(spent, "features"):
             begun = clock()
             feature = self._hear(step, left_out)
-            if self._sound_input is not None and self._sound_input.given:
-                self.pace.spent(clock() - begun)
+            hearing = clock() - begun
         with timed(spent, "alignment"):
             alignment = self._align()
+        with timed(spent, "elements"):
+            begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
+            parts = self.elements(step, heard, alignment, self._lock, left_out=left_out) if self.elements else ()
+        spent["features"] += spent.pop("elements")
+        if self._sound_input is not None and self._sound_input.given:
+            self.pace.spent(hearing + clock() - begun)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
         with timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with timed(spent, "synchrony"):
-            compared = self._observe(step, second, alignment, trust)
+            if self.rated is None:
+                compared = self._observe(step, second, alignment, trust)
+            else:
+                compared = self.rated.observed(step, trust, len(self._participants), before)
         with timed(spent, "measures"):
             seconds = np.array([self.second(person) for person in range(len(self._participants))])
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
+        affect = self.affect(step, trust, self.people, spent)
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
+        if self.rated is not None:
+            prediction = self.rated.predicted(prediction, trust)
         size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
-        if isinstance(self._observer, GroupObserver):
-            prediction = among(prediction, self._fitted, size, self._responses[0].layout)
+        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
+        prediction = scaled(prediction)
+        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
-        there = arrivals(self._participants, status, step, self._recorded)
+        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
+        if self.rated is not None and self._recorded is None:
+            there += self.rated.late(step, status)
         trust = replace(trust, doubts=(*trust.doubts, *there))
-        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent), size)
+        found = Found(prediction, compared, alignment, trust, status, measures, affect, spent, elements)
+        return self._feedback(found, size)
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -247,7 +283,7 @@ class Engine:
     @property
     def _sound_s(self) -> float:
         """How much sound a prediction rests on, s."""
-        return float(self._predictor.memory_s if self._predictor is not None else 0.0)
+        return max(float(self._predictor.memory_s) if self._predictor is not None else 0.0, self.affect.sound_s)
 
     def _leaves_out(self, behind_s: float) -> bool:
         """Return whether the featurizer is not given the newest second, as steps are behind or as they were then."""
@@ -283,7 +319,9 @@ class Engine:
         if self._sound_input is None:
             return None
         self._sound_input.advance(step)
-        return self._sound_input.feature(step, left_out=left_out)
+        feature = self._sound_input.feature(step, left_out=left_out)
+        self.affect.hear(self._sound_input, left_out=left_out)
+        return feature
 
     def _align(self) -> Alignment | None:
         if self._lock is None:
@@ -332,68 +370,36 @@ class Engine:
         return Compared(Observation.nothing(len(self._participants), len(self.space.rows)), "nothing", reason)
 
     def _feedback(self, found: Found, size: FloatArray) -> Feedback:
-        p, compared, alignment, trust, status, measures, spent = found
-        o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
+        p, compared, alignment, trust, *_ = found
+        o, step, window_s, rated = compared.observation, self._step, self.settings.synchrony.window_s, self.rated
+        people, channels = len(self._participants), len(self.space.channels)
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
-        warnings = [alignment.reason if alignment else "", self._poor(quality)]
+        quality = quality.reshape(people, channels)
+        bad = poor(self._participants, quality, self.space.kind, self.settings.synchrony.min_good)
+        warnings = [alignment.reason if alignment else "", bad]
         changed = CHANGED if self._observer and self._observer.changed and np.isfinite(o.low).any() else ""
         reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(o, p, compared.reason)]
-        whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (not self._predicts))
-        return Feedback(
-            step=step,
-            time=float(step * STEP_S),
-            lsl_time=self.end_of(step),
-            rows=self.space.rows,
-            row_kinds=self.space.row_kinds,
-            specificity=self.space.specificity,
-            mean_of=self.space.mean_of,
-            channels=self.space.channels,
+        there = np.isfinite(o.mean) & np.isfinite(o.low) if rated is None else rated.there(o.mean)
+        whole = there & (np.isfinite(p.value) | (not self._predicts))
+        counted = size[self.space.layout.counted]
+        made = Made(
+            space=self.space,
             people=self.people,
-            predicted=p.value,
-            predicted_low=p.low,
-            predicted_high=p.high,
-            predicted_mean=p.overall,
-            predicted_mean_low=p.overall_low,
-            predicted_mean_high=p.overall_high,
-            observed=o.mean,
-            observed_each=o.each,
-            null_low=o.low,
-            null_high=o.high,
-            observed_mean=o.overall,
-            null_mean_low=o.overall_low,
-            null_mean_high=o.overall_high,
             quality=quality,
+            step=step,
+            end=self.end_of(step),
             trusted=whole & self.space.resolved & (not any(warnings)) & (not trust.late),
-            observed_against=compared.against,
             reason="; ".join(dict.fromkeys(filter(None, reasons))),
-            sources=status,
-            alignment=alignment,
-            doubts=trust.doubts,
-            measures=measures,
-            group_size=float(size[self.space.layout.counted].mean()),
-            stage_s=spent,
+            group_size=float(counted.mean()) if counted.size else math.nan,
+            rating=None if rated is None else rated.scale,
         )
-
-    def _poor(self, quality: FloatArray) -> str:
-        """Return whose channels are too often bad for rows that are made of all of them; empty where none are."""
-        if self.space.kind == "channels":
-            return ""
-        least = self.settings.synchrony.min_good
-        poor = [p.name for p, q in zip(self._participants, quality, strict=True) if p.begun and q.mean() < least]
-        return f"{', '.join(poor)}: less than {least:.0%} of the channels are good" if poor else ""
+        return feedback_of(found, made)
 
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
-        reasons = [participant.unit_warning for participant in self._participants]
-        reasons += [participant.foreign_warning for participant in self._participants]
+        reasons = of_people(self._participants)
         if not self._predicts:
             reasons.append(self._unsized or (NO_BUNDLE if self._hears else NO_SOUND))
-        elif np.isnan(prediction.value).all():
-            reasons.append("prediction waits for enough sound without a gap")
-        elif self._sound_input is not None and self._sound_input.warming_up:
-            reasons.append("the featurizer has not heard a whole context yet")
-        if np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
-            reasons.append("the null band waits for more data")
-        elif np.isnan(observation.mean).all() and not given:
-            reasons.append("too little good EEG in the window")
-        return reasons
+        else:
+            reasons.append(of_prediction(prediction, self._sound_input))
+        return [*reasons, *([of_observation(observation, given)] if self.rated is None else [])]

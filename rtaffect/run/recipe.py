@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
-from rtaffect.common.errors import at_terminal, setting
+from rtaffect.common.errors import SettingsError, at_terminal, setting, under
 from rtaffect.common.places import check_new_folder
 from rtaffect.common.words import gathered, listed
 from rtaffect.observed.spaces import Space
@@ -17,11 +17,15 @@ from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
+from rtaffect.protocol.affective import check_affect
+from rtaffect.protocol.element_rule import check_element
 from rtaffect.protocol.reading import check_rows
 from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
+from rtaffect.run.elements import ready_elements
 from rtaffect.run.osc_out import places_of
 from rtaffect.run.runners import WindowRunner
 from rtaffect.run.running import run_session
+from rtaffect.run.session_affect import SessionAffect, load_session_affect
 from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.stream.sound_reading import sound_length
 
@@ -55,13 +59,15 @@ def noting(console: Console) -> tuple[Callable[[str], None], Callable[[Model], N
     def cost(model: Model) -> None:
         style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
         console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
+        if model.elements is not None:
+            console.print(model.elements.describe(), style="dim", soft_wrap=True)
 
     return note, cost
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that a session needs before it begins: its ``sources``, found, and its ``model``, loaded.
+    """All that a session needs before it begins: its ``sources``, found, its ``model`` and its ``affect``, loaded.
 
     ``note`` is told what the operator should know.
     """
@@ -69,10 +75,11 @@ class Prepared:
     sources: SessionSources
     model: Model | None
     note: Callable[[str], None]
+    affect: SessionAffect | None = None
 
     def begin(self, cleanup: ExitStack, progress: Progress) -> Run:
         """Open what takes time to open, and return the session, which begins soon; RtaffectError if it cannot."""
-        sources, model = self.sources, self.model
+        sources, model, affect = self.sources, self.model, self.affect
         plan = sources.plan
         own = sources.own_response(model)
         begun = sources.begin(cleanup, progress)
@@ -87,15 +94,22 @@ class Prepared:
             # What is replayed is of the past whenever its steps are made.
             late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
             body=sources.body,
+            rating=sources.rating,
+            affect=affect.reader(sources.people, begun.origin) if affect is not None else None,
             patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
         )
-        if model is not None:
+        if model is not None and engine.rated is None:
             self.note(at_terminal(matched_rows(engine.space, model.bundle.space)))
         protocol = sources.setup.protocol
         if protocol is not None:
-            check_rows(protocol, engine.space.rows, engine.measures.described)
+            rated = engine.space.kind == "ratings"
+            check_rows(protocol, engine.space.rows, engine.measures.described, rated=rated)
+            check_affect(protocol.name, protocol.feedback, reads=affect is not None)
+            check_element(protocol.name, protocol.feedback, engine.elements.elements if engine.elements else ())
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
-        return Run(engine, begun.clock, sources, _banner(sources, model), ran | begun.about)
+        if affect is not None:
+            ran |= affect.describe()
+        return Run(engine, begun.clock, sources, _banner(sources, model, affect), ran | begun.about)
 
 
 def prepare(
@@ -133,13 +147,24 @@ def find(
     sources = _open(plan, cleanup, progress)
     analysis, model = sources.analysis, None
     if analysis.bundle is not None:
-        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
+        wanted = analysis.elements == "on"
+        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads, elements=wanted)
     unsealed = model.bundle.manifest.unsealed if model is not None else ""
-    for text in gathered(filter(None, (*sources.notes, *_of_sounds(sources), *sources.check(model), unsealed))):
+    notes = (*sources.notes, *_of_sounds(sources), *sources.check(model), unsealed)
+    apart = ""
+    if model is not None:
+        model, apart = _with_elements(model, sources, progress)
+    elif analysis.elements == "on":
+        raise SettingsError(f"{setting('elements', 'on')}: there is no bundle", remedy=f"give one {under('bundle')}")
+    for text in gathered(filter(None, (*notes, apart))):
         note(at_terminal(text))
     if model is not None:
         cost(model)
-    return Prepared(sources, model, note)
+    featurizer = model.featurizer if model is not None else None
+    affect = load_session_affect(analysis, sources.setup.protocol, featurizer, progress, note)
+    for text in sources.check_affect(affect):
+        note(at_terminal(text))
+    return Prepared(sources, model, note, affect)
 
 
 def matched_rows(space: Space, whole: Space) -> str:
@@ -152,6 +177,19 @@ def matched_rows(space: Space, whole: Space) -> str:
     return f"the headsets have {len(here)} of the bundle's {len(there)} {what}: {listed(here, 8)}; {_LACKING}"
 
 
+def _with_elements(model: Model, sources: SessionSources, progress: Progress) -> tuple[Model, str]:
+    """Return the model with what takes the session's sound apart, and why nothing does, where that is to be told."""
+    programme, mode = sources.setup.programme, sources.plan.mode
+    played = programme.sounds.values() if programme is not None else ()
+    stimuli = dict(sources.stimuli) | {sound.path: sound.sha256 for sound in played}
+    live = mode == "live" or (mode == "demo" and sources.plan.speed != "max")
+    ready, why = ready_elements(
+        model.bundle, model.folder, sources.analysis, stimuli, model.cost_s, progress,
+        hears=sources.hears and not sources.sound_is_gone, live=live,
+    )  # fmt: skip
+    return replace(model, elements=ready), why
+
+
 def _of_sounds(sources: SessionSources) -> Iterator[str]:
     """Yield what is to be known of the files that are heard, as that one is cut short."""
     blocks = sources.setup.protocol.blocks if sources.setup.protocol is not None else ()
@@ -160,10 +198,12 @@ def _of_sounds(sources: SessionSources) -> Iterator[str]:
             yield from sound_length(path).notes
 
 
-def _banner(sources: SessionSources, model: Model | None) -> str | None:
+def _banner(sources: SessionSources, model: Model | None, affect: SessionAffect | None) -> str | None:
     """Return what stands in the window at all times; None for nothing."""
     if sources.banner is None and model is not None and model.bundle.manifest.synthetic:
         return "predictions from a synthetic bundle: a demonstration"
+    if sources.banner is None and affect is not None and affect.synthetic:
+        return "affect by a synthetic bundle: a demonstration"
     return sources.banner
 
 

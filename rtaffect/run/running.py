@@ -18,8 +18,9 @@ from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.patience import Patience
 from rtaffect.engine.session import Session, Sink
-from rtaffect.observed.spaces import RegionSpace, Space
+from rtaffect.outputs.affect_outlet import AffectOutlet
 from rtaffect.outputs.console import console_sink
+from rtaffect.outputs.element_outlet import ElementOutlet
 from rtaffect.outputs.measure_outlet import MeasureOutlet
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
 from rtaffect.outputs.tone import Tone
@@ -28,7 +29,7 @@ from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
-from rtaffect.protocol.measured import window_of
+from rtaffect.protocol.measured import reach_in
 from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
@@ -41,15 +42,15 @@ from rtaffect.run.runners import Control, WindowRunner
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
+from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
+from rtaffect.run.window_parts import join, zones_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
 #: A device may need so much longer than it usually does, s.
 LATER_S: Final = 0.3
-#: A thread is waited for in pieces of this length, s, so that signals are seen, and this long in a hurry.
-_JOIN_S, _HURRY_S = 0.2, 1.0
 
 Told = TypeVar("Told")
 
@@ -121,7 +122,7 @@ class RunningSession:
         self.plan, self.setup = run.sources.plan, run.sources.setup
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
-        window_s = window_of(protocol.feedback, engine.settings.synchrony.window_s, engine.measures.described)
+        window_s = reach_in(protocol.feedback, engine)
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0
@@ -132,6 +133,7 @@ class RunningSession:
             age=lambda step: run.clock.now() - engine.end_of(step),
             on_seen=partial(self.alarm.left, "seen"),
             film=setup.projector,
+            slider=slider_of(run.sources),
         )
         self.on_event: list[Callable[[SessionEvent], None]] = [self._guard("writing an event", record.event)]
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [
@@ -214,6 +216,14 @@ class RunningSession:
             measures = MeasureOutlet(measured, about=about, session=session)
             cleanup.callback(measures.close)
             self.sinks.insert(0, self._guard("sending own measures to other programs", measures))
+        if (read := self.run.engine.affect.described) is not None:
+            affect = AffectOutlet(read.people, about=about, session=session)
+            cleanup.callback(affect.close)
+            self.sinks.insert(0, self._guard("sending affect to other programs", affect))
+        if (stage := self.run.engine.elements) is not None:
+            elements = ElementOutlet(self.run.engine.space, stage.elements, about=about, session=session)
+            cleanup.callback(elements.close)
+            self.sinks.insert(0, self._guard("sending predictions of elements to other programs", elements))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:
@@ -241,6 +251,10 @@ class RunningSession:
         if not any(block.kind == "feedback" for block in protocol.blocks):
             return None
         return Tone(self.plan.protocol.tone_device)
+
+    def _rests(self, step: ProtocolStep) -> None:
+        """Let affect know whether people rest in the next second."""
+        self.run.engine.affect.rests(step.phase == "running" and step.kind == "rest")
 
     def take_offered(self) -> None:
         """Take the headset that is offered for one that is lost, and note that; from any thread."""
@@ -271,6 +285,7 @@ class RunningSession:
             self.setup.player.start()
         if self.tone is not None:
             self.tone.start()
+        self.on_protocol_step.append(self._rests)
         self.stage.begin()
         speaker = self.run.sources.speaker
         if speaker is not None:
@@ -316,13 +331,6 @@ def _noticing(sources: SessionSources, console: Console) -> Sink:
         before[:] = now
 
     return tell
-
-
-def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
-    """Return each zone's regions, where rows are regions."""
-    if not isinstance(space, RegionSpace):
-        return None
-    return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
 
 
 def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
@@ -373,22 +381,13 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             notices=run.sources.notices,
             recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
-            zones=_zones(run.engine.space),
+            zones=zones_of(run.engine.space),
             participant=running.participant if seen else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,
         )
     finally:
         running.stop.set()
-        _join(thread)
+        join(thread)
     if failure:
         raise failure[0]
     return result[0] if result else STOPPED
-
-
-def _join(thread: threading.Thread) -> None:
-    """Wait for the engine's thread; where a signal asks again, no longer than files can wait."""
-    try:
-        while thread.is_alive():
-            thread.join(_JOIN_S)
-    except KeyboardInterrupt:
-        thread.join(_HURRY_S)

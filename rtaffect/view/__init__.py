@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import ModuleType
 from typing import Unpack
 
 from rtaffect.common.errors import RtaffectError
@@ -11,7 +12,7 @@ from rtaffect.common.system_packages import WINDOW, apt_install
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.window_options import WindowOptions
-from rtaffect.view.trial import require_window
+from rtaffect.view.trial import try_or_refuse
 
 __all__ = ["Presenter", "has_screen", "require_window", "run_window"]
 
@@ -33,6 +34,26 @@ def run_window(
     RtaffectError
         If Qt or pyqtgraph cannot be imported, or there is no screen, or not that of the participant.
     """
+    _show().run_window(presenter, participant=participant, screen=screen, **options)
+
+
+def require_window() -> None:
+    """Refuse what is to be shown in a window where none can be opened, before any work is done for it, and load Qt.
+
+    Qt goes through all modules that are loaded when it is, and aborts the process where another thread loads one
+    meanwhile: so it comes before any thread does.
+
+    Raises
+    ------
+    RtaffectError
+        If there is a screen, but no window can be shown on it, or Qt or pyqtgraph cannot be imported.
+    """
+    if has_screen():
+        try_or_refuse()
+        _show()
+
+
+def _show() -> ModuleType:
     try:
         from rtaffect.view import show as window
     except ModuleNotFoundError as error:
@@ -45,4 +66,4 @@ def run_window(
             f"the display cannot load Qt ({error}); install the missing library (Debian and Ubuntu: "
             f'{apt_install(WINDOW)}), or pip install "rtaffect[view]" again'
         ) from error
-    window.run_window(presenter, participant=participant, screen=screen, **options)
+    return window

@@ -102,8 +102,8 @@ def run_window(
         window.show()
         if view is not None:
             view.start()
-            # The small view would have the keys else.
-            window.activateWindow()
+            # The small view would have the keys else, which are the operator's, unless the participant rates by them.
+            (window if view.slider is None else view).activateWindow()
         # A signal may have closed it before there was a loop to leave.
         if not closed.is_set():
             loop.exec()

@@ -87,16 +87,14 @@ def _wrong(said: str) -> str:
     return next((line for line in lines if any(word in line for word in telling)), lines[-1] if lines else "")
 
 
-def require_window() -> None:
-    """Refuse what is to be shown in a window where none can be opened, before any work is done for it.
+def try_or_refuse() -> None:
+    """Refuse what is to be shown in a window where none can be opened.
 
     Raises
     ------
     RtaffectError
-        If there is a screen, but no window can be shown on it.
+        If no window can be shown on the screen.
     """
-    if not has_screen():
-        return
     trial = try_window()
     if not trial.ok:
         raise RtaffectError(f"no window can be shown here: {trial.said}; {REMEDY}; or go on without: --headless")

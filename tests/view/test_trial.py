@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -14,8 +16,8 @@ from click.testing import CliRunner
 from rtaffect.cli import cli
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.system_packages import SOUND, WINDOW, apt_install
-from rtaffect.view import trial
-from rtaffect.view.trial import require_window, try_window
+from rtaffect.view import require_window, trial
+from rtaffect.view.trial import try_window
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +49,10 @@ def test_without_a_screen_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     require_window()
 
 
-@pytest.mark.parametrize("command", [["demo"], ["replay", "no.xdf"], ["start"], ["live"]], ids=lambda c: c[0])
+COMMANDS = [["demo"], ["replay", "no.xdf"], ["start"], ["live"], ["certify"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c[0])
 def test_a_session_is_refused_before_anything_is_made(
     command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -59,6 +64,31 @@ def test_a_session_is_refused_before_anything_is_made(
     assert isinstance(result.exception, RtaffectError)
     assert "libxcb-shape.so.0" in str(result.exception)
     assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "runner", "command"),
+    [
+        ("sessions", "run_plan", ["demo"]),
+        ("sessions", "run_plan", ["replay", "no.xdf"]),
+        ("sessions", "run_plan", ["live"]),
+        ("certify", "certify", ["certify", "--no-capture"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_qt_is_loaded_before_any_thread_loads_something(module: str, runner: str, command: list[str]) -> None:
+    """Qt goes through ``sys.modules`` while it is loaded, and aborts the process if that grows meanwhile."""
+    code = f"""
+import sys, threading
+import rtaffect.cli.sessions, rtaffect.cli.certify, rtaffect.run.remote
+def run(*_, **__):
+    print("loaded" if "PySide6.QtWidgets" in sys.modules and threading.active_count() == 1 else "not loaded")
+    sys.exit()
+rtaffect.cli.{module}.{runner} = rtaffect.run.remote.run_sessions = run
+rtaffect.cli.cli({command!r})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100)
+    assert "loaded" in done.stdout.split(), done.stderr[-2000:]
 
 
 def test_the_documents_have_the_same_packages() -> None:
