@@ -18,7 +18,6 @@ from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.patience import Patience
 from rtaffect.engine.session import Session, Sink
-from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.affect_outlet import AffectOutlet
 from rtaffect.outputs.console import console_sink
 from rtaffect.outputs.element_outlet import ElementOutlet
@@ -45,13 +44,13 @@ from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
+from rtaffect.run.summary import Summary
+from rtaffect.run.window_parts import join, zones_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
 #: A device may need so much longer than it usually does, s.
 LATER_S: Final = 0.3
-#: A thread is waited for in pieces of this length, s, so that signals are seen, and this long in a hurry.
-_JOIN_S, _HURRY_S = 0.2, 1.0
 
 Told = TypeVar("Told")
 
@@ -84,6 +83,8 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
             cleanup.callback(markers.stop)
             markers.start()
         running = RunningSession(run, record, ending.stop, cleanup)
+        summary = Summary(run.engine.settings, blocks=run.sources.setup.protocol is not None)
+        running.sinks.append(summary)
         try:
             if control is not None:
                 control.began(running)
@@ -95,6 +96,8 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
             record.close(outcome)
             if control is not None:
                 control.ended(outcome)
+    for line in summary.words:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     record.require_kept()
     return running.steps
 
@@ -320,13 +323,6 @@ def _noticing(sources: SessionSources, console: Console) -> Sink:
     return tell
 
 
-def _zones(space: Space) -> dict[str, tuple[str, ...]] | None:
-    """Return each zone's regions, where rows are regions."""
-    if not isinstance(space, RegionSpace):
-        return None
-    return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
-
-
 def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
     """Let the window know the protocol, if there is one."""
     if running.setup.protocol is not None:
@@ -375,22 +371,13 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             notices=run.sources.notices,
             recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
-            zones=_zones(run.engine.space),
+            zones=zones_of(run.engine.space),
             participant=running.participant if seen else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,
         )
     finally:
         running.stop.set()
-        _join(thread)
+        join(thread)
     if failure:
         raise failure[0]
     return result[0] if result else STOPPED
-
-
-def _join(thread: threading.Thread) -> None:
-    """Wait for the engine's thread; where a signal asks again, no longer than files can wait."""
-    try:
-        while thread.is_alive():
-            thread.join(_JOIN_S)
-    except KeyboardInterrupt:
-        thread.join(_HURRY_S)
