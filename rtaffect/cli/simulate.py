@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from rtaffect.cli.simulate_prosody import write_prosody
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.given import refuse_given
 from rtaffect.common.option_types import PATH, Number, Whole
 from rtaffect.common.places import check_new_folder
 from rtaffect.common.terminal import Terminal
@@ -17,9 +19,18 @@ from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import region_head
 from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, MOST_SOUNDS, QUICK, StudySettings, SyntheticStudy
 
+_OF_PEOPLE = ("listeners", "sounds", "sound_seconds", "seed", "strength", "head", "featurizer", "quick")
+
 
 @click.command()
 @click.option("--out", required=True, type=PATH, help="New folder for the study.")
+@click.option(
+    "--prosody",
+    is_flag=True,
+    help="In place of people, the same spoken words with pitch, rate and loudness changed: what a featurizer hears of "
+    "words, and of how they are said.",
+)
+@click.option("--speech", type=PATH, multiple=True, help="Of --prosody: recording of speech; default: a reading.")
 @click.option("--listeners", type=Whole(3, MOST_LISTENERS), help="People; default 12.")
 @click.option("--sounds", type=Whole(1, MOST_SOUNDS), help="Soundtracks to fit on; default 6. One more is left out.")
 @click.option("--sound-seconds", type=Number(30, MOST_SOUND_S), help="Length of each; default 120.")
@@ -41,6 +52,8 @@ from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, MOST_SOUNDS,
 @click.option("--quick", is_flag=True, help="8 listeners, 4 soundtracks of 75 s.")
 def command(
     out: Path,
+    prosody: bool,
+    speech: tuple[Path, ...],
     listeners: int | None,
     sounds: int | None,
     sound_seconds: float | None,
@@ -55,6 +68,11 @@ def command(
     if (out / "study.toml").exists():
         raise SettingsError(f"--out {out} already holds a study; name a new folder, nothing is overwritten")
     check_new_folder(out, "--out")
+    if prosody:
+        refuse_given(_OF_PEOPLE, "is of a study of people, not of --prosody")
+        console.print(f"prosody {out} in {time.perf_counter() - begin:.1f} s: {write_prosody(out, speech)}")
+        return
+    refuse_given(("speech",), "is for --prosody")
     size = QUICK if quick else StudySettings()
     asked = {"listeners": listeners, "sounds": sounds, "sound_s": sound_seconds}
     settings = size.model_copy(

@@ -105,7 +105,7 @@ def _place(estimate: AffectEstimate) -> tuple[float, float]:
 
 def _point(source: AffectSource, now: AffectEstimate, path: FloatArray, ages: FloatArray) -> PlanePoint:
     nothing = np.full(2, np.nan)
-    told = ()
+    told: tuple[str, ...] = ()
     if now.there:
         told = (f"above the middle: valence {_percent(now.valence_high)}, arousal {_percent(now.arousal_high)}",)
     return PlanePoint(
