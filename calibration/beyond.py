@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from calibration.architectures import side_by_side
 from calibration.calibrate import Plan
+from calibration.element_weights import with_elements
 from calibration.elements import ElementsFound, leave_out
 from calibration.features import FeatureStore, feature_sets
 from calibration.measured import Measured, measure
@@ -75,6 +76,7 @@ def with_beyond(  # noqa: PLR0917 - what analyse is given, and what it found
         outcome = replace(
             outcome, elements=_elements(outcome, study, reader, settings, plan, asked.separator, progress)
         )
+        outcome = _predicting(outcome, study, reader, asked.separator, progress)
     return outcome
 
 
@@ -106,23 +108,41 @@ def _elements(  # noqa: PLR0917 - what with_beyond is given, and what makes elem
     progress: Progress,
 ) -> ElementsFound:
     measured = outcome.measured
+    return leave_out(
+        outcome.sweep.of(outcome.chosen),
+        measured.sounds,
+        _parts_of(study, separator, progress),
+        reader,
+        (separator.manifest.name, separator.sha256),
+        Question(measured.targets, measured.people, measured.space.layout.counted, kinds=measured.space.row_kinds),
+        settings,
+        progress,
+        draws=plan.draws,
+    )
+
+
+def _parts_of(study: Study, separator: Separator, progress: Progress) -> Callable[[StudySound], Elements]:
+    """Return what gives the elements of a sound of the study."""
 
     def parts_of(sound: StudySound) -> Elements:
         if isinstance(study, FolderStudy):
             return elements_of_file(study.sound_file(sound), sound.samples, separator, progress)
         return separator.elements_of(sound.samples, sound.samples[:, None], SAMPLE_RATE)
 
-    return leave_out(
-        outcome.sweep.of(outcome.chosen),
-        measured.sounds,
-        parts_of,
-        reader,
-        (separator.manifest.name, separator.sha256),
-        Question(measured.targets, measured.people, measured.space.layout.counted),
-        settings,
-        progress,
-        draws=plan.draws,
+    return parts_of
+
+
+def _predicting(
+    outcome: Outcome, study: Study, reader: Featurizer, separator: Separator, progress: Progress
+) -> Outcome:
+    """Return the outcome with weights of each element in its bundle, for sessions."""
+    measured = outcome.measured
+    question = Question(measured.targets, measured.people, measured.space.layout.counted)
+    parts_of = _parts_of(study, separator, progress)
+    bundle, notes = with_elements(
+        outcome.bundle, measured.sounds, parts_of, outcome.chosen, reader, separator, question, progress
     )
+    return replace(outcome, bundle=bundle, notes=(*outcome.notes, *notes))
 
 
 def names_of(featurizers: Sequence[Featurizer]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from calibration.bundling import Reader, bundle_of
 from calibration.ceiling import NoiseCeiling, ceiling_of_halves
+from calibration.element_weights import with_elements
 from calibration.features import DESCRIPTORS_SET, FeatureStore, feature_sets
 from calibration.foreign_channels import told_foreign
 from calibration.good_channels import told_poor
@@ -31,7 +32,8 @@ from rtaffect.engine.bundle import Bundle
 from rtaffect.observed.spaces import Space
 from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer, Progress
-from rtaffect.stream.audio import StudySound
+from rtaffect.predicted.separator import Elements, Separator
+from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 
 #: What an analysis of few layers and components cannot answer.
 UNTOLD = (
@@ -85,11 +87,13 @@ def calibrate(  # noqa: PLR0917 - the analysis without choices, as the demo and 
     progress: Progress,
     space: Space | None = None,
     components: bool = False,
+    separator: Separator | None = None,
 ) -> Bundle:
     """Fit a bundle to a study with one featurizer, without comparing it with others.
 
     The target is, at each step, the correlation in the window of each listener with the mean of the others, averaged
-    over listeners by Fisher z. Weights are fitted on the sounds meant for it; every sound gets a reference.
+    over listeners by Fisher z. Weights are fitted on the sounds meant for it; every sound gets a reference. A
+    ``separator`` that streams also gives weights of voice and background.
 
     Raises
     ------
@@ -105,7 +109,17 @@ def calibrate(  # noqa: PLR0917 - the analysis without choices, as the demo and 
     counted = measured.space.layout.counted
     targets = untrended(measured.targets, settings.drift)
     result = fit(features, targets, settings, people=measured.people, counted=counted)
-    return bundle_of(study, measured, result, settings, Reader.of(featurizer), name)
+    reader = Reader.of(featurizer)
+    bundle = bundle_of(study, measured, result, settings, reader, name)
+    if separator is None:
+        return bundle
+
+    def parts_of(sound: StudySound) -> Elements:
+        return separator.elements_of(sound.samples, sound.samples[:, None], SAMPLE_RATE)
+
+    question = Question(measured.targets, measured.people, counted)
+    asked = reader.feature_set, featurizer, separator, question, progress
+    return with_elements(bundle, measured.sounds, parts_of, *asked)[0]
 
 
 def analyse(study: Study, featurizer: Featurizer, settings: Settings, plan: Plan, progress: Progress) -> Outcome:

@@ -83,7 +83,13 @@ def pairs_of_sets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 @one_thread()
 def contrast(
-    each: dict[str, Array], kinds: Sequence[str], *, draws: int = 9999, seed: int = 0, middle: Sequence[str] = ()
+    each: dict[str, Array],
+    kinds: Sequence[str],
+    *,
+    draws: int = 9999,
+    seed: int = 0,
+    middle: Sequence[str] = (),
+    pairs: Sequence[tuple[str, str]] | None = None,
 ) -> Contrasts | None:
     """Compare feature sets over sounds; None where there is nothing to be compared, or fewer than two sounds.
 
@@ -97,8 +103,10 @@ def contrast(
         Random flips, where there are more than ``EXACT_UNITS`` sounds.
     middle
         The middle layer of each outer fold.
+    pairs
+        What is held against what; default: as :func:`pairs_of_sets` says.
     """
-    pairs = pairs_of_sets(tuple(each))
+    pairs = pairs_of_sets(tuple(each)) if pairs is None else tuple(pairs)
     sounds = len(next(iter(each.values())))
     if not pairs or sounds < 2:
         return None

@@ -270,12 +270,16 @@ def _columns(features: Array, covariates: Array, basis: tuple[Array, Array, Arra
 
 
 class Learnt(NamedTuple):
-    """What the targets lead to: error of the inner folds, penalty (R,), coefficients (F, R), intercept (R,)."""
+    """What the targets lead to: error of the inner folds, penalty (R,), coefficients (F, R), intercept (R,).
+
+    ``row_error`` (R,) is the error of each row, as a share of its variance, whose mean is ``error``.
+    """
 
     error: float
     alpha: Array
     coefficients: Array
     intercept: Array
+    row_error: Array
 
 
 class Learner:
@@ -322,7 +326,8 @@ class Learner:
         sums = Sums(len(y), self._mean, y_mean, self._xx, xy)
         (coefficients,), (intercept,) = ridge_of(sums, alpha[None])
         variance = np.maximum(np.square(y).mean(axis=0), np.finfo(np.float64).tiny)
-        return Learnt(float((error.min(axis=0) / variance).mean() / len(y)), alpha, coefficients, intercept)
+        row_error = error.min(axis=0) / variance
+        return Learnt(float(row_error.mean() / len(y)), alpha, coefficients, intercept, row_error / len(y))
 
     def _errors(self, xy: Array, y: Array) -> Array:
         error = np.zeros((len(self._alphas), y.shape[1]))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.studies.layout import RecordingFile, gathered, shown
+from calibration.studies.layout import Layout, RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
 from calibration.studies.raters import Raters, ratings_in, scale_of
-from calibration.studies.recording import Recording, heard_in, open_recording
+from calibration.studies.recording import TAIL_S, Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in
 from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import RecordingError
@@ -42,6 +45,18 @@ class Study(Protocol):
 
     def eeg(self, listener: str, sound: StudySound) -> tuple[Source, float]:
         """Return a fresh source of a listener's EEG, and when, on its clock, they began to hear the sound (s)."""
+
+
+class Rest(NamedTuple):
+    """A stretch of rest: when it began on its source's own clock, s, its whole seconds, and how to get the source.
+
+    ``stamp`` tells it from any other.
+    """
+
+    stamp: str
+    onset: float
+    seconds: int
+    source: Callable[[], Source]
 
 
 class FolderStudy:
@@ -76,6 +91,11 @@ class FolderStudy:
         self._opened: tuple[RecordingFile, Recording] | None = None
 
     @property
+    def layout(self) -> Layout:
+        """Its files."""
+        return self._layout
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is to be known of its files, as far as they have been read by now, one line each."""
         return (*self._notes, *gathered(self._told))
@@ -108,6 +128,24 @@ class FolderStudy:
         file = self._layout.heard(listener, sound.name)
         return heard_in(file, self._open(file), sound.name, sound.seconds)
 
+    def rests(self, listener: str, lead_s: float) -> Iterator[Rest]:
+        """Yield each stretch in which a listener rested; sources begin ``lead_s`` before, or with the recording.
+
+        RecordingError if the recording is interrupted in one.
+        """
+        for file in self._layout.recordings:
+            for start, stop in file.rest if file.listener == listener else ():
+                recording = self._open(file)
+                begin, end = max(start, recording.first), min(stop, recording.last + 1 / recording.rate)
+                if any(begin < at < end for at in recording.breaks):
+                    raise RecordingError(
+                        f"{listener}: {file.path.name} was interrupted in the rest from {start:g} to {stop:g} s; "
+                        "expected a rest that goes on: name its parts before and after"
+                    )
+                if (seconds := math.floor(end - begin + 1e-6)) > 0:
+                    source = partial(recording.source, begin - lead_s, begin + seconds + TAIL_S)
+                    yield Rest(f"{_stamp(file)} {start} {stop}", begin, seconds, source)
+
     def file(self, listener: str, sound: StudySound) -> str:
         """Return the recording in which a listener hears the sound, as messages name it."""
         return shown(self._layout.heard(listener, sound.name).path, self._layout.folder)
@@ -118,9 +156,7 @@ class FolderStudy:
 
     def stamp(self, listener: str, sound: StudySound) -> str:
         """Return what tells a listener's EEG during a sound from any other: its file as it is now, and the onset."""
-        file = self._layout.heard(listener, sound.name)
-        about = file.path.stat()
-        return f"{file.path.resolve()} {about.st_size} {about.st_mtime_ns} {file}"
+        return _stamp(self._layout.heard(listener, sound.name))
 
     def ratings(self, sound: StudySound) -> NDArray[np.float64] | None:
         """Return ratings of a sound (steps, columns), named by ``rating_names``, NaN where missing; None if none.
@@ -156,6 +192,11 @@ class FolderStudy:
                 if label not in (owners := self._told.setdefault(line, [])):
                     owners.append(label)
         return self._opened[1]
+
+
+def _stamp(file: RecordingFile) -> str:
+    about = file.path.stat()
+    return f"{file.path.resolve()} {about.st_size} {about.st_mtime_ns} {file}"
 
 
 def ratings_of(study: Study, sound: StudySound) -> NDArray[np.float64] | None:

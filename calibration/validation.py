@@ -127,8 +127,8 @@ def fit(
     predicted = np.full(target.shape, np.nan)
     outer, inner = list(folds([len(t) for t in targets], gap)), []
     for train, test in outer:
-        _check_size(len(train), features[0].shape[1], settings)
-        model.fit(x[train], target[train], _runs(groups, train))
+        check_size(len(train), features[0].shape[1], settings)
+        model.fit(x[train], target[train], runs_of(groups, train))
         predicted[test] = _predicted(model, x, groups, test)
         inner.append(model.inner_error_)
     model.fit(x, target, groups)
@@ -169,7 +169,7 @@ def held_out_each(
             if number:
                 model.refit(target[train])
             else:
-                model.fit(x[train], target[train], _runs(groups, train))
+                model.fit(x[train], target[train], runs_of(groups, train))
             if not fold:
                 found[number] = np.full(target.shape, np.nan)
             found[number][test] = _predicted(model, x, groups, test)
@@ -206,7 +206,7 @@ def model_for(settings: Settings, n_covariates: int = 0) -> RidgeSynchrony:
     )
 
 
-def _runs(groups: NDArray[np.intp], train: NDArray[np.intp]) -> NDArray[np.intp]:
+def runs_of(groups: NDArray[np.intp], train: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the groups of training steps; what was cut out of a sound makes two of it, so that no lag reaches across.
 
     Parts of one sound are numbered on.
@@ -215,7 +215,8 @@ def _runs(groups: NDArray[np.intp], train: NDArray[np.intp]) -> NDArray[np.intp]
     return np.cumsum(breaks)
 
 
-def _check_size(steps: int, features: int, settings: Settings) -> None:
+def check_size(steps: int, features: int, settings: Settings) -> None:
+    """Refuse more components than so many steps and features allow; raises SettingsError."""
     count = settings.prediction.n_components
     if count > min(steps, features):
         raise SettingsError(

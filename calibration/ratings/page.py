@@ -16,7 +16,7 @@ from calibration.ratings.agreement import RaterAgreement
 from calibration.ratings.outcome import RatedOutcome, named, too_few
 from calibration.ratings.sentences import about_chance, agreement_of, result_of
 from calibration.report.claims import about_unique
-from calibration.report.content import ReportNumbers, SetNumbers
+from calibration.report.content import ReportNumbers
 from calibration.report.figures import (
     CHANCE,
     PREDICTED,
@@ -32,6 +32,7 @@ from calibration.report.figures import (
 from calibration.report.numbers import LEVEL, base_of, report_numbers
 from calibration.report.page import settings_text
 from calibration.report.rows import time_courses_figures
+from calibration.report.set_content import SetNumbers
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import write_whole
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from calibration.contrasts import MIDDLE
 from calibration.report.beyond_content import ArchitecturesNumbers, ScalesNumbers
+from calibration.report.element_content import AblationNumbers
+from calibration.report.set_content import SetNumbers, UniqueNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +35,6 @@ class StudyNumbers:
     chosen_by: str
     layer: str
     provenance: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class SetNumbers:
-    """Scores of a feature set: of the mean over rows, and how many of the rows that count are above chance.
-
-    ``r`` is within sounds, each about its own means; ``pooled_over_sounds`` has how sounds differ from each other, too.
-    ``exact`` says whether p values are from draws that were fitted anew, ``chance`` and ``chance_phase`` what 95 % of
-    draws stay below; ``steps`` and ``stimuli`` counted; of ``rows`` that were judged, with median ``rows_r``, the last
-    three counts have p below ``LEVEL`` alone, family-wise, and by false discovery rate.
-    """
-
-    name: str
-    r: float | None
-    pooled_over_sounds: float | None
-    r2: float | None
-    p: float | None
-    exact: bool
-    chance: float | None
-    chance_phase: float | None
-    steps: int
-    stimuli: int
-    rows: int
-    rows_r: float | None
-    rows_single: int
-    rows_family: int
-    rows_discovery: int
-    inner_error: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,27 +187,6 @@ class ContrastsNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class UniqueNumbers:
-    """What a feature set tells beyond the covariates, in the mean over rows, see :mod:`calibration.unique`.
-
-    ``r`` is of the remainders, ``gain`` of r from the covariates ``alone`` to both, ``joint``; of ``rows`` that were
-    judged, so many have a p of ``r`` below ``LEVEL`` family-wise.
-    """
-
-    name: str
-    r: float | None
-    chance: float | None
-    p: float | None
-    gain: float | None
-    gain_chance: float | None
-    gain_p: float | None
-    alone: float | None
-    joint: float | None
-    rows: int
-    rows_family: int
-
-
-@dataclass(frozen=True, slots=True)
 class RowNumbers:
     """What a row is and how well the chosen feature set predicts it.
 
@@ -297,46 +250,6 @@ class HashNumbers:
 
     featurizer: str
     stimuli: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ElementPair:
-    """Two elements of the sound compared over stimuli: mean difference of Fisher z, p alone and family-wise."""
-
-    first: str
-    second: str
-    difference: float | None
-    p: float | None
-    p_family: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ElementStimulus:
-    """Of a stimulus the voice's share of energy, 0 to 1, and held-out r from each element."""
-
-    name: str
-    voice_share: float | None
-    mix: float | None
-    voice: float | None
-    background: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class AblationNumbers:
-    """Parts of the sound left out: of which layer, by which separator, and what came of it.
-
-    ``rank_r`` is Spearman's correlation over stimuli of the voice's share with how much more the voice tells than the
-    background, ``rank_p`` its one-sided p.
-    """
-
-    feature_set: str
-    separator: str
-    separator_sha256: str
-    pairs: tuple[ElementPair, ...]
-    stimuli: tuple[ElementStimulus, ...]
-    rank_r: float | None
-    rank_p: float | None
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

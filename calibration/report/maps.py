@@ -68,7 +68,7 @@ def opacity_of(share: Array) -> Array:
 def _colours(space: RegionSpace, r: Array, top: float) -> tuple[Colours, Colours]:
     """Return RGBA of each region, that of its zone and its own; white where there is no value."""
     manifest = space.operator.manifest
-    rgba = _map()(np.clip(r / top, 0, 1))
+    rgba = r_map()(np.clip(r / top, 0, 1))
     rgba[:, 3] = opacity_of(space.specificity)
     rgba[~np.isfinite(r)] = 1.0
     own = dict(zip(manifest.regions, rgba, strict=False))
@@ -76,7 +76,7 @@ def _colours(space: RegionSpace, r: Array, top: float) -> tuple[Colours, Colours
     return zones, own
 
 
-def _map() -> Any:
+def r_map() -> Any:
     """Return the colour map: perceptually uniform, and the same for every common kind of colour vision."""
     from matplotlib import colormaps
 
@@ -86,7 +86,7 @@ def _map() -> Any:
 def _draw_key(axes: Any, top: float, chance: float | None) -> None:
     """Draw colour by r and opacity by own share as one picture."""
     shares = np.array([0.0, 0.1, 0.2, 0.29, LEAST_SPECIFICITY])
-    colours = _map()(np.linspace(0, 1, 256))[None, :, :3]
+    colours = r_map()(np.linspace(0, 1, 256))[None, :, :3]
     opacity = opacity_of(shares)[:, None, None]
     axes.imshow(
         colours * opacity + _SURFACE * (1 - opacity),

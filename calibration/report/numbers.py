@@ -10,21 +10,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.contrasts import MEAN_KIND, Contrasts
-from calibration.nulls import PValues
 from calibration.outcome import Outcome
 from calibration.pages import number
 from calibration.report.beyond_numbers import architectures_numbers, scales_numbers
 from calibration.report.content import (
-    AblationNumbers,
     CeilingNumbers,
     ChoicesNumbers,
     ComparisonNumbers,
     ContrastsNumbers,
-    ElementPair,
-    ElementStimulus,
     HashNumbers,
     LayerPair,
     ReportNumbers,
@@ -32,15 +27,15 @@ from calibration.report.content import (
     RowContrast,
     RowNumbers,
     SetContrast,
-    SetNumbers,
     StimulusNumbers,
     StudyNumbers,
-    UniqueNumbers,
 )
+from calibration.report.element_numbers import ablation_numbers
 from calibration.report.group import group_numbers
+from calibration.report.set_content import SetNumbers
+from calibration.report.set_numbers import row_p, set_numbers, unique_numbers
 from calibration.ridge import ALPHAS
 from calibration.sweep import AUTO, SetResult
-from calibration.unique import Told, Unique
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.predicted.elements import ELEMENTS
 
@@ -59,16 +54,16 @@ def report_numbers(outcome: Outcome) -> ReportNumbers:
         study=_study(outcome),
         group=group_numbers(outcome),
         result=_result(outcome),
-        sets=tuple(map(_set, sweep.sets)),
-        controlled=tuple(map(_set, sweep.controlled)),
-        unique=tuple(map(_unique, sweep.unique)),
+        sets=tuple(map(set_numbers, sweep.sets)),
+        controlled=tuple(map(set_numbers, sweep.controlled)),
+        unique=tuple(map(unique_numbers, sweep.unique)),
         no_unique=sweep.no_unique,
-        auto=None if sweep.auto is None else _set(sweep.auto),
+        auto=None if sweep.auto is None else set_numbers(sweep.auto),
         comparison=_comparison(outcome),
         contrasts=_contrasts(outcome),
         untold=outcome.untold,
         elements={element: _element(outcome, element) for element in ELEMENTS},
-        ablation=_ablation(outcome),
+        ablation=ablation_numbers(outcome),
         rows=_rows(outcome),
         stimuli=_stimuli(outcome),
         choices=_choices(outcome),
@@ -104,16 +99,6 @@ def headline_of(outcome: Outcome) -> SetResult:
     if sweep.auto is not None and outcome.chosen in (AUTO, sweep.best):
         return sweep.auto
     return sweep.of(outcome.chosen)
-
-
-def row_p(result: SetResult, counted: NDArray[np.bool_]) -> PValues:
-    """Return p (R,) of all rows: of those that count among these, as exactly as is known, of the others among all."""
-    merged = []
-    for all_rows, some in zip(_p_arrays(result.p), _p_arrays(result.p_counted), strict=True):
-        values = all_rows.copy()
-        values[counted] = some
-        merged.append(values)
-    return PValues(*merged)
 
 
 def base_of(outcome: Outcome) -> str:
@@ -153,30 +138,8 @@ def _result(outcome: Outcome) -> ResultNumbers:
         p=number(found.p[-1]),
         told=bool(found.told[-1]),
     )
-    return ResultNumbers(**asdict(_set(headline_of(outcome))), ceiling_low=low, ceiling_high=high, ceiling=ceiling)
-
-
-def _set(result: SetResult) -> SetNumbers:
-    score, p = result.score, result.p_counted
-    judged = np.isfinite(p.single)
-    counted = np.flatnonzero(result.fit.counted)[judged]
-    return SetNumbers(
-        name=result.name,
-        r=number(score.r[-1]),
-        pooled_over_sounds=number(score.pooled[-1]),
-        r2=number(score.r2[-1]),
-        p=number(result.p_mean),
-        exact=result.exact,
-        chance=number(result.chance[-1]),
-        chance_phase=number(result.chance_phase[-1]),
-        steps=int(score.steps[-1]),
-        stimuli=int(score.stimuli[-1]),
-        rows=int(judged.sum()),
-        rows_r=number(np.median(score.r[counted])) if len(counted) else None,
-        rows_single=int((p.single[judged] < LEVEL).sum()),
-        rows_family=int((p.family[judged] < LEVEL).sum()),
-        rows_discovery=int((p.discovery[judged] < LEVEL).sum()),
-        inner_error=number(result.fit.inner_whole),
+    return ResultNumbers(
+        **asdict(set_numbers(headline_of(outcome))), ceiling_low=low, ceiling_high=high, ceiling=ceiling
     )
 
 
@@ -220,54 +183,12 @@ def _pair(found: Contrasts, which: int, rows: Sequence[str]) -> SetContrast:
     )
 
 
-def _unique(found: Unique) -> UniqueNumbers:
-    """Return what one feature set tells beyond the covariates."""
-    r, gain = found.r, found.gain
-    judged = np.isfinite(r.p.family)
-    return UniqueNumbers(
-        name=found.name,
-        **_told("", r, "r"),
-        **_told("gain_", gain, "gain"),
-        alone=number(found.alone[-1]),
-        joint=number(found.joint[-1]),
-        rows=int(judged.sum()),
-        rows_family=int((r.p.family[judged] < LEVEL).sum()),
-    )
-
-
-def _told(prefix: str, told: Told, name: str) -> dict[str, float | None]:
-    return {
-        name: number(told.value[-1]), f"{prefix}chance": number(told.chance[-1]), f"{prefix}p": number(told.p_mean),
-    }  # fmt: skip
-
-
 def _element(outcome: Outcome, element: str) -> SetNumbers | None:
     found = outcome.elements
     if element == "mix":
         name = base_of(outcome) if found is None else found.feature_set
-        return next((_set(result) for result in outcome.sweep.sets if result.name == name), None)
-    return None if found is None else _set(found.results[element])
-
-
-def _ablation(outcome: Outcome) -> AblationNumbers | None:
-    found = outcome.elements
-    if found is None:
-        return None
-    compared = found.comparison
-    pairs = () if compared is None else tuple(
-        ElementPair(ELEMENTS[a], ELEMENTS[b], number(d), number(p), number(q))
-        for (a, b), d, p, q in zip(
-            compared.sets, compared.difference, compared.single, compared.family, strict=True
-        )
-    )  # fmt: skip
-    stimuli = tuple(
-        ElementStimulus(sound.name, number(share), *(number(r) for r in each))
-        for sound, share, each in zip(outcome.measured.sounds, found.share, found.each.T, strict=True)
-    )
-    return AblationNumbers(
-        found.feature_set, found.separator, found.separator_sha256, pairs, stimuli,
-        number(found.rank_r), number(found.rank_p), found.notes,
-    )  # fmt: skip
+        return next((set_numbers(result) for result in outcome.sweep.sets if result.name == name), None)
+    return None if found is None or element not in found.results else set_numbers(found.results[element])
 
 
 def _rows(outcome: Outcome) -> tuple[RowNumbers, ...]:
@@ -334,10 +255,6 @@ def _layer_of_fold(outcome: Outcome) -> tuple[str, ...]:
     layers = outcome.sweep.layers
     inner = [outcome.sweep.of(name).fit.inner for name in layers]
     return tuple(layers[choice] for choice in np.stack(inner).argmin(axis=0))
-
-
-def _p_arrays(p: PValues) -> tuple[NDArray[np.float64], ...]:
-    return p.single, p.family, p.discovery
 
 
 def _versions() -> dict[str, str]:

@@ -11,6 +11,8 @@ from calibration.outcome import Outcome
 from calibration.pages import Picture, render
 from calibration.report.beyond_figures import architectures_figure, scales_figure
 from calibration.report.claims import about_middle, about_unique, middle_rows
+from calibration.report.element_figures import element_maps_figure, element_rows_figure, energy_figure
+from calibration.report.element_numbers import ablation_numbers
 from calibration.report.figures import comparison_figure, covariates_figure, scores_figure
 from calibration.report.group import group_numbers
 from calibration.report.group_figure import group_figure
@@ -42,11 +44,14 @@ class Figures:
     penalties: Picture
     architectures: Picture | None
     scales: Picture | None
+    elements: Picture | None = None
+    energy: Picture | None = None
+    element_maps: Picture | None = None
 
     def all(self) -> list[Picture]:
         """Return those that there are."""
         single = (self.group, self.scores, self.comparison, self.covariates, self.maps, self.rows, *self.time_courses)
-        beyond = (self.architectures, self.scales)
+        beyond = (self.architectures, self.scales, self.elements, self.energy, self.element_maps)
         return [picture for picture in (*single, self.penalties, *beyond) if picture is not None]
 
 
@@ -81,11 +86,13 @@ def write_report(outcome: Outcome, path: Path) -> None:
 def _figures(outcome: Outcome) -> Figures:
     """Draw all figures; of regions maps where these can be drawn, and dots of larger rows alone beside them."""
     space = outcome.bundle.space
-    maps, no_maps, rows = None, "", range(len(space.rows))
+    maps, no_maps, rows, parts = None, "", range(len(space.rows)), ablation_numbers(outcome)
+    part_maps = None
     drawn: list[int] = list(rows)
     if isinstance(space, RegionSpace):
         try:
             maps = maps_figure(outcome, space)
+            part_maps = None if parts is None else element_maps_figure(parts, space)
             drawn = [i for i in rows if space.row_kinds[i] != "region"]
         except ArtifactError as error:
             no_maps = str(error)
@@ -102,6 +109,9 @@ def _figures(outcome: Outcome) -> Figures:
         penalties=penalties_figure(outcome),
         architectures=architectures_figure(outcome),
         scales=scales_figure(outcome),
+        elements=None if parts is None else element_rows_figure(parts),
+        energy=None if parts is None else energy_figure(parts),
+        element_maps=part_maps,
     )
 
 

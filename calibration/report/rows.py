@@ -25,7 +25,8 @@ from calibration.report.figures import (
     picture,
     short,
 )
-from calibration.report.numbers import LEVEL, has_listeners, lengths_of, row_p
+from calibration.report.numbers import LEVEL, has_listeners, lengths_of
+from calibration.report.set_numbers import row_p
 from calibration.ridge import ALPHAS
 from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import STEP_S

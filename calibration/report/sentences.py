@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from calibration.outcome import Outcome
 from calibration.pages import decimal, p_is, percent
-from calibration.report.content import CeilingNumbers, ReportNumbers, SetNumbers
+from calibration.report.content import CeilingNumbers, ReportNumbers
 from calibration.report.numbers import LEVEL, has_listeners
+from calibration.report.set_content import SetNumbers
 from calibration.sweep import AUTO
 from rtaffect.observed.spaces import RegionSpace
 

@@ -32,7 +32,9 @@ NOTE = "note: "
 _DEAD_REMEDY = "expected signal in some: leave the channel out of the recording, or mark it as bad"
 
 
-def check(study_folder: Path, settings: Settings | None = None, channels: Channels = ALL_EEG) -> list[str]:
+def check(
+    study_folder: Path, settings: Settings | None = None, channels: Channels = ALL_EEG, *, folds: bool = True
+) -> list[str]:
     """Return everything that is wrong with a study, one line each; empty if nothing is.
 
     Every sound, table and recording is read, and nothing computed: missing and unreadable files, onsets that are
@@ -48,12 +50,14 @@ def check(study_folder: Path, settings: Settings | None = None, channels: Channe
         Those that it is to be calibrated with; default: the defaults.
     channels
         Those that are chosen in every recording.
+    folds
+        Whether sounds must be long enough for the folds of a calibration.
     """
     try:
         layout = read_layout(study_folder, channels)
     except RecordingError as error:
         return [str(error)]
-    looked = _Look(layout, settings or Settings())
+    looked = _Look(layout, settings or Settings(), folds=folds)
     lines = dict.fromkeys(" ".join(line.split()) for line in looked.all())
     return sorted(lines, key=lambda line: line.startswith(NOTE))
 
@@ -74,8 +78,8 @@ class _Seen:
 class _Look:
     """One look at a study; what is found is yielded line by line."""
 
-    def __init__(self, layout: Layout, settings: Settings) -> None:
-        self._layout, self._settings = layout, settings
+    def __init__(self, layout: Layout, settings: Settings, *, folds: bool) -> None:
+        self._layout, self._settings, self._folds = layout, settings, folds
         self._seconds: dict[str, int] = {}
         self._seen: list[_Seen] = []
         self._told: dict[str, list[str]] = {}
@@ -89,7 +93,7 @@ class _Look:
         yield from self._sounds()
         yield from self._tables()
         fitted = [s.name for s in self._layout.sounds if s.fit]
-        if all(name in self._seconds for name in fitted):
+        if self._folds and all(name in self._seconds for name in fitted):
             yield from too_short({name: self._seconds[name] for name in fitted}, self._settings)
         for file in self._layout.recordings:
             # Those that are not there are among the layout's problems.

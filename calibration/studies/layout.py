@@ -39,7 +39,8 @@ class RecordingFile:
     ``onset`` has, for each sound heard in it, when that began: s on the LSL clock for XDF, else s from the first
     sample; it stands in the file ``onsets_in``. ``channels`` and ``unit`` replace what the recording says;
     ``without`` and ``only`` are channels to leave out, and the only ones to use; ``profile`` is its device's.
-    ``described`` is a table of its channels (BIDS ``channels.tsv``).
+    ``described`` is a table of its channels (BIDS ``channels.tsv``). ``rest`` are stretches in which the listener
+    rested, each from when to when, s, on the clock of ``onset``.
     """
 
     listener: str
@@ -52,6 +53,7 @@ class RecordingFile:
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     profile: str = ""
+    rest: tuple[tuple[float, float], ...] = ()
 
     @property
     def given(self) -> Given:

@@ -31,6 +31,8 @@ class RestBaseline:
     _rested: bool = False
     _resting: bool = False
     _closed_at: int | None = None
+    # Kept until a second comes or goes.
+    _mean: FloatArray | None = None
 
     def take(self, step: int, features: FloatArray, mask: BoolArray, *, resting: bool) -> None:
         """Take in second ``step``: its features (C, F), nats, NaN where its mask (C,) is False."""
@@ -41,12 +43,14 @@ class RestBaseline:
             self._rested = True
             if mask.any():
                 self._seconds[step] = features, mask
+                self._mean = None
         elif self._rested and self._enough:
             self._closed_at = step
 
     def forget(self, step: int) -> None:
         """Take second ``step`` out again."""
-        self._seconds.pop(step, None)
+        if self._seconds.pop(step, None) is not None:
+            self._mean = None
 
     @property
     def measured_s(self) -> int:
@@ -69,12 +73,15 @@ class RestBaseline:
 
     def mean(self) -> FloatArray:
         """Return the mean (C, F), nats, of each channel over its good seconds; NaN where they were too few."""
+        if self._mean is not None:
+            return self._mean
         features = np.stack([each for each, _ in self._seconds.values()])
         good = np.stack([mask for _, mask in self._seconds.values()])
         count = good.sum(axis=0)
         total = np.where(good[:, :, None], features, 0.0).sum(axis=0)
         enough = count >= self.least * self.wanted_s
-        return np.asarray(np.where(enough[:, None], total / np.maximum(count, 1)[:, None], np.nan))
+        self._mean = np.where(enough[:, None], total / np.maximum(count, 1)[:, None], np.nan)
+        return self._mean
 
     @property
     def trouble(self) -> str:

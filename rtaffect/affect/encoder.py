@@ -58,7 +58,9 @@ class Encoder:
 
     def __call__(self, moment: Mapping[str, NDArray[np.floating]]) -> dict[str, Float32Array]:
         """Return what the model gives for one moment: arrays without the first axis, by their names."""
-        feed = {name: np.ascontiguousarray(moment[name], np.float32)[None] for name in self._inputs}
+        # What is too large for its type becomes infinite, and whoever reads what the model makes of that says so.
+        with np.errstate(over="ignore"):
+            feed = {name: np.ascontiguousarray(moment[name], np.float32)[None] for name in self._inputs}
         failures: tuple[type[Exception], ...] = (
             *failures_to_run(),
             onnxruntime_or_remedy().capi.onnxruntime_pybind11_state.InvalidArgument,

@@ -93,12 +93,9 @@ class LoadedAffect:
         tensors = self.bundle.tensors
         shared = found["shared"].astype(np.float64)
         novelty = tensors.eeg_novelty if eeg else tensors.sound_novelty
-        heads = Heads(
-            found["logits"].astype(np.float64),
-            found["rating"].astype(np.float64),
-            float(novelty(shared[None], magnitude)[0]),
-        )
-        return heads, shared
+        with np.errstate(over="ignore", invalid="ignore"):
+            far = float(novelty(shared[None], magnitude)[0])
+        return Heads(found["logits"].astype(np.float64), found["rating"].astype(np.float64), far), shared
 
 
 def load_affect(

@@ -94,7 +94,8 @@ def magnitude_of(normalised: FloatArray, mask: BoolArray | None = None) -> Float
         counts = np.broadcast_to(mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim)), values.shape)
     axes = tuple(range(1, values.ndim))
     number = counts.sum(axis=axes)
-    total = (np.where(counts, values, 0.0) ** 2).sum(axis=axes)
+    with np.errstate(over="ignore"):
+        total = (np.where(counts, values, 0.0) ** 2).sum(axis=axes)
     return np.asarray(np.sqrt(np.divide(total, number, out=np.full(len(values), np.nan), where=number > 0)))
 
 

@@ -34,6 +34,7 @@ COMMANDS = {
         "Send what a headset sends, by its device profile.",
     ),
     "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
+    "affect": ("calibration.affect.command", "Train valence and arousal from EEG and sound on a rated study."),
     "covariates": ("calibration.covariates", "Light, motion and cuts of a film's picture, as a study's covariates."),
     "export": ("models.command", "Turn a speech encoder (wav2vec 2.0, HuBERT, WavLM) into a streaming featurizer."),
     "featurizers": ("models.featurizers", "Which featurizers are installed, and which encoders can become one."),

@@ -21,7 +21,7 @@ from rtaffect.common.words import minutes
 from rtaffect.protocol.allocation import MOST_PARTICIPANTS, draw
 from rtaffect.protocol.donors import open_donor
 from rtaffect.protocol.measured import check_measure
-from rtaffect.protocol.model import LEAD_S, MEAN, FeedbackRule, Protocol
+from rtaffect.protocol.model import LEAD_S, MEAN, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
 from rtaffect.protocol.seal import key_beside, seal, unseal
 from rtaffect.protocol.success_by_chance import about_success
@@ -133,13 +133,6 @@ def _about_measure(found: Protocol, bundle: Path | None, asked: tuple[str, ...],
     return []
 
 
-def _of_what(rule: FeedbackRule) -> str:
-    """Return what a rule is of, in words."""
-    if rule.value in ("valence", "arousal"):
-        return f"{rule.value} from {'both EEG and sound' if rule.source == 'both' else rule.source}"
-    return f"measure {rule.measure}" if rule.measure else f"{rule.value} synchrony"
-
-
 def _show(console: Console, found: Protocol) -> None:
     table = Table("", "Begins", "Lasts", "Kind", "Name", "Start", "Sound", title=Text(found.name), title_justify="left")
     begins = found.lead_s if found.blocks[0].start == "auto" else 0
@@ -156,7 +149,7 @@ def _show(console: Console, found: Protocol) -> None:
     rule = found.feedback
     lines = [
         f"{minutes(found.seconds or 0)} in all, without waiting for the operator; SHA-256 {found.sha256}",
-        f"Feedback: {_of_what(rule)} of "
+        f"Feedback: {rule.words} of "
         f"{', '.join(rule.rows)} over {rule.smoothing_s} s, scale {rule.scale}, as {rule.show}",
         *(f"Arm {arm.name}: {_arm_in_words(arm.feedback, len(arm.donors), arm.delay_s)}" for arm in found.arms),
     ]

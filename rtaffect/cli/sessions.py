@@ -51,4 +51,5 @@ def replay(plan: SessionPlan) -> None:
 def _try_window(plan: SessionPlan) -> None:
     """Refuse a session in a window that cannot be shown, before minutes are spent on making it ready."""
     if not plan.results.headless:
-        require_window()
+        with Terminal().status("trying whether a window can be shown"):
+            require_window()

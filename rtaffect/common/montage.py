@@ -134,6 +134,12 @@ def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | N
     rows = tuple(n for n in names if places[place_of(n)] == n and all(place_of(n) in h for h in held))
     if not rows:
         each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
+        if len(montages) > 1 and all(any(place in h for place in places) for h in held):
+            of = "of the bundle's rows " if wanted is not None else ""
+            raise MontageError(
+                f"no channel {of}is one that all {len(montages)} headsets have ({each}); take those together that have "
+                f"channels in common, or name the channels {under('channels')}"
+            )
         whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
         raise MontageError(
             f"no channel name is shared with {whom} ({each}); name the channels {under('channels')}, "

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from rtaffect.common.montage import is_eog, known_name
+from rtaffect.common.montage import known_name
 from rtaffect.common.words import listed
 
 #: Before a name that would else be taken for a place of the 10-20 system.
@@ -22,34 +22,30 @@ _NUMBERED: Final = re.compile(r"(?:EEG[\s:_-]+)?([A-H])([1-9]|[12]\d|3[0-2])", r
 _LEAST: Final = 3
 
 
-def by_number(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def by_number(names: Sequence[str], *, given: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of a headset's channels, none of which is taken for a place that it is not, and what is told.
 
     Parameters
     ----------
     names
         As the headset has them.
+    given
+        Whether somebody gave them, who knows: then they stay.
 
     Returns
     -------
-    the same names and '' where they are not by bank and number; else those that would be taken for places with
+    the same names and nothing where they are not by bank and number; else those that would be taken for places with
     ``OWN`` before them.
     """
     found = [_NUMBERED.fullmatch(name.strip()) for name in names]
     numbered = [match[0] for match in found if match]
-    if sum(_is_unmistakable(match) for match in found if match) < _LEAST:
-        return tuple(names), ""
+    if given or sum(_is_unmistakable(match) for match in found if match) < _LEAST:
+        return tuple(names), ()
     renamed = tuple(
         f"{OWN} {name.strip()}" if match and known_name(name) else name
         for name, match in zip(names, found, strict=True)
     )
-    return renamed, _told(numbered, [name for name in renamed if name.startswith(f"{OWN} ")])
-
-
-def names_of(electrodes: Sequence[str], eyes: Sequence[str], *, given: bool) -> tuple[tuple[str, ...], list[str]]:
-    """Return a headset's names, those of its eyes last, and what is told of numbered ones, unless they were given."""
-    placed, told = (electrodes, "") if given else by_number(electrodes)
-    return (*placed, *(name if is_eog(name) else f"EOG {name}" for name in eyes)), [told] if told else []
+    return renamed, (_told(numbered, [name for name in renamed if name.startswith(f"{OWN} ")]),)
 
 
 def _is_unmistakable(match: re.Match[str]) -> bool:

@@ -9,6 +9,7 @@ from rtaffect.affect.reader import AffectReader, Described, Relied
 from rtaffect.affect.values import AffectValues
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import Settings
+from rtaffect.engine.found import timed
 from rtaffect.engine.trust import Trust
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import Space
@@ -50,6 +51,11 @@ class Affecting:
     def described(self) -> Described | None:
         """What is known of it before the first value; None for nothing."""
         return self.reader.described if self.reader is not None else None
+
+    @property
+    def reach_s(self) -> int | None:
+        """How far back its values reach, s; None for nothing."""
+        return self.reader.described.reach_s if self.reader is not None else None
 
     @property
     def paths(self) -> Sequence[Participant]:
@@ -95,15 +101,18 @@ class Affecting:
         if self.reader is not None and sound is not None:
             self.reader.hear(sound.heard, left_out=left_out)
 
-    def __call__(self, step: int, trust: Trust, people: Sequence[str]) -> tuple[AffectValues, ...]:
-        """Return everybody's affect at ``step``."""
+    def __call__(
+        self, step: int, trust: Trust, people: Sequence[str], spent: dict[str, float]
+    ) -> tuple[AffectValues, ...]:
+        """Return everybody's affect at ``step``, and note in ``spent`` how long that takes, s."""
         self._step = step
         if self.reader is None:
             return ()
         said = tuple(_words(trust, "person", part=name) or "the EEG cannot be relied on" for name in people)
         sound = "" if trust.prediction else _words(trust, "sound", "place") or "the sound cannot be relied on"
         relied = Relied(trust.missing, trust.withheld, trust.foreign, said, sound if self._hears else _NO_SOUND)
-        return self.reader.step(step, relied)
+        with timed(spent, "affect"):
+            return self.reader.step(step, relied)
 
 
 def _words(trust: Trust, *about: str, part: str | None = None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,11 +22,13 @@ from rtaffect.observed.operator_file import from_bytes, to_bytes
 from rtaffect.observed.reference import Reference, StoredReferences, names_of
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import ChannelSpace, ComponentSpace, Kind, RatingSpace, RegionSpace, Space
+from rtaffect.predicted.element_levels import SILENT_DB
+from rtaffect.predicted.feature_cache import Element
 from rtaffect.predicted.prediction import Weights
 
 FORMAT: Final = 7
-#: Formats that are read: 4 had no hash of ``bundle.json`` itself, 4 and 5 scores that were pooled over sounds; before 7
-#: the scale of ratings was not told.
+#: Formats that are read: 4 had no hash of ``bundle.json`` itself, 4 and 5 scores that were pooled over sounds, and none
+#: before 7 weights of elements, or the scale of ratings.
 _READ: Final = (4, 5, 6, 7)
 #: From this one on ``bundle.json`` has its own hash.
 _SEALED: Final = 5
@@ -34,6 +36,8 @@ _SEALED: Final = 5
 _NO_HASH: Final = "0" * 64
 #: A featurizer that lies in the bundle's folder, if it is not the default model's.
 FEATURIZER_FILE: Final = "featurizer.onnx"
+#: A separator that lies there, if it is none that can be built by its name.
+SEPARATOR_FILE: Final = "separator.onnx"
 _REMAKE = "make it anew with `rtaffect calibrate STUDY --out BUNDLE`"
 
 
@@ -43,6 +47,20 @@ class FeaturizerIdentity(Frozen):
     identity: str
     sha256: str
     size: int
+
+
+class ElementsMade(Frozen):
+    """Of which elements a bundle has weights, what took the sounds apart, and from which level an element is heard.
+
+    ``streams`` says whether that separator can do so as sound comes; ``silent_db`` is
+    :data:`rtaffect.predicted.element_levels.SILENT_DB` as it was.
+    """
+
+    names: tuple[Literal["voice", "background"], ...]
+    separator: str
+    separator_sha256: str
+    streams: bool
+    silent_db: float
 
 
 class Stimulus(Frozen):
@@ -95,6 +113,7 @@ class Manifest(Frozen):
     featurizer: FeaturizerIdentity
     stimuli: tuple[Stimulus, ...]
     lags_s: tuple[int, ...]
+    elements: ElementsMade | None = None
     scores: Scores
     synthetic: bool
     provenance: dict[str, str]
@@ -118,13 +137,15 @@ class Manifest(Frozen):
 class Bundle:
     """A loaded bundle.
 
-    ``references[i]`` is the group's response to ``manifest.stimuli[i]``, at ``settings.signal.rate_hz``.
+    ``references[i]`` is the group's response to ``manifest.stimuli[i]``, at ``settings.signal.rate_hz``. ``elements``
+    are the weights of voice and background alone, those of ``manifest.elements``.
     """
 
     manifest: Manifest
     weights: Weights
     references: Sequence[Reference]
     space: Space
+    elements: Mapping[Element, Weights] = field(default_factory=dict)
 
     def reference_for(self, sound_sha256: str) -> Reference | None:
         """Return the reference of the stimulus with that hash, or None."""
@@ -138,8 +159,13 @@ class Bundle:
 
 def save_bundle(bundle: Bundle, folder: Path) -> Manifest:
     """Write ``bundle`` into ``folder`` (made if absent) and return its manifest with the hashes of both files."""
-    arrays = {f.name: getattr(bundle.weights, f.name) for f in fields(Weights) if f.name != "lags_s"}
-    tensors = {f"weights.{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
+    sets = {"weights": bundle.weights} | {_prefix(name): weights for name, weights in bundle.elements.items()}
+    tensors = {
+        f"{prefix}.{f.name}": np.ascontiguousarray(getattr(weights, f.name))
+        for prefix, weights in sets.items()
+        for f in fields(Weights)
+        if f.name != "lags_s"
+    }
     for number, reference in enumerate(bundle.references):
         parts = (reference.mean, reference.squares, reference.count)
         tensors |= {n: np.ascontiguousarray(part) for n, part in zip(names_of(number), parts, strict=True)}
@@ -235,11 +261,22 @@ def load_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error)}; {_REMAKE}") from None
     _check_seal(manifest, text, path)
+    _check_elements(manifest, path)
     if manifest.space == "ratings" and manifest.rating is None:
         raise ArtifactError(
             f"bundle {path.parent} predicts ratings and does not say on which scale, as before format 7; {_REMAKE}"
         )
     return manifest
+
+
+def _check_elements(manifest: Manifest, path: Path) -> None:
+    """Refuse weights of elements that were fitted by another rule of what is heard, or twice."""
+    made = manifest.elements
+    if made is not None and (made.silent_db != SILENT_DB or len(set(made.names)) < len(made.names)):
+        raise ArtifactError(
+            f"bundle {path.parent}: its elements {', '.join(made.names)} are heard from {made.silent_db:g} dB of the "
+            f"sound on, but this rtaffect takes {SILENT_DB:g} dB; {_REMAKE}"
+        )
 
 
 def _check_seal(manifest: Manifest, text: str, path: Path) -> None:
@@ -266,28 +303,48 @@ def _assemble(folder: Path, manifest: Manifest, file: Any) -> Bundle:
         found = tuple(file.get_slice(name).get_shape())
         if len(found) != len(shape) or any(w not in (None, f) for f, w in zip(found, shape, strict=True)):
             raise ArtifactError(f"bundle {folder}: tensor {name} has shape {found}, expected {shape}; {_REMAKE}")
-        if name.startswith("weights.") and not np.isfinite(tensors[name]).all():
+        if name.startswith(("weights.", "elements.")) and not np.isfinite(tensors[name]).all():
             raise ArtifactError(f"bundle {folder}: tensor {name} holds values that are not finite; {_REMAKE}")
-    arrays = {n.removeprefix("weights."): tensors[n] for n in shapes if n.startswith("weights.")}
-    weights = Weights(**arrays, lags_s=manifest.lags_s)
+    weights = _weights("weights", tensors, manifest)
+    elements = {name: _weights(_prefix(name), tensors, manifest) for name in _elements(manifest)}
     stored = sum(name.startswith("reference.") for name in shapes) // len(names_of(0))
-    return Bundle(manifest, weights, StoredReferences(file, stored), space)
+    return Bundle(manifest, weights, StoredReferences(file, stored), space, elements)
+
+
+def _elements(manifest: Manifest) -> tuple[Element, ...]:
+    return manifest.elements.names if manifest.elements is not None else ()
+
+
+def _prefix(element: Element) -> str:
+    return f"elements.{element}"
+
+
+def _weights(prefix: str, tensors: Mapping[str, NDArray[Any]], manifest: Manifest) -> Weights:
+    """Return the weights whose tensors have that prefix."""
+    arrays = {f.name: tensors[f"{prefix}.{f.name}"] for f in fields(Weights) if f.name != "lags_s"}
+    return Weights(**arrays, lags_s=manifest.lags_s)
+
+
+def _weight_shapes(manifest: Manifest) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield names and shapes of the tensors of the weights, those of elements among them."""
+    rows, size = len(manifest.rows), manifest.featurizer.size
+    components, lags = manifest.settings.prediction.n_components, len(manifest.lags_s)
+    for prefix in ("weights", *map(_prefix, _elements(manifest))):
+        yield f"{prefix}.pca_mean", (size,)
+        yield f"{prefix}.pca_components", (components, size)
+        yield f"{prefix}.scaler_mean", (components,)
+        yield f"{prefix}.scaler_scale", (components,)
+        yield f"{prefix}.coefficients", (lags * components, rows)
+        yield f"{prefix}.intercept", (rows,)
+        yield f"{prefix}.residual_low", (rows + 1,)
+        yield f"{prefix}.residual_high", (rows + 1,)
 
 
 def _expected_shapes(manifest: Manifest, space: Space) -> dict[str, tuple[int | None, ...]]:
     """Return the shape of every tensor; None where any length will do."""
-    rows, size = len(manifest.rows), manifest.featurizer.size
     measured, k = space.layout.measured, Response(space, manifest.settings).layout.k
     widths = (measured * k, measured, measured)
     heard = range(len(manifest.stimuli)) if space.channels else range(0)
-    components, lags = manifest.settings.prediction.n_components, len(manifest.lags_s)
-    return {
-        "weights.pca_mean": (size,),
-        "weights.pca_components": (components, size),
-        "weights.scaler_mean": (components,),
-        "weights.scaler_scale": (components,),
-        "weights.coefficients": (lags * components, rows),
-        "weights.intercept": (rows,),
-        "weights.residual_low": (rows + 1,),
-        "weights.residual_high": (rows + 1,),
-    } | {name: (None, width) for i in heard for name, width in zip(names_of(i), widths, strict=True)}
+    return dict(_weight_shapes(manifest)) | {
+        name: (None, width) for i in heard for name, width in zip(names_of(i), widths, strict=True)
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -16,14 +17,15 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
 from rtaffect.engine.affecting import Affecting
+from rtaffect.engine.element_stage import ElementStage
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
 from rtaffect.engine.rated import Rated
-from rtaffect.engine.reasons import of_observation, of_people, of_prediction, poor
-from rtaffect.engine.scale import UNKNOWN_SIZE, among, people_here
+from rtaffect.engine.reasons import NO_BUNDLE, NO_SOUND, of_observation, of_people, of_prediction, poor
+from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
 from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
@@ -39,10 +41,6 @@ from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
 from rtaffect.timelock.stimulus import TimeLock
-
-#: Why a session without a sound predicts nothing, in words.
-NO_SOUND: Final = "no sound to predict from"
-NO_BUNDLE: Final = "no bundle to predict with"
 
 #: Mean responses (time, M * k) by stimulus.
 References = Mapping[str, NDArray[np.float32]]
@@ -85,6 +83,8 @@ class Engine:
         Where rows are ratings, what is predicted of them and what the participant says.
     affect
         What reads affect beside synchrony.
+    elements
+        What predicts from voice and background alone; None where nothing does.
 
     Attributes
     ----------
@@ -112,6 +112,7 @@ class Engine:
         fitted_people: FloatArray | None = None,
         rated: Rated | None = None,
         affect: AffectReader | None = None,
+        elements: ElementStage | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
@@ -124,7 +125,7 @@ class Engine:
         self._responses = [Response(space, settings) for _ in people]
         self.affect = Affecting(affect, self._participants, space, settings, hears=self._hears)
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
-        self._references = references
+        self._references, self.elements = references, elements
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
         self._fitted = np.full(len(space.rows), np.nan) if fitted_people is None else fitted_people
         # Among people present nothing is predicted where it is not known for how many the weights are.
@@ -216,11 +217,15 @@ class Engine:
         with timed(spent, "features"):
             begun = clock()
             feature = self._hear(step, left_out)
-            if self._sound_input is not None and self._sound_input.given:
-                self.pace.spent(clock() - begun)
-            self.affect.hear(self._sound_input, left_out=left_out)
+            hearing = clock() - begun
         with timed(spent, "alignment"):
             alignment = self._align()
+        with timed(spent, "elements"):
+            begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
+            parts = self.elements(step, heard, alignment, self._lock, left_out=left_out) if self.elements else ()
+        spent["features"] += spent.pop("elements")
+        if self._sound_input is not None and self._sound_input.given:
+            self.pace.spent(hearing + clock() - begun)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
@@ -234,23 +239,23 @@ class Engine:
         with timed(spent, "measures"):
             seconds = np.array([self.second(person) for person in range(len(self._participants))])
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
-        with timed(spent, "affect"):
-            affect = self.affect(step, trust, self.people)
+        affect = self.affect(step, trust, self.people, spent)
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
         if self.rated is not None:
             prediction = self.rated.predicted(prediction, trust)
         size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
-        if isinstance(self._observer, GroupObserver):
-            prediction = among(prediction, self._fitted, size, self._responses[0].layout)
+        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
+        prediction = scaled(prediction)
+        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
         if self._recorded is None:
             trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
-        paths, people = (*self._participants, *self.affect.paths), len(self._participants)
-        there = arrivals(paths, status[:people] * 2, step, self._recorded)
+        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
         if self.rated is not None and self._recorded is None:
             there += self.rated.late(step, status)
         trust = replace(trust, doubts=(*trust.doubts, *there))
-        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, affect, spent), size)
+        found = Found(prediction, compared, alignment, trust, status, measures, affect, spent, elements)
+        return self._feedback(found, size)
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -310,7 +315,9 @@ class Engine:
         if self._sound_input is None:
             return None
         self._sound_input.advance(step)
-        return self._sound_input.feature(step, left_out=left_out)
+        feature = self._sound_input.feature(step, left_out=left_out)
+        self.affect.hear(self._sound_input, left_out=left_out)
+        return feature
 
     def _align(self) -> Alignment | None:
         if self._lock is None:
@@ -386,9 +393,7 @@ class Engine:
 
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
-        reasons = of_people(self._participants)
-        if not self._predicts:
-            reasons.append(self._unsized or (NO_BUNDLE if self._hears else NO_SOUND))
-        else:
-            reasons.append(of_prediction(prediction, self._sound_input))
-        return [*reasons, *([of_observation(observation, given)] if self.rated is None else [])]
+        none = self._unsized or (NO_BUNDLE if self._hears else NO_SOUND)
+        why = of_prediction(prediction, self._sound_input) if self._predicts else none
+        of_eeg = [of_observation(observation, given)] if self.rated is None else []
+        return [*of_people(self._participants), why, *of_eeg]

@@ -13,6 +13,7 @@ from rtaffect.affect.values import AffectValues
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.rating_scale import RatingScale
 from rtaffect.measures.measure import MeasureValues
+from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.stream.doubt import Doubt
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
@@ -76,6 +77,9 @@ class Feedback:
     group_size : float
         How many people are compared with each other, mean over the window and the rows that count (each is not there
         all the time); what is predicted is for so many. NaN where they are compared with a reference or with nobody.
+    elements : tuple of ElementPrediction
+        What voice and background predict, each alone, where the bundle has weights for them; ``predicted`` is of the
+        whole sound.
     rating : RatingScale or None
         The scale of the rows where they are ratings; None where they are synchrony. In a row that is a rating all
         values are in its own unit: predicted, and as the participant's own rating observed, both for the same instant
@@ -116,6 +120,7 @@ class Feedback:
     measures: tuple[MeasureValues, ...] = ()
     affect: tuple[AffectValues, ...] = ()
     group_size: float = math.nan
+    elements: tuple[ElementPrediction, ...] = ()
     rating: RatingScale | None = None
     stage_s: dict[str, float] = field(default_factory=dict, compare=False)
 
@@ -133,7 +138,8 @@ def _same(a: object, b: object) -> bool:
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, float) and isinstance(b, float):
         return a == b or (np.isnan(a) and np.isnan(b))
-    if isinstance(a, Alignment | SourceStatus | Doubt | MeasureValues | AffectValues) and type(a) is type(b):
+    compared = Alignment | SourceStatus | Doubt | MeasureValues | AffectValues | ElementPrediction
+    if isinstance(a, compared) and type(a) is type(b):
         return _same(astuple(a), astuple(b))
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))

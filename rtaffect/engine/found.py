@@ -19,6 +19,7 @@ from rtaffect.engine.trust import Trust
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
+from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.predicted.prediction import Prediction
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
@@ -45,6 +46,7 @@ class Found(NamedTuple):
     measures: tuple[MeasureValues, ...]
     affect: tuple[AffectValues, ...]
     spent: dict[str, float]
+    elements: tuple[ElementPrediction, ...] = ()
 
 
 class Made(NamedTuple):
@@ -63,7 +65,7 @@ class Made(NamedTuple):
 
 def feedback_of(found: Found, made: Made) -> Feedback:
     """Return what a step found as its Feedback."""
-    p, compared, alignment, trust, status, measures, affect, spent = found
+    p, compared, alignment, trust, status, measures, affect, spent, elements = found
     o, space = compared.observation, made.space
     return Feedback(
         step=made.step,
@@ -98,6 +100,7 @@ def feedback_of(found: Found, made: Made) -> Feedback:
         measures=measures,
         affect=affect,
         group_size=made.group_size,
+        elements=elements,
         rating=made.rating,
         stage_s=spent,
     )

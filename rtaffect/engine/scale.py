@@ -79,6 +79,19 @@ def people_here(
     return np.where(np.isfinite(found), found, 2.0 if settings.method == "pairwise" else float(len(responses)))
 
 
+def for_people(
+    observer: ReferenceObserver | GroupObserver | None,
+    fitted: FloatArray,
+    now: FloatArray,
+    responses: Sequence[Response],
+    prediction: Prediction,
+) -> Prediction:
+    """Return a prediction for those who are here: as :func:`among` where they are compared with each other."""
+    if not isinstance(observer, GroupObserver):
+        return prediction
+    return among(prediction, fitted, now, responses[0].layout)
+
+
 def among(prediction: Prediction, fitted: FloatArray, now: FloatArray, layout: RowLayout) -> Prediction:
     """Return a prediction for as many people as are compared now.
 

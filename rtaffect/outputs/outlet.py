@@ -78,7 +78,7 @@ def feedback_channels(of: Rows) -> tuple[FeedbackChannel, ...]:
     ``observed``, ``null_low``, ``null_high``, ``trusted``), then ``null_low``, ``null_high`` and ``trusted`` of all
     rows: 5 R + 5 channels, no two with the same label.
     """
-    rows = [*zip(_distinct(of.rows, of.row_kinds), of.rows, of.row_kinds, strict=True)]
+    rows = [*zip(distinct_names(of.rows, of.row_kinds), of.rows, of.row_kinds, strict=True)]
     mean = [(MEAN_ROW, MEAN_ROW, MEAN_ROW)]
     first, last = _QUANTITIES[:2], _QUANTITIES[2:]
     return tuple(
@@ -217,8 +217,11 @@ def _trusted_share(f: Feedback) -> float:
     return float(asked.mean()) if asked.size else 0.0
 
 
-def _distinct(rows: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:
-    """Return a name for each row: its own, with its kind where it is not the only one, with a number if need be."""
+def distinct_names(rows: tuple[str, ...], kinds: tuple[str, ...]) -> list[str]:
+    """Return a name for each of these rows, no two alike.
+
+    Its own, with its kind where it is not the only one, with a number if need be.
+    """
     count = Counter((*rows, MEAN_ROW))
     taken = {row for row in count if count[row] == 1} | {MEAN_ROW}
     names = []

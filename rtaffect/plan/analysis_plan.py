@@ -26,6 +26,22 @@ class AnalysisPlan(PlanPart):
     threads: Annotated[
         int, Setting("threads", "Threads", expected="a whole number of processor threads, as in 1", modes=MODES)
     ] = Field(1, ge=1, le=256, description="Processor threads of the featurizer; leave cores for the rest")
+    elements: Annotated[
+        Literal["auto", "on", "off"],
+        Setting(
+            "elements",
+            modes=MODES,
+            bare="on",
+            metavar="[auto|on|off]",
+            other_help={
+                "demo": "The demo of voice and background, each with a prediction of its own",
+            },
+        ),
+    ] = Field(
+        "auto",
+        description="Predict from voice and background, too, where the bundle has weights for them; auto: where that "
+        "is possible, on (also without a value): or do not begin",
+    )
     against: Annotated[Literal["auto", "reference", "group"], Setting("against", "&Compare with")] = Field(
         "auto", description="Compare people with the bundle's reference group, or with each other"
     )
@@ -60,15 +76,15 @@ class AnalysisPlan(PlanPart):
     measure_bands: Annotated[
         tuple[str, ...], Setting("measure-band", "in bands", modes=MODES, metavar="HZ", multiple=True)
     ] = Field(("8-12",), description="Band of measures that are of one, as in 8-12 (Hz); may be given several times")
-    affect: Annotated[Path | None, Setting("affect")] = Field(
+    affect: Annotated[Path | None, Setting("affect", modes=MODES)] = Field(
         None, description="Bundle of affect: valence and arousal from EEG and sound, alone or beside synchrony"
     )
-    library: Annotated[Path | None, Setting("library")] = Field(
+    library: Annotated[Path | None, Setting("library", modes=MODES)] = Field(
         None,
         description="Folder of sounds of which those nearest to a person's EEG are named; needs a bundle of affect",
     )
     affect_rest_s: Annotated[
-        int | None, Setting("affect-rest", unit="s", metavar="SECONDS", expected="whole seconds, as in 60")
+        int | None, Setting("affect-rest", unit="s", metavar="SECONDS", expected="whole seconds, as in 60", modes=MODES)
     ] = Field(
         None,
         ge=5,

@@ -17,6 +17,8 @@ from rtaffect.plan.session_plan import SessionPlan, read_plan
 SESSION_FILE, RECORDING_FILE, PROTOCOL_FILE, STIMULI = "session.toml", "recording.xdf", "protocol.toml", "stimuli"
 #: What could not be relied on, step by step; sessions of former versions have none.
 DOUBTS_FILE, MEASURES_FILE = "doubts.tsv", "measures.tsv"
+#: What voice and background predict; only where a session predicts from them.
+ELEMENTS_FILE = "elements.tsv"
 #: When each frame of a film was seen; only where films were shown.
 FRAMES_FILE = "frames.tsv"
 #: Valence and arousal, and people's rest; only with a bundle of affect.

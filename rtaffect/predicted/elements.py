@@ -78,13 +78,10 @@ def elements_of_file(
     ArtifactError
         If they cannot be kept.
     """
-    folder = cache_root() / "elements"
-    kept = folder / f"{sound_sha256(mix)[:_SHOWN]}-voice-{separator.sha256[:_SHOWN]}.npy"
-    voice = read_array(kept)
-    if voice is not None and voice.shape == mix.shape:
-        found = np.asarray(voice, np.float32)
-        return Elements(mix, found, mix - found)
-    told = [0]
+    kept, found = _kept_at(mix, separator.sha256), kept_elements(mix, separator.sha256)
+    if found is not None:
+        return found
+    folder, told = kept.parent, [0]
 
     def done(share: float) -> None:
         if int(10 * share) > told[0]:
@@ -101,6 +98,19 @@ def elements_of_file(
             "through the variable RTAFFECT_CACHE"
         ) from error
     return found_elements
+
+
+def kept_elements(mix: Float32Array, separator_sha256: str) -> Elements | None:
+    """Return the elements of a sound (n,), mono at 16 kHz, that a separator has made before; None where it has not."""
+    voice = read_array(_kept_at(mix, separator_sha256))
+    if voice is None or voice.shape != mix.shape:
+        return None
+    found = np.asarray(voice, np.float32)
+    return Elements(mix, found, mix - found)
+
+
+def _kept_at(mix: Float32Array, separator_sha256: str) -> Path:
+    return cache_root() / "elements" / f"{sound_sha256(mix)[:_SHOWN]}-voice-{separator_sha256[:_SHOWN]}.npy"
 
 
 def level_db(sound: Float32Array) -> float:

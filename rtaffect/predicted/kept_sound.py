@@ -6,12 +6,43 @@ the very predictions of the session.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.predicted.element_input import NO_SECOND, ElementFeature, Place
+from rtaffect.predicted.feature_cache import Element
 from rtaffect.predicted.sound_input import HeardSecond
+
+
+@dataclass(frozen=True, slots=True)
+class KeptElements:
+    """Stands in for a :class:`rtaffect.predicted.element_input.ElementInput` whose sound is gone.
+
+    ``steps`` has for each element, step by step, its components, level and reason, as they were found.
+    """
+
+    steps: Mapping[Element, Sequence[ElementFeature]]
+
+    @property
+    def names(self) -> tuple[Element, ...]:
+        """Which elements they are."""
+        return tuple(self.steps)
+
+    def step(
+        self, step: int, heard: Sequence[HeardSecond], place: Place, *, left_out: bool = False
+    ) -> dict[Element, ElementFeature]:
+        """Return what is kept of second ``step``."""
+        return {name: self._at(kept, step) for name, kept in self.steps.items()}
+
+    def _at(self, kept: Sequence[ElementFeature], step: int) -> ElementFeature:
+        if 1 <= step <= len(kept):
+            return kept[step - 1]
+        size = len(kept[0].feature) if kept else 1
+        return ElementFeature(np.full(size, np.nan), math.nan, NO_SECOND)
 
 
 @dataclass(slots=True)
@@ -26,6 +57,8 @@ class KeptSound:
         For each step whether the featurizer had not heard a whole context yet.
     lookahead_s
         How much later than a step the sound's samples had to reach, s.
+    elements
+        The same of voice and background, where they were predicted from.
     heard, given
         Nothing: there is no sound, and no featurizer.
     """
@@ -33,6 +66,7 @@ class KeptSound:
     components: FloatArray
     warming: tuple[bool, ...]
     lookahead_s: float
+    elements: KeptElements | None = None
     heard: tuple[HeardSecond, ...] = ()
     given: int = 0
     _step: int = 0

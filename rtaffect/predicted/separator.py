@@ -87,8 +87,14 @@ class Separator:
             Of ``samples``, Hz.
         done
             Called now and then with the share that is done, 0 to 1.
+
+        Raises
+        ------
+        ArtifactError
+            If the separator cannot be run, or gives what is no sound.
         """
         voice = self._by_seconds(mix, done) if self.streams else self._by_spectra(samples, rate, done)
+        _check_finite(self.manifest, voice)
         # Converters of rates may differ in the last samples.
         voice = np.pad(voice[: len(mix)], (0, max(0, len(mix) - len(voice))))
         return Elements(mix, voice, mix - voice)
@@ -158,6 +164,12 @@ class Separator:
             (mask,) = self._session.run(["voice"], {"magnitudes": magnitudes[None].astype(np.float32)})
         except failures_to_run() as error:
             raise _not_run(self.manifest, error) from error
+        if mask.shape[1:] != magnitudes.shape:
+            raise ArtifactError(
+                f"separator {self.manifest.name} gives masks {mask.shape[1:]} for magnitudes {magnitudes.shape}, "
+                "expected the same: its file is damaged; build it again"
+            )
+        _check_finite(self.manifest, mask)
         return np.asarray(mask[0])
 
 
@@ -201,6 +213,13 @@ def _channels(samples: Float32Array, channels: int) -> Float32Array:
     if samples.ndim == 2 and samples.shape[1] == channels:
         return np.ascontiguousarray(samples, np.float32)
     return np.ascontiguousarray(np.repeat(mono_of(samples)[:, None], channels, axis=1))
+
+
+def _check_finite(manifest: SeparatorManifest, found: NDArray[np.float32]) -> None:
+    if not np.isfinite(found).all():
+        raise ArtifactError(
+            f"separator {manifest.name} gives values that are no numbers: its file is damaged; build it again"
+        )
 
 
 def _not_run(manifest: SeparatorManifest, error: Exception) -> ArtifactError:

@@ -40,6 +40,8 @@ class SoundInput:
         What reads it.
     origin
         LSL time of the session's zero, s.
+    ahead
+        How many samples at 16 kHz beyond a step are wanted, too, by what takes the sound apart.
 
     Attributes
     ----------
@@ -49,8 +51,9 @@ class SoundInput:
         How many seconds of it the featurizer was given.
     """
 
-    def __init__(self, source: Source, featurizer: Featurizer | NoFeatures, origin: float) -> None:
-        self._source, self._origin = source, origin
+    def __init__(self, source: Source, featurizer: Featurizer | NoFeatures, origin: float, ahead: int = 0) -> None:
+        self._source, self._origin, self._ahead_s = source, origin, ahead / SAMPLE_RATE
+        self._ended = False
         self._stream, self._size, self._read = featurizer.stream(), featurizer.size, 0
         self.heard: tuple[HeardSecond, ...] = ()
         self.given = 0
@@ -63,12 +66,13 @@ class SoundInput:
     @property
     def lookahead_s(self) -> float:
         """How much later than a step the samples must reach, s."""
-        return self._grid.lookahead_s + (1.0 + RATE_TOLERANCE) * converter_delay_s(self._rate)
+        return self._ahead_s + self._grid.lookahead_s + (1.0 + RATE_TOLERANCE) * converter_delay_s(self._rate)
 
     def advance(self, step: int) -> None:
         """Take in all sound of seconds 1 to ``step``."""
         self._take(step, early=False)
-        if self._source.status(self._origin + step * STEP_S).state == "ended":
+        self._ended = self._source.status(self._origin + step * STEP_S).state == "ended"
+        if self._ended:
             self._write(*self._grid.flush())
 
     def prepare(self, step: int) -> None:
@@ -93,6 +97,17 @@ class SoundInput:
     def second(self, step: int) -> NDArray[np.float32] | None:
         """Return the sound of second ``step`` (16000,), None where any of it is missing."""
         sound = self._ring.read((step - 1) * STEP_S * SAMPLE_RATE, step * STEP_S * SAMPLE_RATE)[:, 0]
+        return None if np.isnan(sound).any() else sound.astype(np.float32, copy=False)
+
+    def beyond(self, number: int, count: int) -> NDArray[np.float32] | None:
+        """Return the ``count`` samples that follow second ``number``, None where any of them is missing.
+
+        Beyond the end of a sound that is over there is silence.
+        """
+        begin = number * STEP_S * SAMPLE_RATE
+        sound = self._ring.read(begin, begin + count)[:, 0]
+        if self._ended:
+            sound = np.nan_to_num(sound)
         return None if np.isnan(sound).any() else sound.astype(np.float32, copy=False)
 
     def feature(self, step: int, *, left_out: bool = False) -> FloatArray:

@@ -36,6 +36,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding(("O",), "observed", "observed values"),
         Binding(("P",), "predicted", "predicted values"),
         Binding(("D",), "difference", "observed \N{MINUS SIGN} predicted"),
+        Binding(("E",), "elements", "which element predicts more, voice or background"),
         Binding(("Z",), "level", "zones or single regions"),
     ),
     "Signals": (

@@ -18,8 +18,8 @@ from rtaffect.engine.feedback import Feedback
 from rtaffect.present.number_text import signed
 from rtaffect.present.sections import lacking, percent, resolved, row_title
 
-Quantity = Literal["observed", "predicted", "difference"]
-QUANTITIES: tuple[Quantity, ...] = ("observed", "predicted", "difference")
+Quantity = Literal["observed", "predicted", "difference", "elements"]
+QUANTITIES: tuple[Quantity, ...] = ("observed", "predicted", "difference", "elements")
 #: How a row is drawn: in full colour, hatched because the montage does not tell it apart, grey because it is not
 #: trusted now, or empty because it has no value.
 Look = Literal["plain", "unresolved", "untrusted", "absent"]
@@ -33,11 +33,13 @@ LABELS: dict[Quantity, str] = {
     "observed": "observed synchrony (r)",
     "predicted": "predicted synchrony (r)",
     "difference": "observed \N{MINUS SIGN} predicted (difference of r)",
+    "elements": "background (\N{MINUS SIGN}) or voice (+) predicts more (r)",
 }
 MARKS: dict[Quantity, str] = {
     "observed": "outside its null band",
     "predicted": "",
     "difference": "observed outside the predicted interval",
+    "elements": "one outside the other's interval",
 }
 
 #: The colour scale reaches at least so far, and grows in these steps.
@@ -58,7 +60,7 @@ def resolve_map(latest: Feedback, quantity: Quantity) -> MapState:
     """Return what the head shows of ``latest``."""
     values, marked = _values(latest, quantity)
     # Where nothing is observed, no row is trusted, but what is predicted can still be shown.
-    may_distrust = quantity != "predicted" or latest.observed_against != "nothing"
+    may_distrust = quantity not in ("predicted", "elements") or latest.observed_against != "nothing"
     distrusted, resolved_rows = lacking(latest) & may_distrust, resolved(latest)
     looks = tuple(
         _look(bool(np.isfinite(value)), bool(distrust), bool(apart))
@@ -71,10 +73,27 @@ def _values(latest: Feedback, quantity: Quantity) -> tuple[FloatArray, NDArray[n
     """Return the values (R,) and which of them are marked."""
     if quantity == "predicted":
         return latest.predicted, np.zeros(len(latest.rows), np.bool_)
+    if quantity == "elements":
+        return _of_elements(latest)
     if quantity == "observed":
         return latest.observed, (latest.observed < latest.null_low) | (latest.observed > latest.null_high)
     outside = (latest.observed < latest.predicted_low) | (latest.observed > latest.predicted_high)
     return latest.observed - latest.predicted, outside
+
+
+def has_both_elements(latest: Feedback) -> bool:
+    """Return whether both voice and background are predicted from, so that they can be held against each other."""
+    return {each.element for each in latest.elements} >= {"voice", "background"}
+
+
+def _of_elements(latest: Feedback) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return what the voice predicts less what the background does (R,), and where one is outside the other's ends."""
+    found = {each.element: each for each in latest.elements}
+    if not has_both_elements(latest):
+        return np.full(len(latest.rows), np.nan), np.zeros(len(latest.rows), np.bool_)
+    voice, other = found["voice"], found["background"]
+    outside = [(a.predicted < b.low) | (a.predicted > b.high) for a, b in ((voice, other), (other, voice))]
+    return voice.predicted - other.predicted, outside[0] | outside[1]
 
 
 def _look(there: bool, distrusted: bool, resolved: bool) -> Look:

@@ -245,3 +245,9 @@ def choose_screen(index: int, screens: Sequence[ScreenInfo]) -> ScreenInfo:
             "window; connect a second screen and extend the desktop to it, or take the preview"
         )
     return chosen
+
+
+def operators_screen(participants: int, screens: Sequence[ScreenInfo]) -> ScreenInfo | None:
+    """Return where the operator's window goes: the primary screen, or any that is not the participant's; else None."""
+    others = [screen for screen in screens if screen.index != participants]
+    return next((screen for screen in others if screen.primary), others[0] if others else None)

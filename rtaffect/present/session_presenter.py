@@ -16,6 +16,7 @@ from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.affect_state import AffectHistory, affect_plane, joined_planes
+from rtaffect.present.element_state import ElementHistory, resolve_elements
 from rtaffect.present.measure_state import MeasureHistory, resolve_measures
 from rtaffect.present.plane_state import PATH_S, PlaneState, rated_plane
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
@@ -80,6 +81,7 @@ class Presenter:
         self._seen: dict[int, PlannedBlock] = {}
         self._marks: deque[Mark] = deque(maxlen=KEPT_MARKS)
         self._measures, self._affect = MeasureHistory(self._capacity), AffectHistory(self._capacity)
+        self._elements = ElementHistory(self._capacity)
         self._written = 0
         self._time: FloatArray = np.empty(self._capacity)
         self._values: FloatArray = np.empty((0, len(QUANTITIES), 1))
@@ -97,9 +99,11 @@ class Presenter:
             elif feedback.step <= self._latest.step:
                 self._written = 0
                 self._measures.clear()
+                self._elements.clear()
                 self._affect.clear()
             self._write(feedback)
             self._measures.add(feedback)
+            self._elements.add(feedback)
             self._affect.add(feedback)
             self._latest = feedback
             self._longest_step_s = max(self._longest_step_s, sum(feedback.stage_s.values()))
@@ -193,7 +197,7 @@ class Presenter:
             other = _other_row(latest, selected)
             time, values = self._columns(selected, other)
             plane = self._plane(latest)
-            measured, affect = self._measures.copy(), self._affect.copy()
+            measured, elements, affect = self._measures.copy(), self._elements.copy(), self._affect.copy()
         if time.size:
             kept = time > time[-1] - self.history_s
             time, values = time[kept], values[kept]
@@ -223,6 +227,7 @@ class Presenter:
             blocks=blocks,
             marks=tuple(mark for mark in marks if mark.time >= oldest),
             measures=resolve_measures(*measured, self.history_s),
+            elements=resolve_elements(elements, selected, self.history_s, self.step_s),
             drift=self._drift,
             plane=joined_planes(plane, affect_plane(*affect, self.history_s)),
         )
@@ -249,6 +254,7 @@ class Presenter:
         # The last column is the mean over rows.
         self._values = np.empty((self._capacity, len(QUANTITIES), len(rows) + 1))
         self._written = 0
+        self._elements.clear()
 
     def _write(self, feedback: Feedback) -> None:
         slot = self._written % self._capacity

@@ -19,6 +19,7 @@ from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.affect_state import any_affect
+from rtaffect.present.element_state import ElementCourse
 from rtaffect.present.measure_state import MeasureState
 from rtaffect.present.plane_state import PlaneState
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
@@ -85,9 +86,9 @@ class ViewState:
     time, ``step_s`` the distance of steps, ``window_s`` the length of the window that a value is of, and
     ``longest_step_s`` the most that computing a step has taken, s (0: not known). ``protocol`` says where in its
     protocol the session is, ``blocks`` are all of its known blocks, and ``marks`` the events in the shown time.
-    ``measures`` is what is shown of own measures, None without any. ``drift`` is taken out of predicted and observed
-    before they are held against each other. ``plane`` is that of valence and arousal, None where there are no such
-    values.
+    ``measures`` is what is shown of own measures, None without any, and ``elements`` are the courses of voice and
+    background. ``drift`` is taken out of predicted and observed before they are held against each other. ``plane`` is
+    that of valence and arousal, None where there are no such values.
     """
 
     revision: int
@@ -106,6 +107,7 @@ class ViewState:
     blocks: tuple[PlannedBlock, ...] = ()
     marks: tuple[Mark, ...] = ()
     measures: MeasureState | None = None
+    elements: tuple[ElementCourse, ...] = ()
     drift: DriftSettings = USUAL
     plane: PlaneState | None = None
 

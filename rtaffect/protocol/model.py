@@ -50,6 +50,9 @@ class FeedbackRule(Frozen):
     source: Literal["eeg", "sound", "both"] = Field(
         "eeg", description="With value = valence or arousal: whether from the EEG, the sound, or both"
     )
+    element: Literal["mix", "voice", "background"] = Field(
+        "mix", description="With value = predicted or difference: of which element of the sound the prediction is"
+    )
     measure: str | None = Field(
         None, min_length=1, max_length=200, description="With value = measure: its name, as in plv 8-12 Hz"
     )
@@ -86,6 +89,15 @@ class FeedbackRule(Frozen):
     gain: Number = Field(1.0, gt=0, le=1000, description="Steepness about the middle level")
     show: Literal["ring", "bar", "tone"] = Field("ring", description="What the participant sees or hears")
 
+    @property
+    def words(self) -> str:
+        """Which value it is, in words."""
+        if self.measure is not None:
+            return f"measure {self.measure}"
+        if self.value in ("valence", "arousal"):
+            return f"{self.value} from {'both EEG and sound' if self.source == 'both' else self.source}"
+        return f"{self.value} synchrony" + ("" if self.element == "mix" else f" by the {self.element}")
+
     @model_validator(mode="after")
     def _goes_together(self) -> FeedbackRule:
         wrong = [
@@ -93,15 +105,12 @@ class FeedbackRule(Frozen):
             for name, scales in _SCALE_OF.items()
             if name in self.model_fields_set and self.scale not in scales
         ]
-        if (self.value == "measure") != (self.measure is not None):
+        wrong += self._of_the_value()
+        if self.element != "mix" and self.value not in ("predicted", "difference"):
             wrong.append(
-                f"value = {self.value} and measure = {self.measure}: a measure's name goes with value = measure"
+                f"value = {self.value} and element = {self.element}: an element goes with value = predicted or "
+                "difference"
             )
-        affect = self.value in ("valence", "arousal")
-        if "source" in self.model_fields_set and not affect:
-            wrong.append(f"source belongs to value = valence or arousal, not to {self.value}: leave it out")
-        if affect and self.rows != (MEAN,):
-            wrong.append(f"rows = {list(self.rows)}: {self.value} has no rows; leave them out")
         if self.scale == "fixed" and not (self.low is not None and self.high is not None and self.low < self.high):
             wrong.append(f"low = {self.low} and high = {self.high}: scale = fixed needs both, low below high")
         if not self.low_percentile < self.high_percentile:
@@ -112,6 +121,16 @@ class FeedbackRule(Frozen):
             wrong.append(f"rows = {list(self.rows)}: each name once, and '{MEAN}' only alone")
         _refuse(wrong)
         return self
+
+    def _of_the_value(self) -> Iterator[str]:
+        """Yield what does not go with the value."""
+        if (self.value == "measure") != (self.measure is not None):
+            yield f"value = {self.value} and measure = {self.measure}: a measure's name goes with value = measure"
+        affect = self.value in ("valence", "arousal")
+        if "source" in self.model_fields_set and not affect:
+            yield f"source belongs to value = valence or arousal, not to {self.value}: leave it out"
+        if affect and self.rows != (MEAN,):
+            yield f"rows = {list(self.rows)}: {self.value} has no rows; leave them out"
 
 
 class Block(Frozen):

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from rtaffect.common.correlation import fisher_mean, plain_mean
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.predicted.feature_cache import Element
 from rtaffect.protocol.affective import affect_of, is_affect, why_no_affect
+from rtaffect.protocol.element_rule import predicted_from, why_not_from
 from rtaffect.protocol.measured import value_of, why_not
 from rtaffect.protocol.model import LEAST_VALUES, MEAN, FeedbackRule
 from rtaffect.protocol.protocol_step import BlockKind, Shown
@@ -104,14 +106,15 @@ def rows_that_count(feedback: Feedback, names: tuple[str, ...]) -> NDArray[np.bo
     return zones & (feedback.specificity >= LEAST_SPECIFICITY) if zones.any() else np.ones(len(feedback.rows), np.bool_)
 
 
-def synchrony_of(feedback: Feedback, names: tuple[str, ...]) -> tuple[float, float]:
+def synchrony_of(feedback: Feedback, names: tuple[str, ...], element: Element = "mix") -> tuple[float, float]:
     """Return observed and predicted synchrony of a rule's rows that are trusted (Fisher z mean); NaN without any.
 
-    Of ratings it is their plain mean, in their unit.
+    What is predicted is that of an ``element`` of the sound. Of ratings it is their plain mean, in their unit.
     """
     used = rows_that_count(feedback, names) & feedback.trusted
+    predicted = predicted_from(feedback, element)
     mean = fisher_mean if feedback.rating is None else plain_mean
-    return float(mean(feedback.observed[used])), float(mean(feedback.predicted[used]))
+    return float(mean(feedback.observed[used])), float(mean(predicted[used]))
 
 
 class Rule:
@@ -164,7 +167,8 @@ class Rule:
         if self._kind != "feedback":
             return Reading(value, self._scale, Shown(None, _NOTHING_SHOWN[self._kind]))
         if not trusted:
-            why = feedback.reason or f"no trusted value of {', '.join(self._rule.rows)}"
+            why = why_not_from(feedback, self._rule.element) or feedback.reason
+            why = why or f"no trusted value of {', '.join(self._rule.rows)}"
             if is_affect(self._rule):
                 why = why_no_affect(feedback, self._rule)
             if self._rule.measure is not None:
@@ -179,7 +183,7 @@ class Rule:
             self._recent.append((value, value))
             # It is no correlation: plain means, also of its seconds.
             return float(np.nanmean(np.array(self._recent)[:, 0])) if math.isfinite(value) else math.nan
-        observed, predicted = synchrony_of(feedback, self._rule.rows)
+        observed, predicted = synchrony_of(feedback, self._rule.rows, self._rule.element)
         needed = {"observed": (observed,), "predicted": (predicted,)}.get(self._rule.value, (observed, predicted))
         trusted = all(map(math.isfinite, needed))
         self._recent.append((observed, predicted) if trusted else (math.nan, math.nan))

@@ -23,11 +23,20 @@ from rtaffect.common.sums import write_sums
 from rtaffect.common.text import file_name
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import StepTiming
-from rtaffect.plan.session_folder import AFFECT_FILE, DOUBTS_FILE, MEASURES_FILE, PROTOCOL_FILE, SESSION_FILE, STIMULI
+from rtaffect.plan.session_folder import (
+    AFFECT_FILE,
+    DOUBTS_FILE,
+    ELEMENTS_FILE,
+    MEASURES_FILE,
+    PROTOCOL_FILE,
+    SESSION_FILE,
+    STIMULI,
+)
 from rtaffect.plan.session_plan import SessionPlan, plan_toml, without_none
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.affect_table import AFFECT_COLUMNS, affect_lines
+from rtaffect.record.element_table import ELEMENT_COLUMNS, element_lines
 from rtaffect.record.refuge import FULL, Refuge
 from rtaffect.record.table import (
     DOUBT_COLUMNS,
@@ -111,6 +120,7 @@ class SessionWriter:
             # Only of a session that has any.
             own: dict[str, tuple[str, ...]] = {MEASURES_FILE: MEASURE_COLUMNS} if ran.get("measures") else {}
             own |= {AFFECT_FILE: AFFECT_COLUMNS} if ran.get("affect") else {}
+            own |= {ELEMENTS_FILE: ELEMENT_COLUMNS} if ran.get("elements") else {}
             for name, columns in (_TABLES | own).items():
                 self._tables[name] = Table(folder / name, columns)
             self._log = _Log(folder / LOG_FILE)
@@ -158,6 +168,8 @@ class SessionWriter:
             self._add(MEASURES_FILE, measure_lines(feedback))
         if AFFECT_FILE in self._tables:
             self._add(AFFECT_FILE, affect_lines(feedback))
+        if ELEMENTS_FILE in self._tables:
+            self._add(ELEMENTS_FILE, element_lines(feedback))
 
     def timing(self, timings: Iterable[StepTiming]) -> None:
         """Append when steps were made, sent and seen."""

@@ -16,6 +16,7 @@ from rtaffect.common.montage import common_rows
 from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
+from rtaffect.engine.element_stage import ElementStage
 from rtaffect.engine.engine import LATE_S, Engine
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.scale import fitted_people
@@ -27,6 +28,7 @@ from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
+from rtaffect.predicted.element_input import ElementInput, KnownParts, PartsOf, StreamedParts
 from rtaffect.predicted.embedded import embedded_of
 from rtaffect.predicted.featurizer import (
     ALL_CORES,
@@ -42,8 +44,9 @@ from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.seal import allocation_sha256
+from rtaffect.run.elements import ReadyElements
 from rtaffect.run.rating import rated_of
-from rtaffect.stream.source import Source, StreamHeader
+from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
 #: From a space and a number of samples to a person's standardised response (samples, M * k) to a whole sound.
@@ -52,12 +55,16 @@ OwnResponse = Callable[[Space, int], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What predicts: a bundle, which lies in ``folder``, and its featurizer, whose step takes ``cost_s`` here."""
+    """What predicts: a bundle, which lies in ``folder``, and its featurizer, whose step takes ``cost_s`` here.
+
+    ``elements`` takes the sound apart, where voice and background are predicted from.
+    """
 
     bundle: Bundle
     featurizer: Featurizer
     folder: Path
     cost_s: float
+    elements: ReadyElements | None = None
 
     def describe(self) -> dict[str, object]:
         """Return what identifies it, for ``session.toml``."""
@@ -71,8 +78,12 @@ class Model:
         }
 
 
-def load_model(folder: Path, featurizer_path: Path | None, progress: Progress, threads: int = 1) -> Model:
+def load_model(
+    folder: Path, featurizer_path: Path | None, progress: Progress, threads: int = 1, *, elements: bool = False
+) -> Model:
     """Load a bundle (the demo's where ``folder`` is its name) and the featurizer that it was calibrated with.
+
+    ``elements`` says that the demo's is to be that which has weights of voice and background.
 
     Raises
     ------
@@ -85,7 +96,7 @@ def load_model(folder: Path, featurizer_path: Path | None, progress: Progress, t
                 f"{setting('bundle', 'demo')} names the demo's bundle, but there is a folder of that name here",
                 remedy=f"give its whole path, {folder.absolute()}, or start elsewhere",
             )
-        folder = demo_folder(featurizer_path, progress) / "bundle"
+        folder = demo_folder(featurizer_path, progress, elements=elements) / "bundle"
     bundle = load_bundle(folder)
     featurizer = _featurizer_of(bundle, folder, featurizer_path, threads, progress)
     wanted = bundle.manifest.featurizer
@@ -126,46 +137,28 @@ def describe_session(
         "arm": "sealed" if allocation else None,
         **(model.describe() if model else {}),
         "measures": engine.measures.describe() or None,
+        "elements": _way(engine, model),
         "rating_scale": engine.rated.describe() if engine.rated is not None else None,
         "settings": engine.settings.model_dump(mode="json"),
     }
 
 
-def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[str, object]:
-    """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
-    i = source.info
-    recognised = {
-        "profile": i.about.profile,
-        "recognised": i.about.why,
-        "assumed": list(i.about.assumed),
-        "left_out": [f"{label} ({kind})" for label, kind in i.about.left_out],
-        "latency_s": i.about.latency_s,
-        "clock": i.about.clock,
-    }
-    return {
-        "name": i.name,
-        "stream": stream or i.name,
-        "type": kind or "EEG",
-        "source_id": i.source_id,
-        "host": i.host,
-        "origin": i.origin,
-        "rate": i.rate,
-        "channels": list(i.channels),
-        **{key: value for key, value in recognised.items() if value not in ("", [], None)},
-    }
+def _way(engine: Engine, model: Model | None) -> str | None:
+    """Return how a session has the elements that it predicts from; None where it does not."""
+    if engine.elements is None:
+        return None
+    return model.elements.way if model is not None and model.elements is not None else "as they were kept"
 
 
-def describe_rating(source: Source) -> dict[str, object]:
-    """Return what ``session.toml`` says of the stream of a participant's rating."""
-    header = getattr(source, "header", None)
-    return describe_headset(source, header.name if isinstance(header, StreamHeader) else "", "rating")
+def demo_folder(featurizer_path: Path | None, progress: Progress, *, elements: bool = False) -> Path:
+    """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache.
 
-
-def demo_folder(featurizer_path: Path | None, progress: Progress) -> Path:
-    """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache."""
+    ``elements`` asks for the demo whose voice and background drive regions of their own.
+    """
     # By name: the live side does not import the offline side, except to make what is missing.
     demo = offline_module("calibration.demo")
-    folder: Path = demo.ensure(cache_root() / "demo", featurizer_for(featurizer_path, ALL_CORES, progress), progress)
+    featurizer = featurizer_for(featurizer_path, ALL_CORES, progress)
+    folder: Path = demo.ensure(cache_root() / "demo", featurizer, progress, elements=elements)
     return folder
 
 
@@ -261,25 +254,26 @@ def build_engine(
         _refuse_partner(against, bundle)
     else:
         _require_partner(against, len(people), bundle, sound)
-    host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
     sound = sound or Sound(None)
     references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
+    heard = _heard(sound, model, origin, affect)
     return Engine(
         people,
         space,
         settings,
         origin,
         sound=sound.source,
-        sound_input=_heard(sound, model, origin, affect),
+        sound_input=heard,
         predictor=_predictor(bundle, sound, rows, space) if bundle else None,
         lock=sound.lock,
         references=references,
         recorded=recorded,
         late_s=late_s,
-        measures=Measuring(host, people, body, origin),
+        measures=Measuring(_measures(analysis, list(montages), space, settings, patient), people, body, origin),
         fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
         rated=rated_of(bundle, rating, origin, analysis.rating_lag_s),
         affect=affect,
+        elements=stage_of(model, sound, heard, rows, space.layout.counted) if model is not None else None,
     )
 
 
@@ -293,9 +287,10 @@ def _fitted_people(bundle: Bundle, rows: NDArray[np.intp], space: Space) -> Floa
 
 
 def _measures(
-    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, wait_s: float
+    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, patient: bool
 ) -> MeasureHost | None:
-    """Return the session's own measures, for which a step waits ``wait_s`` (s); None without any."""
+    """Return the session's own measures, for which a step waits, long if it is ``patient``; None without any."""
+    wait_s = PATIENCE_S if patient else WAIT_S
     chosen = choose_measures(analysis.measures, analysis.measure_bands, settings.signal, space.channels)
     return MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
 
@@ -308,7 +303,7 @@ def _heard(
         return sound.kept if model is not None else None
     if model is None:
         return SoundInput(sound.source, NoFeatures(), origin) if affect is not None else None
-    return SoundInput(sound.source, model.featurizer, origin)
+    return SoundInput(sound.source, model.featurizer, origin, model.elements.ahead if model.elements else 0)
 
 
 def _predictor(bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Space) -> Predictor | None:
@@ -327,6 +322,31 @@ def _refuse_partner(against: str, bundle: Bundle) -> None:
             remedy="leave it out",
             field="against",
         )
+
+
+def stage_of(
+    model: Model,
+    sound: Sound,
+    heard: SoundInput | KeptSound | None,
+    rows: NDArray[np.intp],
+    counted: NDArray[np.bool_],
+) -> ElementStage | None:
+    """Return what predicts from the elements of a session's sound; None where nothing does."""
+    weights, ready = model.bundle.elements, model.elements
+    if isinstance(heard, KeptSound) and heard.elements is not None and weights:
+        predictors = {name: Predictor(weights[name], rows, counted, reduced=True) for name in heard.elements.names}
+        return ElementStage(heard.elements, predictors, len(rows), known=sound.lock is not None)
+    if ready is None or not isinstance(heard, SoundInput):
+        return None
+    made = {name: Predictor(weights[name], rows, counted) for name in ready.names}
+    parts: PartsOf
+    if ready.separator is not None:
+        parts = StreamedParts(ready.separator, heard)
+    else:
+        known = {name: ready.known[sha256] for name, sha256 in sound.stimuli.items() if sha256 in ready.known}
+        parts = KnownParts(known)
+    found = ElementInput(parts, model.featurizer, {name: each.memory_s for name, each in made.items()})
+    return ElementStage(found, made, len(rows), known=ready.separator is None)
 
 
 def _require_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:

@@ -20,8 +20,9 @@ from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import demo_folder, describe_headset
+from rtaffect.run.assemble import demo_folder
 from rtaffect.run.programme import Programme, SessionSound
+from rtaffect.run.recognised import describe_headset
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS
@@ -54,7 +55,7 @@ class DemoSources(SessionSources):
         """Make the demo's material if it is not there."""
         if plan.speed not in ("1", "max"):
             raise SettingsError(f"{setting('speed', plan.speed)}: a demo runs at 1, in real time, or at max")
-        folder = demo_folder(plan.analysis.featurizer, progress)
+        folder = _folder(plan, progress)
         setup = _setup(plan, folder)
         eeg: Float32Array = np.load(folder / ("participant.npy" if setup.protocol is None else "protocol.npy"))
         path = folder / "sound.wav"
@@ -64,9 +65,13 @@ class DemoSources(SessionSources):
             bundle=DEMO_BUNDLE,
             featurizer=chosen.featurizer,
             threads=chosen.threads,
+            elements=chosen.elements,
             against="reference" if file else "auto",
             measures=chosen.measures,
             measure_bands=chosen.measure_bands,
+            affect=chosen.affect,
+            library=chosen.library,
+            affect_rest_s=chosen.affect_rest_s,
         )
         return cls(
             plan=plan,
@@ -102,8 +107,12 @@ class DemoSources(SessionSources):
 
 def with_own_protocol(plan: SessionPlan) -> SessionPlan:
     """Return the plan with the demo's own protocol, which is made if it is not there."""
-    file = demo_folder(plan.analysis.featurizer, lambda _: None) / PROTOCOL
+    file = _folder(plan, lambda _: None) / PROTOCOL
     return plan.model_copy(update={"protocol": plan.protocol.model_copy(update={"file": file})})
+
+
+def _folder(plan: SessionPlan, progress: Progress) -> Path:
+    return demo_folder(plan.analysis.featurizer, progress, elements=plan.analysis.elements == "on")
 
 
 def _setup(plan: SessionPlan, folder: Path) -> ProtocolSetup:

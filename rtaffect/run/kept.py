@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -14,8 +15,10 @@ from pydantic import Field, ValidationError
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.settings import Frozen
 from rtaffect.plan.session_folder import RecordedSession
+from rtaffect.predicted.element_input import ElementFeature
+from rtaffect.predicted.feature_cache import Element
 from rtaffect.predicted.featurizer import Featurizer
-from rtaffect.predicted.kept_sound import KeptSound
+from rtaffect.predicted.kept_sound import KeptElements, KeptSound
 from rtaffect.predicted.prediction import Weights, components_of
 from rtaffect.predicted.sound_input import HeardSecond, SoundInput
 from rtaffect.stream.doubt import Doubts
@@ -37,16 +40,40 @@ class _Place(Frozen):
     since: float | None
 
 
-class _Kept(Frozen):
-    """What ``heard.json`` holds: for each step the components, whether they were doubtful, and the place."""
+class _Element(Frozen):
+    """What was found of one element at a step: its components, level and reason."""
 
-    format: int = Field(1, ge=1, le=1)
+    components: tuple[float, ...] | None
+    level_db: float | None
+    reason: str
+
+    @classmethod
+    def of(cls, found: ElementFeature, weights: Weights) -> Self:
+        """Return what is kept of an element's features."""
+        components = components_of(found.feature, weights)
+        there = tuple(components.tolist()) if np.isfinite(components).all() else None
+        return cls(components=there, level_db=_number(found.level_db), reason=found.reason)
+
+    def feature(self, size: int) -> ElementFeature:
+        """Return it as a step takes it; ``size`` components."""
+        components = self.components or (math.nan,) * size
+        return ElementFeature(np.array(components, np.float64), _float(self.level_db), self.reason)
+
+
+class _Kept(Frozen):
+    """What ``heard.json`` holds: for each step the components, whether they were doubtful, and the place.
+
+    Format 2 also has what was found of voice and background.
+    """
+
+    format: int = Field(2, ge=1, le=2)
     bundle_sha256: str
     featurizer_sha256: str
     lookahead_s: float
     components: tuple[tuple[float, ...] | None, ...]
     warming: tuple[bool, ...]
     places: tuple[_Place | None, ...]
+    elements: dict[Literal["voice", "background"], tuple[_Element, ...]] = Field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -58,20 +85,30 @@ class Keeper:
     weights: Weights
     origin: float
     lock: TimeLock | None
+    elements: Mapping[Element, Weights] = field(default_factory=dict)
+    ahead: int = 0
     _input: SoundInput = field(init=False)
     _components: list[tuple[float, ...] | None] = field(default_factory=list)
     _warming: list[bool] = field(default_factory=list)
     _places: list[_Place | None] = field(default_factory=list)
+    _elements: dict[Element, list[_Element]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin to listen, beside the engine."""
-        self._input = SoundInput(self.source, self.featurizer, self.origin)
+        self._input = SoundInput(self.source, self.featurizer, self.origin, self.ahead)
 
-    def add(self, step: int, alignment: Alignment | None) -> None:
-        """Take what step ``step`` heard, and where it was in the stimulus."""
+    def add(
+        self,
+        step: int,
+        alignment: Alignment | None,
+        elements: Mapping[Element, ElementFeature] = MappingProxyType({}),
+    ) -> None:
+        """Take what step ``step`` heard, where it was in the stimulus, and what was found of its elements."""
+        for name, found in elements.items():
+            self._elements.setdefault(name, []).append(_Element.of(found, self.elements[name]))
         self._input.advance(step)
-        found = components_of(self._input.feature(step), self.weights)
-        self._components.append(tuple(found.tolist()) if np.isfinite(found).all() else None)
+        components = components_of(self._input.feature(step), self.weights)
+        self._components.append(tuple(components.tolist()) if np.isfinite(components).all() else None)
         self._warming.append(self._input.warming_up)
         place = None
         if alignment is not None and self.lock is not None:
@@ -88,6 +125,7 @@ class Keeper:
             components=tuple(self._components),
             warming=tuple(self._warming),
             places=tuple(self._places),
+            elements={name: tuple(steps) for name, steps in self._elements.items()},
         )
         return json.dumps(kept.model_dump(), separators=(",", ":")) + "\n"
 
@@ -153,7 +191,10 @@ def read_heard(session: RecordedSession) -> Heard | None:
             f"session {session.path}: {KEPT_FILE} is damaged ({why}); copy the whole folder again"
         ) from None
     since = tuple(_since(p.since, p.state) for p in kept.places if p is not None)
-    return Heard(KeptSound(components, kept.warming, kept.lookahead_s), kept.bundle_sha256, tuple(places), since)
+    elements: dict[Element, list[ElementFeature]] = {}
+    elements |= {name: [each.feature(size) for each in steps] for name, steps in kept.elements.items()}
+    sound = KeptSound(components, kept.warming, kept.lookahead_s, KeptElements(elements) if elements else None)
+    return Heard(sound, kept.bundle_sha256, tuple(places), since)
 
 
 def _float(value: float | None) -> float:

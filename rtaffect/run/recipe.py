@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
-from rtaffect.common.errors import at_terminal, setting
+from rtaffect.common.errors import SettingsError, at_terminal, setting, under
 from rtaffect.common.places import check_new_folder
 from rtaffect.common.words import gathered, listed
 from rtaffect.observed.spaces import Space
@@ -18,8 +18,10 @@ from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.affective import check_affect
+from rtaffect.protocol.element_rule import check_element
 from rtaffect.protocol.reading import check_rows
 from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
+from rtaffect.run.elements import ready_elements
 from rtaffect.run.osc_out import places_of
 from rtaffect.run.runners import WindowRunner
 from rtaffect.run.running import run_session
@@ -57,6 +59,8 @@ def noting(console: Console) -> tuple[Callable[[str], None], Callable[[Model], N
     def cost(model: Model) -> None:
         style = "yellow" if model.cost_s > TOO_SLOW_S else "dim"
         console.print(model.featurizer.describe_cost(model.cost_s), style=style, soft_wrap=True)
+        if model.elements is not None:
+            console.print(model.elements.describe(), style="dim", soft_wrap=True)
 
     return note, cost
 
@@ -101,6 +105,7 @@ class Prepared:
             rated = engine.space.kind == "ratings"
             check_rows(protocol, engine.space.rows, engine.measures.described, rated=rated)
             check_affect(protocol.name, protocol.feedback, reads=affect is not None)
+            check_element(protocol.name, protocol.feedback, engine.elements.elements if engine.elements else ())
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
         if affect is not None:
             ran |= affect.describe()
@@ -142,9 +147,16 @@ def find(
     sources = _open(plan, cleanup, progress)
     analysis, model = sources.analysis, None
     if analysis.bundle is not None:
-        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads)
+        wanted = analysis.elements == "on"
+        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads, elements=wanted)
     unsealed = model.bundle.manifest.unsealed if model is not None else ""
-    for text in gathered(filter(None, (*sources.notes, *_of_sounds(sources), *sources.check(model), unsealed))):
+    notes = (*sources.notes, *_of_sounds(sources), *sources.check(model), unsealed)
+    apart = ""
+    if model is not None:
+        model, apart = _with_elements(model, sources, progress)
+    elif analysis.elements == "on":
+        raise SettingsError(f"{setting('elements', 'on')}: there is no bundle", remedy=f"give one {under('bundle')}")
+    for text in gathered(filter(None, (*notes, apart))):
         note(at_terminal(text))
     if model is not None:
         cost(model)
@@ -163,6 +175,19 @@ def matched_rows(space: Space, whole: Space) -> str:
     if len(here) == len(there):
         return f"the headsets have all {len(there)} {what} of the bundle"
     return f"the headsets have {len(here)} of the bundle's {len(there)} {what}: {listed(here, 8)}; {_LACKING}"
+
+
+def _with_elements(model: Model, sources: SessionSources, progress: Progress) -> tuple[Model, str]:
+    """Return the model with what takes the session's sound apart, and why nothing does, where that is to be told."""
+    programme, mode = sources.setup.programme, sources.plan.mode
+    played = programme.sounds.values() if programme is not None else ()
+    stimuli = dict(sources.stimuli) | {sound.path: sound.sha256 for sound in played}
+    live = mode == "live" or (mode == "demo" and sources.plan.speed != "max")
+    ready, why = ready_elements(
+        model.bundle, model.folder, sources.analysis, stimuli, model.cost_s, progress,
+        hears=sources.hears and not sources.sound_is_gone, live=live,
+    )  # fmt: skip
+    return replace(model, elements=ready), why
 
 
 def _of_sounds(sources: SessionSources) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from rich.console import Console
 
-from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.errors import RtaffectError
 from rtaffect.common.screen import has_screen
 from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
@@ -21,6 +21,7 @@ from rtaffect.engine.session import Session, Sink
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.outputs.affect_outlet import AffectOutlet
 from rtaffect.outputs.console import console_sink
+from rtaffect.outputs.element_outlet import ElementOutlet
 from rtaffect.outputs.measure_outlet import MeasureOutlet
 from rtaffect.outputs.outlet import FeedbackOutlet, MarkerOutlet, new_session_id
 from rtaffect.outputs.tone import Tone
@@ -29,7 +30,7 @@ from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
-from rtaffect.protocol.measured import window_of
+from rtaffect.protocol.measured import reach_in
 from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
@@ -38,10 +39,10 @@ from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.osc_out import OscOut
 from rtaffect.run.programme import Programme
-from rtaffect.run.runners import Control, WindowRunner
+from rtaffect.run.runners import Control, WindowRunner, require_no_operator
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
-from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
+from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 
@@ -73,7 +74,7 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
     if headless and control is None:
-        _require_no_operator(run.sources.setup)
+        require_no_operator(run.sources.setup)
         if run.sources.setup.projector is not None and run.sources.setup.protocol is not None:
             require_view(run.sources.setup.protocol, run.sources.plan, headless=True)
     ending, outcome = Ending(threading.Event()), "failed"
@@ -98,18 +99,6 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
     return running.steps
 
 
-def _require_no_operator(setup: ProtocolSetup) -> None:
-    """Refuse blocks that wait for a key where there is no window to press it in."""
-    if setup.protocol is None or setup.follow is not None:
-        return
-    waiting = next((block.name for block in setup.protocol.blocks if block.start == "operator"), None)
-    if waiting is not None:
-        raise SettingsError(
-            f"protocol '{setup.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
-            'no window here; give its blocks start = "auto", or run it on a screen and without --headless'
-        )
-
-
 class RunningSession:
     """All that takes part in a session while it runs; ``stop`` ends it, ``cleanup`` its outlets, player and tone."""
 
@@ -118,10 +107,7 @@ class RunningSession:
         self.plan, self.setup = run.sources.plan, run.sources.setup
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
-        affect = engine.affect.described
-        reach_s = affect.reach_s if affect is not None else None
-        own_s = engine.settings.synchrony.window_s if engine.rated is None else 1
-        window_s = window_of(protocol.feedback, own_s, engine.measures.described, reach_s)
+        window_s = reach_in(protocol.feedback, engine)
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0
@@ -137,7 +123,6 @@ class RunningSession:
         self.on_event: list[Callable[[SessionEvent], None]] = [self._guard("writing an event", record.event)]
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [
             self._guard("writing a step of the protocol", record.protocol_step),
-            lambda step: engine.affect.rests(step.phase == "running" and step.kind == "rest"),
             self.participant.add,
         ]
         self.incidents = Incidents(engine, self._tell)
@@ -220,6 +205,10 @@ class RunningSession:
             affect = AffectOutlet(read.people, about=about, session=session)
             cleanup.callback(affect.close)
             self.sinks.insert(0, self._guard("sending affect to other programs", affect))
+        if (stage := self.run.engine.elements) is not None:
+            elements = ElementOutlet(self.run.engine.space, stage.elements, about=about, session=session)
+            cleanup.callback(elements.close)
+            self.sinks.insert(0, self._guard("sending predictions of elements to other programs", elements))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:
@@ -247,6 +236,10 @@ class RunningSession:
         if not any(block.kind == "feedback" for block in protocol.blocks):
             return None
         return Tone(self.plan.protocol.tone_device)
+
+    def _rests(self, step: ProtocolStep) -> None:
+        """Let affect know whether people rest in the next second."""
+        self.run.engine.affect.rests(step.phase == "running" and step.kind == "rest")
 
     def take_offered(self) -> None:
         """Take the headset that is offered for one that is lost, and note that; from any thread."""
@@ -277,6 +270,7 @@ class RunningSession:
             self.setup.player.start()
         if self.tone is not None:
             self.tone.start()
+        self.on_protocol_step.append(self._rests)
         self.stage.begin()
         speaker = self.run.sources.speaker
         if speaker is not None:

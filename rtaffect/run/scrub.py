@@ -106,12 +106,16 @@ def _listen_again(session: RecordedSession, progress: Progress) -> tuple[str, st
         if sound is None or sound.source is None:
             return "", "its sound is not in the recording"
         lock = sound.lock if isinstance(sound.lock, SoundOnset) else None
-        keeper = Keeper(sound.source, models[0].featurizer, models[0].bundle.weights, run.engine.origin, lock)
+        bundle, stage, ready = models[0].bundle, run.engine.elements, models[0].elements
+        keeper = Keeper(
+            sound.source, models[0].featurizer, bundle.weights, run.engine.origin, lock,
+            elements=bundle.elements, ahead=ready.ahead if ready is not None else 0,
+        )  # fmt: skip
         running = RunningSession(run, SessionRecord(run, None), threading.Event(), cleanup)
         progress(f"listening again to {session.path.name}")
         running.stage.begin()
         for feedback in running.session():
-            keeper.add(feedback.step, feedback.alignment)
+            keeper.add(feedback.step, feedback.alignment, stage.newest if stage is not None else {})
     return keeper.content(str(session.ran["bundle_sha256"])), ""
 
 

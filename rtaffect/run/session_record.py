@@ -15,6 +15,7 @@ from rtaffect.common.errors import NotKeptError
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import Timings
 from rtaffect.outputs.affect_outlet import AFFECT_STREAM, AFFECT_TYPE, affect_channels, affect_values
+from rtaffect.outputs.element_outlet import ELEMENT_STREAM, ELEMENT_TYPE, element_channels, element_values
 from rtaffect.outputs.measure_outlet import MEASURE_STREAM, MEASURE_TYPE, measure_channels, measure_values
 from rtaffect.outputs.outlet import (
     FEEDBACK_STREAM,
@@ -63,6 +64,7 @@ class SessionRecord:
         self._measures = self._measure_track()
         self._affect = self._affect_track()
         self._rests: set[str] = set()
+        self._elements = self._element_track()
 
     @classmethod
     def open(cls, run: Run, cleanup: ExitStack, console: Console) -> SessionRecord:
@@ -163,6 +165,17 @@ class SessionRecord:
         self._writer.lines(BASELINE_FILE, baseline_lines(found, affect.reader.channels, bands))
         self._rests |= set(found)
 
+    def _element_track(self) -> Track | None:
+        """Return where predictions of elements are recorded; None without any."""
+        stage = self._run.engine.elements
+        if self.recording is None or stage is None:
+            return None
+        channels = element_channels(self._run.engine.space, stage.elements)
+        labels, units, kinds = (tuple(each[key] for each in channels) for key in ("label", "unit", "type"))
+        return self.recording.track(
+            StreamHeader(ELEMENT_STREAM, ELEMENT_TYPE, 0.0, "double64", labels, units, kinds, source_id=ELEMENT_STREAM)
+        )
+
     def with_files(self, sounds: Mapping[Path, StageSound]) -> dict[Path, StageSound]:
         """Return the protocol's sounds with their places in the session's folder, into which they are copied."""
         if self._writer is None:
@@ -184,6 +197,8 @@ class SessionRecord:
             self._measures.samples(np.array([feedback.lsl_time]), measure_values(feedback)[None])
         if self._affect is not None:
             self._affect.samples(np.array([feedback.lsl_time]), affect_values(feedback)[None])
+        if self._elements is not None:
+            self._elements.samples(np.array([feedback.lsl_time]), element_values(feedback)[None])
 
     def _tell_stimulus(self, feedback: Feedback) -> None:
         """Note once when a stimulus that no protocol plays began, as soon as that is known."""

@@ -127,6 +127,12 @@ class SessionReplay(SessionSources):
             return (f"{removed}, and what is kept of it belongs to the session's own bundle: there is no prediction",)
         return (f"{removed}: predictions are made of what is kept of it",)
 
+    @property
+    def sound_is_gone(self) -> bool:
+        """Whether the session's sound was removed since it ran."""
+        sound = self.beginning.sound
+        return sound is not None and sound.source is None
+
     def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Begin where the session began."""
         return self.beginning
@@ -186,7 +192,9 @@ def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:
     said = {name: value for name, value in given.model_dump().items() if name in given.model_fields_set}
     # What is not installed is run only where it is asked for: a session's folder may be another's.
     kept = tuple(text for text in session.plan.analysis.measures if not is_file(text))
-    analysis = session.plan.analysis.model_copy(update={"measures": kept, **said})
+    # What was not had then is not had now, unless another bundle is given.
+    had = {} if "elements" in session.ran or "bundle" in said else {"elements": "off"}
+    analysis = session.plan.analysis.model_copy(update={"measures": kept, **had, **said})
     if analysis.bundle is None and "bundle" in session.ran:
         folder = Path(str(session.ran.get("bundle_folder", "")))
         # Where none was named, the demo's stood in.

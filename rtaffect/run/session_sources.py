@@ -129,6 +129,11 @@ class SessionSources(ABC):
         """Return what should be known of what reads affect."""
         return ()
 
+    @property
+    def sound_is_gone(self) -> bool:
+        """Whether there was a sound that has been removed since."""
+        return False
+
     def own_response(self, model: Model | None) -> OwnResponse | None:
         """Return what gives the response of the one person who is part of the reference; None: nobody is."""
         return None

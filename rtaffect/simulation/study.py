@@ -13,8 +13,17 @@ from pydantic import Field
 from rtaffect.common.settings import Frozen
 from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer, Progress
+from rtaffect.predicted.separator import Elements
 from rtaffect.record.xdf import WholeStream, write_xdf
 from rtaffect.simulation.cohort import Cohort, CohortSettings, Drive, with_mean_of
+from rtaffect.simulation.elements import (
+    ElementSettings,
+    PlantedElements,
+    at_electrodes,
+    levels_of,
+    plant,
+    speech_over_music,
+)
 from rtaffect.simulation.head import SimulatedHead, sphere_head
 from rtaffect.simulation.sounds import compose, speech_from_wheel
 from rtaffect.sources.recorded import ArraySource
@@ -33,13 +42,17 @@ MOST_LISTENERS, MOST_SOUNDS, MOST_SOUND_S = 500, 200, 7200.0
 
 
 class StudySettings(Frozen):
-    """The size of a study. The last sound, ``spare_s`` long, is heard by all but weights are never fitted on it."""
+    """The size of a study. The last sound, ``spare_s`` long, is heard by all but weights are never fitted on it.
+
+    With ``elements`` the sounds are speech over music, and each of both drives patches of its own.
+    """
 
     listeners: int = Field(12, ge=3, le=MOST_LISTENERS)
     sounds: int = Field(6, ge=1, le=MOST_SOUNDS)
     sound_s: float = Field(120.0, ge=30, le=MOST_SOUND_S)
     spare_s: float = Field(180.0, ge=30, le=MOST_SOUND_S)
     cohort: CohortSettings = CohortSettings()
+    elements: ElementSettings | None = None
 
 
 #: Small enough to be simulated, or calibrated, in well under half a minute on two cores.
@@ -49,15 +62,28 @@ QUICK = StudySettings(listeners=8, sounds=4, sound_s=75.0, spare_s=60.0)
 def compose_sounds(settings: StudySettings) -> tuple[StudySound, ...]:
     """Return the study's sounds, the spare one last."""
     speech = speech_from_wheel()
-    lengths = [settings.sound_s] * settings.sounds + [settings.spare_s]
     return tuple(
         StudySound(
             name=f"soundtrack-{i + 1:02d}",
             samples=_as_stored(compose(_FIRST_SOUND_SEED + i, seconds, speech=speech)),
             fit=i < settings.sounds,
         )
-        for i, seconds in enumerate(lengths)
+        for i, seconds in enumerate(_lengths(settings))
     )
+
+
+def compose_elements(settings: StudySettings, asked: ElementSettings) -> dict[str, Elements]:
+    """Return the elements of the study's sounds by name, the spare one last, whose voice is at the mean level."""
+    speech = speech_from_wheel()
+    levels = [*levels_of(asked, settings.sounds, settings.cohort.seed), (-1) ** asked.reverse * asked.level_db]
+    return {
+        f"soundtrack-{i + 1:02d}": speech_over_music(_FIRST_SOUND_SEED + i, seconds, float(level), speech)
+        for i, (seconds, level) in enumerate(zip(_lengths(settings), levels, strict=True))
+    }
+
+
+def _lengths(settings: StudySettings) -> list[float]:
+    return [settings.sound_s] * settings.sounds + [settings.spare_s]
 
 
 class SyntheticStudy:
@@ -74,6 +100,13 @@ class SyntheticStudy:
     head
         Electrodes and patches of cortex; default: the sphere head with 24 electrodes and ten patches. Of another, the
         written truth has the patches, too.
+
+    Attributes
+    ----------
+    features
+        By the sound's name, what drives synchrony in it, (steps, F).
+    planted
+        What is known of elements; None where none were asked for.
     """
 
     synthetic = True
@@ -87,14 +120,34 @@ class SyntheticStudy:
         self.name = f"synthetic cohort of {settings.listeners}"
         self.listeners = tuple(f"listener-{i + 1:02d}" for i in range(settings.listeners))
         progress(f"composing {settings.sounds + 1} soundtracks")
-        self._sounds = compose_sounds(settings)
-        self.features = {}
-        for sound in self._sounds:
-            progress(f"features of {sound.name} ({sound.seconds} s)")
-            self.features[sound.name] = cached_features_of(sound.samples, featurizer)
-        fitted = np.concatenate([self.features[s.name] for s in self._sounds if s.fit])
-        drive = Drive.plant(fitted, settings.cohort, patches=len(head.patches))
+        self.planted = None if settings.elements is None else self._plant(settings.elements, featurizer, progress, head)
+        if self.planted is None:
+            self._sounds = compose_sounds(settings)
+            self.features = {
+                sound.name: _features(sound.name, sound.samples, featurizer, progress) for sound in self._sounds
+            }
+            fitted = np.concatenate([self.features[s.name] for s in self._sounds if s.fit])
+            drive = Drive.plant(fitted, settings.cohort, patches=len(head.patches))
+        else:
+            self._sounds = tuple(
+                StudySound(name, part.mix, fit=number < settings.sounds)
+                for number, (name, part) in enumerate(self.planted.parts.items())
+            )
+            self.features, drive = self.planted.features, self.planted.drive
         self.cohort = Cohort(settings.cohort, drive, head)
+
+    def _plant(
+        self, asked: ElementSettings, featurizer: Featurizer, progress: Progress, head: SimulatedHead
+    ) -> PlantedElements:
+        parts = compose_elements(self.settings, asked)
+        features = {
+            name: (
+                _features(f"the voice of {name}", part.voice, featurizer, progress),
+                _features(f"the background of {name}", part.background, featurizer, progress),
+            )
+            for name, part in parts.items()
+        }
+        return plant(parts, features, list(parts)[:-1], head.patches, asked, self.settings.cohort)
 
     def sounds(self) -> tuple[StudySound, ...]:
         """Return the sounds that the listeners heard; the last is not to be fitted on."""
@@ -133,6 +186,8 @@ class SyntheticStudy:
             (folder / part).mkdir(parents=True, exist_ok=True)
         for sound in self._sounds:
             write_sound(folder / "sounds" / f"{sound.name}.wav", sound)
+        if self.planted is not None:
+            self._write_elements(folder, self.planted)
         onsets = {}
         for number, listener in enumerate(self.listeners):
             progress(f"EEG of {listener}")
@@ -154,6 +209,23 @@ class SyntheticStudy:
         marked = StreamHeader("stimuli", "Markers", 0.0, "string", ("marker",), source_id="stimuli")
         write_xdf(path, [eeg, WholeStream(marked, list(onsets), list(onsets.values()))])
         return onsets
+
+    def _write_elements(self, folder: Path, planted: PlantedElements) -> None:
+        """Write the elements as sounds, the voice's share of each sound's energy, and what each element moves."""
+        (folder / "elements").mkdir(exist_ok=True)
+        lines = ["sound\tvoice_share"]
+        for name, part in planted.parts.items():
+            lines.append(f"{name}\t{planted.share[name]:.5f}")
+            for element in ("voice", "background"):
+                _write_samples(folder / "elements" / f"{name}-{element}.wav", getattr(part, element))
+        (folder / "truth_energy.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+        head = self.cohort.head
+        weights = np.concatenate([at_electrodes(planted.weights, head.leadfield), planted.weights], axis=1)
+        lines = ["name\tkind\tvoice\tbackground"]
+        kinds = [*(("channel", name) for name in head.channels), *(("patch", name) for name in head.patches)]
+        for (kind, name), (voice, background) in zip(kinds, weights.T, strict=True):
+            lines.append(f"{name}\t{kind}\t{voice:.5f}\t{background:.5f}")
+        (folder / "truth_elements.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
     def _write_truth(self, path: Path) -> None:
         """Write the expected leave-one-out synchrony of each sound, step and channel (and patch)."""
@@ -182,7 +254,18 @@ class SyntheticStudy:
 
 def write_sound(path: Path, sound: StudySound) -> None:
     """Write a sound of the study as a 16-bit file."""
-    soundfile.write(path, np.round(sound.samples * 32768).astype(np.int16), SAMPLE_RATE)
+    _write_samples(path, sound.samples)
+
+
+def _write_samples(path: Path, samples: NDArray[np.float32]) -> None:
+    soundfile.write(path, np.round(samples * 32768).astype(np.int16), SAMPLE_RATE)
+
+
+def _features(
+    name: str, samples: NDArray[np.float32], featurizer: Featurizer, progress: Progress
+) -> NDArray[np.float64]:
+    progress(f"features of {name} ({len(samples) // SAMPLE_RATE} s)")
+    return cached_features_of(samples, featurizer)
 
 
 def _as_stored(sound: NDArray[np.float32]) -> NDArray[np.float32]:

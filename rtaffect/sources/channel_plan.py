@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rtaffect.common.channel_kinds import Kind, grouped, kind_of, says_nothing
 from rtaffect.common.errors import StreamError, either, setting, such_as, under
-from rtaffect.common.montage import given_names, place_of
-from rtaffect.common.numbered_caps import names_of
+from rtaffect.common.montage import given_names, is_eog, place_of
+from rtaffect.common.numbered_caps import by_number
 from rtaffect.sources.body_channels import body_among
 from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
 from rtaffect.stream.body import BodyChannel
@@ -153,15 +153,15 @@ def plan_eeg(
     profile
         Name or file of the device's profile, 'none' for none, '' for the one that is recognised.
     kinds
-        What each channel is, where somebody who knows has told.
+        What each channel of the stream is, where that was told by somebody who knows.
 
     Raises
     ------
     SettingsError, StreamError
         If there is no such profile; if names or units are missing or wrong, or no channel is EEG.
     """
-    known = found.profile if (found := recognise(stream, profile)) is not None else None
-    channels = given_names(channels)
+    found, channels = recognise(stream, profile), given_names(channels)
+    known = found.profile if found is not None else None
     labels, by_profile = _labels(stream, known, channels)
     kinds = tuple(kinds) if kinds is not None else _kinds(stream, labels, known)
     used = _used(stream.name, labels, kinds, without, only)
@@ -170,13 +170,19 @@ def plan_eeg(
         raise StreamError(_no_eeg(stream, labels, kinds))
     named = _names(stream, labels, columns, used, channels)
     eyes = tuple(i for i in used if i in named and kinds[i] == "eog")
-    names, numbered = names_of(*([named[i] for i in some] for some in (columns, eyes)), given=bool(channels))
+    names, numbered = by_number([named[i] for i in columns], given=bool(channels))
+    names += tuple(_of_eyes(named[i]) for i in eyes)
     units = _units(stream, columns, eyes, known, unit)
     scale = np.array([volts_in(stream.name, each) for each in units]) * (known.scale if known is not None else 1.0)
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
-    told = (*assumed, *numbered, *_not_there(labels, (*without, *only)))
-    about = replace(_recognition(found), left_out=_left_out(labels, kinds, used), assumed=told)
+    out, told = _left_out(labels, kinds, used), (*assumed, *numbered, *_not_there(labels, (*without, *only)))
+    about = replace(_recognition(found), left_out=out, assumed=told)
     return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body_among(labels, stream.units, kinds))
+
+
+def _of_eyes(name: str) -> str:
+    """Return the name of a channel of the eyes, so that it says so."""
+    return name if is_eog(name) else f"EOG {name}"
 
 
 def _left_out(labels: Sequence[str], kinds: Sequence[Kind], used: Sequence[int]) -> tuple[tuple[str, str], ...]:

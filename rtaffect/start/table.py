@@ -206,7 +206,8 @@ def protocol_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
     lines = [Line(f"{protocol.name}: {len(blocks)} block{'s' if len(blocks) > 1 else ''}, {lasts}")]
     lines.append(Line(" \N{RIGHTWARDS ARROW} ".join(blocks)))
     if shown:
-        lines.append(Line(f"{rule.measure or rule.value}, {listed(list(rule.rows), 2)}, shown as {rule.show}"))
+        by = "" if rule.element == "mix" else f" by the {rule.element}"
+        lines.append(Line(f"{rule.measure or rule.value}{by}, {listed(list(rule.rows), 2)}, shown as {rule.show}"))
     return tuple(lines)
 
 

@@ -6,17 +6,19 @@ import threading
 from pathlib import Path
 from typing import Unpack
 
-from PySide6.QtCore import QEventLoop
+from PySide6.QtCore import QEventLoop, QPoint
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.screen import has_screen
-from rtaffect.present.participant_state import ParticipantPresenter
+from rtaffect.present.participant_state import ParticipantPresenter, operators_screen
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.window_options import WindowOptions
 from rtaffect.view.operator.session_window import SessionWindow
 from rtaffect.view.participant.window import ParticipantWindow
 from rtaffect.view.parts.application import discard, interrupt_closes
+from rtaffect.view.parts.screens import list_screens
 
 __all__ = ["SessionWindow", "grab", "run_window"]
 
@@ -44,6 +46,17 @@ def _ensure_application() -> None:
             "--headless, or set QT_QPA_PLATFORM=offscreen for an invisible one"
         )
     QApplication(["rtaffect"])
+
+
+def _beside(window: QWidget, participants: int) -> None:
+    """Put the operator's window on a screen that is not the participant's, whose view would cover it."""
+    chosen = operators_screen(participants, list_screens())
+    if chosen is None:
+        return
+    screen = QGuiApplication.screens()[chosen.index]
+    room, size = screen.availableGeometry(), window.size()
+    window.setScreen(screen)
+    window.move(room.center() - QPoint(min(size.width(), room.width()) // 2, min(size.height(), room.height()) // 2))
 
 
 def run_window(
@@ -80,6 +93,8 @@ def run_window(
     if participant is not None:
         view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None)
     window = SessionWindow(presenter, **options)
+    if view is not None and screen is not None:
+        _beside(window, screen)
     if view is not None:
         view.troubled.connect(window.show_trouble)
     loop, closed = QEventLoop(), threading.Event()

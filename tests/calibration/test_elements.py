@@ -105,6 +105,24 @@ def test_an_element_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert told.share[0] == 0
 
 
+def test_a_silent_sound_has_no_element_and_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where a separator leaves something of nothing."""
+    monkeypatch.setattr(calibration.elements, "FeatureStore", Store)
+    sounds, parts, question = study(3)
+    hum = np.full_like(parts["sound-2"].mix, 1e-5)
+    parts["sound-2"] = Elements(0 * hum, hum, -hum)
+    features = [Store().layers(sound.samples, None)["layer-0"] for sound in sounds]
+    mix = sweep({"layer-0": features}, question, SETTINGS, quiet, draws=3).sets[0]
+    told = leave_out(
+        mix, sounds, lambda sound: parts[sound.name], SimpleNamespace(), ("made up", "0" * 64), question,
+        SETTINGS, quiet, draws=3,
+    )  # type: ignore[arg-type] # fmt: skip
+    assert told.notes == ("sound-2: no voice is heard in it", "sound-2: no background is heard in it")
+    assert np.isnan(told.share[2])
+    assert np.isnan(told.bias[2])
+    assert np.isfinite(told.bias[[0, 1, 3, 4, 5]]).all()
+
+
 def test_ranks_without_relation_are_at_chance_and_few_are_not_asked() -> None:
     rng = np.random.default_rng(0)
     p = [follows(rng.random(8), rng.random(8), draws=99, seed=k)[1] for k in range(200)]

@@ -24,7 +24,7 @@ def header(labels: tuple[str, ...]) -> StreamHeader:
 def test_no_electrode_of_a_numbered_cap_is_a_place(banks: str) -> None:
     labels = cap(banks)
     assert known_name("C3") == "C3"  # which is why
-    names, told = by_number(labels)
+    names, (told,) = by_number(labels)
     assert [name for name in names if known_name(name)] == []
     assert len(set(names)) == len(labels)
     assert f"{len(labels)} electrodes by BioSemi's numbers, A1 to {banks[-1]}32" in told
@@ -60,4 +60,4 @@ def test_a_cap_in_the_10_10_system_is_named_by_its_montage() -> None:
     ],
 )
 def test_names_of_places_stay_as_they_are(labels: tuple[str, ...]) -> None:
-    assert by_number(labels) == (labels, "")
+    assert by_number(labels) == (labels, ())

@@ -103,7 +103,7 @@ def test_steps_are_numbered_and_timed_from_the_origin():
     assert [f.lsl_time for f in found] == [ORIGIN + k for k in range(1, 13)]
     assert found[0].people == ("P0", "P1")
     assert found[0].rows == ("C1", "C2")
-    assert set(found[0].stage_s) == {"eeg", "features", "alignment", "prediction", "synchrony", "measures", "affect"}
+    assert set(found[0].stage_s) == {"eeg", "features", "alignment", "prediction", "synchrony", "measures"}
 
 
 def test_before_the_window_is_full_there_is_no_value_and_it_says_when():

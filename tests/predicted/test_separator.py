@@ -14,6 +14,7 @@ from models import dtln, spleeter
 from models.graph import Graph
 from models.wheels import wheel_files
 from rtaffect.common.errors import ArtifactError, SettingsError
+from rtaffect.predicted.element_levels import is_heard, power
 from rtaffect.predicted.elements import elements_of_file, level_db, separator_for, voice_share
 from rtaffect.predicted.featurizer import cache_root
 from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE
@@ -146,6 +147,56 @@ def test_a_mask_of_ones_leaves_the_sound_as_it_is_at_any_rate(
     nothing = elements_of_file(file, heard, Separator.load(made_up(tmp_path / "none.onnx", 0.0)))
     assert not nothing.voice.any()
     np.testing.assert_array_equal(nothing.background, heard)
+
+
+@pytest.mark.parametrize("name", ["clipped", "silent", "voice alone", "short"])
+def test_odd_sounds_have_elements_that_are_finite_and_add_up(
+    streaming: Separator, parts: tuple[np.ndarray, np.ndarray], mix: np.ndarray, name: str
+) -> None:
+    speech = parts[0].astype(np.float32)
+    sound = {
+        "clipped": (30 * mix).clip(-1, 1).astype(np.float32),
+        "silent": np.zeros(2 * SAMPLE_RATE, np.float32),
+        "voice alone": speech,
+        "short": mix[:5000],
+    }[name]
+    found = streaming.elements_of(sound, sound[:, None], SAMPLE_RATE)
+    assert found.voice.shape == found.background.shape == sound.shape
+    assert np.isfinite(found.voice).all()
+    np.testing.assert_allclose(found.voice + found.background, sound, atol=1e-6)
+    heard = {part: is_heard(power(getattr(found, part)), power(sound)) for part in ("voice", "background")}
+    if name == "silent":
+        assert not any(heard.values())
+    if name == "clipped":
+        assert all(heard.values())
+    if name == "voice alone":
+        assert heard["voice"]
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf")])
+def test_a_separator_whose_weights_are_damaged_gives_no_elements(tmp_path: Path, mix: np.ndarray, share: float) -> None:
+    separator = Separator.load(made_up(tmp_path / "damaged.onnx", share))
+    with pytest.raises(ArtifactError, match="gives values that are no numbers: its file is damaged; build it again"):
+        whole(separator, mix[:SAMPLE_RATE])
+
+
+def test_masks_of_another_shape_and_manifests_of_another_version_are_refused(tmp_path: Path, mix: np.ndarray) -> None:
+    g = Graph()
+    x = g.input("magnitudes", "float32", ["blocks", 2, "frames", spleeter.BINS])
+    g.output(g.op("Concat", x, x, axis=1), "voice", "float32", ["blocks", 4, "frames", spleeter.BINS])
+    model = g.model("made-up")
+    text = spleeter.manifest().model_dump_json()
+    onnx.helper.set_model_props(model, {MANIFEST_KEY: text})
+    path = tmp_path / "shape.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match=r"gives masks \(4, .*expected the same: its file is damaged"):
+        whole(Separator.load(path), mix[:SAMPLE_RATE])
+    onnx.helper.set_model_props(model, {MANIFEST_KEY: text.replace('"format_version":1', '"format_version":2')})
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(
+        ArtifactError, match=r"not that of a separator of this version .* format_version is 2.*build it"
+    ):
+        Separator.load(path)
 
 
 def test_whole_sounds_cannot_be_separated_as_they_come(tmp_path: Path) -> None:

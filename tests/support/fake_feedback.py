@@ -14,6 +14,8 @@ from rtaffect.common.regions import GROUPS, REGIONS, lobe_of
 from rtaffect.engine.feedback import Feedback
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.predicted.element_prediction import ElementPrediction
+from rtaffect.predicted.feature_cache import Element
 from rtaffect.present.protocol_state import PlannedBlock
 from rtaffect.protocol.protocol_step import ProtocolStep, Shown
 from rtaffect.sources.recorded import ArraySource
@@ -100,6 +102,24 @@ def fake_measures(second: int, people: tuple[str, ...], rng: np.random.Generator
     )  # fmt: skip
 
 
+def fake_elements(second: int, predicted: FloatArray) -> tuple[ElementPrediction, ...]:
+    """Return what voice and background predict: voice more in each third row; it pauses now and then."""
+    n = len(predicted)
+    lean = 0.08 * np.where(np.arange(n) % 3 < 1, 1.0, -1.0) * (1 + 0.5 * math.sin(second / 9))
+    found: list[ElementPrediction] = []
+    names: tuple[tuple[Element, FloatArray], ...] = (("voice", predicted + lean), ("background", predicted - lean))
+    for element, there in names:
+        gone = element == "voice" and second % 40 < 8
+        value = np.full(n, np.nan) if gone else there
+        mean = float(np.tanh(np.arctanh(value).mean()))
+        reason = "no voice heard" if gone else "it waits for enough sound without a gap" if np.isnan(mean) else ""
+        level = -120.0 if gone else -28.0 + 5 * math.sin(second / 3)
+        found.append(
+            ElementPrediction(element, value, value - 0.05, value + 0.05, mean, mean - 0.03, mean + 0.03, level, reason)
+        )
+    return tuple(found)
+
+
 def fake_session(
     steps: int,
     *,
@@ -108,6 +128,7 @@ def fake_session(
     seed: int = 7,
     lost: str | None = None,
     measured: bool = False,
+    elements: bool = False,
 ) -> list[Feedback]:
     """Return ``steps`` successive Feedbacks: a slow course, noise of SD 0.06, ten empty steps, one bad headset."""
     rng = np.random.default_rng(seed)
@@ -174,6 +195,7 @@ def fake_session(
                 else f"{fake.rows[bad_row]} has too little good data",
                 sources=_sources(people, rng, lost if second > steps - 14 else None),
                 measures=fake_measures(int(second), people, np.random.default_rng(i)) if measured else (),
+                elements=fake_elements(int(second), predicted) if elements else (),
                 stage_s={"signal": 0.004, "features": 0.041, "synchrony": 0.006},
             )
         )

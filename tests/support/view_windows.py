@@ -43,7 +43,7 @@ def windows(qtbot: QtBot) -> Iterator[Make]:
         page: int = 0,
         **options: object,
     ) -> SessionWindow:
-        fake = {key: options.pop(key) for key in ("rows", "people", "lost", "measured") if key in options}
+        fake = {key: options.pop(key) for key in ("rows", "people", "lost", "measured", "elements") if key in options}
         presenter = presenter or Presenter()
         for feedback in fake_session(steps, **fake):  # type: ignore[arg-type]
             presenter.add(feedback)

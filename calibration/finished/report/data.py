@@ -262,7 +262,7 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         trusted=each_trusted,
         interval=(by_row(values["predicted_low"]), by_row(values["predicted_high"])),
         mean={name: of_mean(found) for name, found in values.items()},
-        mean_trusted=np.asarray(each_trusted.any(axis=1)) if rated else of_mean(trusted.astype(np.float64)) > 0,
+        mean_trusted=np.asarray(each_trusted.any(axis=1) if rated else of_mean(trusted.astype(np.float64)) > 0),
         mean_of=mean_of,
         reasons=tuple("" if columns["reason"][i] == "n/a" else columns["reason"][i] for i in first),
         stimulus_offset=numbers(columns.get("stimulus_offset", ["n/a"] * len(lines)))[first],

@@ -50,9 +50,13 @@ class CurvesPage(QWidget):
 
     def show_state(self, state: ViewState) -> None:
         """Draw the shown time and the newest step."""
-        for plot, course in zip(self.plots, (state.mean, state.row), strict=True):
-            plot.show_time_course(course)
+        rows = {each.element: (each.time, each.row) for each in state.elements}
+        means = {each.element: (each.time, each.mean) for each in state.elements}
+        for plot, course, elements in zip(self.plots, (state.mean, state.row), (means, rows), strict=True):
+            plot.show_time_course(course, elements)
             plot.show_marks(state.marks)
+        said = {each.element: each.words for each in state.elements}
+        self.key.show_entries(time_course_key(state.smooth_steps, said))
         if state.latest is None:
             return
         rated = state.latest.rating is not None

@@ -20,6 +20,7 @@ from rtaffect.present.maps import (
     Quantity,
     areas,
     grown_limit,
+    has_both_elements,
     has_zones,
     place_of_rows,
     regions_of,
@@ -37,7 +38,7 @@ from rtaffect.view.parts.plot_key import Key
 
 TITLES: dict[Place, str] = {"brain": "Brain", "scalp": "Scalp", "nowhere": "Map"}
 NOWHERE = "These rows have no place on a head: see the list and the curves."
-QUANTITY_KEYS: dict[Quantity, str] = {"observed": "O", "predicted": "P", "difference": "D"}
+QUANTITY_KEYS: dict[Quantity, str] = {"observed": "O", "predicted": "P", "difference": "D", "elements": "E"}
 
 Choice = TypeVar("Choice", Quantity, Level)
 
@@ -73,10 +74,12 @@ class MapPage(QFrame):
         quantities = {
             name: (f"{name.capitalize()}  {QUANTITY_KEYS[name]}", f"show {name} values") for name in QUANTITIES
         }
+        quantities["elements"] = (quantities["elements"][0], "show which element predicts each region now")
         self.buttons = self._switch(top, "Show", quantities, self.show_quantity)
         by_level = {name: (f"{name}  Z", f"colour {name}") for name in LEVELS}
         self.level_buttons = self._switch(levels, "of", by_level, self.show_level)
         self.buttons[self.quantity].setChecked(True)
+        self.buttons["elements"].setVisible(False)
         self.level_buttons[self.level].setChecked(True)
         top.addWidget(self.levels)
         top.addStretch(1)
@@ -112,10 +115,17 @@ class MapPage(QFrame):
         return TITLES[place_of_rows(state.latest.row_kinds)] if state.latest is not None else TITLES["brain"]
 
     def show_quantity(self, quantity: Quantity) -> None:
-        """Colour by another quantity."""
+        """Colour by another quantity; elements only where both are predicted from."""
+        if quantity == "elements" and not self._compares:
+            return
         self.quantity = quantity
         self.buttons[quantity].setChecked(True)
         self._draw()
+
+    @property
+    def _compares(self) -> bool:
+        latest = self._state.latest if self._state is not None else None
+        return latest is not None and has_both_elements(latest)
 
     def switch_level(self) -> None:
         """Colour zones in place of single regions, or the other way round."""
@@ -140,6 +150,10 @@ class MapPage(QFrame):
         if (latest.row_kinds, latest.rows) != self._rows:
             self._rows = (latest.row_kinds, latest.rows)
             self._limits = dict.fromkeys(QUANTITIES, LEAST_LIMIT)
+        if self.quantity == "elements" and not self._compares:
+            self.quantity = "observed"
+            self.buttons["observed"].setChecked(True)
+        self.buttons["elements"].setVisible(self._compares)
         self.place = place_of_rows(latest.row_kinds)
         drawn = resolve_map(latest, self.quantity)
         limit = self._limits[self.quantity] = grown_limit(drawn, self._limits[self.quantity])
@@ -179,7 +193,11 @@ def describe_row(latest: Feedback, row: int) -> str:
     remark = row_remark(latest, row)
     title = f"{row_title(latest, row)} {remark}" if remark else row_title(latest, row)
     observed = f"observed {_with_range(*values, 'null band')}"
-    return f"{title}: {observed}, predicted {_with_range(*forecast, 'interval')}"
+    each = [
+        f", by the {e.element} {signed(float(e.predicted[row]))}" if np.isfinite(e.predicted[row]) else f", {e.reason}"
+        for e in latest.elements
+    ]
+    return f"{title}: {observed}, predicted {_with_range(*forecast, 'interval')}{''.join(each)}"
 
 
 def _with_range(value: float, low: float, high: float, name: str) -> str:

@@ -160,8 +160,7 @@ class RowDelegate(QStyledItemDelegate):
         """Return the place of a value, px; that of a ``row`` with a scale of its own by its share of that."""
         rating, latest = self.scale.rating, self.latest
         if row is not None and rating is not None and latest is not None:
-            share = rating.of(latest.rows[row]).share(np.array(value, np.float64))
-            value = rating.value(float(share))
+            value = rating.value(float(rating.of(latest.rows[row]).share(np.array(value))))
         return rect.left() + self.scale.x(float(value), rect.width())
 
 

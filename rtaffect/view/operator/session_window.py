@@ -319,8 +319,9 @@ class SessionWindow(QMainWindow):
         self.tick()
 
     def _show_on_map(self, quantity: Quantity) -> None:
-        self.map.show_quantity(quantity)
+        # The page knows the newest step only once it is shown.
         self.show_page(1)
+        self.map.show_quantity(quantity)
 
     def _show_raw(self) -> None:
         self.signals.switch_raw()

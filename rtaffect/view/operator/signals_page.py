@@ -95,6 +95,7 @@ class SignalsPage(QWidget):
         """Draw the newest step."""
         if state.latest is not None:
             self._latest = state.latest
+            self.sound.show_elements(state.latest.elements)
             self.person = min(self.person, len(state.latest.people) - 1) if state.latest.people else 0
             self.heads.show_step(state.latest, self.person, chosen_channel(state.latest, state.selected))
         self._refresh()

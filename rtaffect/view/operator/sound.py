@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
+from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.present.colours import sequential
+from rtaffect.present.element_state import describe_element, element_level
 from rtaffect.present.sound_state import (
     HIGHEST_HZ,
     LOWEST_HZ,
@@ -27,6 +31,8 @@ from rtaffect.view.parts.traces import paint_seconds
 #: The colours of the spectrogram run over these levels, dB.
 COLOUR_DB = (-90.0, -20.0)
 FREQUENCIES = (100, 200, 500, 1000, 2000, 5000)
+#: Height of a line with an element's level, px.
+_ELEMENT_LINE = 26
 
 
 class SoundPanel(QFrame):
@@ -39,14 +45,19 @@ class SoundPanel(QFrame):
         self._scope = SoundScope(source.info.rate) if source is not None else None
         self.heading = theme.label("Sound", 13, bold=True)
         self.words = theme.ElidedLabel("", 12, theme.MUTED)
-        self.meter, self.spectrogram = Meter(), Spectrogram()
-        parts = (self.heading, self.words, self.meter, (self.spectrogram, 1))
+        self.meter, self.elements, self.spectrogram = Meter(), ElementMeters(), Spectrogram()
+        parts = (self.heading, self.words, self.meter, self.elements, (self.spectrogram, 1))
         layout = column(*parts, of=self, margins=(10, 8, 10, 6), spacing=4)
         if source is None:
             self.words.set_words("no sound in this session")
             self.meter.setVisible(False)
             self.spectrogram.setVisible(False)
             layout.addStretch(1)
+
+    def show_elements(self, elements: Sequence[ElementPrediction]) -> None:
+        """Draw the levels of voice and background, where they are predicted from."""
+        self.elements.setVisible(bool(elements) and self._source is not None)
+        self.elements.show_levels(elements)
 
     def take(self, now: float) -> None:
         """Read what is new at ``now``, s on the LSL clock, and draw."""
@@ -89,6 +100,35 @@ class Meter(QWidget):
             theme.write(painter, QRectF(x - 20, bar.bottom() + 2, 40, 14), text)
         box = QRectF(bar.left(), bar.bottom() + 15, bar.width(), 14)
         theme.write(painter, box, "level (bar) and peak (line), dB re full scale")
+
+
+class ElementMeters(QWidget):
+    """The level of each element's newest second as a bar, with its name and what is said of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: tuple[ElementPrediction, ...] = ()
+        self.setFixedHeight(2 * _ELEMENT_LINE)
+        self.setVisible(False)
+
+    def show_levels(self, elements: Sequence[ElementPrediction]) -> None:
+        """Draw the levels of ``elements``."""
+        self.elements = tuple(elements)
+        self.setFixedHeight(max(1, len(self.elements)) * _ELEMENT_LINE)
+        said = ", ".join(f"{each.element} {describe_element(each)}" for each in self.elements)
+        self.setAccessibleName(f"levels of the newest second, dB re full scale: {said}")
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw words and a bar for each element."""
+        painter = QPainter(self)
+        painter.setFont(theme.font(11))
+        for number, each in enumerate(self.elements):
+            top = number * _ELEMENT_LINE
+            words = QRectF(14, top, self.width() - 28, 14)
+            theme.write(painter, words, f"{each.element} {describe_element(each)}", name=theme.MUTED, align=theme.LEFT)
+            # As wide as the meter above, whose scale it has.
+            paint_level(painter, QRectF(14, top + 15, self.width() - 28, 6), element_level(each), theme.BACKGROUND)
 
 
 class Spectrogram(QWidget):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
+from typing import Final
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from rtaffect.predicted.feature_cache import Element
 from rtaffect.view.parts import theme
 
 #: Height of a line of the key, px.
@@ -18,11 +21,19 @@ Sample = Callable[[QPainter, QRectF], None]
 Entry = tuple[Sample, str]
 
 
-def time_course_key(smooth_steps: int) -> list[Entry]:
-    """Return the key to the courses."""
+#: Colour and stroke of what each element predicts.
+ELEMENT_LINES: Final[dict[Element, tuple[str, Qt.PenStyle]]] = {
+    "voice": (theme.VOICE, Qt.PenStyle.DashLine),
+    "background": (theme.SOUNDTRACK, Qt.PenStyle.DashDotLine),
+}
+
+
+def time_course_key(smooth_steps: int, elements: Mapping[Element, str] = MappingProxyType({})) -> list[Entry]:
+    """Return the key to the courses; ``elements`` has the words for the line of each that is predicted from."""
     return [
         (partial(_line, theme.PREDICTED, 2), "predicted"),
         (partial(_area, theme.PREDICTED), "predicted interval"),
+        *((partial(_stroke, *ELEMENT_LINES[element]), words) for element, words in elements.items()),
         (partial(_dot, True), "observed, each step"),
         (partial(_dot, False), "inside the null band"),
         (partial(_line, theme.OBSERVED, 3), f"observed, mean of {smooth_steps} steps"),
@@ -110,6 +121,11 @@ class Key(QWidget):
 def _line(name: str, width: float, painter: QPainter, rect: QRectF) -> None:
     painter.setPen(theme.pen(name, width))
     painter.drawLine(QPointF(rect.left(), rect.center().y()), QPointF(rect.right(), rect.center().y()))
+
+
+def _stroke(name: str, style: Qt.PenStyle, painter: QPainter, rect: QRectF) -> None:
+    painter.setPen(theme.pen(name, 2, 1.0, style))
+    painter.drawLine(QPointF(rect.left(), rect.center().y()), QPointF(rect.right() - 2, rect.center().y()))
 
 
 def _area(name: str, painter: QPainter, rect: QRectF) -> None:

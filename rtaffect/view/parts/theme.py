@@ -41,6 +41,8 @@ FIELD = "#10161d"
 
 PREDICTED = "#56b4e9"
 OBSERVED = "#e69f00"
+#: What voice and background predict, each alone: purple and green of the same authors, broken in ways of their own.
+VOICE, SOUNDTRACK = "#d58fba", "#2fb58c"
 NULL = "#8b97a6"
 
 GOOD = "#1f6f68"

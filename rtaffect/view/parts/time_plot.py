@@ -212,6 +212,6 @@ def band(colour: str, alpha: float) -> QGraphicsPathItem:
     return found
 
 
-def line(colour: str, width: float) -> Any:
+def line(colour: str, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> Any:
     """Return an empty line to be drawn, interrupted by NaN."""
-    return pg.PlotCurveItem(pen=theme.plot_pen(colour, width), connect="finite", antialias=True)
+    return pg.PlotCurveItem(pen=theme.plot_pen(colour, width, 1.0, style), connect="finite", antialias=True)
