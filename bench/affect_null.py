@@ -39,14 +39,16 @@ def main() -> None:
                 p.setdefault((row.scheme, row.source, row.measure), []).append(row.chance.p)
                 if row.measure == "r":
                     outside.append(row.found.low > 0)
-        print(f"seed {seed}: {time.process_time() - begin:.0f} s of processor", flush=True)
+        values = np.concatenate(list(p.values()))
+        print(
+            f"seed {seed}: so far p <= .05 in {(values <= 0.05).mean():.3f} of {len(values)}; "
+            f"{time.process_time() - begin:.0f} s of processor",
+            flush=True,
+        )
     for names, values in p.items():
         there = np.array(values)[np.isfinite(values)]
         error = np.sqrt(0.05 * 0.95 / len(there))
-        print(
-            f"{', '.join(names)}: p <= .05 in {(there <= 0.05).mean():.3f} of {len(there)} (nominal .05, "
-            f"SE {error:.3f})"
-        )
+        print(f"{', '.join(names)}: p <= .05 in {(there <= 0.05).mean():.3f} of {len(there)} (SE {error:.3f})")
     every = np.concatenate(list(p.values()))
     every = every[np.isfinite(every)]
     print(f"all: p <= .05 in {(every <= 0.05).mean():.3f} of {len(every)}, mean p {every.mean():.2f} (nominal .5)")

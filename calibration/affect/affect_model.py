@@ -170,15 +170,9 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If shapes do not match.
         """
         features, mask, ratings = checked(X, y)
-        count = len(features)
-        person, stimulus, second = (
-            numbers_of(values, count, name, usual)
-            for values, name, usual in (
-                (person, "person", np.zeros(count, np.int64)),
-                (stimulus, "stimulus", np.arange(count)),
-                (second, "second", np.arange(count)),
-            )
-        )
+        count, each = len(features), np.arange(len(features))
+        person = numbers_of(person, count, "person", np.zeros(count, np.int64))
+        stimulus, second = numbers_of(stimulus, count, "stimulus", each), numbers_of(second, count, "second", each)
         hearing = np.unique(person * (int(stimulus.max()) + 1) + stimulus, return_inverse=True)[1].reshape(-1)
         check_ratings(ratings, hearing, DIMENSIONS, f"the training part of {count} moments")
         self.has_sound_ = sound is not None
