@@ -24,7 +24,7 @@ from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
 from rtaffect.engine.rated import Rated
-from rtaffect.engine.reasons import of_observation, of_people, of_prediction, poor
+from rtaffect.engine.reasons import NO_BUNDLE, NO_SOUND, of_observation, of_people, of_prediction, poor
 from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
@@ -41,10 +41,6 @@ from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
 from rtaffect.timelock.stimulus import TimeLock
-
-#: Why a session without a sound predicts nothing, in words.
-NO_SOUND: Final = "no sound to predict from"
-NO_BUNDLE: Final = "no bundle to predict with"
 
 #: Mean responses (time, M * k) by stimulus.
 References = Mapping[str, NDArray[np.float32]]
@@ -397,9 +393,7 @@ class Engine:
 
     def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
         """Return in words why values are missing that the observation itself gave no reason for."""
-        reasons = of_people(self._participants)
-        if not self._predicts:
-            reasons.append(self._unsized or (NO_BUNDLE if self._hears else NO_SOUND))
-        else:
-            reasons.append(of_prediction(prediction, self._sound_input))
-        return [*reasons, *([of_observation(observation, given)] if self.rated is None else [])]
+        none = self._unsized or (NO_BUNDLE if self._hears else NO_SOUND)
+        why = of_prediction(prediction, self._sound_input) if self._predicts else none
+        of_eeg = [of_observation(observation, given)] if self.rated is None else []
+        return [*of_people(self._participants), why, *of_eeg]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from rtaffect.observed.synchrony import Observation
 from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.prediction import Prediction
 from rtaffect.predicted.sound_input import SoundInput
+
+#: Why a session without a sound predicts nothing, in words.
+NO_SOUND: Final = "no sound to predict from"
+NO_BUNDLE: Final = "no bundle to predict with"
 
 
 def poor(participants: Sequence[Participant], quality: FloatArray, kind: Kind, least: float) -> str:

@@ -80,6 +80,8 @@ _KINDS: Final[dict[str, tuple[type | tuple[type, ...], str]]] = {
     "settings": (dict, "a table"),
     "recording": (str, "a text"),
 }
+#: Of a headset it is a word: where its samples come from.
+_OF_PARTS: Final = _KINDS | {"origin": (str, "a text")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +196,18 @@ def open_session(path: Path) -> RecordedSession:
     return RecordedSession(path, read_plan(file), ran, sums)
 
 
-def _check_kinds(said: dict[str, Any], file: Path, where: str) -> None:
+def _check_kinds(
+    said: dict[str, Any], file: Path, where: str, kinds: Mapping[str, tuple[type | tuple[type, ...], str]] = _KINDS
+) -> None:
     """Refuse a value of another kind than a session writes, wherever it is read."""
     for key, value in said.items():
         if key in _TABLES:
             if not (isinstance(value, list) and all(isinstance(each, dict) for each in value)):
                 _refuse(file, f"{where}.{key}", value, "tables")
             for each in value:
-                _check_kinds(each, file, f"{where}.{key}")
-        elif key in _KINDS:
-            kind, words = _KINDS[key]
+                _check_kinds(each, file, f"{where}.{key}", _OF_PARTS)
+        elif key in kinds:
+            kind, words = kinds[key]
             if not isinstance(value, kind) or isinstance(value, bool):
                 _refuse(file, f"{where}.{key}", value, words)
 

@@ -46,7 +46,7 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.run.elements import ReadyElements
 from rtaffect.run.rating import rated_of
-from rtaffect.stream.source import Source, StreamHeader
+from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
 #: From a space and a number of samples to a person's standardised response (samples, M * k) to a whole sound.
@@ -148,36 +148,6 @@ def _way(engine: Engine, model: Model | None) -> str | None:
     if engine.elements is None:
         return None
     return model.elements.way if model is not None and model.elements is not None else "as they were kept"
-
-
-def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[str, object]:
-    """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
-    i = source.info
-    recognised = {
-        "profile": i.about.profile,
-        "recognised": i.about.why,
-        "assumed": list(i.about.assumed),
-        "left_out": [f"{label} ({kind})" for label, kind in i.about.left_out],
-        "latency_s": i.about.latency_s,
-        "clock": i.about.clock,
-    }
-    return {
-        "name": i.name,
-        "stream": stream or i.name,
-        "type": kind or "EEG",
-        "source_id": i.source_id,
-        "host": i.host,
-        "origin": i.origin,
-        "rate": i.rate,
-        "channels": list(i.channels),
-        **{key: value for key, value in recognised.items() if value not in ("", [], None)},
-    }
-
-
-def describe_rating(source: Source) -> dict[str, object]:
-    """Return what ``session.toml`` says of the stream of a participant's rating."""
-    header = getattr(source, "header", None)
-    return describe_headset(source, header.name if isinstance(header, StreamHeader) else "", "rating")
 
 
 def demo_folder(featurizer_path: Path | None, progress: Progress, *, elements: bool = False) -> Path:

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from rich.console import Console
 
-from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.errors import RtaffectError
 from rtaffect.common.screen import has_screen
 from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
@@ -39,10 +39,10 @@ from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.osc_out import OscOut
 from rtaffect.run.programme import Programme
-from rtaffect.run.runners import Control, WindowRunner
+from rtaffect.run.runners import Control, WindowRunner, require_no_operator
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
-from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
+from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 
@@ -74,7 +74,7 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
     if headless and control is None:
-        _require_no_operator(run.sources.setup)
+        require_no_operator(run.sources.setup)
         if run.sources.setup.projector is not None and run.sources.setup.protocol is not None:
             require_view(run.sources.setup.protocol, run.sources.plan, headless=True)
     ending, outcome = Ending(threading.Event()), "failed"
@@ -97,18 +97,6 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
                 control.ended(outcome)
     record.require_kept()
     return running.steps
-
-
-def _require_no_operator(setup: ProtocolSetup) -> None:
-    """Refuse blocks that wait for a key where there is no window to press it in."""
-    if setup.protocol is None or setup.follow is not None:
-        return
-    waiting = next((block.name for block in setup.protocol.blocks if block.start == "operator"), None)
-    if waiting is not None:
-        raise SettingsError(
-            f"protocol '{setup.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
-            'no window here; give its blocks start = "auto", or run it on a screen and without --headless'
-        )
 
 
 class RunningSession:
