@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("embedded", 14, marks=pytest.mark.slow),
         pytest.param("window", 6, marks=pytest.mark.slow),
         ("synchrony", 5),
+        pytest.param("prosody", 14, marks=pytest.mark.slow),
         pytest.param("evidence_group", 18, marks=pytest.mark.slow),
         ("eeg", 2),
         ("affect_step", 3),

@@ -144,19 +144,19 @@ def _of_seconds(study: FolderStudy, entry: AffectEntry) -> Ratings | None:
         raters = study.raters(sound)
         if raters is None:
             continue
-        wanted = entry.valence, entry.arousal
-        if not set(wanted) & set(raters.names):
+        places = [raters.names.index(name) if name in raters.names else -1 for name in (entry.valence, entry.arousal)]
+        if max(places) < 0:
             return None
         for listener in study.listeners:
             values = raters.values[raters.raters.index(listener)] if own else raters.mean()
-            found[listener, sound.name] = _columns(values, raters.names, wanted)
+            found[listener, sound.name] = _columns(values, places)
     return Ratings(found, Scale(*entry.scale), "second", "own" if own else "shared") if found else None
 
 
-def _columns(values: FloatArray, names: Sequence[str], wanted: Sequence[str]) -> FloatArray:
-    """Return the ``wanted`` columns of ``values`` (steps, names); NaN where there is none of that name."""
-    nothing = np.full(len(values), np.nan)
-    return np.stack([values[:, names.index(name)] if name in names else nothing for name in wanted], axis=1)
+def _columns(values: FloatArray, places: Sequence[int]) -> FloatArray:
+    """Return the columns (steps, places) of ``values``; NaN where a place is -1."""
+    absent = np.full(len(values), np.nan)
+    return np.stack([values[:, place] if place >= 0 else absent for place in places], axis=1)
 
 
 def _of_events(study: FolderStudy, entry: AffectEntry) -> Ratings | None:
