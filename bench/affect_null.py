@@ -39,7 +39,12 @@ def main() -> None:
                 p.setdefault((row.scheme, row.source, row.measure), []).append(row.chance.p)
                 if row.measure == "r":
                     outside.append(row.found.low > 0)
-        print(f"seed {seed}: {time.process_time() - begin:.0f} s of processor", flush=True)
+        values = np.concatenate(list(p.values()))
+        print(
+            f"seed {seed}: so far p <= .05 in {(values <= 0.05).mean():.3f} of {len(values)}; "
+            f"{time.process_time() - begin:.0f} s of processor",
+            flush=True,
+        )
     for names, values in p.items():
         there = np.array(values)[np.isfinite(values)]
         error = np.sqrt(0.05 * 0.95 / len(there))
