@@ -23,7 +23,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ LEVELS_DB = (-10, -5, 0, 5, 10)
 DEEP_RATE, DEEP_DELAY = 48_000, 1440
 #: What streams may cost at most of each second, s.
 MOST_S = 0.1
+#: Level of every mixture, dB of full scale: networks for speech take what is much quieter for silence.
+LEVEL_DB = -26.0
 #: Rate of recorded mixtures as those get them that use more than 16 kHz and one channel, Hz.
 FULL_RATE = 44_100
 #: Of the sung voice: a frame, cepstral coefficients of its envelope, the melody's MIDI notes and their length, s.
@@ -84,6 +86,14 @@ def si_sdr(found: Sound, truth: Sound) -> float:
     """Return the scale-invariant signal-to-distortion ratio, dB."""
     scaled = truth * float(found @ truth / (truth @ truth))
     return float(10 * np.log10(scaled @ scaled / ((found - scaled) @ (found - scaled))))
+
+
+def levelled(mixture: Mixture) -> Mixture:
+    """Return a mixture at ``LEVEL_DB``."""
+    level = level_db(mixture.whole.astype(np.float32))
+    gain = 10 ** ((LEVEL_DB - level) / 20) if np.isfinite(level) else 1.0
+    parts = {name: getattr(mixture, name) for name in ("voice", "background", "full", "unknown")}
+    return replace(mixture, **{name: gain * part for name, part in parts.items() if part is not None})
 
 
 def over(voice: Sound, background: Sound, db: float) -> Sound:
@@ -254,7 +264,7 @@ def measure(quick: bool) -> Rows:
     """Return a row for each mixture and candidate."""
     seconds, separators = (4 if quick else 8), candidates(quick)
     rows: list[dict[str, Any]] = []
-    for mixture in mixtures(seconds):
+    for mixture in map(levelled, mixtures(seconds)):
         mix = mixture.whole
         spent: dict[str, float] = {}
         for name, separate in separators.items():
