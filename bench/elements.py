@@ -48,8 +48,8 @@ LEVELS_DB = (-10, -5, 0, 5, 10)
 DEEP_RATE, DEEP_DELAY = 48_000, 1440
 #: What streams may cost at most of each second, s.
 MOST_S = 0.1
-#: Level of every mixture, dB of full scale: networks for speech take what is much quieter for silence.
-LEVEL_DB = -26.0
+#: Levels of mixtures, dB of full scale: a usual one, and a quiet one, of which networks for speech know little.
+LEVEL_DB, QUIET_DB = -26.0, -49.0
 #: Rate of recorded mixtures as those get them that use more than 16 kHz and one channel, Hz.
 FULL_RATE = 44_100
 #: Of the sung voice: a frame, cepstral coefficients of its envelope, the melody's MIDI notes and their length, s.
@@ -61,7 +61,7 @@ class Mixture:
     """A mixture of a ``voice`` and what lies behind it; either may be None.
 
     ``full`` (n, 2) is the same at ``FULL_RATE`` in stereo, where it was recorded so; ``unknown`` a sound of which the
-    parts are not known.
+    parts are not known. ``level`` is that of the whole, dB of full scale.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Mixture:
     background: Sound | None
     full: Sound | None = None
     unknown: Sound | None = None
+    level: float = LEVEL_DB
 
     @property
     def whole(self) -> Sound:
@@ -79,7 +80,11 @@ class Mixture:
     @property
     def judged(self) -> bool:
         """Whether it counts in the choice: speech and music."""
-        return self.voice is not None and ("over music" in self.name or "over an instrumental" in self.name)
+        return (
+            self.voice is not None
+            and self.level == LEVEL_DB
+            and ("over music" in self.name or "over an instrumental" in self.name)
+        )
 
 
 def si_sdr(found: Sound, truth: Sound) -> float:
@@ -89,9 +94,9 @@ def si_sdr(found: Sound, truth: Sound) -> float:
 
 
 def levelled(mixture: Mixture) -> Mixture:
-    """Return a mixture at ``LEVEL_DB``."""
+    """Return a mixture at its level."""
     level = level_db(mixture.whole.astype(np.float32))
-    gain = 10 ** ((LEVEL_DB - level) / 20) if np.isfinite(level) else 1.0
+    gain = 10 ** ((mixture.level - level) / 20) if np.isfinite(level) else 1.0
     parts = {name: getattr(mixture, name) for name in ("voice", "background", "full", "unknown")}
     return replace(mixture, **{name: gain * part for name, part in parts.items() if part is not None})
 
@@ -116,6 +121,8 @@ def mixtures(seconds: int) -> Iterator[Mixture]:
     voice = sung(speech)
     for db in (-5, 5):
         yield Mixture(f"sung voice with music, {db:+d} dB", voice, over(voice, music, db))
+    yield Mixture("speech over music, 0 dB, quiet", speech, over(speech, music, 0), level=QUIET_DB)
+    yield Mixture("sung voice with music, +5 dB, quiet", voice, over(voice, music, 5), level=QUIET_DB)
     yield Mixture("music alone", None, over(speech, music, 0))
     yield Mixture("noise alone", None, over(speech, noise, 0))
     yield Mixture("silence", None, np.zeros(count))
