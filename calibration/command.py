@@ -135,13 +135,9 @@ def command(
 
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
-    console, begin, channels = (
-        Terminal(log_path=False),
-        time.perf_counter(),
-        Channels(names_in(without), names_in(only)),
-    )
+    console, begin = Terminal(log_path=False), time.perf_counter()
+    channels, draws = Channels(names_in(without), names_in(only)), draws or (QUICK_DRAWS if quick else DRAWS)
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
-    draws = draws or (QUICK_DRAWS if quick else DRAWS)
     if has_excerpts(study):
         return _of_excerpts(study, out, featurizer, draws, quick, only_check, console)
     if only_check:
@@ -160,10 +156,8 @@ def command(
             _refuse_beyond(others, scales, separator)
             tell = _of_ratings(loaded, reader, paths[0], chosen, plan, out, progress)
         else:
-            asked = Beyond(tuple(others), scales, _separator(separator, progress))
+            asked = Beyond(tuple(others), scales, _separator(separator, progress), separator or "")
             tell = _of_synchrony(loaded, reader, paths[0], chosen, plan, asked, out, progress)
-            if separator is not None:
-                keep_separator(separator, out)
     return tell(time.perf_counter() - begin, console)
 
 
@@ -197,6 +191,8 @@ def _of_synchrony(
     """Write bundle and report of synchrony; return what tells of them, given how long it took (s)."""
     found = analyse(study, reader, settings, plan, progress)
     found = with_beyond(found, study, reader, settings, plan, asked, progress)
+    if asked.given:
+        keep_separator(asked.given, out)
     return partial(_tell, _written(with_featurizer(found, reader, path, out, progress), out, progress), out)
 
 
