@@ -30,13 +30,12 @@ from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 class Beyond:
     """What is asked for: ``others`` to stand beside the featurizer that was read with, and whether ``scales``.
 
-    ``separator`` makes elements of the sounds, ``given`` is its name or file; None where they are not asked for.
+    ``separator`` makes elements of the sounds; None where they are not asked for.
     """
 
     others: tuple[Featurizer, ...] = ()
     scales: bool = False
     separator: Separator | None = None
-    given: str = ""
 
 
 def with_beyond(  # noqa: PLR0917 - what analyse is given, and what it found

@@ -135,9 +135,9 @@ def command(
 
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
-    console, begin = Terminal(log_path=False), time.perf_counter()
-    channels, draws = Channels(names_in(without), names_in(only)), draws or (QUICK_DRAWS if quick else DRAWS)
+    console, begin, channels = Terminal(log_path=False), time.perf_counter(), _channels(without, only)
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
+    draws = draws or (QUICK_DRAWS if quick else DRAWS)
     if has_excerpts(study):
         return _of_excerpts(study, out, featurizer, draws, quick, only_check, console)
     if only_check:
@@ -156,7 +156,7 @@ def command(
             _refuse_beyond(others, scales, separator)
             tell = _of_ratings(loaded, reader, paths[0], chosen, plan, out, progress)
         else:
-            asked = Beyond(tuple(others), scales, _separator(separator, progress), separator or "")
+            asked = Beyond(tuple(others), scales, _separator(separator, out, progress))
             tell = _of_synchrony(loaded, reader, paths[0], chosen, plan, asked, out, progress)
     return tell(time.perf_counter() - begin, console)
 
@@ -167,8 +167,17 @@ def _loaded(study: Path, channels: Channels, space: str) -> FolderStudy:
     return found
 
 
-def _separator(name: str | None, progress: Callable[[str], None]) -> Separator | None:
-    return None if name is None else separator_for(name, ALL_CORES, progress)
+def _separator(name: str | None, out: Path, progress: Callable[[str], None]) -> Separator | None:
+    """Return the separator of that name; one that is a file is put into the bundle's folder as well."""
+    if name is None:
+        return None
+    found = separator_for(name, ALL_CORES, progress)
+    keep_separator(name, out)
+    return found
+
+
+def _channels(without: str, only: str) -> Channels:
+    return Channels(names_in(without), names_in(only))
 
 
 def _refuse_beyond(others: Sequence[Featurizer], scales: bool, separator: str | None) -> None:
@@ -191,8 +200,6 @@ def _of_synchrony(
     """Write bundle and report of synchrony; return what tells of them, given how long it took (s)."""
     found = analyse(study, reader, settings, plan, progress)
     found = with_beyond(found, study, reader, settings, plan, asked, progress)
-    if asked.given:
-        keep_separator(asked.given, out)
     return partial(_tell, _written(with_featurizer(found, reader, path, out, progress), out, progress), out)
 
 

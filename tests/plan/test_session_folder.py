@@ -132,3 +132,11 @@ def test_a_value_of_another_kind_is_refused_where_the_folder_is_opened(tmp_path,
     with pytest.raises(RecordingError, match=rf"session.toml: {message}; .*copy the whole folder again") as caught:
         open_session(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_where_a_headsets_samples_come_from_is_a_word_and_when_the_session_began_a_number(tmp_path):
+    """As every session writes it."""
+    ran = {"origin": 12.5, "steps": 3, "eeg": [{"name": "A", "origin": "simulated", "rate": 250.0}]}
+    content = tomli_w.dumps({"format": 1, "mode": "live", "ran": ran})
+    (tmp_path / "session.toml").write_text(content, encoding="utf-8")
+    assert open_session(tmp_path).ran["eeg"][0]["origin"] == "simulated"
