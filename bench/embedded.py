@@ -27,7 +27,7 @@ from calibration.features import FeatureStore
 from calibration.statistics import pair, score
 from calibration.validation import fit
 from rtaffect.common.settings import Settings
-from rtaffect.predicted.embedded import EMBEDDED, EmbeddedModel
+from rtaffect.predicted.embedded import MOONSHINE, WAKEHUBERT, EmbeddedModel
 from rtaffect.predicted.featurizer import Featurizer, cached_path, embedded_featurizer
 from rtaffect.predicted.prediction import components_of, lagged_design
 from rtaffect.simulation.sounds import compose, speech_from_wheel
@@ -41,6 +41,8 @@ CEILING = 0.6
 DRIVES = ("loudness", "centroid", "harmonicity", "modulation")
 #: How much later than the sound planted courses follow it, s.
 DELAY_S = 2
+#: The encoders of speech, which the default is chosen from.
+MODELS = {model.name: model for model in (MOONSHINE, WAKEHUBERT)}
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,12 @@ def measure(quick: bool) -> Rows:
     sounds = [compose(seed, size.sound_s, speech=speech) for seed in range(size.sounds)]
     changed = compose(100, size.changed_s, speech=speech)
     targets = planted(sounds, size.draws)
-    every = {name: embedded_featurizer(model, None, silent) for name, model in EMBEDDED.items()}
+    every = {name: embedded_featurizer(model, None, silent) for name, model in MODELS.items()}
     costs = _costs(size.turns)
     rows: Rows = []
     for name, featurizer in every.items():
         found = _of_model(featurizer, sounds, changed, targets, size)
-        rows += [row | {"model": name} | _cost_of(EMBEDDED[name], row["layer"], costs) for row in found]
+        rows += [row | {"model": name} | _cost_of(MODELS[name], row["layer"], costs) for row in found]
     return rows
 
 
@@ -161,10 +163,10 @@ def _costs(turns: int) -> dict[str, dict[str, float | None]]:
     Time of the processor, not of the clock, so that other programs have no part in it.
     """
     silence = np.zeros(SAMPLE_RATE, np.float32)
-    keys = [(name, what) for name in EMBEDDED for what in ("step_ms", "all_ms")]
+    keys = [(name, what) for name in MODELS for what in ("step_ms", "all_ms")]
     streams = []
     for name, what in keys:
-        model = EMBEDDED[name]
+        model = MODELS[name]
         streams.append(embedded_featurizer(model, model.middle if what == "step_ms" else None, silent).stream())
         for _ in range(6):
             streams[-1].step(silence)
@@ -173,10 +175,10 @@ def _costs(turns: int) -> dict[str, dict[str, float | None]]:
         begin = time.process_time()
         stream.step(silence)
         spent[turn, number] = 1e3 * (time.process_time() - begin)
-    found: dict[str, dict[str, float | None]] = {name: {} for name in EMBEDDED}
+    found: dict[str, dict[str, float | None]] = {name: {} for name in MODELS}
     for (name, what), milliseconds in zip(keys, np.median(spent, axis=0), strict=True):
         found[name][what] = float(milliseconds)
-    for name, model in EMBEDDED.items():
+    for name, model in MODELS.items():
         path = cached_path(model, model.middle)
         found[name] |= {"memory_mb": alone("featurizer", path, 1)["memory_mb"], "file_mb": path.stat().st_size / 1e6}
     return found

@@ -76,6 +76,7 @@ def bundle_of(  # noqa: PLR0917 - each part once
             alpha=tuple(map(float, result.alpha)),
         ),
         synthetic=study.synthetic,
+        rating=measured.scale,
         provenance={"study": study.name} | ({} if measured.rated else {"listeners": str(len(listeners))}),
     )
     return Bundle(manifest, result.weights, measured.references, space)

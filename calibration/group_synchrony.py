@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from scipy.stats import t as student_t
 from calibration.nulls import p_values
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.drifts import drift_basis, left_of
+from rtaffect.common.settings import DriftSettings
 from rtaffect.common.threads import one_thread
 from rtaffect.observed.synchrony import RowLayout
 
@@ -38,8 +40,6 @@ from rtaffect.observed.synchrony import RowLayout
 LEVEL: Final = 0.05
 #: With fewer draws no p value could be small enough to claim anything, or hardly.
 LEAST_DRAWS: Final = 99
-#: Cosines with a longer period than this are taken out of responses with their line, s: courses may merely trend.
-CUTOFF_S: Final = 128.0
 #: Random phases are drawn for the frequencies that hold this part of the variance of chance; it is scaled to the whole.
 _SHARE: Final = 0.999
 #: Spectra kept at once, bytes.
@@ -124,10 +124,19 @@ class PairSums:
         Of the responses, Hz.
     draws, seed
         Of each kind of chance, and of what random numbers.
+    drift
+        What is taken out of each response to a sound first: courses may merely trend.
     """
 
-    def __init__(self, layout: RowLayout, rate: int, draws: int = 1000, seed: int = 0) -> None:
-        self._layout, self._rate, self._draws = layout, rate, draws
+    def __init__(
+        self,
+        layout: RowLayout,
+        rate: int,
+        draws: int = 1000,
+        seed: int = 0,
+        drift: DriftSettings = DriftSettings(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self._layout, self._rate, self._draws, self._drift = layout, rate, draws, drift
         self._rng = np.random.default_rng([seed, 15])
         self._seconds = 0.0
         self._sums: list[tuple[FloatArray, FloatArray]] = []
@@ -226,7 +235,8 @@ class PairSums:
         self, frame: _Frame, rows: slice, shifts: NDArray[np.intp], seed: int, values: FloatArray, weights: FloatArray
     ) -> None:
         k = self._layout.k
-        signals = _Signals(frame.group[:, :, rows.start * k : rows.stop * k], k, self._rate)
+        basis = drift_basis(frame.group.shape[1], self._drift, 1 / self._rate)
+        signals = _Signals(frame.group[:, :, rows.start * k : rows.stop * k], k, basis)
         for p, q in frame.pairs:
             if not (signals.heard[p] and signals.heard[q]):
                 continue
@@ -250,11 +260,11 @@ class _Signals:
     ``kept`` are the frequencies, as numbers, that hold nearly all of the variance of chance.
     """
 
-    def __init__(self, group: FloatArray, k: int, rate: int) -> None:
+    def __init__(self, group: FloatArray, k: int, basis: FloatArray) -> None:
         people, self._time, columns = group.shape
         finite: BoolArray = np.isfinite(group)
         present = np.asarray(finite.reshape(people, self._time, columns // k, k).all(axis=3))
-        x = _without_drifts(np.where(present.repeat(k, axis=2), group, 0.0), present.repeat(k, axis=2), rate)
+        x = _without_drifts(np.where(present.repeat(k, axis=2), group, 0.0), present.repeat(k, axis=2), basis)
         self.heard = np.asarray(present.reshape(people, -1).any(axis=1))
         self._spectra = _by_part(x, k)
         power = (x * x).reshape(people, self._time, columns // k, k).sum(axis=3)
@@ -338,14 +348,15 @@ def _spectrum(values: NDArray[np.generic]) -> Spectra:
     return np.asarray(rfft(np.asarray(values, np.float32), axis=1), np.complex64)
 
 
-def _without_drifts(x: FloatArray, present: BoolArray, rate: int) -> FloatArray:
-    """Return ``x`` (P, time, columns) less its mean, line and slow cosines; zero where it is not ``present``."""
-    time = x.shape[1]
-    at = np.arange(time) + 0.5
-    count = int(2 * time / rate / CUTOFF_S)
-    columns = [np.ones(time), at - time / 2, *(np.cos(np.pi * i * at / time) for i in range(1, count + 1))]
-    basis = np.linalg.qr(np.stack(columns, axis=1))[0]
-    return np.where(present, x - basis @ (basis.T @ x), 0.0)
+def _without_drifts(x: FloatArray, present: BoolArray, basis: FloatArray) -> FloatArray:
+    """Return ``x`` (P, time, columns) less its drifts, by least squares where it is ``present``; zero elsewhere."""
+    left = next(iter(left_of(basis, _lines(present), [_lines(x)])))
+    return np.moveaxis(left.reshape(x.shape[0], x.shape[2], x.shape[1]), 2, 1)
+
+
+def _lines(x: NDArray[Any]) -> NDArray[Any]:
+    """Return (P, time, columns) as lines (P * columns, time)."""
+    return np.moveaxis(x, 1, 2).reshape(-1, x.shape[1])
 
 
 def _ratio(joint: FloatArray, scale: FloatArray) -> FloatArray:

@@ -20,6 +20,7 @@ from rtaffect.common.correlation import fisher_mean, fisher_z
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.kept import read_array, write_array
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
 from rtaffect.observed.reference import Reference
@@ -43,7 +44,7 @@ class Measured:
     has for every sound of the study the group's response. ``poor`` are the channels that could not be rows, and in
     which part of the seconds they were good for enough listeners; ``foreign`` those that are no EEG, and in whom.
     ``group`` tells whether the group is synchronised in these sounds, None where that was not asked; ``alike`` names
-    people whose EEG is as alike as one person's.
+    people whose EEG is as alike as one person's. ``scale`` is that of ratings.
     """
 
     space: Space
@@ -56,6 +57,7 @@ class Measured:
     group: GroupSynchrony | None = None
     alike: tuple[str, ...] = ()
     foreign: Mapping[str, str] = field(default_factory=dict)
+    scale: RatingScale | None = None
 
     @property
     def targets(self) -> list[FloatArray]:
@@ -145,7 +147,9 @@ class _Pairs:
     ) -> None:
         if not self._draws:
             return
-        self._sums = self._sums or PairSums(layout, self._settings.signal.rate_hz, self._draws)
+        self._sums = self._sums or PairSums(
+            layout, self._settings.signal.rate_hz, self._draws, drift=self._settings.drift
+        )
         if left_out:
             self._sums.add_left_out([group_responses(channels, space, self._settings)[0] for space in left_out])
         else:
@@ -238,7 +242,8 @@ def rated(study: Study) -> Measured:
     tables = tuple(v for _, v in found)
     nobody = tuple(np.empty((0, *v.shape)) for v in tables)
     halves = tuple(np.empty((0, 2, *v.shape)) for v in tables)
-    return Measured(RatingSpace(study.rating_names), tuple(s for s, _ in found), nobody, halves, (), tables)
+    space, scale = RatingSpace(study.rating_names), study.rating_scale()
+    return Measured(space, tuple(s for s, _ in found), nobody, halves, (), tables, scale=scale)
 
 
 def half_time_courses(group: FloatArray, settings: Settings, layout: RowLayout, splits: int) -> FloatArray:

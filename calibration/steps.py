@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from joblib import parallel_config
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rtaffect.common.errors import SettingsError
+from calibration.studies.check import NOTE
+from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.words import gathered
 
 
 class Steps:
@@ -62,3 +66,25 @@ def backend(dask: str | None, jobs: int) -> Any:
             f"--dask {dask}: no scheduler answers there ({error}); start one, or leave --dask out"
         ) from None
     return parallel_config(backend="dask")
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names that an option has between its commas."""
+    return tuple(filter(None, (part.strip() for part in text.split(","))))
+
+
+def tell_problems(study: Path, found: Sequence[str], console: Console) -> None:
+    """Print what ``--check`` found, notes last.
+
+    Raises
+    ------
+    RecordingError
+        If any of it is more than a note.
+    """
+    notes = [line.removeprefix(NOTE) for line in found if line.startswith(NOTE)]
+    problems = [line for line in found if not line.startswith(NOTE)]
+    for line in (*problems, *(f"{NOTE}{note}" for note in gathered(notes))):
+        console.print(f"- {line}", highlight=False, soft_wrap=True)
+    if problems:
+        raise RecordingError(f"study {study}: {len(problems)} problems, listed above; correct them and check again")
+    console.print(f"study {study}: nothing wrong was found")

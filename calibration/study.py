@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.studies.layout import RecordingFile, gathered, shown
+from calibration.studies.layout import Layout, RecordingFile, gathered, shown
 from calibration.studies.manifest import ALL_EEG, Channels, read_layout
-from calibration.studies.raters import Raters, ratings_in
-from calibration.studies.recording import Recording, heard_in, open_recording
+from calibration.studies.raters import Raters, ratings_in, scale_of
+from calibration.studies.recording import TAIL_S, Recording, heard_in, open_recording
 from calibration.studies.tables import covariates_in
 from rtaffect.common.channel_kinds import told
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.montage import common_rows
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.stream.audio import StudySound, read_whole_sound
 from rtaffect.stream.source import Source
 
@@ -43,6 +47,18 @@ class Study(Protocol):
         """Return a fresh source of a listener's EEG, and when, on its clock, they began to hear the sound (s)."""
 
 
+class Rest(NamedTuple):
+    """A stretch of rest: when it began on its source's own clock, s, its whole seconds, and how to get the source.
+
+    ``stamp`` tells it from any other.
+    """
+
+    stamp: str
+    onset: float
+    seconds: int
+    source: Callable[[], Source]
+
+
 class FolderStudy:
     """A study on disk: ``study.toml`` beside the files that it names, or a BIDS dataset.
 
@@ -68,11 +84,16 @@ class FolderStudy:
         self._sounds = tuple(StudySound(s.name, sounds[s.name].samples, s.fit) for s in layout.sounds)
         seconds = {s.name: s.seconds for s in self._sounds}
         self._covariates = covariates_in(layout.sounds, seconds)
-        self._ratings = ratings_in(layout.sounds, seconds)
+        self._ratings = ratings_in(layout.sounds, seconds, layout.ratings)
         self.rating_names = next((r.names for r in self._ratings.values()), ())
         self._channels: tuple[str, ...] | None = None
         # One listener's recording is kept while its sounds are gone through.
         self._opened: tuple[RecordingFile, Recording] | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """Its files."""
+        return self._layout
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -107,6 +128,24 @@ class FolderStudy:
         file = self._layout.heard(listener, sound.name)
         return heard_in(file, self._open(file), sound.name, sound.seconds)
 
+    def rests(self, listener: str, lead_s: float) -> Iterator[Rest]:
+        """Yield each stretch in which a listener rested; sources begin ``lead_s`` before, or with the recording.
+
+        RecordingError if the recording is interrupted in one.
+        """
+        for file in self._layout.recordings:
+            for start, stop in file.rest if file.listener == listener else ():
+                recording = self._open(file)
+                begin, end = max(start, recording.first), min(stop, recording.last + 1 / recording.rate)
+                if any(begin < at < end for at in recording.breaks):
+                    raise RecordingError(
+                        f"{listener}: {file.path.name} was interrupted in the rest from {start:g} to {stop:g} s; "
+                        "expected a rest that goes on: name its parts before and after"
+                    )
+                if (seconds := math.floor(end - begin + 1e-6)) > 0:
+                    source = partial(recording.source, begin - lead_s, begin + seconds + TAIL_S)
+                    yield Rest(f"{_stamp(file)} {start} {stop}", begin, seconds, source)
+
     def file(self, listener: str, sound: StudySound) -> str:
         """Return the recording in which a listener hears the sound, as messages name it."""
         return shown(self._layout.heard(listener, sound.name).path, self._layout.folder)
@@ -117,9 +156,7 @@ class FolderStudy:
 
     def stamp(self, listener: str, sound: StudySound) -> str:
         """Return what tells a listener's EEG during a sound from any other: its file as it is now, and the onset."""
-        file = self._layout.heard(listener, sound.name)
-        about = file.path.stat()
-        return f"{file.path.resolve()} {about.st_size} {about.st_mtime_ns} {file}"
+        return _stamp(self._layout.heard(listener, sound.name))
 
     def ratings(self, sound: StudySound) -> NDArray[np.float64] | None:
         """Return ratings of a sound (steps, columns), named by ``rating_names``, NaN where missing; None if none.
@@ -132,6 +169,15 @@ class FolderStudy:
     def raters(self, sound: StudySound) -> Raters | None:
         """Return what each rater of a sound said; None if it has no ratings."""
         return self._ratings.get(sound.name)
+
+    @property
+    def tells_scale(self) -> bool:
+        """Whether the study itself says on which scale its ratings are."""
+        return self._layout.ratings is not None
+
+    def rating_scale(self) -> RatingScale:
+        """Return the scale of the ratings: what the study tells, else the least and the most that raters gave."""
+        return self._layout.ratings or scale_of(self._ratings.values())
 
     def covariates(self, sound: StudySound) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
         """Return names and values (steps, columns) of a sound's covariates, none missing; None if there are none."""
@@ -146,6 +192,11 @@ class FolderStudy:
                 if label not in (owners := self._told.setdefault(line, [])):
                     owners.append(label)
         return self._opened[1]
+
+
+def _stamp(file: RecordingFile) -> str:
+    about = file.path.stat()
+    return f"{file.path.resolve()} {about.st_size} {about.st_mtime_ns} {file}"
 
 
 def ratings_of(study: Study, sound: StudySound) -> NDArray[np.float64] | None:

@@ -30,6 +30,13 @@ def untrended(targets: Sequence[Array], drift: DriftSettings) -> list[Array]:
     return found
 
 
+def courses_untrended(courses: Sequence[Array], drift: DriftSettings) -> list[Array]:
+    """Return courses (..., steps, R) of each sound without their drifts, as :func:`untrended` does of targets."""
+    turned = [np.moveaxis(each, -2, 0) for each in courses]
+    flat = untrended([each.reshape(len(each), -1) for each in turned], drift)
+    return [np.moveaxis(f.reshape(t.shape), 0, -2) for f, t in zip(flat, turned, strict=True)]
+
+
 def paired(
     predicted: Sequence[Array], targets: Sequence[Array], settings: Settings, averages: NDArray[np.bool_] | None
 ) -> Pairs:

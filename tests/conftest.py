@@ -130,3 +130,12 @@ def no_leaks() -> Iterator[None]:
     while (left := _leaks(threads_before)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not left, f"the test left running: {', '.join(left)}"
+
+
+@pytest.fixture(scope="session")
+def second_model() -> None:
+    """Skip a test where the second embedded model is neither installed nor can be fetched."""
+    from tests.support.wakehubert import why_missing
+
+    if reason := why_missing():
+        pytest.skip(reason)

@@ -12,10 +12,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtWidgets import QApplication
 
 import tests.conftest  # noqa: F401
+from rtaffect.engine.feedback import Feedback
 from rtaffect.present.participant_state import ParticipantPresenter, ParticipantState
 from rtaffect.present.session_presenter import Presenter
+from rtaffect.present.slider_state import Slider
+from rtaffect.sources.slider import SliderSource
 from rtaffect.view.participant.window import ParticipantWindow
 from rtaffect.view.show import SessionWindow, grab
+from tests.support.fake_affect import with_affect
 from tests.support.fake_feedback import (
     BLOCKS,
     CHANNELS,
@@ -29,10 +33,12 @@ from tests.support.fake_feedback import (
     fake_zones,
     region_rows,
 )
+from tests.support.fake_rated import SCALE, fake_rated_session
 
 SMALLEST, LARGE = (1180, 660), (1920, 1080)
 BANNER = "synthetic participants: a demonstration, not people"
 PAGES = ("curves", "map", "signals", "agreement", "measures")
+RATED = (*PAGES, "plane")
 BROKEN = FakeRecording(free_bytes=120_000_000, lost=512, trouble="the disk is full: free some space")
 
 
@@ -143,6 +149,63 @@ def rows(out: Path) -> None:
     picture(out / "agreement-short.png", page="agreement", steps=70)
 
 
+def rated(out: Path) -> None:
+    """Write the pages of a session with a bundle of ratings, and the participant's slider."""
+    for name, size in (("1280", (1280, 720)), ("1920", LARGE)):
+        for page in ("curves", "agreement", "plane", "signals"):
+            rated_picture(out / f"rated-{page}-{name}.png", fake_rated_session(260), page, size)
+        rated_picture(out / f"rated-plane-headset-{name}.png", fake_rated_session(60, people=PEOPLE[:1]), "plane", size)
+    rated_picture(out / "rated-curves-headset.png", fake_rated_session(60, people=PEOPLE[:1]), "curves")
+    rated_picture(out / "rated-plane-nobody.png", fake_rated_session(90, rated=False), "plane")
+    rated_picture(out / "rated-plane-silent.png", fake_rated_session(90, silent=(70, 90)), "plane")
+    rated_picture(out / "rated-plane-early.png", fake_rated_session(4), "plane")
+    rated_picture(out / "rated-one.png", fake_rated_session(90, names=("arousal",)), "curves")
+    sliders = {"plane": ("arousal", "valence"), "bar": ("arousal",)}
+    for name, names in sliders.items():
+        for alone in (True, False):
+            source = SliderSource(names, SCALE)
+            window = ParticipantWindow(ParticipantPresenter(slider=Slider(source, alone=alone)), preview=True)
+            window.resize(1280, 720)
+            window.show()
+            for key in ("Up", "Up", "Left", "Left", "Left"):
+                window.slider.press(key)
+            window.tick()
+            window.update()
+            grab(window, out / f"slider-{name}-{'alone' if alone else 'beside'}.png")
+            window.close()
+
+
+def affect(out: Path) -> None:
+    """Write the plane of affect: of several people, without a headset, without values, and beside ratings."""
+    pair, one = PEOPLE[:2], ("",)
+    for name, size in (("1280", (1280, 720)), ("1920", LARGE)):
+        steps = with_affect(fake_session(200, people=pair), pair)
+        rated_picture(out / f"affect-plane-{name}.png", steps, "plane", size)
+        steps = with_affect(fake_session(120, people=pair), pair, bad=(100, 120))
+        rated_picture(out / f"affect-plane-novel-{name}.png", steps, "plane", size)
+    rated_picture(out / "affect-plane-rest.png", with_affect(fake_session(12, people=pair), pair), "plane")
+    rated_picture(out / "affect-plane-sound.png", with_affect(fake_rated_session(80), one, library=False), "plane")
+
+
+def rated_picture(path: Path, steps: list[Feedback], page: str, size: tuple[int, int] = (1280, 720)) -> None:
+    """Write one picture of a page after these steps of a session with ratings."""
+    presenter, now = Presenter(), 1000.4 + len(steps)
+    for feedback in steps:
+        presenter.add(feedback)
+    window = SessionWindow(presenter, title="rated 1", on_close=lambda: None, now=lambda: now)
+    window.resize(*size)
+    window.show()
+    window.tick()
+    window.show_page(RATED.index(page))
+    for _ in range(3):
+        window.tick()
+        QApplication.processEvents()
+    grab(window, path)
+    window.close()
+    window.deleteLater()
+    print(path)
+
+
 def moments(out: Path) -> None:
     """Write the protocol in its phases, the list of keys, the marker, and the end."""
     record = FakeRecording()
@@ -185,11 +248,19 @@ def main() -> None:
     """Write all pictures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", choices=("states", "rows", "moments", "participant", "start"))
+    parser.add_argument("--only", choices=("states", "rows", "rated", "affect", "moments", "participant", "start"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     application = QApplication.instance() or QApplication(["rtaffect"])
-    made = {"states": states, "rows": rows, "moments": moments, "participant": participant, "start": start}
+    made = {
+        "states": states,
+        "rows": rows,
+        "rated": rated,
+        "affect": affect,
+        "moments": moments,
+        "participant": participant,
+        "start": start,
+    }
     for name, write in made.items():
         if asked.only in (None, name):
             write(asked.out)

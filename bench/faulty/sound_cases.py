@@ -36,9 +36,10 @@ LEAD_S = 3.0
 NEAR_S = 0.03
 #: Seconds with less power are too quiet to be found.
 LOUD = 1e-4
-#: A second is found by what lies below this, Hz: a device whose clock moves within it, as a sound server's timer does,
-#: leaves that alike; and where it is so much alike. Else it is torn, or what captures is.
-LOW_HZ, LEAST_LIKENESS = 300.0, 0.8
+#: A second is found by what lies below this, Hz, in so many parts: a device whose clock moves within it, as a sound
+#: server's timer does, leaves that alike; and where all but one are so much alike. Else it is torn, or what captures
+#: is. Places whose likeness differs by less than ``SAME`` are as good as each other.
+LOW_HZ, PARTS, LEAST_LIKENESS, SAME = 300.0, 4, 0.8, 0.002
 #: What captures needs so long to know its clock, s.
 SETTLING_S = 5.0
 #: From one second to the next it jumped if its place differs by more, s.
@@ -97,6 +98,7 @@ def server_gone(seconds: float) -> Act:
         scene.sound.die()
         time.sleep(seconds)
         scene.sound.start()
+        scene.notes["sound back"] = scene.now()
 
     return Act(FAULT_S, do)
 
@@ -135,7 +137,8 @@ def by_script(pause_s: float = 0.0, *broken: tuple[float, float]) -> Callable[[S
 def captured(plan: Callable[[Scene], Plan], *, must_be_due: bool) -> Callable[[Scene], Truth]:
     """Return the truth from what was captured: where each second of the sound was, and when it was not in its place.
 
-    A single second that was not found is not held against anybody: what captures may itself be torn.
+    A single second that was not found is not held against anybody: what captures may itself be torn. Nor is what it
+    missed while it was not back yet and the sound server was.
     """
 
     def truth(scene: Scene) -> Truth:
@@ -146,8 +149,11 @@ def captured(plan: Callable[[Scene], Plan], *, must_be_due: bool) -> Callable[[S
         sound, rate = soundfile.read(demo() / "sound.wav")
         mono = _low(sound.mean(axis=1) if sound.ndim == 2 else sound, rate)
         parts = {s: mono[s * rate : (s + 1) * rate] for s in range(1, len(mono) // rate) if due(s) + 1 < last}
+        back = scene.notes.get("sound back", math.inf)
         loud = {
-            s: part for s, part in parts.items() if float((part**2).sum()) > LOUD * rate and _settled(heard[0], due(s))
+            s: part
+            for s, part in parts.items()
+            if float((part**2).sum()) > LOUD * rate and _settled(heard[0], due(s), back)
         }
         late = {s: _heard(part, rate, due(s), 0.7, heard) - due(s) for s, part in loud.items()}
         usual = 0.0 if must_be_due else float(np.nanmedian(list(late.values())))
@@ -167,23 +173,41 @@ def captured(plan: Callable[[Scene], Plan], *, must_be_due: bool) -> Callable[[S
     return truth
 
 
-def _settled(times: np.ndarray, due: float) -> bool:
-    """Return whether what captures knows its clock (not so just after it began), or captures nothing at all."""
+def _settled(times: np.ndarray, due: float, back: float = math.inf) -> bool:
+    """Return whether what captures knows its clock (not so just after it began), or captures nothing at all.
+
+    From ``back`` on there is something to be captured.
+    """
     first = int(np.searchsorted(times, due - SETTLING_S))
     near = times[first : int(np.searchsorted(times, due + 1.0))]
     whole = len(near) > 0 and near[0] < due - SETTLING_S + 0.1 and not (np.diff(near) > 0.1).any()
-    return whole or len(near) == 0 or bool(near[-1] < due)
+    return whole or (due < back and (len(near) == 0 or bool(near[-1] < due)))
 
 
 def _heard(played: np.ndarray, rate: int, due: float, within: float, ear: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return when a second of a sound was heard, at most ``within`` s from when it was due; NaN if it was not."""
-    grid = np.arange(round((1 + 2 * within) * rate)) / rate + due - within
+    """Return when a second of a sound was heard, at most ``within`` s from when it was due; NaN if it was not.
+
+    Its parts are found each by itself, as the clock of what captures may move by some ms within a second.
+    """
+    size = len(played) // PARTS
+    places = [
+        _found(played[i * size : (i + 1) * size], rate, due + i * size / rate, within, ear) - i * size / rate
+        for i in range(PARTS)
+    ]
+    return float(np.nanmedian(places)) if np.isnan(places).sum() <= 1 else math.nan
+
+
+def _found(part: np.ndarray, rate: int, due: float, within: float, ear: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return when a part of a sound was heard, at most ``within`` s from when it was due; NaN if it was not."""
+    grid = np.arange(round((len(part) / rate + 2 * within) * rate)) / rate + due - within
     heard = np.interp(grid, *ear, left=0.0, right=0.0)
-    score = correlate(heard, played, mode="valid", method="fft")
-    power = np.convolve(heard**2, np.ones(len(played)), "valid")
-    score = score / np.sqrt(np.maximum(power * (played**2).sum(), 1e-9))
-    best = int(np.argmax(score))
-    return float(grid[best]) if score[best] > LEAST_LIKENESS else math.nan
+    score = correlate(heard, part, mode="valid", method="fft")
+    power = np.convolve(heard**2, np.ones(len(part)), "valid")
+    score = score / np.sqrt(np.maximum(power * (part**2).sum(), 1e-9))
+    peaks = np.r_[False, (score[1:-1] >= score[:-2]) & (score[1:-1] >= score[2:]), False]
+    alike = np.flatnonzero(peaks & (score > max(LEAST_LIKENESS, float(score.max()) - SAME)))
+    # A tone is like itself a period away: where places are as good as each other, it is the nearest.
+    return float(grid[alike[np.argmin(np.abs(grid[alike] - due))]]) if len(alike) else math.nan
 
 
 def _low(sound: np.ndarray, rate: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Final
 
 #: The drawing, px: its size, and the edges of the part with the data.
 WIDTH, HEIGHT = 870, 280
-LEFT, RIGHT, TOP, BOTTOM = 64, 744, 14, 232
+LEFT, RIGHT, TOP, BOTTOM = 64, 744, 22, 232
 _TICKS: Final = 6
 
 

@@ -17,6 +17,8 @@ from scipy.stats import t as student_t
 
 from calibration.statistics import correlation_of
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.drifts import drift_basis, without_drifts
+from rtaffect.common.settings import DriftSettings
 from rtaffect.common.threads import one_thread
 
 Array = NDArray[np.float64]
@@ -50,10 +52,11 @@ class RaterAgreement:
     z
         How many standard deviations of chance the true one (Fisher z) is from chance's mean.
     r_detrended, p_detrended
-        The same without each course's linear drift, which courses share that merely rise or fall.
+        The same without each course's drifts (a line and slow cosines, as settings say), which courses share that
+        merely rise or fall.
     reliability
-        Of the raters' mean: the share of its variance that another such group would share. Not above 0 where they
-        have nothing in common; NaN where no second has all raters.
+        Of the raters' mean without its drifts: the share of its variance that another such group would share. Not above
+        0 where they have nothing in common; NaN where no second has all raters.
     """
 
     raters: Mapping[str, float]
@@ -74,7 +77,12 @@ class RaterAgreement:
 
 
 @one_thread()
-def rater_agreement(stimuli: Sequence[Courses], draws: int = 1000, seed: int = 0) -> RaterAgreement | None:
+def rater_agreement(
+    stimuli: Sequence[Courses],
+    draws: int = 1000,
+    seed: int = 0,
+    drift: DriftSettings = DriftSettings(),  # noqa: B008 - it is frozen
+) -> RaterAgreement | None:
     """Return how far raters agree; None if fewer than two share a stimulus, or all of their courses are flat.
 
     The interval is mean +- t s in Fisher z. Its variance is that of chance, which is how far courses with such memory
@@ -88,16 +96,19 @@ def rater_agreement(stimuli: Sequence[Courses], draws: int = 1000, seed: int = 0
         For each stimulus its raters' courses; raters may differ between stimuli.
     draws, seed
         How many draws of chance, and of what random numbers.
+    drift
+        What predictions are judged without; so is the reliability that they can reach.
     """
     names = tuple(dict.fromkeys(name for each in stimuli for name in each))
-    tables = [_table(each, names) for each in stimuli if len(each) >= LEAST_RATERS]
+    rated = [each for each in stimuli if len(each) >= LEAST_RATERS]
+    tables = [_table(each, names) for each in rated]
     if not tables:
         return None
     each = _of_raters(_as_they_are(tables))
     if not np.isfinite(each).any():
         return None
     true, null = float(np.nanmean(each)), _null(tables, draws, seed)
-    flat = [_without_drift(table) for table in tables]
+    flat = [_without_drifts(table, drift) for table in tables]
     true_flat, null_flat = float(_mean_z(_as_they_are(flat))), _null(flat, draws, seed)
     low, high = _interval(true, float(null.std()), tables, int(np.isfinite(each).sum()))
     return RaterAgreement(
@@ -110,7 +121,9 @@ def rater_agreement(stimuli: Sequence[Courses], draws: int = 1000, seed: int = 0
         z=float((true - null.mean()) / null.std()) if null.std() > 0 else float("nan"),
         r_detrended=float(np.tanh(true_flat)),
         p_detrended=_p(true_flat, null_flat),
-        reliability=reliability([np.stack(list(each.values())) for each in stimuli if len(each) >= LEAST_RATERS]),
+        reliability=reliability(
+            [table[[name in each for name in names]] for each, table in zip(rated, flat, strict=True)]
+        ),
     )
 
 
@@ -139,16 +152,9 @@ def _table(courses: Courses, names: Sequence[str]) -> Array:
     return np.stack([courses.get(name, np.full(steps, np.nan)) for name in names])
 
 
-def _without_drift(table: Array) -> Array:
-    """Return courses (P, steps) less their least-squares line over the seconds that they have."""
-    present = np.isfinite(table)
-    count = np.maximum(present.sum(axis=1, keepdims=True), 1)
-    time = np.where(present, np.arange(table.shape[1], dtype=np.float64), 0.0)
-    time = np.where(present, time - time.sum(axis=1, keepdims=True) / count, 0.0)
-    value = np.where(present, table, 0.0)
-    about = np.where(present, value - value.sum(axis=1, keepdims=True) / count, np.nan)
-    slope = np.nansum(time * about, axis=1, keepdims=True) / np.maximum((time**2).sum(axis=1, keepdims=True), 1e-300)
-    return np.asarray(about - slope * time)
+def _without_drifts(table: Array, drift: DriftSettings) -> Array:
+    """Return courses (P, steps) less their drifts by least squares over the seconds that they have."""
+    return without_drifts(table.T, drift_basis(table.shape[1], drift)).T
 
 
 def _moments(table: Array, turns: NDArray[np.intp] | None) -> Array:

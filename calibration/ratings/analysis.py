@@ -18,7 +18,7 @@ from calibration.study import FolderStudy, Study
 from calibration.sweep import AUTO, Question, Sweep, sweep
 from calibration.validation import fit
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.settings import Settings
+from rtaffect.common.settings import DriftSettings, Settings
 from rtaffect.observed.spaces import RatingSpace
 from rtaffect.predicted.featurizer import Featurizer, Progress
 
@@ -54,7 +54,7 @@ def analyse_ratings(
         ]
     with timed(seconds, "agreement of raters"):
         progress("agreement of raters")
-        agreement = _agreement(study, measured, plan.draws)
+        agreement = _agreement(study, measured, plan.draws, settings.drift)
     chosen = _best(sweeps) if wanted == AUTO else wanted
     how = "the user" if wanted != AUTO else "inner folds" if len(compared) > 1 else "there being no other"
     progress("weights of all ratings")
@@ -66,7 +66,7 @@ def analyse_ratings(
         alone = _of_row(measured, i)
         own = bundle_of(study, alone, found.of(chosen).fit, settings, reader, plan.name)
         each.append(Outcome(own, alone, found, chosen, how, ceiling_of_raters(agreement[i]), covariates=names))
-    told = (*(study.notes if isinstance(study, FolderStudy) else ()), *_notes(each))
+    told = (*(study.notes if isinstance(study, FolderStudy) else ()), *_of_scale(study, measured), *_notes(each))
     return RatedOutcome(bundle, chosen, how, tuple(each), tuple(agreement), names, told, seconds)
 
 
@@ -104,11 +104,11 @@ def _best(sweeps: Sequence[Sweep]) -> str:
     return layers[int(np.argmin(errors))]
 
 
-def _agreement(study: Study, measured: Measured, draws: int) -> list[RaterAgreement | None]:
+def _agreement(study: Study, measured: Measured, draws: int, drift: DriftSettings) -> list[RaterAgreement | None]:
     """Return of each rating how far its raters agree on the sounds that are fitted."""
     assert isinstance(study, FolderStudy)
     tables = [found for sound in measured.sounds if (found := study.raters(sound)) is not None]
-    return [rater_agreement([table.of(name) for table in tables], draws) for name in measured.space.rows]
+    return [rater_agreement([table.of(name) for table in tables], draws, drift=drift) for name in measured.space.rows]
 
 
 def ceiling_of_raters(agreement: RaterAgreement | None) -> NoiseCeiling:
@@ -124,6 +124,22 @@ def ceiling_of_raters(agreement: RaterAgreement | None) -> NoiseCeiling:
     low, high = min(ends), max(ends) if np.isfinite(ends[1]) else ends[0]
     least, most, p = (np.full(2, value) for value in (agreement.low, agreement.high, agreement.p))
     return NoiseCeiling(np.full(2, low), np.full(2, high), least, most, p, p, alone)
+
+
+def _of_scale(study: Study, measured: Measured) -> Iterator[str]:
+    """Yield that the scale of the ratings is what raters gave of it, where nobody tells it."""
+    if isinstance(study, FolderStudy) and not study.tells_scale and measured.scale is not None:
+        yield (
+            f"study.toml does not tell the scale of the ratings: {_ends(measured)}, the least and the most that was "
+            "given, are taken, whose middle need not be neutral; give low and high in [ratings]"
+        )
+
+
+def _ends(measured: Measured) -> str:
+    """Return the scale of each rating in words."""
+    assert measured.scale is not None
+    scales = [(name, measured.scale.of(name)) for name in measured.space.rows]
+    return ", ".join(f"{name} from {scale.low:g} to {scale.high:g}" for name, scale in scales)
 
 
 def _notes(each: Sequence[Outcome]) -> Iterator[str]:

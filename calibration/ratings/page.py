@@ -15,6 +15,7 @@ from calibration.pages import Picture, decimal, number, render
 from calibration.ratings.agreement import RaterAgreement
 from calibration.ratings.outcome import RatedOutcome, named, too_few
 from calibration.ratings.sentences import about_chance, agreement_of, result_of
+from calibration.report.claims import about_unique
 from calibration.report.content import ReportNumbers
 from calibration.report.figures import (
     CHANCE,
@@ -43,6 +44,7 @@ class RatingPart:
     name: str
     result: str
     agreement: str
+    beyond: tuple[str, ...]
     numbers: ReportNumbers
     sets: tuple[SetNumbers, ...]
     scores: Picture
@@ -119,6 +121,7 @@ def _part(name: str, outcome: Outcome, agreement: RaterAgreement | None) -> Rati
         name=name,
         result=result_of(name, outcome),
         agreement=agreement_of(name, agreement),
+        beyond=tuple(about_unique(numbers)),
         numbers=numbers,
         sets=(*numbers.sets, *([] if numbers.auto is None else [numbers.auto])),
         scores=_own(name, scores_figure(name, outcome)),

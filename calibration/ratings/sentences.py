@@ -43,7 +43,7 @@ def agreement_of(name: str, found: RaterAgreement | None) -> str:
     interval = "" if math.isnan(found.low) else f" [{decimal(found.low)}, {decimal(found.high)}]"
     facts = (
         f"{percent(LEVEL_OF_CHANCE)} of courses turned round stay below {decimal(found.chance)}, {p_is(found.p)}; "
-        f"without linear drifts r = {decimal(found.r_detrended)}, {p_is(found.p_detrended)}"
+        f"without drifts r = {decimal(found.r_detrended)}, {p_is(found.p_detrended)}"
     )
     begins = f"{name}: each of {count} raters follows the mean of the others at r = {decimal(found.r)}{interval}"
     if found.p >= LEVEL or found.p_detrended >= LEVEL:

@@ -22,6 +22,8 @@ from rtaffect.stream.film_sound import FILM_ENDINGS
 DESCRIPTION = "dataset_description.json"
 #: What holds the EEG; other files beside it are parts of these.
 _EEG = (".vhdr", ".edf", ".bdf", ".set", ".fif", ".fif.gz")
+#: What ``trial_type`` says where a listener rests.
+_RESTS = frozenset({"rest", "resting", "resting state", "baseline"})
 _SOUNDS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".opus", ".aif", ".aiff", ".au", ".w64", ".caf"})
 
 
@@ -169,6 +171,20 @@ def _hearings(root: Path, recording: Path, problems: list[str]) -> Iterator[_Hea
             yield _Hearing(recording, events, sound, onset)
 
 
+def _rests(events: Path) -> tuple[tuple[float, float], ...]:
+    """Return from when to when a listener rested, s: rows of a table of events whose ``trial_type`` says so."""
+    header, rows = read_table(events)
+    if not {"onset", "duration", "trial_type"} <= set(header):
+        return ()
+    kind, at, lasting = (header.index(name) for name in ("trial_type", "onset", "duration"))
+    found = [(number(row[at]), number(row[lasting])) for row in rows if row[kind].casefold() in _RESTS]
+    return tuple(
+        (onset, onset + duration)
+        for onset, duration in found
+        if onset is not None and duration is not None and math.isfinite(onset) and 0 < duration < math.inf
+    )
+
+
 def _sound_of(stimulus: Path) -> Path | None:
     """Return the file with the sound of a stimulus: itself, or of a film one of the same name beside it, if any."""
     if stimulus.suffix.lower() in _SOUNDS:
@@ -202,5 +218,5 @@ def _first_hearings(heard: dict[str, list[_Hearing]], names: dict[Path, str]) ->
                 )
         for path, events in dict.fromkeys((h.recording, h.events) for h in first.values()):
             onset = {name: h.onset for name, h in first.items() if h.recording == path}
-            recordings.append(RecordingFile(listener, path, onset, events))
+            recordings.append(RecordingFile(listener, path, onset, events, rest=_rests(events)))
     return recordings, notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,9 @@ NOTE = "note: "
 _DEAD_REMEDY = "expected signal in some: leave the channel out of the recording, or mark it as bad"
 
 
-def check(study_folder: Path, settings: Settings | None = None, channels: Channels = ALL_EEG) -> list[str]:
+def check(
+    study_folder: Path, settings: Settings | None = None, channels: Channels = ALL_EEG, *, folds: bool = True
+) -> list[str]:
     """Return everything that is wrong with a study, one line each; empty if nothing is.
 
     Every sound, table and recording is read, and nothing computed: missing and unreadable files, onsets that are
@@ -47,12 +50,14 @@ def check(study_folder: Path, settings: Settings | None = None, channels: Channe
         Those that it is to be calibrated with; default: the defaults.
     channels
         Those that are chosen in every recording.
+    folds
+        Whether sounds must be long enough for the folds of a calibration.
     """
     try:
         layout = read_layout(study_folder, channels)
     except RecordingError as error:
         return [str(error)]
-    looked = _Look(layout, settings or Settings())
+    looked = _Look(layout, settings or Settings(), folds=folds)
     lines = dict.fromkeys(" ".join(line.split()) for line in looked.all())
     return sorted(lines, key=lambda line: line.startswith(NOTE))
 
@@ -73,8 +78,8 @@ class _Seen:
 class _Look:
     """One look at a study; what is found is yielded line by line."""
 
-    def __init__(self, layout: Layout, settings: Settings) -> None:
-        self._layout, self._settings = layout, settings
+    def __init__(self, layout: Layout, settings: Settings, *, folds: bool) -> None:
+        self._layout, self._settings, self._folds = layout, settings, folds
         self._seconds: dict[str, int] = {}
         self._seen: list[_Seen] = []
         self._told: dict[str, list[str]] = {}
@@ -87,9 +92,7 @@ class _Look:
         yield from self._layout.problems
         yield from self._sounds()
         yield from self._tables()
-        fitted = [s.name for s in self._layout.sounds if s.fit]
-        if all(name in self._seconds for name in fitted):
-            yield from too_short({name: self._seconds[name] for name in fitted}, self._settings)
+        yield from self._too_short()
         for file in self._layout.recordings:
             # Those that are not there are among the layout's problems.
             if file.path.exists() and (file.described is None or file.described.exists()):
@@ -102,6 +105,12 @@ class _Look:
         yield from self._poor()
         yield from (NOTE + line for line in gathered(self._told))
         yield from (NOTE + line for line in self._layout.notes)
+
+    def _too_short(self) -> Iterator[str]:
+        """Yield which sounds are too short for folds, where those matter and all sounds could be read."""
+        fitted = [s.name for s in self._layout.sounds if s.fit]
+        if self._folds and all(name in self._seconds for name in fitted):
+            yield from too_short({name: self._seconds[name] for name in fitted}, self._settings)
 
     def _sounds(self) -> Iterator[str]:
         if self._layout.sounds and not any(s.fit for s in self._layout.sounds):
@@ -129,7 +138,7 @@ class _Look:
         covariates = {s.name: [] if s.covariates is None else [s.covariates] for s in self._layout.sounds}
         ratings = {s.name: list(s.rating.values()) for s in self._layout.sounds}
         kinds: list[tuple[Callable[..., object], Mapping[str, Sequence[Path]]]]
-        kinds = [(covariates_in, covariates), (ratings_in, ratings)]
+        kinds = [(covariates_in, covariates), (partial(ratings_in, scale=self._layout.ratings), ratings)]
         for read, tables in kinds:
             usable = []
             for sound in self._layout.sounds:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.words import listed
 from rtaffect.sources.channel_plan import Given
 
@@ -38,7 +39,8 @@ class RecordingFile:
     ``onset`` has, for each sound heard in it, when that began: s on the LSL clock for XDF, else s from the first
     sample; it stands in the file ``onsets_in``. ``channels`` and ``unit`` replace what the recording says;
     ``without`` and ``only`` are channels to leave out, and the only ones to use; ``profile`` is its device's.
-    ``described`` is a table of its channels (BIDS ``channels.tsv``).
+    ``described`` is a table of its channels (BIDS ``channels.tsv``). ``rest`` are stretches in which the listener
+    rested, each from when to when, s, on the clock of ``onset``.
     """
 
     listener: str
@@ -51,6 +53,7 @@ class RecordingFile:
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     profile: str = ""
+    rest: tuple[tuple[float, float], ...] = ()
 
     @property
     def given(self) -> Given:
@@ -60,7 +63,10 @@ class RecordingFile:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A study's files. ``problems`` forbid its use; ``notes`` do not. Each is one line."""
+    """A study's files. ``problems`` forbid its use; ``notes`` do not. Each is one line.
+
+    ``ratings`` is the scale of its ratings, None where that is not told.
+    """
 
     folder: Path
     name: str
@@ -69,6 +75,7 @@ class Layout:
     recordings: tuple[RecordingFile, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    ratings: RatingScale | None = None
 
     @property
     def listeners(self) -> tuple[str, ...]:

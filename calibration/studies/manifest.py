@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator
 
 from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
 from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.reading import path_problem, read_toml
 from rtaffect.common.settings import Frozen
 
@@ -68,7 +69,7 @@ class ListenerEntry(Frozen):
     """One ``[[listener]]``, a recording; several of the same name are one person.
 
     ``onset`` has, for each sound's name, the time at which it began: on the LSL clock for XDF, else from the
-    recording's first sample (s).
+    recording's first sample (s). ``rest`` has stretches in which they rested, from and to, on the same clock.
     """
 
     name: Name
@@ -80,6 +81,30 @@ class ListenerEntry(Frozen):
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     profile: str = ""
+    rest: tuple[tuple[float, float], ...] = ()
+
+
+class AffectEntry(Frozen):
+    """``[affect]``: what was rated, and how.
+
+    ``ratings`` is a table with one rating of each stimulus: columns ``sound``, ``listener`` unless everybody's are the
+    same, and those named by ``valence`` and ``arousal``. Without it the tables of the sounds hold ratings of each
+    second, in columns of these names. ``scale`` is its lowest, middle and highest value. So many whole seconds before
+    each sound, ``rest_before_s``, count as rest.
+    """
+
+    ratings: FileName | None = None
+    valence: Name = "valence"
+    arousal: Name = "arousal"
+    scale: tuple[float, float, float] = (1.0, 5.0, 9.0)
+    rest_before_s: int = Field(0, ge=0, le=5)
+
+    @field_validator("scale")
+    @classmethod
+    def _rises(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not value[0] < value[1] < value[2]:
+            raise ValueError("expected the lowest, the middle and the highest value, rising, such as [1, 5, 9]")
+        return value
 
 
 class BidsEntry(Frozen):
@@ -108,7 +133,10 @@ class ExcerptsEntry(Frozen):
 
 
 class StudyManifest(Frozen):
-    """What ``study.toml`` holds; ``without`` and ``only`` are of every listener that has none of its own."""
+    """What ``study.toml`` holds; ``without`` and ``only`` are of every listener that has none of its own.
+
+    ``ratings`` is the scale of the sounds' ratings.
+    """
 
     name: str
     synthetic: bool = False
@@ -116,6 +144,8 @@ class StudyManifest(Frozen):
     only: tuple[str, ...] = ()
     bids: BidsEntry | None = None
     excerpts: ExcerptsEntry | None = None
+    affect: AffectEntry | None = None
+    ratings: RatingScale | None = None
     sound: tuple[SoundEntry, ...] = ()
     listener: tuple[ListenerEntry, ...] = ()
 
@@ -202,15 +232,18 @@ def _recording(folder: Path, entry: ListenerEntry) -> RecordingFile:
     path = folder / entry.file
     return RecordingFile(
         entry.name, path, entry.onset, folder / MANIFEST, entry.channels, entry.unit, described, entry.without,
-        entry.only, entry.profile,
+        entry.only, entry.profile, entry.rest,
     )  # fmt: skip
 
 
 def _with_own(layout: Layout, manifest: StudyManifest) -> Layout:
-    """Return a layout with the channels that the manifest chooses for all, in recordings without a choice."""
+    """Return a layout with the channels that the manifest chooses for all, in recordings without a choice.
+
+    And with the scale of ratings that it tells.
+    """
     own = Channels(manifest.without, manifest.only)
     recordings = (each if each.without or each.only else own.of(each) for each in layout.recordings)
-    return replace(layout, recordings=tuple(recordings))
+    return replace(layout, recordings=tuple(recordings), ratings=manifest.ratings)
 
 
 def _with(layout: Layout, channels: Channels) -> Layout:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calibration.studies.layout import SoundFile
 from calibration.studies.tables import read_series
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.words import listed
 
 Array = NDArray[np.float64]
@@ -55,10 +56,12 @@ def mean_of_raters(values: Array) -> Array:
     return np.asarray(np.where(there > 0, about / np.maximum(there, 1) + level, np.nan))
 
 
-def ratings_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> dict[str, Raters]:
+def ratings_in(
+    sounds: Iterable[SoundFile], seconds: Mapping[str, int], scale: RatingScale | None = None
+) -> dict[str, Raters]:
     """Return the ratings of the sounds that have some, by name; ``seconds`` is how long each sound is, whole s.
 
-    A rater's table may lack quantities that other raters have.
+    A rater's table may lack quantities that other raters have. On their ``scale`` all of them have to be.
 
     Raises
     ------
@@ -69,6 +72,7 @@ def ratings_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> dict[
     for sound in sounds:
         if sound.rating:
             found[sound.name] = _raters_of(sound, seconds[sound.name])
+            _check_scale(sound.name, found[sound.name], scale)
     if not found:
         return found
     first, names = next((name, each.names) for name, each in found.items())
@@ -82,6 +86,49 @@ def ratings_in(sounds: Iterable[SoundFile], seconds: Mapping[str, int]) -> dict[
         name: each._replace(names=names, values=each.values[..., [each.names.index(n) for n in names]])
         for name, each in found.items()
     }
+
+
+def scale_of(found: Iterable[Raters]) -> RatingScale:
+    """Return the least and the most that raters gave as the scale of each rating, for a study that does not tell it.
+
+    Raises
+    ------
+    RecordingError
+        If all values of one are the same.
+    """
+    known = list(found)
+    ends = {}
+    for name in known[0].names:
+        values = np.concatenate([each.values[:, :, each.names.index(name)].ravel() for each in known])
+        low, high = ends[name] = float(np.nanmin(values)), float(np.nanmax(values))
+        if not high > low:
+            raise RecordingError(
+                f"all ratings of {name} are {low:g}, which tells no scale; give it as low and high in [ratings] of "
+                "study.toml"
+            )
+    lows, highs = zip(*ends.values(), strict=True)
+    return RatingScale(low=min(lows), high=max(highs), each=ends if len(set(ends.values())) > 1 else {})
+
+
+def _check_scale(sound: str, found: Raters, scale: RatingScale | None) -> None:
+    """Refuse ratings that are not on the scale that the study tells; raises RecordingError."""
+    if scale is None:
+        return
+    if unknown := sorted(set(scale.each) - set(found.names)):
+        raise RecordingError(
+            f"[ratings.each] of study.toml names {', '.join(unknown)}, and {sound} is rated for "
+            f"{', '.join(found.names)}; correct the name"
+        )
+    for rater, table in zip(found.raters, found.values, strict=True):
+        for name, values in zip(found.names, table.T, strict=True):
+            own = scale.of(name)
+            beyond = values[(values < own.low) | (values > own.high)]
+            if beyond.size:
+                who = f"{sound}, {rater}" if rater else sound
+                raise RecordingError(
+                    f"{who}: {name} of {beyond[0]:g} is not on the scale from {own.low:g} to {own.high:g} that "
+                    "study.toml tells; correct the table, or low and high in [ratings]"
+                )
 
 
 def _raters_of(sound: SoundFile, seconds: int) -> Raters:

@@ -11,6 +11,7 @@ import click
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.offline import lacking, offline_module
+from rtaffect.common.quiet_lsl import quiet_lsl
 from rtaffect.common.text import printable
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
@@ -34,6 +35,7 @@ COMMANDS = {
         "Send what a headset sends, by its device profile.",
     ),
     "calibrate": ("calibration.command", "Fit a bundle (weights and references) to a study."),
+    "affect": ("calibration.affect.command", "Train valence and arousal from EEG and sound on a rated study."),
     "covariates": ("calibration.covariates", "Light, motion and cuts of a film's picture, as a study's covariates."),
     "export": ("models.command", "Turn a speech encoder (wav2vec 2.0, HuBERT, WavLM) into a streaming featurizer."),
     "featurizers": ("models.featurizers", "Which featurizers are installed, and which encoders can become one."),
@@ -111,6 +113,7 @@ def main() -> None:
         # A name that is not UTF-8, or not of the terminal's own encoding, is shown by its codes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    quiet_lsl()
     try:
         cli(prog_name="rtaffect")
     except (RtaffectError, ModuleNotFoundError) as error:

@@ -15,7 +15,7 @@ from rtaffect.common.terminal import Terminal
 from rtaffect.run.certificate import aims_of, certificate_of, write_certificate
 from rtaffect.run.certify import certify
 from rtaffect.run.certify_plan import LEAST_S, CertifyPlan
-from rtaffect.view import run_window
+from rtaffect.view import require_window, run_window
 
 _MOST_S = 3600
 
@@ -75,6 +75,8 @@ def command(
         bundle=bundle,
         headless=headless or not has_screen(),
     )
+    if not plan.headless:
+        require_window()
     with console.status("getting ready") as status:
         # What the session says step by step would hide what is said here.
         done = certify(plan, Terminal(quiet=True), run_window, status.update)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import SoundError, StreamError
 from rtaffect.common.given import refuse_given
+from rtaffect.common.listing import print_table
 from rtaffect.common.option_types import Number
 from rtaffect.common.terminal import Terminal
 
@@ -94,11 +94,13 @@ def _show_streams(console: Console, wait_s: float) -> None:
     if buffer is not None:
         rows.append(_buffer_row(buffer))
     heads = ("By", "Name", "Type", "Rate", "Channels", "Format", "Unit", "Channel names", "Source id", "Host")
-    _print_table(console, "Streams", heads, rows, NO_STREAMS)
+    print_table(console, "Streams", heads, rows, NO_STREAMS, named=2)
     for line in (*_known([found.header for found in streams if not found.trouble]), *user_profiles()[1]):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
     if buffer is not None:
-        console.print(Text(f"A session takes the FieldTrip buffer with --board {buffer.text}", style="dim"))
+        console.print(
+            Text(f"A session takes the FieldTrip buffer with --board {buffer.text}", style="dim"), soft_wrap=True
+        )
 
 
 def _known(streams: Sequence[StreamHeader]) -> list[str]:
@@ -148,12 +150,12 @@ def _show_serial_ports(console: Console) -> None:
     try:
         brainflow()
     except StreamError as error:
-        console.print(Text(f"Without LSL: {error}", style="dim"))
+        console.print(Text(f"Without LSL: {error}", style="dim"), soft_wrap=True)
         return
     if ports := serial_ports():
         rows = [(each.port, each.device, f"brainflow:BOARD?serial_port={each.port}") for each in ports]
-        _print_table(console, "Serial ports", ("Port", "Device", "As a board, if it is one"), rows, "")
-    console.print(Text(BOARDS, style="dim"))
+        print_table(console, "Serial ports", ("Port", "Device", "As a board, if it is one"), rows)
+    console.print(Text(BOARDS, style="dim"), soft_wrap=True)
 
 
 def _show_boards(console: Console) -> None:
@@ -169,8 +171,8 @@ def _show_boards(console: Console) -> None:
         )
         for board in find_boards()
     ]
-    _print_table(console, "Boards by BrainFlow", ("Board", "Rate", "Channels", "Unit", "Channel names"), rows, "")
-    console.print(Text(BOARD_PARAMETERS, style="dim"))
+    print_table(console, "Boards by BrainFlow", ("Board", "Rate", "Channels", "Unit", "Channel names"), rows)
+    console.print(Text(BOARD_PARAMETERS, style="dim"), soft_wrap=True)
 
 
 def _show_sound_devices(console: Console) -> None:
@@ -179,7 +181,7 @@ def _show_sound_devices(console: Console) -> None:
     try:
         devices = list_sound_devices()
     except SoundError as error:
-        console.print(Text(f"Sound devices cannot be listed: {error}", style="red"))
+        console.print(Text(f"Sound devices cannot be listed: {error}", style="red"), soft_wrap=True)
         return
     rows = [
         (
@@ -196,7 +198,7 @@ def _show_sound_devices(console: Console) -> None:
         for device in devices
     ]
     heads = ("Index", "Name", "Host API", "In", "Out", "Rate", "Latency in", "Latency out", "Default for")
-    _print_table(console, "Sound devices", heads, rows, NO_SOUND_DEVICES)
+    print_table(console, "Sound devices", heads, rows, NO_SOUND_DEVICES, named=2)
 
 
 def _hertz(rate: float) -> str:
@@ -205,13 +207,3 @@ def _hertz(rate: float) -> str:
 
 def _milliseconds(channels: int, latency_s: float) -> str:
     return f"{latency_s * 1e3:.0f} ms" if channels else ""
-
-
-def _print_table(
-    console: Console, title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], remedy: str
-) -> None:
-    table = Table(*heads, title=title, title_justify="left")
-    for row in rows:
-        # Text and not str: device names such as 'USB [hw:1,0]' are not markup.
-        table.add_row(*(Text(value) for value in row))
-    console.print(table if table.row_count else Text(remedy, style="yellow"))

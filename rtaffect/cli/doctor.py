@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,29 +15,23 @@ from typing import Any, Final
 
 import click
 import numpy as np
-from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import ArtifactError, RtaffectError, SoundError, StreamError
+from rtaffect.common.listing import print_table
+from rtaffect.common.system_packages import SOUND, apt_install
 from rtaffect.common.terminal import Terminal
 
 OLDEST_PYTHON: Final = (3, 11)
 LSL_TIMEOUT_S: Final = 5.0
-QT_TIMEOUT_S: Final = 60.0
 NEEDED_DISK_BYTES: Final = 1e9
+_QT_PACKAGES: Final = (("PySide6", "PySide6-Essentials"), ("pyqtgraph", "pyqtgraph"))
 
 #: An ONNX model that returns its one input: the providers of a session are known only when there is a session.
 _IDENTITY_MODEL: Final = bytes.fromhex(
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a02"
     "0801620f0a0179120a0a08080112040a02080142040a00100d"
 )
-
-_QT_CODE: Final = """
-import PySide6, pyqtgraph
-from PySide6.QtWidgets import QApplication
-application = QApplication([])
-print(PySide6.__version__, pyqtgraph.__version__)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +59,8 @@ def command() -> None:
     console = Terminal()
     with console.status("Checking"):
         found = checks()
-    table = Table("", "Check", "Finding", "What to do")
-    for check in found:
-        table.add_row(check.mark, check.name, Text(check.detail), Text("" if check.ok else check.remedy))
-    console.print(table)
+    rows = [(check.mark, check.name, check.detail, "" if check.ok else check.remedy) for check in found]
+    print_table(console, "", ("", "Check", "Finding", "What to do"), rows, named=2)
     runs = all(check.ok for check in found if check.needed)
     console.print(
         "The demo can run: rtaffect demo" if runs else "The demo cannot run until the red problems are solved."
@@ -151,7 +141,7 @@ def _portaudio() -> Diagnosis:
         version = portaudio().get_portaudio_version()[1].split(",")[0]
         devices = list_sound_devices()
     except SoundError as error:
-        return Diagnosis("PortAudio", False, _first_line(error), "see the finding", needed=False)
+        return Diagnosis("PortAudio", False, _first_line(error), apt_install(SOUND), needed=False)
     except (ImportError, RuntimeError) as error:
         return Diagnosis("PortAudio", False, _first_line(error), "pip install sounddevice pylsl", needed=False)
     inputs, outputs = sum(d.inputs > 0 for d in devices), sum(d.outputs > 0 for d in devices)
@@ -196,24 +186,18 @@ def _onnxruntime_packages() -> Diagnosis:
 
 def _qt() -> Diagnosis:
     # In a child process: only the view may import Qt, and a missing system library ends the process.
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    command_line = [sys.executable, "-c", _QT_CODE]
-    try:
-        done = subprocess.run(
-            command_line, env=environment, capture_output=True, text=True, timeout=QT_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return Diagnosis(
-            "Qt", False, f"no window system within {QT_TIMEOUT_S:g} s", 'pip install "rtaffect[view]" again'
-        )
-    if done.returncode == 0:
-        qt, pyqtgraph = done.stdout.split()
-        return Diagnosis("Qt", True, f"PySide6 {qt}, pyqtgraph {pyqtgraph}, offscreen application runs")
-    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-    remedy = (
-        'pip install "rtaffect[view]"; where a system library is missing: apt-get install libegl1 libgl1 libxkbcommon0'
-    )
-    return Diagnosis("Qt", False, lines[-1], remedy)
+    from rtaffect.view.trial import REMEDY, try_window
+
+    trial = try_window()
+    versions = (f"{name} {_version(package) or 'missing'}" for name, package in _QT_PACKAGES)
+    detail = f"{', '.join(versions)}: {trial.said}"
+    if trial.ok:
+        more = "" if trial.screen else "; there is no screen here to try it on"
+        return Diagnosis("Window (Qt)", True, detail + more)
+    if trial.screen:
+        return Diagnosis("Window (Qt)", False, detail, f"{REMEDY}; or go on without a window: --headless")
+    # Without a screen the demo runs in the terminal.
+    return Diagnosis("Window (Qt)", False, detail, REMEDY, needed=False)
 
 
 def _cache_folder() -> Diagnosis:
@@ -275,7 +259,7 @@ def _second_model() -> Diagnosis:
 
     name = "Second model"
     if not _version(WAKEHUBERT.wheel):
-        remedy = f"only for --featurizer {WAKEHUBERT.name}: {WAKEHUBERT.install}"
+        remedy = f"only for --featurizer {WAKEHUBERT.name}, which fetches it; without internet: {WAKEHUBERT.install}"
         return Diagnosis(name, False, "not installed", remedy, needed=False, extra=True)
     return Diagnosis(name, True, f"{WAKEHUBERT.name} of {WAKEHUBERT.wheel} {_version(WAKEHUBERT.wheel)}", needed=False)
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.given import refuse_given
+from rtaffect.common.listing import print_table
 from rtaffect.common.option_types import PATH, Whole
 from rtaffect.common.settings import Settings, SynchronySettings
 from rtaffect.common.terminal import Terminal
@@ -243,11 +244,11 @@ def unblind(ctx: click.Context, file: Path, folders: tuple[Path, ...], key: Path
     for fitting in (check for check in checks if not check.problem):
         ran.setdefault(fitting.participant, []).append(str(fitting.folder))
     heads = ["Participant", "Arm", "Donor", *(["Session"] if folders else [])]
-    table = Table(*heads, title=Text(allocation.protocol), title_justify="left")
+    rows = []
     for one in allocation.assigned:
         session = [", ".join(ran.get(one.participant, []))] if folders else []
-        table.add_row(*(Text(cell) for cell in (one.participant, one.arm, one.donor or "", *session)))
-    console.print(table)
+        rows.append((one.participant, one.arm, one.donor or "", *session))
+    print_table(console, allocation.protocol, heads, rows)
     console.print(Text(f"SHA-256 {sha256}, seed {allocation.seed}, blocks of {allocation.block_size}"), soft_wrap=True)
     console.print(Text(f"This opening is noted in {notes}"), soft_wrap=True)
     wrong = [check for check in checks if check.problem]

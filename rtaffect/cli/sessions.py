@@ -9,7 +9,7 @@ from rtaffect.common.option_types import PATH
 from rtaffect.common.terminal import Terminal
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.recipe import run_plan
-from rtaffect.view import run_window
+from rtaffect.view import require_window, run_window
 
 _path = PATH
 
@@ -21,6 +21,7 @@ def demo(plan: SessionPlan, with_protocol: bool) -> None:
     """Run a whole session with a synthetic participant who listens to a sound that the bundle was not fitted on."""
     from rtaffect.run.demo import with_own_protocol
 
+    _try_window(plan)
     run_plan(with_own_protocol(plan) if with_protocol else plan, Terminal(), run_window)
 
 
@@ -31,6 +32,7 @@ def live(plan: SessionPlan) -> None:
     """Run a session with headsets on the network and sound from a file, a sound device or an LSL stream."""
     from rtaffect.run.remote import run_sessions
 
+    _try_window(plan)
     run_sessions(plan, Terminal(), run_window)
 
 
@@ -42,4 +44,12 @@ def replay(plan: SessionPlan) -> None:
 
     A session's folder is replayed as it ran; with several headsets in a file, people are compared with each other.
     """
+    _try_window(plan)
     run_plan(plan, Terminal(), run_window)
+
+
+def _try_window(plan: SessionPlan) -> None:
+    """Refuse a session in a window that cannot be shown, before minutes are spent on making it ready."""
+    if not plan.results.headless:
+        with Terminal().status("trying whether a window can be shown"):
+            require_window()

@@ -13,6 +13,7 @@ from rtaffect.common.option_types import PATH
 from rtaffect.common.screen import has_screen
 from rtaffect.common.terminal import Terminal
 from rtaffect.view import run_window
+from rtaffect.view.trial import REMEDY, try_window
 
 if TYPE_CHECKING:
     from rtaffect.start.choices import Choices
@@ -33,6 +34,7 @@ def command(plan_file: Path | None) -> None:
         choices, message = choices_of(read_plan(plan_file)), ""
     else:
         choices, message = recall()
+    _try_window()
     console = Terminal()
     while (started := _choose(choices, message, plan_file)) is not None:
         choices, plan_file = started.choices, started.plan_file or plan_file
@@ -41,10 +43,16 @@ def command(plan_file: Path | None) -> None:
             return
 
 
-def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started | None:
-    """Show the window; RtaffectError where there is no screen or no Qt."""
+def _try_window() -> None:
     if not has_screen():
         raise RtaffectError(f"there is no screen for the start window; {INSTEAD}")
+    trial = try_window()
+    if not trial.ok:
+        raise RtaffectError(f"the start window cannot be shown: {trial.said}; {REMEDY}; or {INSTEAD}")
+
+
+def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started | None:
+    """Show the window; RtaffectError where there is no Qt."""
     try:
         from rtaffect.view.start.run import run_start
     except ModuleNotFoundError as error:

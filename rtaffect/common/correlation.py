@@ -28,6 +28,14 @@ def fisher_mean(correlations: FloatArray, axis: int | None = None) -> FloatArray
     return averaged
 
 
+def plain_mean(values: FloatArray, axis: int | None = None) -> FloatArray:
+    """Return the mean of values that are no correlations along ``axis``, ignoring NaN; NaN where there is none."""
+    present = np.isfinite(values)
+    count = present.sum(axis=axis)
+    total = np.where(present, values, 0.0).sum(axis=axis)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
 def pearson_r(x: FloatArray, y: FloatArray) -> float:
     """Return Pearson's r of two series (n,) where both are finite; NaN where one does not vary."""
     both = np.isfinite(x) & np.isfinite(y)

@@ -25,10 +25,10 @@ _ABSENT = 1e-9
 FLAT = 1e-12
 
 
-def drift_basis(steps: int, drift: DriftSettings) -> FloatArray:
+def drift_basis(steps: int, drift: DriftSettings, step_s: float = STEP_S) -> FloatArray:
     """Return orthonormal regressors (T, K) of ``steps`` steps in a row: the mean first, then what ``drift`` asks for.
 
-    There are never more than half as many as steps.
+    There are never more than half as many as steps, which are ``step_s`` apart.
     """
     if not steps:
         return np.empty((0, 1))
@@ -36,7 +36,7 @@ def drift_basis(steps: int, drift: DriftSettings) -> FloatArray:
     columns: list[FloatArray] = [np.ones(steps)]
     if drift.linear and steps > 2:
         columns.append(np.asarray(at - steps / 2, np.float64))
-    count = int(2 * steps * STEP_S / drift.cutoff_s) if drift.cutoff_s else 0
+    count = int(2 * steps * step_s / drift.cutoff_s) if drift.cutoff_s else 0
     columns += [np.cos(np.pi * k * at / steps) for k in range(1, count + 1)]
     kept = np.stack(columns[: max(1, steps // 2)], axis=1)
     return np.asarray(np.linalg.qr(kept)[0])

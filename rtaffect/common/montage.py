@@ -46,6 +46,11 @@ def known_name(name: str) -> str | None:
     return _BY_FOLDED.get(bare.casefold())
 
 
+def given_names(names: Sequence[str] | None) -> Sequence[str] | None:
+    """Return channel names that somebody gave; a standard montage's name alone (``1010-64``) stands for all of its."""
+    return STANDARD.get(names[0], names) if names is not None and len(names) == 1 else names
+
+
 def is_eog(name: str) -> bool:
     """Return whether a channel, as a headset calls it, records the eyes: EOG, HEOG, VEOG 2, EOG EXG1, ..."""
     return _EYES.match(name) is not None
@@ -128,10 +133,20 @@ def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | N
     places = {place_of(n): n for n in reversed(names)}
     rows = tuple(n for n in names if places[place_of(n)] == n and all(place_of(n) in h for h in held))
     if not rows:
-        each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
-        whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
-        raise MontageError(
-            f"no channel name is shared with {whom} ({each}); name the channels {under('channels')}, "
-            "or use a bundle calibrated on this montage"
-        )
+        raise MontageError(_nothing_shared(montages, wanted, all(any(p in h for p in places) for h in held)))
     return rows
+
+
+def _nothing_shared(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | None, each_has_some: bool) -> str:
+    """Return why there is no row; ``each_has_some`` says whether each montage has some of them by itself."""
+    each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
+    if each_has_some and wanted is not None:
+        return (
+            f"no channel of the bundle's rows is one that all {len(montages)} headsets have ({each}); take those "
+            f"together that have channels in common, or name the channels {under('channels')}"
+        )
+    whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
+    return (
+        f"no channel name is shared with {whom} ({each}); name the channels {under('channels')}, or use a bundle "
+        "calibrated on this montage"
+    )

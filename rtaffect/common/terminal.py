@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -13,9 +14,12 @@ from rich.status import Status
 from rich.text import Text
 
 from rtaffect.common.text import printable
+from rtaffect.common.words import duration
 
 #: Where there is no terminal, what is being done is said at most so often, s.
-LINE_S: Final = 2.0
+LINE_S: Final = 1.0
+#: And what takes long is said again so often, s.
+AGAIN_S: Final = 5.0
 
 
 class Terminal(Console):
@@ -39,7 +43,8 @@ class Terminal(Console):
         """Return what says at the terminal's last line what is being done; its texts are no markup either.
 
         Where there is no terminal (output into a file or a pipe), what is being done is looked at every ``LINE_S``
-        seconds and becomes a line of the standard error.
+        seconds and becomes a line of the standard error; every ``AGAIN_S`` seconds the same one, with how long it has
+        taken.
         """
         kind = _PlainStatus if self.is_terminal else _Lines
         return kind(_plain(status), console=self, **options)
@@ -54,11 +59,11 @@ class _Lines(_PlainStatus):
     """Says in lines what is being done, where a line that changes cannot be shown: not what is over at once."""
 
     _over: threading.Event
-    _doing: RenderableType | None = None
+    _doing: RenderableType = ""
 
     def start(self) -> None:
         """Begin to say what takes long."""
-        self._over = threading.Event()
+        self._over, self._doing = threading.Event(), self.status
         threading.Thread(target=self._say, args=(self._over,), daemon=True, name="progress").start()
 
     def stop(self) -> None:
@@ -69,12 +74,15 @@ class _Lines(_PlainStatus):
         self._doing = status if status is not None else self._doing
 
     def _say(self, over: threading.Event) -> None:
-        said = None
+        said, since, last = None, 0.0, 0.0
         while not over.wait(LINE_S):
-            doing = self._doing
-            if doing is not None and doing != said:
-                said = doing
+            doing, now = self._doing, time.monotonic()
+            if doing != said:
+                said, since, last = doing, now, now
                 print(_plain(doing), file=sys.stderr, flush=True)
+            elif now - last >= AGAIN_S:
+                last = now
+                print(f"{_plain(doing)} ... {duration(now - since)}", file=sys.stderr, flush=True)
 
 
 def _plain(shown: RenderableType) -> RenderableType:

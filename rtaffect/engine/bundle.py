@@ -15,6 +15,7 @@ from safetensors.numpy import save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.reading import json_content, read_text
 from rtaffect.common.settings import Frozen, Settings, first_problem
 from rtaffect.observed.operator_file import from_bytes, to_bytes
@@ -27,7 +28,7 @@ from rtaffect.predicted.prediction import Weights
 
 FORMAT: Final = 7
 #: Formats that are read: 4 had no hash of ``bundle.json`` itself, 4 and 5 scores that were pooled over sounds, and none
-#: before 7 weights of elements.
+#: before 7 weights of elements, or the scale of ratings.
 _READ: Final = (4, 5, 6, 7)
 #: From this one on ``bundle.json`` has its own hash.
 _SEALED: Final = 5
@@ -96,8 +97,9 @@ class Manifest(Frozen):
     """What ``bundle.json`` holds.
 
     ``channels`` are those that the space reads, ``rows`` what it makes of them, ``report`` all numbers of the
-    calibration's report, for other programs. ``manifest_sha256`` is the hash of ``bundle.json`` with 64 zeros in its
-    own place; empty in files of format 4, which are not sealed.
+    calibration's report, for other programs. ``rating`` is the scale of ratings, where rows are such.
+    ``manifest_sha256`` is the hash of ``bundle.json`` with 64 zeros in its own place; empty in files of format 4, which
+    are not sealed.
     """
 
     format: Literal[4, 5, 6, 7] = FORMAT
@@ -118,6 +120,7 @@ class Manifest(Frozen):
     tensors_sha256: str = ""
     manifest_sha256: str = ""
     report: dict[str, Any] = Field(default_factory=dict)
+    rating: RatingScale | None = None
 
     @property
     def unsealed(self) -> str:
@@ -185,7 +188,7 @@ def load_bundle(folder: Path) -> Bundle:
     ArtifactError
         If it is missing, damaged, of another format, or its parts do not fit each other.
     """
-    manifest = _load_manifest(folder / "bundle.json")
+    manifest = load_manifest(folder)
     path = folder / "tensors.safetensors"
     try:
         found = sha256_of(path)
@@ -237,7 +240,9 @@ def _load_space(manifest: Manifest, tensors: dict[str, NDArray[Any]], where: str
     return space
 
 
-def _load_manifest(path: Path) -> Manifest:
+def load_manifest(folder: Path) -> Manifest:
+    """Read and check what the bundle in ``folder`` says of itself; raises ArtifactError if it cannot be used."""
+    path = folder / "bundle.json"
     try:
         text = read_text(path)
         content = json_content(text)
@@ -257,6 +262,10 @@ def _load_manifest(path: Path) -> Manifest:
         raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error)}; {_REMAKE}") from None
     _check_seal(manifest, text, path)
     _check_elements(manifest, path)
+    if manifest.space == "ratings" and manifest.rating is None:
+        raise ArtifactError(
+            f"bundle {path.parent} predicts ratings and does not say on which scale, as before format 7; {_REMAKE}"
+        )
     return manifest
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -12,36 +12,44 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.reader import AffectReader
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
-from rtaffect.engine.element_stage import ElementStage
+from rtaffect.engine.affecting import Affecting
+from rtaffect.engine.element_stage import ElementStage, Predicted
 from rtaffect.engine.feedback import Feedback
-from rtaffect.engine.found import Against, Compared, Found, timed
+from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
-from rtaffect.engine.reasons import poor, why_not
+from rtaffect.engine.rated import Rated
+from rtaffect.engine.reasons import (
+    NO_BUNDLE,
+    NO_SOUND,
+    not_compared,
+    of_observation,
+    of_people,
+    of_prediction,
+    poor,
+)
 from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
-from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
+from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge, with_lateness
 from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
+from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.prediction import Prediction, Predictor
 from rtaffect.predicted.sound_input import SoundInput
-from rtaffect.stream.doubt import Doubt, Doubts
+from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
 from rtaffect.timelock.stimulus import TimeLock
-
-#: Why a session without a sound predicts nothing, in words.
-NO_SOUND: Final = "no sound to predict from"
-NO_BUNDLE: Final = "no bundle to predict with"
 
 #: Mean responses (time, M * k) by stimulus.
 References = Mapping[str, NDArray[np.float32]]
@@ -80,6 +88,10 @@ class Engine:
     fitted_people
         Of how many people, per row (R,), the synchrony was that ``predictor`` was fitted to; NaN where not known.
         Among people who are compared with each other it is needed: predictions are brought to their number.
+    rated
+        Where rows are ratings, what is predicted of them and what the participant says.
+    affect
+        What reads affect beside synchrony.
     elements
         What predicts from voice and background alone; None where nothing does.
 
@@ -107,16 +119,20 @@ class Engine:
         late_s: float = LATE_S,
         measures: Measuring | None = None,
         fitted_people: FloatArray | None = None,
+        rated: Rated | None = None,
+        affect: AffectReader | None = None,
         elements: ElementStage | None = None,
     ) -> None:
         if references and lock is None:
             raise ValueError("a reference needs a lock: what tells when its stimulus began")
         self.space, self.origin, self.settings = space, origin, settings
-        self.measures, self._hears = measures or Measuring(), sound is not None
-        self.sources = [*people, *self.measures.sources, *([sound] if sound is not None else [])]
+        self.measures, self._hears, self.rated = measures or Measuring(), sound is not None, rated
+        beside = (*self.measures.sources, *(rated.sources if rated is not None else ()))
+        self.sources = [*people, *beside, *([sound] if sound is not None else [])]
         partial = space.kind != "channels"
         self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
         self._responses = [Response(space, settings) for _ in people]
+        self.affect = Affecting(affect, self._participants, space, settings, hears=self._hears)
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
         self._references, self.elements = references, elements
         self._observer, self._against = self._observer_for(next(iter(references.values()), None))
@@ -138,7 +154,7 @@ class Engine:
         layout = self._responses[0].layout if people else self.space.layout
         if reference is not None:
             return ReferenceObserver(people, reference, None, rate, how, layout=layout), "reference"
-        if people > 1:
+        if people > 1 and self.rated is None:
             return GroupObserver(people, rate, how, layout=layout), "group"
         return None, "nothing"
 
@@ -154,7 +170,7 @@ class Engine:
     @property
     def lookahead_s(self) -> float:
         """How much later than a step's end the samples must reach for it to be complete, s."""
-        ahead = [participant.lookahead_s for participant in self._participants]
+        ahead = [self.affect.lookahead_s, *(participant.lookahead_s for participant in self._participants)]
         return max([*ahead, self._sound_input.lookahead_s if self._sound_input else 0.0])
 
     def second(self, person: int) -> FloatArray:
@@ -167,7 +183,9 @@ class Engine:
 
     def needs(self, step: int) -> tuple[float, ...]:
         """Return for each of the sources until when its samples must reach for ``step``, s on the LSL clock."""
-        ahead = [participant.lookahead_s for participant in self._participants] + [0.0] * len(self.measures.sources)
+        ahead = [max(each.lookahead_s, self.affect.lookahead_s) for each in self._participants]
+        ahead += [0.0] * len(self.measures.sources)
+        ahead += self.rated.needs if self.rated is not None else ()
         if self._hears:
             ahead.append(self._sound_input.lookahead_s if self._sound_input else 0.0)
         return tuple(self.end_of(step) + each for each in ahead)
@@ -177,6 +195,7 @@ class Engine:
         """Do what can be done for the next step with the samples that have come so far; what it finds is the same."""
         for participant in self._participants:
             participant.prepare(self._step + 1)
+        self.affect.prepare(self._step + 1)
         if self._sound_input is not None:
             self._sound_input.prepare(self._step + 1)
 
@@ -201,41 +220,68 @@ class Engine:
         status = tuple(source.status(now) for source in self.sources)
         with timed(spent, "eeg"):
             before = taken_until(step, self._recorded)
-            second = np.stack([self._respond(each, step, before) for each in range(len(self._participants))])
-            left_out = self._leaves_out(behind_s)
-        with timed(spent, "features"):
-            begun = clock()
-            feature = self._hear(step, left_out)
-            hearing = clock() - begun
-        with timed(spent, "alignment"):
-            alignment = self._align()
-        with timed(spent, "elements"):
-            begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
-            parts = self.elements(step, heard, alignment, self._lock, left_out=left_out) if self.elements else ()
-        spent["features"] += spent.pop("elements")
-        if self._sound_input is not None and self._sound_input.given:
-            self.pace.spent(hearing + clock() - begun)
+            second = np.array([self._respond(each, step, before) for each in range(len(self._participants))])
+            self.affect.advance(step, before)
+        feature, parts, alignment = self._listen(behind_s, clock, spent)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
         with timed(spent, "prediction"):
             prediction = self._predictor(feature) if self._predictor and feature is not None else None
         with timed(spent, "synchrony"):
-            compared = self._observe(step, second, alignment, trust)
+            if self.rated is None:
+                compared = self._observe(step, second, alignment, trust)
+            else:
+                compared = self.rated.observed(step, trust, len(self._participants), before)
         with timed(spent, "measures"):
             seconds = np.array([self.second(person) for person in range(len(self._participants))])
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
+        affect = self.affect(step, trust, self.people, spent)
+        size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
+        predicted, elements = self._predicted(prediction, parts, trust, size)
+        if self._recorded is None:
+            made = clock() - max(0.0, waited_s - PATIENCE_S)
+            trust = with_lateness(trust, self.end_of(step), made - self.lookahead_s, self._late_s)
+        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
+        if self.rated is not None and self._recorded is None:
+            there += self.rated.late(step, status)
+        trust = replace(trust, doubts=(*trust.doubts, *there))
+        found = Found(predicted, compared, alignment, trust, status, measures, affect, spent, elements)
+        return self._feedback(found, size)
+
+    def _listen(
+        self, behind_s: float, clock: Callable[[], float], spent: dict[str, float]
+    ) -> tuple[FloatArray | None, Sequence[Predicted], Alignment | None]:
+        """Return the newest second's features, those of its voice and background, and where in the stimulus it is."""
+        left_out = self._leaves_out(behind_s)
+        with timed(spent, "features"):
+            begun = clock()
+            feature = self._hear(self._step, left_out)
+            hearing = clock() - begun
+        with timed(spent, "alignment"):
+            alignment = self._align()
+        parts: Sequence[Predicted] = ()
+        if self.elements is not None:
+            with timed(spent, "elements"):
+                begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
+                parts = self.elements(self._step, heard, alignment, self._lock, left_out=left_out)
+            spent["features"] += spent.pop("elements")
+            hearing += clock() - begun
+        if self._sound_input is not None and self._sound_input.given:
+            self.pace.spent(hearing)
+        return feature, parts, alignment
+
+    def _predicted(
+        self, prediction: Prediction | None, parts: Sequence[Predicted], trust: Trust, size: FloatArray
+    ) -> tuple[Prediction, tuple[ElementPrediction, ...]]:
+        """Return what is predicted for as many people as are compared with each other, and from each element."""
         if prediction is None or not trust.prediction:
             prediction = Prediction.nothing(len(self.space.rows))
-        size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
+        if self.rated is not None:
+            prediction = self.rated.predicted(prediction, trust)
         scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
-        prediction = scaled(prediction)
         elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
-        if self._recorded is None:
-            trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
-        there = arrivals(self._participants, status, step, self._recorded)
-        trust = replace(trust, doubts=(*trust.doubts, *there))
-        return self._feedback(Found(prediction, compared, alignment, trust, status, measures, spent, elements), size)
+        return scaled(prediction), elements
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -251,7 +297,9 @@ class Engine:
             doubts += doubts_about("place", self.place, first, end)
             if self._lock is not None:
                 doubts += doubts_about("stimulus", self._lock.doubts, first, end)
-            doubts += self._behind(first, end)
+            if self._sound_input is not None:
+                name = self.sources[-1].info.name
+                doubts += (replace(d, about="sound", part=name) for d in self.pace.doubts.within(first, end))
         trust = judge(doubts, self.people, self._used, end, self._sound_s)
         self._used[:, -1:] = ~trust.missing[:, None]
         return trust
@@ -259,7 +307,7 @@ class Engine:
     @property
     def _sound_s(self) -> float:
         """How much sound a prediction rests on, s."""
-        return float(self._predictor.memory_s if self._predictor is not None else 0.0)
+        return max(float(self._predictor.memory_s) if self._predictor is not None else 0.0, self.affect.sound_s)
 
     def _leaves_out(self, behind_s: float) -> bool:
         """Return whether the featurizer is not given the newest second, as steps are behind or as they were then."""
@@ -271,21 +319,6 @@ class Engine:
         doubts, middle = self._recorded.get(self._step, ()), end - STEP_S / 2
         return any(doubt.reason == "behind" and doubt.since <= middle < doubt.until for doubt in doubts)
 
-    def _behind(self, first: float, end: float) -> Iterator[Doubt]:
-        """Say which seconds of the sound the featurizer was not given."""
-        if self._sound_input is not None:
-            for doubt in self.pace.doubts.within(first, end):
-                yield replace(doubt, about="sound", part=self.sources[-1].info.name)
-
-    def _late(self, trust: Trust, now: float) -> Trust:
-        """Say that the values of the step are there too late, if they are."""
-        end = self.end_of(self._step)
-        lag = now - end - self.lookahead_s
-        if lag <= self._late_s:
-            return trust
-        words = f"this step was made {lag:.1f} s too late: its values are of the past"
-        return replace(trust, doubts=(*trust.doubts, Doubt("late", end, math.inf, words, "step")), late=True)
-
     def _respond(self, person: int, step: int, before: Mapping[str, float]) -> FloatArray:
         participant = self._participants[person]
         participant.advance(step, before.get(participant.name, math.inf))
@@ -295,7 +328,9 @@ class Engine:
         if self._sound_input is None:
             return None
         self._sound_input.advance(step)
-        return self._sound_input.feature(step, left_out=left_out)
+        feature = self._sound_input.feature(step, left_out=left_out)
+        self.affect.hear(self._sound_input, left_out=left_out)
+        return feature
 
     def _align(self) -> Alignment | None:
         if self._lock is None:
@@ -317,7 +352,8 @@ class Engine:
         observation = self._observer(second, withheld) if self._observer is not None else None
         if step < window:
             return self._nothing(f"the first window fills in {window - step} s")
-        if why := self._withheld(step, alignment, trust):
+        held_s = step * STEP_S - self._lock.since if self._lock is not None else 0.0
+        if why := not_compared(self._against, trust, alignment, held_s, window):
             return self._nothing(why)
         if observation is not None:
             return Compared(observation, self._against)
@@ -325,73 +361,38 @@ class Engine:
             return self._nothing("one headset and no reference for this sound: nothing to compare with")
         return self._nothing("the window is not inside the sound that the reference group heard")
 
-    def _withheld(self, step: int, alignment: Alignment | None, trust: Trust) -> str:
-        """Return why no window may be compared now; empty where one may."""
-        if self._against == "group" and (~trust.withheld).sum() < 2:
-            return "fewer than two headsets can be relied on: nobody to compare with"
-        if self._against != "reference" or alignment is None or self._lock is None:
-            return ""
-        if not trust.reference:
-            return "it is not known when the sound was heard"
-        if alignment.state != "locked":
-            return alignment.reason
-        held, window = step * STEP_S - self._lock.since, self.settings.synchrony.window_s
-        if held >= window:
-            return ""
-        return f"the sound has been aligned for {held:g} s of the {window} s that are compared"
-
     def _nothing(self, reason: str) -> Compared:
         return Compared(Observation.nothing(len(self._participants), len(self.space.rows)), "nothing", reason)
 
     def _feedback(self, found: Found, size: FloatArray) -> Feedback:
-        p, compared, alignment, trust, status, measures, spent, elements = found
-        o, step, window_s = compared.observation, self._step, self.settings.synchrony.window_s
+        p, compared, alignment, trust, *_ = found
+        o, step, window_s, rated = compared.observation, self._step, self.settings.synchrony.window_s, self.rated
+        people, channels = len(self._participants), len(self.space.channels)
         quality = np.array([participant.quality(step, window_s) for participant in self._participants])
-        least = self.settings.synchrony.min_good
-        warnings = [alignment.reason if alignment else "", poor(self.space, self._participants, quality, least)]
+        quality = quality.reshape(people, channels)
+        bad = poor(self._participants, quality, self.space.kind, self.settings.synchrony.min_good)
+        warnings = [alignment.reason if alignment else "", bad]
         changed = CHANGED if self._observer and self._observer.changed and np.isfinite(o.low).any() else ""
-        reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(o, p, compared.reason)]
-        whole = np.isfinite(o.mean) & np.isfinite(o.low) & (np.isfinite(p.value) | (not self._predicts))
-        return Feedback(
-            step=step,
-            time=float(step * STEP_S),
-            lsl_time=self.end_of(step),
-            rows=self.space.rows,
-            row_kinds=self.space.row_kinds,
-            specificity=self.space.specificity,
-            mean_of=self.space.mean_of,
-            channels=self.space.channels,
+        reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(compared, p)]
+        there = np.isfinite(o.mean) & np.isfinite(o.low) if rated is None else rated.there(o.mean)
+        whole = there & (np.isfinite(p.value) | (not self._predicts))
+        counted = size[self.space.layout.counted]
+        made = Made(
+            space=self.space,
             people=self.people,
-            predicted=p.value,
-            predicted_low=p.low,
-            predicted_high=p.high,
-            predicted_mean=p.overall,
-            predicted_mean_low=p.overall_low,
-            predicted_mean_high=p.overall_high,
-            observed=o.mean,
-            observed_each=o.each,
-            null_low=o.low,
-            null_high=o.high,
-            observed_mean=o.overall,
-            null_mean_low=o.overall_low,
-            null_mean_high=o.overall_high,
             quality=quality,
+            step=step,
+            end=self.end_of(step),
             trusted=whole & self.space.resolved & (not any(warnings)) & (not trust.late),
-            observed_against=compared.against,
             reason="; ".join(dict.fromkeys(filter(None, reasons))),
-            sources=status,
-            alignment=alignment,
-            doubts=trust.doubts,
-            measures=measures,
-            group_size=float(size[self.space.layout.counted].mean()),
-            elements=elements,
-            stage_s=spent,
+            group_size=float(counted.mean()) if counted.size else math.nan,
+            rating=None if rated is None else rated.scale,
         )
+        return feedback_of(found, made)
 
-    def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
-        """Return in words why values are missing that the observation itself gave no reason for."""
-        unpredicted = "" if self._predicts else self._unsized or (NO_BUNDLE if self._hears else NO_SOUND)
-        warming_up = self._sound_input is not None and self._sound_input.warming_up
-        return why_not(
-            observation, prediction, self._participants, given, unpredicted=unpredicted, warming_up=warming_up
-        )
+    def _why_not(self, compared: Compared, prediction: Prediction) -> list[str]:
+        """Return in words why values are missing that what was compared gave no reason for."""
+        unpredicted = self._unsized or (NO_BUNDLE if self._hears else NO_SOUND)
+        reasons = of_people(self._participants)
+        reasons.append(of_prediction(prediction, self._sound_input) if self._predicts else unpredicted)
+        return [*reasons, *([of_observation(compared.observation, compared.reason)] if self.rated is None else [])]

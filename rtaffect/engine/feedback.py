@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.values import AffectValues
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.stream.doubt import Doubt
@@ -32,7 +34,7 @@ class Feedback:
     rows : tuple of str, length R
         Row names.
     row_kinds : tuple of str, length R
-        What each row is: channel, zone, region, group (an average of regions) or component.
+        What each row is: channel, zone, region, group (an average of regions), component or rating.
     specificity : (R,) float64 in [0, 1]
         How much of a row's estimated power is its own with this montage; 1 where nothing is estimated.
     mean_of : str
@@ -58,8 +60,8 @@ class Feedback:
     trusted : (R,) bool
         Whether the row has the values that this session can have, from data that can be relied on and are not late,
         enough of them good, and enough of its power is its own.
-    observed_against : "reference", "group" or "nothing"
-        What the people were compared with.
+    observed_against : "reference", "group", "rating" or "nothing"
+        What the people were compared with; "rating": what is observed is a participant's own rating.
     reason : str
         Why values are absent, or doubtful, in words; empty when none are.
     sources : tuple of SourceStatus
@@ -70,12 +72,18 @@ class Feedback:
         What could not be relied on at this step, by whom it is said and why.
     measures : tuple of MeasureValues
         What each of the session's own measures gave.
+    affect : tuple of AffectValues
+        Valence and arousal of each person; empty without a bundle of affect.
     group_size : float
         How many people are compared with each other, mean over the window and the rows that count (each is not there
         all the time); what is predicted is for so many. NaN where they are compared with a reference or with nobody.
     elements : tuple of ElementPrediction
         What voice and background predict, each alone, where the bundle has weights for them; ``predicted`` is of the
         whole sound.
+    rating : RatingScale or None
+        The scale of the rows where they are ratings; None where they are synchrony. In a row that is a rating all
+        values are in its own unit: predicted, and as the participant's own rating observed, both for the same instant
+        of the sound. There is no null band and no mean over rows.
     stage_s : dict of str to float
         Seconds spent in each stage of this step (not part of equality: it differs from run to run).
     """
@@ -104,14 +112,16 @@ class Feedback:
     null_mean_high: float
     quality: FloatArray
     trusted: NDArray[np.bool_]
-    observed_against: Literal["reference", "group", "nothing"]
+    observed_against: Literal["reference", "group", "rating", "nothing"]
     reason: str
     sources: tuple[SourceStatus, ...]
     alignment: Alignment | None = None
     doubts: tuple[Doubt, ...] = ()
     measures: tuple[MeasureValues, ...] = ()
+    affect: tuple[AffectValues, ...] = ()
     group_size: float = math.nan
     elements: tuple[ElementPrediction, ...] = ()
+    rating: RatingScale | None = None
     stage_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     __hash__ = None  # type: ignore[assignment]
@@ -128,7 +138,8 @@ def _same(a: object, b: object) -> bool:
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, float) and isinstance(b, float):
         return a == b or (np.isnan(a) and np.isnan(b))
-    if isinstance(a, Alignment | SourceStatus | Doubt | MeasureValues | ElementPrediction) and type(a) is type(b):
+    compared = Alignment | SourceStatus | Doubt | MeasureValues | AffectValues | ElementPrediction
+    if isinstance(a, compared) and type(a) is type(b):
         return _same(astuple(a), astuple(b))
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))

@@ -23,7 +23,7 @@ HICCUP_S = 1.0
 #: are left for the step itself, at the cost of few turns.
 EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03)
 _POLL_S = 0.002
-_LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip")
+_LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip", "slider")
 
 Sink = Callable[[Feedback], None]
 
@@ -151,7 +151,8 @@ class Session:
 
     def _over(self, sources: Sequence[Source], due: float) -> bool:
         """Return whether nothing more can come: the headsets, or without any the sound, have ended."""
-        people = [s for s in sources if s.info.kind == "eeg"] or sources
+        people = [s for s in sources if s.info.kind == "eeg"]
+        people = people or [s for s in sources if s.info.kind == "audio"] or list(sources)
         return all(s.status(due).state == "ended" for s in people)
 
 

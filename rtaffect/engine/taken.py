@@ -24,13 +24,17 @@ def taken_until(step: int, recorded: RecordedDoubts | None) -> Mapping[str, floa
 
 
 def arrivals(
-    people: Sequence[Participant], status: Sequence[SourceStatus], step: int, recorded: RecordedDoubts | None
+    ways: Sequence[Sequence[Participant]], status: Sequence[SourceStatus], step: int, recorded: RecordedDoubts | None
 ) -> list[Doubt]:
-    """Return for each of the people whose samples for ``step`` may still come until when they had come, as a doubt."""
+    """Return for each of the people whose samples for ``step`` may still come until when they had come, as a doubt.
+
+    Each of the ``ways`` that the EEG goes has all people, whose ``status`` is the first ones, or none.
+    """
     if recorded is not None:
         return [doubt for doubt in recorded.get(step, ()) if doubt.about == "arrival"]
     return [
         Doubt("late-samples", person.reached, math.inf, _WORDS, "arrival", person.name)
+        for people in ways
         for person, at in zip(people, status, strict=False)
         if person.lacks(step) and at.state in _MAY_COME
     ]

@@ -224,23 +224,34 @@ class ComponentSpace(_Projected):
 
 
 class RatingSpace(Space):
-    """Rows are what people said, moment by moment, not what a headset shows: there is nothing to observe live."""
+    """Rows are what people say, moment by moment, not what a headset shows.
+
+    Ratings of different meaning have no mean: in a session no row counts for one.
+
+    Parameters
+    ----------
+    names
+        Of the ratings.
+    montages
+        Channels of the headsets that a session has beside, by their names; they are looked after, and make no row.
+    """
 
     kind = "ratings"
 
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__((), names, ["rating"] * len(names), np.ones(len(names)), RowLayout.plain(len(names)))
+    def __init__(self, names: Sequence[str], montages: Mapping[str, Sequence[str]] | None = None) -> None:
+        layout = RowLayout.plain(len(names))
+        if montages is not None:
+            layout = RowLayout(layout.k, layout.averages, np.zeros(len(names), np.bool_))
+        channels = common_rows(montages, None) if montages else ()
+        super().__init__(channels, names, ["rating"] * len(names), np.ones(len(names)), layout)
 
     def time_courses(self, second: FloatArray) -> FloatArray:
         """Return that there are none."""
         return np.full((len(second), self.layout.measured), np.nan)
 
     def fit_to(self, montages: Mapping[str, Sequence[str]]) -> Space:
-        """Refuse every headset."""
-        raise MontageError(
-            f"the bundle predicts ratings ({', '.join(self.rows)}), which no headset shows; a session needs a bundle "
-            "that was calibrated on EEG"
-        )
+        """Return the same rows beside these headsets, of which there may be none."""
+        return RatingSpace(self.rows, montages)
 
 
 def usable(second: FloatArray) -> BoolArray:

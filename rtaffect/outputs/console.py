@@ -62,10 +62,15 @@ def step_line(f: Feedback, trouble: str = "") -> str:
     states = together((s.name, s.state) for s in f.sources if s.state not in ("ok", "ended"))
     notes = at_terminal("; ".join(filter(None, [trouble, f.reason, *states])))
     quality = f"{100 * f.quality.mean():3.0f} %" if f.quality.size else "n/a"
-    return (
-        f"step {f.step:4d}  {f.time:6.0f} s  predicted {number(f.predicted_mean)}  observed {number(f.observed_mean)}  "
-        f"null {number(f.null_mean_low)}..{number(f.null_mean_high)}  good {quality}  trusted {f.trusted.sum()}/"
-        f"{len(f.rows)}" + (f"  ({notes})" if notes else "")
+    told = (
+        f"predicted {number(f.predicted_mean)}  observed {number(f.observed_mean)}  "
+        f"null {number(f.null_mean_low)}..{number(f.null_mean_high)}"
+    )
+    if f.rating is not None:
+        each = zip(f.rows, f.predicted, f.observed, strict=True)
+        told = "  ".join(f"{row} predicted {number(p)} rated {number(o)}" for row, p, o in each)
+    return f"step {f.step:4d}  {f.time:6.0f} s  {told}  good {quality}  trusted {f.trusted.sum()}/{len(f.rows)}" + (
+        f"  ({notes})" if notes else ""
     )
 
 
@@ -73,9 +78,16 @@ def step_table(f: Feedback, trouble: str = "") -> Table:
     """Return one step as a table of all rows."""
     table = Table(title=step_line(f, trouble), title_justify="left")
     scalp = f.rows == f.channels
-    for column in ("row", "predicted", "observed", "null band", "quality" if scalp else "own share"):
-        table.add_column(column, justify="left" if column == "row" else "right")
+    rated = f.rating is not None
+    names = ("rating", "predicted", "interval", "rated") if rated else ("row", "predicted", "observed", "null band")
+    for column in names if rated else (*names, "quality" if scalp else "own share"):
+        table.add_column(column, justify="left" if column == names[0] else "right")
     for i, row in enumerate(f.rows):
+        if rated:
+            interval = f"{number(f.predicted_low[i])} .. {number(f.predicted_high[i])}"
+            shown = (row, number(f.predicted[i]), interval, number(f.observed[i]))
+            table.add_row(*shown, style="" if f.trusted[i] else "dim")
+            continue
         worth = f.quality[:, i].mean() if scalp and len(f.quality) else f.specificity[i]
         band, style = f"{number(f.null_low[i])} .. {number(f.null_high[i])}", "" if f.trusted[i] else "dim"
         table.add_row(row, number(f.predicted[i]), number(f.observed[i]), band, f"{100 * worth:.0f} %", style=style)
@@ -83,5 +95,5 @@ def step_table(f: Feedback, trouble: str = "") -> Table:
 
 
 def number(value: float) -> str:
-    """Return a correlation in five places, 'n/a' where it is absent."""
+    """Return a value in five places, 'n/a' where it is absent."""
     return "  n/a" if math.isnan(value) else f"{value:+.2f}"

@@ -55,7 +55,7 @@ class FeedbackChannel:
     row : str
         The row's name, 'mean' for the mean over rows.
     kind : str
-        What the row is: channel, zone, region, group or component; 'mean' for the mean over rows.
+        What the row is: channel, zone, region, group, component or rating; 'mean' for the mean over rows.
     """
 
     label: str
@@ -65,8 +65,10 @@ class FeedbackChannel:
 
     @property
     def unit(self) -> str:
-        """'correlation', or 'fraction' for what is trusted."""
-        return "fraction" if self.quantity == "trusted" else "correlation"
+        """'correlation', 'rating' for the rows that are such, or 'fraction' for what is trusted."""
+        if self.quantity == "trusted":
+            return "fraction"
+        return "rating" if self.kind == "rating" else "correlation"
 
 
 def feedback_channels(of: Rows) -> tuple[FeedbackChannel, ...]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rtaffect.common.rating_scale import MOST_LAG_S, REACTION_LAG_S
 from rtaffect.plan.plan_part import PlanPart
 from rtaffect.plan.setting import MODES, Setting
 
@@ -44,6 +45,18 @@ class AnalysisPlan(PlanPart):
     against: Annotated[Literal["auto", "reference", "group"], Setting("against", "&Compare with")] = Field(
         "auto", description="Compare people with the bundle's reference group, or with each other"
     )
+    rating_lag_s: Annotated[
+        float,
+        Setting("rating-lag", unit="s", expected="a number of seconds from 0 to 8, as in 3"),
+    ] = Field(
+        REACTION_LAG_S,
+        ge=0.0,
+        le=MOST_LAG_S,
+        allow_inf_nan=False,
+        description="How late the participant's rating is behind the sound, s. Predicted ratings are as late as the "
+        "bundle's were, and the earlier of both waits for the later. 3 s lies among the 1 to 6 s that Mariooryad & "
+        "Busso (2015) found",
+    )
     mains: Annotated[float | None, Setting("mains", "&Mains", expected="50 or 60 (Hz), or 0 for no notch")] = Field(
         None, ge=0, le=1000, description="Mains frequency, Hz; 0: none [default: 50]. A bundle brings its own"
     )
@@ -63,6 +76,22 @@ class AnalysisPlan(PlanPart):
     measure_bands: Annotated[
         tuple[str, ...], Setting("measure-band", "in bands", modes=MODES, metavar="HZ", multiple=True)
     ] = Field(("8-12",), description="Band of measures that are of one, as in 8-12 (Hz); may be given several times")
+    affect: Annotated[Path | None, Setting("affect", modes=MODES)] = Field(
+        None, description="Bundle of affect: valence and arousal from EEG and sound, alone or beside synchrony"
+    )
+    library: Annotated[Path | None, Setting("library", modes=MODES)] = Field(
+        None,
+        description="Folder of sounds of which those nearest to a person's EEG are named; needs a bundle of affect",
+    )
+    affect_rest_s: Annotated[
+        int | None, Setting("affect-rest", unit="s", metavar="SECONDS", expected="whole seconds, as in 60", modes=MODES)
+    ] = Field(
+        None,
+        ge=5,
+        le=3600,
+        description="So many first seconds people rest, s: what a bundle of affect subtracts. A protocol's blocks of "
+        "rest say it themselves",
+    )
 
 
 class ProtocolPlan(PlanPart):

@@ -16,6 +16,8 @@ EVERYWHERE: Final = frozenset({"participant", "wait", "protocol", "screen", "pre
 #: Of the analysis, what a bundle brings with it.
 BROUGHT: Final = ("settings", "mains", "head")
 _BUNDLE: Final = setting("bundle")
+#: The participant's own rating, moved in their view.
+SLIDER: Final = "slider"
 _MODES: Final = {"live": "a live session", "demo": "the demo", "replay": "a replay"}
 
 
@@ -33,6 +35,7 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
         yield from _of_replay(plan)
     else:
         yield from _of_what_is_shown(plan)
+        yield from _of_rating(plan)
     if plan.mode == "live":
         if plan.protocol.session_code is not None and plan.protocol.allocation is None:
             yield SettingsError(
@@ -44,7 +47,10 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
         yield from _of_streams(plan)
         yield from _of_programs(plan)
     folder = plan.recording is not None and plan.recording.is_dir()
-    if plan.mode != "demo" and plan.analysis.bundle is None and not folder:
+    if not folder:
+        yield from _of_affect(plan.analysis)
+    predicts = plan.analysis.bundle is not None or plan.analysis.affect is not None
+    if plan.mode != "demo" and not predicts and not folder:
         yield from _of_features(plan.analysis)
 
 
@@ -116,6 +122,16 @@ def _of_what_is_shown(plan: SessionPlan) -> Iterator[SettingsError]:
         )
 
 
+def _of_rating(plan: SessionPlan) -> Iterator[SettingsError]:
+    protocol = plan.protocol
+    if plan.eeg.rating == SLIDER and protocol.screen is None and not protocol.preview:
+        yield SettingsError(
+            f"{setting('rating', SLIDER)} is in the participant's view, and there is none",
+            remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or have it sent as a stream",
+            field="screen",
+        )
+
+
 def _with(option: str) -> str:
     return f"with {setting(option)}"
 
@@ -170,6 +186,18 @@ def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
                 f"{setting('osc', text)} sends to the port that {setting('osc-markers')} takes markers from: each step "
                 "would become markers",
                 remedy="give two ports",
+            )
+
+
+def _of_affect(analysis: AnalysisPlan) -> Iterator[SettingsError]:
+    """Yield what is given for a bundle of affect where there is none."""
+    given = (("library", analysis.library), ("affect-rest", analysis.affect_rest_s))
+    for name, value in given if analysis.affect is None else ():
+        if value is not None:
+            yield SettingsError(
+                f"{setting(name, value)} is for a bundle of affect, and there is none",
+                remedy=f"give one {_with('affect')}, or leave it out",
+                field="affect",
             )
 
 

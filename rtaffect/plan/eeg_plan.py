@@ -33,7 +33,7 @@ class EegPlan(Frozen):
         )
     )
     channels: Annotated[tuple[str, ...], Setting("channels", "Channel &names", metavar="A,B,...")] = Field(
-        (), description="Channel names in order, instead of the stream's own"
+        (), description="Channel names in order, or a montage (1010-32, 1010-64), instead of the stream's own"
     )
     unit: Annotated[str | None, Setting("unit", "&Unit")] = Field(
         None, description="Unit of the EEG (V, mV, uV), instead of the stream's own"
@@ -101,6 +101,12 @@ class EegPlan(Frozen):
         description="Stream of EDA, ECG, PPG or respiration, a person's each: its exact name, or name=, type= or "
         "source_id= and a value, with the headset of who wears it before that where it is not plain, as in "
         "Muse-A=Shimmer-1; may be given several times. What a headset sends beside its EEG is found by itself",
+    )
+    rating: Annotated[str | None, Setting("rating", metavar="STREAM")] = Field(
+        None,
+        description="With a bundle of ratings, the participant's own continuous rating: 'slider' for one in the "
+        "participant's view, moved by arrow keys or the mouse, or a stream: its exact name, or name=, type= or "
+        "source_id= and a value. Its channels are named as the bundle's ratings",
     )
     wait_s: Annotated[float, Setting("wait", modes=("live",))] = Field(
         5.0, gt=0, le=3600, description="How long to look for streams, s"

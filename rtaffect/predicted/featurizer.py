@@ -228,8 +228,8 @@ def embedded_featurizer(
         except ArtifactError as error:
             progress(f"The cached featurizer is replaced: {error}")
     # Named by a string because rtaffect does not import the exporters: only the first use needs them.
-    builder = offline_module(model.builder)
-    builder.build(path, layer=layer, progress=progress)
+    module, _, function = model.builder.partition(":")
+    getattr(offline_module(module), function or "build")(path, layer=layer, progress=progress)
     seal_beside(path)
     return Featurizer.load(path, threads, progress)
 

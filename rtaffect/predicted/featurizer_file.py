@@ -71,7 +71,7 @@ def open_inference_session(path: Path, content: bytes, threads: int, provider: s
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = 3
-    # Its message may quote bytes of the file that are no text.
+    # Its message, and its names, may have bytes of the file that are no text.
     damage = (
         UnicodeDecodeError,
         native.Fail,
@@ -81,7 +81,10 @@ def open_inference_session(path: Path, content: bytes, threads: int, provider: s
         native.NotImplemented,
     )
     try:
-        return ort.InferenceSession(content, options, providers=list(dict.fromkeys((provider, CPU))))
+        session = ort.InferenceSession(content, options, providers=list(dict.fromkeys((provider, CPU))))
+        for value in (*session.get_inputs(), *session.get_outputs()):
+            _ = value.name, value.shape
+        return session
     except damage as error:
         raise ArtifactError(
             f"{path}: damaged, or not an ONNX model that this onnxruntime ({ort.__version__}) can read; build it again"

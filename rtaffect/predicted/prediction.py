@@ -98,6 +98,8 @@ class Predictor:
         Which of those enter the mean over rows; default: all.
     reduced
         Whether features come as standardised principal components already, as they are kept of a sound that is gone.
+    plain
+        Whether what is predicted is no correlation but a rating, in its own unit: there is no Fisher z, and no mean.
     """
 
     def __init__(
@@ -107,8 +109,9 @@ class Predictor:
         counted: NDArray[np.bool_] | None = None,
         *,
         reduced: bool = False,
+        plain: bool = False,
     ) -> None:
-        self._reduced = reduced
+        self._reduced, self._plain = reduced, plain
         self._weights, self._rows = weights, rows
         self._counted = np.ones(len(rows), np.bool_) if counted is None else counted
         self._past = np.full((weights.lags_s[-1] + 1, len(weights.scaler_mean)), np.nan)
@@ -123,6 +126,8 @@ class Predictor:
         self._past[:-1] = self._past[1:].copy()
         self._past[-1] = feature if self._reduced else components_of(feature, self._weights)
         design = lagged_design(self._past, self._weights.lags_s)[-1]
+        if self._plain:
+            return predict_plain(design, self._weights, self._rows)
         return predict(design, self._weights, self._rows, self._counted)
 
 
@@ -140,3 +145,10 @@ def predict(design: Array, weights: Weights, rows: NDArray[np.intp], counted: ND
         overall_low=float(np.tanh(middle + weights.residual_low[-1])),
         overall_high=float(np.tanh(middle + weights.residual_high[-1])),
     )
+
+
+def predict_plain(design: Array, weights: Weights, rows: NDArray[np.intp]) -> Prediction:
+    """Return the prediction of ``rows`` that are no correlations for one row of the design (L * C,); without a mean."""
+    value = design @ weights.coefficients[:, rows] + weights.intercept[rows]
+    low, high = value + weights.residual_low[rows], value + weights.residual_high[rows]
+    return Prediction(value, low, high, math.nan, math.nan, math.nan)

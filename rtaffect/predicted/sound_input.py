@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S
 from rtaffect.predicted.featurizer import Featurizer
+from rtaffect.predicted.no_features import NoFeatures
 from rtaffect.stream.audio import SAMPLE_RATE, SoundResampler, converter_delay_s
 from rtaffect.stream.buffer import RATE_TOLERANCE, Block
 from rtaffect.stream.grid import GridInterpolator
@@ -50,7 +51,7 @@ class SoundInput:
         How many seconds of it the featurizer was given.
     """
 
-    def __init__(self, source: Source, featurizer: Featurizer, origin: float, ahead: int = 0) -> None:
+    def __init__(self, source: Source, featurizer: Featurizer | NoFeatures, origin: float, ahead: int = 0) -> None:
         self._source, self._origin, self._ahead_s = source, origin, ahead / SAMPLE_RATE
         self._ended = False
         self._stream, self._size, self._read = featurizer.stream(), featurizer.size, 0

@@ -35,18 +35,23 @@ class Running:
 
 
 def chance_distance(
-    predicted: FloatArray, observed: FloatArray, window: int, drift: DriftSettings = USUAL
+    predicted: FloatArray, observed: FloatArray, window: int, drift: DriftSettings = USUAL, *, plain: bool = False
 ) -> Range | None:
-    """Return the range of the mean size of observed - predicted by chance, None where too few steps are there."""
+    """Return the range of the mean size of observed - predicted by chance, None where too few steps are there.
+
+    Drifts are taken out by Fisher z, or of the values as they are where these are ``plain`` ratings.
+    """
     if not enough(predicted, observed, window):
         return None
-    left = Drifts(len(predicted), drift).without(fisher_z(predicted))
-    slow = fisher_z(predicted) - left
+    straight = predicted if plain else fisher_z(predicted)
+    left = Drifts(len(predicted), drift).without(straight)
+    slow = straight - left
     shifts = shifted(left, window)
     # Where a course is absent, the drift under what is shifted there is the nearest that is known.
     known = np.flatnonzero(np.isfinite(slow))
     drifting = np.interp(np.arange(len(slow)), known, slow[known])
-    distances = np.abs(observed - np.tanh(drifting + shifts.time_courses))
+    elsewhere = drifting + shifts.time_courses
+    distances = np.abs(observed - (elsewhere if plain else np.tanh(elsewhere)))
     there = np.isfinite(distances)
     means = np.where(there, distances, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     chance = chance_of(means, shifts.independent)

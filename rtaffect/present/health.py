@@ -40,7 +40,9 @@ def describe_health(
     latest = state.latest
     if latest is None:
         return _recording(recording)
-    ages_and_cost = (_newest(latest, elapsed_s, ages or {}), _centre(state, elapsed_s), _cost(state, latest))
+    # A rating is of its own second.
+    centre = () if latest.rating is not None else (_centre(state, elapsed_s),)
+    ages_and_cost = (_newest(latest, elapsed_s, ages or {}), *centre, _cost(state, latest))
     return (*ages_and_cost, _losses(latest), _drift(latest), *_recording(recording))
 
 

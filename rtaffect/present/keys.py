@@ -30,6 +30,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding(("3",), "page-3", "signals and sound"),
         Binding(("4",), "page-4", "agreement"),
         Binding(("5",), "page-5", "own measures, where there are any"),
+        Binding(("6",), "page-6", "valence and arousal, where there are any"),
     ),
     "Brain or scalp": (
         Binding(("O",), "observed", "observed values"),

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.outputs.film_projector import Projector
+from rtaffect.present.slider_state import Slider
 from rtaffect.protocol.protocol_step import ProtocolStep
 
 Show = Literal["ring", "bar", "tone"]
@@ -137,6 +138,7 @@ class ParticipantPresenter:
     ``show`` is the protocol's choice of what the participant perceives. ``age`` says how old the values of a step are
     now, s, by the step's number; without it they are as old as the moment is here. ``on_seen`` gets the number of each
     step that the participant sees. ``film`` says which frame of a film is to be seen; None where there are no films.
+    ``slider`` is what they rate with; None where they do not.
     """
 
     def __init__(
@@ -146,9 +148,10 @@ class ParticipantPresenter:
         age: Callable[[int], float] | None = None,
         on_seen: Callable[[int], None] | None = None,
         film: Projector | None = None,
+        slider: Slider | None = None,
     ) -> None:
         self.show: Show = show
-        self.film = film
+        self.film, self.slider = film, slider
         self._age, self._on_seen = age, on_seen
         self._seen: ProtocolStep | None = None
         self._newest: ProtocolStep | None = None
@@ -242,3 +245,9 @@ def choose_screen(index: int, screens: Sequence[ScreenInfo]) -> ScreenInfo:
             "window; connect a second screen and extend the desktop to it, or take the preview"
         )
     return chosen
+
+
+def operators_screen(participants: int, screens: Sequence[ScreenInfo]) -> ScreenInfo | None:
+    """Return where the operator's window goes: the primary screen, or any that is not the participant's; else None."""
+    others = [screen for screen in screens if screen.index != participants]
+    return next((screen for screen in others if screen.primary), others[0] if others else None)

@@ -17,6 +17,7 @@ HEADINGS = {
     "region": "Regions",
     "component": "Components",
     "channel": "Channels",
+    "rating": "Ratings",
 }
 
 _SECTION_HINTS = {
@@ -53,6 +54,8 @@ def resolved(latest: Feedback) -> NDArray[np.bool_]:
 
 def lacking(latest: Feedback) -> NDArray[np.bool_]:
     """Return which rows (R,) are not trusted for now, whatever the montage tells apart: values or data are missing."""
+    if latest.rating is not None:
+        return ~latest.trusted
     absent = ~(np.isfinite(latest.predicted) & np.isfinite(latest.observed) & np.isfinite(latest.null_low))
     return np.where(resolved(latest), ~latest.trusted, absent)
 

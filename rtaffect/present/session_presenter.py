@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.chance import USUAL
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.affect_state import AffectHistory, affect_plane, joined_planes
 from rtaffect.present.element_state import ElementHistory, resolve_elements
 from rtaffect.present.measure_state import MeasureHistory, resolve_measures
+from rtaffect.present.plane_state import PATH_S, PlaneState, rated_plane
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
 from rtaffect.present.sections import list_lines
 from rtaffect.present.session_state import Mark, ViewState
@@ -75,7 +80,7 @@ class Presenter:
         self._planned: tuple[PlannedBlock, ...] = ()
         self._seen: dict[int, PlannedBlock] = {}
         self._marks: deque[Mark] = deque(maxlen=KEPT_MARKS)
-        self._measures = MeasureHistory(self._capacity)
+        self._measures, self._affect = MeasureHistory(self._capacity), AffectHistory(self._capacity)
         self._elements = ElementHistory(self._capacity)
         self._written = 0
         self._time: FloatArray = np.empty(self._capacity)
@@ -95,9 +100,11 @@ class Presenter:
                 self._written = 0
                 self._measures.clear()
                 self._elements.clear()
+                self._affect.clear()
             self._write(feedback)
             self._measures.add(feedback)
             self._elements.add(feedback)
+            self._affect.add(feedback)
             self._latest = feedback
             self._longest_step_s = max(self._longest_step_s, sum(feedback.stage_s.values()))
             self._revision += 1
@@ -158,6 +165,14 @@ class Presenter:
             self._measures.selected = row
             self._revision += 1
 
+    def select_affect(self, person: int) -> None:
+        """Choose whose valence and arousal are shown, by number; ValueError for nobody's."""
+        with self._lock:
+            if not 0 <= person < self._affect.people:
+                raise ValueError(f"person {person} has no affect; there are {self._affect.people}")
+            self._affect.selected = person
+            self._revision += 1
+
     def end(self, text: str) -> None:
         """Say that the session has ended, and why; the first text stays."""
         with self._lock:
@@ -179,13 +194,21 @@ class Presenter:
             fault, ended, longest = self._fault, self._ended, self._longest_step_s
             protocol, marks = self._protocol, tuple(self._marks)
             blocks = planned_blocks(protocol, self._planned, dict(self._seen)) if protocol is not None else ()
-            time, values = self._columns(selected)
-            measured, elements = self._measures.copy(), self._elements.copy()
+            other = _other_row(latest, selected)
+            time, values = self._columns(selected, other)
+            plane = self._plane(latest)
+            measured, elements, affect = self._measures.copy(), self._elements.copy(), self._affect.copy()
         if time.size:
             kept = time > time[-1] - self.history_s
             time, values = time[kept], values[kept]
-        names = (latest.rows[selected], f"mean over {latest.mean_of}") if latest else ("", "mean over rows")
-        row, mean = (self._course(name, time, values[:, :, i]) for i, name in enumerate(names))
+        names = ("", "mean over rows")
+        if latest is not None:
+            names = (latest.rows[selected], f"mean over {latest.mean_of}" if other == -1 else latest.rows[other])
+        rating = latest.rating if latest is not None else None
+        row, mean = (
+            self._course(name, time, values[:, :, i], rating.of(name) if rating is not None else None)
+            for i, name in enumerate(names)
+        )
         oldest = time[-1] - self.history_s if time.size else -np.inf
         return ViewState(
             revision=revision,
@@ -206,13 +229,21 @@ class Presenter:
             measures=resolve_measures(*measured, self.history_s),
             elements=resolve_elements(elements, selected, self.history_s, self.step_s),
             drift=self._drift,
+            plane=joined_planes(plane, affect_plane(*affect, self.history_s)),
         )
 
-    def _course(self, name: str, time: FloatArray, values: FloatArray) -> TimeCourse:
+    def _course(self, name: str, time: FloatArray, values: FloatArray, rating: RatingScale | None) -> TimeCourse:
         return resolve_time_course(
             name, time, values, step_s=self.step_s, smooth_steps=self.smooth_steps, window_s=self.window_s,
-            drift=self._drift,
+            drift=self._drift, rating=rating,
         )  # fmt: skip
+
+    def _plane(self, latest: Feedback | None) -> PlaneState | None:
+        """Return the plane of the newest step; None where there is none."""
+        if latest is None or latest.rating is None:
+            return None
+        order = self._order()[-math.ceil(PATH_S / self.step_s) :]
+        return rated_plane(latest, self._time[order], self._values[order, 0, :-1], self._values[order, 3, :-1])
 
     def _begin(self, feedback: Feedback) -> None:
         """Allocate for the rows of ``feedback`` and keep the chosen one by its kind and name, else take the first."""
@@ -240,11 +271,22 @@ class Presenter:
         )
         self._written += 1
 
-    def _columns(self, selected: int) -> tuple[FloatArray, FloatArray]:
-        """Return copies, oldest first: times (T,) and the values (T, 6, 2) of the chosen row and of the mean."""
+    def _columns(self, selected: int, other: int) -> tuple[FloatArray, FloatArray]:
+        """Return copies, oldest first: times (T,) and values (T, 6, 2) of the chosen row and of another, -1: mean."""
+        order = self._order()
+        return self._time[order], self._values[:, :, [selected, other]][order]
+
+    def _order(self) -> NDArray[np.intp]:
+        """Return where the kept steps are, oldest first."""
         held = min(self._written, self._capacity)
-        order = np.arange(self._written - held, self._written) % self._capacity
-        return self._time[order], self._values[:, :, [selected, -1]][order]
+        return np.arange(self._written - held, self._written) % self._capacity
+
+
+def _other_row(latest: Feedback | None, selected: int) -> int:
+    """Return what is shown beside the chosen row: the mean over rows, -1, or the next one where there is none."""
+    if latest is None or latest.rating is None:
+        return -1
+    return (selected + 1) % len(latest.rows)
 
 
 def _identity(feedback: Feedback) -> tuple[tuple[str, str], ...]:

@@ -15,10 +15,13 @@ import numpy as np
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.chance import USUAL
 from rtaffect.common.errors import at_terminal
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import Feedback
+from rtaffect.present.affect_state import any_affect
 from rtaffect.present.element_state import ElementCourse
 from rtaffect.present.measure_state import MeasureState
+from rtaffect.present.plane_state import PlaneState
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
@@ -45,6 +48,7 @@ _AGAINST = {
     "reference": "observed against the stored reference",
     "group": "observed against the other people here",
     "nothing": "observed against nothing: no synchrony can be observed",
+    "rating": "observed: the participant's own rating",
 }
 
 
@@ -83,7 +87,8 @@ class ViewState:
     ``longest_step_s`` the most that computing a step has taken, s (0: not known). ``protocol`` says where in its
     protocol the session is, ``blocks`` are all of its known blocks, and ``marks`` the events in the shown time.
     ``measures`` is what is shown of own measures, None without any, and ``elements`` are the courses of voice and
-    background. ``drift`` is taken out of predicted and observed before they are held against each other.
+    background. ``drift`` is taken out of predicted and observed before they are held against each other. ``plane`` is
+    that of valence and arousal, None where there are no such values.
     """
 
     revision: int
@@ -104,6 +109,7 @@ class ViewState:
     measures: MeasureState | None = None
     elements: tuple[ElementCourse, ...] = ()
     drift: DriftSettings = USUAL
+    plane: PlaneState | None = None
 
 
 def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_S) -> tuple[Headline, str]:
@@ -127,7 +133,7 @@ def _headline_of_step(latest: Feedback) -> tuple[Headline, str]:
     broken += [doubt.words for doubt in latest.doubts if doubt.reason == "late"]
     if broken:
         return "fault", ", ".join(broken)
-    if not (np.isfinite(latest.predicted_mean) or np.isfinite(latest.observed_mean)):
+    if not (np.isfinite(latest.predicted).any() or np.isfinite(latest.observed).any() or any_affect(latest)):
         return "waiting for data", "no value yet"
     return "running", ""
 
@@ -167,7 +173,9 @@ def describe_step(latest: Feedback | None) -> str:
     """Return the one line about the newest step: number, and what observed is against."""
     if latest is None:
         return "no step yet"
-    return f"step {latest.step}  \N{MIDDLE DOT}  {_AGAINST[latest.observed_against]}"
+    rated = latest.rating is not None and latest.observed_against == "nothing"
+    against = "no rating of the participant's" if rated else _AGAINST[latest.observed_against]
+    return f"step {latest.step}  \N{MIDDLE DOT}  {against}"
 
 
 def describe_notices(latest: Feedback | None) -> str:
@@ -185,3 +193,17 @@ def correlation_limits(*values: FloatArray, floor: float = -0.2, ceiling: float 
     # The offset keeps a value such as 0.3 (0.30000000000000004 in tenths) from opening a further tenth.
     low, high = np.floor(10 * finite.min() + 1e-9) / 10, np.ceil(10 * finite.max() - 1e-9) / 10
     return max(float(low), -1.0), min(float(high), 1.0)
+
+
+def beside_title(state: ViewState) -> str:
+    """Return what is shown beside the chosen row: the mean over rows, or another rating."""
+    latest = state.latest
+    if latest is None or latest.rating is None:
+        return f"Mean over {latest.mean_of}" if latest is not None else "Mean over rows"
+    return f"Rating {state.mean.name}"
+
+
+def rating_limits(scale: RatingScale) -> tuple[float, float]:
+    """Return the limits of an axis of ratings: the scale, with a little room at both ends."""
+    room = 0.04 * (scale.high - scale.low)
+    return scale.low - room, scale.high + room

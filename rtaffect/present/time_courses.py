@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.chance import LEAST_WINDOWS, USUAL, Range, correlate, correlation_by_chance, drift_caution
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import NO_DRIFT, DriftSettings
 from rtaffect.present.chance import Running, chance_distance, running
 from rtaffect.present.number_text import signed
@@ -64,7 +65,8 @@ class Agreement:
 class TimeCourse:
     """The shown time course of one row or of the mean over rows; every array is (T,) float64, absent values NaN.
 
-    ``time`` is session time, s; ``smoothed`` is the causal running mean of ``observed`` (Fisher z).
+    ``time`` is session time, s; ``smoothed`` is the causal running mean of ``observed`` (Fisher z). ``rating`` is the
+    scale of a rating, in whose unit all values are then, and whose means are plain; None for correlations.
     """
 
     name: str
@@ -77,6 +79,7 @@ class TimeCourse:
     null_low: FloatArray
     null_high: FloatArray
     agreement: Agreement
+    rating: RatingScale | None = None
 
     @property
     def difference(self) -> FloatArray:
@@ -120,20 +123,35 @@ def causal_mean(values: FloatArray, steps: int) -> FloatArray:
     return np.where(finite, total / np.maximum(count, 1.0), np.nan)
 
 
-def agreement(predicted: FloatArray, observed: FloatArray, window: int = 10, drift: DriftSettings = USUAL) -> Agreement:
-    """Return how two (T,) float64 courses agree; neighbouring steps share a window of ``window`` steps."""
+def as_correlations(values: FloatArray, rating: RatingScale | None) -> FloatArray:
+    """Return values of any shape as what is compared by Fisher z: of ratings, that is their share of the scale."""
+    return values if rating is None else np.asarray(np.tanh(rating.share(values)))
+
+
+def agreement(
+    predicted: FloatArray,
+    observed: FloatArray,
+    window: int = 10,
+    drift: DriftSettings = USUAL,
+    rating: RatingScale | None = None,
+) -> Agreement:
+    """Return how two (T,) float64 courses agree; neighbouring steps share a window of ``window`` steps.
+
+    They are correlations, or ratings on the scale ``rating``.
+    """
     both = np.isfinite(predicted) & np.isfinite(observed)
     steps, needed = int(both.sum()), LEAST_WINDOWS * window
     if steps < MINIMUM_STEPS:
         return Agreement(None, steps, needed=needed)
-    r = float(correlate(predicted[None], observed, drift=drift)[0])
-    found, plain = (correlation_by_chance(predicted, observed, window, drift=each) for each in (drift, NO_DRIFT))
+    x, y = as_correlations(predicted, rating), as_correlations(observed, rating)
+    r = float(correlate(x[None], y, drift=drift)[0])
+    found, plain = (correlation_by_chance(x, y, window, drift=each) for each in (drift, NO_DRIFT))
     return Agreement(
         r if np.isfinite(r) else None,
         steps,
         float(np.abs(observed[both] - predicted[both]).mean()),
         found.interval if found is not None else None,
-        chance_distance(predicted, observed, window, drift),
+        chance_distance(predicted, observed, window, drift, plain=rating is not None),
         needed,
         drift_caution(found, plain),
     )
@@ -167,13 +185,17 @@ def resolve_time_course(
     smooth_steps: int,
     window_s: float = 10.0,
     drift: DriftSettings = USUAL,
+    rating: RatingScale | None = None,
 ) -> TimeCourse:
-    """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s."""
+    """Return the course to show of ``values``, (T, 6) float64 in the order of ``QUANTITIES``, at ``time`` (T,) s.
+
+    They are correlations, or ratings on the scale ``rating``.
+    """
     time, values = break_at_gaps(time, values, step_s)
     shown = dict(zip(QUANTITIES, values.T, strict=True))
-    smoothed = running_mean(shown["observed"], smooth_steps)
-    found = agreement(shown["predicted"], shown["observed"], round(window_s / step_s), drift)
-    return TimeCourse(name=name, time=time, smoothed=smoothed, agreement=found, **shown)
+    smoothed = (running_mean if rating is None else causal_mean)(shown["observed"], smooth_steps)
+    found = agreement(shown["predicted"], shown["observed"], round(window_s / step_s), drift, rating)
+    return TimeCourse(name=name, time=time, smoothed=smoothed, agreement=found, rating=rating, **shown)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,8 +218,9 @@ def compare(
     course: TimeCourse, *, step_s: float, smooth_steps: int, window_s: float, drift: DriftSettings = USUAL
 ) -> AgreementCurves:
     """Return what the agreement page shows of a course."""
+    x, y = (as_correlations(values, course.rating) for values in (course.predicted, course.observed))
     return AgreementCurves(
-        running=running(course.predicted, course.observed, round(window_s / step_s), drift),
+        running=running(x, y, round(window_s / step_s), drift),
         smoothed=causal_mean(course.difference, smooth_steps),
         expected_low=course.predicted_low - course.predicted,
         expected_high=course.predicted_high - course.predicted,

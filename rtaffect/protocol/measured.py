@@ -9,6 +9,7 @@ from typing import Protocol as Shape
 import numpy as np
 
 from rtaffect.common.errors import SettingsError, setting
+from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.protocol.model import MEAN, FeedbackRule
@@ -79,9 +80,20 @@ def check_measure(protocol: str, rule: FeedbackRule, measures: Sequence[Named]) 
         )
 
 
-def window_of(rule: FeedbackRule, window_s: int, measures: Sequence[Named]) -> int:
-    """Return how far back the values of a rule reach, s: ``window_s`` where they are synchrony's."""
+def window_of(rule: FeedbackRule, window_s: int, measures: Sequence[Named], affect_s: int | None = None) -> int:
+    """Return how far back the values of a rule reach, s: ``window_s`` where they are synchrony's.
+
+    ``affect_s`` is how far those of affect do; None without a bundle of affect.
+    """
+    if affect_s is not None and rule.value in ("valence", "arousal"):
+        return affect_s
     return next((each.reach_s for each in measures if each.name == rule.measure), window_s)
+
+
+def reach_in(rule: FeedbackRule, engine: Engine) -> int:
+    """Return how far back the values of a rule reach in a session, s."""
+    own_s = engine.settings.synchrony.window_s if engine.rated is None else 1
+    return window_of(rule, own_s, engine.measures.described, engine.affect.reach_s)
 
 
 def _found(feedback: Feedback, measure: str) -> MeasureValues | None:

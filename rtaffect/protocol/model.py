@@ -43,8 +43,12 @@ def _refuse(wrong: list[str]) -> None:
 class FeedbackRule(Frozen):
     """How a step's synchrony, or a measure, becomes what the participant is shown."""
 
-    value: Literal["observed", "predicted", "difference", "measure"] = Field(
-        "observed", description="Which synchrony; difference is observed less predicted; or a measure of the session"
+    value: Literal["observed", "predicted", "difference", "measure", "valence", "arousal"] = Field(
+        "observed",
+        description="Which synchrony; difference is observed less predicted; or a measure of the session; or affect",
+    )
+    source: Literal["eeg", "sound", "both"] = Field(
+        "eeg", description="With value = valence or arousal: whether from the EEG, the sound, or both"
     )
     element: Literal["mix", "voice", "background"] = Field(
         "mix", description="With value = predicted or difference: of which element of the sound the prediction is"
@@ -90,6 +94,8 @@ class FeedbackRule(Frozen):
         """Which value it is, in words."""
         if self.measure is not None:
             return f"measure {self.measure}"
+        if self.value in ("valence", "arousal"):
+            return f"{self.value} from {'both EEG and sound' if self.source == 'both' else self.source}"
         return f"{self.value} synchrony" + ("" if self.element == "mix" else f" by the {self.element}")
 
     @model_validator(mode="after")
@@ -99,10 +105,7 @@ class FeedbackRule(Frozen):
             for name, scales in _SCALE_OF.items()
             if name in self.model_fields_set and self.scale not in scales
         ]
-        if (self.value == "measure") != (self.measure is not None):
-            wrong.append(
-                f"value = {self.value} and measure = {self.measure}: a measure's name goes with value = measure"
-            )
+        wrong += self._of_the_value()
         if self.element != "mix" and self.value not in ("predicted", "difference"):
             wrong.append(
                 f"value = {self.value} and element = {self.element}: an element goes with value = predicted or "
@@ -118,6 +121,16 @@ class FeedbackRule(Frozen):
             wrong.append(f"rows = {list(self.rows)}: each name once, and '{MEAN}' only alone")
         _refuse(wrong)
         return self
+
+    def _of_the_value(self) -> Iterator[str]:
+        """Yield what does not go with the value."""
+        if (self.value == "measure") != (self.measure is not None):
+            yield f"value = {self.value} and measure = {self.measure}: a measure's name goes with value = measure"
+        affect = self.value in ("valence", "arousal")
+        if "source" in self.model_fields_set and not affect:
+            yield f"source belongs to value = valence or arousal, not to {self.value}: leave it out"
+        if affect and self.rows != (MEAN,):
+            yield f"rows = {list(self.rows)}: {self.value} has no rows; leave them out"
 
 
 class Block(Frozen):

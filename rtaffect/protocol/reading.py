@@ -93,7 +93,9 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
     return protocol, problems
 
 
-def check_rows(protocol: Protocol, rows: Sequence[str], measures: Sequence[Named] | None = None) -> None:
+def check_rows(
+    protocol: Protocol, rows: Sequence[str], measures: Sequence[Named] | None = None, *, rated: bool = False
+) -> None:
     """Refuse a rule whose rows, or whose measure, the session does not have.
 
     Parameters
@@ -104,6 +106,8 @@ def check_rows(protocol: Protocol, rows: Sequence[str], measures: Sequence[Named
         Names of the space's rows.
     measures
         The session's own measures; None where they are not known.
+    rated
+        Whether the rows are ratings, which have no mean.
 
     Raises
     ------
@@ -114,6 +118,11 @@ def check_rows(protocol: Protocol, rows: Sequence[str], measures: Sequence[Named
         if measures is not None:
             check_measure(protocol.name, protocol.feedback, measures)
         return
+    if rated and MEAN in protocol.feedback.rows and any(block.kind == "feedback" for block in protocol.blocks):
+        raise SettingsError(
+            f"protocol '{protocol.name}': feedback.rows = ['{MEAN}'] is of synchrony, and ratings have no mean; name "
+            f"one of {', '.join(rows)}"
+        )
     unknown = [name for name in protocol.feedback.rows if name != MEAN and name not in rows]
     if unknown:
         more = [f"and {len(rows) - _NAMED} more"] if len(rows) > _NAMED else []

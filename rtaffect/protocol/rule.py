@@ -1,7 +1,7 @@
 """The feedback's rule: from each step's Feedback to one value, its scale, and the level that it makes.
 
 Pure: the same Feedbacks in the same blocks give the same readings. Means are taken by Fisher z, as everywhere, but for
-those of a session's own measure.
+those of a session's own measure, and of valence and arousal.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.correlation import fisher_mean
+from rtaffect.common.correlation import fisher_mean, plain_mean
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SPECIFICITY
 from rtaffect.predicted.feature_cache import Element
+from rtaffect.protocol.affective import affect_of, is_affect, why_no_affect
 from rtaffect.protocol.element_rule import predicted_from, why_not_from
 from rtaffect.protocol.measured import value_of, why_not
 from rtaffect.protocol.model import LEAST_VALUES, MEAN, FeedbackRule
@@ -93,12 +94,14 @@ class Staircase:
 
 
 def rows_that_count(feedback: Feedback, names: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Return which rows (R,) the rule is over: those named, or those that the mean over rows is over.
+    """Return which rows (R,) the rule is over: those named, or those that the mean over rows is over: of ratings none.
 
     A name that two rows have, as a zone and a group may, stands for both.
     """
     if names != (MEAN,):
         return np.isin(np.array(feedback.rows), names)
+    if feedback.rating is not None:
+        return np.zeros(len(feedback.rows), np.bool_)
     zones = np.array([kind == "zone" for kind in feedback.row_kinds], np.bool_)
     return zones & (feedback.specificity >= LEAST_SPECIFICITY) if zones.any() else np.ones(len(feedback.rows), np.bool_)
 
@@ -106,11 +109,12 @@ def rows_that_count(feedback: Feedback, names: tuple[str, ...]) -> NDArray[np.bo
 def synchrony_of(feedback: Feedback, names: tuple[str, ...], element: Element = "mix") -> tuple[float, float]:
     """Return observed and predicted synchrony of a rule's rows that are trusted (Fisher z mean); NaN without any.
 
-    What is predicted is that of an ``element`` of the sound.
+    What is predicted is that of an ``element`` of the sound. Of ratings it is their plain mean, in their unit.
     """
     used = rows_that_count(feedback, names) & feedback.trusted
     predicted = predicted_from(feedback, element)
-    return float(fisher_mean(feedback.observed[used])), float(fisher_mean(predicted[used]))
+    mean = fisher_mean if feedback.rating is None else plain_mean
+    return float(mean(feedback.observed[used])), float(mean(predicted[used]))
 
 
 class Rule:
@@ -165,6 +169,8 @@ class Rule:
         if not trusted:
             why = why_not_from(feedback, self._rule.element) or feedback.reason
             why = why or f"no trusted value of {', '.join(self._rule.rows)}"
+            if is_affect(self._rule):
+                why = why_no_affect(feedback, self._rule)
             if self._rule.measure is not None:
                 why = why_not(feedback, self._rule.measure, self._rule.rows)
             return Reading(value, self._scale, Shown(None, why))
@@ -172,18 +178,24 @@ class Rule:
 
     def _smoothed(self, feedback: Feedback) -> float:
         """Return the value of the last seconds; NaN where this step has none of its own to be trusted."""
-        if self._rule.measure is not None:
-            value = value_of(feedback, self._rule.measure, self._rule.rows)
+        if self._rule.measure is not None or is_affect(self._rule):
+            value = self._plain(feedback)
             self._recent.append((value, value))
-            # A measure is no correlation: plain means, also of its seconds.
+            # It is no correlation: plain means, also of its seconds.
             return float(np.nanmean(np.array(self._recent)[:, 0])) if math.isfinite(value) else math.nan
         observed, predicted = synchrony_of(feedback, self._rule.rows, self._rule.element)
         needed = {"observed": (observed,), "predicted": (predicted,)}.get(self._rule.value, (observed, predicted))
         trusted = all(map(math.isfinite, needed))
         self._recent.append((observed, predicted) if trusted else (math.nan, math.nan))
-        smooth = fisher_mean(np.array(self._recent), axis=0)
+        smooth = (fisher_mean if feedback.rating is None else plain_mean)(np.array(self._recent), axis=0)
         values = {"observed": smooth[0], "predicted": smooth[1], "difference": smooth[0] - smooth[1]}
         return float(values[self._rule.value]) if trusted else math.nan
+
+    def _plain(self, feedback: Feedback) -> float:
+        """Return the value of a rule that is of a measure, or of affect; NaN where there is none."""
+        if self._rule.measure is not None:
+            return value_of(feedback, self._rule.measure, self._rule.rows)
+        return affect_of(feedback, self._rule)
 
     def _shown(self, value: float) -> Reading:
         if self._rule.scale == "adaptive" and self._staircase is None:

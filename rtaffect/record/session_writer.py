@@ -24,6 +24,7 @@ from rtaffect.common.text import file_name
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import StepTiming
 from rtaffect.plan.session_folder import (
+    AFFECT_FILE,
     DOUBTS_FILE,
     ELEMENTS_FILE,
     MEASURES_FILE,
@@ -34,6 +35,7 @@ from rtaffect.plan.session_folder import (
 from rtaffect.plan.session_plan import SessionPlan, plan_toml, without_none
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
+from rtaffect.record.affect_table import AFFECT_COLUMNS, affect_lines
 from rtaffect.record.element_table import ELEMENT_COLUMNS, element_lines
 from rtaffect.record.refuge import FULL, Refuge
 from rtaffect.record.table import (
@@ -116,7 +118,8 @@ class SessionWriter:
             private_folder(folder)
             self.refuge = Refuge(folder)
             # Only of a session that has any.
-            own = {MEASURES_FILE: MEASURE_COLUMNS} if ran.get("measures") else {}
+            own: dict[str, tuple[str, ...]] = {MEASURES_FILE: MEASURE_COLUMNS} if ran.get("measures") else {}
+            own |= {AFFECT_FILE: AFFECT_COLUMNS} if ran.get("affect") else {}
             own |= {ELEMENTS_FILE: ELEMENT_COLUMNS} if ran.get("elements") else {}
             for name, columns in (_TABLES | own).items():
                 self._tables[name] = Table(folder / name, columns)
@@ -163,6 +166,8 @@ class SessionWriter:
         self._add(DOUBTS_FILE, doubt_lines(feedback))
         if MEASURES_FILE in self._tables:
             self._add(MEASURES_FILE, measure_lines(feedback))
+        if AFFECT_FILE in self._tables:
+            self._add(AFFECT_FILE, affect_lines(feedback))
         if ELEMENTS_FILE in self._tables:
             self._add(ELEMENTS_FILE, element_lines(feedback))
 

@@ -51,7 +51,7 @@ def feedback_lines(f: Feedback) -> list[tuple[str, ...]]:
     ]  # fmt: skip
     lines.append(
         (MEAN_ROW, f.mean_of, f.predicted_mean, f.predicted_mean_low, f.predicted_mean_high, f.observed_mean,
-         f.null_mean_low, f.null_mean_high, math.nan, bool(f.trusted.any()))
+         f.null_mean_low, f.null_mean_high, math.nan, f.rating is None and bool(f.trusted.any()))
     )  # fmt: skip
     when = (str(f.step), f"{f.time:g}", f"{f.lsl_time:.6f}")
     where = (ABSENT, ABSENT) if f.alignment is None else (cell(f.alignment.offset_s), f.alignment.state)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtaffect.affect.reader import AffectReader
 from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
@@ -26,7 +27,7 @@ from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.analysis_plan import AnalysisPlan
-from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE
 from rtaffect.predicted.element_input import ElementInput, KnownParts, PartsOf, StreamedParts
 from rtaffect.predicted.embedded import embedded_of
 from rtaffect.predicted.featurizer import (
@@ -38,11 +39,11 @@ from rtaffect.predicted.featurizer import (
     featurizer_for,
 )
 from rtaffect.predicted.kept_sound import KeptSound
+from rtaffect.predicted.no_features import NoFeatures
 from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
-from rtaffect.protocol.model import Protocol
-from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.run.elements import ReadyElements
+from rtaffect.run.rating import rated_of
 from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
@@ -116,60 +117,6 @@ def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int
     return featurizer_for(path, threads, progress)
 
 
-def describe_session(
-    command: str, plan: SessionPlan, engine: Engine, model: Model | None, protocol: Protocol | None = None
-) -> dict[str, object]:
-    """Return what ``session.toml`` says of any session's run; the participant's arm is not in it."""
-    allocation = plan.protocol.allocation
-    return {
-        "command": command,
-        "participant": plan.participant,
-        "origin": engine.origin,
-        "people": list(engine.people),
-        "rows": list(engine.space.rows),
-        "space": engine.space.kind,
-        "protocol": protocol.name if protocol else None,
-        "protocol_sha256": protocol.sha256 if protocol else None,
-        "allocation_sha256": allocation_sha256(allocation) if allocation else None,
-        "arm": "sealed" if allocation else None,
-        **(model.describe() if model else {}),
-        "measures": engine.measures.describe() or None,
-        "elements": _way(engine, model),
-        "settings": engine.settings.model_dump(mode="json"),
-    }
-
-
-def _way(engine: Engine, model: Model | None) -> str | None:
-    """Return how a session has the elements that it predicts from; None where it does not."""
-    if engine.elements is None:
-        return None
-    return model.elements.way if model is not None and model.elements is not None else "as they were kept"
-
-
-def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[str, object]:
-    """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
-    i = source.info
-    recognised = {
-        "profile": i.about.profile,
-        "recognised": i.about.why,
-        "assumed": list(i.about.assumed),
-        "left_out": [f"{label} ({kind})" for label, kind in i.about.left_out],
-        "latency_s": i.about.latency_s,
-        "clock": i.about.clock,
-    }
-    return {
-        "name": i.name,
-        "stream": stream or i.name,
-        "type": kind or "EEG",
-        "source_id": i.source_id,
-        "host": i.host,
-        "origin": i.origin,
-        "rate": i.rate,
-        "channels": list(i.channels),
-        **{key: value for key, value in recognised.items() if value not in ("", [], None)},
-    }
-
-
 def demo_folder(featurizer_path: Path | None, progress: Progress, *, elements: bool = False) -> Path:
     """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache.
 
@@ -219,6 +166,11 @@ def require_reference(bundle: Bundle | None, sha256: str, option: str) -> None:
             f"{option}: there is no bundle, so no reference for this sound", remedy=f"give one {under('bundle')}"
         )
     manifest = bundle.manifest
+    if manifest.space == "ratings":
+        raise SettingsError(
+            f"{option}: the bundle predicts ratings, for which nobody is compared with a reference",
+            remedy="leave it out",
+        )
     if manifest.settings.synchrony.method == "pairwise":
         raise SettingsError(
             f"{option}: the bundle compares people pairwise, for which there is no reference; calibrate with "
@@ -244,12 +196,15 @@ def build_engine(
     late_s: float = LATE_S,
     patient: bool = False,
     body: Sequence[Source] = (),
+    rating: Source | None = None,
+    affect: AffectReader | None = None,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone.
+    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone, ``affect``
+    reads valence and arousal, and ``rating`` is what the participant says, where the bundle is of ratings.
 
     Raises
     ------
@@ -260,13 +215,11 @@ def build_engine(
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
     montages = {p.info.name: p.info.channels for p in people}
     whole = bundle.space if bundle else space_of(analysis.head, montages, settings)
-    space = whole.fit_to(montages)
-    rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
-    _require_partner(against, len(people), bundle, sound)
-    host = _measures(analysis, list(montages), space, settings, PATIENCE_S if patient else WAIT_S)
+    space, rows = _fitted(whole, montages)
+    _check_partner(against, len(people), bundle, sound)
     sound = sound or Sound(None)
     references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
-    heard = _heard(sound, model, origin)
+    heard = _heard(sound, model, origin, affect)
     return Engine(
         people,
         space,
@@ -279,8 +232,10 @@ def build_engine(
         references=references,
         recorded=recorded,
         late_s=late_s,
-        measures=Measuring(host, people, body, origin),
+        measures=Measuring(_measures(analysis, list(montages), space, settings, patient), people, body, origin),
         fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
+        rated=rated_of(bundle, rating, origin, analysis.rating_lag_s),
+        affect=affect,
         elements=stage_of(model, sound, heard, rows, space.layout.counted) if model is not None else None,
     )
 
@@ -295,17 +250,22 @@ def _fitted_people(bundle: Bundle, rows: NDArray[np.intp], space: Space) -> Floa
 
 
 def _measures(
-    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, wait_s: float
+    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, patient: bool
 ) -> MeasureHost | None:
-    """Return the session's own measures, for which a step waits ``wait_s`` (s); None without any."""
+    """Return the session's own measures, for which a step waits, long if it is ``patient``; None without any."""
+    wait_s = PATIENCE_S if patient else WAIT_S
     chosen = choose_measures(analysis.measures, analysis.measure_bands, settings.signal, space.channels)
     return MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
 
 
-def _heard(sound: Sound, model: Model | None, origin: float) -> SoundInput | KeptSound | None:
-    """Return what brings the features to predict from; None without a model, or without a sound."""
-    if model is None or sound.source is None:
+def _heard(
+    sound: Sound, model: Model | None, origin: float, affect: AffectReader | None
+) -> SoundInput | KeptSound | None:
+    """Return what brings the sound, and the features to predict from; None where nothing is made of it."""
+    if sound.source is None:
         return sound.kept if model is not None else None
+    if model is None:
+        return SoundInput(sound.source, NoFeatures(), origin) if affect is not None else None
     return SoundInput(sound.source, model.featurizer, origin, model.elements.ahead if model.elements else 0)
 
 
@@ -313,7 +273,32 @@ def _predictor(bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Spac
     """Return what predicts from a second's features, or from what is kept of them; None where there is neither."""
     if sound.source is None and sound.kept is None:
         return None
-    return Predictor(bundle.weights, rows, space.layout.counted, reduced=sound.source is None)
+    plain = bundle.space.kind == "ratings"
+    return Predictor(bundle.weights, rows, space.layout.counted, reduced=sound.source is None, plain=plain)
+
+
+def _fitted(whole: Space, montages: Mapping[str, Sequence[str]]) -> tuple[Space, NDArray[np.intp]]:
+    """Return a bundle's space as these montages have it, and which of its rows are left; raises MontageError."""
+    space = whole.fit_to(montages)
+    return space, np.array([whole.rows.index(row) for row in space.rows], np.intp)
+
+
+def _check_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:
+    """Refuse what people are to be compared with where that is not there, or nobody is compared."""
+    if bundle is not None and bundle.space.kind == "ratings":
+        _refuse_partner(against, bundle)
+    else:
+        _require_partner(against, people, bundle, sound)
+
+
+def _refuse_partner(against: str, bundle: Bundle) -> None:
+    if against != "auto":
+        raise SettingsError(
+            f"{setting('against', against)} is for synchrony, and the bundle predicts ratings "
+            f"({', '.join(bundle.manifest.rows)})",
+            remedy="leave it out",
+            field="against",
+        )
 
 
 def stage_of(

@@ -23,12 +23,13 @@ from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import Model, describe_headset, require_reference
+from rtaffect.run.assemble import Model, require_reference
 from rtaffect.run.film import projector_of
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
-from rtaffect.run.recognised import about_headsets
+from rtaffect.run.rating import live_rating, rated_bundle, wears_none
+from rtaffect.run.recognised import about_headsets, describe_headset, describe_rating
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.wearing import Wearing
 from rtaffect.sources.boards import open_board, parse_board
@@ -74,10 +75,12 @@ class LiveSources(SessionSources):
         plan = _with_folder(plan)
         setup = _setup(plan)
         progress("looking for streams")
-        headsets = _headsets(plan.eeg)
+        rated = rated_bundle(plan)
+        headsets = [] if wears_none(plan.eeg, rated) else _headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
         body = _body(plan.eeg, headsets)
         wearing = Wearing(plan.eeg, body, [(source, stream) for source, stream, _ in headsets])
+        rating = live_rating(plan, rated, [*people, *body])
         newcomers = Newcomers([*people, *body], (*queries_of(plan.eeg), ANY_EEG))
         osc, foreign = _osc_markers(plan, cleanup), plan.eeg.foreign_clock
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, foreign=foreign, osc=osc)
@@ -85,7 +88,7 @@ class LiveSources(SessionSources):
         markers: list[LslMarkers | OscMarkers] = [*([osc] if osc is not None else []), *lsl]
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
-            for source in (*people, *body, heard.captured, *markers):
+            for source in (*people, *body, rating, heard.captured, *markers):
                 if source is not None:
                     recorder.record(source)  # type: ignore[arg-type]  # every live source has a header and a tap
         return cls(
@@ -99,6 +102,7 @@ class LiveSources(SessionSources):
             recorder=recorder,
             markers=markers,
             body=body,
+            rating=rating,
             stimuli=heard.stimuli,
             headsets=headsets,
             heard=heard,
@@ -113,6 +117,8 @@ class LiveSources(SessionSources):
             bundle = model.bundle if model else None
             require_reference(bundle, self.heard.file.info.source_id, setting("stimulus", sound.stimulus))
         if programme is None or model is None or self.analysis.against == "group":
+            return ()
+        if model.bundle.space.kind == "ratings":
             return ()
         files = programme.sounds.values()
         without = [file.path.name for file in files if model.bundle.reference_for(file.sha256) is None]
@@ -141,6 +147,8 @@ class LiveSources(SessionSources):
         about = self.heard.describe() | {"eeg": eeg}
         if self.body:
             about["peripheral"] = self.wearing.describe()
+        if self.rating is not None:
+            about["rating"] = describe_rating(self.rating)
         return Beginning(origin, clock, self.heard.sound(origin), about)
 
     def notices(self) -> Sequence[str]:

@@ -11,20 +11,27 @@ from rich.console import Console
 
 from rtaffect.common.errors import SettingsError, at_terminal, setting, under
 from rtaffect.common.places import check_new_folder
-from rtaffect.common.words import gathered
+from rtaffect.common.words import gathered, listed
+from rtaffect.observed.spaces import Space
 from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
+from rtaffect.protocol.affective import check_affect
 from rtaffect.protocol.element_rule import check_element
 from rtaffect.protocol.reading import check_rows
-from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
+from rtaffect.run.assemble import Model, build_engine, load_model
+from rtaffect.run.describing import describe_session
 from rtaffect.run.elements import ready_elements
 from rtaffect.run.osc_out import places_of
 from rtaffect.run.runners import WindowRunner
 from rtaffect.run.running import run_session
+from rtaffect.run.session_affect import SessionAffect, load_session_affect
 from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.stream.sound_reading import sound_length
+
+#: What is to be done where a headset lacks some of a bundle's rows.
+_LACKING = "of the others there is no value (rows are matched by the names of channels)"
 
 
 def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
@@ -61,14 +68,19 @@ def noting(console: Console) -> tuple[Callable[[str], None], Callable[[Model], N
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that a session needs before it begins: its ``sources``, found, and its ``model``, loaded."""
+    """All that a session needs before it begins: its ``sources``, found, its ``model`` and its ``affect``, loaded.
+
+    ``note`` is told what the operator should know.
+    """
 
     sources: SessionSources
     model: Model | None
+    note: Callable[[str], None]
+    affect: SessionAffect | None = None
 
     def begin(self, cleanup: ExitStack, progress: Progress) -> Run:
         """Open what takes time to open, and return the session, which begins soon; RtaffectError if it cannot."""
-        sources, model = self.sources, self.model
+        sources, model, affect = self.sources, self.model, self.affect
         plan = sources.plan
         own = sources.own_response(model)
         begun = sources.begin(cleanup, progress)
@@ -83,14 +95,22 @@ class Prepared:
             # What is replayed is of the past whenever its steps are made.
             late_s=math.inf if plan.mode == "replay" else plan.results.late_s,
             body=sources.body,
+            rating=sources.rating,
+            affect=affect.reader(sources.people, begun.origin) if affect is not None else None,
             patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
         )
+        if model is not None and engine.rated is None:
+            self.note(at_terminal(matched_rows(engine.space, model.bundle.space)))
         protocol = sources.setup.protocol
         if protocol is not None:
-            check_rows(protocol, engine.space.rows, engine.measures.described)
+            rated = engine.space.kind == "ratings"
+            check_rows(protocol, engine.space.rows, engine.measures.described, rated=rated)
+            check_affect(protocol.name, protocol.feedback, reads=affect is not None)
             check_element(protocol.name, protocol.feedback, engine.elements.elements if engine.elements else ())
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
-        return Run(engine, begun.clock, sources, _banner(sources, model), ran | begun.about)
+        if affect is not None:
+            ran |= affect.describe()
+        return Run(engine, begun.clock, sources, _banner(sources, model, affect), ran | begun.about)
 
 
 def prepare(
@@ -141,7 +161,21 @@ def find(
         note(at_terminal(text))
     if model is not None:
         cost(model)
-    return Prepared(sources, model)
+    featurizer = model.featurizer if model is not None else None
+    affect = load_session_affect(analysis, sources.setup.protocol, featurizer, progress, note)
+    for text in sources.check_affect(affect):
+        note(at_terminal(text))
+    return Prepared(sources, model, note, affect)
+
+
+def matched_rows(space: Space, whole: Space) -> str:
+    """Return of how many of the bundle's rows, or channels, the headsets have what they need."""
+    of_rows = space.kind == "channels"
+    here, there = (space.rows, whole.rows) if of_rows else (space.channels, whole.channels)
+    what = "rows" if of_rows else "channels"
+    if len(here) == len(there):
+        return f"the headsets have all {len(there)} {what} of the bundle"
+    return f"the headsets have {len(here)} of the bundle's {len(there)} {what}: {listed(here, 8)}; {_LACKING}"
 
 
 def _with_elements(model: Model, sources: SessionSources, progress: Progress) -> tuple[Model, str]:
@@ -165,10 +199,12 @@ def _of_sounds(sources: SessionSources) -> Iterator[str]:
             yield from sound_length(path).notes
 
 
-def _banner(sources: SessionSources, model: Model | None) -> str | None:
+def _banner(sources: SessionSources, model: Model | None, affect: SessionAffect | None) -> str | None:
     """Return what stands in the window at all times; None for nothing."""
     if sources.banner is None and model is not None and model.bundle.manifest.synthetic:
         return "predictions from a synthetic bundle: a demonstration"
+    if sources.banner is None and affect is not None and affect.synthetic:
+        return "affect by a synthetic bundle: a demonstration"
     return sources.banner
 
 

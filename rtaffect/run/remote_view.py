@@ -104,6 +104,7 @@ class SessionView:
             "age_s": number(age),
             "predicted": number(predicted),
             "observed": number(observed),
+            **({} if f.rating is None else {"ratings": {} if stale else _ratings(f)}),
             "against": f.observed_against,
             "trusted": 0.0 if stale else number(float(f.trusted.mean()) if f.trusted.size else 0.0),
             "reason": f"no step came for {age:.0f} s" if stale else f.reason,
@@ -144,3 +145,12 @@ class SessionView:
 def number(value: float) -> float | None:
     """Return a number as JSON has it: None where it is absent or without end."""
     return round(value, 6) if math.isfinite(value) else None
+
+
+def _ratings(f: Feedback) -> dict[str, dict[str, float | None]]:
+    """Return what is predicted and observed of each rating that is trusted."""
+    return {
+        row: {"predicted": number(float(f.predicted[i])), "observed": number(float(f.observed[i]))}
+        for i, row in enumerate(f.rows)
+        if f.trusted[i]
+    }

@@ -12,11 +12,13 @@ from rtaffect.common.clock import clock_of
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
-from rtaffect.run.assemble import Model, OwnResponse, describe_headset, require_reference
+from rtaffect.run.assemble import Model, OwnResponse, require_reference
 from rtaffect.run.placing import Placed, onset_of, own_response, place
-from rtaffect.run.recognised import about_headsets
+from rtaffect.run.rating import rated_bundle, recorded_rating, wears_none
+from rtaffect.run.recognised import about_headsets, describe_headset, describe_rating
 from rtaffect.run.session_sources import Beginning, SessionSources
 from rtaffect.run.wearing import Wearing
+from rtaffect.sources.device_profile import is_eeg
 from rtaffect.sources.peripheral import Asked
 from rtaffect.sources.selection import given_by, queries_of
 from rtaffect.sources.xdf import XdfRecording
@@ -40,11 +42,15 @@ class RecordingReplay(SessionSources):
             raise SettingsError("a protocol is replayed with its session: give the session's folder as RECORDING")
         progress("reading the recording")
         recorded = XdfRecording.open(path)
-        recorded.eeg_sources(queries_of(eeg), unusable=eeg.resync, **given_by(eeg))
-        body = recorded.body_sources([Asked.parse(text).query for text in eeg.peripheral])
-        people = recorded.settle(
+        rated = rated_bundle(plan)
+        if not wears_none(eeg, rated) or any(is_eeg(stream.header) for stream in recorded.streams):
+            recorded.eeg_sources(queries_of(eeg), unusable=eeg.resync, **given_by(eeg))
+        rating = recorded_rating(recorded, eeg.rating)
+        body = recorded.beside("body", [Asked.parse(text).query for text in eeg.peripheral])
+        settled = recorded.settle(
             part=eeg.part, hole_s=eeg.longest_hole_s, resync=eeg.resync, holding=onset_of(recorded, plan.sound)
         )
+        people = [source for source in settled if source.info.kind == "eeg"]
         wearing = Wearing(eeg, body, [(person, person.header.name) for person in people])
         placed = place(recorded, plan.sound)
         return cls(
@@ -53,6 +59,7 @@ class RecordingReplay(SessionSources):
             title=f"rtaffect replay: {path.name}",
             people=people,
             body=body,
+            rating=rating,
             hears=placed.sound is not None,
             wearing=wearing,
             notes=[*recorded.warnings, *about_headsets(people), *wearing.notes],
@@ -83,6 +90,8 @@ class RecordingReplay(SessionSources):
         about["eeg"] = [describe_headset(person) for person in self.people]
         if self.body:
             about["peripheral"] = self.wearing.describe()
+        if self.rating is not None:
+            about["rating"] = describe_rating(self.rating)
         return Beginning(placed.origin, clock_of(placed.origin, self.factor), placed.sound, about)
 
     def ended(self, steps: int) -> str:

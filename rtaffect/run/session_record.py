@@ -14,6 +14,7 @@ from rich.console import Console
 from rtaffect.common.errors import NotKeptError
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.timing import Timings
+from rtaffect.outputs.affect_outlet import AFFECT_STREAM, AFFECT_TYPE, affect_channels, affect_values
 from rtaffect.outputs.element_outlet import ELEMENT_STREAM, ELEMENT_TYPE, element_channels, element_values
 from rtaffect.outputs.measure_outlet import MEASURE_STREAM, MEASURE_TYPE, measure_channels, measure_values
 from rtaffect.outputs.outlet import (
@@ -24,10 +25,11 @@ from rtaffect.outputs.outlet import (
     feedback_channels,
     feedback_values,
 )
-from rtaffect.plan.session_folder import FRAMES_FILE
+from rtaffect.plan.session_folder import BASELINE_FILE, FRAMES_FILE
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.protocol.shown_frame import ShownFrame
+from rtaffect.record.affect_table import BASELINE_COLUMNS, baseline_lines
 from rtaffect.record.recorder import RecordingStatus, Track
 from rtaffect.record.session_writer import SessionWriter
 from rtaffect.record.table import FRAME_COLUMNS, frame_line
@@ -60,6 +62,8 @@ class SessionRecord:
         self._feedback, self._shown, self._markers = self._own_tracks()
         self._frames = self._frames_track()
         self._measures = self._measure_track()
+        self._affect = self._affect_track()
+        self._rests: set[str] = set()
         self._elements = self._element_track()
 
     @classmethod
@@ -94,6 +98,8 @@ class SessionRecord:
             console.print(f"recording into {writer.folder}", style="dim", highlight=False)
         if sources.setup.projector is not None:
             writer.add_table(FRAMES_FILE, FRAME_COLUMNS)
+        if self._run.engine.affect.wants_rest:
+            writer.add_table(BASELINE_FILE, BASELINE_COLUMNS)
         if sources.setup.protocol is not None and sources.setup.protocol.path is not None:
             writer.keep_protocol(sources.setup.protocol.path)
         for path, sha256 in sources.stimuli.items():
@@ -138,6 +144,27 @@ class SessionRecord:
             StreamHeader(MEASURE_STREAM, MEASURE_TYPE, 0.0, "double64", labels, units, kinds, source_id=MEASURE_STREAM)
         )
 
+    def _affect_track(self) -> Track | None:
+        """Return where valence and arousal are recorded; None without a bundle of affect."""
+        described = self._run.engine.affect.described
+        if self.recording is None or described is None:
+            return None
+        channels = affect_channels(described.people)
+        labels, units, kinds = (tuple(each[key] for each in channels) for key in ("label", "unit", "type"))
+        return self.recording.track(
+            StreamHeader(AFFECT_STREAM, AFFECT_TYPE, 0.0, "double64", labels, units, kinds, source_id=AFFECT_STREAM)
+        )
+
+    def _keep_rests(self) -> None:
+        """Write people's rests, each once nothing can change it any more."""
+        affect = self._run.engine.affect
+        if self._writer is None or affect.reader is None or not affect.wants_rest:
+            return
+        found = {name: rest for name, rest in affect.baselines().items() if name not in self._rests}
+        bands = [band.name for band in affect.reader.settings.bands]
+        self._writer.lines(BASELINE_FILE, baseline_lines(found, affect.reader.channels, bands))
+        self._rests |= set(found)
+
     def _element_track(self) -> Track | None:
         """Return where predictions of elements are recorded; None without any."""
         stage = self._run.engine.elements
@@ -160,6 +187,7 @@ class SessionRecord:
         if self._writer is not None:
             self._writer(feedback)
             self._tell_stimulus(feedback)
+            self._keep_rests()
             if self._timed:
                 # The newest is still to be sent and seen.
                 self._writer.timing(self.timings.take(before=feedback.step))
@@ -167,6 +195,8 @@ class SessionRecord:
             self._feedback.samples(np.array([feedback.lsl_time]), feedback_values(feedback)[None])
         if self._measures is not None:
             self._measures.samples(np.array([feedback.lsl_time]), measure_values(feedback)[None])
+        if self._affect is not None:
+            self._affect.samples(np.array([feedback.lsl_time]), affect_values(feedback)[None])
         if self._elements is not None:
             self._elements.samples(np.array([feedback.lsl_time]), element_values(feedback)[None])
 

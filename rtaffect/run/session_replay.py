@@ -23,6 +23,7 @@ from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
 from rtaffect.run.kept import Heard, read_heard
 from rtaffect.run.programme import Programme, SessionSound
+from rtaffect.run.session_affect import SessionAffect
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.osc_markers import OSC_MARKERS
 from rtaffect.sources.selection import ANY_MARKERS, Query, given_by
@@ -71,7 +72,7 @@ class SessionReplay(SessionSources):
         sound = _sound(session, recorded, setup.programme, origin, clock, heard=heard)
         path = _stimulus(session)
         about: dict[str, object] = {
-            key: session.ran[key] for key in ("sound", "locked_by", "eeg", "peripheral") if key in session.ran
+            key: session.ran[key] for key in ("sound", "locked_by", "eeg", "peripheral", "rating") if key in session.ran
         }
         return cls(
             plan=plan.model_copy(update={"participant": session.plan.participant}),
@@ -80,6 +81,7 @@ class SessionReplay(SessionSources):
             title=f"rtaffect replay: {session.path.name}",
             people=people,
             body=_body(session, recorded),
+            rating=_rating(session, recorded),
             hears=sound is not None,
             setup=setup,
             notes=[*recorded.warnings, *filter(None, [session.unchecked, *_left_out(plan.analysis, session)])],
@@ -104,6 +106,11 @@ class SessionReplay(SessionSources):
             *scrubbed,
             f"bundle {model.folder} has changed since the session ran: its results will differ",
         )
+
+    def check_affect(self, affect: SessionAffect | None) -> Sequence[str]:
+        """Return what of it is another one than when the session ran, unless that is asked for."""
+        given = self.plan.analysis.model_fields_set & {"affect", "library"}
+        return affect.changed(self.session.ran) if affect is not None and not given else ()
 
     def _without_sound(self, model: Model | None) -> tuple[str, ...]:
         """Return what is missing since the sound was removed, and leave out what belongs to another bundle."""
@@ -157,11 +164,27 @@ def _body(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
     for described in session.ran.get("peripheral", ()):
         known = described.get("source_id")
         query = Query("source_id", str(known)) if known else Query("name", str(described["stream"]))
-        sources = [s for s in recorded.body_sources([query]) if s.info.name == described["stream"]]
+        sources = [s for s in recorded.beside("body", [query]) if s.info.name == described["stream"]]
         for source in sources[:1]:
             source.info = replace(source.info, name=str(described["name"]))
             found.append(source)
     return found
+
+
+def _rating(session: RecordedSession, recorded: XdfRecording) -> XdfSource | None:
+    """Return the stream of the participant's rating, by its name in the session; None where nobody rated."""
+    described = session.ran.get("rating")
+    if not isinstance(described, dict):
+        return None
+    known, stream = described.get("source_id"), str(described["stream"])
+    query = Query("source_id", str(known)) if known else Query("name", stream)
+    found = [source for source in recorded.beside("rating", [query]) if source.info.name == stream]
+    if len(found) != 1:
+        raise RecordingError(
+            f"{session.recording} has {len(found)} streams of ratings {stream!r}, expected the one that it used"
+        )
+    found[0].info = replace(found[0].info, name=str(described["name"]))
+    return found[0]
 
 
 def _analysis(given: AnalysisPlan, session: RecordedSession) -> AnalysisPlan:

@@ -25,6 +25,7 @@ from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, OwnResponse, Sound
 from rtaffect.run.newcomers import Offers
 from rtaffect.run.programme import Programme
+from rtaffect.run.session_affect import SessionAffect
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.stream.source import Source
@@ -76,6 +77,8 @@ class SessionSources(ABC):
         The headsets; at the latest when the session begins.
     body
         Streams of peripheral signals alone.
+    rating
+        What the participant says, where ratings are predicted.
     hears
         Whether there is a sound to predict from.
     setup
@@ -106,6 +109,7 @@ class SessionSources(ABC):
     recorder: Recorder | None = None
     markers: Sequence[LslMarkers | OscMarkers] = ()
     body: Sequence[Source] = ()
+    rating: Source | None = None
     stimuli: Mapping[Path, str] = field(default_factory=dict)
     doubts: RecordedDoubts | None = None
     steps: int | None = None
@@ -119,6 +123,10 @@ class SessionSources(ABC):
 
     def check(self, model: Model | None) -> Sequence[str]:
         """Refuse what does not fit the model (SettingsError), and return what should be known of how it fits."""
+        return ()
+
+    def check_affect(self, affect: SessionAffect | None) -> Sequence[str]:
+        """Return what should be known of what reads affect."""
         return ()
 
     @property

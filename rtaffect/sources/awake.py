@@ -5,7 +5,7 @@ Meanwhile nothing is taken from any device, so that silence tells nothing of the
 
 from __future__ import annotations
 
-import threading
+import math
 from typing import Final
 
 from pylsl import local_clock
@@ -18,17 +18,17 @@ class Awake:
     """Since when the program has had its turns; every thread that has turns of its own asks, at least once a second."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Without a lock: a hundred threads that ask would queue at it. What a race could do is to tell of a hold-up
+        # twice, which is true.
         self._asked, self._since = float("nan"), float("-inf")
 
     def since(self) -> float:
         """Return since when it has not been held up, s on the LSL clock; -inf if it never was."""
-        with self._lock:
-            now = local_clock()
-            if now - self._asked > HELD_UP_S:
-                self._since = now
-            self._asked = now
-            return self._since
+        now = local_clock()
+        if now - self._asked > HELD_UP_S:
+            self._since = now
+        self._asked = now if math.isnan(self._asked) else max(self._asked, now)
+        return self._since
 
 
 #: Of this process.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from rtaffect.common.channel_kinds import Kind, grouped, kind_of, says_nothing
 from rtaffect.common.errors import StreamError, either, setting, such_as, under
-from rtaffect.common.montage import is_eog, place_of
+from rtaffect.common.montage import given_names, is_eog, place_of
+from rtaffect.common.numbered_caps import by_number
 from rtaffect.sources.body_channels import body_among
 from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
 from rtaffect.stream.body import BodyChannel
@@ -159,8 +160,8 @@ def plan_eeg(
     SettingsError, StreamError
         If there is no such profile; if names or units are missing or wrong, or no channel is EEG.
     """
-    found = recognise(stream, profile)
-    known = None if found is None else found.profile
+    found, channels = recognise(stream, profile), given_names(channels)
+    known = found.profile if found is not None else None
     labels, by_profile = _labels(stream, known, channels)
     kinds = tuple(kinds) if kinds is not None else _kinds(stream, labels, known)
     used = _used(stream.name, labels, kinds, without, only)
@@ -169,12 +170,12 @@ def plan_eeg(
         raise StreamError(_no_eeg(stream, labels, kinds))
     named = _names(stream, labels, columns, used, channels)
     eyes = tuple(i for i in used if i in named and kinds[i] == "eog")
-    names = (*(named[i] for i in columns), *map(_of_eyes, (named[i] for i in eyes)))
+    names, numbered = by_number([named[i] if i in columns else _of_eyes(named[i]) for i in (*columns, *eyes)], channels)
     units = _units(stream, columns, eyes, known, unit)
     scale = np.array([volts_in(stream.name, each) for each in units]) * (known.scale if known is not None else 1.0)
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
-    out = _left_out(labels, kinds, used)
-    about = replace(_recognition(found), left_out=out, assumed=(*assumed, *_not_there(labels, (*without, *only))))
+    told = (*assumed, *numbered, *_not_there(labels, (*without, *only)))
+    about = replace(_recognition(found), left_out=_left_out(labels, kinds, used), assumed=told)
     return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body_among(labels, stream.units, kinds))
 
 
@@ -233,7 +234,8 @@ def plan_of(stream: StreamHeader, given: Given, kinds: Sequence[Kind] | None = N
 def _refuse_missing(stream: StreamHeader, given: Given) -> None:
     """Raise StreamError, with all that is missing and what to paste, if names, unit and rate are not all known."""
     found = recognise(stream, given.get("profile", ""))
-    known, channels, rate = found.profile if found is not None else None, given.get("channels"), given.get("rate")
+    known, rate = found.profile if found is not None else None, given.get("rate")
+    channels = given_names(given.get("channels"))
     labels, _ = _labels(stream, known, channels)
     used = _used(stream.name, labels, _kinds(stream, labels, known), given.get("without", ()), given.get("only", ()))
     missing: dict[str, tuple[str, str]] = {}

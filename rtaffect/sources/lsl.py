@@ -7,7 +7,7 @@ import math
 import socket
 from abc import abstractmethod
 from collections import deque
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import pylsl
@@ -32,9 +32,10 @@ from rtaffect.sources.lsl_streams import (
     refuse_unreadable,
     twins_message,
 )
+from rtaffect.sources.rating_plan import check_rating_rate, plan_rating
 from rtaffect.sources.remap import Remap, as_before
 from rtaffect.stream.source import StreamHeader, StreamInfo
-from rtaffect.stream.status import StreamState
+from rtaffect.stream.status import SourceKind, StreamState
 
 _log = logging.getLogger(__name__)
 
@@ -268,7 +269,8 @@ class LslSource(LslConnection):
     stream
         What :func:`rtaffect.sources.lsl_streams.find_streams` found.
     kind
-        EEG arrives in the buffer in volts, sound as mono at full scale +-1, peripheral signals as they are sent.
+        EEG arrives in the buffer in volts, sound as mono at full scale +-1, peripheral signals and ratings as they are
+        sent.
     adopt
         Which streams of another source_id are taken for this one when it is lost, without asking.
     foreign
@@ -285,7 +287,7 @@ class LslSource(LslConnection):
     def __init__(
         self,
         stream: FoundStream,
-        kind: Literal["eeg", "audio", "body"] = "eeg",
+        kind: SourceKind = "eeg",
         *,
         adopt: Adopt = "never",
         foreign: Foreign = "arrival",
@@ -298,7 +300,9 @@ class LslSource(LslConnection):
             rate = check_rate(header.name, kind, header.rate, given.get("rate"))
             plan = plan_audio(header.name, header.channels, dtype)
         elif kind == "body":
-            plan = plan_body(header)
+            plan, rate = plan_body(header), check_rate(header.name, kind, header.rate, given.get("rate"))
+        elif kind == "rating":
+            plan, rate = plan_rating(header), check_rating_rate(header)
         else:
             plan, rate = prepare_eeg(header, given)
         name = given.get("name") or header.name

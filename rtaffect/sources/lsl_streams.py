@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +23,8 @@ FORMATS = ("undefined", "float32", "double64", "string", "int32", "int16", "int8
 SETTLE_S = 1.0
 #: An outlet that has not answered for this long is no longer on the network, s.
 FORGET_S = 2.0
+#: Who looks around without a hurry sees what another has seen so shortly before, s.
+FRESH_S = 0.25
 #: In a hurry it is asked this often, s, for so long, s: what is away for longer is not back in the next moment.
 ASK_S = 0.1
 HURRY_S = 30.0
@@ -60,7 +63,9 @@ class Network:
         self._resolver = pylsl.ContinuousResolver(forget_after=forget_s)
         # One more, made anew again and again while there is a hurry: a new one asks at once.
         self._quick: pylsl.ContinuousResolver | None = None
-        self._asked_at = self._hurried_until = -math.inf
+        self._asked_at = self._hurried_until = self._looked_at = -math.inf
+        self._latest: list[FoundStream] = []
+        self._known: dict[str, FoundStream] = {}
 
     def hurry(self, seconds: float = HURRY_S) -> None:
         """Ask more often for ``seconds``: what was lost and comes back is found within a tenth of a second.
@@ -70,11 +75,27 @@ class Network:
         self._hurried_until = time.monotonic() + seconds
 
     def streams(self) -> list[FoundStream]:
-        """Return the streams that answered lately, by name, then source_id, then host."""
-        handles = self._resolver.results() + self._quick_results()
+        """Return the streams that answered lately, by name, then source_id, then host.
+
+        Where there is no hurry that may be :data:`FRESH_S` ago: a hundred sources look around once a second each.
+        """
+        now = time.monotonic()
+        if self._hurried_until <= now < self._looked_at + FRESH_S:
+            return list(self._latest)
+        handles = (self._resolver.results() + self._quick_results())[:MOST_STREAMS]
         # One that cannot be read has no uid.
-        found = {stream.header.uid or str(n): stream for n, stream in enumerate(map(_found, handles[:MOST_STREAMS]))}
-        return sorted(found.values(), key=lambda s: (s.header.name, s.header.source_id, s.header.host, s.header.uid))
+        found = {stream.header.uid or str(n): stream for n, stream in enumerate(map(self._read, handles))}
+        self._known = {uid: stream for uid, stream in found.items() if stream.header.uid}
+        order = sorted(found.values(), key=lambda s: (s.header.name, s.header.source_id, s.header.host, s.header.uid))
+        self._latest, self._looked_at = order, now
+        return list(order)
+
+    def _read(self, handle: Any) -> FoundStream:
+        """Return what an answer says, which is read once: an outlet says the same for as long as it lives."""
+        with suppress(Exception):
+            if (known := self._known.get(handle.uid())) is not None:
+                return known
+        return _found(handle)
 
     def _quick_results(self) -> list[Any]:
         """Return what has answered since the last question, and ask again if it is time to."""

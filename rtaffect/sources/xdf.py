@@ -16,6 +16,7 @@ from rtaffect.sources.body_plan import plan_body
 from rtaffect.sources.channel_plan import ChannelPlan, Given, check_rate, plan_audio, plan_of
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.device_profile import is_eeg
+from rtaffect.sources.rating_plan import plan_rating
 from rtaffect.sources.recorded_markers import markers_of
 from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, is_lsl, longest_together, main_span, settle
 from rtaffect.sources.recorded_times import UNITS, Course, measured_rate, on_one_course, unit_of
@@ -24,6 +25,7 @@ from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.markers import OWN_MARKERS, Marker
 from rtaffect.stream.source import StreamHeader, StreamInfo
+from rtaffect.stream.status import SourceKind
 
 __all__ = ["RecordedStreamSummary", "XdfRecording", "XdfSource"]
 
@@ -166,21 +168,19 @@ class XdfRecording:
         self.warnings += [f"{each}. It is left out; {setting('resync')} times it by number" for each in useless]
         return found
 
-    def body_sources(self, queries: Sequence[Query], seconds: float = 30.0) -> list[XdfSource]:
-        """Return a source of peripheral signals for each stream that meets one of ``queries``.
+    def beside(self, kind: SourceKind, queries: Sequence[Query], seconds: float = 30.0) -> list[XdfSource]:
+        """Return a source of peripheral signals, or of ratings, for each stream that meets one of ``queries``.
 
         Raises
         ------
-        RecordingError
-            If a query is met by no stream, or one holds text or has no regular rate.
-        StreamError
-            If one has no peripheral channel.
+        RecordingError, StreamError
+            If a query is met by no stream, or one holds text, or has no regular rate or no such channel.
         """
         sources = []
         for i in self._select(queries, silent=True) if queries else ():
             header = self.streams[i].header
-            plan, rate = plan_body(header), self._rate(i, None)
-            info = StreamInfo(header.name, "body", rate, plan.names, "xdf", header.source_id, header.host)
+            plan, rate = plan_body(header) if kind == "body" else plan_rating(header), self._rate(i, None)
+            info = StreamInfo(header.name, kind, rate, plan.names, "xdf", header.source_id, header.host)
             sources.append(self._source(i, info, plan, seconds))
         self._sources += sources
         return sources

@@ -118,6 +118,9 @@ class Choices:
     headless: bool = unseen(False)
     remote: str | None = unseen(None)
     remote_token: Path | None = unseen(None)  # noqa: RUF009 - a field
+    affect: Path | None = unseen(None)  # noqa: RUF009 - a field
+    library: Path | None = unseen(None)  # noqa: RUF009 - a field
+    affect_rest_s: int | None = unseen(None)
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)

@@ -17,7 +17,7 @@ from rtaffect.start.fit import BundleFit, fit_of, people_of, reference_troubles
 from rtaffect.start.found import DemoFacts, FeaturizerFacts, Found, RecordingFacts, Trouble, asks_for, in_effect
 from rtaffect.start.problem import Problem, looked, refused
 from rtaffect.start.problems_session import protocol_problems, results_problems
-from rtaffect.start.problems_sound import sound_problems
+from rtaffect.start.problems_sound import protocol_plays, sound_problems
 from rtaffect.start.streams import StreamFacts, missing, queries_of, ticked, twins
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import StreamInfo
@@ -224,7 +224,8 @@ def _compared(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]) -
 
 def _observed(choices: Choices, found: Found) -> Iterator[Problem]:
     """Say why nothing will be observed with one headset."""
-    known = asks_for(choices).sound is not None or choices.sound_kind == "protocol"
+    # Whatever the field of the sound says, a protocol's own sounds are played.
+    known = asks_for(choices).sound is not None or choices.sound_kind == "protocol" or protocol_plays(choices, found)
     if without := reference_troubles(choices, found):
         yield Problem("against", f"Nothing will be observed with one headset: {without[0]}", "note")
     elif not (known and choices.bundle.strip()) and choices.mode == "live":

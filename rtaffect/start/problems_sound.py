@@ -39,14 +39,14 @@ def _live(choices: Choices, found: Found) -> Iterator[Problem]:
         yield from _told_by(choices, found)
     if kind == "protocol":
         yield from _protocol(choices, found)
-    elif kind in ("file", "stimulus") and _plays(choices, found):
+    elif kind in ("file", "stimulus") and protocol_plays(choices, found):
         text = "The protocol plays sounds of its own: choose 'the protocol's sounds', or another protocol"
         yield Problem("sound", text)
     if choices.listens_by == "device":
         yield from _device(found, choices.device, "input", "device")
     if choices.listens_by == "stream":
         yield from _stream(choices, found)
-    if choices.plays and (kind in ("file", "protocol") or _plays(choices, found)):
+    if choices.plays and (kind in ("file", "protocol") or protocol_plays(choices, found)):
         yield from _device(found, choices.speaker, "output", "speaker")
 
 
@@ -142,7 +142,8 @@ def _markers(choices: Choices, found: Found) -> Iterator[Problem]:
         yield Problem("marker_stream", text)
 
 
-def _plays(choices: Choices, found: Found) -> bool:
+def protocol_plays(choices: Choices, found: Found) -> bool:
+    """Return whether the protocol has sounds or films of its own."""
     protocol = found.protocol(choices)
     return protocol is not None and any((block.stimulus or block.film) is not None for block in protocol.blocks)
 
@@ -150,7 +151,7 @@ def _plays(choices: Choices, found: Found) -> bool:
 def _protocol(choices: Choices, found: Found) -> Iterator[Problem]:
     if not choices.protocol.strip():
         yield Problem("protocol", "The sound is to be the protocol's, but none is chosen: choose one, or another sound")
-    elif found.protocol(choices) is not None and not _plays(choices, found):
+    elif found.protocol(choices) is not None and not protocol_plays(choices, found):
         yield Problem("sound", "The protocol plays no sound: choose what people hear, or no sound at all")
 
 

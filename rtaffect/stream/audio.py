@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
 from rtaffect.common.files import sha256_of
+from rtaffect.stream.limits import LEAST_SOUND_RATE, MOST_RATE
 from rtaffect.stream.sound_reading import open_sound
 
 SAMPLE_RATE: Final = 16_000
@@ -41,8 +42,11 @@ class SoundResampler:
     """
 
     def __init__(self, rate: float) -> None:
-        if not rate > 0:
-            raise SoundError(f"the sound's rate is {rate} Hz; expected a positive number: check the source's settings")
+        if not LEAST_SOUND_RATE <= rate <= MOST_RATE:
+            raise SoundError(
+                f"the sound's rate is {rate:g} Hz; expected {LEAST_SOUND_RATE:g} to {MOST_RATE:g} Hz: check the "
+                "source's settings"
+            )
         self.rate = float(rate)
         self._stream: soxr.ResampleStream | None = None
         self._flushed = False

@@ -16,7 +16,7 @@ from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.limits import check_size
 from rtaffect.stream.regularity import RATE_LEAST_S, Odd, RateMeter
 from rtaffect.stream.ring import RingBuffer
-from rtaffect.stream.status import SourceStatus, StreamState
+from rtaffect.stream.status import SourceKind, SourceStatus, StreamState
 from rtaffect.stream.timebase import Timebase
 
 #: A delivered rate this far from the declared one (fraction) is a wrong declaration, not drift.
@@ -275,7 +275,7 @@ class SampleBuffer:
         since = int(np.searchsorted(times, times[-1] - seconds, side="right")) if len(times) else 0
         return times[since:], samples[since:]
 
-    def status(self, name: str, kind: str, state: StreamState, now: float, message: str = "") -> SourceStatus:
+    def status(self, name: str, kind: SourceKind, state: StreamState, now: float, message: str = "") -> SourceStatus:
         """Return the source's health at ``now`` (s), with what this buffer knows put into it."""
         measured = self.measured_rate
         losses = LOSSES < self._meter.lost < MOST_LOSSES
@@ -287,7 +287,7 @@ class SampleBuffer:
             )
         return SourceStatus(
             name=name,
-            kind="eeg" if kind == "eeg" else "audio",
+            kind=kind,
             state=state,
             age_s=now - self.newest,
             received=self.received,

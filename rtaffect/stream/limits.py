@@ -12,6 +12,10 @@ MOST_CHANNELS: Final = 4096
 MOST_RATE: Final = 384_000.0
 #: Slower than this is no signal, Hz.
 LEAST_RATE: Final = 1.0
+#: A sound of fewer samples in a second has no speech and no music in it, Hz.
+LEAST_SOUND_RATE: Final = 1000.0
+#: Samples of a sound that are further beyond full scale are none: a file is damaged, or was not scaled to +-1.
+MOST_LEVEL: Final = 1000.0
 #: Values (samples times channels) of one stream in a second: half a gigabyte in the 30 s that are kept of it.
 MOST_VALUES: Final = 4_000_000.0
 #: Letters of a name, type, unit, host or identity.

@@ -6,6 +6,7 @@ says how long a sound is, or reads one, reads it from here; so all agree.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import RawIOBase
@@ -19,6 +20,7 @@ from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
 from rtaffect.common.reading import path_problem
 from rtaffect.stream.film_sound import FILM_ENDINGS, FilmSound, film_content
+from rtaffect.stream.limits import LEAST_SOUND_RATE, MOST_LEVEL, MOST_RATE
 from rtaffect.stream.mp3_frames import follow_frames
 from rtaffect.stream.sound_container import contained
 from rtaffect.stream.spliced_file import SplicedFile, Stretch
@@ -72,7 +74,7 @@ def open_sound(path: Path) -> Iterator[SoundReading]:
         except soundfile.LibsndfileError as error:
             reading = _other_sound(path, error)
     try:
-        yield _Counted(path, reading)
+        yield _Checked(path, reading)
     finally:
         reading.close()
 
@@ -103,24 +105,43 @@ def _as_it_is(path: Path) -> tuple[Path, int, int]:
     return path.absolute(), about.st_size, about.st_mtime_ns
 
 
-class _Counted:
-    """Another reading, whose length is kept when it has come to its end."""
+class _Checked:
+    """Another reading, of which rate and samples are checked, and whose length is kept when it has come to its end."""
 
     def __init__(self, path: Path, reading: SoundReading) -> None:
-        self._key, self._reading = _as_it_is(path), reading
+        self._path, self._key, self._reading = path, _as_it_is(path), reading
         self.rate, self.channels, self.notes = reading.rate, reading.channels, reading.notes
+        if not LEAST_SOUND_RATE <= self.rate <= MOST_RATE:
+            raise SoundError(
+                f"{path}: the sound's rate is {self.rate:g} Hz; expected {LEAST_SOUND_RATE:g} to {MOST_RATE:g} Hz: "
+                "its header is damaged, or it is no sound; export it again"
+            )
 
     def blocks(self) -> Iterator[Float32Array]:
         """Yield the sound once."""
         count = 0
         for block in self._reading.blocks():
             count += len(block)
-            yield block
+            yield self._checked(block)
         _LENGTHS[self._key] = SoundLength(count / self.rate, tuple(self.notes))
 
     def close(self) -> None:
         """Close the file."""
         self._reading.close()
+
+    def _checked(self, block: Float32Array) -> Float32Array:
+        level = float(np.abs(block).max(initial=0.0))
+        if not math.isfinite(level):
+            raise SoundError(
+                f"{self._path}: the sound holds NaN or infinite samples; expected finite ones: export it again, as "
+                "16-bit WAV"
+            )
+        if level > MOST_LEVEL:
+            raise SoundError(
+                f"{self._path}: the sound's samples reach {level:.3g}; expected full scale to be 1: its numbers were "
+                "not scaled, or it is damaged; export it again, as 16-bit WAV"
+            )
+        return block
 
 
 def read_samples(path: Path) -> tuple[Float32Array, float]:
@@ -202,7 +223,7 @@ class _FileSound:
                 self._refuse_change(count)
             for block in self._straight():
                 count += len(block)
-                yield self._checked(block)
+                yield block
         self._tell(count)
 
     def _parts_of(self, head: bytes) -> tuple[list[Stretch] | None, ...]:
@@ -252,14 +273,6 @@ class _FileSound:
                 f"{self._file.samplerate} Hz and {self._file.channels} at {count / self.rate:.1f} s; expected one of "
                 "each: convert it to WAV"
             )
-
-    def _checked(self, block: Float32Array) -> Float32Array:
-        if not np.isfinite(block).all():
-            raise SoundError(
-                f"{self._path}: the sound holds NaN or infinite samples; expected finite ones: export it again, as "
-                "16-bit WAV"
-            )
-        return block
 
     def _tell(self, count: int) -> None:
         """Note a sound of ``count`` frames of which its header says something else."""

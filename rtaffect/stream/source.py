@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from rtaffect.common.channel_kinds import grouped
 from rtaffect.common.errors import StreamError, such_as, under
 from rtaffect.common.text import clean
 from rtaffect.stream.buffer import SampleBuffer
-from rtaffect.stream.status import SourceStatus
+from rtaffect.stream.status import SourceKind, SourceStatus
 
 #: Volts in one of each unit that headsets declare; keys are lower case with the micro sign as 'u'.
 VOLTS_PER_UNIT = {
@@ -172,13 +172,14 @@ class StreamInfo:
 
     A :class:`StreamHeader` says what a device declares, this what becomes of it: the channels that are used, by the
     names that hold here, at the rate that holds here (Hz, nominal). Samples in the buffer are volts for EEG and full
-    scale +-1 for audio, whatever is sent; peripheral signals ('body') stay in the unit that they are sent in.
+    scale +-1 for audio, whatever is sent; peripheral signals ('body') and ratings stay in the unit that they are sent
+    in.
     ``origin`` says where it comes from ('lsl', 'xdf', 'file', 'soundcard', 'brainflow', 'fieldtrip'). ``about`` says
     what was recognised of the device.
     """
 
     name: str
-    kind: Literal["eeg", "audio", "body"]
+    kind: SourceKind
     rate: float
     channels: tuple[str, ...]
     origin: str

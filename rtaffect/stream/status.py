@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 StreamState = Literal["waiting", "ok", "stalled", "lost", "duplicate", "wrong-rate", "changed", "expected", "ended"]
+#: What a source carries: EEG, sound, peripheral signals, a participant's own rating.
+SourceKind = Literal["eeg", "audio", "body", "rating"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class SourceStatus:
     """
 
     name: str
-    kind: Literal["eeg", "audio", "body"]
+    kind: SourceKind
     state: StreamState
     age_s: float
     received: int

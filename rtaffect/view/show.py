@@ -6,17 +6,19 @@ import threading
 from pathlib import Path
 from typing import Unpack
 
-from PySide6.QtCore import QEventLoop
+from PySide6.QtCore import QEventLoop, QPoint
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.screen import has_screen
-from rtaffect.present.participant_state import ParticipantPresenter
+from rtaffect.present.participant_state import ParticipantPresenter, operators_screen
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.window_options import WindowOptions
 from rtaffect.view.operator.session_window import SessionWindow
 from rtaffect.view.participant.window import ParticipantWindow
 from rtaffect.view.parts.application import discard, interrupt_closes
+from rtaffect.view.parts.screens import list_screens
 
 __all__ = ["SessionWindow", "grab", "run_window"]
 
@@ -46,6 +48,17 @@ def _ensure_application() -> None:
     QApplication(["rtaffect"])
 
 
+def _beside(window: QWidget, participants: int | None) -> None:
+    """Put the operator's window on a screen that is not the participant's, if that has one: it would be covered."""
+    chosen = None if participants is None else operators_screen(participants, list_screens())
+    if chosen is None:
+        return
+    screen = QGuiApplication.screens()[chosen.index]
+    room, size = screen.availableGeometry(), window.size()
+    window.setScreen(screen)
+    window.move(room.center() - QPoint(min(size.width(), room.width()) // 2, min(size.height(), room.height()) // 2))
+
+
 def run_window(
     presenter: Presenter,
     *,
@@ -55,8 +68,7 @@ def run_window(
 ) -> None:
     """Show a session until its window is closed, by hand, by Ctrl-C, or ``seconds_after_end`` the end.
 
-    Call it in the main thread, with the engine in a thread of its own. When it returns, ``on_close`` has been called,
-    exactly once.
+    Call it in the main thread, with the engine in a thread of its own. When it returns, ``on_close`` was called once.
 
     Parameters
     ----------
@@ -75,13 +87,14 @@ def run_window(
         If the participant's screen is not there; no window was shown then.
     """
     _ensure_application()
-    # Before the operator's window: if its screen is not there, none is shown.
     view = None
+    # Before the operator's window: if its screen is not there, none is shown.
     if participant is not None:
         view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None)
     window = SessionWindow(presenter, **options)
     if view is not None:
         view.troubled.connect(window.show_trouble)
+        _beside(window, screen)
     loop, closed = QEventLoop(), threading.Event()
     window.closed.connect(loop.quit)
     window.closed.connect(closed.set)
@@ -89,8 +102,8 @@ def run_window(
         window.show()
         if view is not None:
             view.start()
-            # The small view would have the keys else.
-            window.activateWindow()
+            # The small view would have the keys else, which are the operator's, unless the participant rates by them.
+            (window if view.slider is None else view).activateWindow()
         # A signal may have closed it before there was a loop to leave.
         if not closed.is_set():
             loop.exec()

@@ -260,8 +260,11 @@ def test_ratings_are_predicted_without_any_eeg(rated_study, tmp_path):
     assert len(bundle.references) == 0
     assert bundle.manifest.scores.r[0] > 0.5 > bundle.manifest.scores.r[1]
     assert "arousal" in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
-    with pytest.raises(MontageError, match=r"predicts ratings \(arousal, valence\), which no headset shows"):
-        bundle.space.fit_to({"A": ("Cz", "Pz")})
+    assert bundle.space.fit_to({"A": ("Cz", "Pz")}).rows == ("arousal", "valence"), "headsets may stand beside"
+    scale = bundle.manifest.rating
+    assert scale is not None
+    assert scale.of("arousal").low > 10 > scale.of("valence").high, "each by what was given of it"
+    assert "does not tell the scale of the ratings" in done.output.replace("\n", " ")
 
 
 def test_a_study_without_ratings_says_so(written, tmp_path):

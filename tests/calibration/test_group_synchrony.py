@@ -11,6 +11,7 @@ from scipy.stats import norm
 from calibration.ceiling import NoiseCeiling, ceiling_of_halves
 from calibration.group_synchrony import PairSums
 from rtaffect.common.correlation import fisher_z
+from rtaffect.common.settings import NO_DRIFT
 from rtaffect.observed.synchrony import RowLayout, standardise
 from tests.support.helpers import people_with
 
@@ -201,6 +202,15 @@ def test_halves_without_anything_in_common_have_no_ceiling():
     assert np.isfinite(none.p).all()
 
 
+def test_halves_that_only_wane_alike_have_no_ceiling():
+    """Predictions are judged without drifts; what halves have in common by waning cannot be reached."""
+    rise = np.linspace(3, -3, 111)[:, None]
+    waning = [half + rise for half in halves(3, 0.0)]
+    found = ceiling_of_halves(waning, 10, np.ones(3, np.bool_), 10, 99)
+    assert np.isnan(found.ends[1]).all()
+    assert ceiling_of_halves(waning, 10, np.ones(3, np.bool_), 10, 99, NO_DRIFT).low[-1] > 0.9
+
+
 def test_one_sound_is_cut_for_the_ceilings_interval_and_short_ones_are_not_judged():
     found = told(1, 0.5, sounds=1, steps=400)
     assert np.isfinite(found.least).all()
@@ -208,3 +218,12 @@ def test_one_sound_is_cut_for_the_ceilings_interval_and_short_ones_are_not_judge
     assert np.isnan(short.p).all()
     assert not short.told.any()
     assert np.isnan(ceiling_of_halves([np.empty((0, 2, 50, 3))], 3, np.ones(3, np.bool_), 10).low).all()
+
+
+def test_slow_trends_with_holes_are_no_synchrony_either():
+    """Where the beginning is missing, drifts are those of the rest (what is absent is no zero), and the rest stays."""
+    group = noise(8, people=6, seconds=120, sounds=1)[0]
+    at = np.linspace(-1, 1, 12_000)[:, None]
+    waning = group + 3 * at + 2 * np.cos(np.pi * (at + 1) / 2)
+    group[:, :5000] = waning[:, :5000] = np.nan
+    np.testing.assert_allclose(sums_of([waning]).found().r, sums_of([group]).found().r, atol=1e-3)

@@ -68,6 +68,7 @@ def test_raters_who_merely_rise_together_are_told_apart():
     assert found.r > 0.8
     assert abs(found.r_detrended) < 0.4
     assert found.p_detrended > 0.05
+    assert found.ceiling < 0.8, "predictions are judged without drifts, and so is what they can reach"
     assert "once drifts are taken out" in agreement_of("valence", found) or found.p > 0.05
 
 
@@ -151,6 +152,16 @@ def test_the_report_has_no_mean_of_ratings_and_no_windows_of_eeg(rated_report):
     json.dumps(numbers)
 
 
+def test_the_report_tells_of_each_rating_what_is_unique_to_the_sound(rated_report):
+    page, numbers = rated_report
+    arousal = numbers["ratings"]["arousal"]["unique"][0]
+    assert arousal["r"] > 0.3
+    assert arousal["p"] <= 0.05
+    assert page.count("Unique to the sound, arousal within stimuli") == 1
+    assert "layer-0 tells of it beyond what the covariates tell" in page
+    assert "That layer-0 tells anything of it beyond what the covariates tell is not shown" in page, "valence is noise"
+
+
 @pytest.fixture(scope="module")
 def rated_report(tmp_path_factory):
     """The page and the numbers of two ratings of three stimuli, the first of which raters agree on."""
@@ -174,6 +185,7 @@ def rated_report(tmp_path_factory):
         for f in features
     ]  # fmt: skip
     targets = [np.stack([np.mean(list(each[n].values()), axis=0) for n in names], axis=1) for each in people]
+    seen = [wander(rng, (1,), n, 6).T for n in lengths]
     agreement = tuple(rater_agreement([each[n] for each in people], draws=39) for n in names)
 
     class Given:
@@ -200,13 +212,39 @@ def rated_report(tmp_path_factory):
     each = []
     for i, name in enumerate(names):
         own = measured(RatingSpace((name,)), [i])
-        question = Question(own.targets, [t[None] for t in own.targets], np.ones(1, bool))
-        found = sweep({"layer-0": features}, question, SETTINGS, quiet, draws=19)
+        question = Question(own.targets, [t[None] for t in own.targets], np.ones(1, bool), seen)
+        found = sweep({"layer-0": features}, question, SETTINGS, quiet, draws=39)
         bundle = bundle_of(Given(), own, found.of("layer-0").fit, SETTINGS, reader, "b")
-        each.append(Outcome(bundle, own, found, "layer-0", "inner folds", ceiling_of_raters(agreement[i])))
+        ceiling = ceiling_of_raters(agreement[i])
+        each.append(Outcome(bundle, own, found, "layer-0", "inner folds", ceiling, covariates=("brightness",)))
     whole = measured(RatingSpace(names), [0, 1])
     bundle = bundle_of(Given(), whole, fit(features, whole.targets, SETTINGS), SETTINGS, reader, "b")
     outcome = RatedOutcome(bundle, "layer-0", "inner folds", tuple(each), agreement, notes=(too_few(3),))
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_rating_report(outcome, path)
     return path.read_text(encoding="utf-8"), rating_numbers(outcome)
+
+
+def scaled(folder, ratings: str) -> FolderStudy:
+    """A study of one rater whose arousal goes from 0 to its length, less one, with this ``[ratings]``."""
+    study(folder, {"a": {"arousal": list(range(SOUND_S)), "valence": [0.5, -0.5] * (SOUND_S // 2)}})
+    path = folder / "study.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("[[sound]]", f"{ratings}\n[[sound]]", 1), encoding="utf-8")
+    return FolderStudy(folder)
+
+
+def test_the_scale_of_ratings_is_told_or_what_was_given(tmp_path):
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    told = scaled(tmp_path / "a", "[ratings]\nlow = 0\nhigh = 900\nlag_s = 0\n[ratings.each]\nvalence = [-1, 1]")
+    assert told.tells_scale
+    scale = told.rating_scale()
+    assert (scale.of("arousal").high, scale.of("valence").low, scale.lag_s) == (900.0, -1.0, 0.0)
+    np.testing.assert_allclose(scale.shares(("arousal", "valence"), np.array([450.0, 0.5])), [0.0, 0.5])
+    given = scaled(tmp_path / "b", "")
+    assert not given.tells_scale
+    found = given.rating_scale()
+    assert (found.of("arousal").low, found.of("arousal").high) == (0.0, SOUND_S - 1.0)
+    assert (found.of("valence").low, found.of("valence").high) == (-0.5, 0.5)
+    with pytest.raises(RecordingError, match=r"arousal of \d+ is not on the scale from 0 to 3 that study.toml tells"):
+        scaled(tmp_path / "c", "[ratings]\nlow = 0\nhigh = 3")

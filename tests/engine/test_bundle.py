@@ -16,6 +16,7 @@ from rtaffect.common.errors import ArtifactError
 from rtaffect.common.settings import PredictionSettings, Settings
 from rtaffect.engine.bundle import (
     Bundle,
+    ElementsMade,
     FeaturizerIdentity,
     Manifest,
     Scores,
@@ -26,6 +27,7 @@ from rtaffect.engine.bundle import (
 )
 from rtaffect.observed.reference import Reference
 from rtaffect.observed.spaces import ChannelSpace
+from rtaffect.predicted.element_levels import SILENT_DB
 from tests.support.damage import flipped, reseal
 from tests.support.helpers import some_weights
 
@@ -258,3 +260,41 @@ def test_a_bundle_of_format_4_is_read_and_said_to_be_unsealed(folder):
     np.testing.assert_array_equal(found.weights.intercept, some_bundle().weights.intercept)
     save_bundle(found, folder)
     assert load_bundle(folder).manifest.unsealed == ""
+
+
+def with_elements() -> Bundle:
+    bundle, rng = some_bundle(), np.random.default_rng(4)
+    made = ElementsMade(
+        names=("voice", "background"), separator="dtln", separator_sha256="c" * 64, streams=True, silent_db=SILENT_DB
+    )
+    weights = {"voice": some_weights(rng), "background": some_weights(rng)}
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"elements": made}), elements=weights)
+
+
+def test_weights_of_elements_come_back_bit_for_bit(tmp_path: Path):
+    written = with_elements()
+    save_bundle(written, tmp_path)
+    found = load_bundle(tmp_path)
+    assert found.manifest.elements == written.manifest.elements
+    for name, weights in written.elements.items():
+        for field in fields(weights):
+            np.testing.assert_array_equal(getattr(found.elements[name], field.name), getattr(weights, field.name))
+    assert not load_bundle_of(some_bundle(), tmp_path / "plain").elements
+
+
+def load_bundle_of(bundle: Bundle, folder: Path) -> Bundle:
+    save_bundle(bundle, folder)
+    return load_bundle(folder)
+
+
+def test_elements_that_are_heard_by_another_rule_or_lack_weights_are_refused(tmp_path: Path):
+    written = with_elements()
+    other = written.manifest.model_copy(
+        update={"elements": written.manifest.elements.model_copy(update={"silent_db": -50.0})}
+    )
+    save_bundle(replace(written, manifest=other), tmp_path / "rule")
+    with pytest.raises(ArtifactError, match=r"heard from -50 dB .* takes -20 dB; make it anew"):
+        load_bundle(tmp_path / "rule")
+    save_bundle(replace(written, elements={"voice": written.elements["voice"]}), tmp_path / "lacks")
+    with pytest.raises(ArtifactError, match=r"tensor elements.background.pca_mean is missing"):
+        load_bundle(tmp_path / "lacks")

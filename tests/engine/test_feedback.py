@@ -8,7 +8,10 @@ from dataclasses import FrozenInstanceError, fields, replace
 import numpy as np
 import pytest
 
+from rtaffect.affect.values import AffectValues
 from rtaffect.engine.feedback import Feedback
+from rtaffect.predicted.element_prediction import ElementPrediction
+from rtaffect.predicted.prediction import Prediction
 from rtaffect.stream.doubt import Doubt
 from rtaffect.timelock.alignment import Alignment
 from tests.support.fake_feedback import fake_measures, fake_session
@@ -47,6 +50,10 @@ def test_a_change_of_any_attribute_is_a_difference(name):
         other = replace(value, offset_s=12.5)
     elif name == "measures":
         other = fake_measures(3, full.people, np.random.default_rng(0))
+    elif name == "elements":
+        other = (ElementPrediction.of("voice", Prediction.nothing(len(full.rows)), -120.0, "no voice heard"),)
+    elif name == "affect":
+        other = (AffectValues("somebody"),)
     elif name == "doubts":
         other = (*value, Doubt("late", 1.0, 2.0, "too late"))
     else:

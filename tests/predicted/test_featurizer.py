@@ -274,6 +274,14 @@ def test_a_missing_or_garbled_manifest_is_refused(tmp_path):
         Featurizer.load(with_manifest(tmp_path / "garbled.onnx", "{"))
 
 
+def test_names_that_are_no_text_are_refused(tmp_path):
+    """onnxruntime opens such a model, and only who asks for its names learns of it."""
+    path = with_manifest(tmp_path / "f.onnx", shared().manifest.model_dump_json())
+    path.write_bytes(path.read_bytes().replace(b"new.audio", b"new.a\x80dio"))
+    with pytest.raises(ArtifactError, match=r"f.onnx: damaged, or not an ONNX model.*build it again"):
+        Featurizer.load(path)
+
+
 def test_the_default_is_built_once_and_rebuilt_when_damaged(tmp_path, monkeypatch):
     monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
     said: list[str] = []

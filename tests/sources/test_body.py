@@ -49,7 +49,7 @@ def test_a_recording_gives_them_at_the_times_of_their_stream(tmp_path: Path) -> 
         FakeStream(belt, 100.0 + np.arange(250) / 25.0, "Belt", "Respiration", 25.0, labels=("1",), unit=""),
     ]).data)  # fmt: skip
     recording = XdfRecording.open(path)
-    (cap,), (alone,) = recording.eeg_sources(), recording.body_sources([Query("name", "Belt")])
+    (cap,), (alone,) = recording.eeg_sources(), recording.beside("body", [Query("name", "Belt")])
     for source, column, values in ((cap, 1, both), (alone, 0, belt)):
         source.advance(200.0)
         body = body_of(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from contextlib import ExitStack
 
 import numpy as np
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from rtaffect.cli import devices
 from rtaffect.common.errors import StreamError
-from rtaffect.sources import boards, serial_ports, sound_devices
+from rtaffect.sources import boards, lsl_streams, serial_ports, sound_devices
 from rtaffect.sources.channel_plan import check_format, check_rate
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_description import channels_of
@@ -182,12 +183,31 @@ def test_a_watch_outlives_any_fault_of_one_look(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_handle_that_fails_is_one_unreadable_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    network, (name, outlet) = Network(), good()
-    wait_for(lambda: any(s.header.name == name for s in network.streams()))
+    network, (_, outlet) = Network(), good()
     monkeypatch.setattr(pylsl.StreamInfo, "channel_format", lambda self: 99)
-    (stream,) = (s for s in network.streams() if s.trouble)
-    assert "IndexError" in stream.trouble
+    wait_for(lambda: any("IndexError" in s.trouble for s in network.streams()))
     del outlet
+
+
+def test_what_an_outlet_says_is_read_once_however_many_look_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred sources look around once a second each, among a hundred streams: 10,000 readings a second else."""
+    read, asked = Counter[str](), []
+    monkeypatch.setattr(lsl_streams, "recognise", lambda header: read.update([header.uid]))
+    network, (name, outlet), (other, second) = Network(), good(), good()
+    wait_for(lambda: {name, other} <= {s.header.name for s in network.streams()})
+    results = network._resolver.results
+    monkeypatch.setattr(network._resolver, "results", lambda: asked.append(time.monotonic()) or results())
+    begun = time.monotonic()
+    while time.monotonic() < begun + 1.0:
+        network.streams()
+    assert set(read.values()) == {1}
+    assert 2 <= len(asked) <= 1.0 / lsl_streams.FRESH_S + 2
+    network.hurry()
+    before = len(asked)
+    for _ in range(5):
+        network.streams()
+    assert len(asked) == before + 5, "in a hurry nothing is of before"
+    del outlet, second
 
 
 def test_no_inlet_is_made_for_a_stream_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

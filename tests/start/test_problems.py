@@ -387,6 +387,18 @@ class TestBundle:
         assert [where for where, _ in stops(strict, found(strict, stream()))] == ["against"]
         assert notes(choices, found(choices, stream(), stream("B"))) == []
 
+    def test_a_protocols_own_sounds_are_observed_whatever_the_field_of_the_sound_says(self, lab):
+        choices = ready(lab, sound="none", protocol=lab["playing"])
+        assert [n.text for n in notes(choices, found(choices, stream())) if "Nothing will be observed" in n.text] == []
+        without = ready(lab, sound="none", protocol=lab["protocol"])
+        assert any("Nothing will be observed" in line.text for line in notes(without, found(without, stream())))
+
+    def test_headsets_without_a_channel_in_common_are_named_not_the_bundle(self, lab):
+        choices = ready(lab, streams=None)
+        both = found(choices, stream("A", labels=("Fz",)), stream("B", labels=("Cz",)))
+        ((_, text),) = stops(choices, both)
+        assert text.startswith("No channel of the bundle's rows is one that all 2 headsets have (A: Fz; B: Cz)")
+
     def test_the_demos_is_taken_by_name_alone_and_that_is_said(self, lab, tmp_path, monkeypatch):
         monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
         without = ready(lab, bundle="")

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from rtaffect.common.errors import SoundError
-from rtaffect.stream.audio import read_whole_sound
+from rtaffect.stream.audio import SoundResampler, read_sound, read_whole_sound
 from rtaffect.stream.sound_reading import open_sound, read_samples, sound_length
 from tests.support.films import without_header
 
@@ -201,3 +201,25 @@ def test_a_length_is_found_anew_when_the_file_has_changed(tmp_path):
     assert sound_length(path).seconds == 1.0
     written(path, 2.0)
     assert sound_length(path).seconds == 2.0
+
+
+@pytest.mark.parametrize("rate", [20, 999, 400_000])
+def test_a_sound_at_no_rate_of_sound_is_refused_before_it_is_read(tmp_path, rate):
+    """A FLAC of 16 kB whose header says 20 Hz would be 37 minutes."""
+    path = tmp_path / "slow.wav"
+    soundfile.write(path, np.zeros(2000), rate)
+    with pytest.raises(SoundError, match=f"slow.wav: the sound's rate is {rate} Hz; expected 1000 to 384000 Hz"):
+        read_samples(path)
+    with pytest.raises(SoundError, match="expected 1000 to 384000 Hz"):
+        SoundResampler(rate)
+
+
+@pytest.mark.parametrize("level", [3e4, 3e38])
+def test_samples_far_beyond_full_scale_are_refused(tmp_path, level):
+    """Numbers that were not scaled, or damaged ones, whose sum over channels overflows."""
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, np.full((2000, 2), level), 16_000, subtype="FLOAT")
+    with pytest.raises(SoundError, match=r"loud.wav: the sound's samples reach 3e\+\d\d; expected full scale to be 1"):
+        read_sound(path)
+    soundfile.write(path, np.full((2000, 2), 4.0), 16_000, subtype="FLOAT")
+    assert read_sound(path)[0].max() == 4.0, "what merely goes beyond full scale is kept as it is"

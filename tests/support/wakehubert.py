@@ -1,20 +1,24 @@
-"""Where the package with the second embedded model is missing, what needs it is skipped with the reason."""
+"""The second embedded model is fetched where its package is not installed; without internet its tests are skipped."""
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
+from models.wakehubert import verified_source
 from rtaffect.common.errors import ArtifactError
-from rtaffect.predicted.embedded import WAKEHUBERT
 
 
-def has_it() -> str:
+@functools.cache
+def why_missing() -> str:
     """Return why the model cannot be built; '' if it can."""
     try:
-        WAKEHUBERT.asset("wakehubert.onnx")
+        verified_source(lambda _: None)
     except ArtifactError as error:
         return str(error)
     return ""
 
 
-needs_it = pytest.mark.skipif(bool(has_it()), reason=has_it())
+#: Asked for when such a test runs, not when tests are collected (``tests/conftest.py``).
+needs_it = pytest.mark.usefixtures("second_model")

@@ -38,7 +38,7 @@ def test_curves_have_a_line_for_each_element_with_its_key(window: Make):
         assert drawn[-1] == latest.elements[number].predicted[shown._state.selected]
     plain = window(60)
     assert not any("voice" in text for _, text in plain.curves.key.entries)
-    assert len(plain.curves.row_plot.elements["voice"].getData()[0] or ()) == 0
+    assert np.size(plain.curves.row_plot.elements["voice"].getData()[0]) == 0
 
 
 def test_the_brain_shows_which_element_predicts_each_region_where_there_are_both(window: Make, qtbot: QtBot):

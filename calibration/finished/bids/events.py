@@ -58,7 +58,8 @@ def event_rows(
     """
     origin = float(session.ran.get("origin", math.nan))
     rows, ends = session.table(EVENTS_FILE), dict[str, float]()
-    timed = [(when, row) for row in rows if math.isfinite(when := _when(row, origin))]
+    # What a double cannot hold as a place in the recording is no time.
+    timed = [(when, row) for row in rows if math.isfinite(grid.onset(when := _when(row, origin)) * grid.rate)]
     for when, row in timed:
         if row.get("trial_type") == "block-end":
             ends.setdefault(row.get("block", ABSENT), when)

@@ -28,6 +28,14 @@ _FOUND = {
     "null_high": "Upper end of the null band of the observed synchrony",
     "trusted": "Whether predicted, observed and null band are there and the row can be told from others",
 }
+#: The same where rows are ratings, which have no null band.
+_RATED = {
+    "predicted": "Rating that was predicted from the sound",
+    "predicted_low": "Lower end of the prediction interval",
+    "predicted_high": "Upper end of the prediction interval",
+    "observed": "The participant's own rating, of the same instant of the sound as the predicted one",
+    "trusted": "Whether what is predicted, and what the participant says, are there and can be relied on",
+}
 #: Columns of ``moments.tsv``, and what they are; those of what was shown are kept back while a session is blinded.
 _PROTOCOL_STEP = {
     "block": ("Number of the block that runs or is waited for, from 1", None),
@@ -38,6 +46,8 @@ _PROTOCOL_STEP = {
     "level": ("Level that the participant was shown, from 0 to 1; n/a: neutral, or no feedback in this block", "1"),
     "success": ("Whether the level shown was one of success", None),
 }
+#: What the mean is over where there is none.
+NO_MEAN = "no rows"
 _SHOWN = frozenset(_PROTOCOL_STEP) - {"block"}
 _BOOLEAN = {"true": "1", "false": "0"}
 _YES_NO = {"1": "yes", "0": "no"}
@@ -119,7 +129,7 @@ def write_time_course(stem: Path, course: StepTable, grid: Grid, task: str) -> N
             "SamplingFrequency": round(1.0 / course.step_s, 6),
             "StartTime": round(grid.onset(course.start), 6),
             "Columns": list(course.columns),
-            "Description": f"Inter-subject synchrony and neurofeedback as rtaffect had them in the session. {step}",
+            "Description": f"What rtaffect predicted, observed and showed in the session. {step}",
             **course.columns,
         },
     )
@@ -154,6 +164,13 @@ class _Table:
 def _add_found(table: _Table, lines: Sequence[Mapping[str, str]]) -> None:
     for row, mine in _by_row(lines).items():
         of = mine[0]["kind"]
+        if of == "rating":
+            for kind, what in _RATED.items():
+                about = {"Description": f"{what}: {row}"} if kind != "trusted" else _yes_no(f"{what}: {row}")
+                table.fill(kind, row, about, ((line["step"], line[kind]) for line in mine))
+            continue
+        if of == NO_MEAN:
+            continue
         where = f"the {of} {row}" if row != "mean" else f"the mean over {of}"
         for kind, what in _FOUND.items():
             about = _correlation(f"{what}: {where}") if kind != "trusted" else _yes_no(f"{what}: {where}")

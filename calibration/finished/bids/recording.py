@@ -274,12 +274,13 @@ def _first(root: ET.Element, places: Sequence[str]) -> str:
 
 def _headers(path: Path) -> Iterator[bytes]:
     """Yield the content of each chunk that describes a stream: its number, then XML."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(4) != b"XDF:":
             return
         while (width := file.read(1)) and width[0] in {1, 4, 8}:
             length, tag = int.from_bytes(file.read(width[0]), "little"), int.from_bytes(file.read(2), "little")
-            if length < 2:
+            if not 2 <= length <= size:
                 return
             if tag == _STREAM_HEADER:
                 yield file.read(length - 2)

@@ -10,6 +10,7 @@ from calibration.finished.report.data import FeedbackTable, SessionData
 from calibration.statistics import LEAST_GAPS
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.chance import LEAST_WINDOWS, CorrelationByChance, correlation_by_chance, drift_caution
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.settings import NO_DRIFT
 
 
@@ -57,17 +58,19 @@ class AgreementReport:
 
 
 def agreement_of(data: SessionData) -> AgreementReport:
-    """Return r of predicted and observed synchrony, of the mean over rows and of each row, and what chance would give.
+    """Return r of predicted and observed, of the mean over rows and of each row, and what chance would give.
 
     Blocks are held about their own means and drifts. Chance is that of the operator's window,
     :mod:`rtaffect.common.chance`.
     """
     lags = data.ran.get("settings", {}).get("prediction", {}).get("lags_s", [])
-    window, gap = data.window_s, data.window_s + max([int(lag) for lag in lags], default=0)
+    # Of ratings, too: they move no faster than a window does.
+    window = round(data.setting("synchrony", "window_s", 10))
+    gap = window + max([int(lag) for lag in lags], default=0)
     least = LEAST_GAPS * gap
     if data.course is None:
         return AgreementReport(gap, least, note="There are no steps.")
-    predicted, observed = _sides(data.course)
+    predicted, observed = _sides(data.course, data.rating)
     both = np.isfinite(predicted + observed)
     parts = {number: part for number, part in enumerate(_parts(data, data.course)) if _seconds(both[part]) >= least}
     used = np.concatenate([np.flatnonzero(part) for part in parts.values()]) if parts else np.empty(0, np.intp)
@@ -131,11 +134,14 @@ def _name(data: SessionData, number: int) -> str:
     return f"{data.blocks[number].number} {data.blocks[number].name}" if data.blocks else "the session"
 
 
-def _sides(course: FeedbackTable) -> tuple[FloatArray, FloatArray]:
-    """Return predicted and observed (steps, R + 1), the mean over rows last; NaN where not to be trusted."""
+def _sides(course: FeedbackTable, rating: RatingScale | None) -> tuple[FloatArray, FloatArray]:
+    """Return predicted and observed (steps, R + 1), the mean over rows last; NaN where not to be trusted.
+
+    Ratings as what is compared by Fisher z, which gives back their share of the scale; they have no mean.
+    """
     sides = []
     for each, mean in ((course.predicted, "predicted"), (course.observed, "observed")):
         rows = np.where(course.trusted, each, np.nan)
         whole = np.where(course.mean_trusted, course.mean[mean], np.nan)
-        sides.append(np.column_stack([rows, whole]))
+        sides.append(np.column_stack([rows if rating is None else np.tanh(rating.shares(course.rows, rows)), whole]))
     return sides[0], sides[1]

@@ -138,9 +138,13 @@ def _with_stimuli(run: BlockRun, events: Sequence[dict[str, str]]) -> BlockRun:
 def _heard_until(
     event: dict[str, str], onset: float, events: Sequence[dict[str, str]], later: Sequence[float]
 ) -> float:
-    """Return when a sound ended: as it was noted, as it was planned, or when the next began."""
+    """Return when a sound ended: as it was noted for its block, as it was planned, or when the next began.
+
+    Where one block follows another with the same sound at once, the first one's ends when the second one's begins.
+    """
+    same = ("name", "block")
     for other in events:
-        if other.get("trial_type") == "stimulus-end" and other.get("name") == event.get("name"):
+        if other.get("trial_type") == "stimulus-end" and all(other.get(key) == event.get(key) for key in same):
             end = cell_number(other.get("onset", ""))
             if end >= onset:
                 return end

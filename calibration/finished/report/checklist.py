@@ -123,6 +123,14 @@ def _feature(data: SessionData, found: Findings) -> str:
     synchrony = data.ran.get("settings", {}).get("synchrony", {})
     if not synchrony:
         return ""
+    if data.rating is not None:
+        lags = data.ran.get("rating_scale", {})
+        own = f"{lags['lag_s']:g} s behind the sound" if "lag_s" in lags else "not given"
+        return (
+            f"Value of the rule: {found.regulation.value}. Observed: the participant's own continuous rating, {own}, "
+            f"from {data.rating.low:g} to {data.rating.high:g}. Predicted: ridge regression from the sound's features "
+            f"to ratings. Bundle {data.ran.get('bundle')}, featurizer {data.ran.get('featurizer')}."
+        )
     bundle = f" Bundle {data.ran['bundle']}, featurizer {data.ran.get('featurizer')}." if data.ran.get("bundle") else ""
     against = "the stored mean of a reference group, or the other people of the session"
     return (

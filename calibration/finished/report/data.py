@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from calibration.finished.report.tables import (
 )
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import RecordingError, RtaffectError
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.reading import read_json
 from rtaffect.common.settings import DriftSettings
 from rtaffect.engine.feedback import MEAN_ROW
@@ -47,11 +48,12 @@ _TABLES: Final = ("feedback.tsv", "moments.tsv", "events.tsv", "quality.tsv")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeedbackTable:
-    """``feedback.tsv``: S steps, R rows. Values are correlations, NaN where absent.
+    """``feedback.tsv``: S steps, R rows. Values are correlations, or ratings in their unit, NaN where absent.
 
     ``mean`` has the columns of the mean over rows, each (S,); ``predicted``, ``observed`` and ``trusted`` are (S, R),
-    ``mean_trusted`` and ``stimulus_offset`` (S,). ``reasons`` has the text of each step, empty for none; ``mean_of``
-    over what the mean is.
+    as are both ends of the predicted ``interval``; ``mean_trusted`` and ``stimulus_offset`` are (S,). Of ratings, which
+    have no mean, any one's trust counts for it. ``reasons`` has the text of each step, empty for none; ``mean_of`` over
+    what the mean is.
     """
 
     step: NDArray[np.intp]
@@ -62,11 +64,18 @@ class FeedbackTable:
     predicted: FloatArray
     observed: FloatArray
     trusted: BoolArray
+    interval: tuple[FloatArray, FloatArray]
     mean: dict[str, FloatArray]
     mean_trusted: BoolArray
     mean_of: str
     reasons: tuple[str, ...]
     stimulus_offset: FloatArray
+
+    def counted(self, name: Literal["predicted", "observed"]) -> int:
+        """Return in how many steps the mean over rows has a value; of ratings, any row."""
+        if set(self.kinds) == {"rating"}:
+            return int(np.isfinite(self.predicted if name == "predicted" else self.observed).any(axis=1).sum())
+        return int(np.isfinite(self.mean[name]).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,8 +113,25 @@ class SessionData:
 
     @property
     def window_s(self) -> int:
-        """Length of the window of synchrony, s."""
-        return round(self.setting("synchrony", "window_s", 10))
+        """How far back a value reaches, s: the window of synchrony, or a rating's second."""
+        return round(self.setting("synchrony", "window_s", 10)) if self.rating is None else 1
+
+    @property
+    def rating(self) -> RatingScale | None:
+        """The scale of the rows where they are ratings; None where they are synchrony."""
+        found = self.ran.get("rating_scale")
+        try:
+            known = (
+                {key: found[key] for key in ("low", "high", "each") if key in found} if isinstance(found, dict) else {}
+            )
+            return RatingScale.model_validate(known) if known else None
+        except ValidationError:
+            return None
+
+    @property
+    def quantity(self) -> str:
+        """What rows are of, in a word."""
+        return "synchrony" if self.rating is None else "rating"
 
     @property
     def drift(self) -> DriftSettings:
@@ -223,6 +249,8 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         out[place[mean]] = found[mean]
         return out
 
+    each_trusted = by_row(trusted.astype(np.float64)) > 0
+    rated = {kind for _, kind in keys} == {"rating"}
     return FeedbackTable(
         step=steps,
         time=numbers(columns["time"])[first],
@@ -231,9 +259,10 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         kinds=tuple(kind for _, kind in keys),
         predicted=by_row(values["predicted"]),
         observed=by_row(values["observed"]),
-        trusted=by_row(trusted.astype(np.float64)) > 0,
+        trusted=each_trusted,
+        interval=(by_row(values["predicted_low"]), by_row(values["predicted_high"])),
         mean={name: of_mean(found) for name, found in values.items()},
-        mean_trusted=of_mean(trusted.astype(np.float64)) > 0,
+        mean_trusted=np.asarray(each_trusted.any(axis=1) if rated else of_mean(trusted.astype(np.float64)) > 0),
         mean_of=mean_of,
         reasons=tuple("" if columns["reason"][i] == "n/a" else columns["reason"][i] for i in first),
         stimulus_offset=numbers(columns.get("stimulus_offset", ["n/a"] * len(lines)))[first],

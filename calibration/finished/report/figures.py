@@ -41,8 +41,10 @@ def _time_course_figure(
 ) -> Picture:
     has_level = disclosed and data.protocol_steps is not None and bool(np.isfinite(data.protocol_steps.level).any())
     has_value = data.protocol_steps is not None and bool(np.isfinite(data.protocol_steps.value).any())
-    panels = ["strip", "course", *(["value"] if has_value else []), *(["level"] if has_level else [])]
-    heights = {"strip": 0.85, "course": 2.3, "value": 1.4, "level": 0.9}
+    rows = drawn_rows(data)
+    courses = [f"course-{row}" for row in rows]
+    panels = ["strip", *courses, *(["value"] if has_value else []), *(["level"] if has_level else [])]
+    heights = {"strip": 0.85, **dict.fromkeys(courses, 2.3 if len(rows) == 1 else 1.7), "value": 1.4, "level": 0.9}
     limits = _limits(data)
 
     def draw(figure: Any) -> None:
@@ -53,7 +55,8 @@ def _time_course_figure(
         draw_strip(axes["strip"], data, events, page)
         for name in panels[1:]:
             shade(axes[name], data.blocks, page)
-        _curves(axes["course"], data, limits[0])
+        for row in rows:
+            _curves(axes[f"course-{row}"], data, row, limits[0])
         if has_value:
             _value(axes["value"], data, limits[1])
         if has_level:
@@ -65,6 +68,12 @@ def _time_course_figure(
     alt = f"Courses from {minutes(page[0])} to {minutes(page[1])} of the session."
     height = 1.1 + sum(heights[panel] for panel in panels) * 1.12
     return picture(f"course-{number}", alt, height, draw)
+
+
+def drawn_rows(data: SessionData) -> list[int]:
+    """Return which rows are drawn, by number: -1, the mean over rows; of ratings, which have none, the first four."""
+    rated = data.rating is not None and data.course is not None
+    return list(range(min(len(data.course.rows), 4))) if rated and data.course is not None else [-1]
 
 
 def _limits(data: SessionData) -> list[tuple[float, float]]:
@@ -88,9 +97,19 @@ def _limits(data: SessionData) -> list[tuple[float, float]]:
     return found
 
 
-def _curves(axes: Any, data: SessionData, limits: tuple[float, float]) -> None:
-    axes.axhline(0, color=ROW, linewidth=0.6, zorder=1)
-    if data.course is not None:
+def _curves(axes: Any, data: SessionData, row: int, limits: tuple[float, float]) -> None:
+    if data.course is not None and data.rating is not None and row >= 0:
+        scale = data.rating.of(data.course.rows[row])
+        axes.axhline(scale.middle, color=ROW, linewidth=0.6, zorder=1)
+        room = 0.04 * (scale.high - scale.low)
+        limits = scale.low - room, scale.high + room
+        c, (low, high) = data.course, data.course.interval
+        axes.fill_between(c.time, low[:, row], high[:, row], color=PREDICTED, alpha=0.16, linewidth=0, zorder=2)
+        axes.plot(c.time, c.predicted[:, row], color=PREDICTED, linewidth=1.3, zorder=3)
+        axes.plot(c.time, c.observed[:, row], color=OBSERVED, linewidth=1.3, zorder=4)
+        axes.set_ylabel(short(c.rows[row], 16))
+    elif data.course is not None:
+        axes.axhline(0, color=ROW, linewidth=0.6, zorder=1)
         c, m = data.course, data.course.mean
         axes.fill_between(c.time, m["null_low"], m["null_high"], color=CHANCE, linewidth=0, zorder=1.5, alpha=0.9)
         axes.fill_between(
@@ -100,8 +119,8 @@ def _curves(axes: Any, data: SessionData, limits: tuple[float, float]) -> None:
         axes.plot(c.time, np.where(c.mean_trusted, m["observed"], np.nan), color=OBSERVED, linewidth=1.3, zorder=4)
         untrusted = np.where(c.mean_trusted, np.nan, m["observed"])
         axes.plot(c.time, untrusted, color=OBSERVED, linewidth=0, marker=".", markersize=2.5, alpha=0.6, zorder=3.5)
+        axes.set_ylabel("synchrony, r")
     axes.set_ylim(*limits)
-    axes.set_ylabel("synchrony, r")
     format_axis(axes.yaxis)
 
 
@@ -138,7 +157,13 @@ def _level(axes: Any, data: SessionData) -> None:
 
 def _key(data: SessionData, has_value: bool, has_level: bool) -> list[Any]:
     found = []
-    if data.course is not None:
+    if data.course is not None and data.rating is not None:
+        found += [
+            handle("line", label="predicted rating", color=PREDICTED),
+            handle("patch", label="its interval", facecolor=PREDICTED, alpha=0.16),
+            handle("line", label="the participant's own", color=OBSERVED),
+        ]
+    elif data.course is not None:
         over = data.course.mean_of
         found += [
             handle("line", label=f"predicted (mean of {over})", color=PREDICTED),

@@ -40,7 +40,7 @@ def values_of(data: SessionData) -> tuple[FloatArray, FloatArray]:
     m = data.protocol_steps
     if m is None:
         return np.empty(0), np.empty(0)
-    is_r = data.rule.get("value", "observed") != "difference"
+    is_r = data.rule.get("value", "observed") not in ("difference", "valence", "arousal") and data.rating is None
     values = np.where(m.running, m.value, np.nan)
     return m.time, fisher_z(values) if is_r else values
 

@@ -119,8 +119,8 @@ def _steps(data: SessionData) -> StepCounts:
     course = data.course
     return StepCounts(
         all=len(course.step),
-        observed=int(np.isfinite(course.mean["observed"]).sum()),
-        predicted=int(np.isfinite(course.mean["predicted"]).sum()),
+        observed=course.counted("observed"),
+        predicted=course.counted("predicted"),
         trusted=int(course.mean_trusted.sum()),
         missing=int(course.step[-1] - course.step[0] + 1 - len(course.step)),
     )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rtaffect.common.arrays import FloatArray
+from rtaffect.sources.clock_offsets import correct
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
+from rtaffect.stream.buffer import RATE_TOLERANCE, Block, SampleBuffer
+from rtaffect.stream.limits import LEAST_RATE, size_trouble
 
 MARKERS: Final = "rtaffect-markers"
-#: A pause is a gap if it is longer than this many intervals and this long, s.
-_GAP_INTERVALS, _GAP_S = 2.5, 0.02
 #: A drift is told of streams that last this long, s.
 _LEAST_DRIFT_S = 30.0
 
@@ -23,8 +25,9 @@ _LEAST_DRIFT_S = 30.0
 class StreamReport:
     """What the report says of one recorded stream; times in s, NaN or None where there is nothing to say.
 
-    ``rate`` is that of the stamps without the gaps, ``drift_ppm`` by how much it exceeds the nominal one. ``gaps``
-    are pauses, ``lost_s`` long together; ``back`` counts stamps before the one before. ``offset_ms`` is the median
+    Rate, gaps and jumps back are by the timebase that the session itself had: stamps that come in bunches, as over
+    Bluetooth, are no gaps. ``rate`` is that between the gaps, ``drift_ppm`` by how much it exceeds the nominal one;
+    ``gaps`` are ``lost_s`` long together; ``back`` counts places where the clock went back. ``offset_ms`` is the median
     of the measured offsets to this computer's clock, ``offset_range_ms`` their range, ``offset_drift_ppm`` their slope.
     """
 
@@ -66,33 +69,71 @@ def stream_facts(path: Path) -> tuple[tuple[StreamReport, ...], tuple[tuple[str,
 
 
 def facts_of(stream: RecordedStream) -> StreamReport:
-    """Return what one stream's stamps tell."""
-    stamps, nominal = stream.stamps, stream.header.rate
-    steps = np.diff(stamps)
-    regular = nominal > 0 and len(steps) > 1
-    gap = steps > max(_GAP_INTERVALS / nominal, _GAP_S) if regular else np.zeros(len(steps), np.bool_)
-    lost = steps[gap] - 1 / nominal if regular else np.empty(0)
+    """Return what one stream tells: of regular ones, what the session's own buffer makes of their stamps."""
+    header, stamps = stream.header, stream.stamps
+    regular = header.rate >= LEAST_RATE and len(stamps) > 2 and not size_trouble(header.channels, header.rate)
+    timed = _timed(stream) if regular else Timed((), (), None)
     seconds = float(stamps.max() - stamps.min()) if len(stamps) else 0.0
-    rate = _rate(stamps, gap) if regular else None
-    measured = rate is not None and seconds >= _LEAST_DRIFT_S
+    lost = [jump for jump in timed.jumps if jump > 0]
+    measured = timed.rate is not None and seconds >= _LEAST_DRIFT_S
     return StreamReport(
-        stream.header.name, stream.header.type, stream.header.channels, len(stamps), seconds, nominal, rate,
-        1e6 * (rate / nominal - 1) if measured and rate is not None else None,
-        int(gap.sum()), float(lost.sum()), float(lost.max(initial=0.0)), int((steps < 0).sum()),
+        header.name, header.type, header.channels, len(stamps), seconds, header.rate, timed.rate,
+        1e6 * (timed.rate / header.rate - 1) if measured and timed.rate is not None else None,
+        len(lost), float(sum(lost)), max(lost, default=0.0), len(timed.jumps) - len(lost),
         None if stream.segments is None else len(stream.segments), len(stream.clock_values), *_offsets(stream),
     )  # fmt: skip
 
 
-def _rate(stamps: FloatArray, gap: NDArray[np.bool_]) -> float | None:
-    """Return the rate by least squares within the stretches between gaps and jumps, pooled."""
-    ends = np.flatnonzero(gap | (np.diff(stamps) < 0)) + 1
-    top = bottom = 0.0
-    for part in np.split(stamps, ends):
-        if len(part) > 2:
-            count = np.arange(len(part)) - (len(part) - 1) / 2
-            top += float(count @ count)
-            bottom += float(count @ part)
-    return top / bottom if bottom > 0 else None
+class Timed(NamedTuple):
+    """A stream by the session's timebase: its even stretches (first and last number and time, s), jumps and rate."""
+
+    stretches: tuple[tuple[int, float, int, float], ...]
+    jumps: tuple[float, ...]
+    rate: float | None
+
+
+def _timed(stream: RecordedStream) -> Timed:
+    """Bring the stamps through the buffer that a session has, second by second."""
+    rate, count = stream.header.rate, len(stream.stamps)
+    corrected = correct(stream.stamps, stream.clock_times, stream.clock_values, stream.segments)
+    own = corrected.resets if stream.segments is None else [segment.sample for segment in stream.segments]
+    begins = sorted(begin for begin in set(own) if 0 < begin < count)
+    turns = sorted({*range(0, count, max(1, round(rate))), *begins, count})
+    buffer, seen, jumps, even = SampleBuffer(rate, 1, seconds=2.0), 0, list[float](), _Even()
+    for at, stop in pairwise(turns):
+        if at in begins:
+            buffer.begin_segment()
+        buffer.push(np.zeros((stop - at, 1), np.float32), corrected.stamps[at:stop])
+        even.add(buffer.read(at, math.inf, early=True))
+        seen, holes = buffer.holes_since(seen)
+        jumps += [hole.jump_s for hole in holes]
+    return Timed(tuple(even.stretches), tuple(jumps), _rate(even.stretches, rate, buffer.measured_rate))
+
+
+class _Even:
+    """Gathers the even stretches between breaks: the number and time (s) of the first and of the last sample."""
+
+    def __init__(self) -> None:
+        self.stretches: list[tuple[int, float, int, float]] = []
+
+    def add(self, block: Block) -> None:
+        """Take the next samples."""
+        for begin, end in pairwise([*sorted({0, *block.breaks}), len(block.times)]):
+            before = self.stretches.pop() if self.stretches and begin not in block.breaks else None
+            first, since = before[:2] if before else (block.first + begin, float(block.times[begin]))
+            self.stretches.append((first, since, block.first + end - 1, float(block.times[end - 1])))
+
+
+def _rate(stretches: Sequence[tuple[int, float, int, float]], nominal: float, delivered: float) -> float | None:
+    """Return the rate within the even stretches, weighed by their length; that which is ``delivered`` if it is another.
+
+    Another is one that differs by so much that the session calls it wrong.
+    """
+    if math.isfinite(delivered) and abs(delivered / nominal - 1.0) > RATE_TOLERANCE:
+        return delivered
+    long = [(last - first, after - before) for first, before, last, after in stretches if last - first > nominal]
+    seconds = sum(lasting for _, lasting in long)
+    return sum(samples for samples, _ in long) / seconds if seconds > 0 else None
 
 
 def _offsets(stream: RecordedStream) -> tuple[float | None, float | None, float | None]:

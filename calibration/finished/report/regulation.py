@@ -62,6 +62,7 @@ class RuleValues:
     back: Callable[[float], float]
     stimuli: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    unit: str = "Fisher z"
 
 
 def rule_values(data: SessionData) -> RuleValues:
@@ -74,6 +75,10 @@ def rule_values(data: SessionData) -> RuleValues:
     if data.protocol_steps is not None:
         m = data.protocol_steps
         times, values, threshold, inside = m.time, m.value, m.threshold, m.running
+    elif data.course is not None and data.rating is not None:
+        notes.append("moments.tsv is missing, and ratings have no mean: there are no values of a rule.")
+        times = values = threshold = np.empty(0)
+        inside = np.empty(0, np.bool_)
     elif data.course is not None:
         notes.append("moments.tsv is missing: values are the observed mean over rows at each step, not the rule's.")
         what, smoothing, over = "observed", 1, data.course.mean_of
@@ -86,14 +91,19 @@ def rule_values(data: SessionData) -> RuleValues:
     for place, run in enumerate(data.blocks):
         block[inside & (times >= run.start + data.window_s - 1e-6) & (times < run.end - 1e-6)] = place
     used = np.isfinite(values) & (block >= 0)
-    names = {"observed": "observed synchrony", "predicted": "predicted synchrony"}
-    label = f"{names.get(what, 'observed less predicted synchrony')} ({over})"
+    quantity, rated = data.quantity, data.rating is not None
+    names = {"observed": f"observed {quantity}", "predicted": f"predicted {quantity}"}
+    names |= {name: name for name in ("valence", "arousal")}
+    label = f"{names.get(what, f'observed less predicted {quantity}')} ({over})"
+    if rated and rows == ["mean"] and what not in ("valence", "arousal"):
+        label = "none: ratings have no mean, and the rule names none of them"
     label += f", mean of {smoothing} s" if smoothing > 1 else ""
-    is_r = what != "difference"
+    is_r = what not in ("difference", "valence", "arousal") and not rated
     return RuleValues(
         data.blocks, label, times[used], values[used], fisher_z(values[used]) if is_r else values[used], block[used],
         threshold[used], smoothing,
         math.tanh if is_r else float, tuple(data.ran.get("stimuli", ())), tuple(notes),
+        "Fisher z" if is_r else "on the rating's scale" if rated else "difference of correlations",
     )  # fmt: skip
 
 
@@ -220,7 +230,7 @@ def regulation_of(data: SessionData, opened: bool) -> Regulation:
     scale = data.rule.get("scale")
     return Regulation(
         value=rule.label,
-        unit="Fisher z" if rule.back is math.tanh else "difference of correlations",
+        unit=rule.unit,
         window_s=data.window_s,
         smoothing_s=rule.smoothing,
         scale=None if scale is None else str(scale),

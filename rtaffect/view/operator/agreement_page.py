@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.chance import Range
 from rtaffect.present.sections import row_title
-from rtaffect.present.session_state import ViewState, correlation_limits
+from rtaffect.present.session_state import ViewState, beside_title, correlation_limits
 from rtaffect.present.time_courses import AgreementCurves, TimeCourse, compare
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.plot_key import Key, agreement_key
@@ -23,6 +23,12 @@ EXPLAINED = (
     "By chance: where 95 % of the values would lie without a time lock. The predicted course is shifted in a circle "
     "within the shown time, by a window or more; neighbouring steps share a window and do not count as new ones. Slow "
     "drifts are taken out of both for r: courses that merely trend do not agree."
+)
+
+EXPLAINED_RATING = (
+    "By chance: where 95 % of the values would lie if the rating had nothing to do with the sound. The predicted "
+    "course is shifted in a circle within the shown time, by 10 s or more; ratings are slow: neighbouring steps do "
+    "not count as new ones. Slow drifts are taken out of both for r: courses that merely trend do not agree."
 )
 
 
@@ -70,7 +76,14 @@ class DifferencePlot(TimePlot):
         self.each.setData(course.time[there], course.difference[there])
         self.smoothed.setData(course.time, found.smoothed)
         bands = (found.noise_low, found.noise_high, found.expected_low, found.expected_high)
-        self.show_limits(*correlation_limits(course.difference, *bands, floor=-0.3, ceiling=0.3))
+        rating = course.rating
+        self.name_values("difference (r)" if rating is None else "difference", of_correlations=rating is None)
+        if rating is None:
+            self.show_limits(*correlation_limits(course.difference, *bands, floor=-0.3, ceiling=0.3))
+        else:
+            joined = np.concatenate([course.difference, *bands])
+            reach = float(np.abs(joined[np.isfinite(joined)]).max(initial=0.2 * (rating.high - rating.low)))
+            self.show_limits(-1.05 * reach, 1.05 * reach)
         self.empty.setVisible(not there.any())
 
 
@@ -112,7 +125,10 @@ class AgreementPage(QWidget):
         if not self.running:
             self._build()
         latest = state.latest
-        names = (f"Mean over {latest.mean_of}", row_title(latest, state.selected)) if latest else ("Mean", "Chosen row")
+        rated = latest is not None and latest.rating is not None
+        self.key.show_entries(agreement_key(state.smooth_steps, rating=rated))
+        theme.set_text(self.explained, EXPLAINED_RATING if rated else EXPLAINED)
+        names = (beside_title(state), row_title(latest, state.selected)) if latest else ("Mean", "Chosen row")
         for number, (name, course) in enumerate(zip(names, (state.mean, state.row), strict=True)):
             lengths = {"step_s": state.step_s, "window_s": state.window_s}
             found = compare(course, smooth_steps=state.smooth_steps, drift=state.drift, **lengths)

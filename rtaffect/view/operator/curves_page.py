@@ -6,12 +6,12 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from rtaffect.present.sections import row_hint, row_remark, row_title
-from rtaffect.present.session_state import ViewState
+from rtaffect.present.session_state import ViewState, beside_title
 from rtaffect.view.operator.quality import QualityPanel
 from rtaffect.view.operator.status import SourcePanel
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
-from rtaffect.view.parts.plot_key import Key, time_course_key
+from rtaffect.view.parts.plot_key import Key, rating_key, time_course_key
 from rtaffect.view.parts.plots import TimeCoursePlot
 
 #: Between the parts, px.
@@ -59,7 +59,12 @@ class CurvesPage(QWidget):
         self.key.show_entries(time_course_key(state.smooth_steps, said))
         if state.latest is None:
             return
-        theme.set_text(self.mean_plot.heading, f"Mean over {state.latest.mean_of}")
+        rated = state.latest.rating is not None
+        self.key.show_entries((rating_key if rated else time_course_key)(state.smooth_steps))
+        self.key.setToolTip("" if rated else NULL_HINT)
+        self.mean_plot.setVisible(not rated or len(state.latest.rows) > 1)
+        self.quality.setVisible(not rated or bool(state.latest.people))
+        theme.set_text(self.mean_plot.heading, beside_title(state))
         theme.set_text(self.row_plot.heading, row_title(state.latest, state.selected))
         self.row_plot.heading.setToolTip(row_hint(state.latest, state.selected))
         self.row_plot.remark.set_words(row_remark(state.latest, state.selected))

@@ -47,6 +47,8 @@ def describe_poor(latest: Feedback) -> str:
             found.append(f"{person}: all poor")
         elif poor:
             found.append(f"{person}: {len(poor)} poor ({', '.join(poor)})")
+    if not latest.people:
+        return "no headset is worn"
     if not found and not np.isfinite(latest.quality).any():
         return "no quality known yet"
     return "   \N{MIDDLE DOT}   ".join(found) or "nothing is poor"

@@ -7,9 +7,11 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, 
 from PySide6.QtGui import QFontMetrics, QPainter, QPolygonF
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from rtaffect.common.arrays import FloatArray
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.sections import lacking, percent, resolved
-from rtaffect.present.session_state import correlation_limits
+from rtaffect.present.session_state import correlation_limits, rating_limits
 from rtaffect.view.parts import theme
 
 #: Where an item keeps the index of its row; headings have none.
@@ -27,11 +29,29 @@ class Scale:
         self.names_width = 60.0
         self.shares_width = 0.0
         self.wider = 0.0
+        self.rating: RatingScale | None = None
+
+    @property
+    def middle(self) -> float:
+        """Where nothing is: no synchrony, or the middle of a rating's scale."""
+        return 0.0 if self.rating is None else self.rating.middle
+
+    @property
+    def ticks(self) -> FloatArray:
+        """Values that have a tick on the axis."""
+        if self.rating is not None:
+            return np.array([self.rating.low, self.rating.middle, self.rating.high])
+        spacing = 0.2 if self.high - self.low <= 1.01 else 0.5
+        return np.arange(np.ceil(self.low / spacing - 1e-9), np.floor(self.high / spacing + 1e-9) + 1) * spacing
 
     def fit(self, latest: Feedback, metrics: QFontMetrics) -> None:
-        """Make room for ``latest`` and for its row names and shares."""
+        """Make room for ``latest`` and for its row names and shares; of ratings it is their scale."""
         shown = (latest.predicted_low, latest.predicted_high, latest.observed, latest.null_low, latest.null_high)
-        self.low, self.high = correlation_limits(*shown, floor=self.low, ceiling=self.high)
+        self.rating = latest.rating
+        if latest.rating is None:
+            self.low, self.high = correlation_limits(*shown, floor=self.low, ceiling=self.high)
+        else:
+            self.low, self.high = rating_limits(latest.rating)
         self.shares_width = SHARES if (latest.specificity < 1).any() else 0.0
         widest = max((metrics.horizontalAdvance(name) for name in latest.rows), default=0)
         self.names_width = min(widest + 20.0, NAMES_BESIDE_SHARES + self.wider if self.shares_width else NAMES)
@@ -108,7 +128,8 @@ class RowDelegate(QStyledItemDelegate):
         if not self._resolved[row]:
             paint_hatching(painter, QRectF(left, rect.top() + 3, right - left, rect.height() - 6))
         painter.setPen(theme.pen(theme.FAINT))
-        painter.drawLine(QPointF(self._x(rect, 0.0), rect.top()), QPointF(self._x(rect, 0.0), rect.bottom()))
+        middle = self._x(rect, self.scale.middle)
+        painter.drawLine(QPointF(middle, rect.top()), QPointF(middle, rect.bottom()))
         if self._lacking[row]:
             paint_cross(painter, QPointF(right + 7, rect.center().y()))
 
@@ -119,19 +140,27 @@ class RowDelegate(QStyledItemDelegate):
         low, high, predicted = latest.predicted_low[row], latest.predicted_high[row], latest.predicted[row]
         if np.isfinite(low) and np.isfinite(high):
             painter.setPen(theme.pen(blue, 2, 0.6))
-            painter.drawLine(QPointF(self._x(rect, low), middle), QPointF(self._x(rect, high), middle))
+            left, right = (
+                min(max(self._x(rect, end, row), self._x(rect, self.scale.low)), self._x(rect, self.scale.high))
+                for end in (low, high)
+            )
+            painter.drawLine(QPointF(left, middle), QPointF(right, middle))
         if np.isfinite(predicted):
             painter.setPen(theme.pen(theme.CARD))
             painter.setBrush(theme.brush(blue))
-            painter.drawPolygon(diamond(self._x(rect, predicted), middle))
+            painter.drawPolygon(diamond(self._x(rect, predicted, row), middle))
         observed = latest.observed[row]
         if np.isfinite(observed):
             noise = latest.null_low[row] <= observed <= latest.null_high[row]
             painter.setPen(theme.pen(orange, 1.5))
             painter.setBrush(Qt.BrushStyle.NoBrush if noise else theme.brush(orange))
-            painter.drawEllipse(QPointF(self._x(rect, observed), middle), 4.0, 4.0)
+            painter.drawEllipse(QPointF(self._x(rect, observed, row), middle), 4.0, 4.0)
 
-    def _x(self, rect: QRectF, value: float) -> float:
+    def _x(self, rect: QRectF, value: float, row: int | None = None) -> float:
+        """Return the place of a value, px; that of a ``row`` with a scale of its own by its share of that."""
+        rating, latest = self.scale.rating, self.latest
+        if row is not None and rating is not None and latest is not None:
+            value = rating.value(float(rating.of(latest.rows[row]).share(np.array(value))))
         return rect.left() + self.scale.x(float(value), rect.width())
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QModelIndex, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QWidget
 
 from rtaffect.engine.feedback import Feedback
 from rtaffect.observed.operator import LEAST_SPECIFICITY
+from rtaffect.present.measure_state import value_text
 from rtaffect.present.number_text import correlation_text
 from rtaffect.present.sections import HEADINGS, list_lines, percent, resolved, row_hint, section_hint
 from rtaffect.view.operator.row_lines import ROW, RowDelegate, Scale, diamond, paint_cross, paint_hatching
@@ -41,15 +41,17 @@ class RowAxis(QWidget):
         painter.setPen(theme.pen(theme.MUTED))
         width = self._lines.width()
         left, right = self._scale.track(width)
-        theme.write(painter, QRectF(left, 0, right - left, 15), "synchrony (r)")
+        rated = self._scale.rating is not None
+        theme.write(painter, QRectF(left, 0, right - left, 15), "rating" if rated else "synchrony (r)")
         if self._scale.shares_width:
             room = QRectF(0, 0, self._scale.names_width + self._scale.shares_width, 15)
             theme.write(painter, room, "own share", align=theme.RIGHT)
-        spacing = 0.2 if self._scale.high - self._scale.low <= 1.01 else 0.5
-        first, last = np.ceil(self._scale.low / spacing - 1e-9), np.floor(self._scale.high / spacing + 1e-9)
-        for tick in np.arange(first, last + 1) * spacing:
-            x = self._scale.x(float(tick), width)
-            theme.write(painter, QRectF(x - 20, 15, 40, 14), correlation_text(float(tick)))
+        rating = self._scale.rating
+        ends = ("low", "middle", "high") if rating is not None and rating.each else ()
+        for number, tick in enumerate(self._scale.ticks.tolist()):
+            x = self._scale.x(tick, width)
+            text = value_text(tick) if rated else correlation_text(tick)
+            theme.write(painter, QRectF(x - 20, 15, 40, 14), ends[number] if ends else text)
             painter.drawLine(QPointF(x, 30), QPointF(x, 33))
 
 
@@ -58,12 +60,13 @@ class RowKey(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.unresolved = False
+        self.unresolved = self.rated = False
         self.setFont(theme.font(11))
         self.setFixedHeight(34)
 
     def show_step(self, latest: Feedback) -> None:
         """Explain the marks that the rows of ``latest`` can have."""
+        self.rated = latest.rating is not None
         self.unresolved = not resolved(latest).all()
         self.setFixedHeight(51 if self.unresolved else 34)
         self.setToolTip(SHARE_HINT if (latest.specificity < 1).any() else "")
@@ -71,6 +74,8 @@ class RowKey(QWidget):
     @property
     def entries(self) -> tuple[tuple[float, float, str], ...]:
         """Where each entry's text begins, px, and the text."""
+        if self.rated:
+            return ((28.0, 1.0, "predicted"), (116.0, 1.0, "own rating"), (116.0, 18.0, "grey: not trusted now"))
         always = (
             (28.0, 1.0, "predicted"),
             (116.0, 1.0, "observed"),
@@ -88,10 +93,12 @@ class RowKey(QWidget):
         theme.solid(painter, theme.PREDICTED)
         painter.drawPolygon(diamond(16, 8))
         theme.outline(painter, theme.OBSERVED, 1.5)
-        painter.drawEllipse(QPointF(200, 8), 4, 4)
+        if not self.rated:
+            painter.drawEllipse(QPointF(200, 8), 4, 4)
         painter.setBrush(theme.brush(theme.OBSERVED))
         painter.drawEllipse(QPointF(106, 8), 4, 4)
-        painter.fillRect(QRectF(9, 20, 14, 11), theme.colour(theme.NULL, 0.35))
+        if not self.rated:
+            painter.fillRect(QRectF(9, 20, 14, 11), theme.colour(theme.NULL, 0.35))
         paint_cross(painter, QPointF(106, 25.5))
         if self.unresolved:
             paint_hatching(painter, QRectF(9, 37, 14, 11))

@@ -24,6 +24,7 @@ from rtaffect.view.operator.foot import Footer, MarkerBar
 from rtaffect.view.operator.help import HelpPanel
 from rtaffect.view.operator.map_page import MapPage
 from rtaffect.view.operator.measures_page import MeasuresPage
+from rtaffect.view.operator.plane_page import PlanePage
 from rtaffect.view.operator.protocol_strip import ProtocolStrip
 from rtaffect.view.operator.rows import RowPanel
 from rtaffect.view.operator.signals_page import SignalsPage
@@ -37,9 +38,9 @@ REPAINT_MS = 25
 MARGIN = 6
 #: The recording is asked how it is, and the health line is written, so often, s.
 ASK_S, HEALTH_S = 1.0, 0.1
-PAGES = ("Curves", "Brain", "Signals", "Agreement", "Measures")
-#: The page that is there only where there are own measures.
-MEASURES = 4
+PAGES = ("Curves", "Brain", "Signals", "Agreement", "Measures", "Plane")
+#: Pages that are there only where rows have a place on a head, where there are own measures, and valence and arousal.
+MAP, MEASURES, PLANE = 1, 4, 5
 
 
 class SessionWindow(QMainWindow):
@@ -116,7 +117,7 @@ class SessionWindow(QMainWindow):
         self.footer = Footer([] if "marker" in self._without else ["M marker"])
         self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(options.get("zones") or {})
         self.signals, self.agreement = SignalsPage(self._sources), AgreementPage(self._state.smooth_steps)
-        self.measures = MeasuresPage(self._sources)
+        self.measures, self.plane = MeasuresPage(self._sources), PlanePage()
         may = {f"can_{action}": action not in self._without for action in ("go", "skip")}
         self.protocol = ProtocolStrip(**may, blinded=options.get("blinded", False))
         self.marker = MarkerBar()
@@ -143,7 +144,8 @@ class SessionWindow(QMainWindow):
         for number, (name, page) in enumerate(zip(PAGES, self._pages, strict=True), start=1):
             self.tabs.addTab(f"{number}  {name}")
             self.pages.addWidget(page)
-        self.tabs.setTabVisible(MEASURES, False)
+        for number in (MEASURES, PLANE):
+            self.tabs.setTabVisible(number, False)
         middle = row(self.rows, (column(self.tabs, (self.pages, 1), spacing=6), 1), spacing=SPACING)
         above, below = (self.header, self.banner, self.protocol), (self.marker, self.footer)
         body = QWidget()
@@ -155,13 +157,14 @@ class SessionWindow(QMainWindow):
         self.resize(1280, 720)
 
     @property
-    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage, MeasuresPage]:
-        return self.curves, self.map, self.signals, self.agreement, self.measures
+    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage, MeasuresPage, PlanePage]:
+        return self.curves, self.map, self.signals, self.agreement, self.measures, self.plane
 
     def _connect(self) -> None:
         self.rows.chosen.connect(self._choose)
         self.map.chosen.connect(self._choose)
         self.measures.chosen.connect(self._choose_measure)
+        self.plane.person_chosen.connect(self._choose_affect)
         self.tabs.currentChanged.connect(self.show_page)
         self.marker.written.connect(self._mark)
         for signal, call in ((self.protocol.went, self._on_go), (self.protocol.skipped, self._on_skip)):
@@ -224,6 +227,8 @@ class SessionWindow(QMainWindow):
             self.agreement.show_time(state, elapsed)
         elif page == MEASURES:
             self.measures.show_time(state, elapsed, self._now())
+        elif page == PLANE:
+            self.plane.show_time(state, elapsed)
         self._show_protocol(elapsed)
         self._show_health(elapsed)
 
@@ -242,7 +247,11 @@ class SessionWindow(QMainWindow):
         if self._state.latest is not None:
             self.rows.show_step(self._state.latest, self._state.selected)
             self.rows.fit_window(self.width())
-        self.tabs.setTabVisible(MEASURES, self._state.measures is not None)
+        rated = self._state.latest is not None and self._state.latest.rating is not None
+        there = {MAP: not rated, MEASURES: self._state.measures is not None, PLANE: self._state.plane is not None}
+        for number, wanted in there.items():
+            if wanted != self.tabs.isTabVisible(number):
+                self.tabs.setTabVisible(number, wanted)
         self._draw_page()
 
     def _draw_page(self) -> None:
@@ -303,6 +312,10 @@ class SessionWindow(QMainWindow):
 
     def _choose_measure(self, row: int) -> None:
         self._presenter.select_measure(row)
+        self.tick()
+
+    def _choose_affect(self, person: int) -> None:
+        self._presenter.select_affect(person)
         self.tick()
 
     def _show_on_map(self, quantity: Quantity) -> None:

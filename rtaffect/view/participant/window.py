@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QColor,
     QGuiApplication,
     QKeyEvent,
+    QMouseEvent,
     QPainter,
     QPaintEvent,
     QResizeEvent,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import QWidget
 from rtaffect.present.participant_state import ParticipantPresenter, ScreenInfo, choose_screen
 from rtaffect.view.participant.figures import BACKGROUND, figure_area, paint, paint_beside
 from rtaffect.view.participant.film import FilmLayer
+from rtaffect.view.participant.slider import paint_slider, place_on, slider_area, surroundings
 from rtaffect.view.parts.screens import list_screens, screen_info
 
 #: Milliseconds between repaints: 60 a second, so that 40 remain when the machine is busy.
@@ -30,7 +32,8 @@ REPAINT_MS = 16
 class ParticipantWindow(QWidget):
     """What the participant sees: full screen on a screen of their own, or a small window for a look at it.
 
-    It takes neither the keyboard nor a click from the operator, shows no cursor, and only the operator closes it.
+    It takes neither the keyboard nor a click from the operator, shows no cursor, and only the operator closes it. Where
+    the participant rates, there is a slider in it, which arrow keys and the mouse move, and a cursor.
     When its screen is unplugged it hides, since the screen that remains is the operator's; it comes back with the
     screen. Both are told by ``trouble``, and ``troubled`` is emitted with its new text, empty when it is over.
 
@@ -72,7 +75,8 @@ class ParticipantWindow(QWidget):
             there = list_screens()
             self._home = choose_screen(screen, there)
             self._others = tuple(info for info in there if info.index != screen)
-        self.state = presenter.state(now())
+        self.state, self.slider = presenter.state(now()), presenter.slider
+        self.rating = self.slider.state() if self.slider is not None else None
         self._prepare()
         self.timer = QTimer(self)
         self.timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -86,15 +90,18 @@ class ParticipantWindow(QWidget):
             self.film_timer.timeout.connect(self.show_film)
 
     def _prepare(self) -> None:
-        flags = Qt.WindowType.Window | Qt.WindowType.WindowDoesNotAcceptFocus
+        flags = Qt.WindowType.Window
+        if self.slider is None:
+            flags |= Qt.WindowType.WindowDoesNotAcceptFocus
         if not self.preview:
             flags |= Qt.WindowType.FramelessWindowHint | Qt.WindowType.WindowStaysOnTopHint
-            self.setCursor(Qt.CursorShape.BlankCursor)
+            if self.slider is None:
+                self.setCursor(Qt.CursorShape.BlankCursor)
         self.setWindowFlags(flags)
         self.setWindowTitle("rtaffect \N{EN DASH} what the participant sees")
-        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating, self.slider is None)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus if self.slider is None else Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(240, 135)
         self.resize(480, 270)
 
@@ -114,6 +121,7 @@ class ParticipantWindow(QWidget):
     def tick(self) -> None:
         """Repaint what has changed."""
         before, self.state = self.state, self._presenter.state(self._now())
+        self._follow_slider()
         if self.state == before:
             # What is there already is what the newest step shows.
             self._presenter.seen()
@@ -126,6 +134,19 @@ class ParticipantWindow(QWidget):
             self.update()
         else:
             self.update(figure_area(self.rect()))
+
+    def _follow_slider(self) -> None:
+        """Repaint the slider where it has moved."""
+        if self.slider is None:
+            return
+        before, self.rating = self.rating, self.slider.state()
+        if self.rating != before:
+            self.update(surroundings(self._slider_area(), QRectF(self.rect())).toAlignedRect())
+
+    def _slider_area(self) -> QRectF:
+        assert self.slider is not None
+        assert self.rating is not None
+        return slider_area(QRectF(self.rect()), self.rating, alone=self.slider.alone)
 
     def show_film(self) -> None:
         """Paint the film's frame that is due, and look again when the next one is."""
@@ -144,13 +165,34 @@ class ParticipantWindow(QWidget):
             if (beside := self.film.figure(area)) is not None:
                 painter.fillRect(beside, QColor(BACKGROUND))
                 paint_beside(painter, beside, self.state)
+            self._paint_rating(painter, area)
             painter.end()
             self.film.painted()
         else:
             painter.fillRect(event.rect(), QColor(BACKGROUND))
-            paint(painter, area, self.state)
+            if self.slider is None or not self.slider.alone:
+                paint(painter, area, self.state)
+            self._paint_rating(painter, area)
             painter.end()
         self._presenter.seen()
+
+    def _paint_rating(self, painter: QPainter, area: QRectF) -> None:
+        if self.rating is not None:
+            painter.setOpacity(1.0)
+            paint_slider(painter, self._slider_area(), area, self.rating)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Put the slider where the pointer is."""
+        if self.slider is None or self.rating is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        self.slider.put(*place_on(self._slider_area(), self.rating, event.position()))
+        self._follow_slider()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Draw the slider along."""
+        if self.slider is not None and self.rating is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            self.slider.put(*place_on(self._slider_area(), self.rating, event.position()))
+            self._follow_slider()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Let the film's pictures have the new size."""
@@ -159,7 +201,9 @@ class ParticipantWindow(QWidget):
             self.film.resize(self.size(), self.devicePixelRatioF())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Do nothing: no key, Escape included, is the participant's."""
+        """Move the slider by arrow keys; no other key, Escape included, is the participant's."""
+        if self.slider is not None and self.slider.press(Qt.Key(event.key()).name.removeprefix("Key_")):
+            self._follow_slider()
         event.accept()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802

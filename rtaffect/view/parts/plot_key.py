@@ -42,15 +42,27 @@ def time_course_key(smooth_steps: int, elements: Mapping[Element, str] = Mapping
     ]
 
 
-def agreement_key(smooth_steps: int) -> list[Entry]:
-    """Return the key to running correlations and differences."""
+def rating_key(smooth_steps: int) -> list[Entry]:
+    """Return the key to the courses of ratings."""
+    return [
+        (partial(_line, theme.PREDICTED, 2), "predicted from the sound"),
+        (partial(_area, theme.PREDICTED), "predicted interval"),
+        (partial(_dot, True), "the participant's own rating, each step"),
+        (partial(_line, theme.OBSERVED, 3), f"its mean of {smooth_steps} steps"),
+        (_now, "now"),
+    ]
+
+
+def agreement_key(smooth_steps: int, *, rating: bool = False) -> list[Entry]:
+    """Return the key to running correlations and differences; of a ``rating`` there is no null band."""
+    noise = (partial(_area, theme.NULL), "where it would be noise (null band \N{MINUS SIGN} predicted)")
     return [
         (partial(_line, theme.TEXT, 2), "running r"),
         (partial(_area, theme.NULL), "its range by chance"),
         (partial(_dot, True), "difference, each step"),
         (partial(_line, theme.OBSERVED, 3), f"its mean of {smooth_steps} steps"),
         (partial(_area, theme.PREDICTED), "where the prediction holds (interval)"),
-        (partial(_area, theme.NULL), "where it would be noise (null band \N{MINUS SIGN} predicted)"),
+        *(() if rating else (noise,)),
         (_now, "now"),
     ]
 

@@ -11,7 +11,7 @@ import pyqtgraph as pg
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.predicted.feature_cache import Element
-from rtaffect.present.session_state import correlation_limits
+from rtaffect.present.session_state import correlation_limits, rating_limits
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.plot_key import ELEMENT_LINES
@@ -19,7 +19,7 @@ from rtaffect.view.parts.time_plot import TimePlot, band, band_path, line
 
 
 class TimeCoursePlot(TimePlot):
-    """Predicted and observed synchrony of one course over session time."""
+    """Predicted and observed synchrony, or a rating, of one course over session time."""
 
     def __init__(self, heading: str) -> None:
         super().__init__(heading, "synchrony (r)")
@@ -42,6 +42,9 @@ class TimeCoursePlot(TimePlot):
         """Draw ``course``, and what ``elements`` predict: time (s) and values (T,). Called when data have changed."""
         for element, curve in self.elements.items():
             curve.setData(*elements.get(element, (np.empty(0), np.empty(0))))
+        rating = course.rating
+        self.name_values("synchrony (r)" if rating is None else "rating", of_correlations=rating is None)
+        self.zero.setValue(0.0 if rating is None else rating.middle)
         self.null_band.setPath(band_path(course.time, course.null_low, course.null_high))
         self.interval.setPath(band_path(course.time, course.predicted_low, course.predicted_high))
         self.predicted.setData(course.time, course.predicted)
@@ -50,6 +53,7 @@ class TimeCoursePlot(TimePlot):
         self.inside.setData(course.time[inside], course.observed[inside])
         self.outside.setData(course.time[finite & ~inside], course.observed[finite & ~inside])
         shown = (course.predicted_low, course.predicted_high, course.observed, course.null_low, course.null_high)
-        self.show_limits(*correlation_limits(*shown, *(values for _, values in elements.values())))
+        drawn = (*shown, *(values for _, values in elements.values()))
+        self.show_limits(*(correlation_limits(*drawn) if rating is None else rating_limits(rating)))
         theme.set_text(self.note, f"predicted against observed: {course.agreement.text}")
         self.empty.setVisible(not (finite.any() or np.isfinite(course.predicted).any()))

@@ -12,6 +12,7 @@ from PySide6.QtGui import QPainterPath, QPolygonF
 from PySide6.QtWidgets import QFrame, QGraphicsPathItem
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.present.measure_state import tick_spacing, value_text
 from rtaffect.present.number_text import correlation_text, session_clock
 from rtaffect.present.session_state import Mark, ViewState
 from rtaffect.view.parts import theme
@@ -26,6 +27,8 @@ SHORTEST_S = 60.0
 #: So many events are drawn at most, the newest; their names need room, px.
 MOST_MARKS = 12
 MARK_ROOM = 60
+#: Ticks at round values need so much room, px.
+TICK_ROOM = 26
 
 
 def band_path(time: FloatArray, low: FloatArray, high: FloatArray) -> QPainterPath:
@@ -55,8 +58,9 @@ def _tick_spacing(span: float) -> float:
 class TimePlot(QFrame):
     """A heading and a note over a plot whose horizontal axis is session time."""
 
-    def __init__(self, heading: str, left: str, *, note_below: bool = False) -> None:
+    def __init__(self, heading: str, left: str, *, note_below: bool = False, tick_room: int = TICK_ROOM) -> None:
         super().__init__()
+        self._tick_room = tick_room
         self.setObjectName("card")
         self.heading = theme.label(heading, 13, bold=True)
         self.remark = theme.ElidedLabel("", 12, theme.TEXT)
@@ -65,9 +69,12 @@ class TimePlot(QFrame):
         self.plot: Any = pg.PlotWidget(background=theme.CARD, enableMenu=False)
         self.empty.setParent(self.plot)
         self._spacing = self._tick = 0.0
+        #: Whether the left axis is of correlations; else ticks are at round values of whatever size.
+        self.of_correlations = True
         self._span = 1.0
         self._marks: tuple[Mark, ...] = ()
         self._mark_lines: list[Any] = []
+        self._left = left
         self._build_axes(left)
         dashes = theme.plot_pen(theme.TEXT, 1, 0.7, Qt.PenStyle.DashLine)
         self.now_line: Any = pg.InfiniteLine(0.0, angle=90, pen=dashes)
@@ -98,7 +105,7 @@ class TimePlot(QFrame):
         item.getAxis("left").setWidth(54)
         item.getAxis("bottom").setHeight(34)
         item.getAxis("bottom").tickStrings = lambda values, scale, spacing: [session_clock(value) for value in values]
-        item.getAxis("left").tickStrings = lambda values, scale, spacing: [correlation_text(value) for value in values]
+        item.getAxis("left").tickStrings = lambda values, scale, spacing: [self._tick_text(value) for value in values]
         item.getAxis("left").setStyle(hideOverlappingLabels=False)
         item.getAxis("bottom").setTickSpacing(levels=[(_tick_spacing(SHORTEST_S), 0)])
         self.plot.setXRange(0.0, SHORTEST_S, padding=0)
@@ -157,8 +164,17 @@ class TimePlot(QFrame):
         self.now_line.setVisible(True)
         self.now_line.setValue(min(now, right))
 
+    def _tick_text(self, value: float) -> str:
+        return correlation_text(value) if self.of_correlations else value_text(round(value, 9) + 0.0)
+
+    def name_values(self, text: str, *, of_correlations: bool) -> None:
+        """Name the left axis, and say whether it is of correlations."""
+        if text != self._left or of_correlations != self.of_correlations:
+            self._left, self.of_correlations, self._tick = text, of_correlations, 0.0
+            self.plot.getPlotItem().getAxis("left").setLabel(text, color=theme.MUTED, **{"font-size": "11px"})
+
     def show_limits(self, low: float, high: float) -> None:
-        """Let the left axis run from ``low`` to ``high``, with ticks at whole tenths."""
+        """Let the left axis run from ``low`` to ``high``, with ticks at whole tenths, or at round values."""
         # A hair wider than the limits, or rounding drops the outermost ticks.
         self.plot.setYRange(low - 1e-6, high + 1e-6, padding=0)
         self._span = high - low
@@ -166,9 +182,14 @@ class TimePlot(QFrame):
 
     def _space_ticks(self) -> None:
         height = self.plot.getViewBox().height()
+        if not self.of_correlations:
+            self._set_ticks(tick_spacing(self._span, max(1, int(height // self._tick_room))))
+            return
         fits = (spacing for spacing in (0.1, 0.2) if height * spacing / self._span >= 24)
         # In a low plot labels may touch: one alone would tell nothing of the scale.
-        spacing = next(fits, 0.5 if self._span > 1.0 else 0.2)
+        self._set_ticks(next(fits, 0.5 if self._span > 1.0 else 0.2))
+
+    def _set_ticks(self, spacing: float) -> None:
         if spacing != self._tick:
             self._tick = spacing
             self.plot.getPlotItem().getAxis("left").setTickSpacing(levels=[(spacing, 0)])

@@ -1,0 +1,1 @@
+"""Affect: valence and arousal from a person's EEG and from the sound, in one space."""

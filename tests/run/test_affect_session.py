@@ -1,0 +1,114 @@
+"""Affect in whole sessions: read, recorded, and the same in a replay; what does not go together is refused at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyxdf
+
+from rtaffect.affect.settings import AffectSettings
+from rtaffect.common.errors import SettingsError
+from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.conflicts import conflicts
+from rtaffect.plan.session_folder import cell_number, open_session
+from rtaffect.plan.session_plan import SessionPlan
+from rtaffect.run.session_affect import load_session_affect
+from rtaffect.simulation.head import CHANNELS
+from tests.affect.test_library import write
+from tests.cli.test_commands import fine, mistake
+from tests.support.affect import without_rest, write_tiny_bundle
+from tests.support.helpers import quiet
+from tests.support.protocol_files import protocol_of
+
+TABLES = ("affect.tsv", "affect_baseline.tsv", "feedback.tsv", "doubts.tsv")
+
+
+def test_a_session_reads_affect_and_its_replay_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, out = write_tiny_bundle(tmp_path / "bundle", CHANNELS), tmp_path / "first"
+    for name in ("a.wav", "b.wav"):
+        write(tmp_path / "sounds" / name, 4, len(name))
+    asked = ("--affect", bundle, "--library", tmp_path / "sounds", "--affect-rest", "8")
+    fine("demo", "--speed", "max", "--headless", "--seconds", "24", "--out", out, *asked)
+    session = open_session(out)
+    assert session.ran["affect"] == "tiny"
+    lines = session.table("affect.tsv")
+    of = {source: [each for each in lines if each["source"] == source] for source in ("eeg", "sound", "both")}
+    assert [len(each) for each in of.values()] == [24] * 3
+    there = {source: [np.isfinite(cell_number(each["valence"])) for each in of[source]] for source in of}
+    assert there["eeg"] == [False] * 8 + [True] * 16
+    assert there["sound"] == [False] * 2 + [True] * 22
+    assert there["both"] == there["eeg"]
+    assert of["eeg"][3]["reason"].startswith("the person's rest is being measured")
+    assert {of["eeg"][-1]["near_1"], of["eeg"][-1]["near_2"]} == {"a.wav", "b.wav"}
+    assert len(session.table("affect_baseline.tsv")) == len(CHANNELS) * 4
+    streams, _ = pyxdf.load_xdf(out / "recording.xdf")
+    track = next(each for each in streams if each["info"]["name"][0] == "rtaffect-affect")
+    recorded = track["time_series"][:, 0]
+    np.testing.assert_allclose(recorded, [cell_number(each["valence"]) for each in of["eeg"]], atol=1e-6)
+    fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    for table in TABLES:
+        assert (out / table).read_bytes() == (tmp_path / "again" / table).read_bytes(), table
+    # Alone, without a bundle of synchrony, from the recording: the sound is not in it, and all else is there.
+    fine(
+        "replay", out / "recording.xdf", "--speed", "max", "--headless", "--seconds", "20", "--out", tmp_path / "alone",
+        "--affect", bundle, "--affect-rest", "8",
+    )  # fmt: skip
+    alone = open_session(tmp_path / "alone").table("affect.tsv")
+    assert sum(np.isfinite(cell_number(each["valence"])) for each in alone if each["source"] == "eeg") > 5
+    assert {each["reason"] for each in alone if each["source"] == "sound"} == {"there is no sound"}
+
+
+@pytest.mark.slow
+def test_people_rest_when_the_protocol_says_so(tmp_path: Path) -> None:
+    """The demo's protocol, whose first block is 10 s of rest, from 3 s on."""
+    settings = AffectSettings(baseline_s=10)
+    bundle, out = write_tiny_bundle(tmp_path / "bundle", CHANNELS, settings), tmp_path / "first"
+    fine("demo", "--protocol", "--speed", "max", "--headless", "--out", out, "--affect", bundle)
+    of_eeg = [each for each in open_session(out).table("affect.tsv") if each["source"] == "eeg"]
+    assert [np.isfinite(cell_number(each["valence"])) for each in of_eeg[:16]] == [False] * 13 + [True] * 3
+    assert "has not been measured yet" in of_eeg[2]["reason"]
+    assert cell_number(of_eeg[-1]["baseline_s"]) == 10
+    fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    for table in (*TABLES, "moments.tsv"):
+        assert (out / table).read_bytes() == (tmp_path / "again" / table).read_bytes(), table
+
+
+def test_what_is_wrong_is_one_line_before_anything_begins(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bundle", CHANNELS[:3])
+    other = write_tiny_bundle(tmp_path / "other", ("Fz", "Iz"))
+    said = mistake("demo", "--speed", "max", "--headless", "--affect", bundle)
+    assert "nothing says when people rest: there is no protocol; give --affect-rest 60" in said
+    said = mistake("demo", "--speed", "max", "--headless", "--affect", other, "--affect-rest", "8")
+    assert "has no channel Iz, and the bundle of affect tiny reads Fz, Iz" in said
+    said = mistake("demo", "--speed", "max", "--headless", "--affect", tmp_path / "none", "--affect-rest", "8")
+    assert "no bundle of affect in" in said
+
+
+def test_when_people_rest_is_said_by_the_protocol_or_by_a_setting(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bundle", CHANNELS[:3])
+    never = write_tiny_bundle(tmp_path / "never", CHANNELS[:3], without_rest())
+    rests = protocol_of([{"kind": "rest", "name": "Rest", "duration_s": 60}], rule=None)
+    listens = protocol_of([{"kind": "listen", "name": "Sound", "duration_s": 60}], rule=None)
+
+    def rest(folder: Path, protocol=None, given: int | None = None) -> int | None:
+        plan = AnalysisPlan(affect=folder, affect_rest_s=given)
+        found = load_session_affect(plan, protocol, None, quiet, quiet)
+        assert found is not None
+        return found.rest_s
+
+    assert rest(bundle, rests) is None
+    assert rest(bundle, rests, 20) == 20
+    assert rest(bundle, None, 30) == 30
+    assert rest(never) is None
+    with pytest.raises(SettingsError, match="protocol 'Test' has no block of rest"):
+        rest(bundle, listens)
+    with pytest.raises(SettingsError, match="does not subtract their rest"):
+        rest(never, None, 30)
+
+
+@pytest.mark.parametrize("given", [{"library": Path("sounds")}, {"affect_rest_s": 20}])
+def test_what_is_for_a_bundle_of_affect_needs_one(given) -> None:
+    (error,) = conflicts(SessionPlan(analysis=AnalysisPlan(**given)))
+    assert "is for a bundle of affect, and there is none" in str(error)
