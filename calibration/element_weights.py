@@ -72,6 +72,7 @@ def with_elements(  # noqa: PLR0917 - a bundle, what it was fitted to, and by wh
         people = [_only_heard_each(p, h) for p, h in zip(question.people, heard, strict=True)]
         if why := _too_little(name, there):
             notes.append(why)
+<<<<<<< HEAD
         else:
             features = [np.asarray(store.layers(sound, featurizer)[feature_set], np.float64) for sound in each]
             found[name] = fit(features, there, settings, people, counted=question.counted).weights
@@ -82,13 +83,29 @@ def _joined(bundle: Bundle, found: dict[Element, Weights], separator: Separator)
     """Return the bundle with the weights that were ``found``, and what took the sounds apart."""
     made = ElementsMade(
         names=tuple(name for name in _NAMES if name in found),
+=======
+            continue
+        found[name] = fit(features, there, settings, people, counted=question.counted).weights
+    made = _made([name for name in _NAMES if name in found], separator)
+    manifest = bundle.manifest.model_copy(update={"elements": made if found else None})
+    return replace(bundle, manifest=manifest, elements=found), tuple(notes)
+
+
+def _made(names: Sequence[Element], separator: Separator) -> ElementsMade:
+    """Return what a bundle says of how its elements were made."""
+    return ElementsMade(
+        names=tuple(names),
+>>>>>>> main
         separator=separator.manifest.name,
         separator_sha256=separator.sha256,
         streams=separator.streams,
         silent_db=SILENT_DB,
     )
+<<<<<<< HEAD
     manifest = bundle.manifest.model_copy(update={"elements": made if found else None})
     return replace(bundle, manifest=manifest, elements=found)
+=======
+>>>>>>> main
 
 
 def _too_little(name: str, targets: Sequence[FloatArray]) -> str:

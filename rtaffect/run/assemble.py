@@ -206,19 +206,14 @@ def build_engine(
     step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone, ``affect``
     reads valence and arousal, and ``rating`` is what the participant says, where the bundle is of ratings.
 
-    Raises
-    ------
-    MontageError, SettingsError
-        If the headsets do not fit the bundle or each other, or a reference was asked for that is not there.
+    Raises MontageError, SettingsError if headsets do not fit the bundle or each other, or there is no such reference.
     """
-    bundle, against = model.bundle if model else None, analysis.against
+    bundle, sound = model.bundle if model else None, sound or Sound(None)
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
     montages = {p.info.name: p.info.channels for p in people}
-    whole = bundle.space if bundle else space_of(analysis.head, montages, settings)
-    space, rows = _fitted(whole, montages)
-    _check_partner(against, len(people), bundle, sound)
-    sound = sound or Sound(None)
-    references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
+    space, rows = _fitted(bundle.space if bundle else space_of(analysis.head, montages, settings), montages)
+    _check_partner(analysis.against, len(people), bundle, sound)
+    references = _references(bundle, sound, rows, space, own) if bundle and analysis.against != "group" else {}
     heard = _heard(sound, model, origin, affect)
     return Engine(
         people,
