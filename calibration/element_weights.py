@@ -61,29 +61,18 @@ def with_elements(  # noqa: PLR0917 - a bundle, what it was fitted to, and by wh
         Told what is being done.
     """
     settings, notes = _as_fitted(bundle), []
-    seconds, targets = bundle.manifest.lags_s[-1] + 1, question.untrended(settings).targets
+    memory, targets = bundle.manifest.lags_s[-1] + 1, question.untrended(settings).targets
     found: dict[Element, Weights] = {}
     store, parts = FeatureStore(), [parts_of(sound) for sound in sounds]
     for name in _NAMES:
         progress(f"weights of the {name}")
         each = [getattr(elements, name) for elements in parts]
-        heard = [heard_steps(sound, elements.mix, seconds) for sound, elements in zip(each, parts, strict=True)]
+        heard = [heard_steps(sound, elements.mix, memory) for sound, elements in zip(each, parts, strict=True)]
         there = [only_heard(t, h[: len(t)]) for t, h in zip(targets, heard, strict=True)]
+        features = [np.asarray(store.layers(sound, featurizer)[feature_set], np.float64) for sound in each]
         people = [_only_heard_each(p, h) for p, h in zip(question.people, heard, strict=True)]
         if why := _too_little(name, there):
             notes.append(why)
-<<<<<<< HEAD
-        else:
-            features = [np.asarray(store.layers(sound, featurizer)[feature_set], np.float64) for sound in each]
-            found[name] = fit(features, there, settings, people, counted=question.counted).weights
-    return _joined(bundle, found, separator), tuple(notes)
-
-
-def _joined(bundle: Bundle, found: dict[Element, Weights], separator: Separator) -> Bundle:
-    """Return the bundle with the weights that were ``found``, and what took the sounds apart."""
-    made = ElementsMade(
-        names=tuple(name for name in _NAMES if name in found),
-=======
             continue
         found[name] = fit(features, there, settings, people, counted=question.counted).weights
     made = _made([name for name in _NAMES if name in found], separator)
@@ -95,17 +84,11 @@ def _made(names: Sequence[Element], separator: Separator) -> ElementsMade:
     """Return what a bundle says of how its elements were made."""
     return ElementsMade(
         names=tuple(names),
->>>>>>> main
         separator=separator.manifest.name,
         separator_sha256=separator.sha256,
         streams=separator.streams,
         silent_db=SILENT_DB,
     )
-<<<<<<< HEAD
-    manifest = bundle.manifest.model_copy(update={"elements": made if found else None})
-    return replace(bundle, manifest=manifest, elements=found)
-=======
->>>>>>> main
 
 
 def _too_little(name: str, targets: Sequence[FloatArray]) -> str:
