@@ -80,6 +80,8 @@ _KINDS: Final[dict[str, tuple[type | tuple[type, ...], str]]] = {
     "settings": (dict, "a table"),
     "recording": (str, "a text"),
 }
+#: In a stream's table the same word is where the stream comes from (:attr:`rtaffect.stream.source.StreamInfo.origin`).
+_KINDS_OF_STREAMS: Final = _KINDS | {"origin": (str, "a text")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,7 @@ def _check_kinds(said: dict[str, Any], file: Path, where: str) -> None:
             for each in value:
                 _check_kinds(each, file, f"{where}.{key}")
         elif key in _KINDS:
-            kind, words = _KINDS[key]
+            kind, words = (_KINDS if where == "ran" else _KINDS_OF_STREAMS)[key]
             if not isinstance(value, kind) or isinstance(value, bool):
                 _refuse(file, f"{where}.{key}", value, words)
 
