@@ -19,11 +19,11 @@ from rtaffect.common.threads import one_thread
 from rtaffect.engine.affecting import Affecting
 from rtaffect.engine.element_stage import ElementStage
 from rtaffect.engine.feedback import Feedback
-from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
+from rtaffect.engine.found import Against, Compared, Found, Made, TakenIn, feedback_of, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
-from rtaffect.engine.rated import Rated
+from rtaffect.engine.rated import Rated, late_ratings, relied_on
 from rtaffect.engine.reasons import NO_BUNDLE, NO_SOUND, of_observation, of_people, of_prediction, poor
 from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
@@ -209,6 +209,37 @@ class Engine:
         step, clock = self._step, present or (lambda: now)
         spent: dict[str, float] = {}
         status = tuple(source.status(now) for source in self.sources)
+        before, second, feature, alignment, parts = self._take_in(step, behind_s, clock, spent)
+        # After all parts that may find something in this very step.
+        trust = self._judge(status)
+        second[trust.missing] = np.nan
+        with timed(spent, "prediction"):
+            prediction = self._predictor(feature) if self._predictor and feature is not None else None
+        with timed(spent, "synchrony"):
+            if self.rated is None:
+                compared = self._observe(step, second, alignment, trust)
+            else:
+                compared = self.rated.observed(step, trust, len(self._participants), before)
+        with timed(spent, "measures"):
+            seconds = np.array([self.second(person) for person in range(len(self._participants))])
+            measures, trust = self.measures(seconds, trust, step, self.end_of(step))
+        affect = self.affect(step, trust, self.people, spent)
+        prediction = relied_on(prediction, trust, len(self.space.rows), self.rated)
+        size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
+        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
+        prediction = scaled(prediction)
+        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
+        if self._recorded is None:
+            lag_s = clock() - max(0.0, waited_s - PATIENCE_S) - self.end_of(step) - self.lookahead_s
+            trust = trust.made_late(self.end_of(step), lag_s, self._late_s)
+        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
+        late = late_ratings(self.rated, status, step, self._recorded)
+        trust = replace(trust, doubts=(*trust.doubts, *there, *late))
+        found = Found(prediction, compared, alignment, trust, status, measures, affect, spent, elements)
+        return self._feedback(found, size)
+
+    def _take_in(self, step: int, behind_s: float, clock: Callable[[], float], spent: dict[str, float]) -> TakenIn:
+        """Take in what has come for ``step`` of everybody and of the sound; ``spent`` is told what that took."""
         with timed(spent, "eeg"):
             before = taken_until(step, self._recorded)
             second = np.array([self._respond(each, step, before) for each in range(len(self._participants))])
@@ -226,36 +257,7 @@ class Engine:
         spent["features"] += spent.pop("elements")
         if self._sound_input is not None and self._sound_input.given:
             self.pace.spent(hearing + clock() - begun)
-        # After all parts that may find something in this very step.
-        trust = self._judge(status)
-        second[trust.missing] = np.nan
-        with timed(spent, "prediction"):
-            prediction = self._predictor(feature) if self._predictor and feature is not None else None
-        with timed(spent, "synchrony"):
-            if self.rated is None:
-                compared = self._observe(step, second, alignment, trust)
-            else:
-                compared = self.rated.observed(step, trust, len(self._participants), before)
-        with timed(spent, "measures"):
-            seconds = np.array([self.second(person) for person in range(len(self._participants))])
-            measures, trust = self.measures(seconds, trust, step, self.end_of(step))
-        affect = self.affect(step, trust, self.people, spent)
-        if prediction is None or not trust.prediction:
-            prediction = Prediction.nothing(len(self.space.rows))
-        if self.rated is not None:
-            prediction = self.rated.predicted(prediction, trust)
-        size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
-        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
-        prediction = scaled(prediction)
-        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
-        if self._recorded is None:
-            trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
-        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
-        if self.rated is not None and self._recorded is None:
-            there += self.rated.late(step, status)
-        trust = replace(trust, doubts=(*trust.doubts, *there))
-        found = Found(prediction, compared, alignment, trust, status, measures, affect, spent, elements)
-        return self._feedback(found, size)
+        return TakenIn(before, second, feature, alignment, parts)
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -296,15 +298,6 @@ class Engine:
         if self._sound_input is not None:
             for doubt in self.pace.doubts.within(first, end):
                 yield replace(doubt, about="sound", part=self.sources[-1].info.name)
-
-    def _late(self, trust: Trust, now: float) -> Trust:
-        """Say that the values of the step are there too late, if they are."""
-        end = self.end_of(self._step)
-        lag = now - end - self.lookahead_s
-        if lag <= self._late_s:
-            return trust
-        words = f"this step was made {lag:.1f} s too late: its values are of the past"
-        return replace(trust, doubts=(*trust.doubts, Doubt("late", end, math.inf, words, "step")), late=True)
 
     def _respond(self, person: int, step: int, before: Mapping[str, float]) -> FloatArray:
         participant = self._participants[person]
