@@ -45,7 +45,6 @@ def fit_temperature(logits: Array, high: Array, weight: Array) -> float:
     weight
         (n,) of each moment, such as one over the moments of its hearing.
     """
-
     target = smoothed(high, weight)
 
     def loss(log_temperature: float) -> float:
