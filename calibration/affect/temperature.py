@@ -30,7 +30,7 @@ def smoothed(high: Array, weight: Array) -> Array:
     support vector machines*, 1999): few moments make nobody sure. ``weight`` (n,) sums to the number of hearings.
     """
     above, below = weight[high > 0].sum(), weight[high <= 0].sum()
-    return np.where(high > 0, (above + 1) / (above + 2), 1 / (below + 2))
+    return np.asarray(np.where(high > 0, (above + 1) / (above + 2), 1 / (below + 2)))
 
 
 def fit_temperature(logits: Array, high: Array, weight: Array) -> float:
