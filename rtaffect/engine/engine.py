@@ -19,10 +19,11 @@ from rtaffect.common.threads import one_thread
 from rtaffect.engine.affecting import Affecting
 from rtaffect.engine.element_stage import ElementStage, Predicted
 from rtaffect.engine.feedback import Feedback
-from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
+from rtaffect.engine.found import Against, Compared, Found, Made, TakenIn, feedback_of, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
+<<<<<<< HEAD
 from rtaffect.engine.rated import Rated
 from rtaffect.engine.reasons import (
     NO_BUNDLE,
@@ -33,6 +34,10 @@ from rtaffect.engine.reasons import (
     of_prediction,
     poor,
 )
+=======
+from rtaffect.engine.rated import Rated, late_ratings, relied_on
+from rtaffect.engine.reasons import NO_BUNDLE, NO_SOUND, of_observation, of_people, of_prediction, poor
+>>>>>>> i-plane
 from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge, with_lateness
@@ -218,10 +223,42 @@ class Engine:
         step, clock = self._step, present or (lambda: now)
         spent: dict[str, float] = {}
         status = tuple(source.status(now) for source in self.sources)
+        before, second, feature, alignment, parts = self._take_in(step, behind_s, clock, spent)
+        # After all parts that may find something in this very step.
+        trust = self._judge(status)
+        second[trust.missing] = np.nan
+        with timed(spent, "prediction"):
+            prediction = self._predictor(feature) if self._predictor and feature is not None else None
+        with timed(spent, "synchrony"):
+            if self.rated is None:
+                compared = self._observe(step, second, alignment, trust)
+            else:
+                compared = self.rated.observed(step, trust, len(self._participants), before)
+        with timed(spent, "measures"):
+            seconds = np.array([self.second(person) for person in range(len(self._participants))])
+            measures, trust = self.measures(seconds, trust, step, self.end_of(step))
+        affect = self.affect(step, trust, self.people, spent)
+        prediction = relied_on(prediction, trust, len(self.space.rows), self.rated)
+        size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
+        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
+        prediction = scaled(prediction)
+        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
+        if self._recorded is None:
+            lag_s = clock() - max(0.0, waited_s - PATIENCE_S) - self.end_of(step) - self.lookahead_s
+            trust = trust.made_late(self.end_of(step), lag_s, self._late_s)
+        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
+        late = late_ratings(self.rated, status, step, self._recorded)
+        trust = replace(trust, doubts=(*trust.doubts, *there, *late))
+        found = Found(prediction, compared, alignment, trust, status, measures, affect, spent, elements)
+        return self._feedback(found, size)
+
+    def _take_in(self, step: int, behind_s: float, clock: Callable[[], float], spent: dict[str, float]) -> TakenIn:
+        """Take in what has come for ``step`` of everybody and of the sound; ``spent`` is told what that took."""
         with timed(spent, "eeg"):
             before = taken_until(step, self._recorded)
             second = np.array([self._respond(each, step, before) for each in range(len(self._participants))])
             self.affect.advance(step, before)
+<<<<<<< HEAD
         feature, parts, alignment = self._listen(behind_s, clock, spent)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
@@ -248,6 +285,22 @@ class Engine:
         trust = replace(trust, doubts=(*trust.doubts, *there))
         found = Found(predicted, compared, alignment, trust, status, measures, affect, spent, elements)
         return self._feedback(found, size)
+=======
+            left_out = self._leaves_out(behind_s)
+        with timed(spent, "features"):
+            begun = clock()
+            feature = self._hear(step, left_out)
+            hearing = clock() - begun
+        with timed(spent, "alignment"):
+            alignment = self._align()
+        with timed(spent, "elements"):
+            begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
+            parts = self.elements(step, heard, alignment, self._lock, left_out=left_out) if self.elements else ()
+        spent["features"] += spent.pop("elements")
+        if self._sound_input is not None and self._sound_input.given:
+            self.pace.spent(hearing + clock() - begun)
+        return TakenIn(before, second, feature, alignment, parts)
+>>>>>>> i-plane
 
     def _listen(
         self, behind_s: float, clock: Callable[[], float], spent: dict[str, float]
@@ -319,6 +372,15 @@ class Engine:
         doubts, middle = self._recorded.get(self._step, ()), end - STEP_S / 2
         return any(doubt.reason == "behind" and doubt.since <= middle < doubt.until for doubt in doubts)
 
+<<<<<<< HEAD
+=======
+    def _behind(self, first: float, end: float) -> Iterator[Doubt]:
+        """Say which seconds of the sound the featurizer was not given."""
+        if self._sound_input is not None:
+            for doubt in self.pace.doubts.within(first, end):
+                yield replace(doubt, about="sound", part=self.sources[-1].info.name)
+
+>>>>>>> i-plane
     def _respond(self, person: int, step: int, before: Mapping[str, float]) -> FloatArray:
         participant = self._participants[person]
         participant.advance(step, before.get(participant.name, math.inf))

@@ -50,6 +50,16 @@ class Trust:
     reference: bool
     late: bool
 
+    def made_late(self, end: float, lag_s: float, most_s: float) -> Trust:
+        """Return this of a step that ends at ``end`` (s, LSL clock) and is there ``lag_s`` after it could be.
+
+        Beyond ``most_s``, s, its values are of the past, which is said.
+        """
+        if lag_s <= most_s:
+            return self
+        words = f"this step was made {lag_s:.1f} s too late: its values are of the past"
+        return replace(self, doubts=(*self.doubts, Doubt("late", end, math.inf, words, "step")), late=True)
+
     @property
     def reasons(self) -> list[str]:
         """What is in doubt, in words, each once."""
