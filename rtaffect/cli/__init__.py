@@ -11,6 +11,7 @@ import click
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.offline import lacking, offline_module
+from rtaffect.common.quiet_lsl import quiet_lsl
 from rtaffect.common.text import printable
 
 #: Where each command is, and what it does: a module that holds it as ``command``, or as the name after a colon.
@@ -112,6 +113,7 @@ def main() -> None:
         # A name that is not UTF-8, or not of the terminal's own encoding, is shown by its codes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    quiet_lsl()
     try:
         cli(prog_name="rtaffect")
     except (RtaffectError, ModuleNotFoundError) as error:

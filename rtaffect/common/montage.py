@@ -133,16 +133,20 @@ def common_rows(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | N
     places = {place_of(n): n for n in reversed(names)}
     rows = tuple(n for n in names if places[place_of(n)] == n and all(place_of(n) in h for h in held))
     if not rows:
-        each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
-        if len(montages) > 1 and all(any(place in h for place in places) for h in held):
-            of = "of the bundle's rows " if wanted is not None else ""
-            raise MontageError(
-                f"no channel {of}is one that all {len(montages)} headsets have ({each}); take those together that have "
-                f"channels in common, or name the channels {under('channels')}"
-            )
-        whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
-        raise MontageError(
-            f"no channel name is shared with {whom} ({each}); name the channels {under('channels')}, "
-            "or use a bundle calibrated on this montage"
-        )
+        raise MontageError(_nothing_shared(montages, wanted, all(any(p in h for p in places) for h in held)))
     return rows
+
+
+def _nothing_shared(montages: Mapping[str, Sequence[str]], wanted: Sequence[str] | None, each_has_some: bool) -> str:
+    """Return why there is no row; ``each_has_some`` says whether each montage has some of them by itself."""
+    each = "; ".join(f"{who}: {', '.join(channels)}" for who, channels in montages.items())
+    if each_has_some and wanted is not None:
+        return (
+            f"no channel of the bundle's rows is one that all {len(montages)} headsets have ({each}); take those "
+            f"together that have channels in common, or name the channels {under('channels')}"
+        )
+    whom = f"the bundle's rows ({', '.join(wanted)})" if wanted is not None else "each other"
+    return (
+        f"no channel name is shared with {whom} ({each}); name the channels {under('channels')}, or use a bundle "
+        "calibrated on this montage"
+    )

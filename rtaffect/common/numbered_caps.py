@@ -22,7 +22,7 @@ _NUMBERED: Final = re.compile(r"(?:EEG[\s:_-]+)?([A-H])([1-9]|[12]\d|3[0-2])", r
 _LEAST: Final = 3
 
 
-def by_number(names: Sequence[str], *, given: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def by_number(names: Sequence[str], given: Sequence[str] | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of a headset's channels, none of which is taken for a place that it is not, and what is told.
 
     Parameters
@@ -30,7 +30,7 @@ def by_number(names: Sequence[str], *, given: bool = False) -> tuple[tuple[str, 
     names
         As the headset has them.
     given
-        Whether somebody gave them, who knows: then they stay.
+        What somebody gave who knows: then they stay.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
@@ -47,6 +47,20 @@ class Found(NamedTuple):
     affect: tuple[AffectValues, ...]
     spent: dict[str, float]
     elements: tuple[ElementPrediction, ...] = ()
+
+
+class TakenIn(NamedTuple):
+    """What came in for a step.
+
+    Until when samples had come ``before`` in a session that is replayed, by part; everybody's newest ``second`` of
+    rows, the sound's ``feature``, where in a stimulus it is, and what is predicted of its elements.
+    """
+
+    before: Mapping[str, float]
+    second: FloatArray
+    feature: FloatArray | None
+    alignment: Alignment | None
+    parts: tuple[ElementPrediction, ...]
 
 
 class Made(NamedTuple):

@@ -177,6 +177,20 @@ class Rated:
         return any(since <= end and until > end - STEP_S for since, until in (*self._doubted, *now))
 
 
+def relied_on(prediction: Prediction | None, trust: Trust, rows: int, rated: Rated | None) -> Prediction:
+    """Return what is predicted of so many rows now where it can be relied on; of ratings, what is compared now."""
+    if prediction is None or not trust.prediction:
+        prediction = Prediction.nothing(rows)
+    return prediction if rated is None else rated.predicted(prediction, trust)
+
+
+def late_ratings(
+    rated: Rated | None, status: Iterable[SourceStatus], step: int, recorded: object | None
+) -> Sequence[Doubt]:
+    """Return until when ratings had come for a ``step``, where not all had; of what is ``recorded`` that is known."""
+    return () if rated is None or recorded is not None else rated.late(step, status)
+
+
 def _columns(source: Source, rows: Sequence[str]) -> NDArray[np.intp]:
     """Return the channel of each row (R,), -1 where there is none."""
     names = [name.strip().casefold() for name in source.info.channels]

@@ -170,13 +170,12 @@ def plan_eeg(
         raise StreamError(_no_eeg(stream, labels, kinds))
     named = _names(stream, labels, columns, used, channels)
     eyes = tuple(i for i in used if i in named and kinds[i] == "eog")
-    names, numbered = by_number([named[i] for i in columns], given=bool(channels))
-    names += tuple(_of_eyes(named[i]) for i in eyes)
+    names, numbered = by_number([named[i] if i in columns else _of_eyes(named[i]) for i in (*columns, *eyes)], channels)
     units = _units(stream, columns, eyes, known, unit)
     scale = np.array([volts_in(stream.name, each) for each in units]) * (known.scale if known is not None else 1.0)
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
-    out, told = _left_out(labels, kinds, used), (*assumed, *numbered, *_not_there(labels, (*without, *only)))
-    about = replace(_recognition(found), left_out=out, assumed=told)
+    told = (*assumed, *numbered, *_not_there(labels, (*without, *only)))
+    about = replace(_recognition(found), left_out=_left_out(labels, kinds, used), assumed=told)
     return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body_among(labels, stream.units, kinds))
 
 

@@ -48,9 +48,9 @@ def _ensure_application() -> None:
     QApplication(["rtaffect"])
 
 
-def _beside(window: QWidget, participants: int) -> None:
-    """Put the operator's window on a screen that is not the participant's, whose view would cover it."""
-    chosen = operators_screen(participants, list_screens())
+def _beside(window: QWidget, participants: int | None) -> None:
+    """Put the operator's window on a screen that is not the participant's, if that has one: it would be covered."""
+    chosen = None if participants is None else operators_screen(participants, list_screens())
     if chosen is None:
         return
     screen = QGuiApplication.screens()[chosen.index]
@@ -68,8 +68,7 @@ def run_window(
 ) -> None:
     """Show a session until its window is closed, by hand, by Ctrl-C, or ``seconds_after_end`` the end.
 
-    Call it in the main thread, with the engine in a thread of its own. When it returns, ``on_close`` has been called,
-    exactly once.
+    Call it in the main thread, with the engine in a thread of its own. When it returns, ``on_close`` was called once.
 
     Parameters
     ----------
@@ -88,15 +87,14 @@ def run_window(
         If the participant's screen is not there; no window was shown then.
     """
     _ensure_application()
-    # Before the operator's window: if its screen is not there, none is shown.
     view = None
+    # Before the operator's window: if its screen is not there, none is shown.
     if participant is not None:
         view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None)
     window = SessionWindow(presenter, **options)
-    if view is not None and screen is not None:
-        _beside(window, screen)
     if view is not None:
         view.troubled.connect(window.show_trouble)
+        _beside(window, screen)
     loop, closed = QEventLoop(), threading.Event()
     window.closed.connect(loop.quit)
     window.closed.connect(closed.set)

@@ -8,21 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.io import savemat
 
 from calibration.affect import deap
 from calibration.affect.check import check_affect
+from calibration.affect.ratings import affect_entry, read_ratings
 from calibration.affect.reading import read_affect
 from calibration.affect.study import AffectStudy, Scale
+from calibration.study import FolderStudy
 from rtaffect.affect.band_entropy import BandEntropy
 from rtaffect.affect.settings import AffectBand, AffectSettings
+from rtaffect.cli.simulate import command as simulate
 from rtaffect.common.errors import RecordingError, SettingsError
 from rtaffect.observed.participant import Participant
 from rtaffect.simulation.affect_study import SyntheticAffectStudy
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.stream.audio import StudySound
 from tests.support.affect_files import SMALL, plain, write_study
-from tests.support.study_files import write_sounds
+from tests.support.study_files import write_bids, write_sounds, write_table
 
 SETTINGS = AffectSettings(embedding="plain", baseline_s=20)
 
@@ -231,6 +235,60 @@ def test_check_tells_all_at_once_and_nothing_of_a_good_study(folder: Path, copie
     told = "\n".join(lines)
     for expected in ("listener-03", "listener-01: 0 s of rest", "is beyond the scale of 1 to 5"):
         assert expected in told, lines
+
+
+def test_a_bids_dataset_has_ratings_and_rest_in_its_events(tmp_path: Path):
+    here = write_bids(tmp_path / "bids")
+    for number, events in enumerate(sorted(here.rglob("*_events.tsv"))):
+        write_table(
+            events,
+            {
+                "onset": [1.0, 12.004, 31.5, 48.0],
+                "duration": [10, 14, 14, "n/a"],
+                "trial_type": ["Rest", "listen", "listen", "rest"],
+                "stim_file": ["n/a", "story-1.wav", "story-2.wav", "n/a"],
+                "valence": ["n/a", 2 + number, 8, 3],
+                "arousal": ["n/a", 7, "n/a" if number else 2, 3],
+            },
+        )
+    study = FolderStudy(here)
+    assert [file.rest for file in study.layout.recordings] == [((1.0, 11.0),)] * 3
+    assert [(rest.onset, rest.seconds) for rest in study.rests("sub-02", 5)] == [(1.0, 10)]
+    ratings = read_ratings(study, affect_entry(here))
+    assert (ratings.rated, ratings.raters) == ("stimulus", "own")
+    np.testing.assert_allclose(ratings.over("sub-02", "story-1", [3, 4]), [[-0.5, 0.5]] * 2)
+    np.testing.assert_allclose(ratings.over("sub-02", "story-2", [3]), [[0.75, np.nan]])
+    np.testing.assert_allclose(ratings.over("sub-01", "story-2", [3]), [[0.75, -0.75]])
+
+
+def test_raters_who_are_no_listeners_rate_for_all(folder: Path, tmp_path: Path):
+    here = write_study(tmp_path / "seconds", rated="second")
+    edit(here, *((f'"listener-0{n}" = "ratings', f'"rater {n}" = "ratings') for n in (1, 2, 3)))
+    study = FolderStudy(here)
+    ratings = read_ratings(study, affect_entry(here))
+    assert (ratings.rated, ratings.raters) == ("second", "shared")
+    made = SyntheticAffectStudy(SMALL.model_copy(update={"rated": "second"}))
+    mean = np.mean([made.ratings(person, made.stimuli[0]) for person in range(3)], axis=0)
+    np.testing.assert_allclose(ratings.values["listener-01", "clip-001"], mean, atol=0.01)
+
+
+def test_simulate_writes_what_is_asked_for_and_refuses_the_rest(tmp_path: Path):
+    few = ["--affect", "--quick", "--listeners", "3", "--sounds", "4", "--sound-seconds", "8", "--relation", "0"]
+    done = CliRunner().invoke(simulate, ["--out", str(tmp_path / "study"), *few])
+    assert done.exit_code == 0, done.output
+    assert "follow nothing" in " ".join(done.output.split())
+    study = FolderStudy(tmp_path / "study")
+    assert (len(study.listeners), [sound.seconds for sound in study.sounds()]) == (3, [8] * 4)
+    for wrong, expected in (
+        (["--rated", "second"], "--rated is for --affect"),
+        (["--affect", "--head", "x"], "--head is of a study of synchrony"),
+        (["--affect", "--sound-seconds", "8.5"], "--sound-seconds: Input should be a valid integer"),
+        (["--strength", "3"], "--strength: Input should be less than 1"),
+    ):
+        refused = CliRunner().invoke(simulate, ["--out", str(tmp_path / "other"), *wrong])
+        assert isinstance(refused.exception, SettingsError)
+        assert expected in str(refused.exception)
+        assert not (tmp_path / "other").exists()
 
 
 @pytest.fixture

@@ -121,6 +121,7 @@ def test_a_file_that_a_session_names_elsewhere_is_refused(sealed, tmp_path):
         ({"origin": "now"}, r"ran.origin is 'now', expected a number"),
         ({"steps": 1.5}, r"ran.steps is '1.5', expected a whole number"),
         ({"eeg": [{"name": "A", "rate": date(1979, 5, 27)}]}, r"ran.eeg.rate is '1979-05-27', expected a number"),
+        ({"eeg": [{"name": "A", "origin": 3.5}]}, r"ran.eeg.origin is '3.5', expected a text"),
         ({"eeg": {"name": "A"}}, r"ran.eeg is .*, expected tables"),
         ({"sound": 3}, r"ran.sound is '3', expected a table"),
         ({"stimuli": ["story.wav"]}, r"ran.stimuli is .*, expected tables"),
@@ -132,3 +133,11 @@ def test_a_value_of_another_kind_is_refused_where_the_folder_is_opened(tmp_path,
     with pytest.raises(RecordingError, match=rf"session.toml: {message}; .*copy the whole folder again") as caught:
         open_session(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_where_a_headsets_samples_come_from_is_a_word_and_when_the_session_began_a_number(tmp_path):
+    """As every session writes it."""
+    ran = {"origin": 12.5, "steps": 3, "eeg": [{"name": "A", "origin": "simulated", "rate": 250.0}]}
+    content = tomli_w.dumps({"format": 1, "mode": "live", "ran": ran})
+    (tmp_path / "session.toml").write_text(content, encoding="utf-8")
+    assert open_session(tmp_path).ran["eeg"][0]["origin"] == "simulated"
