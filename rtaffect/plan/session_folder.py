@@ -80,7 +80,12 @@ _OF_RUN: Final[_Kinds] = {
     "settings": (dict, "a table"),
     "recording": (str, "a text"),
 }
-_OF_TABLE: Final[_Kinds] = {"rate": ((int, float), "a number"), "name": (str, "a text")}
+#: Of a headset ``origin`` is where its samples come from (:attr:`rtaffect.stream.source.StreamInfo.origin`).
+_OF_TABLE: Final[_Kinds] = {
+    "rate": ((int, float), "a number"),
+    "name": (str, "a text"),
+    "origin": (str, "a text"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.rating_scale import REACTION_LAG_S
 from rtaffect.common.settings import first_problem
 from rtaffect.plan.conflicts import BROUGHT, EVERYWHERE
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan
@@ -118,6 +119,9 @@ class Choices:
     headless: bool = unseen(False)
     remote: str | None = unseen(None)
     remote_token: Path | None = unseen(None)  # noqa: RUF009 - a field
+    rating: str | None = unseen(None)
+    rating_lag_s: float = unseen(REACTION_LAG_S)
+    elements: str = unseen("auto")
     affect: Path | None = unseen(None)  # noqa: RUF009 - a field
     library: Path | None = unseen(None)  # noqa: RUF009 - a field
     affect_rest_s: int | None = unseen(None)

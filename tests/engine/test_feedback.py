@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rtaffect.affect.values import AffectValues
+from rtaffect.common.rating_scale import RatingScale
 from rtaffect.engine.feedback import Feedback
 from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.predicted.prediction import Prediction
@@ -50,6 +51,8 @@ def test_a_change_of_any_attribute_is_a_difference(name):
         other = replace(value, offset_s=12.5)
     elif name == "measures":
         other = fake_measures(3, full.people, np.random.default_rng(0))
+    elif name == "rating":
+        other = RatingScale(low=1.0, high=9.0, lag_s=2.0)
     elif name == "elements":
         other = (ElementPrediction.of("voice", Prediction.nothing(len(full.rows)), -120.0, "no voice heard"),)
     elif name == "affect":
