@@ -43,10 +43,7 @@ def main() -> None:
     for names, values in p.items():
         there = np.array(values)[np.isfinite(values)]
         error = np.sqrt(0.05 * 0.95 / len(there))
-        print(
-            f"{', '.join(names)}: p <= .05 in {(there <= 0.05).mean():.3f} of {len(there)} (nominal .05, "
-            f"SE {error:.3f})"
-        )
+        print(f"{', '.join(names)}: p <= .05 in {(there <= 0.05).mean():.3f} of {len(there)} (SE {error:.3f})")
     every = np.concatenate(list(p.values()))
     every = every[np.isfinite(every)]
     print(f"all: p <= .05 in {(every <= 0.05).mean():.3f} of {len(every)}, mean p {every.mean():.2f} (nominal .5)")

@@ -36,7 +36,8 @@ from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.record.recorder import Recorder
 from rtaffect.record.table import FEEDBACK_COLUMNS, PEOPLE_COLUMNS, QUALITY_COLUMNS
-from rtaffect.run.assemble import build_engine, describe_session
+from rtaffect.run.assemble import build_engine
+from rtaffect.run.describing import describe_session
 from rtaffect.run.running import RunningSession
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import Beginning, Run, SessionSources

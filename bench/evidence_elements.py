@@ -13,6 +13,11 @@ nothing planted: then everyone shares as much at all times, and neither element 
 - ``rank``: Spearman's correlation over sounds of the voice's share of the energy with that bias, and its p;
 - p of each element alone, beyond the other, and r of both in one model.
 
+Then many studies of a usual size (12 people, 12 sounds of 120 s) without sounds and EEG: features that wander, the same
+planting by the energy, expected synchrony of a listener with the others, and the noise of windows of 10 s. Told is how
+often p <= .05 comes for the bias following the energy, the bias itself, and how many patches of an element it wins, and
+loses to the other.
+
 And, of features and targets that have nothing to do with each other, how often p <= .05 comes for both models, whose
 chance is by the bound: nominal 5 %, expected less.
 """
@@ -20,11 +25,13 @@ chance is by the bound: nominal 5 %, expected less.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 from scipy.stats import spearmanr
 
+import calibration.elements
 from bench import Rows, run, silent
 from calibration.elements import ElementsFound, leave_out
 from calibration.joint import fit_joint, shares_of
@@ -36,8 +43,9 @@ from rtaffect.predicted.elements import separator_for
 from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer, default_featurizer
 from rtaffect.predicted.separator import Elements
-from rtaffect.simulation.cohort import CohortSettings
-from rtaffect.simulation.elements import ElementSettings, at_electrodes, weights_of
+from rtaffect.simulation.cohort import CohortSettings, leaky, with_mean_of
+from rtaffect.simulation.elements import ElementSettings, at_electrodes, levels_of, plant, weights_of
+from rtaffect.simulation.head import PATCHES
 from rtaffect.simulation.study import StudySettings, SyntheticStudy
 from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 
@@ -49,7 +57,9 @@ CONDITIONS = {
     "energies reversed": ElementSettings(spread_db=10, reverse=True),
     "nothing planted": ElementSettings(spread_db=10, voice_strength=0, background_strength=0),
 }
-FEATURE_SET = "layer-2"
+FEATURE_SET: Final = "layer-2"
+#: Standard deviation of one listener's correlation with others in a window of 10 s where nothing is shared.
+WINDOW_SD: Final = 0.06
 
 
 def study_of(elements: ElementSettings, size: tuple[int, int, int], featurizer: Featurizer) -> SyntheticStudy:
@@ -125,6 +135,77 @@ def _figures(found: ElementsFound, mix: float, study: SyntheticStudy) -> dict[st
     }
 
 
+class _Numbered:
+    """Features of elements that are no sounds: their first sample says which they are."""
+
+    kept: ClassVar[dict[float, np.ndarray]] = {}
+
+    def layers(self, sound: np.ndarray, _: object) -> dict[str, np.ndarray]:
+        """Return what was kept for it."""
+        return {FEATURE_SET: self.kept[float(sound[0])]}
+
+
+def truths(studies: int, draws: int = 19) -> dict[str, Any]:
+    """Return what the ablation finds in studies without sounds, by condition."""
+    calibration.elements.FeatureStore = _Numbered  # type: ignore[misc, assignment]
+    found = {}
+    for condition, planted in CONDITIONS.items():
+        told = [_truth(planted, seed, draws) for seed in range(studies)]
+        ranks = np.array([f.rank_p <= 0.05 for f, _ in told])
+        own, other = np.mean([wins for _, wins in told], axis=0)
+        found[f"{condition}, {studies} studies"] = {
+            "bias": round(float(np.mean([f.bias.mean() for f, _ in told])), 2),
+            "rank": round(float(np.mean([f.rank_r for f, _ in told])), 2),
+            "rank p <= .05": round(float(ranks.mean()), 2),
+            "own patches won": round(float(own), 2),
+            "patches won by the other": round(float(other), 2),
+            "voice, background p <= .05": [
+                round(float(np.mean([f.results[name].p_mean <= 0.05 for f, _ in told])), 2)
+                for name in ("voice", "background")
+            ],
+        }
+    return found
+
+
+def _truth(planted: ElementSettings, seed: int, draws: int) -> tuple[ElementsFound, tuple[float, float]]:
+    """Return the ablation of one study, and which share of the owned patches their element and the other won."""
+    rng, sounds, steps, people = np.random.default_rng(seed), 12, 120, 12
+    mixing = rng.standard_normal((2, 6, 20))
+    levels = levels_of(planted, sounds, seed)
+    parts, features, names = {}, {}, [f"sound {number}" for number in range(sounds)]
+    for number, (name, level) in enumerate(zip(names, levels, strict=True)):
+        share = 10 ** (level / 10) / (1 + 10 ** (level / 10))
+        each = [leaky(rng.standard_normal((steps, 6)), 0.85) @ mix for mix in mixing]
+        sides = [np.full(SAMPLE_RATE, np.sqrt(part), np.float32) for part in (share, 1 - share)]
+        for place, side in enumerate(sides):
+            side[0] = (2 * number + place + 1) / 1024
+            _Numbered.kept[float(side[0])] = each[place]
+        # The first sample tells the sound alone, and has no part in the energy that the planting goes by.
+        parts[name] = Elements(sides[0] + sides[1], *sides)
+        features[name] = each[0], each[1]
+    cohort = COHORT.model_copy(update={"seed": seed})
+    clean = {name: Elements(*(part[1:] for part in elements)) for name, elements in parts.items()}
+    made = plant(clean, features, names, tuple(PATCHES), planted, cohort)
+    targets = []
+    for number, name in enumerate(names):
+        course = made.drive.course(made.features[name], number, cohort)
+        noise = uniform_filter1d(rng.standard_normal((steps, len(PATCHES))), 10, axis=0) * np.sqrt(10)
+        targets.append(fisher_z(with_mean_of(course, people - 1, 10)) + WINDOW_SD / np.sqrt(people) * noise)
+    question = Question(targets, [t[None] for t in targets], np.ones(len(PATCHES), np.bool_))
+    mixed = [sum(features[name]) for name in names]
+    mix = sweep({FEATURE_SET: mixed}, question, SETTINGS, silent, draws=draws).sets[0]
+    heard = [StudySound(name, parts[name].mix, fit=True) for name in names]
+    asked = ("none", "0" * 64), question, SETTINGS, silent
+    found = leave_out(mix, heard, lambda sound: parts[sound.name], None, *asked, draws=draws)  # type: ignore[arg-type]
+    assert found.contrasts is not None
+    weights = weights_of(tuple(PATCHES), ElementSettings())
+    lead = weights[0] - weights[1]
+    sure = found.contrasts.family[0, :-1] < 0.05
+    right = np.sign(found.contrasts.difference[0, :-1]) == np.sign(lead)
+    owned = lead != 0
+    return found, (float((sure & right)[owned].mean()), float((sure & ~right)[owned].mean()))
+
+
 def rates(studies: int, draws: int = 99) -> dict[str, Any]:
     """Return how often both models have p <= .05 of targets that nothing tells of."""
     settings = Settings(prediction=PredictionSettings(n_components=3, lags_s=(0, 2)), drift=NO_DRIFT)
@@ -155,7 +236,7 @@ def rates(studies: int, draws: int = 99) -> dict[str, Any]:
 def measure_all(quick: bool) -> Rows:
     """Return the ablations, the rates in the first."""
     rows = ablations(quick)
-    rows[0]["rates"] = rates(3 if quick else 100)
+    rows[0]["rates"] = truths(1 if quick else 6) | rates(3 if quick else 100)
     for row in rows:
         row["ratio"] = row["voice_p"] / 0.05
     return rows

@@ -135,11 +135,7 @@ def command(
 
     STUDY is a folder with study.toml, or a BIDS dataset.
     """
-    console, begin, channels = (
-        Terminal(log_path=False),
-        time.perf_counter(),
-        Channels(names_in(without), names_in(only)),
-    )
+    console, begin, channels = Terminal(log_path=False), time.perf_counter(), _channels(without, only)
     _check_options(only_check=only_check, space=space, dask=dask is not None, ratings=ratings)
     draws = draws or (QUICK_DRAWS if quick else DRAWS)
     if has_excerpts(study):
@@ -160,10 +156,8 @@ def command(
             _refuse_beyond(others, scales, separator)
             tell = _of_ratings(loaded, reader, paths[0], chosen, plan, out, progress)
         else:
-            asked = Beyond(tuple(others), scales, _separator(separator, progress))
+            asked = Beyond(tuple(others), scales, _separator(separator, out, progress))
             tell = _of_synchrony(loaded, reader, paths[0], chosen, plan, asked, out, progress)
-            if separator is not None:
-                keep_separator(separator, out)
     return tell(time.perf_counter() - begin, console)
 
 
@@ -173,8 +167,17 @@ def _loaded(study: Path, channels: Channels, space: str) -> FolderStudy:
     return found
 
 
-def _separator(name: str | None, progress: Callable[[str], None]) -> Separator | None:
-    return None if name is None else separator_for(name, ALL_CORES, progress)
+def _separator(name: str | None, out: Path, progress: Callable[[str], None]) -> Separator | None:
+    """Return the separator of that name; one that is a file is put into the bundle's folder as well."""
+    if name is None:
+        return None
+    found = separator_for(name, ALL_CORES, progress)
+    keep_separator(name, out)
+    return found
+
+
+def _channels(without: str, only: str) -> Channels:
+    return Channels(names_in(without), names_in(only))
 
 
 def _refuse_beyond(others: Sequence[Featurizer], scales: bool, separator: str | None) -> None:

@@ -75,15 +75,20 @@ def with_elements(  # noqa: PLR0917 - a bundle, what it was fitted to, and by wh
             notes.append(why)
             continue
         found[name] = fit(features, there, settings, people, counted=question.counted).weights
-    made = ElementsMade(
-        names=tuple(name for name in _NAMES if name in found),
+    made = _made([name for name in _NAMES if name in found], separator)
+    manifest = bundle.manifest.model_copy(update={"elements": made if found else None})
+    return replace(bundle, manifest=manifest, elements=found), tuple(notes)
+
+
+def _made(names: Sequence[Element], separator: Separator) -> ElementsMade:
+    """Return what a bundle says of how its elements were made."""
+    return ElementsMade(
+        names=tuple(names),
         separator=separator.manifest.name,
         separator_sha256=separator.sha256,
         streams=separator.streams,
         silent_db=SILENT_DB,
     )
-    manifest = bundle.manifest.model_copy(update={"elements": made if found else None})
-    return replace(bundle, manifest=manifest, elements=found), tuple(notes)
 
 
 def _too_little(name: str, targets: Sequence[FloatArray]) -> str:

@@ -15,10 +15,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from calibration.affect.early import Held, train
 from calibration.affect.model import Sizes
+from calibration.affect.moments import (
+    checked,
+    device_of,
+    eeg_of,
+    embedding_of,
+    high_share,
+    magnitude,
+    numbers_of,
+    spread_of,
+    tensor,
+)
 from calibration.affect.splits import check_ratings, inner_splits
 from calibration.affect.temperature import fit_both, fit_temperature, probability
 from calibration.affect.training import Moments, Recipe
-from rtaffect.affect.novelty import NoveltyReference, fit_novelty, magnitude_of
+from rtaffect.affect.novelty import NoveltyReference, fit_novelty
 from rtaffect.affect.settings import DIMENSIONS
 
 Array = NDArray[np.float64]
@@ -29,8 +40,6 @@ Indices = NDArray[np.int64]
 SOURCES: Final = ("eeg", "sound", "both")
 #: Moments that go through the nets at once.
 _TOGETHER: Final = 8192
-#: A feature that varies less, in its unit, is taken as it is.
-_FLAT: Final = 1e-6
 
 
 class Told(NamedTuple):
@@ -160,41 +169,39 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If shapes do not match.
         """
-        features, mask, ratings = _checked(X, y)
-        count = len(features)
-        person, stimulus, second = (
-            _numbers(values, count, name, usual)
-            for values, name, usual in (
-                (person, "person", np.zeros(count, np.int64)),
-                (stimulus, "stimulus", np.arange(count)),
-                (second, "second", np.arange(count)),
-            )
-        )
+        features, mask, ratings = checked(X, y)
+        count, each = len(features), np.arange(len(features))
+        person = numbers_of(person, count, "person", np.zeros(count, np.int64))
+        stimulus, second = numbers_of(stimulus, count, "stimulus", each), numbers_of(second, count, "second", each)
         hearing = np.unique(person * (int(stimulus.max()) + 1) + stimulus, return_inverse=True)[1].reshape(-1)
         check_ratings(ratings, hearing, DIMENSIONS, f"the training part of {count} moments")
         self.has_sound_ = sound is not None
-        embedding = np.zeros((count, 1)) if sound is None else _embedding(sound, count)
-        self.n_features_in_ = int(np.prod(features.shape[1:]))
-        self.feature_mean_, self.feature_std_ = _spread(np.where(mask[..., None], features, np.nan), axes=(0, 1))
-        self.embedding_mean_, self.embedding_std_ = _spread(embedding, axes=(0,))
-        seconds, channels, bands = features.shape[1:]
-        people, size = int(person.max()) + 1, embedding.shape[1]
-        self._sizes = Sizes(seconds, channels, bands, size, people, self.hidden, self.shared)
-        device = _device(self.device)
+        embedding = np.zeros((count, 1)) if sound is None else embedding_of(sound, count)
+        self._measure(features, mask, embedding, int(person.max()) + 1)
         moments = Moments(
-            *self._normalised(features, mask), self._normalised_sound(embedding), _tensor(ratings),
+            *self._normalised(features, mask), self._normalised_sound(embedding), tensor(ratings),
             *(torch.from_numpy(each) for each in (person, stimulus, second, hearing)),
         )  # fmt: skip
         splits = inner_splits(person, stimulus, ratings, self.splits, self.random_state)
         tell = (lambda _: None) if self.progress is None else self.progress
         self.recipe_ = self._recipe()
-        found = train(moments.to(device), self._sizes, self.recipe_, splits, checkpoint=self.checkpoint, tell=tell)
+        found = train(
+            moments.to(device_of(self.device)), self._sizes, self.recipe_, splits, checkpoint=self.checkpoint, tell=tell
+        )
         self.net_ = found.net.to("cpu")
         self.n_steps_, self.losses_ = found.steps, found.losses
-        self.high_share_ = _high_share(ratings, hearing)
+        self.high_share_ = high_share(ratings, hearing)
         self._calibrate(found.held, ratings, hearing)
         self._learn_novelty(found.held, found.known, moments)
         return self
+
+    def _measure(self, features: Array, mask: Mask, embedding: Array, people: int) -> None:
+        """Take the sizes of everything, and means and standard deviations of what goes in."""
+        seconds, channels, bands = features.shape[1:]
+        self.n_features_in_ = seconds * channels * bands
+        self._sizes = Sizes(seconds, channels, bands, embedding.shape[1], people, self.hidden, self.shared)
+        self.feature_mean_, self.feature_std_ = spread_of(np.where(mask[..., None], features, np.nan), axes=(0, 1))
+        self.embedding_mean_, self.embedding_std_ = spread_of(embedding, axes=(0,))
 
     def _recipe(self) -> Recipe:
         return Recipe(
@@ -229,7 +236,7 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         mean.
         """
         told = self._apply(moments.features, moments.mask, moments.embedding)
-        sizes = (_magnitude(moments.features, moments.mask), _magnitude(moments.embedding))
+        sizes = (magnitude(moments.features, moments.mask), magnitude(moments.embedding))
         found = []
         for branch, size in enumerate(sizes):
             limits = [
@@ -261,10 +268,10 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("this model was fitted without sound; fit it with sound, or leave sound out")
         count = len(np.asarray(X if X is not None else sound))
         missing = np.full((count, sizes.seconds, sizes.channels, sizes.bands), np.nan)
-        features, mask = _eeg(missing if X is None else X)
+        features, mask = eeg_of(missing if X is None else X)
         if features.shape[1:] != missing.shape[1:]:
             raise ValueError(f"X is {features.shape}; expected {(count, *missing.shape[1:])}")
-        embedding = np.tile(self.embedding_mean_, (count, 1)) if sound is None else _embedding(sound, count)
+        embedding = np.tile(self.embedding_mean_, (count, 1)) if sound is None else embedding_of(sound, count)
         if embedding.shape[1] != sizes.embedding:
             raise ValueError(f"sound is {embedding.shape}; expected {(count, sizes.embedding)}")
         told = self._apply(*self._normalised(features, mask), self._normalised_sound(embedding))
@@ -334,88 +341,22 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         told = self.tell(X, sound)
         found = np.full((len(told.shared), 2), np.nan)
         if X is not None:
-            features, mask = _eeg(X)
-            size = _magnitude(*self._normalised(features, mask))
+            features, mask = eeg_of(X)
+            size = magnitude(*self._normalised(features, mask))
             found[:, 0] = self.eeg_novelty_(told.shared[:, 0], size)
         if sound is not None:
-            size = _magnitude(self._normalised_sound(_embedding(sound, len(found))))
+            size = magnitude(self._normalised_sound(embedding_of(sound, len(found))))
             found[:, 1] = self.sound_novelty_(told.shared[:, 1], size)
         return found
 
     def _normalised(self, features: Array, mask: Mask) -> tuple[torch.Tensor, torch.Tensor]:
         values = np.where(mask[..., None], (features - self.feature_mean_) / self.feature_std_, 0.0)
-        return _tensor(values), _tensor(mask)
+        return tensor(values), tensor(mask)
 
     def _normalised_sound(self, embedding: Array) -> torch.Tensor:
-        return _tensor((embedding - self.embedding_mean_) / self.embedding_std_)
+        return tensor((embedding - self.embedding_mean_) / self.embedding_std_)
 
 
 def _source(X: Any, sound: Any) -> int:
     """Return the number in ``SOURCES`` of what is told from."""
     return 2 if X is not None and sound is not None else int(X is None)
-
-
-def _eeg(X: Any) -> tuple[Array, Mask]:
-    features = np.asarray(X, np.float64)
-    if features.ndim != 4 or 0 in features.shape:
-        raise ValueError(f"X is {features.shape}; expected (moments, seconds, channels, bands), none of them 0")
-    mask: Mask = np.asarray(np.isfinite(features).all(axis=3))
-    return np.where(mask[..., None], features, 0.0), mask
-
-
-def _checked(X: Any, y: Any) -> tuple[Array, Mask, Array]:
-    features, mask = _eeg(X)
-    ratings = np.asarray(y, np.float64)
-    if ratings.shape != (len(features), len(DIMENSIONS)):
-        raise ValueError(f"y is {ratings.shape}; expected ({len(features)}, 2): ratings of valence and arousal")
-    if (np.abs(ratings) > 1).any():
-        raise ValueError(f"y reaches {np.nanmax(np.abs(ratings)):g}; expected ratings within -1..1")
-    return features, mask, ratings
-
-
-def _embedding(sound: Any, count: int) -> Array:
-    embedding = np.asarray(sound, np.float64)
-    if embedding.ndim != 2 or len(embedding) != count or not embedding.shape[1]:
-        raise ValueError(f"sound is {embedding.shape}; expected ({count}, E): an embedding of each moment")
-    if not np.isfinite(embedding).all():
-        raise ValueError("sound has values that are not finite; leave such moments out")
-    return embedding
-
-
-def _numbers(values: Any, count: int, name: str, usual: Indices) -> Indices:
-    """Return numbers (count,) from 0 for values that may be names or numbers."""
-    if values is None:
-        return usual
-    found = np.asarray(values)
-    if found.shape != (count,):
-        raise ValueError(f"{name} is {found.shape}; expected ({count},)")
-    return np.asarray(np.unique(found, return_inverse=True)[1].reshape(-1), np.int64)
-
-
-def _spread(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return mean and standard deviation over axes, of what is not NaN; 1 for the latter where it is flat."""
-    there = np.isfinite(values)
-    count = np.maximum(there.sum(axis=axes), 1)
-    mean = np.where(there, values, 0.0).sum(axis=axes) / count
-    std = np.sqrt((np.where(there, values - mean, 0.0) ** 2).sum(axis=axes) / count)
-    return mean, np.where(std > _FLAT, std, 1.0)
-
-
-def _high_share(ratings: Array, hearing: Indices) -> Array:
-    weight = 1.0 / np.bincount(hearing)[hearing][:, None]
-    high, low = ((side * weight).sum(axis=0) for side in (ratings > 0, ratings < 0))
-    return np.asarray(high / (high + low))
-
-
-def _magnitude(values: torch.Tensor, mask: torch.Tensor | None = None) -> Array:
-    return magnitude_of(values.double().numpy(), None if mask is None else mask.numpy() > 0)
-
-
-def _tensor(values: NDArray[Any]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)

@@ -144,15 +144,19 @@ def _of_seconds(study: FolderStudy, entry: AffectEntry) -> Ratings | None:
         raters = study.raters(sound)
         if raters is None:
             continue
-        names = [name for name in (entry.valence, entry.arousal) if name in raters.names]
-        if not names:
+        places = [raters.names.index(name) if name in raters.names else -1 for name in (entry.valence, entry.arousal)]
+        if max(places) < 0:
             return None
-        places = [raters.names.index(name) if name in names else -1 for name in (entry.valence, entry.arousal)]
         for listener in study.listeners:
             values = raters.values[raters.raters.index(listener)] if own else raters.mean()
-            columns = [values[:, place] if place >= 0 else np.full(len(values), np.nan) for place in places]
-            found[listener, sound.name] = np.stack(columns, axis=1)
+            found[listener, sound.name] = _columns(values, places)
     return Ratings(found, Scale(*entry.scale), "second", "own" if own else "shared") if found else None
+
+
+def _columns(values: FloatArray, places: Sequence[int]) -> FloatArray:
+    """Return the columns (steps, places) of ``values``; NaN where a place is -1."""
+    absent = np.full(len(values), np.nan)
+    return np.stack([values[:, place] if place >= 0 else absent for place in places], axis=1)
 
 
 def _of_events(study: FolderStudy, entry: AffectEntry) -> Ratings | None:

@@ -60,6 +60,13 @@ def read_affect(
         return read_deap(folder, sounds or folder / "sounds", settings, embedding, progress)
     if sounds is not None:
         raise RecordingError(f"{folder} names its own sounds; a folder of sounds is for DEAP only: leave it away")
+    return _read_folder(folder, settings, progress, channels, embedding)
+
+
+def _read_folder(
+    folder: Path, settings: AffectSettings, progress: Progress, channels: Channels, embedding: Embedding | None
+) -> AffectStudy:
+    """Return a study with ``study.toml``, or of a BIDS dataset."""
     study = FolderStudy(folder, channels)
     entry = affect_entry(folder)
     ratings = read_ratings(study, entry)

@@ -153,25 +153,13 @@ def validate(
     RecordingError
         If there are too few people or sounds, no ratings, or ratings of one class only.
     """
-    people, sounds = (len(np.unique(each)) for each in (study.person, study.stimulus))
-    if people < LEAST or sounds < LEAST:
-        raise RecordingError(
-            f"study {study.name} has {people} people and {sounds} sounds with ratings and EEG; expected {LEAST} or "
-            "more of each, as people and sounds are left out in turn, and once more inside"
-        )
-    check_ratings(study.ratings, study.hearing, DIMENSIONS, f"study {study.name}")
+    _check(study)
     choices = dict(plan.choices) | {"random_state": plan.seed}
     grid = _grid(study, plan)
     hearings = hearings_of(study)
     held = hold_out(study, grid, choices, keep=keep, tell=tell, name="whole model")
     scores = scores_of(held, hearings)
-    drawn = []
-    for number in range(1, plan.draws + 1):
-        other = _exchanged(study, plan, number)
-        left = hold_out(
-            other, _grid(other, plan), choices, keep=keep, tell=tell, name=f"exchanged ratings {number} of {plan.draws}"
-        )
-        drawn.append((_means(scores_of(left, hearings_of(other))), _class_means(left, hearings_of(other))))
+    drawn = [_drawn(study, plan, number, choices, keep, tell) for number in range(1, plan.draws + 1)]
     without = {}
     for part, changed in PARTS.items() if plan.ablations else ():
         left = hold_out(study, grid, choices | changed, keep=keep, tell=tell, name=f"without {part}")
@@ -192,14 +180,39 @@ def validate(
     )
 
 
+def _check(study: AffectStudy) -> None:
+    """Refuse a study that is too small or has no ratings that anything can be learnt from."""
+    people, sounds = (len(np.unique(each)) for each in (study.person, study.stimulus))
+    if people < LEAST or sounds < LEAST:
+        raise RecordingError(
+            f"study {study.name} has {people} people and {sounds} sounds with ratings and EEG; expected {LEAST} or "
+            "more of each, as people and sounds are left out in turn, and once more inside"
+        )
+    check_ratings(study.ratings, study.hearing, DIMENSIONS, f"study {study.name}")
+
+
 def _grid(study: AffectStudy, plan: Plan) -> Grid:
     return grid_of(study.person, study.stimulus, study.ratings, plan.folds, plan.seed)
 
 
-def _exchanged(study: AffectStudy, plan: Plan, number: int) -> AffectStudy:
-    """Return the study with ratings exchanged between sounds; folds are to be dealt out anew by these ratings."""
+def _drawn(  # noqa: PLR0917 - what validate was given
+    study: AffectStudy,
+    plan: Plan,
+    number: int,
+    choices: dict[str, Any],
+    keep: Path | None,
+    tell: Callable[[str], None],
+) -> tuple[Array, Array]:
+    """Return means over people of all measures, and of retrieval of a class, with ratings exchanged between sounds.
+
+    Folds are dealt out anew, as they are by the ratings.
+    """
     other = exchanged(study, plan.seed * 100_003 + number)
-    return other.take(np.asarray(np.isfinite(other.ratings).any(axis=1)))
+    other = other.take(np.asarray(np.isfinite(other.ratings).any(axis=1)))
+    name = f"exchanged ratings {number} of {plan.draws}"
+    held = hold_out(other, _grid(other, plan), choices, keep=keep, tell=tell, name=name)
+    hearings = hearings_of(other)
+    return _means(scores_of(held, hearings)), _class_means(held, hearings)
 
 
 def _means(scores: Array) -> Array:

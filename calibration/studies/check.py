@@ -92,9 +92,7 @@ class _Look:
         yield from self._layout.problems
         yield from self._sounds()
         yield from self._tables()
-        fitted = [s.name for s in self._layout.sounds if s.fit]
-        if self._folds and all(name in self._seconds for name in fitted):
-            yield from too_short({name: self._seconds[name] for name in fitted}, self._settings)
+        yield from self._too_short()
         for file in self._layout.recordings:
             # Those that are not there are among the layout's problems.
             if file.path.exists() and (file.described is None or file.described.exists()):
@@ -107,6 +105,12 @@ class _Look:
         yield from self._poor()
         yield from (NOTE + line for line in gathered(self._told))
         yield from (NOTE + line for line in self._layout.notes)
+
+    def _too_short(self) -> Iterator[str]:
+        """Yield which sounds are too short for folds, where those matter and all sounds could be read."""
+        fitted = [s.name for s in self._layout.sounds if s.fit]
+        if self._folds and all(name in self._seconds for name in fitted):
+            yield from too_short({name: self._seconds[name] for name in fitted}, self._settings)
 
     def _sounds(self) -> Iterator[str]:
         if self._layout.sounds and not any(s.fit for s in self._layout.sounds):

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 import click
 from pydantic import ValidationError
 
+from rtaffect.cli.simulate_prosody import write_prosody
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.given import refuse_given
 from rtaffect.common.option_types import PATH, Number, Whole
@@ -28,12 +29,32 @@ from rtaffect.simulation.study import MOST_LISTENERS, MOST_SOUND_S, QUICK, Study
 _Settings = TypeVar("_Settings", bound=Frozen)
 #: Options that a study of affect has no use for.
 _SYNCHRONY = ("head", "featurizer", "elements", "reverse_energies")
+#: Options that words without people have no use for.
+_PEOPLE = (
+    "affect",
+    "listeners",
+    "sounds",
+    "sound_seconds",
+    "seed",
+    "strength",
+    "relation",
+    "rated",
+    "quick",
+    *_SYNCHRONY,
+)
 #: What settings are called at the command line, if not by their names.
 _OPTIONS = {"people": "--listeners", "stimuli": "--sounds", "seconds": "--sound-seconds", "sound_s": "--sound-seconds"}
 
 
 @click.command()
 @click.option("--out", required=True, type=PATH, help="New folder for the study.")
+@click.option(
+    "--prosody",
+    is_flag=True,
+    help="In place of people, the same spoken words with pitch, rate and loudness changed: what a featurizer hears of "
+    "words, and of how they are said.",
+)
+@click.option("--speech", type=PATH, multiple=True, help="Of --prosody: recording of speech; default: a reading.")
 @click.option("--affect", is_flag=True, help="Music, EEG and ratings with planted valence and arousal.")
 @click.option("--listeners", type=Whole(3, MOST_LISTENERS), help="People; default 12, with --affect 16.")
 @click.option(
@@ -81,6 +102,8 @@ _OPTIONS = {"people": "--listeners", "stimuli": "--sounds", "seconds": "--sound-
 )
 def command(
     out: Path,
+    prosody: bool,
+    speech: tuple[Path, ...],
     affect: bool,
     listeners: int | None,
     sounds: int | None,
@@ -100,6 +123,11 @@ def command(
     if (out / "study.toml").exists():
         raise SettingsError(f"--out {out} already holds a study; name a new folder, nothing is overwritten")
     check_new_folder(out, "--out")
+    if prosody:
+        refuse_given((*_PEOPLE, *_SYNCHRONY), "is of a study of people, not of --prosody")
+        console.print(f"prosody {out} in {time.perf_counter() - begin:.1f} s: {write_prosody(out, speech)}")
+        return
+    refuse_given(("speech",), "is for --prosody")
     if affect:
         refuse_given(
             ("head", "featurizer", "elements", "reverse_energies"), "is of a study of synchrony, not of --affect"

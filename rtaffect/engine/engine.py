@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -17,34 +17,39 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.common.threads import one_thread
 from rtaffect.engine.affecting import Affecting
-from rtaffect.engine.element_stage import ElementStage
+from rtaffect.engine.element_stage import ElementStage, Predicted
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
 from rtaffect.engine.rated import Rated
-from rtaffect.engine.reasons import of_observation, of_people, of_prediction, poor
+from rtaffect.engine.reasons import (
+    NO_BUNDLE,
+    NO_SOUND,
+    not_compared,
+    of_observation,
+    of_people,
+    of_prediction,
+    poor,
+)
 from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
-from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge
+from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge, with_lateness
 from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
+from rtaffect.predicted.element_prediction import ElementPrediction
 from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.prediction import Prediction, Predictor
 from rtaffect.predicted.sound_input import SoundInput
-from rtaffect.stream.doubt import Doubt, Doubts
+from rtaffect.stream.doubt import Doubts
 from rtaffect.stream.source import Source
 from rtaffect.stream.status import SourceStatus
 from rtaffect.timelock.alignment import Alignment
 from rtaffect.timelock.stimulus import TimeLock
-
-#: Why a session without a sound predicts nothing, in words.
-NO_SOUND: Final = "no sound to predict from"
-NO_BUNDLE: Final = "no bundle to predict with"
 
 #: Mean responses (time, M * k) by stimulus.
 References = Mapping[str, NDArray[np.float32]]
@@ -217,19 +222,7 @@ class Engine:
             before = taken_until(step, self._recorded)
             second = np.array([self._respond(each, step, before) for each in range(len(self._participants))])
             self.affect.advance(step, before)
-            left_out = self._leaves_out(behind_s)
-        with timed(spent, "features"):
-            begun = clock()
-            feature = self._hear(step, left_out)
-            hearing = clock() - begun
-        with timed(spent, "alignment"):
-            alignment = self._align()
-        with timed(spent, "elements"):
-            begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
-            parts = self.elements(step, heard, alignment, self._lock, left_out=left_out) if self.elements else ()
-        spent["features"] += spent.pop("elements")
-        if self._sound_input is not None and self._sound_input.given:
-            self.pace.spent(hearing + clock() - begun)
+        feature, parts, alignment = self._listen(behind_s, clock, spent)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
@@ -244,22 +237,51 @@ class Engine:
             seconds = np.array([self.second(person) for person in range(len(self._participants))])
             measures, trust = self.measures(seconds, trust, step, self.end_of(step))
         affect = self.affect(step, trust, self.people, spent)
-        if prediction is None or not trust.prediction:
-            prediction = Prediction.nothing(len(self.space.rows))
-        if self.rated is not None:
-            prediction = self.rated.predicted(prediction, trust)
         size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
-        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
-        prediction = scaled(prediction)
-        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
+        predicted, elements = self._predicted(prediction, parts, trust, size)
         if self._recorded is None:
-            trust = self._late(trust, clock() - max(0.0, waited_s - PATIENCE_S))
+            made = clock() - max(0.0, waited_s - PATIENCE_S)
+            trust = with_lateness(trust, self.end_of(step), made - self.lookahead_s, self._late_s)
         there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
         if self.rated is not None and self._recorded is None:
             there += self.rated.late(step, status)
         trust = replace(trust, doubts=(*trust.doubts, *there))
-        found = Found(prediction, compared, alignment, trust, status, measures, affect, spent, elements)
+        found = Found(predicted, compared, alignment, trust, status, measures, affect, spent, elements)
         return self._feedback(found, size)
+
+    def _listen(
+        self, behind_s: float, clock: Callable[[], float], spent: dict[str, float]
+    ) -> tuple[FloatArray | None, Sequence[Predicted], Alignment | None]:
+        """Return the newest second's features, those of its voice and background, and where in the stimulus it is."""
+        left_out = self._leaves_out(behind_s)
+        with timed(spent, "features"):
+            begun = clock()
+            feature = self._hear(self._step, left_out)
+            hearing = clock() - begun
+        with timed(spent, "alignment"):
+            alignment = self._align()
+        parts: Sequence[Predicted] = ()
+        if self.elements is not None:
+            with timed(spent, "elements"):
+                begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
+                parts = self.elements(self._step, heard, alignment, self._lock, left_out=left_out)
+            spent["features"] += spent.pop("elements")
+            hearing += clock() - begun
+        if self._sound_input is not None and self._sound_input.given:
+            self.pace.spent(hearing)
+        return feature, parts, alignment
+
+    def _predicted(
+        self, prediction: Prediction | None, parts: Sequence[Predicted], trust: Trust, size: FloatArray
+    ) -> tuple[Prediction, tuple[ElementPrediction, ...]]:
+        """Return what is predicted for as many people as are compared with each other, and from each element."""
+        if prediction is None or not trust.prediction:
+            prediction = Prediction.nothing(len(self.space.rows))
+        if self.rated is not None:
+            prediction = self.rated.predicted(prediction, trust)
+        scaled = partial(for_people, self._observer, self._fitted, size, self._responses)
+        elements = self.elements.judged(parts, trust, scaled) if self.elements is not None else ()
+        return scaled(prediction), elements
 
     def _judge(self, status: Sequence[SourceStatus]) -> Trust:
         """Ask every part for its doubts, and decide what may be relied on."""
@@ -275,7 +297,9 @@ class Engine:
             doubts += doubts_about("place", self.place, first, end)
             if self._lock is not None:
                 doubts += doubts_about("stimulus", self._lock.doubts, first, end)
-            doubts += self._behind(first, end)
+            if self._sound_input is not None:
+                name = self.sources[-1].info.name
+                doubts += (replace(d, about="sound", part=name) for d in self.pace.doubts.within(first, end))
         trust = judge(doubts, self.people, self._used, end, self._sound_s)
         self._used[:, -1:] = ~trust.missing[:, None]
         return trust
@@ -294,21 +318,6 @@ class Engine:
             return not self.pace.allows(end, behind_s)
         doubts, middle = self._recorded.get(self._step, ()), end - STEP_S / 2
         return any(doubt.reason == "behind" and doubt.since <= middle < doubt.until for doubt in doubts)
-
-    def _behind(self, first: float, end: float) -> Iterator[Doubt]:
-        """Say which seconds of the sound the featurizer was not given."""
-        if self._sound_input is not None:
-            for doubt in self.pace.doubts.within(first, end):
-                yield replace(doubt, about="sound", part=self.sources[-1].info.name)
-
-    def _late(self, trust: Trust, now: float) -> Trust:
-        """Say that the values of the step are there too late, if they are."""
-        end = self.end_of(self._step)
-        lag = now - end - self.lookahead_s
-        if lag <= self._late_s:
-            return trust
-        words = f"this step was made {lag:.1f} s too late: its values are of the past"
-        return replace(trust, doubts=(*trust.doubts, Doubt("late", end, math.inf, words, "step")), late=True)
 
     def _respond(self, person: int, step: int, before: Mapping[str, float]) -> FloatArray:
         participant = self._participants[person]
@@ -343,28 +352,14 @@ class Engine:
         observation = self._observer(second, withheld) if self._observer is not None else None
         if step < window:
             return self._nothing(f"the first window fills in {window - step} s")
-        if why := self._withheld(step, alignment, trust):
+        held_s = step * STEP_S - self._lock.since if self._lock is not None else 0.0
+        if why := not_compared(self._against, trust, alignment, held_s, window):
             return self._nothing(why)
         if observation is not None:
             return Compared(observation, self._against)
         if self._observer is None:
             return self._nothing("one headset and no reference for this sound: nothing to compare with")
         return self._nothing("the window is not inside the sound that the reference group heard")
-
-    def _withheld(self, step: int, alignment: Alignment | None, trust: Trust) -> str:
-        """Return why no window may be compared now; empty where one may."""
-        if self._against == "group" and (~trust.withheld).sum() < 2:
-            return "fewer than two headsets can be relied on: nobody to compare with"
-        if self._against != "reference" or alignment is None or self._lock is None:
-            return ""
-        if not trust.reference:
-            return "it is not known when the sound was heard"
-        if alignment.state != "locked":
-            return alignment.reason
-        held, window = step * STEP_S - self._lock.since, self.settings.synchrony.window_s
-        if held >= window:
-            return ""
-        return f"the sound has been aligned for {held:g} s of the {window} s that are compared"
 
     def _nothing(self, reason: str) -> Compared:
         return Compared(Observation.nothing(len(self._participants), len(self.space.rows)), "nothing", reason)
@@ -378,7 +373,7 @@ class Engine:
         bad = poor(self._participants, quality, self.space.kind, self.settings.synchrony.min_good)
         warnings = [alignment.reason if alignment else "", bad]
         changed = CHANGED if self._observer and self._observer.changed and np.isfinite(o.low).any() else ""
-        reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(o, p, compared.reason)]
+        reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(compared, p)]
         there = np.isfinite(o.mean) & np.isfinite(o.low) if rated is None else rated.there(o.mean)
         whole = there & (np.isfinite(p.value) | (not self._predicts))
         counted = size[self.space.layout.counted]
@@ -395,11 +390,9 @@ class Engine:
         )
         return feedback_of(found, made)
 
-    def _why_not(self, observation: Observation, prediction: Prediction, given: str) -> list[str]:
-        """Return in words why values are missing that the observation itself gave no reason for."""
+    def _why_not(self, compared: Compared, prediction: Prediction) -> list[str]:
+        """Return in words why values are missing that what was compared gave no reason for."""
+        unpredicted = self._unsized or (NO_BUNDLE if self._hears else NO_SOUND)
         reasons = of_people(self._participants)
-        if not self._predicts:
-            reasons.append(self._unsized or (NO_BUNDLE if self._hears else NO_SOUND))
-        else:
-            reasons.append(of_prediction(prediction, self._sound_input))
-        return [*reasons, *([of_observation(observation, given)] if self.rated is None else [])]
+        reasons.append(of_prediction(prediction, self._sound_input) if self._predicts else unpredicted)
+        return [*reasons, *([of_observation(compared.observation, compared.reason)] if self.rated is None else [])]

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.engine.found import Against
+from rtaffect.engine.trust import Trust
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import Kind
 from rtaffect.observed.synchrony import Observation
 from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.prediction import Prediction
 from rtaffect.predicted.sound_input import SoundInput
+from rtaffect.timelock.alignment import Alignment
+
+#: Why a session without a sound predicts nothing, in words.
+NO_SOUND: Final = "no sound to predict from"
+NO_BUNDLE: Final = "no bundle to predict with"
 
 
 def poor(participants: Sequence[Participant], quality: FloatArray, kind: Kind, least: float) -> str:
@@ -44,3 +52,21 @@ def of_observation(observation: Observation, given: str) -> str:
     if np.isfinite(observation.mean).any() and np.isnan(observation.low).all():
         return "the null band waits for more data"
     return "too little good EEG in the window" if np.isnan(observation.mean).all() and not given else ""
+
+
+def not_compared(against: Against, trust: Trust, alignment: Alignment | None, held_s: float, window_s: float) -> str:
+    """Return why no window may be compared now; empty where one may.
+
+    ``held_s`` is for how long the sound has been aligned, of ``window_s`` that are compared, s.
+    """
+    if against == "group" and (~trust.withheld).sum() < 2:
+        return "fewer than two headsets can be relied on: nobody to compare with"
+    if against != "reference" or alignment is None:
+        return ""
+    if not trust.reference:
+        return "it is not known when the sound was heard"
+    if alignment.state != "locked":
+        return alignment.reason
+    if held_s >= window_s:
+        return ""
+    return f"the sound has been aligned for {held_s:g} s of the {window_s} s that are compared"

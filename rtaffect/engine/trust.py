@@ -111,3 +111,12 @@ def doubts_of(source: Source, status: SourceStatus, first: float, last: float) -
 def doubts_about(what: About, ledger: Doubts, first: float, last: float) -> Iterator[Doubt]:
     """Return what stands in ``ledger`` of (``first``, ``last``], s, as doubts about the sound's place or the step."""
     return (replace(doubt, about=what) for doubt in ledger.within(first, last))
+
+
+def with_lateness(trust: Trust, end: float, now: float, late_s: float) -> Trust:
+    """Say that the values of a step that ends at ``end`` are there too late ``now``, if it is later than ``late_s``."""
+    lag = now - end
+    if lag <= late_s:
+        return trust
+    words = f"this step was made {lag:.1f} s too late: its values are of the past"
+    return replace(trust, doubts=(*trust.doubts, Doubt("late", end, math.inf, words, "step")), late=True)

@@ -15,8 +15,9 @@ from rtaffect.common.clock import InstantClock
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import STEP_S, Settings
-from rtaffect.engine.engine import NO_SOUND, Engine
+from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
+from rtaffect.engine.reasons import NO_SOUND
 from rtaffect.engine.session import Session
 from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.sources.recorded import ArraySource

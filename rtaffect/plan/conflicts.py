@@ -35,6 +35,7 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
         yield from _of_replay(plan)
     else:
         yield from _of_what_is_shown(plan)
+        yield from _of_rating(plan)
     if plan.mode == "live":
         if plan.protocol.session_code is not None and plan.protocol.allocation is None:
             yield SettingsError(
@@ -114,16 +115,20 @@ def _of_what_is_shown(plan: SessionPlan) -> Iterator[SettingsError]:
             remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or leave it out",
             field="screen",
         )
+    if protocol.tone_device is not None and protocol.file is None:
+        yield SettingsError(
+            f"{setting('tone-device', protocol.tone_device)} is for a protocol's feedback tone, and there is none",
+            remedy=f"give it {_with('protocol')}, or leave the device out",
+        )
+
+
+def _of_rating(plan: SessionPlan) -> Iterator[SettingsError]:
+    protocol = plan.protocol
     if plan.eeg.rating == SLIDER and protocol.screen is None and not protocol.preview:
         yield SettingsError(
             f"{setting('rating', SLIDER)} is in the participant's view, and there is none",
             remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or have it sent as a stream",
             field="screen",
-        )
-    if protocol.tone_device is not None and protocol.file is None:
-        yield SettingsError(
-            f"{setting('tone-device', protocol.tone_device)} is for a protocol's feedback tone, and there is none",
-            remedy=f"give it {_with('protocol')}, or leave the device out",
         )
 
 

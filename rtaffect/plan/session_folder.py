@@ -70,18 +70,17 @@ def cell_number(text: str) -> float:
 
 #: Tables that come several times in ``session.toml``.
 _TABLES: Final = ("eeg", "peripheral", "stimuli")
-#: Kinds of the values there that something is computed of or looked up in, and what they are in words.
-_KINDS: Final[dict[str, tuple[type | tuple[type, ...], str]]] = {
+#: Kinds of the values there that something is computed of or looked up in, and what they are in words; of the run, and
+#: of each of those tables.
+_Kinds = dict[str, tuple[type | tuple[type, ...], str]]
+_OF_RUN: Final[_Kinds] = {
     "origin": ((int, float), "a number"),
-    "rate": ((int, float), "a number"),
     "steps": (int, "a whole number"),
-    "name": (str, "a text"),
     "sound": (dict, "a table"),
     "settings": (dict, "a table"),
     "recording": (str, "a text"),
 }
-#: In a stream's table the same word is where the stream comes from (:attr:`rtaffect.stream.source.StreamInfo.origin`).
-_KINDS_OF_STREAMS: Final = _KINDS | {"origin": (str, "a text")}
+_OF_TABLE: Final[_Kinds] = {"rate": ((int, float), "a number"), "name": (str, "a text")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,20 +191,20 @@ def open_session(path: Path) -> RecordedSession:
         ) from None
     if not isinstance(ran, dict):
         raise RecordingError(f"{file} is a plan only: no session has run; expected the folder of one that has")
-    _check_kinds(ran, file, "ran")
+    _check_kinds(ran, _OF_RUN, file, "ran")
     return RecordedSession(path, read_plan(file), ran, sums)
 
 
-def _check_kinds(said: dict[str, Any], file: Path, where: str) -> None:
+def _check_kinds(said: dict[str, Any], kinds: _Kinds, file: Path, where: str) -> None:
     """Refuse a value of another kind than a session writes, wherever it is read."""
     for key, value in said.items():
         if key in _TABLES:
             if not (isinstance(value, list) and all(isinstance(each, dict) for each in value)):
                 _refuse(file, f"{where}.{key}", value, "tables")
             for each in value:
-                _check_kinds(each, file, f"{where}.{key}")
-        elif key in _KINDS:
-            kind, words = (_KINDS if where == "ran" else _KINDS_OF_STREAMS)[key]
+                _check_kinds(each, _OF_TABLE, file, f"{where}.{key}")
+        elif key in kinds:
+            kind, words = kinds[key]
             if not isinstance(value, kind) or isinstance(value, bool):
                 _refuse(file, f"{where}.{key}", value, words)
 

@@ -27,7 +27,7 @@ from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.analysis_plan import AnalysisPlan
-from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE
 from rtaffect.predicted.element_input import ElementInput, KnownParts, PartsOf, StreamedParts
 from rtaffect.predicted.embedded import embedded_of
 from rtaffect.predicted.featurizer import (
@@ -42,11 +42,9 @@ from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.no_features import NoFeatures
 from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
-from rtaffect.protocol.model import Protocol
-from rtaffect.protocol.seal import allocation_sha256
 from rtaffect.run.elements import ReadyElements
 from rtaffect.run.rating import rated_of
-from rtaffect.stream.source import Source, StreamHeader
+from rtaffect.stream.source import Source
 from rtaffect.timelock.stimulus import TimeLock
 
 #: From a space and a number of samples to a person's standardised response (samples, M * k) to a whole sound.
@@ -117,67 +115,6 @@ def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int
     if path is None and (found := embedded_of(bundle.manifest.featurizer.identity)):
         return embedded_featurizer(*found, progress, threads)
     return featurizer_for(path, threads, progress)
-
-
-def describe_session(
-    command: str, plan: SessionPlan, engine: Engine, model: Model | None, protocol: Protocol | None = None
-) -> dict[str, object]:
-    """Return what ``session.toml`` says of any session's run; the participant's arm is not in it."""
-    allocation = plan.protocol.allocation
-    return {
-        "command": command,
-        "participant": plan.participant,
-        "origin": engine.origin,
-        "people": list(engine.people),
-        "rows": list(engine.space.rows),
-        "space": engine.space.kind,
-        "protocol": protocol.name if protocol else None,
-        "protocol_sha256": protocol.sha256 if protocol else None,
-        "allocation_sha256": allocation_sha256(allocation) if allocation else None,
-        "arm": "sealed" if allocation else None,
-        **(model.describe() if model else {}),
-        "measures": engine.measures.describe() or None,
-        "elements": _way(engine, model),
-        "rating_scale": engine.rated.describe() if engine.rated is not None else None,
-        "settings": engine.settings.model_dump(mode="json"),
-    }
-
-
-def _way(engine: Engine, model: Model | None) -> str | None:
-    """Return how a session has the elements that it predicts from; None where it does not."""
-    if engine.elements is None:
-        return None
-    return model.elements.way if model is not None and model.elements is not None else "as they were kept"
-
-
-def describe_headset(source: Source, stream: str = "", kind: str = "") -> dict[str, object]:
-    """Return what ``session.toml`` says of one headset: its name in the session, and what the stream is called."""
-    i = source.info
-    recognised = {
-        "profile": i.about.profile,
-        "recognised": i.about.why,
-        "assumed": list(i.about.assumed),
-        "left_out": [f"{label} ({kind})" for label, kind in i.about.left_out],
-        "latency_s": i.about.latency_s,
-        "clock": i.about.clock,
-    }
-    return {
-        "name": i.name,
-        "stream": stream or i.name,
-        "type": kind or "EEG",
-        "source_id": i.source_id,
-        "host": i.host,
-        "origin": i.origin,
-        "rate": i.rate,
-        "channels": list(i.channels),
-        **{key: value for key, value in recognised.items() if value not in ("", [], None)},
-    }
-
-
-def describe_rating(source: Source) -> dict[str, object]:
-    """Return what ``session.toml`` says of the stream of a participant's rating."""
-    header = getattr(source, "header", None)
-    return describe_headset(source, header.name if isinstance(header, StreamHeader) else "", "rating")
 
 
 def demo_folder(featurizer_path: Path | None, progress: Progress, *, elements: bool = False) -> Path:
@@ -269,23 +206,14 @@ def build_engine(
     step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone, ``affect``
     reads valence and arousal, and ``rating`` is what the participant says, where the bundle is of ratings.
 
-    Raises
-    ------
-    MontageError, SettingsError
-        If the headsets do not fit the bundle or each other, or a reference was asked for that is not there.
+    Raises MontageError, SettingsError if headsets do not fit the bundle or each other, or there is no such reference.
     """
-    bundle, against = model.bundle if model else None, analysis.against
+    bundle, sound = model.bundle if model else None, sound or Sound(None)
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
     montages = {p.info.name: p.info.channels for p in people}
-    whole = bundle.space if bundle else space_of(analysis.head, montages, settings)
-    space = whole.fit_to(montages)
-    rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
-    if bundle is not None and bundle.space.kind == "ratings":
-        _refuse_partner(against, bundle)
-    else:
-        _require_partner(against, len(people), bundle, sound)
-    sound = sound or Sound(None)
-    references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
+    space, rows = _fitted(bundle.space if bundle else space_of(analysis.head, montages, settings), montages)
+    _check_partner(analysis.against, len(people), bundle, sound)
+    references = _references(bundle, sound, rows, space, own) if bundle and analysis.against != "group" else {}
     heard = _heard(sound, model, origin, affect)
     return Engine(
         people,
@@ -342,6 +270,20 @@ def _predictor(bundle: Bundle, sound: Sound, rows: NDArray[np.intp], space: Spac
         return None
     plain = bundle.space.kind == "ratings"
     return Predictor(bundle.weights, rows, space.layout.counted, reduced=sound.source is None, plain=plain)
+
+
+def _fitted(whole: Space, montages: Mapping[str, Sequence[str]]) -> tuple[Space, NDArray[np.intp]]:
+    """Return a bundle's space as these montages have it, and which of its rows are left; raises MontageError."""
+    space = whole.fit_to(montages)
+    return space, np.array([whole.rows.index(row) for row in space.rows], np.intp)
+
+
+def _check_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:
+    """Refuse what people are to be compared with where that is not there, or nobody is compared."""
+    if bundle is not None and bundle.space.kind == "ratings":
+        _refuse_partner(against, bundle)
+    else:
+        _require_partner(against, people, bundle, sound)
 
 
 def _refuse_partner(against: str, bundle: Bundle) -> None:

@@ -33,13 +33,15 @@ from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import Sound, describe_headset, describe_session, load_model
+from rtaffect.run.assemble import Sound, load_model
 from rtaffect.run.certify_clicks import click_times, eeg_of, sound_of
 from rtaffect.run.certify_engine import CertifiedEngine
 from rtaffect.run.certify_measure import MS_PER_HOUR_PER_PPM, Drift, without_jumps
 from rtaffect.run.certify_plan import LEAD_S, SPARE_S, CertifyPlan
 from rtaffect.run.certify_receiver import Receiver
+from rtaffect.run.describing import describe_session
 from rtaffect.run.live_sound import device_of
+from rtaffect.run.recognised import describe_headset
 from rtaffect.run.runners import WindowRunner
 from rtaffect.run.running import run_session
 from rtaffect.run.session_sources import Beginning, Run, SessionSources

@@ -20,8 +20,9 @@ from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import demo_folder, describe_headset
+from rtaffect.run.assemble import demo_folder
 from rtaffect.run.programme import Programme, SessionSound
+from rtaffect.run.recognised import describe_headset
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.simulation.cohort import CohortSettings
 from rtaffect.simulation.head import CHANNELS

@@ -23,13 +23,13 @@ from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import Model, describe_headset, describe_rating, require_reference
+from rtaffect.run.assemble import Model, require_reference
 from rtaffect.run.film import projector_of
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
 from rtaffect.run.rating import live_rating, rated_bundle, wears_none
-from rtaffect.run.recognised import about_headsets
+from rtaffect.run.recognised import about_headsets, describe_headset, describe_rating
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.wearing import Wearing
 from rtaffect.sources.boards import open_board, parse_board

@@ -20,7 +20,8 @@ from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.affective import check_affect
 from rtaffect.protocol.element_rule import check_element
 from rtaffect.protocol.reading import check_rows
-from rtaffect.run.assemble import Model, build_engine, describe_session, load_model
+from rtaffect.run.assemble import Model, build_engine, load_model
+from rtaffect.run.describing import describe_session
 from rtaffect.run.elements import ready_elements
 from rtaffect.run.osc_out import places_of
 from rtaffect.run.runners import WindowRunner

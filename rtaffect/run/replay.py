@@ -12,10 +12,10 @@ from rtaffect.common.clock import clock_of
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.session_plan import SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
-from rtaffect.run.assemble import Model, OwnResponse, describe_headset, describe_rating, require_reference
+from rtaffect.run.assemble import Model, OwnResponse, require_reference
 from rtaffect.run.placing import Placed, onset_of, own_response, place
 from rtaffect.run.rating import rated_bundle, recorded_rating, wears_none
-from rtaffect.run.recognised import about_headsets
+from rtaffect.run.recognised import about_headsets, describe_headset, describe_rating
 from rtaffect.run.session_sources import Beginning, SessionSources
 from rtaffect.run.wearing import Wearing
 from rtaffect.sources.device_profile import is_eeg

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar, Unpack
 
+from rtaffect.common.errors import SettingsError
 from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.window_options import WindowOptions
+from rtaffect.run.session_sources import ProtocolSetup
 
 #: A session that runs.
 Running_contra = TypeVar("Running_contra", contravariant=True)
@@ -34,3 +36,15 @@ class Control(Protocol[Running_contra]):
 
     def ended(self, outcome: str) -> None:
         """Take how it ended; its files are being closed."""
+
+
+def require_no_operator(setup: ProtocolSetup) -> None:
+    """Refuse blocks that wait for a key where there is no window to press it in."""
+    if setup.protocol is None or setup.follow is not None:
+        return
+    waiting = next((block.name for block in setup.protocol.blocks if block.start == "operator"), None)
+    if waiting is not None:
+        raise SettingsError(
+            f"protocol '{setup.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
+            'no window here; give its blocks start = "auto", or run it on a screen and without --headless'
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from rich.console import Console
 
-from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.errors import RtaffectError
 from rtaffect.common.screen import has_screen
 from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
@@ -38,10 +38,10 @@ from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.osc_out import OscOut
 from rtaffect.run.programme import Programme
-from rtaffect.run.runners import Control, WindowRunner
+from rtaffect.run.runners import Control, WindowRunner, require_no_operator
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
-from rtaffect.run.session_sources import ProtocolSetup, Run, SessionSources
+from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
@@ -73,7 +73,7 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
     if headless and control is None:
-        _require_no_operator(run.sources.setup)
+        require_no_operator(run.sources.setup)
         if run.sources.setup.projector is not None and run.sources.setup.protocol is not None:
             require_view(run.sources.setup.protocol, run.sources.plan, headless=True)
     ending, outcome = Ending(threading.Event()), "failed"
@@ -102,18 +102,6 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
     return running.steps
 
 
-def _require_no_operator(setup: ProtocolSetup) -> None:
-    """Refuse blocks that wait for a key where there is no window to press it in."""
-    if setup.protocol is None or setup.follow is not None:
-        return
-    waiting = next((block.name for block in setup.protocol.blocks if block.start == "operator"), None)
-    if waiting is not None:
-        raise SettingsError(
-            f"protocol '{setup.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
-            'no window here; give its blocks start = "auto", or run it on a screen and without --headless'
-        )
-
-
 class RunningSession:
     """All that takes part in a session while it runs; ``stop`` ends it, ``cleanup`` its outlets, player and tone."""
 
@@ -126,8 +114,7 @@ class RunningSession:
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
         self.steps = 0
-        late_s, lookahead_s = self.plan.results.late_s, engine.lookahead_s
-        self.alarm = Alarm(record.timings, run.clock.now, late_s, lookahead_s, self._fault)
+        self.alarm = Alarm(record.timings, run.clock.now, self.plan.results.late_s, engine.lookahead_s, self._fault)
         self.participant = ParticipantPresenter(
             protocol.feedback.show,
             age=lambda step: run.clock.now() - engine.end_of(step),
@@ -212,18 +199,9 @@ class RunningSession:
         feedback = FeedbackOutlet(self.run.engine.space, about=about, session=session)
         markers = MarkerOutlet(about=about, session=session)
         cleanup.callback(feedback.close)
-        if measured := self.run.engine.measures.described:
-            measures = MeasureOutlet(measured, about=about, session=session)
-            cleanup.callback(measures.close)
-            self.sinks.insert(0, self._guard("sending own measures to other programs", measures))
-        if (read := self.run.engine.affect.described) is not None:
-            affect = AffectOutlet(read.people, about=about, session=session)
-            cleanup.callback(affect.close)
-            self.sinks.insert(0, self._guard("sending affect to other programs", affect))
-        if (stage := self.run.engine.elements) is not None:
-            elements = ElementOutlet(self.run.engine.space, stage.elements, about=about, session=session)
-            cleanup.callback(elements.close)
-            self.sinks.insert(0, self._guard("sending predictions of elements to other programs", elements))
+        for what, outlet in self._own_outlets(about, session):
+            cleanup.callback(outlet.close)
+            self.sinks.insert(0, self._guard(f"sending {what} to other programs", outlet))
         cleanup.callback(markers.close)
 
         def send_step(step: Feedback) -> None:
@@ -237,6 +215,18 @@ class RunningSession:
         # Before all else, so that no disk keeps other programs waiting.
         self.sinks.insert(0, self._guard("sending a step to other programs", send_step))
         self.on_event.append(self._guard("sending a marker to other programs", send))
+
+    def _own_outlets(
+        self, about: Mapping[str, object], session: str
+    ) -> Iterator[tuple[str, MeasureOutlet | AffectOutlet | ElementOutlet]]:
+        """Yield the outlets of what not every session has, each with what it sends."""
+        engine = self.run.engine
+        if measured := engine.measures.described:
+            yield "own measures", MeasureOutlet(measured, about=about, session=session)
+        if (read := engine.affect.described) is not None:
+            yield "affect", AffectOutlet(read.people, about=about, session=session)
+        if (stage := engine.elements) is not None:
+            yield "predictions of elements", ElementOutlet(engine.space, stage.elements, about=about, session=session)
 
     def _offer_osc(self, cleanup: ExitStack) -> None:
         """Send feedback and markers by OSC."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtaffect.plan.eeg_plan import EegPlan
-from rtaffect.run.assemble import describe_headset
+from rtaffect.run.recognised import describe_headset
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.peripheral import Asked, Device, Owner, Worn, owners, whose
 from rtaffect.sources.xdf_source import XdfSource

@@ -42,11 +42,14 @@ class Ran:
         self.patience = patience or Patience(tell=self.said.append)
         if recorded is None:
             self._live(people, late_s)
-        self.engine = Engine(people, ChannelSpace(people[0].info.channels), SETTINGS, ORIGIN, recorded=recorded)
+        self.engine = self._engine(people, recorded)
         session = Session(
             self.engine, self.clock, [self.found.append], threading.Event(), steps, patience=self.patience
         )
         self.made = [self.clock.time - feedback.lsl_time for feedback in session]
+
+    def _engine(self, people: Sequence[ArraySource], recorded: RecordedDoubts | None) -> Engine:
+        return Engine(people, ChannelSpace(people[0].info.channels), SETTINGS, ORIGIN, recorded=recorded)
 
     def _live(self, people: Sequence[ArraySource], late_s: Callable[[float], float]) -> None:
         deliver = [person.advance for person in people]

@@ -77,11 +77,11 @@ def test_people_rest_when_the_protocol_says_so(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_one_line_before_anything_begins(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "bundle", CHANNELS[:3])
-    other = write_tiny_bundle(tmp_path / "other", ("Fz", "AF7"))
+    other = write_tiny_bundle(tmp_path / "other", ("Fz", "Iz"))
     said = mistake("demo", "--speed", "max", "--headless", "--affect", bundle)
     assert "nothing says when people rest: there is no protocol; give --affect-rest 60" in said
     said = mistake("demo", "--speed", "max", "--headless", "--affect", other, "--affect-rest", "8")
-    assert "has no channel AF7, and the bundle of affect tiny reads Fz, AF7" in said
+    assert "has no channel Iz, and the bundle of affect tiny reads Fz, Iz" in said
     said = mistake("demo", "--speed", "max", "--headless", "--affect", tmp_path / "none", "--affect-rest", "8")
     assert "no bundle of affect in" in said
 

@@ -8,9 +8,9 @@ import pytest
 from rtaffect.common.errors import StreamError
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.eeg_plan import EegPlan
-from rtaffect.run.assemble import build_engine, describe_headset
+from rtaffect.run.assemble import build_engine
 from rtaffect.run.live import _headsets
-from rtaffect.run.recognised import about_headsets
+from rtaffect.run.recognised import about_headsets, describe_headset
 from rtaffect.simulation.device import Signal, SimulatedDevice, Wearer, header_of
 from rtaffect.sources.device_profile import profile_called
 from rtaffect.sources.selection import given_by

@@ -42,7 +42,7 @@ def planted_study(
     ratings = np.clip(felt + own * rng.standard_normal((people, sounds, 2)), -1, 1)
     pattern = rng.standard_normal((2, channels, 4)) * (rng.random((2, channels, 4)) < 0.4)
     of_person = pattern * (1 + 0.4 * rng.standard_normal((people, 2, channels, 4)))
-    level = 0.5 * rng.standard_normal((people, 1, 1, 1, channels, 4))
+    level = 0.2 * rng.standard_normal((people, 1, 1, 1, channels, 4))
     planted = effect * np.einsum("psk,pkcf->pscf", ratings, of_person)
     planted += signature * rng.standard_normal((sounds, channels, 4))
     course = planted[:, :, None] + rng.standard_normal((people, sounds, seconds + 2, channels, 4))

@@ -221,6 +221,16 @@ def _too_many(steps: int, rows: int, missing: list[str]) -> bool:
     return True
 
 
+def _values_of(columns: Columns, missing: list[str]) -> dict[str, FloatArray]:
+    """Return the values of all lines; of former sessions none that are predicted for another number of people."""
+    values = {name: numbers(columns[name]) for name in _VALUES}
+    if "group_size" not in columns and "group" in (against := np.array(columns.get("observed_against", ()))):
+        missing.append(_TWO_SCALES)
+        for name in _PREDICTED:
+            values[name] = np.where(against == "group", np.nan, values[name])
+    return values
+
+
 def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
     wanted = ("step", "time", "lsl_time", "row", "kind", *_VALUES, "own_share", "trusted", "reason")
     if not has_columns(columns, wanted, "feedback.tsv", missing):
@@ -232,11 +242,7 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         return None
     at = np.array([row_of.get(key, -1) for key in lines], np.intp)
     mean, rows = at < 0, at >= 0
-    values = {name: numbers(columns[name]) for name in _VALUES}
-    if "group_size" not in columns and "group" in (against := np.array(columns.get("observed_against", ()))):
-        missing.append(_TWO_SCALES)
-        for name in _PREDICTED:
-            values[name] = np.where(against == "group", np.nan, values[name])
+    values = _values_of(columns, missing)
     trusted = np.array([text == "true" for text in columns["trusted"]], np.bool_)
 
     def by_row(found: FloatArray) -> FloatArray:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.finished.regulation import (
     LEAST_WINDOWS,
@@ -22,8 +20,8 @@ from calibration.finished.report.as_json import INLINE
 from calibration.finished.report.blocks import BlockRun
 from calibration.finished.report.cautions import LEARNING, line_caution, sounds_caution, trend_caution
 from calibration.finished.report.data import SessionData
+from calibration.finished.report.rule_values import RuleValues, rule_values
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.correlation import fisher_z
 from rtaffect.common.settings import DriftSettings
 from rtaffect.protocol.rule import Scale, level_of
 
@@ -40,71 +38,6 @@ _ADAPTIVE: Final = (
     "The threshold followed the values, so that the success rate is near what the protocol asks for, whatever the "
     "participant does: compare values, not success."
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RuleValues:
-    """The rule's values at steps inside blocks, whose windows lie inside too: n of them, none absent.
-
-    ``values`` are as the rule gives them, ``z`` as they are averaged; ``block`` is the place of each in ``runs``;
-    ``threshold`` from which on a value is success, NaN where none is set. ``label`` says in words what they are;
-    ``stimuli`` has ``file`` and ``sha256`` of each sound.
-    """
-
-    runs: tuple[BlockRun, ...]
-    label: str
-    times: FloatArray
-    values: FloatArray
-    z: FloatArray
-    block: NDArray[np.intp]
-    threshold: FloatArray
-    smoothing: int
-    back: Callable[[float], float]
-    stimuli: tuple[Mapping[str, Any], ...] = ()
-    notes: tuple[str, ...] = ()
-    unit: str = "Fisher z"
-
-
-def rule_values(data: SessionData) -> RuleValues:
-    """Return the values of the protocol's rule; without a table of moments those of the mean over rows."""
-    rule, notes = data.rule, []
-    what = str(rule.get("value", "observed"))
-    smoothing = round(float(rule.get("smoothing_s", 5)))
-    rows = [str(row) for row in rule.get("rows", ["mean"])]
-    over = data.course.mean_of if data.course is not None and rows == ["mean"] else ", ".join(rows)
-    if data.protocol_steps is not None:
-        m = data.protocol_steps
-        times, values, threshold, inside = m.time, m.value, m.threshold, m.running
-    elif data.course is not None and data.rating is not None:
-        notes.append("moments.tsv is missing, and ratings have no mean: there are no values of a rule.")
-        times = values = threshold = np.empty(0)
-        inside = np.empty(0, np.bool_)
-    elif data.course is not None:
-        notes.append("moments.tsv is missing: values are the observed mean over rows at each step, not the rule's.")
-        what, smoothing, over = "observed", 1, data.course.mean_of
-        times, values = data.course.time, data.course.mean["observed"]
-        threshold, inside = np.full(len(times), np.nan), np.ones(len(times), np.bool_)
-    else:
-        times = values = threshold = np.empty(0)
-        inside = np.empty(0, np.bool_)
-    block = np.full(len(times), -1, np.intp)
-    for place, run in enumerate(data.blocks):
-        block[inside & (times >= run.start + data.window_s - 1e-6) & (times < run.end - 1e-6)] = place
-    used = np.isfinite(values) & (block >= 0)
-    quantity, rated = data.quantity, data.rating is not None
-    names = {"observed": f"observed {quantity}", "predicted": f"predicted {quantity}"}
-    names |= {name: name for name in ("valence", "arousal")}
-    label = f"{names.get(what, f'observed less predicted {quantity}')} ({over})"
-    if rated and rows == ["mean"] and what not in ("valence", "arousal"):
-        label = "none: ratings have no mean, and the rule names none of them"
-    label += f", mean of {smoothing} s" if smoothing > 1 else ""
-    is_r = what not in ("difference", "valence", "arousal") and not rated
-    return RuleValues(
-        data.blocks, label, times[used], values[used], fisher_z(values[used]) if is_r else values[used], block[used],
-        threshold[used], smoothing,
-        math.tanh if is_r else float, tuple(data.ran.get("stimuli", ())), tuple(notes),
-        "Fisher z" if is_r else "on the rating's scale" if rated else "difference of correlations",
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
