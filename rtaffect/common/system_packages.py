@@ -1,7 +1,4 @@
-"""Debian's and Ubuntu's packages for what pip cannot bring: one list, for messages, documents and tests.
-
-``python -m bench.bare_system`` tries it in an empty system.
-"""
+"""Debian's and Ubuntu's packages for what pip cannot bring: one list, for messages, documents and tests."""
 
 from __future__ import annotations
 
