@@ -18,9 +18,19 @@ WEIGHTS: Final = np.linspace(0.0, 1.0, 21)
 
 
 def cross_entropy(logits: Array, high: Array, weight: Array) -> float:
-    """Return the weighted mean cross-entropy, nats, of logits (n,) for classes (n,), 1 or 0."""
-    losses = np.logaddexp(0.0, np.where(high > 0, -logits, logits))
+    """Return the weighted mean cross-entropy, nats, of logits (n,) for classes (n,), 1 or 0 or how likely 1 is."""
+    losses = np.logaddexp(0.0, logits) - high * logits
     return float((losses * weight).sum() / weight.sum())
+
+
+def smoothed(high: Array, weight: Array) -> Array:
+    """Return what stands for classes (n,), 1 or 0, where few of each were seen: as if one more of each had been.
+
+    (N + 1) / (N + 2) for the N that are high and 1 / (N + 2) for the N that are low (Platt, *Probabilistic outputs for
+    support vector machines*, 1999): few moments make nobody sure. ``weight`` (n,) sums to the number of hearings.
+    """
+    above, below = weight[high > 0].sum(), weight[high <= 0].sum()
+    return np.asarray(np.where(high > 0, (above + 1) / (above + 2), 1 / (below + 2)))
 
 
 def fit_temperature(logits: Array, high: Array, weight: Array) -> float:
@@ -35,9 +45,10 @@ def fit_temperature(logits: Array, high: Array, weight: Array) -> float:
     weight
         (n,) of each moment, such as one over the moments of its hearing.
     """
+    target = smoothed(high, weight)
 
     def loss(log_temperature: float) -> float:
-        return cross_entropy(logits / np.exp(log_temperature), high, weight)
+        return cross_entropy(logits / np.exp(log_temperature), target, weight)
 
     found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
     return float(np.exp(found.x))
@@ -53,11 +64,11 @@ def fit_both(logits: Array, high: Array, weight: Array) -> tuple[float, float]:
     high, weight
         As for :func:`fit_temperature`.
     """
-    tried = []
+    target, tried = smoothed(high, weight), []
     for share in WEIGHTS:
         both = share * logits[:, 0] + (1 - share) * logits[:, 1]
         temperature = fit_temperature(both, high, weight)
-        tried.append((cross_entropy(both / temperature, high, weight), float(share), temperature))
+        tried.append((cross_entropy(both / temperature, target, weight), float(share), temperature))
     _, share, temperature = min(tried)
     return share, temperature
 

@@ -285,6 +285,14 @@ def test_the_temperature_is_found():
     assert cross_entropy(true / temperature, high, weight) < cross_entropy(true * 3, high, weight)
 
 
+def test_few_hearings_make_nobody_sure():
+    logits, high = np.array([2.0, -2.0, 1.5, -1.0]), np.array([1.0, 0, 1, 0])
+    few = fit_temperature(logits, high, np.full(4, 0.5))
+    many = fit_temperature(np.tile(logits, 100), np.tile(high, 100), np.ones(400))
+    assert few > 2 * many
+    assert fit_temperature(logits, high, np.ones(4)) > many
+
+
 def test_both_is_what_a_session_makes_of_it(fitted, study):
     told: Told = fitted.tell(arguments(study)["X"], study.sound)
     tensors = type("Tensors", (), {"temperature": fitted.temperature_, "eeg_weight": fitted.eeg_weight_})()
