@@ -62,12 +62,15 @@ def _step(engine: Engine, step: int) -> None:
     due = engine.end_of(step) + engine.lookahead_s
     for source in engine.sources:
         source.advance(due)
-    engine.step(due)
+    found = engine.step(due)
+    if step > 10 and not (np.isfinite(found.predicted).all() and all(each.there for each in found.elements[1:])):
+        raise RuntimeError(f"step {step} predicts nothing ({found.reason}), so what it took says nothing")
 
 
 def _engine(model: Model, sound: np.ndarray, separator: Separator, way: int, seconds: int) -> Engine:
     names = ("voice", "background")
     file = SoundFileSource(sound, "sound", ORIGIN)
+    file.start()
     ready = None
     if way == 1:
         known = separator.elements_of(sound, sound[:, None], 16_000)
