@@ -235,25 +235,15 @@ def build_engine(
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
-    ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
-    step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone, ``affect``
-    reads valence and arousal, and ``rating`` is what the participant says, where the bundle is of ratings.
-
-    Raises
-    ------
-    MontageError, SettingsError
-        If the headsets do not fit the bundle or each other, or a reference was asked for that is not there.
+    ``recorded`` is what was in doubt at each step of a replayed session; beyond ``late_s``, s, a step is late; a
+    ``patient`` one waits for own measures. ``body`` are peripheral signals alone, ``rating`` is what the participant
+    says. MontageError or SettingsError if headsets do not fit the bundle, or a reference is not there.
     """
     bundle, against = model.bundle if model else None, analysis.against
     settings = bundle.manifest.settings if bundle else read_settings(analysis.settings, analysis.mains)
     montages = {p.info.name: p.info.channels for p in people}
-    whole = bundle.space if bundle else space_of(analysis.head, montages, settings)
-    space = whole.fit_to(montages)
-    rows = np.array([whole.rows.index(row) for row in space.rows], np.intp)
-    if bundle is not None and bundle.space.kind == "ratings":
-        _refuse_partner(against, bundle)
-    else:
-        _require_partner(against, len(people), bundle, sound)
+    space, rows = _fitted_space(bundle.space if bundle else space_of(analysis.head, montages, settings), montages)
+    _require_partner(against, len(people), bundle, sound)
     sound = sound or Sound(None)
     references = _references(bundle, sound, rows, space, own) if bundle and against != "group" else {}
     heard = _heard(sound, model, origin, affect)
@@ -275,6 +265,12 @@ def build_engine(
         affect=affect,
         elements=stage_of(model, sound, heard, rows, space.layout.counted) if model is not None else None,
     )
+
+
+def _fitted_space(whole: Space, montages: Mapping[str, Sequence[str]]) -> tuple[Space, NDArray[np.intp]]:
+    """Return the space for these headsets, and which rows of the whole its rows are."""
+    space = whole.fit_to(montages)
+    return space, np.array([whole.rows.index(row) for row in space.rows], np.intp)
 
 
 def _fitted_people(bundle: Bundle, rows: NDArray[np.intp], space: Space) -> FloatArray:
@@ -350,6 +346,9 @@ def stage_of(
 
 
 def _require_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:
+    if bundle is not None and bundle.space.kind == "ratings":
+        _refuse_partner(against, bundle)
+        return
     if against == "reference":
         require_reference(bundle, sound.sha256 if sound else "", setting("against", "reference"))
     if against == "group" and people < 2:
