@@ -20,7 +20,7 @@ from models.hub import fetch, is_commit
 from models.weights import Entry, find_tensors, is_untrained, read_tensor, sha256_of_all, weight_files
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
-from rtaffect.common.reading import read_json
+from rtaffect.common.reading import path_problem, read_json
 from rtaffect.predicted.featurizer import Progress
 
 Family = Literal["wav2vec2", "hubert", "wavlm"]
@@ -160,6 +160,8 @@ def open_checkpoint(name_or_folder: str, revision: str | None = None, progress: 
     progress
         Called with one line of text per stage.
     """
+    if wrong := path_problem(name_or_folder):
+        raise ArtifactError(f"model {name_or_folder:.60}: {wrong}; give a folder, or a model's name")
     folder = Path(name_or_folder).expanduser()
     known = None
     if folder.is_dir():

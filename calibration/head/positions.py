@@ -14,7 +14,7 @@ import numpy as np
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import MontageError
 from rtaffect.common.montage import STANDARD, known_name, known_names
-from rtaffect.common.reading import read_bytes
+from rtaffect.common.reading import path_problem, read_bytes
 from rtaffect.observed.operator import LEAST_CHANNELS
 
 _TEMPLATE: Final = "fsaverage_1005"
@@ -58,6 +58,8 @@ def montage_for(text: str) -> Montage:
     MontageError
         With one line, if there is no such montage, it is no such file, or channels are unknown.
     """
+    if wrong := path_problem(text):
+        raise MontageError(f"--montage {text:.60}: {wrong}; give a list of channels or a montage's name")
     path = Path(text).expanduser()
     if text in STANDARD:
         return _named(text, STANDARD[text], text)

@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
-from rtaffect.common.reading import json_content
+from rtaffect.common.reading import json_content, read_bytes
 from rtaffect.common.settings import first_problem
 from rtaffect.observed.operator import FORMAT, Operator, SpaceManifest
 
@@ -56,9 +56,10 @@ def save_operator(operator: Operator, path: Path) -> str:
 def load_operator(path: Path) -> Operator:
     """Read and check an operator; ArtifactError if it is missing, damaged, or of another format."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"space operator {path}: cannot be read ({error.strerror}); {_REMAKE}") from None
+        data = read_bytes(path, None)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ArtifactError(f"space operator {path}: cannot be read ({why}); {_REMAKE}") from None
     return from_bytes(data, f"space operator {path}")
 
 

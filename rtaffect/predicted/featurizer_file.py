@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.reading import read_bytes
 from rtaffect.predicted.manifest import MANIFEST_KEY, FeaturizerManifest, StatePart
 from rtaffect.predicted.onnx_content import refers_outside
 
@@ -41,11 +42,10 @@ def featurizer_content(path: Path) -> bytes:
         If it cannot be read, is no ONNX model, or has weights in other files, which no hash of its own covers.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(
-            f"{path}: the featurizer cannot be read ({error.strerror}); build or name another one"
-        ) from error
+        content = read_bytes(path, None)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ArtifactError(f"{path}: the featurizer cannot be read ({why}); build or name another one") from error
     try:
         outside = refers_outside(content)
     except ValueError as error:

@@ -322,6 +322,9 @@ def stage_of(
 
 
 def _require_partner(against: str, people: int, bundle: Bundle | None, sound: Sound | None) -> None:
+    if bundle is not None and bundle.space.kind == "ratings":
+        _refuse_partner(against, bundle)
+        return
     if against == "reference":
         require_reference(bundle, sound.sha256 if sound else "", setting("against", "reference"))
     if against == "group" and people < 2:
