@@ -139,6 +139,8 @@ def test_voice_alone_is_found_beyond_the_background_and_in_one_model(usual: Outc
 def test_a_stimulus_without_a_voice_is_left_out_of_it_and_of_what_needs_both(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    one = found_of(ChannelSpace(CHANNELS), monkeypatch, absent=(1,))
+    assert "Over 5 stimuli: Spearman's" in written(one, tmp_path).text.replace("\N{NO-BREAK SPACE}", " ")
     outcome = found_of(ChannelSpace(CHANNELS), monkeypatch, absent=(1, 4))
     found = elements_in(outcome)
     assert found.notes == ("sound 2: no voice is heard in it", "sound 5: no voice is heard in it")
