@@ -16,7 +16,7 @@ from rtaffect.common.settings import first_problem
 from rtaffect.engine.feedback import Feedback
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
-from rtaffect.run.recipe import prepare
+from rtaffect.run.recipe import ALL_ROWS, prepare
 from rtaffect.run.running import RunningSession
 from rtaffect.run.session_record import SessionRecord
 
@@ -45,6 +45,12 @@ class ReplayOptions(TypedDict, total=False):
         Whether people are compared with the bundle's reference group, or with each other; default: as it fits.
     mains, settings, head
         Mains frequency, Hz; TOML with settings; space operator. A bundle brings its own.
+    rating, rating_lag
+        With a bundle of ratings, the stream of the person's own rating, and how late that is behind the sound, s.
+    affect, library, affect_rest
+        Bundle of affect; folder of sounds of which the nearest are named; so many first seconds people rest, s.
+    elements
+        Whether what voice and background predict is told, where the bundle knows: 'auto', 'on' or 'off'.
     seconds
         End after so many.
     """
@@ -74,6 +80,12 @@ class ReplayOptions(TypedDict, total=False):
     mains: float
     settings: str | Path
     head: str | Path
+    rating: str
+    rating_lag: float
+    affect: str | Path
+    library: str | Path
+    affect_rest: int
+    elements: Literal["auto", "on", "off"]
     seconds: int
 
 
@@ -87,6 +99,8 @@ _FIELDS: Final = {
     "peripheral": "eeg.peripheral", "measure": "analysis.measures", "measure_band": "analysis.measure_bands",
     "bundle": "analysis.bundle", "featurizer": "analysis.featurizer", "against": "analysis.against",
     "mains": "analysis.mains", "settings": "analysis.settings", "head": "analysis.head", "seconds": "results.seconds",
+    "rating": "eeg.rating", "rating_lag": "analysis.rating_lag_s", "affect": "analysis.affect",
+    "library": "analysis.library", "affect_rest": "analysis.affect_rest_s", "elements": "analysis.elements",
 }  # fmt: skip
 
 
@@ -120,7 +134,9 @@ def replay(path: str | Path, *, progress: Progress = print, **options: Unpack[Re
     notes: list[str] = []
     steps = _steps(plan, progress, notes.append)
     for text in notes:
-        warnings.warn(text, stacklevel=2)
+        # That nothing is missing is no warning.
+        if not text.startswith(ALL_ROWS):
+            warnings.warn(text, stacklevel=2)
     return steps
 
 

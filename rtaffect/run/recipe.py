@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Final
 
 from rich.console import Console
 
@@ -168,13 +169,17 @@ def find(
     return Prepared(sources, model, note, affect)
 
 
+#: How it is told that headsets have all that a bundle reads.
+ALL_ROWS: Final = "the headsets have all"
+
+
 def matched_rows(space: Space, whole: Space) -> str:
     """Return of how many of the bundle's rows, or channels, the headsets have what they need."""
     of_rows = space.kind == "channels"
     here, there = (space.rows, whole.rows) if of_rows else (space.channels, whole.channels)
     what = "rows" if of_rows else "channels"
     if len(here) == len(there):
-        return f"the headsets have all {len(there)} {what} of the bundle"
+        return f"{ALL_ROWS} {len(there)} {what} of the bundle"
     return f"the headsets have {len(here)} of the bundle's {len(there)} {what}: {listed(here, 8)}; {_LACKING}"
 
 

@@ -213,7 +213,7 @@ class LslConnection(LiveSource):
             return
         now = local_clock()
         self._look_at = now + LOOK_S
-        streams = self._network.streams()
+        streams = self._network.lately()
         alike = self._identity.look(streams, now, self._known_until)
         self._twins = twins_message(alike) if len(alike) > 1 else ""
         present = any(stream.header.uid == self._identity.ours.header.uid for stream in streams)

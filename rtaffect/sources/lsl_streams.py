@@ -75,20 +75,23 @@ class Network:
         self._hurried_until = time.monotonic() + seconds
 
     def streams(self) -> list[FoundStream]:
-        """Return the streams that answered lately, by name, then source_id, then host.
-
-        Where there is no hurry that may be :data:`FRESH_S` ago: a hundred sources look around once a second each.
-        """
-        now = time.monotonic()
-        if self._hurried_until <= now < self._looked_at + FRESH_S:
-            return list(self._latest)
+        """Return the streams that answered lately, by name, then source_id, then host."""
         handles = (self._resolver.results() + self._quick_results())[:MOST_STREAMS]
         # One that cannot be read has no uid.
         found = {stream.header.uid or str(n): stream for n, stream in enumerate(map(self._read, handles))}
         self._known = {uid: stream for uid, stream in found.items() if stream.header.uid}
         order = sorted(found.values(), key=lambda s: (s.header.name, s.header.source_id, s.header.host, s.header.uid))
-        self._latest, self._looked_at = order, now
+        self._latest, self._looked_at = order, time.monotonic()
         return list(order)
+
+    def lately(self) -> list[FoundStream]:
+        """Return the same for those who look around now and then, as a hundred sources do once a second each.
+
+        Where there is no hurry it may be of :data:`FRESH_S` ago.
+        """
+        if self._hurried_until <= time.monotonic() < self._looked_at + FRESH_S:
+            return list(self._latest)
+        return self.streams()
 
     def _read(self, handle: Any) -> FoundStream:
         """Return what an answer says, which is read once: an outlet says the same for as long as it lives."""

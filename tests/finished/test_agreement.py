@@ -27,7 +27,10 @@ def session(predicted: np.ndarray, observed: np.ndarray, blocks: tuple = ()) -> 
         mean={"predicted": predicted[:, 3], "observed": observed[:, 3]},
         mean_trusted=np.ones(steps, np.bool_),
     )
-    return SimpleNamespace(course=course, blocks=blocks, window_s=WINDOW, ran={}, drift=DriftSettings())
+    return SimpleNamespace(
+        course=course, blocks=blocks, window_s=WINDOW, ran={}, drift=DriftSettings(), rating=None,
+        setting=lambda *_: WINDOW,
+    )  # fmt: skip
 
 
 def test_window_and_report_give_the_same_verdict() -> None:

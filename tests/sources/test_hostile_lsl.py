@@ -199,13 +199,13 @@ def test_what_an_outlet_says_is_read_once_however_many_look_around(monkeypatch: 
     monkeypatch.setattr(network._resolver, "results", lambda: asked.append(time.monotonic()) or results())
     begun = time.monotonic()
     while time.monotonic() < begun + 1.0:
-        network.streams()
+        network.lately()
     assert set(read.values()) == {1}
     assert 2 <= len(asked) <= 1.0 / lsl_streams.FRESH_S + 2
     network.hurry()
     before = len(asked)
     for _ in range(5):
-        network.streams()
+        network.lately()
     assert len(asked) == before + 5, "in a hurry nothing is of before"
     del outlet, second
 
