@@ -126,6 +126,7 @@ class RunningSession:
         on_protocol_step: list[Callable[[ProtocolStep], None]] = [
             self._guard("writing a step of the protocol", record.protocol_step),
             self.participant.add,
+            self._rests,
         ]
         self.incidents = Incidents(engine, self._tell)
         self.sinks: list[Sink] = [self._guard("writing a step", record.feedback)]
@@ -275,7 +276,6 @@ class RunningSession:
             self.setup.player.start()
         if self.tone is not None:
             self.tone.start()
-        self.on_protocol_step.append(self._rests)
         self.stage.begin()
         speaker = self.run.sources.speaker
         if speaker is not None:

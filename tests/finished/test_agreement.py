@@ -74,4 +74,5 @@ def test_short_blocks_do_not_count_and_few_seconds_tell_nothing() -> None:
     few = agreement_of(session(x, y, blocks[:2]))
     assert few.mean is None
     assert few.note.startswith("Blocks with 30 s or more of both values have 75 s of them, where 120 are needed")
-    assert agreement_of(SimpleNamespace(course=None, window_s=WINDOW, ran={})).note == "There are no steps."
+    nobody = SimpleNamespace(course=None, window_s=WINDOW, ran={}, rating=None, setting=lambda *_: WINDOW)
+    assert agreement_of(nobody).note == "There are no steps."
