@@ -62,6 +62,7 @@ LONGEST = (
     "cli/test_commands.py",
     "test_architecture.py",
     "calibration/test_calibrate.py",
+    "calibration/test_affect_validation.py",
     "sources/test_lsl.py",
     "run/test_whole_session.py",
     "timelock/test_alignment.py",

@@ -56,11 +56,11 @@ class CurvesPage(QWidget):
             plot.show_time_course(course, elements)
             plot.show_marks(state.marks)
         said = {each.element: each.words for each in state.elements}
-        self.key.show_entries(time_course_key(state.smooth_steps, said))
+        rated = state.latest is not None and state.latest.rating is not None
+        steps = state.smooth_steps
+        self.key.show_entries(rating_key(steps) if rated else time_course_key(steps, said))
         if state.latest is None:
             return
-        rated = state.latest.rating is not None
-        self.key.show_entries((rating_key if rated else time_course_key)(state.smooth_steps))
         self.key.setToolTip("" if rated else NULL_HINT)
         self.mean_plot.setVisible(not rated or len(state.latest.rows) > 1)
         self.quality.setVisible(not rated or bool(state.latest.people))
