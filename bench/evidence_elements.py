@@ -87,7 +87,7 @@ def separated(quick: bool) -> dict[str, Callable[[SyntheticStudy, StudySound], E
 
 def ablations(quick: bool) -> Rows:
     """Return a row for each condition and separator."""
-    size, draws = ((3, 2, 45), 19) if quick else ((8, 8, 60), 199)
+    size, draws = ((3, 3, 60), 19) if quick else ((8, 8, 60), 199)
     featurizer, rows = default_featurizer(silent), []
     for condition, planted in CONDITIONS.items():
         study = study_of(planted, size, featurizer)

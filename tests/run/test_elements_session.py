@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the demo be small; it lies in the cache under a number that no version has."""
-    small = StudySettings(listeners=3, sounds=3, sound_s=60.0, spare_s=30.0, elements=ElementSettings())
+    small = StudySettings(listeners=3, sounds=6, sound_s=45.0, spare_s=30.0, elements=ElementSettings())
     monkeypatch.setattr(calibration.demo, "WITH_ELEMENTS", small)
     monkeypatch.setattr(calibration.demo, "ELEMENTS_VERSION", 0)
 
