@@ -149,8 +149,8 @@ def find(
     sources = _open(plan, cleanup, progress)
     analysis, model = sources.analysis, None
     if analysis.bundle is not None:
-        wanted = analysis.elements == "on"
-        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads, elements=wanted)
+        which = sources.demo_of_elements
+        model = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads, elements=which)
     unsealed = model.bundle.manifest.unsealed if model is not None else ""
     notes = (*sources.notes, *_of_sounds(sources), *sources.check(model), unsealed)
     apart = ""

@@ -128,6 +128,11 @@ class SessionReplay(SessionSources):
         return (f"{removed}: predictions are made of what is kept of it",)
 
     @property
+    def demo_of_elements(self) -> bool:
+        """Whether the session's own demo was that of voice and background, whatever is wanted of them now."""
+        return self.session.plan.analysis.elements == "on"
+
+    @property
     def sound_is_gone(self) -> bool:
         """Whether the session's sound was removed since it ran."""
         sound = self.beginning.sound

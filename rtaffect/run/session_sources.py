@@ -130,6 +130,11 @@ class SessionSources(ABC):
         return ()
 
     @property
+    def demo_of_elements(self) -> bool:
+        """Whether the demo's bundle, where that is meant, is the one of voice and background."""
+        return self.analysis.elements == "on"
+
+    @property
     def sound_is_gone(self) -> bool:
         """Whether there was a sound that has been removed since."""
         return False
