@@ -106,14 +106,13 @@ class RunningSession:
     """All that takes part in a session while it runs; ``stop`` ends it, ``cleanup`` its outlets, player and tone."""
 
     def __init__(self, run: Run, record: SessionRecord, stop: threading.Event, cleanup: ExitStack) -> None:
-        self.run, self.record, self.stop = run, record, stop
+        self.run, self.record, self.stop, self.steps = run, record, stop, 0
         self.plan, self.setup = run.sources.plan, run.sources.setup
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
         window_s = reach_in(protocol.feedback, engine)
         conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
         programme = setup.programme or Programme(protocol)
-        self.steps = 0
         self.alarm = Alarm(record.timings, run.clock.now, self.plan.results.late_s, engine.lookahead_s, self._fault)
         self.participant = ParticipantPresenter(
             protocol.feedback.show,
