@@ -102,11 +102,9 @@ def _study(
         samples, onsets, channels = simulated.recording(who)
         items = items or Items(settings, channels, embeddings)
         whole = _features(name, samples, channels, settings)
-        rest = Features(*(each[: simulated.settings.rest_s - LEAD_S] for each in whole))
-        baseline = rest_mean([rest], settings, name)
+        baseline = rest_mean([whole.part(0, simulated.settings.rest_s - LEAD_S)], settings, name)
         for sound, onset in onsets.items():
-            first = round(onset) - LEAD_S
-            part = Features(*(each[first : first + simulated.settings.seconds] for each in whole))
+            part = whole.part(round(onset) - LEAD_S, simulated.settings.seconds)
             items.add(name, sound, part, baseline, ratings)
     assert items is not None
     return items.study(simulated.name, embedding, ratings, synthetic=True).usable()
