@@ -18,8 +18,6 @@ from rtaffect.plan.session_folder import cell_number, open_session
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan, read_plan, write_plan
 from rtaffect.run import demo_material
 from rtaffect.run.demo import AFFECT_BANNER, BANNER, LEAD_S, DemoSources
-from rtaffect.simulation.affect import AffectiveSettings
-from rtaffect.simulation.affect_study import AffectStudySettings
 from rtaffect.start.choices import choices_of, plan_of
 from tests.affect.test_library import write
 from tests.cli.test_commands import fine, mistake
@@ -106,30 +104,31 @@ def test_what_is_written_is_what_a_session_takes_for_granted() -> None:
     assert calibration.affect.demo.HEARD.eeg.seed != calibration.affect.demo.TRAINED.eeg.seed, "clips of its own"
 
 
+#: The correlation of what is planted and what is told of valence and arousal, as docs/affect.md has it.
+TOLD = {"eeg": (0.71, 0.69), "sound": (0.80, 0.89), "both": (0.79, 0.85)}
+
+
 @pytest.mark.slow
-def test_it_is_made_tells_what_is_planted_and_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small one, under a number that no version has."""
-    small = AffectStudySettings(people=6, stimuli=12, seconds=16, rest_s=calibration.affect.demo.TRAINED.rest_s)
-    heard = AffectStudySettings(people=3, stimuli=8, seconds=10, eeg=AffectiveSettings(seed=8))
-    for name, value in {"TRAINED": small, "HEARD": heard, "VERSION": 0}.items():
-        monkeypatch.setattr(calibration.affect.demo, name, value)
+@pytest.mark.timeout(400)
+def test_it_is_made_tells_what_is_planted_and_is_replayed(tmp_path: Path) -> None:
     out = tmp_path / "first"
     said = fine(*HEADLESS, "--affect", "--out", out)
     assert "valence and arousal: from the EEG in" in said
     folder = demo_material.affect_demo_folder(None, quiet)
     manifest = load_affect_bundle(folder / "affect").manifest
     assert manifest.synthetic
-    assert manifest.provenance["people"] == "6"
+    assert manifest.provenance["people"] == "8"
     truth = np.loadtxt(folder / "truth.tsv", skiprows=1)
     planted = {int(second): place for second, *place in truth}
     lines = open_session(out).table("affect.tsv")
-    for source, least in (("eeg", 0.3), ("both", 0.5)):
+    for source, correlations in TOLD.items():
         told = [each for each in lines if each["source"] == source and int(each["step"]) in planted]
         for number, dimension in enumerate(("valence", "arousal")):
             pairs = np.array([(cell_number(each[dimension]), planted[int(each["step"])][number]) for each in told])
             there = np.isfinite(pairs[:, 0])
-            assert there.mean() > 0.5, (source, dimension)
-            assert np.corrcoef(pairs[there].T)[0, 1] > least, (source, dimension)
+            assert there.mean() > 0.75, (source, dimension)
+            # Another processor rounds otherwise, and training goes another way from there.
+            assert np.corrcoef(pairs[there].T)[0, 1] > correlations[number] - 0.1, (source, dimension)
     assert any(each["near_1"].startswith("clip-") for each in lines)
     fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
     for table in ("affect.tsv", "affect_baseline.tsv"):

@@ -48,7 +48,7 @@ def test_values_that_are_not_trusted_are_none() -> None:
 
 
 def test_what_was_told_of_affect_is_said() -> None:
-    steps = with_affect(made(np.ones(20), np.ones(20) / 2), ("cap",), bad=(0, 8))
+    steps = with_affect(fake_session(80), ("cap",), bad=(40, 48))
     counts = {source: sum(step.affect[0].estimate(source).there for step in steps) for source in SOURCES}
     assert 0 < counts["eeg"] < counts["sound"]
     assert told(steps)[-1] == (

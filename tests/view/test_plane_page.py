@@ -15,7 +15,7 @@ from rtaffect.present.participant_state import ParticipantPresenter
 from rtaffect.present.slider_state import Slider
 from rtaffect.sources.slider import SliderSource
 from rtaffect.view import Presenter
-from rtaffect.view.operator.session_window import MAP, PLANE, SessionWindow
+from rtaffect.view.operator.session_window import MAP, PLANE
 from rtaffect.view.participant.slider import KNOB
 from rtaffect.view.participant.window import ParticipantWindow
 from rtaffect.view.parts import theme
@@ -53,18 +53,20 @@ def test_the_plane_is_there_for_ratings_and_the_head_is_not(make: Make) -> None:
     assert window.pages.currentIndex() == PLANE, "there is nothing to see"
 
 
-def test_the_plane_is_seen_first_where_there_is_nothing_else_until_another_page_is_chosen(make: Make) -> None:
-    presenter = presenter_of(60)
-    window = SessionWindow(presenter, title="", on_close=lambda: None, now=lambda: 1060.4, plane_first=True)
-    try:
-        assert window.pages.currentIndex() == PLANE == window.tabs.currentIndex()
-        window.show_page(2)
-        presenter.add(fake_rated_session(61)[-1])
-        window.tick()
-        assert window.pages.currentIndex() == 2
-    finally:
-        window.close()
-    assert make(0, presenter=presenter_of(60), now=lambda: 1060.4).pages.currentIndex() == 0
+@pytest.mark.parametrize("first", [True, False])
+def test_the_plane_is_seen_first_where_there_is_nothing_else_until_another_page_is_chosen(
+    make: Make, first: bool
+) -> None:
+    presenter, steps = Presenter(), fake_rated_session(60)
+    window = make(0, presenter=presenter, now=lambda: 1060.4, plane_first=first)
+    presenter.add(steps[0])
+    window.tick()
+    shown = PLANE if first else 0
+    assert (window.pages.currentIndex(), window.tabs.currentIndex()) == (shown, shown)
+    window.show_page(2)
+    presenter.add(steps[1])
+    window.tick()
+    assert window.pages.currentIndex() == 2
 
 
 def test_points_are_drawn_where_they_are_and_none_without_a_value(make: Make) -> None:
