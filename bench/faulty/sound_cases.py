@@ -25,7 +25,7 @@ from bench.faulty.ear import EAR_RATE
 from bench.faulty.script import Life, Script, about, clean
 from bench.faulty.truth import Truth
 from rtaffect.plan.session_folder import open_session
-from rtaffect.run.assemble import demo_folder
+from rtaffect.run.demo_material import demo_folder
 from rtaffect.simulation.head import CHANNELS
 
 #: The stimulus of another program begins here, s after the script's zero.

@@ -35,7 +35,11 @@ class Features(NamedTuple):
 
     def last(self, seconds: int) -> Features:
         """Return the last ``seconds``."""
-        return Features(self.values[len(self.values) - seconds :], self.mask[len(self.mask) - seconds :])
+        return self.part(len(self.values) - seconds, seconds)
+
+    def part(self, first: int, seconds: int) -> Features:
+        """Return ``seconds`` from the one numbered ``first``, from 0."""
+        return Features(self.values[first : first + seconds], self.mask[first : first + seconds])
 
 
 def eeg_features(  # noqa: PLR0917 - a stretch of a recording, and how it is analysed

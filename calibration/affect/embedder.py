@@ -18,7 +18,7 @@ from rtaffect.common.errors import NotKeptError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.kept import read_array, write_array
 from rtaffect.common.offline import offline_module
-from rtaffect.predicted.featurizer import Progress, cache_root, featurizer_for
+from rtaffect.predicted.featurizer import Featurizer, Progress, cache_root, featurizer_for
 from rtaffect.stream.audio import StudySound
 
 #: Embeddings that are nets of their own, by name: the checkpoint of ``models.musicnn``.
@@ -81,7 +81,12 @@ def embedding_for(settings: AffectSettings, threads: int = 1, progress: Progress
         size = int(offline_module("models.musicnn").HIDDEN_SIZE)
         identity = EmbeddingIdentity(kind="file", identity=settings.embedding, sha256=sha256_of(content), size=size)
         return Embedding(FileEmbedder(path, content, seconds, size, threads), identity, seconds, content)
-    featurizer = featurizer_for(Path(settings.embedding), threads, progress)
+    return embedding_of(featurizer_for(Path(settings.embedding), threads, progress), settings)
+
+
+def embedding_of(featurizer: Featurizer, settings: AffectSettings) -> Embedding:
+    """Return the embedding that is the mean of a featurizer's vectors over the newest sound."""
+    seconds = int(settings.sound_s)
     identity = EmbeddingIdentity(
         kind="featurizer",
         identity=featurizer.identity,

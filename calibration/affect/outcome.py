@@ -105,7 +105,22 @@ def bundle_of(
     report
         Numbers of the report, for other programs.
     """
-    study, model = outcome.study, outcome.model
+    chosen = {k: v for k, v in asdict(outcome.validation.plan).items() if k != "choices"}
+    provenance = provenance_of(outcome.study, outcome.model)
+    provenance["validation"] = ", ".join(f"{key} {value}" for key, value in chosen.items())
+    return bundle_with(outcome.name, outcome.study, outcome.model, embedding, content, provenance, report)
+
+
+def bundle_with(  # noqa: PLR0917 - all that a bundle holds
+    name: str,
+    study: AffectStudy,
+    model: AffectModel,
+    embedding: EmbeddingIdentity,
+    content: bytes | None,
+    provenance: dict[str, str],
+    report: dict[str, Any],
+) -> AffectBundle:
+    """Return the bundle of a model that was fitted to ``study``; parameters are those of :func:`bundle_of`."""
     tensors = AffectTensors(
         feature_mean=model.feature_mean_,
         feature_std=model.feature_std_,
@@ -117,7 +132,7 @@ def bundle_of(
         sound_novelty=model.sound_novelty_,
     )
     manifest = AffectManifest(
-        name=outcome.name,
+        name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         rtaffect=__version__,
         settings=study.settings,
@@ -126,15 +141,14 @@ def bundle_of(
         scale=RatingScale(**study.scale._asdict()),
         embedding=embedding,
         synthetic=study.synthetic,
-        provenance=_provenance(outcome),
+        provenance=provenance,
         report=report,
     )
     return AffectBundle(manifest, tensors, eeg_onnx(model.net_), sound_onnx(model.net_), content)
 
 
-def _provenance(outcome: AffectOutcome) -> dict[str, str]:
-    study, model = outcome.study, outcome.model
-    chosen = {k: v for k, v in asdict(outcome.validation.plan).items() if k != "choices"}
+def provenance_of(study: AffectStudy, model: AffectModel) -> dict[str, str]:
+    """Return where a model comes from: what it was fitted to, how, and by which versions."""
     return {
         "study": study.name,
         "people": str(len(np.unique(study.person))),
@@ -143,7 +157,6 @@ def _provenance(outcome: AffectOutcome) -> dict[str, str]:
         "ratings": f"{study.raters}, per {study.rated}",
         "steps": str(model.n_steps_),
         "recipe": str(model.recipe_),
-        "validation": ", ".join(f"{key} {value}" for key, value in chosen.items()),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }

@@ -33,8 +33,8 @@ def option_of(defined: DefinedSetting, mode: Mode) -> Callable[[Command], Comman
     about: dict[str, Any] = {"help": f"{at_terminal(defined.help(mode))}.", "metavar": mark.metavar}
     if kind is bool:
         about |= {"flag_value": False, "default": True} if default else {"is_flag": True}
-    elif mark.bare is not None:
-        about |= {"is_flag": False, "flag_value": mark.bare}
+    elif mark.bare is not None and mode in mark.bare_modes:
+        about |= {"is_flag": False, "flag_value": mark.bare} | ({"type": PATH} if kind is Path else {})
     elif get_origin(kind) is tuple:
         about["multiple"] = mark.multiple
     else:

@@ -6,14 +6,18 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from rtaffect.affect.values import SOURCES, AffectSource, AffectValues
 from rtaffect.common.errors import at_terminal
 from rtaffect.common.words import together
 from rtaffect.engine.feedback import Feedback
+
+_SOURCES: Final[dict[AffectSource, str]] = {"eeg": "EEG", "sound": "sound", "both": "both"}
 
 
 @contextmanager
@@ -69,6 +73,7 @@ def step_line(f: Feedback, trouble: str = "") -> str:
     if f.rating is not None:
         each = zip(f.rows, f.predicted, f.observed, strict=True)
         told = "  ".join(f"{row} predicted {number(p)} rated {number(o)}" for row, p, o in each)
+    told += "".join(f"  {affect_words(values, named=len(f.affect) > 1)}" for values in f.affect)
     return f"step {f.step:4d}  {f.time:6.0f} s  {told}  good {quality}  trusted {f.trusted.sum()}/{len(f.rows)}" + (
         f"  ({notes})" if notes else ""
     )
@@ -92,6 +97,17 @@ def step_table(f: Feedback, trouble: str = "") -> Table:
         band, style = f"{number(f.null_low[i])} .. {number(f.null_high[i])}", "" if f.trusted[i] else "dim"
         table.add_row(row, number(f.predicted[i]), number(f.observed[i]), band, f"{100 * worth:.0f} %", style=style)
     return table
+
+
+def affect_words(values: AffectValues, *, named: bool) -> str:
+    """Return a person's valence and arousal from each source in words, with their name if ``named``."""
+    of = f" of {at_terminal(values.person)}" if named and values.person else ""
+    each = (
+        f"{_SOURCES[source]} {number(found.valence)} {number(found.arousal)}"
+        for source in SOURCES
+        for found in [values.estimate(source)]
+    )
+    return f"valence, arousal{of}: {', '.join(each)}"
 
 
 def number(value: float) -> str:

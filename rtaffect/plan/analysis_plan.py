@@ -76,12 +76,28 @@ class AnalysisPlan(PlanPart):
     measure_bands: Annotated[
         tuple[str, ...], Setting("measure-band", "in bands", modes=MODES, metavar="HZ", multiple=True)
     ] = Field(("8-12",), description="Band of measures that are of one, as in 8-12 (Hz); may be given several times")
-    affect: Annotated[Path | None, Setting("affect", modes=MODES)] = Field(
-        None, description="Bundle of affect: valence and arousal from EEG and sound, alone or beside synchrony"
+    affect: Annotated[
+        Path | None,
+        Setting(
+            "affect",
+            modes=MODES,
+            bare="demo",
+            bare_modes=("demo",),
+            metavar="PATH",
+            other_help={
+                "demo": "Bundle of affect that reads the demo's participant beside synchrony; without a value, or "
+                "'demo': the demo of valence and arousal, with a synthetic bundle and a participant of its own",
+            },
+        ),
+    ] = Field(
+        None,
+        description="Bundle of affect: valence and arousal from EEG and sound, alone or beside synchrony. 'demo' is "
+        "the demo's, which is synthetic",
     )
     library: Annotated[Path | None, Setting("library", modes=MODES)] = Field(
         None,
-        description="Folder of sounds of which those nearest to a person's EEG are named; needs a bundle of affect",
+        description="Folder of sounds of which those nearest to a person's EEG are named; needs a bundle of affect. "
+        "The demo's brings its own",
     )
     affect_rest_s: Annotated[
         int | None, Setting("affect-rest", unit="s", metavar="SECONDS", expected="whole seconds, as in 60", modes=MODES)

@@ -8,7 +8,7 @@ from typing import Final
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.programs_plan import Address
-from rtaffect.plan.session_plan import SETTINGS, SessionPlan
+from rtaffect.plan.session_plan import DEMO_BUNDLE, SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting
 
 #: These hold in the plans of all modes, whichever commands have an option for them.
@@ -16,6 +16,8 @@ EVERYWHERE: Final = frozenset({"participant", "wait", "protocol", "screen", "pre
 #: Of the analysis, what a bundle brings with it.
 BROUGHT: Final = ("settings", "mains", "head")
 _BUNDLE: Final = setting("bundle")
+#: So long the participant of the demo of affect rests at first, s (calibration.affect.demo writes it so).
+DEMO_REST_S: Final = 30
 #: The participant's own rating, moved in their view.
 SLIDER: Final = "slider"
 _MODES: Final = {"live": "a live session", "demo": "the demo", "replay": "a replay"}
@@ -46,6 +48,8 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
         yield from _of_sound(plan)
         yield from _of_streams(plan)
         yield from _of_programs(plan)
+    if plan.mode == "demo" and plan.analysis.affect == DEMO_BUNDLE:
+        yield from _of_demo_of_affect(plan)
     folder = plan.recording is not None and plan.recording.is_dir()
     if not folder:
         yield from _of_affect(plan.analysis)
@@ -199,6 +203,29 @@ def _of_affect(analysis: AnalysisPlan) -> Iterator[SettingsError]:
                 remedy=f"give one {_with('affect')}, or leave it out",
                 field="affect",
             )
+
+
+def _of_demo_of_affect(plan: SessionPlan) -> Iterator[SettingsError]:
+    """Yield what the demo of affect, which has no bundle of synchrony and a participant of its own, does not have."""
+    demo, given = setting("affect", DEMO_BUNDLE), plan.analysis
+    if given.elements == "on":
+        yield SettingsError(
+            f"{setting('elements', 'on')} is another demo, of synchrony, and {demo} is that of affect",
+            remedy="leave one of them out",
+            field="elements",
+        )
+    if plan.protocol.file is not None:
+        yield SettingsError(
+            f"{setting('protocol')}: the participant of {demo} was simulated for the demo's sound alone",
+            remedy=f"leave one of them out, or give {setting('affect', metavar='BUNDLE')} of your own",
+            field="protocol",
+        )
+    if given.affect_rest_s is not None and given.affect_rest_s > DEMO_REST_S:
+        yield SettingsError(
+            f"{setting('affect-rest', given.affect_rest_s)}: the participant of {demo} rests {DEMO_REST_S} s",
+            remedy=f"leave it out, or give at most {DEMO_REST_S}",
+            field="affect-rest",
+        )
 
 
 def _of_features(analysis: AnalysisPlan) -> Iterator[SettingsError]:

@@ -21,8 +21,10 @@ from rtaffect.plan.results_plan import ResultsPlan
 from rtaffect.plan.setting import DefinedSetting, Mode, Setting, settings_of
 from rtaffect.plan.sound_plan import SoundPlan
 
-#: The name of the demo's bundle, which is synthetic: made in the user's cache where it is asked for.
+#: The name of the demo's bundle, and of its bundle of affect: synthetic, made in the user's cache where asked for.
 DEMO_BUNDLE: Final = Path("demo")
+#: Which of the analysis may be that name.
+_MAY_BE_DEMO: Final = ("bundle", "affect")
 #: Faster is 'max'.
 MOST_SPEED: Final = 1000.0
 
@@ -93,14 +95,19 @@ def read_plan(path: Path) -> SessionPlan:
     return _placed(plan, _map_paths(plan.model_dump(exclude_unset=True), _absolute(path.parent)))
 
 
+def _demo_bundles(plan: SessionPlan) -> list[str]:
+    """Return which bundles of a plan are the demo's."""
+    return [name for name in _MAY_BE_DEMO if getattr(plan.analysis, name) == DEMO_BUNDLE]
+
+
 def _absolute(folder: Path) -> Callable[[Path], Path]:
     return lambda path: Path(os.path.abspath(folder / path))
 
 
 def _placed(plan: SessionPlan, content: dict[str, Any]) -> SessionPlan:
     """Return a plan with other paths; the name of the demo's bundle is none."""
-    if plan.analysis.bundle == DEMO_BUNDLE:
-        content["analysis"]["bundle"] = DEMO_BUNDLE
+    for name in _demo_bundles(plan):
+        content["analysis"][name] = DEMO_BUNDLE
     return SessionPlan.model_validate(content)
 
 
@@ -115,8 +122,8 @@ def plan_toml(plan: SessionPlan, folder: Path) -> dict[str, Any]:
 
     content = plan.model_dump(exclude_defaults=True, exclude={"protocol": {"session_code"}})
     plain: dict[str, Any] = _map_paths(content, relative)
-    if plan.analysis.bundle == DEMO_BUNDLE:
-        plain["analysis"]["bundle"] = str(DEMO_BUNDLE)
+    for name in _demo_bundles(plan):
+        plain["analysis"][name] = str(DEMO_BUNDLE)
     return {"format": plan.format, "mode": plan.mode, **without_none(plain)}
 
 

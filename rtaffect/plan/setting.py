@@ -38,7 +38,7 @@ class Setting:
     multiple : bool
         Whether the option is given once for each value of a tuple; else they are one text with commas.
     bare : str or None
-        What the option means without a value, if it may be given so.
+        What the option means without a value, if it may be given so; ``bare_modes`` are the commands in which it may.
     other_help : dict of Mode to str
         What it is in a mode in which that is not the field's description.
     """
@@ -52,6 +52,7 @@ class Setting:
     metavar: str | None = None
     multiple: bool = False
     bare: str | None = None
+    bare_modes: tuple[Mode, ...] = MODES
     other_help: dict[Mode, str] = field(default_factory=dict)
 
     @property

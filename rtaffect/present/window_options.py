@@ -24,6 +24,7 @@ class WindowOptions(TypedDict, total=False):
     on_marker: Callable[[str], None] | None
     recording: Callable[[], RecordingStatus] | None
     blinded: bool
+    plane_first: bool
     on_take: Callable[[], object] | None
     on_next_offer: Callable[[], None] | None
     notices: Callable[[], Sequence[str]] | None

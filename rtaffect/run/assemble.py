@@ -13,7 +13,6 @@ from rtaffect.affect.reader import AffectReader
 from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
-from rtaffect.common.offline import offline_module
 from rtaffect.common.settings import Settings, read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, Bundle, bundle_sha256, load_bundle
 from rtaffect.engine.element_stage import ElementStage
@@ -27,14 +26,11 @@ from rtaffect.observed.operator import Operator
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.analysis_plan import AnalysisPlan
-from rtaffect.plan.session_plan import DEMO_BUNDLE
 from rtaffect.predicted.element_input import ElementInput, KnownParts, PartsOf, StreamedParts
 from rtaffect.predicted.embedded import embedded_of
 from rtaffect.predicted.featurizer import (
-    ALL_CORES,
     Featurizer,
     Progress,
-    cache_root,
     embedded_featurizer,
     featurizer_for,
 )
@@ -42,6 +38,7 @@ from rtaffect.predicted.kept_sound import KeptSound
 from rtaffect.predicted.no_features import NoFeatures
 from rtaffect.predicted.prediction import Predictor
 from rtaffect.predicted.sound_input import SoundInput
+from rtaffect.run.demo_material import demo_folder, is_demos
 from rtaffect.run.elements import ReadyElements
 from rtaffect.run.rating import rated_of
 from rtaffect.stream.source import Source
@@ -88,12 +85,7 @@ def load_model(
     ArtifactError
         If either cannot be used, or they do not belong together.
     """
-    if folder == DEMO_BUNDLE:
-        if folder.is_dir():
-            raise SettingsError(
-                f"{setting('bundle', 'demo')} names the demo's bundle, but there is a folder of that name here",
-                remedy=f"give its whole path, {folder.absolute()}, or start elsewhere",
-            )
+    if is_demos(folder, "bundle"):
         folder = demo_folder(featurizer_path, progress, elements=elements) / "bundle"
     bundle = load_bundle(folder)
     featurizer = _featurizer_of(bundle, folder, featurizer_path, threads, progress)
@@ -115,18 +107,6 @@ def _featurizer_of(bundle: Bundle, folder: Path, path: Path | None, threads: int
     if path is None and (found := embedded_of(bundle.manifest.featurizer.identity)):
         return embedded_featurizer(*found, progress, threads)
     return featurizer_for(path, threads, progress)
-
-
-def demo_folder(featurizer_path: Path | None, progress: Progress, *, elements: bool = False) -> Path:
-    """Return the folder with the demo's bundle, sound and participant, made the first time in the user's cache.
-
-    ``elements`` asks for the demo whose voice and background drive regions of their own.
-    """
-    # By name: the live side does not import the offline side, except to make what is missing.
-    demo = offline_module("calibration.demo")
-    featurizer = featurizer_for(featurizer_path, ALL_CORES, progress)
-    folder: Path = demo.ensure(cache_root() / "demo", featurizer, progress, elements=elements)
-    return folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from rtaffect.common.arrays import Float32Array
 from rtaffect.common.clock import Clock, InstantClock, LslClock
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.conflicts import DEMO_REST_S, check_plan
 from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
-from rtaffect.run.assemble import demo_folder
+from rtaffect.run.demo_material import affect_demo_folder, demo_folder, is_demos
 from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.recognised import describe_headset
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
@@ -35,6 +36,7 @@ from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.stream.source import StreamInfo
 
 BANNER: Final = "synthetic participant, bundle from a synthetic cohort: a demonstration, not a person"
+AFFECT_BANNER: Final = "synthetic participant, bundle of affect from synthetic people: a demonstration, not a person"
 #: The demo's own protocol, in its folder.
 PROTOCOL: Final = "protocol.toml"
 #: The participant's own activity before the session's zero, s (calibration.demo writes it so).
@@ -55,6 +57,9 @@ class DemoSources(SessionSources):
         """Make the demo's material if it is not there."""
         if plan.speed not in ("1", "max"):
             raise SettingsError(f"{setting('speed', plan.speed)}: a demo runs at 1, in real time, or at max")
+        of_affect = plan.analysis.affect == DEMO_BUNDLE
+        if of_affect:
+            plan = _with_rest(plan)
         folder = _folder(plan, progress)
         setup = _setup(plan, folder)
         eeg: Float32Array = np.load(folder / ("participant.npy" if setup.protocol is None else "protocol.npy"))
@@ -62,11 +67,11 @@ class DemoSources(SessionSources):
         file = SoundFileSource.open(path) if setup.programme is None else None
         chosen = plan.analysis
         analysis = AnalysisPlan(
-            bundle=DEMO_BUNDLE,
+            bundle=None if of_affect else DEMO_BUNDLE,
             featurizer=chosen.featurizer,
             threads=chosen.threads,
             elements=chosen.elements,
-            against="reference" if file else "auto",
+            against="reference" if file and not of_affect else "auto",
             measures=chosen.measures,
             measure_bands=chosen.measure_bands,
             affect=chosen.affect,
@@ -77,7 +82,7 @@ class DemoSources(SessionSources):
             plan=plan,
             analysis=analysis,
             title="rtaffect demo",
-            banner=BANNER,
+            banner=AFFECT_BANNER if of_affect else BANNER,
             people=[],
             hears=True,
             setup=setup,
@@ -107,11 +112,22 @@ class DemoSources(SessionSources):
 
 def with_own_protocol(plan: SessionPlan) -> SessionPlan:
     """Return the plan with the demo's own protocol, which is made if it is not there."""
+    if plan.analysis.affect == DEMO_BUNDLE:
+        # Refused before minutes are spent on making it; the name of the file says nothing here.
+        check_plan(plan.model_copy(update={"protocol": plan.protocol.model_copy(update={"file": Path(PROTOCOL)})}))
     file = _folder(plan, lambda _: None) / PROTOCOL
     return plan.model_copy(update={"protocol": plan.protocol.model_copy(update={"file": file})})
 
 
+def _with_rest(plan: SessionPlan) -> SessionPlan:
+    """Return the plan of the demo of affect, which says itself how long its participant rests; so a replay knows."""
+    rest_s = plan.analysis.affect_rest_s or DEMO_REST_S
+    return plan.model_copy(update={"analysis": plan.analysis.model_copy(update={"affect_rest_s": rest_s})})
+
+
 def _folder(plan: SessionPlan, progress: Progress) -> Path:
+    if plan.analysis.affect == DEMO_BUNDLE and is_demos(DEMO_BUNDLE, "affect"):
+        return affect_demo_folder(plan.analysis.featurizer, progress)
     return demo_folder(plan.analysis.featurizer, progress, elements=plan.analysis.elements == "on")
 
 

@@ -351,7 +351,6 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
     thread = threading.Thread(target=work, name="engine", daemon=True)
     thread.start()
     plan, conductor, offers = running.plan, running.stage.conductor, run.sources.offers
-    seen = plan.protocol.screen is not None or plan.protocol.preview
     try:
         show(
             presenter,
@@ -370,8 +369,9 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             notices=run.sources.notices,
             recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
+            plane_first=run.is_of_affect_alone,
             zones=zones_of(run.engine.space),
-            participant=running.participant if seen else None,
+            participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,
         )
     finally:

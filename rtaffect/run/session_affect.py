@@ -14,6 +14,7 @@ from rtaffect.common.files import sha256_of
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.protocol.model import Protocol
+from rtaffect.run.demo_material import AFFECT_BUNDLE, AFFECT_LIBRARY, affect_demo_folder, is_demos
 from rtaffect.stream.source import Source
 
 
@@ -88,10 +89,14 @@ def load_session_affect(
     """
     if analysis.affect is None:
         return None
+    folder, sounds = analysis.affect, analysis.library
+    if is_demos(folder, "affect"):
+        made = affect_demo_folder(analysis.featurizer, progress)
+        folder, sounds = made / AFFECT_BUNDLE, sounds or made / AFFECT_LIBRARY
     progress("loading the bundle of affect")
-    model = load_affect(analysis.affect, progress, analysis.threads, _featurizer(analysis.featurizer, featurizer))
+    model = load_affect(folder, progress, analysis.threads, _featurizer(analysis.featurizer, featurizer))
     rest_s = _rest(model, analysis, protocol)
-    library = open_library(analysis.library, model, progress, note) if analysis.library is not None else None
+    library = open_library(sounds, model, progress, note) if sounds is not None else None
     return SessionAffect(model, library, rest_s)
 
 

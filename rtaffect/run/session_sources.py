@@ -184,3 +184,9 @@ class Run:
     sources: SessionSources
     banner: str | None
     ran: Mapping[str, object]
+
+    @property
+    def is_of_affect_alone(self) -> bool:
+        """Whether affect is all there is: nothing is predicted, and nobody is compared with anybody."""
+        analysis = self.sources.analysis
+        return analysis.affect is not None and analysis.bundle is None and len(self.engine.people) < 2

@@ -7,12 +7,14 @@ from typing import Final
 
 import numpy as np
 
+from rtaffect.affect.values import SOURCES, AffectSource
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.chance import correlation_by_chance
 from rtaffect.common.correlation import fisher_mean
 from rtaffect.common.settings import Settings
 from rtaffect.engine.feedback import Feedback
 
+_SOURCES: Final[dict[AffectSource, str]] = {"eeg": "from the EEG", "sound": "from the sound", "both": "from both"}
 #: So many steps are kept at most: a day.
 _MOST: Final = 86_400
 
@@ -31,12 +33,16 @@ class Summary:
     def __init__(self, settings: Settings, *, blocks: bool = False) -> None:
         self._settings, self._blocks = settings, blocks
         self._steps: list[tuple[float, float, float, float, bool]] = []
+        self._affect: dict[AffectSource, int] = {}
 
     def __call__(self, f: Feedback) -> None:
         """Take one step; values that are not trusted count as none."""
         if len(self._steps) < _MOST:
             mean = f.predicted_mean, f.observed_mean, f.null_mean_low, f.null_mean_high
             self._steps.append((*mean, bool(f.trusted.any())))
+            for source in SOURCES if f.affect else ():
+                there = any(values.estimate(source).there for values in f.affect)
+                self._affect[source] = self._affect.get(source, 0) + there
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -47,7 +53,9 @@ class Summary:
             np.array(each, np.float64) for each in zip(*self._steps, strict=True)
         )
         observed = np.where(trusted > 0, observed, math.nan)
-        return (self._observed(observed, low, high), *self._agreement(predicted, observed))
+        affect = ", ".join(f"{_SOURCES[source]} in {count} of them" for source, count in self._affect.items())
+        told = (f"valence and arousal: {affect}",) if affect else ()
+        return (self._observed(observed, low, high), *self._agreement(predicted, observed), *told)
 
     def _observed(self, observed: FloatArray, low: FloatArray, high: FloatArray) -> str:
         there = np.isfinite(observed)

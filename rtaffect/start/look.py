@@ -125,8 +125,8 @@ def _demo(ask: Ask) -> DemoFacts:
     """See whether the demo is made, and make it where its protocol is asked for."""
     if not ask.also:
         return DemoFacts(newest_demo() is not None)
-    from rtaffect.run.assemble import demo_folder
     from rtaffect.run.demo import PROTOCOL
+    from rtaffect.run.demo_material import demo_folder
 
     return DemoFacts(True, demo_folder(Path(ask.path) if ask.path else None, lambda _: None) / PROTOCOL)
 

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 COMMAND = "import sys; from rtaffect.cli import main; sys.argv = ['rtaffect', 'calibrate', '--help']; main()"
 ESTIMATOR = "import rtaffect; print(rtaffect.RidgeSynchrony)"
 DEMO = (
-    "from pathlib import Path; from rtaffect.run import assemble\n"
-    "assemble.featurizer_for = lambda *_: None; assemble.demo_folder(None, print)"
+    "from pathlib import Path; from rtaffect.run import demo_material\n"
+    "demo_material.featurizer_for = lambda *_: None; demo_material.demo_folder(None, print)"
 )
 
 

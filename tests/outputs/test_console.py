@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+from dataclasses import replace
 
 from rich.console import Console
 
-from rtaffect.outputs.console import console_sink, warnings_shown
+from rtaffect.outputs.console import console_sink, number, step_line, warnings_shown
+from tests.support.fake_affect import with_affect
 from tests.support.fake_feedback import fake_session
 
 
@@ -21,6 +23,18 @@ def test_what_is_wrong_stands_at_each_step_until_it_is_over() -> None:
         shown(steps[2])
     lines = text.getvalue().splitlines()
     assert ["the disk is full" in line for line in lines] == [True, True, False]
+
+
+def test_affect_stands_in_the_line_of_a_step() -> None:
+    (step,) = with_affect(fake_session(1), ("cap",))
+    assert "valence" not in step_line(replace(step, affect=()))
+    (values,) = step.affect
+    expected = ", ".join(
+        f"{name} {number(each.valence)} {number(each.arousal)}"
+        for name, each in (("EEG", values.eeg), ("sound", values.sound), ("both", values.both))
+    )
+    assert f"  valence, arousal: {expected}  good" in step_line(step)
+    assert "valence, arousal of cap: EEG" in step_line(replace(step, affect=(values, values)))
 
 
 def test_warnings_reach_the_terminal_and_nothing_else_does() -> None:

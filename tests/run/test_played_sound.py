@@ -29,7 +29,7 @@ from rtaffect.protocol.arms import Real
 from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import open_ended
-from rtaffect.run.assemble import demo_folder
+from rtaffect.run.demo_material import demo_folder
 from rtaffect.run.live import LiveSources
 from rtaffect.run.programme import Programme
 from rtaffect.run.running import RunningSession

@@ -12,7 +12,7 @@ import tomli_w
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.sums import SUMS_FILE, check_all, write_sums
 from rtaffect.plan.session_folder import open_session
-from rtaffect.run.assemble import demo_folder
+from rtaffect.run.demo_material import demo_folder
 from rtaffect.run.scrub import scrub
 from rtaffect.sources.xdf_file import read_xdf
 from rtaffect.stream.audio import read_sound

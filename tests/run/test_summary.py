@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from rtaffect.affect.values import SOURCES
 from rtaffect.common.settings import Settings
 from rtaffect.engine.feedback import Feedback
 from rtaffect.run.summary import Summary
+from tests.support.fake_affect import with_affect
 from tests.support.fake_feedback import fake_session
 
 
@@ -43,6 +45,16 @@ def test_values_bands_and_agreement_are_said() -> None:
 def test_values_that_are_not_trusted_are_none() -> None:
     steps = [replace(step, trusted=np.zeros(len(step.rows), np.bool_)) for step in made(np.ones(20), np.ones(20) / 2)]
     assert told(steps) == ("20 steps, 0 with an observed value that is trusted",)
+
+
+def test_what_was_told_of_affect_is_said() -> None:
+    steps = with_affect(fake_session(80), ("cap",), bad=(40, 48))
+    counts = {source: sum(step.affect[0].estimate(source).there for step in steps) for source in SOURCES}
+    assert 0 < counts["eeg"] < counts["sound"]
+    assert told(steps)[-1] == (
+        f"valence and arousal: from the EEG in {counts['eeg']} of them, from the sound in {counts['sound']} of them, "
+        f"from both in {counts['both']} of them"
+    )
 
 
 def test_without_a_step_there_is_nothing_to_say() -> None:

@@ -16,7 +16,7 @@ from pylsl import local_clock
 from pythonosc.udp_client import SimpleUDPClient
 
 from rtaffect.plan.session_folder import open_session
-from rtaffect.run.assemble import demo_folder
+from rtaffect.run.demo_material import demo_folder
 from rtaffect.simulation.head import CHANNELS
 from rtaffect.simulation.headset import SimulatedHeadset
 from rtaffect.stream.audio import read_sound

@@ -53,6 +53,22 @@ def test_the_plane_is_there_for_ratings_and_the_head_is_not(make: Make) -> None:
     assert window.pages.currentIndex() == PLANE, "there is nothing to see"
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_the_plane_is_seen_first_where_there_is_nothing_else_until_another_page_is_chosen(
+    make: Make, first: bool
+) -> None:
+    presenter, steps = Presenter(), fake_rated_session(60)
+    window = make(0, presenter=presenter, now=lambda: 1060.4, plane_first=first)
+    presenter.add(steps[0])
+    window.tick()
+    shown = PLANE if first else 0
+    assert (window.pages.currentIndex(), window.tabs.currentIndex()) == (shown, shown)
+    window.show_page(2)
+    presenter.add(steps[1])
+    window.tick()
+    assert window.pages.currentIndex() == 2
+
+
 def test_points_are_drawn_where_they_are_and_none_without_a_value(make: Make) -> None:
     window = make(0, presenter=presenter_of(110), now=lambda: 1110.4, page=PLANE)
     plane = window.plane.plane

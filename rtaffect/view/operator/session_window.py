@@ -78,6 +78,8 @@ class SessionWindow(QMainWindow):
         Returns how the recording is; None where nothing is recorded.
     blinded : bool
         Whether the session's arm is sealed; that is said, and nothing else of it.
+    plane_first : bool
+        Whether the plane is the page that is seen first, as where there is nothing but affect.
     zones : mapping of str to sequence of str
         Regions of each zone, so that zones can be drawn on the brain.
     """
@@ -102,7 +104,7 @@ class SessionWindow(QMainWindow):
         given |= {"take": self._on_take, "next-offer": self._on_next_offer}
         self._without = frozenset(action for action, call in given.items() if call is None)
         self._seconds_after_end = options.get("seconds_after_end")
-        self._close_called = False
+        self._close_called, self._plane_first = False, options.get("plane_first", False)
         self._opened = self._now()
         self._ended_at: float | None = None
         self._state: ViewState = presenter.state()
@@ -252,6 +254,9 @@ class SessionWindow(QMainWindow):
         for number, wanted in there.items():
             if wanted != self.tabs.isTabVisible(number):
                 self.tabs.setTabVisible(number, wanted)
+        if self._plane_first and there[PLANE]:
+            self._plane_first = False
+            self.show_page(PLANE)
         self._draw_page()
 
     def _draw_page(self) -> None:
