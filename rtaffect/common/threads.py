@@ -20,8 +20,9 @@ from threadpoolctl import ThreadpoolController
 
 #: From so many multiplications on (two 512 x 512 matrices) work is large: all threads gain more than they can lose.
 LARGE: Final = 512**3
-#: So long may a thread of Python keep its turn while another one waits, s.
+#: So long may a thread of Python keep its turn while another one waits, s, where at most so many want one.
 TURN_S: Final = 0.0005
+FEW: Final = 8
 
 
 class BlasThreads:
@@ -151,14 +152,15 @@ def threads_for(multiplications: float) -> Iterator[None]:
 
 
 @contextmanager
-def quick_turns() -> Iterator[None]:
+def quick_turns(threads: int = 1) -> Iterator[None]:
     """Let threads of Python take turns every half a millisecond: a context for work that must not wait for others'.
 
     A thread that comes back from a product or a filter waits for its turn as long as another one, such as a window that
-    is painted, holds it: by default 5 ms, each time.
+    is painted, holds it: by default 5 ms, each time. Each thread that waits looks as often whether it is its turn:
+    where many ``threads`` do, turns are longer, up to the usual ones, or looking takes all of the processor.
     """
     before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, TURN_S))
+    sys.setswitchinterval(min(before, TURN_S * max(1.0, threads / FEW)))
     try:
         yield
     finally:

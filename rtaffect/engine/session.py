@@ -69,7 +69,7 @@ class Session:
         """Run as far as each Feedback is asked for, after the sinks had it."""
         sources = self.engine.sources
         with ExitStack() as cleanup:
-            cleanup.enter_context(quick_turns())
+            cleanup.enter_context(quick_turns(len(sources)))
             for source in sources:
                 cleanup.callback(source.stop)
                 source.start()

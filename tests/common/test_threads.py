@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,7 @@ from calibration.model import RidgeSynchrony, basis_of
 from calibration.sweep import Question, sweep
 from calibration.validation import fit
 from rtaffect.common.settings import PredictionSettings, Settings
-from rtaffect.common.threads import LARGE, BlasThreads, one_thread, threads_for
+from rtaffect.common.threads import LARGE, BlasThreads, one_thread, quick_turns, threads_for
 from rtaffect.engine.engine import Engine
 from rtaffect.observed.spaces import ChannelSpace
 from rtaffect.predicted.featurizer import default_featurizer
@@ -233,3 +234,12 @@ def test_threads_of_the_featurizer_sleep_while_it_is_idle() -> None:
     for pool in ("intra", "inter"):
         assert options.get_session_config_entry(f"session.{pool}_op.allow_spinning") == "0"
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (2, 1)
+
+
+@pytest.mark.parametrize(("threads", "seconds"), [(1, 5e-4), (8, 5e-4), (32, 2e-3), (100, 5e-3)])
+def test_turns_are_short_only_where_few_threads_look_for_theirs(threads, seconds):
+    """Each thread that waits looks as often: a hundred of them, every half a millisecond, would do nothing else."""
+    before = sys.getswitchinterval()
+    with quick_turns(threads):
+        assert sys.getswitchinterval() == pytest.approx(min(before, seconds))
+    assert sys.getswitchinterval() == before
