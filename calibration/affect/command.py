@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from pydantic import ValidationError
 from rich.console import Console
 
 from calibration.affect.check import check_affect
@@ -27,8 +26,7 @@ from rtaffect.common.errors import SettingsError
 from rtaffect.common.given import given_options, refuse_given
 from rtaffect.common.option_types import PATH, Number, Whole
 from rtaffect.common.places import check_new_folder
-from rtaffect.common.reading import read_toml
-from rtaffect.common.settings import first_problem
+from rtaffect.common.settings import settings_in
 from rtaffect.common.terminal import Terminal
 from rtaffect.common.words import gathered
 from rtaffect.predicted.featurizer import ALL_CORES
@@ -125,22 +123,15 @@ def affect_settings(path: Path | None, mains_hz: float | None = None, embedding:
     SettingsError
         If the file cannot be read, or a setting is unknown or impossible.
     """
-    content: dict[str, Any] = {}
-    try:
-        if path is not None:
-            content = read_toml(path)
+
+    def asked(content: dict[str, Any]) -> dict[str, Any]:
         usual = AffectSettings().signal.model_dump()
         if "signal" in content or mains_hz is not None:
             given = dict(content.get("signal", {}))
             content["signal"] = usual | given | ({} if mains_hz is None else {"mains_hz": mains_hz})
-        if embedding is not None:
-            content["embedding"] = embedding
-        return AffectSettings.model_validate(content)
-    except (ValidationError, TypeError) as error:
-        detail = first_problem(error) if isinstance(error, ValidationError) else "signal must be a table"
-        raise SettingsError(f"settings of affect {path or ''}: {detail}; docs/settings.md lists them all") from None
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
+        return content | ({} if embedding is None else {"embedding": embedding})
+
+    return settings_in(AffectSettings, path, asked, "settings of affect")
 
 
 def _tell(outcome: AffectOutcome, out: Path, sha256: str, seconds: float, console: Console) -> None:

@@ -5,9 +5,10 @@ The paper that rtaffect reconstructs leaves these open (arXiv 2509.21381), so no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -230,6 +231,9 @@ class Settings(Frozen):
         return self
 
 
+SettingsT = TypeVar("SettingsT", bound=Frozen)
+
+
 def read_settings(path: Path | None, mains_hz: float | None = None) -> Settings:
     """Return the settings in a TOML file (those that it does not name keep their default), and another mains frequency.
 
@@ -238,16 +242,32 @@ def read_settings(path: Path | None, mains_hz: float | None = None) -> Settings:
     SettingsError
         If the file cannot be read, or a setting is unknown or impossible.
     """
-    content: dict[str, Any] = {}
-    try:
-        if path is not None:
-            content = read_toml(path)
+
+    def asked(content: dict[str, Any]) -> dict[str, Any]:
         if mains_hz is not None:
             content["signal"] = {**content.get("signal", {}), "mains_hz": mains_hz}
-        return Settings.model_validate(content)
+        return content
+
+    return settings_in(Settings, path, asked)
+
+
+def settings_in(
+    kind: type[SettingsT], path: Path | None, asked: Callable[[dict[str, Any]], dict[str, Any]], what: str = "settings"
+) -> SettingsT:
+    """Return settings of a ``kind`` from a TOML file, or without one, after ``asked`` has put in what options say.
+
+    ``what`` they are called in the error.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, or a setting is unknown or impossible.
+    """
+    try:
+        return kind.model_validate(asked({} if path is None else read_toml(path)))
     except (ValidationError, TypeError) as error:
         detail = first_problem(error) if isinstance(error, ValidationError) else "signal must be a table"
-        raise SettingsError(f"settings {path or ''}: {detail}; docs/settings.md lists them all") from None
+        raise SettingsError(f"{what} {path or ''}: {detail}; docs/settings.md lists them all") from None
     except (OSError, ValueError) as error:
         raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
 
