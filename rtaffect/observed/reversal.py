@@ -36,7 +36,7 @@ def reversed_sums(people: Seconds, partner: Seconds, at: int, window: int) -> tu
 
 
 def _round(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Return the sums (..., W) of the products of seconds ``x`` and ``y`` (..., W, n), y turned by 0, 1, ... seconds."""
+    """Return sums (..., W) of the products of seconds ``x`` and ``y`` (..., W, n), y turned by 0, 1, ... seconds."""
     seconds = np.arange(x.shape[-2])
     product = np.matmul(x, y.swapaxes(-1, -2), dtype=np.float64)
     return np.asarray(product[..., seconds, (seconds + seconds[:, None]) % len(seconds)].sum(axis=-1))
