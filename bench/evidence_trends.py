@@ -3,8 +3,8 @@
 Everything is simulated at the level of courses, by the program's own statistics: studies whose synchrony wanes in every
 sound while some features trend, one slowly drifting sound, courses that both trend, sessions whose values wane by .06
 in ten minutes, groups of 12 of them, and noise that is slow by itself. Beside each stands the power where there is an
-effect. Values are moving averages of ten seconds, as synchrony's are. Nominal is 5 %, +- the standard error of what was found; a rate within 2 % of it takes
-hundreds of trials.
+effect. Values are moving averages of ten seconds, as synchrony's are. Nominal is 5 %, +- the standard error of what was
+found; a rate within 2 % of it takes hundreds of trials.
 """
 
 from __future__ import annotations
@@ -235,7 +235,8 @@ def measure(quick: bool) -> Rows:
         left, taken, values = np.array(found, np.float64).T
         rows.append({
             "case": name, "trials": trials, "left": left.mean(), "taken": taken.mean(), "value": np.nanmean(values),
-            "error": np.sqrt(taken.mean() * (1 - taken.mean()) / trials), "ratio": (left.sum() + 0.5) / (taken.sum() + 0.5),
+            "error": np.sqrt(taken.mean() * (1 - taken.mean()) / trials),
+            "ratio": (left.sum() + 0.5) / (taken.sum() + 0.5),
         })  # fmt: skip
         print(f"{name}: {left.mean():.3f} {taken.mean():.3f} {np.nanmean(values):.3f}", flush=True)
     return rows
@@ -243,7 +244,8 @@ def measure(quick: bool) -> Rows:
 
 COLUMNS = (
     ("case", "case", ""), ("trials", "trials", "d"), ("left", "p < .05, trends left in", ".1%"),
-    ("taken", "p < .05, trends taken out", ".1%"), ("error", "+-", ".1%"), ("value", "mean r or difference", ".3f"), ("ratio", "ratio", ".1f"),
+    ("taken", "p < .05, trends taken out", ".1%"), ("error", "+-", ".1%"),
+    ("value", "mean r or difference", ".3f"), ("ratio", "ratio", ".1f"),
 )  # fmt: skip
 
 if __name__ == "__main__":
