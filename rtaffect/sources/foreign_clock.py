@@ -134,6 +134,11 @@ class ClockJudge:
         self._open, self.found = False, clock_of(self._held, self._rate)
         return [self._in_seconds(each, offset) for each in self.flush()]
 
+    @property
+    def by_arrival(self) -> bool:
+        """Whether it matters when chunks arrive: for what the clock is, or because it tells nothing else."""
+        return bool(self._held) or (self.found is not None and math.isnan(self.found.unit))
+
     def flush(self) -> list[Chunk]:
         """Return what is held, which is not held any longer."""
         held, self._held = self._held, []
