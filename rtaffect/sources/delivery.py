@@ -265,6 +265,10 @@ class Delivery:
                 self._usual = delay
         else:
             return
+        self._compare_rates(now)
+
+    def _compare_rates(self, now: float) -> None:
+        """Tell of samples that come at another rate than their stamps say."""
         arriving, stamped = self._arrival.rate(), self._buffer.measured_rate
         if abs(arriving / stamped - 1.0) > RATE_TOLERANCE:
             words = f"{arriving:.4g} samples arrive in a second, and by their stamps it is {stamped:.4g}"
