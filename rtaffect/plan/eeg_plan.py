@@ -102,7 +102,7 @@ class EegPlan(Frozen):
         "source_id= and a value, with the headset of who wears it before that where it is not plain, as in "
         "Muse-A=Shimmer-1; may be given several times. What a headset sends beside its EEG is found by itself",
     )
-    rating: Annotated[str | None, Setting("rating", metavar="STREAM")] = Field(
+    rating: Annotated[str | None, Setting("rating", "Own rating", metavar="STREAM")] = Field(
         None,
         description="With a bundle of ratings, the participant's own continuous rating: 'slider' for one in the "
         "participant's view, moved by arrow keys or the mouse, or a stream: its exact name, or name=, type= or "
