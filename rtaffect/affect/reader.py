@@ -11,6 +11,7 @@ import numpy as np
 
 from rtaffect.affect.band_entropy import BandEntropy
 from rtaffect.affect.baseline import RestBaseline
+from rtaffect.affect.bundle import AffectManifest
 from rtaffect.affect.fusion import EEG, SOUND, Heads, estimate_of, fused
 from rtaffect.affect.library import SoundLibrary
 from rtaffect.affect.loaded import LoadedAffect
@@ -21,7 +22,7 @@ from rtaffect.common.montage import columns_for
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.participant import Participant
 from rtaffect.predicted.sound_input import HeardSecond
-from rtaffect.stream.source import Source
+from rtaffect.stream.source import Source, StreamInfo
 
 #: What is put behind a headset's name to name its second path, in doubts about what had arrived.
 PATH: Final = "/affect"
@@ -266,21 +267,24 @@ def check_headsets(model: LoadedAffect, people: Sequence[Source]) -> None:
     SettingsError
         If one is too slow for the bands.
     """
-    manifest = model.bundle.manifest
-    signal, highest = manifest.settings.signal, manifest.settings.bands[-1]
     for person in people:
-        info = person.info
-        columns = columns_for(manifest.channels, info.channels, info.name, partial=True)
-        if missing := [name for name, at in zip(manifest.channels, columns, strict=True) if at < 0]:
-            raise MontageError(
-                f"headset {info.name!r} has no channel {', '.join(missing)}, and the bundle of affect {manifest.name} "
-                f"reads {', '.join(manifest.channels)}; the headset has {', '.join(info.channels)}: use another "
-                f"headset or bundle, or name the channels {under('channels')}"
-            )
-        if signal.lowpass_hz >= info.rate / 2:
-            raise SettingsError(
-                f"headset {info.name!r} sends {info.rate:g} Hz, too slow for {highest.name} ({highest.low_hz:g} to "
-                f"{highest.high_hz:g} Hz) of the bundle of affect {manifest.name}",
-                f"more than {2 * signal.lowpass_hz:g} Hz",
-                "use a faster device, or a bundle that was trained without that band",
-            )
+        check_headset(model.bundle.manifest, person.info)
+
+
+def check_headset(manifest: AffectManifest, info: StreamInfo) -> None:
+    """Refuse a headset from which a bundle of affect cannot read; raises as :func:`check_headsets`."""
+    signal, highest = manifest.settings.signal, manifest.settings.bands[-1]
+    columns = columns_for(manifest.channels, info.channels, info.name, partial=True)
+    if missing := [name for name, at in zip(manifest.channels, columns, strict=True) if at < 0]:
+        raise MontageError(
+            f"headset {info.name!r} has no channel {', '.join(missing)}, and the bundle of affect {manifest.name} "
+            f"reads {', '.join(manifest.channels)}; the headset has {', '.join(info.channels)}: use another "
+            f"headset or bundle, or name the channels {under('channels')}"
+        )
+    if signal.lowpass_hz >= info.rate / 2:
+        raise SettingsError(
+            f"headset {info.name!r} sends {info.rate:g} Hz, too slow for {highest.name} ({highest.low_hz:g} to "
+            f"{highest.high_hz:g} Hz) of the bundle of affect {manifest.name}",
+            f"more than {2 * signal.lowpass_hz:g} Hz",
+            "use a faster device, or a bundle that was trained without that band",
+        )

@@ -36,6 +36,8 @@ class ReplayOptions(TypedDict, total=False):
     eeg, channels, unit, rate
         Headsets (a stream's exact name, or name=, type= or source_id= and a value); channel names in order, unit and
         rate (Hz) instead of the streams' own.
+    headset
+        What replaces the description of one headset alone: 'Muse-A?unit=microvolts&without=AF7,AF8'.
     resync, part, longest_hole
         Whether headsets on clocks of their own are placed by when their samples came; which part of a recording with
         long holes is replayed, from 1; which holes are long, s.
@@ -71,6 +73,7 @@ class ReplayOptions(TypedDict, total=False):
     without: Sequence[str]
     only: Sequence[str]
     profile: str
+    headset: Sequence[str]
     peripheral: Sequence[str]
     measure: Sequence[str]
     measure_band: Sequence[str]
@@ -96,6 +99,7 @@ _FIELDS: Final = {
     "eeg": "eeg.streams", "channels": "eeg.channels", "unit": "eeg.unit", "rate": "eeg.rate",
     "resync": "eeg.resync", "part": "eeg.part", "longest_hole": "eeg.longest_hole_s",
     "without": "eeg.without", "only": "eeg.only", "profile": "eeg.profile",
+    "headset": "eeg.headsets",
     "peripheral": "eeg.peripheral", "measure": "analysis.measures", "measure_band": "analysis.measure_bands",
     "bundle": "analysis.bundle", "featurizer": "analysis.featurizer", "against": "analysis.against",
     "mains": "analysis.mains", "settings": "analysis.settings", "head": "analysis.head", "seconds": "results.seconds",

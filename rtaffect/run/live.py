@@ -32,7 +32,7 @@ from rtaffect.run.rating import live_rating, rated_bundle, wears_none
 from rtaffect.run.recognised import about_headsets, describe_headset, describe_rating
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.wearing import Wearing
-from rtaffect.sources.boards import open_board, parse_board
+from rtaffect.sources.boards import BoardAddress, open_board, parse_board
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.lsl import LslSource
@@ -41,9 +41,18 @@ from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import FoundStream, Network, absent, find_streams
 from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.sources.peripheral import Asked
-from rtaffect.sources.selection import ANY_EEG, ANY_MARKERS, Query, distinct_names, given_by, queries_of
+from rtaffect.sources.selection import (
+    ANY_EEG,
+    ANY_MARKERS,
+    Query,
+    distinct_names,
+    given_for,
+    queries_of,
+    require_meant,
+    undescribed,
+)
 from rtaffect.stream.limits import MOST_MARKER_STREAMS
-from rtaffect.stream.source import Source
+from rtaffect.stream.source import Source, StreamHeader
 
 #: From everything being ready to the session's zero, s: the window opens and a sound device starts in it.
 _WARNING_S: Final = 2.0
@@ -234,18 +243,36 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
         + [(a.name, a.text) for a in addresses]
         + [(query.value, query.value) for query in later]
     )
-    given = given_by(eeg)
+    _refuse_twice(eeg, addresses)
+    absentees = [_named_by(query) for query in later]
+    require_meant(eeg, [*(s.header for s in found), *absentees], [a.text for a in addresses])
     lsl = partial(LslSource, adopt=eeg.adopt, foreign=eeg.foreign_clock)
     streams = _all_of(
-        (partial(lsl, s, **given | Given(name=name)), s.header.name, s.header.type)
+        (partial(lsl, s, **given_for(eeg, s.header) | Given(name=name)), s.header.name, s.header.type)
         for s, name in zip(found, names, strict=False)
     )
+    known = [(a, given_for(eeg, undescribed(a.text), a.text)) for a in addresses]
     boards = _all_of(
         (partial(open_board, a, adopt=eeg.adopt, **given | Given(name=name)), a.name, "EEG")
-        for a, name in zip(addresses, names[len(found) :], strict=False)
+        for (a, given), name in zip(known, names[len(found) :], strict=False)
     )
     there = [*streams, *boards]
     return [*there, *_absent(later, names[len(there) :], [source for source, _, _ in there], eeg)]
+
+
+def _named_by(query: Query) -> StreamHeader:
+    """Return what is known of a headset that is not there yet."""
+    return undescribed(query.value, query.value if query.field == "source_id" else "")
+
+
+def _refuse_twice(eeg: EegPlan, addresses: Sequence[BoardAddress]) -> None:
+    """Refuse what a board's own text says, and its headset's, too."""
+    for address, each in ((a, each) for a in addresses for each in eeg.headsets if each.stream == a.text):
+        for name in ("channels", "unit", "rate"):
+            if getattr(address, name) and getattr(each, name):
+                raise SettingsError(
+                    f"{setting('headset', each.text)} says {name} of a board whose own text does", remedy="say it once"
+                )
 
 
 def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[_Headset]:
@@ -284,7 +311,7 @@ def _absent(
     for query, name in zip(expected, names, strict=True):
         first, *others = (source.info for source in there)
         common = [channel for channel in first.channels if all(channel in other.channels for other in others)]
-        given = given_by(eeg) | Given(name=name)
+        given = given_for(eeg, _named_by(query)) | Given(name=name)
         yield (
             ExpectedHeadset(query, common, first.rate, adopt=eeg.adopt, foreign=eeg.foreign_clock, **given),
             query.value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
@@ -26,7 +27,7 @@ from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_affect import SessionAffect
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.sources.osc_markers import OSC_MARKERS
-from rtaffect.sources.selection import ANY_MARKERS, Query, given_by
+from rtaffect.sources.selection import ANY_MARKERS, Query, given_for
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
@@ -150,7 +151,7 @@ def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]
     for described in _said(session, "eeg"):
         query = Query("source_id", described["source_id"]) if described.get("source_id") else None
         query = query or Query("name", described["stream"])
-        sources = recorded.eeg_sources([query], silent=True, **given_by(eeg))
+        sources = recorded.eeg_sources([query], silent=True, of=partial(given_for, eeg))
         kind = str(described.get("type", ""))
         chosen = [s for s in sources if s.info.name == described["stream"]] or sources
         if len(chosen) != 1:

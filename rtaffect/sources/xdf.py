@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, Unpack
@@ -110,6 +110,7 @@ class XdfRecording:
         *,
         silent: bool = False,
         unusable: bool = False,
+        of: Callable[[StreamHeader], Given] | None = None,
         **given: Unpack[Given],
     ) -> list[XdfSource]:
         """Return a source for each stream that meets one of ``queries`` (default: all of EEG).
@@ -124,8 +125,8 @@ class XdfRecording:
             Whether streams without samples are taken, too: devices that took part and never sent anything.
         unusable
             Whether streams are taken, too, whose stamps tell nothing; :meth:`settle` is then to place them.
-        given
-            What replaces the streams' own description.
+        of, given
+            What replaces each stream's own description, or that of all.
 
         Raises
         ------
@@ -141,8 +142,9 @@ class XdfRecording:
         headers = [self.streams[i].header for i in chosen]
         names = distinct_names([(header.name, header.source_id) for header in headers])
         for i, header, name in zip(chosen, headers, names, strict=True):
-            used_rate = check_rate(name, "eeg", self._rate(i, given.get("rate")), None)
-            plan = plan_of(replace(header, name=name), given)
+            own = given if of is None else of(header)
+            used_rate = check_rate(name, "eeg", self._rate(i, own.get("rate")), None)
+            plan = plan_of(replace(header, name=name), own)
             info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host, plan.about)
             sources.append(self._source(i, info, plan, seconds))
         sources = self._usable(sources, unusable=unusable)
@@ -272,12 +274,9 @@ class XdfRecording:
 
     def _with_samples(self, met: Sequence[int], queries: Sequence[Query]) -> list[int]:
         """Return those of the streams ``met`` that have samples, and note which have none."""
-        filled = []
-        for i in met:
-            if self.streams[i].span.samples:
-                filled.append(i)
-            else:
-                self.warnings.append(f"stream {self.streams[i].header.name!r} has no samples and is left out")
+        filled = [i for i in met if self.streams[i].span.samples]
+        for name in (self.streams[i].header.name for i in met if i not in filled):
+            self.warnings.append(f"stream {name!r} has no samples and is left out")
         if not filled:
             raise RecordingError(
                 f"recording {self.path} has streams of {describe_all(queries)} but none has samples; expected at least "
