@@ -242,6 +242,9 @@ def test_a_datasets_fault_is_named_in_one_line(dataset, kind):
     assert expected in refusal(dataset)
 
 
-def test_a_nameless_dataset_has_the_name_of_its_folder(dataset):
-    (dataset / "dataset_description.json").write_text(json.dumps({"BIDSVersion": "1.10.0"}))
+@pytest.mark.parametrize("name", [None, "", "  ", "[Unspecified]", "n/a", "Untitled"])
+def test_a_nameless_dataset_has_the_name_of_its_folder(dataset, name):
+    """mne-bids writes '[Unspecified]' where it is given no name."""
+    told = {"BIDSVersion": "1.10.0"} | ({} if name is None else {"Name": name})
+    (dataset / "dataset_description.json").write_text(json.dumps(told))
     assert FolderStudy(dataset).name == "dataset"
