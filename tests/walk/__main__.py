@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +20,8 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="print tables of Markdown, to paste")
     parser.add_argument("--cache", type=Path, help="cache to use [default: an empty one for each page]")
     asked = parser.parse_args()
+    # Also where it is ended, what it has started ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="walk-"))
     (folder / "lsl_api.cfg").write_text(loopback(), encoding="utf-8")
     # Before anything imports pylsl.

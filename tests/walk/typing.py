@@ -90,24 +90,28 @@ def walk(page: Path, folder: Path, cache: Mapping[str, str] | None = None) -> It
         env = stack.enter_context(surroundings(steps)) | (cache or {})
         snippets = stack.enter_context(Snippets(folder, env))
         beside = stack.enter_context(ExitStack())
-        for step, after in zip(steps, [*steps[1:], None], strict=True):
+        for number, step in enumerate(steps):
             if step.kind == "python":
                 yield snippets.run(step)
                 continue
-            beside.close()
             lab.bring(step, folder)
             if step.kind == "file":
                 (folder / step.file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / step.file).write_text(step.text, encoding="utf-8")
                 yield Seen(step, 0, f"wrote {step.file}", 0.0)
             elif endless(step):
+                beside.close()
                 running = beside.enter_context(Running(step, folder, env))
                 seen = running.until_it_works()
-                if after is None or after.kind != "python":
-                    seen = running.stop()
-                yield seen
+                yield seen if is_read(steps[number + 1 :]) else running.stop()
             else:
                 yield Running(step, folder, env).to_its_end()
+
+
+def is_read(later: Sequence[Step]) -> bool:
+    """Return whether Python, which reads what is sent, comes before the next command that goes on for ever."""
+    until = next((number for number, step in enumerate(later) if endless(step)), len(later))
+    return any(step.kind == "python" for step in later[:until])
 
 
 @contextmanager
