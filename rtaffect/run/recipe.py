@@ -25,6 +25,7 @@ from rtaffect.run.assemble import Model, build_engine, load_model
 from rtaffect.run.describing import describe_session
 from rtaffect.run.elements import ready_elements
 from rtaffect.run.osc_out import places_of
+from rtaffect.run.page import check_page
 from rtaffect.run.runners import WindowRunner
 from rtaffect.run.running import run_session
 from rtaffect.run.session_affect import SessionAffect, load_session_affect
@@ -144,6 +145,7 @@ def find(
     """
     check_plan(plan)
     places_of(plan.programs)
+    check_page(plan.programs)
     if plan.results.out is not None:
         check_new_folder(plan.results.out, setting("out"))
     sources = _open(plan, cleanup, progress)

@@ -37,6 +37,7 @@ from rtaffect.record.recorder import RecordingStatus
 from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.osc_out import OscOut
+from rtaffect.run.page import serve_page
 from rtaffect.run.programme import Programme
 from rtaffect.run.runners import Control, WindowRunner, require_no_operator
 from rtaffect.run.safety import Alarm, Guarded
@@ -83,6 +84,8 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
             cleanup.callback(markers.stop)
             markers.start()
         running = RunningSession(run, record, ending.stop, cleanup)
+        if running.page is not None:
+            console.print(f"a page to watch: {running.page.url}", style="dim", highlight=False, soft_wrap=True)
         summary = Summary(run.engine.settings, blocks=run.sources.setup.protocol is not None)
         running.sinks.append(summary)
         try:
@@ -134,6 +137,11 @@ class RunningSession:
             self._offer(cleanup)
         if self.plan.programs.osc:
             self._offer_osc(cleanup)
+        self.page = serve_page(run, lambda: [record.trouble, *run.sources.notices()], cleanup)
+        if self.page is not None:
+            self.sinks.append(self._guard("telling the page of a step", self.page.step))
+            on_protocol_step.append(self.page.protocol_step)
+            self.on_event.append(self.page.event)
         self.tone = self._tone(protocol)
         if self.tone is not None:
             cleanup.callback(self.tone.stop)
