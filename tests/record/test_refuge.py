@@ -180,7 +180,9 @@ def test_a_session_that_cannot_begin_leaves_nothing_behind(
 
 
 def test_times_of_steps_are_a_table(writer: SessionWriter, folder: Path) -> None:
-    timing = StepTiming(3, 1003.0, 1003.1, 1003.2, 1003.3, 0.05, "cap", stage_s={"eeg": 0.01, "measures": 0.03, "affect": 0.04})
+    timing = StepTiming(
+        3, 1003.0, 1003.1, 1003.2, 1003.3, 0.05, "cap", stage_s={"eeg": 0.01, "measures": 0.03, "affect": 0.04}
+    )
     timing.left["lsl"] = 1003.31
     writer.timing([timing])
     (line,) = open_session(folder).table("timing.tsv")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyxdf
+import tomli_w
 
 from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.errors import SettingsError
@@ -20,7 +21,7 @@ from tests.affect.test_library import write
 from tests.cli.test_commands import fine, mistake
 from tests.support.affect import without_rest, write_tiny_bundle
 from tests.support.helpers import quiet
-from tests.support.protocol_files import protocol_of
+from tests.support.protocol_files import content_of, protocol_of
 
 TABLES = ("affect.tsv", "affect_baseline.tsv", "feedback.tsv", "doubts.tsv")
 
@@ -58,6 +59,32 @@ def test_a_session_reads_affect_and_its_replay_is_the_same(tmp_path: Path, monke
     alone = open_session(tmp_path / "alone").table("affect.tsv")
     assert sum(np.isfinite(cell_number(each["valence"])) for each in alone if each["source"] == "eeg") > 5
     assert {each["reason"] for each in alone if each["source"] == "sound"} == {"there is no sound"}
+
+
+def test_a_participant_is_shown_arousal_by_a_rule_of_it(tmp_path: Path) -> None:
+    """A protocol's rule and the participant's level are of affect as of synchrony, and so is what is recorded."""
+    bundle, out = write_tiny_bundle(tmp_path / "bundle", CHANNELS, AffectSettings(baseline_s=10)), tmp_path / "first"
+    blocks = [
+        {"kind": "rest", "name": "Rest", "duration_s": 11, "start": "auto"},
+        {"kind": "feedback", "name": "Run", "duration_s": 12, "start": "auto"},
+    ]
+    rule = {"value": "arousal", "source": "both", "scale": "fixed", "low": -1.0, "high": 1.0, "smoothing_s": 2}
+    (tmp_path / "rule.toml").write_text(tomli_w.dumps(content_of(blocks, rule=rule)), encoding="utf-8")
+    asked = ("--protocol", tmp_path / "rule.toml", "--affect", bundle)
+    fine("demo", "--speed", "max", "--headless", "--seconds", "30", "--out", out, *asked)
+    session = open_session(out)
+    both = {
+        each["step"]: cell_number(each["arousal"]) for each in session.table("affect.tsv") if each["source"] == "both"
+    }
+    told = [each for each in session.table("moments.tsv") if each["kind"] == "feedback" and each["level"] != "n/a"]
+    assert len(told) >= 5
+    for each in told:
+        step = int(each["step"])
+        value = np.mean([both[str(step - 1)], both[str(step)]])
+        assert cell_number(each["value"]) == pytest.approx(value, abs=1e-5)
+        assert cell_number(each["level"]) == pytest.approx((1 + value) / 2, abs=1e-5)
+    fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    assert (out / "moments.tsv").read_bytes() == (tmp_path / "again" / "moments.tsv").read_bytes()
 
 
 @pytest.mark.slow
