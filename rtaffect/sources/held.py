@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtaffect.common.arrays import Float32Array, FloatArray
 from rtaffect.stream.source import StreamHeader
@@ -30,11 +31,12 @@ class Held:
         self._value = np.full(channels, np.nan, np.float32)
         self._times, self._values = np.empty(0), np.empty((0, channels), np.float32)
 
-    def take(self, times: FloatArray, values: Float32Array) -> None:
+    def take(self, times: FloatArray, values: NDArray[np.floating]) -> None:
         """Take values with their ``times`` (n,), s, in any order; of those of one time the last one taken holds."""
-        times, values = np.concatenate([self._times, times]), np.concatenate([self._values, values])
+        times = np.concatenate([self._times, times])
         order = np.argsort(times, kind="stable")
-        self._times, self._values = times[order], values[order]
+        self._times = times[order]
+        self._values = np.concatenate([self._values, np.asarray(values, np.float32)])[order]
 
     def course(self, stamps: FloatArray) -> Float32Array:
         """Return the values (n, channels) at ``stamps`` (n,), s, which rise from call to call; NaN before the first."""
