@@ -28,7 +28,7 @@ from rtaffect.run.film import projector_of
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
-from rtaffect.run.rating import live_rating, rated_bundle, wears_none
+from rtaffect.run.rating import live_rating, rated_bundle, rating_as_sent, wears_none
 from rtaffect.run.recognised import about_headsets, describe_headset, describe_rating
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.wearing import Wearing
@@ -97,7 +97,7 @@ class LiveSources(SessionSources):
         markers: list[LslMarkers | OscMarkers] = [*([osc] if osc is not None else []), *lsl]
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
-            for source in (*people, *body, rating, heard.captured, *markers):
+            for source in (*people, *body, rating, rating_as_sent(rating), heard.captured, *markers):
                 if source is not None:
                     recorder.record(source)  # type: ignore[arg-type]  # every live source has a header and a tap
         return cls(

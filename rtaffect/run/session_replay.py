@@ -71,7 +71,7 @@ class SessionReplay(SessionSources):
         clock = clock_of(origin, factor)
         heard = read_heard(session) if SCRUBBED in session.ran else None
         sound = _sound(session, recorded, setup.programme, origin, clock, heard=heard)
-        path = _stimulus(session)
+        path = _stimulus(session, setup.programme)
         about: dict[str, object] = {
             key: session.ran[key] for key in ("sound", "locked_by", "eeg", "peripheral", "rating") if key in session.ran
         }
@@ -262,7 +262,11 @@ def _sound(
     heard: Heard | None,
 ) -> Sound | None:
     """Return the session's sound: recorded where it was captured, else the file or the protocol's."""
-    kind, plan, path = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound, _stimulus(session)
+    kind, plan, path = (
+        session.ran.get("sound", {}).get("kind", "none"),
+        session.plan.sound,
+        _stimulus(session, programme),
+    )
     captures = kind in ("device", "stream")
     file = SoundFileSource.open(path) if path is not None else None
     if path is not None and file is not None:
@@ -331,10 +335,10 @@ class _SeenMarkers:
         return tuple(marker for marker in self._markers if marker.time <= now)
 
 
-def _stimulus(session: RecordedSession) -> Path | None:
-    """Return the known stimulus of a session without a protocol, in its folder."""
+def _stimulus(session: RecordedSession, programme: Programme | None) -> Path | None:
+    """Return the known stimulus of a session whose protocol has no sounds of its own, in the session's folder."""
     kept = session.ran.get("stimuli", [])
-    if not kept or session.plan.protocol.file is not None:
+    if not kept or programme is not None:
         return None
     return session.place(str(kept[0]["file"]))
 
