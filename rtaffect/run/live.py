@@ -251,13 +251,17 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
         (partial(lsl, s, **given_for(eeg, s.header) | Given(name=name)), s.header.name, s.header.type)
         for s, name in zip(found, names, strict=False)
     )
-    known = [(a, given_for(eeg, undescribed(a.text), a.text)) for a in addresses]
-    boards = _all_of(
-        (partial(open_board, a, adopt=eeg.adopt, **given | Given(name=name)), a.name, "EEG")
-        for (a, given), name in zip(known, names[len(found) :], strict=False)
-    )
-    there = [*streams, *boards]
+    there = [*streams, *_boards(eeg, addresses, names[len(found) :])]
     return [*there, *_absent(later, names[len(there) :], [source for source, _, _ in there], eeg)]
+
+
+def _boards(eeg: EegPlan, addresses: Sequence[BoardAddress], names: Sequence[str]) -> list[_Headset]:
+    """Return the boards by these ``names``; of more names the first ones."""
+    known = [(a, given_for(eeg, undescribed(a.text), a.text)) for a in addresses]
+    return _all_of(
+        (partial(open_board, a, adopt=eeg.adopt, **given | Given(name=name)), a.name, "EEG")
+        for (a, given), name in zip(known, names, strict=False)
+    )
 
 
 def _named_by(query: Query) -> StreamHeader:

@@ -137,11 +137,7 @@ class RunningSession:
             self._offer(cleanup)
         if self.plan.programs.osc:
             self._offer_osc(cleanup)
-        self.page = serve_page(run, lambda: [record.trouble, *run.sources.notices()], cleanup)
-        if self.page is not None:
-            self.sinks.append(self._guard("telling the page of a step", self.page.step))
-            on_protocol_step.append(self.page.protocol_step)
-            self.on_event.append(self.page.event)
+        self._serve_page(cleanup, on_protocol_step)
         self.tone = self._tone(protocol)
         if self.tone is not None:
             cleanup.callback(self.tone.stop)
@@ -163,6 +159,15 @@ class RunningSession:
         )
         if self.tone is not None:
             self.tone.tell = self.stage.fault
+
+    def _serve_page(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
+        """Let the session be watched from elsewhere, if that is asked for."""
+        sources = self.run.sources
+        self.page = serve_page(self.run, lambda: [self.record.trouble, *sources.notices()], cleanup)
+        if self.page is not None:
+            self.sinks.append(self._guard("telling the page of a step", self.page.step))
+            on_protocol_step.append(self.page.protocol_step)
+            self.on_event.append(self.page.event)
 
     def _end_with(self, cleanup: ExitStack) -> None:
         """Let what is heard and seen end with the session, and keep which frames of films were seen."""
