@@ -231,13 +231,11 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
 def _headsets(eeg: EegPlan) -> list[_Headset]:
     """Find the streams and boards that are asked for; boards are not open yet."""
     addresses, expected = [parse_board(text) for text in eeg.boards], [parse_expected(text) for text in eeg.expect]
-    found: list[FoundStream] = []
-    if eeg.streams or not addresses:
-        queries = queries_of(eeg)
-        found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing)
-        # Who is missing, if that is allowed, joins later as who is expected does.
-        expected += absent(queries, found)
-    later = [query for query in expected if not any(query.matches(s.header) for s in found)]
+    queries = queries_of(eeg) if eeg.streams or not addresses else ()
+    found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing) if queries else []
+    # Who is missing, if that is allowed, joins later as who is expected does.
+    expected += absent(queries, found)
+    later = _still_expected(expected, found)
     names = distinct_names(
         [(s.header.name, s.header.source_id) for s in found]
         + [(a.name, a.text) for a in addresses]
@@ -253,6 +251,11 @@ def _headsets(eeg: EegPlan) -> list[_Headset]:
     )
     there = [*streams, *_boards(eeg, addresses, names[len(found) :])]
     return [*there, *_absent(later, names[len(there) :], [source for source, _, _ in there], eeg)]
+
+
+def _still_expected(expected: Sequence[Query], found: Sequence[FoundStream]) -> list[Query]:
+    """Return those who are ``expected`` and are not among the streams ``found``."""
+    return [query for query in expected if not any(query.matches(stream.header) for stream in found)]
 
 
 def _boards(eeg: EegPlan, addresses: Sequence[BoardAddress], names: Sequence[str]) -> list[_Headset]:

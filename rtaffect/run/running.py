@@ -131,8 +131,8 @@ class RunningSession:
             self._rests,
         ]
         self.incidents = Incidents(engine, self._tell)
-        self.sinks: list[Sink] = [self._guard("writing a step", record.feedback)]
-        self.sinks.append(self._guard("looking for incidents", self.incidents))
+        looks: Sink = self._guard("looking for incidents", self.incidents)
+        self.sinks: list[Sink] = [self._guard("writing a step", record.feedback), looks]
         if self.plan.results.outlet and self.plan.mode != "replay":
             self._offer(cleanup)
         if self.plan.programs.osc:
@@ -140,10 +140,9 @@ class RunningSession:
         self._serve_page(cleanup, on_protocol_step)
         self.tone = self._tone(protocol)
         if self.tone is not None:
-            cleanup.callback(self.tone.stop)
             on_protocol_step.append(self._guard("the feedback tone", self.tone))
-        self._end_with(cleanup)
         self.on_protocol_step = on_protocol_step
+        self._end_with(cleanup)
         self.stage = Stage(
             conductor,
             engine.origin,
@@ -171,6 +170,8 @@ class RunningSession:
 
     def _end_with(self, cleanup: ExitStack) -> None:
         """Let what is heard and seen end with the session, and keep which frames of films were seen."""
+        if self.tone is not None:
+            cleanup.callback(self.tone.stop)
         if self.setup.player is not None:
             cleanup.callback(self.setup.player.stop)
         if self.setup.projector is not None:

@@ -138,8 +138,8 @@ class BundleCard(Card):
         """Show what is on ``page`` at times only."""
         for part in self._mains:
             part.setVisible(page == "more" or (page == "bundle" and self._mains_matters))
-        for part in self._rated:
-            part.setVisible(page == "affect" and not told)
+        for rated in self._rated:
+            rated.setVisible(page == "affect" and not told)
 
     def show_field(self, field: str) -> None:
         """Turn to the page that has ``field``."""
