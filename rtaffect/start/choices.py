@@ -119,6 +119,8 @@ class Choices:
     headless: bool = unseen(False)
     remote: str | None = unseen(None)
     remote_token: Path | None = unseen(None)  # noqa: RUF009 - a field
+    page: str | None = unseen(None)
+    page_token: Path | None = unseen(None)  # noqa: RUF009 - a field
     rating: str | None = unseen(None)
     rating_lag_s: float = unseen(REACTION_LAG_S)
     elements: str = unseen("auto")
