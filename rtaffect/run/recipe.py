@@ -148,7 +148,16 @@ def find(
     check_page(plan.programs)
     if plan.results.out is not None:
         check_new_folder(plan.results.out, setting("out"))
-    sources = _open(plan, cleanup, progress)
+    return complete(_open(plan, cleanup, progress), progress, note, cost)
+
+
+def complete(
+    sources: SessionSources,
+    progress: Progress,
+    note: Callable[[str], None],
+    cost: Callable[[Model], None] = lambda _: None,
+) -> Prepared:
+    """Return a session of these sources that can begin, its model loaded; parameters and errors are :func:`find`'s."""
     analysis, model = sources.analysis, None
     if analysis.bundle is not None:
         which = sources.demo_of_elements
