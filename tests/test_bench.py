@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("evidence_live", 20, marks=pytest.mark.slow),
         pytest.param("elements", 30, marks=pytest.mark.slow),
         pytest.param("evidence_elements", 3, marks=pytest.mark.slow),
+        pytest.param("report_options", 4, marks=pytest.mark.slow),
         pytest.param("threads", 10, marks=pytest.mark.slow),
         pytest.param("load", 1, marks=pytest.mark.slow),
         pytest.param("age", 4, marks=pytest.mark.slow),

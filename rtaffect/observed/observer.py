@@ -163,7 +163,8 @@ class Observer:
     def _of_window(self, at: int, in_place: FloatArray, powers: FloatArray, least: int) -> FloatArray:
         """Return the correlation in place and those of the same window backwards (people, rows, 1 + window)."""
         joint, backwards = reversed_sums(self._people, self._partner, at, self._settings.window_s)
-        factors = spread_factors(*np.concatenate([powers, backwards], axis=-1), self._layout.k)
+        common, one, other = np.concatenate([powers, np.stack(backwards)], axis=-1)
+        factors = spread_factors(common, one, other, self._layout.k)
         chance = np.tanh(fisher_z(pearson(joint, least, self._layout.k)) * factors[..., 1:])
         return np.concatenate([in_place, chance], axis=-1)
 
