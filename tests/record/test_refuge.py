@@ -189,8 +189,8 @@ def test_times_of_steps_are_a_table(writer: SessionWriter, folder: Path) -> None
     assert line == {
         "step": "3", "time": "3", "lag_s": "0.100000", "eeg_age_s": "0.050000", "eeg_source": "cap",
         "sound_age_s": "n/a", "eeg_s": "0.010000", "features_s": "n/a", "alignment_s": "n/a", "prediction_s": "n/a",
-        "synchrony_s": "n/a", "measures_s": "0.030000", "affect_s": "0.040000", "made_s": "0.300000", "left_lsl_s": "0.310000",
-        "painted_s": "n/a", "seen_s": "n/a", "late": "false",
+        "synchrony_s": "n/a", "measures_s": "0.030000", "affect_s": "0.040000", "made_s": "0.300000",
+        "left_lsl_s": "0.310000", "painted_s": "n/a", "seen_s": "n/a", "late": "false",
     }  # fmt: skip
 
 
