@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("evidence_layers", 3, marks=pytest.mark.slow),
         pytest.param("evidence_trends", 22, marks=pytest.mark.slow),
         pytest.param("evidence_live", 20, marks=pytest.mark.slow),
+        pytest.param("feedback_scale", 32, marks=pytest.mark.slow),
         pytest.param("elements", 30, marks=pytest.mark.slow),
         pytest.param("evidence_elements", 3, marks=pytest.mark.slow),
         pytest.param("threads", 10, marks=pytest.mark.slow),

@@ -89,7 +89,10 @@ class QualityTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionData:
-    """All of a session. ``missing`` says in words what is not there or cannot be read."""
+    """All of a session. ``missing`` says in words what is not there or cannot be read.
+
+    ``blocks`` are those that count, ``apart`` those for practice and those that were begun again later.
+    """
 
     path: Path
     plan: SessionPlan
@@ -97,6 +100,7 @@ class SessionData:
     course: FeedbackTable | None
     protocol_steps: ProtocolSteps | None
     blocks: tuple[BlockRun, ...]
+    apart: tuple[BlockRun, ...]
     events: tuple[dict[str, str], ...]
     quality: QualityTable | None
     streams: tuple[StreamReport, ...]
@@ -184,9 +188,10 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
     protocol, notes = protocol_of(session)
     if "ended" not in session.ran or session.ran.get("outcome") == "running":
         missing.append("the end of the session: it was cut off, or still runs")
-    blocks = blocks_of(protocol_steps, events, float(course.time[-1]) if course is not None else 0.0)
+    runs = blocks_of(protocol_steps, events, float(course.time[-1]) if course is not None else 0.0)
+    blocks, apart = (tuple(run for run in runs if bool(run.apart) == aside) for aside in (False, True))
     return SessionData(
-        path, session.plan, session.ran, course, protocol_steps, blocks, events,
+        path, session.plan, session.ran, course, protocol_steps, blocks, apart, events,
         _quality(columns["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
         _log(path / "session.log", missing), protocol, (*missing, *notes),
     )  # fmt: skip

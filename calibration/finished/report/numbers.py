@@ -169,11 +169,11 @@ def _seconds(started: str | None, ended: str | None, steps: int) -> float:
 
 def _events(data: SessionData) -> tuple[ListedEvent, ...]:
     """Return markers, keys, notes and faults, numbered as the curves show them; not what the blocks tell already."""
-    own = ("block/", "stimulus/", "session/")
+    own = ("block/", "practice/", "stimulus/", "session/")
     some = [
         e
         for e in data.events
-        if e.get("trial_type") in ("key", "note", "fault", "marker")
+        if e.get("trial_type") in ("key", "mark", "note", "fault", "marker")
         and not e.get("name", "").startswith(own)
         and (e["trial_type"], e.get("name")) != ("key", "go")
     ]
