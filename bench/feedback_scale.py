@@ -68,6 +68,12 @@ def measure(quick: bool) -> Rows:
 
 def _session(rng: np.random.Generator, against: str, shared: tuple[float, float]) -> dict[str, tuple[float, float]]:
     """Return the rate of success and the mean level of one session by each rule."""
+    seen = observed(rng, against, shared)
+    return {name: _read(seen, *rule) for name, rule in RULES.items()}
+
+
+def observed(rng: np.random.Generator, against: str, shared: tuple[float, float]) -> list[Observation | None]:
+    """Return what the program's observer says at each second of a session, the first one at second 1."""
     people = 2 if against.startswith("group") else 9
     seconds = AROUND_S + BASELINE_S + RUN_S + AROUND_S
     strength = np.repeat([shared[0], shared[1]], [(AROUND_S + BASELINE_S) * RATE, (RUN_S + AROUND_S) * RATE])
@@ -80,8 +86,7 @@ def _session(rng: np.random.Generator, against: str, shared: tuple[float, float]
     else:
         observer = ReferenceObserver(1, group[1:].mean(axis=0), 0, RATE, SETTINGS, layout=layout)
         group = group[:1]
-    seen = [observer(group[:, at : at + RATE]) for at in range(0, group.shape[1] - AROUND_S * RATE, RATE)]
-    return {name: _read(seen, *rule) for name, rule in RULES.items()}
+    return [observer(group[:, at : at + RATE]) for at in range(0, group.shape[1] - AROUND_S * RATE, RATE)]
 
 
 def _read(seen: list[Observation | None], rule: FeedbackRule, knows: bool) -> tuple[float, float]:

@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("evidence_trends", 22, marks=pytest.mark.slow),
         pytest.param("evidence_live", 20, marks=pytest.mark.slow),
         pytest.param("feedback_scale", 32, marks=pytest.mark.slow),
+        pytest.param("so_far", 6, marks=pytest.mark.slow),
         pytest.param("elements", 30, marks=pytest.mark.slow),
         pytest.param("evidence_elements", 3, marks=pytest.mark.slow),
         pytest.param("threads", 10, marks=pytest.mark.slow),

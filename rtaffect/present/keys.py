@@ -35,6 +35,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding(("4",), "page-4", "agreement"),
         Binding(("5",), "page-5", "own measures, where there are any"),
         Binding(("6",), "page-6", "valence and arousal, where there are any"),
+        Binding(("7",), "page-7", "is there synchrony at all, over the session so far"),
     ),
     "Brain or scalp": (
         Binding(("O",), "observed", "observed values"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -302,7 +301,7 @@ class Protocol(Frozen):
 
     def _of_marks(self) -> Iterator[str]:
         """Yield what is wrong with the marks."""
-        for field, each in (("key", [m.key for m in self.marks]), ("name", [m.name for m in self.marks])):
+        for field, each in (("key", [str(m.key) for m in self.marks]), ("name", [m.name for m in self.marks])):
             for twice in dict.fromkeys(text for text in each if each.count(text) > 1):
                 yield f"mark: {field} '{twice}' is there twice: each once"
 
@@ -310,7 +309,8 @@ class Protocol(Frozen):
         """Yield which block's scale no baseline makes: one of practice makes that of practice alone."""
         scaled = [*self._of("feedback", "transfer")] if self.feedback.scale == "baseline" else []
         for first in (next((b for b in scaled if b.practice == practice), None) for practice in (True, False)):
-            before = takewhile(lambda block, first=first: block is not first, self.blocks)
+            place = next((i for i, block in enumerate(self.blocks) if block is first), 0)
+            before = self.blocks[:place]
             if first is None or any(b.kind == "baseline" and (first.practice or not b.practice) for b in before):
                 continue
             more = " that is not for practice" if any(b.kind == "baseline" and b.practice for b in self.blocks) else ""

@@ -336,7 +336,8 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
     """Run the engine on a thread of its own while the window has this one."""
     run, settings = running.run, running.run.engine.settings
     painted = partial(running.alarm.left, "painted")
-    presenter = Presenter(window_s=settings.synchrony.window_s, drift=settings.drift, on_painted=painted)
+    how = settings.synchrony
+    presenter = Presenter(window_s=how.window_s, drift=settings.drift, synchrony=how, on_painted=painted)
     _plan_blocks(running, presenter)
     result: list[str] = []
     failure: list[BaseException] = []

@@ -123,9 +123,7 @@ class Stage:
 
     def __call__(self, feedback: Feedback) -> None:
         """Take one step."""
-        for event in self._told.until(feedback.time):
-            for sink in self._on_event:
-                sink(event)
+        self._tell_again(feedback.time)
         protocol_step = self.conductor.step(feedback)
         self._happen()
         self._sound_may_end(feedback.time)
@@ -138,6 +136,12 @@ class Stage:
             sink(protocol_step)
         if protocol_step.phase == "done":
             self._stop.set()
+
+    def _tell_again(self, time: float) -> None:
+        """Tell the marks and notes of the recorded session that were told before the step that ends at ``time``, s."""
+        for event in self._told.until(time):
+            for sink in self._on_event:
+                sink(event)
 
     def _happen(self) -> None:
         """Do and tell what has happened in the protocol since the last step."""

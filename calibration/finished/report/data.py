@@ -52,7 +52,8 @@ class FeedbackTable:
 
     ``mean`` has the columns of the mean over rows, each (S,); ``predicted``, ``observed`` and ``trusted`` are (S, R),
     as are both ends of the predicted ``interval``; ``mean_trusted`` and ``stimulus_offset`` are (S,). Of ratings, which
-    have no mean, any one's trust counts for it. ``reasons`` has the text of each step, empty for none; ``mean_of`` over
+    have no mean, any one's trust counts for it. ``reference`` (S,): whether people were compared with a stored one, at
+    this step or when they last were compared. ``reasons`` has the text of each step, empty for none; ``mean_of`` over
     what the mean is.
     """
 
@@ -70,6 +71,7 @@ class FeedbackTable:
     mean_of: str
     reasons: tuple[str, ...]
     stimulus_offset: FloatArray
+    reference: BoolArray
 
     def counted(self, name: Literal["predicted", "observed"]) -> int:
         """Return in how many steps the mean over rows has a value; of ratings, any row."""
@@ -277,7 +279,20 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         mean_of=mean_of,
         reasons=tuple("" if columns["reason"][i] == "n/a" else columns["reason"][i] for i in first),
         stimulus_offset=numbers(columns.get("stimulus_offset", ["n/a"] * len(lines)))[first],
+        reference=_against_reference(columns.get("observed_against"), first),
     )
+
+
+def _against_reference(against: list[str] | None, first: NDArray[np.intp]) -> BoolArray:
+    """Return at which steps (S,), whose first lines are told, people were last compared with a stored reference."""
+    found = np.ones(len(first), np.bool_)
+    stored = True
+    for place, line in enumerate(first if against is not None else ()):
+        assert against is not None
+        if against[line] in ("reference", "group"):
+            stored = against[line] == "reference"
+        found[place] = stored
+    return found
 
 
 def _quality(columns: Columns) -> QualityTable | None:

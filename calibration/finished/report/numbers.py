@@ -12,6 +12,7 @@ from calibration.finished.report.data import SessionData
 from calibration.finished.report.protocol import Opened
 from calibration.finished.report.quality import Quality, quality_of
 from calibration.finished.report.regulation import Regulation, regulation_of
+from calibration.finished.report.so_far import SynchronyReport, synchrony_of_session
 from rtaffect import __version__
 from rtaffect.plan.session_folder import cell_number
 
@@ -70,6 +71,7 @@ class SessionReport:
     shown_is_told: bool
     missing: tuple[str, ...]
     regulation: Regulation
+    synchrony: SynchronyReport | None
     agreement: AgreementReport
     quality: Quality
     events: tuple[ListedEvent, ...]
@@ -107,6 +109,7 @@ def session_report(data: SessionData, opened: Opened | None) -> SessionReport:
         shown_is_told=disclosed,
         missing=data.missing,
         regulation=regulation,
+        synchrony=synchrony_of_session(data),
         agreement=agreement_of(data),
         quality=quality,
         events=_events(data),

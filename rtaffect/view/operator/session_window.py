@@ -29,6 +29,7 @@ from rtaffect.view.operator.plane_page import PlanePage
 from rtaffect.view.operator.protocol_strip import ProtocolStrip
 from rtaffect.view.operator.rows import RowPanel
 from rtaffect.view.operator.signals_page import SignalsPage
+from rtaffect.view.operator.so_far_page import SoFarPage
 from rtaffect.view.operator.status import Header
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
@@ -41,9 +42,9 @@ NOTE_HINT = "Return keeps it with the time of the key, Esc leaves"
 MARGIN = 6
 #: The recording is asked how it is, and the health line is written, so often, s.
 ASK_S, HEALTH_S = 1.0, 0.1
-PAGES = ("Curves", "Brain", "Signals", "Agreement", "Measures", "Plane")
+PAGES = ("Curves", "Brain", "Signals", "Agreement", "Measures", "Plane", "So far")
 #: Pages that are there only where rows have a place on a head, where there are own measures, and valence and arousal.
-MAP, MEASURES, PLANE = 1, 4, 5
+MAP, MEASURES, PLANE, SO_FAR = 1, 4, 5, 6
 
 
 class SessionWindow(QMainWindow):
@@ -95,7 +96,7 @@ class SessionWindow(QMainWindow):
         self.footer = Footer([words for action, words in hints.items() if action not in self._without])
         self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(options.get("zones") or {})
         self.signals, self.agreement = SignalsPage(self._sources), AgreementPage(self._state.smooth_steps)
-        self.measures, self.plane = MeasuresPage(self._sources), PlanePage()
+        self.measures, self.plane, self.so_far = MeasuresPage(self._sources), PlanePage(), SoFarPage()
         may = {f"can_{action}": action not in self._without for action in ("go", "skip", "pause", "repeat")}
         self.protocol = ProtocolStrip(**may, blinded=options.get("blinded", False))
         self.marker, self.note = MarkerBar(), MarkerBar("Note", NOTE_HINT)
@@ -136,8 +137,8 @@ class SessionWindow(QMainWindow):
         self.resize(1280, 720)
 
     @property
-    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage, MeasuresPage, PlanePage]:
-        return self.curves, self.map, self.signals, self.agreement, self.measures, self.plane
+    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage, MeasuresPage, PlanePage, SoFarPage]:
+        return self.curves, self.map, self.signals, self.agreement, self.measures, self.plane, self.so_far
 
     def _connect(self) -> None:
         self.rows.chosen.connect(self._choose)
@@ -218,6 +219,8 @@ class SessionWindow(QMainWindow):
             self.measures.show_time(state, elapsed, self._now())
         elif page == PLANE:
             self.plane.show_time(state, elapsed)
+        elif page == SO_FAR:
+            self.so_far.show_time(state, elapsed)
         self._show_protocol(elapsed)
         self._show_health(elapsed)
 
@@ -238,6 +241,7 @@ class SessionWindow(QMainWindow):
             self.rows.fit_window(self.width())
         rated = self._state.latest is not None and self._state.latest.rating is not None
         there = {MAP: not rated, MEASURES: self._state.measures is not None, PLANE: self._state.plane is not None}
+        there[SO_FAR] = not rated
         for number, wanted in there.items():
             if wanted != self.tabs.isTabVisible(number):
                 self.tabs.setTabVisible(number, wanted)
