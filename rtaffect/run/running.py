@@ -46,7 +46,7 @@ from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
-from rtaffect.run.window_parts import join, zones_of
+from rtaffect.run.window_parts import join, operator_calls, zones_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -114,7 +114,8 @@ class RunningSession:
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
         window_s = reach_in(protocol.feedback, engine)
-        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
+        level = engine.settings.synchrony.null_level if engine.rated is None else None
+        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow, null_level=level)
         programme = setup.programme or Programme(protocol)
         self.alarm = Alarm(record.timings, run.clock.now, self.plan.results.late_s, engine.lookahead_s, self._fault)
         self.participant = ParticipantPresenter(
@@ -155,6 +156,7 @@ class RunningSession:
             now=run.clock.now,
             stop=stop,
             projector=setup.projector,
+            told=setup.told,
         )
         if self.tone is not None:
             self.tone.tell = self.stage.fault
@@ -348,7 +350,8 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
     """Run the engine on a thread of its own while the window has this one."""
     run, settings = running.run, running.run.engine.settings
     painted = partial(running.alarm.left, "painted")
-    presenter = Presenter(window_s=settings.synchrony.window_s, drift=settings.drift, on_painted=painted)
+    how = settings.synchrony
+    presenter = Presenter(window_s=how.window_s, drift=settings.drift, synchrony=how, on_painted=painted)
     _plan_blocks(running, presenter)
     result: list[str] = []
     failure: list[BaseException] = []
@@ -378,6 +381,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             on_go=conductor.go,
             on_skip=conductor.skip,
             on_marker=running.stage.mark,
+            operator=operator_calls(running.stage),
             on_take=running.take_offered if offers is not None else None,
             on_next_offer=offers.show_next if offers is not None else None,
             notices=run.sources.notices,
