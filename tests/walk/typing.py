@@ -188,10 +188,17 @@ class Running:
         if "--remote" in words:
             self._until(lambda: any("waiting for `start`" in line for line in self._lines))
         elif not words or words[0] in _WITHOUT_STEPS:
-            self._until(lambda: time.monotonic() - self._begun > WAITS_S)
+            self._until(self._has_begun)
+            since = time.monotonic()
+            self._until(lambda: time.monotonic() - since > WAITS_S)
         else:
             lab.steps_sent(STEPS, self._alive, LIMIT_S)
         return self._now(self._child.poll() or 0)
+
+    def _has_begun(self) -> bool:
+        """Return whether what sends has said so, or Qt's platform is there for a window."""
+        maps = Path(f"/proc/{self._child.pid}/maps")
+        return bool(self._lines) or (maps.exists() and "libqoffscreen" in maps.read_text(encoding="utf-8"))
 
     def _until(self, done: Any) -> None:
         while self._alive.is_set() and not done() and time.monotonic() - self._begun < LIMIT_S:
