@@ -19,6 +19,7 @@ from rtaffect.start.fields import channels_in, path_of, text_of, value_of
 SoundKind = Literal["file", "protocol", "device", "stream", "stimulus", "none"]
 HeardBy = Literal["", "device", "stream"]
 Against = Literal["auto", "reference", "group"]
+Wanted = Literal["auto", "on", "off"]
 
 #: The kinds of sound that each mode has.
 SOUND_KINDS: Final[dict[Mode, tuple[SoundKind, ...]]] = {
@@ -26,6 +27,10 @@ SOUND_KINDS: Final[dict[Mode, tuple[SoundKind, ...]]] = {
     "replay": ("none", "file", "stimulus"),
     "demo": ("none",),
 }
+
+
+#: What is for a bundle of affect alone.
+OF_AFFECT: Final = frozenset({"library", "affect-rest"})
 
 
 def unseen(default: Any) -> Any:
@@ -94,6 +99,12 @@ class Choices:
     head: str = ""
     measures: str = ""
     measure_bands: str = "8-12"
+    elements: Wanted = "auto"
+    affect: str = ""
+    library: str = ""
+    affect_rest_s: str = ""
+    rating: str = ""
+    rating_lag_s: str = text_of(REACTION_LAG_S)
     protocol: str = ""
     allocation: str = ""
     session_code: str = ""
@@ -119,12 +130,8 @@ class Choices:
     headless: bool = unseen(False)
     remote: str | None = unseen(None)
     remote_token: Path | None = unseen(None)  # noqa: RUF009 - a field
-    rating: str | None = unseen(None)
-    rating_lag_s: float = unseen(REACTION_LAG_S)
-    elements: str = unseen("auto")
-    affect: Path | None = unseen(None)  # noqa: RUF009 - a field
-    library: Path | None = unseen(None)  # noqa: RUF009 - a field
-    affect_rest_s: int | None = unseen(None)
+    page: str | None = unseen(None)
+    page_token: Path | None = unseen(None)  # noqa: RUF009 - a field
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)
@@ -197,16 +204,21 @@ def _holds(choices: Choices, defined: DefinedSetting) -> bool:
     return choices.mode in defined.setting.modes or option in EVERYWHERE
 
 
+def is_of_session(choices: Choices) -> bool:
+    """Return whether a session's folder is replayed, which says itself what was worn and heard."""
+    return choices.mode == "replay" and bool(choices.recording.strip()) and path_of(choices.recording).is_dir()
+
+
 def _stands_back(choices: Choices, defined: DefinedSetting) -> bool:
     """Return whether another choice stands in place of a setting, whose field the window then does not show as such."""
     option = defined.setting.option
     if defined.path[0] in {"eeg", "sound"}:
-        # A session's folder says itself what was worn and heard.
-        return choices.mode == "replay" and path_of(choices.recording).is_dir()
+        return is_of_session(choices)
     return (
         (option in BROUGHT and bool(choices.bundle.strip()))
         or (option == "screen" and choices.preview)
         or (option == "session-code" and not choices.allocation.strip())
+        or (option in OF_AFFECT and not choices.affect.strip() and not is_of_session(choices))
     )
 
 

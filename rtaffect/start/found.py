@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
 
+from rtaffect.affect.bundle import AffectManifest
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import Bundle
@@ -25,8 +26,9 @@ from rtaffect.stream.markers import Marker
 from rtaffect.stream.source import StreamInfo
 
 AskKind = Literal[
-    "bundle", "featurizer", "sound", "protocol", "allocation", "arm", "recording", "out", "settings", "head", "demo"
-]
+    "bundle", "featurizer", "sound", "protocol", "allocation", "arm", "recording", "out", "settings", "head", "demo",
+    "affect", "library",
+]  # fmt: skip
 
 
 class Ask(NamedTuple):
@@ -115,6 +117,26 @@ class RecordingFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AffectFacts:
+    """What a bundle of affect says of itself."""
+
+    manifest: AffectManifest
+
+    @property
+    def rest_s(self) -> int | None:
+        """How much of people's rest it subtracts, s; None for none."""
+        settings = self.manifest.settings
+        return settings.baseline_s if settings.baseline == "rest" else None
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryFacts:
+    """A folder of sounds: how many files are in it and in its folders."""
+
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
 class FolderFacts:
     """Where results would go: free space, bytes, what lies there already, and whether ``name`` holds a session."""
 
@@ -141,6 +163,8 @@ Fact = (
     | RecordingFacts
     | FolderFacts
     | DemoFacts
+    | AffectFacts
+    | LibraryFacts
     | Settings
     | Operator
 )
@@ -230,8 +254,8 @@ class Asks(NamedTuple):
 
     The path of ``bundle`` is empty where it is the demo's; ``featurizer`` is that of a chosen bundle. ``sound`` is
     the file that people hear, whoever plays it: also whether it can be recognised, where it must be. ``settings`` and
-    ``head`` hold where there is no bundle. ``demo``: whether it is made, and where its protocol is, for which it is
-    made.
+    ``head`` hold where there is no bundle, ``library`` where there is one of affect. ``demo``: whether it is made, and
+    where its protocol is, for which it is made.
     """
 
     out: Ask | None
@@ -242,6 +266,8 @@ class Asks(NamedTuple):
     demo: Ask | None
     recording: Ask | None
     bundle: Ask | None
+    affect: Ask | None
+    library: Ask | None
     sound: Ask | None
     featurizer: Ask | None
 
@@ -263,6 +289,8 @@ def asks_for(choices: Choices) -> Asks:
         demo=Ask("demo", featurizer, ("make",) if choices.with_protocol else ()) if demo else None,
         recording=_ask("recording", choices.recording, when=mode == "replay"),
         bundle=Ask("bundle") if of_demo and not demo else _ask("bundle", chosen, when=not demo),
+        affect=_ask("affect", choices.affect, when=not is_demo_bundle(choices.affect)),
+        library=_ask("library", choices.library, when=bool(choices.affect.strip())),
         sound=_ask("sound", file, *(["heard"] if recognised else []), when=not demo),
         featurizer=_ask(
             "featurizer", chosen, featurizer, choices.threads.strip() or "1", when=not demo and not of_demo

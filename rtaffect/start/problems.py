@@ -16,6 +16,7 @@ from rtaffect.start.fields import part_in, peripheral_in, rate_in, threads_in
 from rtaffect.start.fit import BundleFit, fit_of, people_of, reference_troubles
 from rtaffect.start.found import DemoFacts, FeaturizerFacts, Found, RecordingFacts, Trouble, asks_for, in_effect
 from rtaffect.start.problem import Problem, looked, refused
+from rtaffect.start.problems_affect import affect_problems
 from rtaffect.start.problems_session import protocol_problems, results_problems
 from rtaffect.start.problems_sound import protocol_plays, sound_problems
 from rtaffect.start.streams import StreamFacts, missing, queries_of, ticked, twins
@@ -36,6 +37,7 @@ def all_lines(choices: Choices, found: Found) -> list[Problem]:
         _streams(choices, found, wrong) if choices.mode != "demo" else (),
         sound_problems(choices, found, persons) if choices.mode != "demo" else (),
         _bundle(choices, found, persons, fit),
+        affect_problems(choices, found, persons),
         protocol_problems(choices, found, fit),
         results_problems(choices, found, persons),
     )

@@ -13,11 +13,13 @@ from rtaffect.sources.selection import Query
 from rtaffect.start.choices import Choices
 from rtaffect.start.fit import BundleFit, reference_troubles
 from rtaffect.start.found import (
+    AffectFacts,
     AllocationFacts,
     DemoFacts,
     FeaturizerFacts,
     FolderFacts,
     Found,
+    LibraryFacts,
     ProtocolFacts,
     RecordingFacts,
     SoundFacts,
@@ -159,6 +161,27 @@ def bundle_lines(choices: Choices, found: Found, persons: tuple[StreamInfo, ...]
         _fits(fit, persons),
     ]
     return (*lines, *_speed(choices, found))
+
+
+def affect_lines(choices: Choices, found: Found) -> tuple[Line, ...]:
+    """Return the summary of the bundle of affect, and of its library."""
+    fact = found.get(asks_for(choices).affect)
+    if not isinstance(fact, AffectFacts):
+        return ()
+    manifest, rest = fact.manifest, "no rest"
+    made = " (synthetic)" if manifest.synthetic else ""
+    if fact.rest_s is not None:
+        rest = f"{fact.rest_s} s of rest of each person"
+    library = found.get(asks_for(choices).library)
+    sounds = (
+        f", {library.files} file{'' if library.files == 1 else 's'} in the library"
+        if isinstance(library, LibraryFacts)
+        else ""
+    )
+    return (
+        Line(f"{manifest.name}{made}, {manifest.created[:10]}{sounds}"),
+        Line(f"reads {len(manifest.channels)} channels, and needs {rest}"),
+    )
 
 
 def _fits(fit: BundleFit, persons: tuple[StreamInfo, ...]) -> Line:

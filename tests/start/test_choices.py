@@ -228,7 +228,7 @@ class TestMemory:
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
                  "in_reference": True, "with_protocol": True, "preview": True, "resync": True,
-                 "photodiode": "start"}  # fmt: skip
+                 "photodiode": "start", "elements": "on"}  # fmt: skip
         changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if not f.metadata.get("unseen")}
         remember(Choices(**changes))
         found, _ = recall()

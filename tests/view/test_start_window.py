@@ -34,6 +34,7 @@ from rtaffect.view.start.run import run_start
 from rtaffect.view.start.widgets import Card
 from rtaffect.view.start.window import StartWindow
 from tests.plan.test_setting import LampPlan
+from tests.support.affect import write_tiny_bundle
 from tests.support.counted_films import make_film
 from tests.support.protocol_files import write_protocol
 from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, headset, microphone, recording_in, story_in
@@ -67,6 +68,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "film": str(write_protocol(folder / "film.toml", [film], rule=None)),
         "story": str(story),
         "bundle": str(bundle_in(folder / "podcast", sound=sha256)),
+        "affect": str(write_tiny_bundle(folder / "affect", CHANNELS[:4])),
         "other": str(bundle_in(folder / "other", ("E1", "E2"), name="other")),
         "protocol": str(folder / "protocol.toml"),
         "recording": str(recording_in(folder)),
@@ -322,7 +324,9 @@ def overlapping(window: StartWindow) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("case", ["live, most fields", "live, more", "live, film", "replay", "demo"])
+@pytest.mark.parametrize(
+    "case", ["live, most fields", "live, more", "live, affect", "live, film", "replay", "demo", "demo, affect"]
+)
 def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_path, monkeypatch, case, size):
     monkeypatch.setattr("rtaffect.start.problems.NOBODY_S", 0.0)
     most = replace(
@@ -331,8 +335,11 @@ def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_pat
     )  # fmt: skip
     choices = {"replay": replace(replay(lab, tmp_path), sound="file", sound_file=lab["story"]), "demo": demo(tmp_path)}
     choices["live, film"] = replace(most, protocol=lab["film"])
+    choices["live, affect"] = replace(most, affect=lab["affect"], library=str(tmp_path), affect_rest_s="60")
+    choices["demo, affect"] = choices["demo"]
     window = make(choices.get(case, most), said="stream 'ANT' was found but cannot be opened; restart it")
     window.bundle.more.setChecked(case == "live, more")
+    window.bundle.affective.setChecked(case.endswith("affect"))
     window.resize(*size)
     qtbot.waitUntil(lambda: settled(window))
     window.sound.show_level(SoundLevel(), "the driver gave no ADC time for 9 blocks: their times are less certain")
@@ -371,6 +378,92 @@ def test_the_fields_of_a_film_and_of_a_recording_stand_where_these_are(make, qtb
     assert (plan.protocol.photodiode, plan.protocol.screen_delay_s) == ("none", 0.0)
     eeg.part.setText("last")
     qtbot.waitUntil(lambda: any("Part 'last' is not possible" in line for line in window.verdict.lines))
+
+
+def test_lists_show_their_last_and_their_longest_entry(make, qtbot, qapp, tmp_path):
+    window = make(Choices(sound="device", folder=str(tmp_path)))
+    room = window.presenter.previews.room
+    qtbot.waitUntil(lambda: room.devices is not None)
+    long = [f"USB headset number {n} of the second laboratory (left and right)" for n in range(14)]
+    room.devices = tuple(
+        SoundDevice(n, name, "ALSA", 1, 2, 48e3, 0.01, 0.01, False, False) for n, name in enumerate(long)
+    )
+    window.tick()
+    picks = [pick for pick in window.findChildren(QComboBox) if pick.isVisible()]
+    assert {window.sound.kind, window.sound.device, window.eeg.unit} <= set(picks)
+    for pick in picks:
+        pick.showPopup()
+        qapp.processEvents()
+        view, count = pick.view(), pick.count()
+        seen = view.viewport().rect()
+        view.scrollToBottom()
+        for row in range(max(0, count - pick.maxVisibleItems()), count):
+            place = view.visualRect(pick.model().index(row, 0))
+            assert seen.contains(place), (pick.itemText(row), place, seen)
+            assert place.width() >= view.fontMetrics().horizontalAdvance(pick.itemText(row)) + 8
+        assert not view.horizontalScrollBar().isVisible()
+        assert pick.screen().availableGeometry().contains(view.window().geometry())
+        pick.hidePopup()
+
+
+def test_no_sound_beside_a_protocol_that_plays_is_no_word_of_comparison(make, qtbot, lab, tmp_path):
+    window = make(Choices(sound="none", protocol=lab["film"], folder=str(tmp_path)))
+    qtbot.waitUntil(lambda: window.sound.kind.currentText() == "none but what the protocol plays")
+    window.protocol.protocol.text.setText(lab["protocol"])
+    qtbot.waitUntil(lambda: window.sound.kind.currentText() == "none: people are compared with each other")
+
+
+def test_fields_without_a_use_say_why_and_can_be_emptied(make, qtbot, lab, tmp_path):
+    choices = replace(replay(lab, tmp_path), mode="live", rating="slider", library=str(tmp_path))
+    window = make(choices)
+    qtbot.waitUntil(lambda: settled(window))
+    card = window.bundle
+    assert not card.affect.isVisible()
+    card.affective.setFocus()
+    qtbot.keyClick(card.affective, Qt.Key.Key_Space)
+    assert card.affect.isVisible()
+    assert not card.bundle.isVisible()
+    window.tick()
+    # What stands in a field can be taken out of it.
+    assert [f.isEnabled() for f in (card.elements, card.library, card.rest, card.rating, card.lag)] == [
+        False, True, False, True, False
+    ]  # fmt: skip
+    assert (card.rest.placeholderText(), card.rest.toolTip()) == (
+        "needs a bundle of affect",
+        "Needs a bundle of affect",
+    )
+    assert (card.elements.instead, card.elements.accessibleDescription()) == ("the bundle has none",) * 2
+    card.affect.text.setText(lab["affect"])
+    card.rating.clear()
+    qtbot.waitUntil(lambda: card.rest.isEnabled() and not card.rating.isEnabled())
+    assert card.rest.placeholderText() == "as the protocol says"
+    card.rest.setText("soon")
+    qtbot.waitUntil(lambda: any("Rest at first 'soon' is not possible" in line for line in window.verdict.lines))
+    # The line of a problem leads to the page of its field, from whichever page.
+    card.more.click()
+    assert (card.affective.isChecked(), card.page) == (False, "more")
+    window.go_to("affect_rest_s")
+    assert (card.page, window.focusWidget()) == ("affect", card.rest)
+    window.go_to("bundle")
+    assert card.page == "bundle"
+    assert card.bundle.text.hasFocus()
+
+
+def test_the_demo_has_its_affect_and_elements(make, qtbot, tmp_path):
+    window = make(demo(tmp_path))
+    card = window.bundle
+    qtbot.waitUntil(card.message.isVisible)
+    assert not card.more.isVisible()
+    card.affective.click()
+    assert [part.isVisible() for part in (card.affect, card.elements, card.rating, card.message)] == [
+        True, True, False, False
+    ]  # fmt: skip
+    card.affect.text.setText("demo")
+    window.tick()
+    plan = plan_of(window.presenter.choices)
+    assert str(plan.analysis.affect) == "demo"
+    card.elements.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: any("is another demo, of synchrony" in line for line in window.verdict.lines))
 
 
 def test_devices_and_screens_are_offered_and_what_is_gone_is_said(make, qtbot, tmp_path):

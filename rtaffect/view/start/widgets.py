@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import QRect, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QStyle,
+    QStyledItemDelegate,
     QStyleOptionComboBox,
     QStylePainter,
     QWidget,
@@ -103,7 +104,7 @@ class Text(QLineEdit):
 
     def __init__(self, choose: Choose, field: str, hint: str = "", *, end: bool = False) -> None:
         super().__init__()
-        self.choice, self._end = field, end
+        self.choice, self.hint, self._end = field, hint, end
         self.setFont(theme.font(12))
         self.setPlaceholderText(hint)
         self.setAccessibleName(field.replace("_", " "))
@@ -158,14 +159,17 @@ def for_folder(title: str) -> Browse:
 
 
 class Pick(QComboBox):
-    """A list whose entry is the choice ``field``."""
+    """A list whose entry is the choice ``field``; ``instead`` of it stands why it cannot be used."""
 
     def __init__(self, choose: Choose, field: str, options: Iterable[tuple[Any, str]] = ()) -> None:
         super().__init__()
-        self.choice = field
+        self.choice, self.instead = field, ""
         self._options: list[tuple[Any, str]] = []
         self.setFont(theme.font(12))
         self.view().setFont(theme.font(12))
+        self.view().setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        # The style sheet says how high its entries are.
+        self.setItemDelegate(QStyledItemDelegate(self))
         self.setAccessibleName(field.replace("_", " "))
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
@@ -202,12 +206,34 @@ class Pick(QComboBox):
         """Return what is said of a value that is not offered."""
         return f"{value} (not there now)"
 
+    def showPopup(self) -> None:  # noqa: N802
+        """Show the list as wide as its longest entry and as high as its entries, as far as the screen has room."""
+        super().showPopup()
+        view, room = self.view(), self.screen().availableGeometry()
+        popup = view.window()
+        if not self.count() or popup is self.window():
+            return
+        longest = max(view.fontMetrics().horizontalAdvance(text) for _, text in self._options)
+        beside = view.verticalScrollBar().sizeHint().width() if self.count() > self.maxVisibleItems() else 0
+        heights = [max(view.sizeHintForRow(row), view.visualRect(self.model().index(row, 0)).height())
+                   for row in range(min(self.count(), self.maxVisibleItems()))]  # fmt: skip
+        frame = popup.size() - view.viewport().size()
+        width = min(max(longest + _BESIDE + beside + frame.width(), self.width()), room.width())
+        height = min(sum(heights) + frame.height(), room.height())
+        at = QRect(popup.pos(), QSize(width, height))
+        below, above = self.mapToGlobal(self.rect().bottomLeft()).y() + 1, self.mapToGlobal(self.rect().topLeft()).y()
+        at.moveTop(below if below + height <= room.bottom() + 1 else max(room.top(), above - height))
+        at.moveLeft(max(room.left(), min(at.left(), room.right() + 1 - width)))
+        popup.setGeometry(at)
+        view.scrollTo(view.currentIndex())
+
     def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802
         """Draw the entry, cut short with an ellipsis where there is too little room, and the sign of a list."""
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
         room = self.width() - 30
-        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        text = self.instead or option.currentText
+        option.currentText = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
         painter = QStylePainter(self)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
@@ -240,12 +266,33 @@ class TickBox(QCheckBox):
             self.setChecked(bool(getattr(choices, self.choice)))
 
 
+#: What an entry of a list has beside its text, px.
+_BESIDE = 24
+
 Bound = Text | Pick | TickBox
 
 
 def bound_fields(parent: QWidget) -> dict[str, Bound]:
     """Return the fields within ``parent`` by the choices that they are."""
     return {field.choice: field for field in parent.findChildren(QWidget) if isinstance(field, Bound)}
+
+
+def enable(field: Bound, why_not: str, *, held: bool = False) -> None:
+    """Let a field be used, or not where ``why_not`` says why, which is then its tool tip, and its hint where it can be.
+
+    What is ``held`` in a field can be taken out of it in any case.
+    """
+    parent = field.parentWidget()
+    whole = parent if isinstance(parent, PathText) else field
+    whole.setEnabled(not why_not or held)
+    field.setAccessibleDescription(why_not)
+    if why_not:
+        field.setToolTip(why_not[0].upper() + why_not[1:])
+    if isinstance(field, Text):
+        field.setPlaceholderText(why_not or field.hint)
+    elif isinstance(field, Pick):
+        field.instead = "" if whole.isEnabled() else why_not
+        field.update()
 
 
 class Words(QLabel):

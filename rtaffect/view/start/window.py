@@ -19,8 +19,9 @@ from rtaffect.start.table import demo_lines, session_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.screens import list_screens
-from rtaffect.view.start.cards import BundleCard, ProtocolCard, ResultsCard
+from rtaffect.view.start.cards import ProtocolCard, ResultsCard
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
+from rtaffect.view.start.prediction import BundleCard
 from rtaffect.view.start.problems import Verdict
 from rtaffect.view.start.sound import SoundCard
 from rtaffect.view.start.widgets import Pick, bound_fields, button
@@ -158,8 +159,7 @@ class StartWindow(QMainWindow):
             summaries = ("", *session, "")
         for card, text in zip((self.eeg, self.sound, self.bundle), summaries, strict=True):
             card.tell(text)
-        for part in (self.eeg.count, self.sound.kind, self.bundle.more):
-            part.setVisible(mode != "demo")
+        self.eeg.count.setVisible(mode != "demo")
         self.sound.kind.setVisible(not summaries[1])
         self.demo_speed.setVisible(mode == "demo")
         self.eeg.speed.set_options(SPEEDS)
