@@ -353,8 +353,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
     how = settings.synchrony
     presenter = Presenter(window_s=how.window_s, drift=settings.drift, synchrony=how, on_painted=painted)
     _plan_blocks(running, presenter)
-    result: list[str] = []
-    failure: list[BaseException] = []
+    result, failure = list[str](), list[BaseException]()
 
     def work() -> None:
         try:
@@ -389,6 +388,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             blinded=plan.protocol.allocation is not None,
             plane_first=run.is_of_affect_alone,
             zones=zones_of(run.engine.space),
+            tour=plan.mode == "demo",
             participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,
         )
