@@ -8,6 +8,7 @@ from typing import Final
 
 from rtaffect.common.channel_kinds import grouped
 from rtaffect.common.errors import RtaffectError
+from rtaffect.sources.channel_choice import TakenChannel, taken_channels
 from rtaffect.sources.channel_plan import ChannelPlan, plan_of
 from rtaffect.start.choices import Choices
 from rtaffect.start.found import Found
@@ -43,6 +44,8 @@ class Scope:
         What the stream was recognised as and why, or that it was not.
     why_not
         Why nothing can be said of it alone; '' where it can.
+    channels
+        All channels of a stream that is described.
     """
 
     key: tuple[str, ...] | None = None
@@ -50,6 +53,7 @@ class Scope:
     hints: Mapping[str, str] = field(default_factory=lambda: OF_ALL)
     words: str = "what is given here holds for every stream that has nothing of its own"
     why_not: str = ""
+    channels: tuple[TakenChannel, ...] = ()
 
     def shown(self, choices: Choices) -> Choices:
         """Return the choices as the fields show them."""
@@ -85,11 +89,13 @@ def scope_of(choices: Choices, real: Choices, found: Found, row: StreamRow | Non
         return _of_board(choices, found, row)
     streams = found.streams_for(choices)
     own = own_of(choices, row.stream, streams)
-    hints, words = _declared(real, row.stream)
+    # Also of a stream that is not ticked yet, so that what it would be can be seen.
+    as_chosen = real if real.as_it_ran else replace(real, headsets=choices.headsets)
+    hints, words = _declared(as_chosen, row.stream)
     if own is None:
         why = "it cannot be told apart from another stream: give it a name or source_id of its own"
-        return Scope(row.key, None, dict.fromkeys(NAMES, "as for all"), words, why)
-    return Scope(row.key, own, _with_common(choices, hints), words)
+        return Scope(row.key, None, dict.fromkeys(NAMES, "as for all"), words, why, _channels(as_chosen, row.stream))
+    return Scope(row.key, own, _with_common(choices, hints), words, channels=_channels(as_chosen, row.stream))
 
 
 def own_of(choices: Choices, stream: StreamFacts, streams: Sequence[StreamFacts]) -> OfStream | None:
@@ -144,6 +150,18 @@ def _declared(real: Choices, stream: StreamFacts) -> tuple[dict[str, str], str]:
     said += list(about.assumed)
     said += [f"left out: {grouped(about.left_out)}"] if about.left_out else []
     return hints, "; ".join(said)
+
+
+def _channels(real: Choices, stream: StreamFacts) -> tuple[TakenChannel, ...]:
+    """Return the channels of a stream; none where it is not described, or what is given for it is wrong."""
+    if not stream.described:
+        return ()
+    try:
+        given = given_of(real, stream.header)
+        chosen = given.get("without", ()), given.get("only", ())
+        return taken_channels(stream.header, given.get("channels"), given.get("profile", ""), *chosen)
+    except RtaffectError:
+        return ()
 
 
 def _plan(real: Choices, stream: StreamFacts) -> ChannelPlan | None:

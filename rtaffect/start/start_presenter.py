@@ -5,24 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.present.participant_state import ScreenInfo
 from rtaffect.sources.boards import parse_board
+from rtaffect.sources.channel_choice import choice_of
 from rtaffect.start.background import FileWatch, NetworkWatch
 from rtaffect.start.choices import Choices
+from rtaffect.start.device_memory import DeviceMemory
 from rtaffect.start.fit import BundleFit, fit_of, forget, people_of
 from rtaffect.start.found import DemoFacts, FolderFacts, Found, asks_for, asks_of, in_effect, in_session
 from rtaffect.start.of_stream import NAMES
 from rtaffect.start.preview import Signal
 from rtaffect.start.problem import Problem
 from rtaffect.start.problems import all_lines
-from rtaffect.start.scope import Scope, scope_of
+from rtaffect.start.scope import Scope, own_of, scope_of, with_own
 from rtaffect.start.showing import Previews, glimpse
-from rtaffect.start.streams import toggle, without_query
+from rtaffect.start.streams import ticked, toggle, without_query
 from rtaffect.start.table import StreamRow, stream_rows
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import StreamInfo
@@ -116,6 +118,7 @@ class StartPresenter:
         self._selected: tuple[str, ...] | None = None
         self._of_all = _says_of_all(choices)
         self._found = Found()
+        self.devices, self._recalls, self._met = DeviceMemory(), True, set[tuple[str, ...]]()
         self._typed_at = -TYPED_S
         self.network, self.files = NetworkWatch(), FileWatch()
         self.previews = Previews(self.network)
@@ -135,6 +138,48 @@ class StartPresenter:
         self.choices, self.said = choices, ""
         self._of_all = _says_of_all(choices)
         self._named_by_hand = self._is_own(choices)
+        # A plan is what it says, whatever was ticked before.
+        self._recalls = False
+
+    def tick_channels(self, wanted: Collection[int]) -> None:
+        """Use the channels of these numbers of the stream that the fields are of, and keep that for its device."""
+        scope, row = self._state.scope, self._state.row
+        if scope.own is None or row is None or row.stream is None or not scope.channels:
+            return
+        if not wanted:
+            self.say("a stream without channels is no headset: untick its line instead")
+            return
+        without, only = choice_of(scope.channels, wanted)
+        self.describe(without=", ".join(without), only=", ".join(only))
+        if self.choices.mode == "live":
+            self._met.add(row.stream.header.identity)
+            self.devices.keep(row.stream.header, without, only)
+            self.said = in_window(self.devices.note)
+
+    def forget_channels(self) -> None:
+        """Use the channels of the stream that are taken for EEG, and forget what was ticked of its device."""
+        usual = {i for i, each in enumerate(self._state.scope.channels) if each.usual}
+        self.tick_channels(usual)
+
+    def kept_channels(self) -> bool:
+        """Return whether channels are kept for the device of the stream that the fields are of."""
+        row = self._state.row
+        return row is not None and row.stream is not None and self.devices.of(row.stream.header) is not None
+
+    def _recall_channels(self, found: Found) -> None:
+        """Tick the channels of devices that appear as they were ticked last, where nothing else is said of them."""
+        if self.choices.mode != "live" or not self._recalls:
+            return
+        common = bool(self.choices.without.strip() or self.choices.only.strip())
+        for stream in ticked(self.choices, found.streams):
+            identity = stream.header.identity
+            if common or not stream.described or identity in self._met:
+                continue
+            self._met.add(identity)
+            kept, own = self.devices.of(stream.header), own_of(self.choices, stream, found.streams)
+            if kept is not None and own is not None and not (own.without or own.only):
+                own = replace(own, without=", ".join(kept.without), only=", ".join(kept.only))
+                self.choices = replace(self.choices, headsets=with_own(self.choices.headsets, own))
 
     def describe(self, **changes: str) -> None:
         """Change what replaces descriptions: of the selected stream, or of all."""
@@ -206,6 +251,7 @@ class StartPresenter:
         )
         self._suggest_name(found)
         self._note_demo(found)
+        self._recall_channels(found)
         self.files.want(asks_of(self.choices, found))
         now = (self.choices, self._selected, self._of_all)
         if now != self._resolved or not _same(self._found, found):

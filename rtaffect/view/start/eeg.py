@@ -18,12 +18,14 @@ from PySide6.QtWidgets import (
 )
 
 from rtaffect.sources.boards import EXAMPLES
+from rtaffect.start.device_memory import devices_file
 from rtaffect.start.fields import caption_of
 from rtaffect.start.preview import Signal
 from rtaffect.start.start_presenter import StartPresenter, StartState
 from rtaffect.start.table import COLUMNS, StreamRow, recording_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import row
+from rtaffect.view.start.channels import ChannelPanel
 from rtaffect.view.start.picker import Picker
 from rtaffect.view.start.signal import SignalPanel
 from rtaffect.view.start.widgets import (
@@ -189,13 +191,17 @@ class EegCard(Card):
         self.scope_label = caption_for("headsets", self.scope)
         self.known = theme.ElidedLabel("", 12, theme.MUTED)
         self.top.takeAt(1)  # What holds the others to the right is the words on the stream.
-        for part in (self.scope_label, self.scope):
-            self.top.addWidget(part)
+        self.top.addWidget(self.scope_label)
+        self.top.addWidget(self.scope)
         self.top.addWidget(self.known, 1)
         for part in (self.count, self.board, self.add_board):
             self.top.addWidget(part)
         self.table, self.signal = StreamTable(presenter.toggle, presenter.select), SignalPanel()
         self.title.setBuddy(self.table)
+        self.ticks = ChannelPanel(presenter.tick_channels, presenter.forget_channels)
+        self.pick = button("Tic&k channels", "The channels of the stream, with what each is taken for", checkable=True)
+        self.pick.toggled.connect(self._turn)
+        self._kept = presenter.kept_channels
         file = for_file("Recording", "Recordings (*.xdf *.xdfz *.xdf.gz)")
         self.recording = PathText(
             choose,
@@ -211,8 +217,8 @@ class EegCard(Card):
         self.about = Words()
         self.channels = Text(describe, "channels")
         self.unit, self.rate = UnitPick(describe, "unit", UNITS), Text(describe, "rate")
-        self.unit.setFixedWidth(150)
-        self.rate.setFixedWidth(130)
+        self.unit.setFixedWidth(170)
+        self.rate.setFixedWidth(120)
         self.without, self.only = Text(describe, "without"), Text(describe, "only")
         self.profile = Text(describe, "profile")
         self.peripheral = Text(choose, "peripheral", "none: a stream's name, type=EDA")
@@ -232,14 +238,38 @@ class EegCard(Card):
         self.grid.addWidget(self.recorded, 0, 0, 1, 2)
         self.grid.addWidget(self.table, 1, 0)
         self.grid.addWidget(self.signal, 1, 1)
+        self.grid.addWidget(self.ticks, 1, 1)
+        self._turn(False)
         names = [("channels", self.channels, 4), ("unit", self.unit, 0), ("rate", self.rate, 0)]
         _row(self.instead, [*names, ("profile", self.profile, 3)])
         chosen = [("without", self.without, 1), ("only", self.only, 1), ("peripheral", self.peripheral, 1)]
-        _row(self.chosen, chosen)
+        _row(self.chosen, chosen).insertWidget(6, self.pick)
         for number, part in enumerate((self.instead, self.chosen), 2):
             self.grid.addWidget(part, number, 0, 1, 2)
         self.grid.setRowStretch(1, 1)
         self.table.setMinimumHeight(82)
+
+    def _turn(self, ticks: bool) -> None:
+        """Show the channels in place of the signal, or the signal."""
+        self.ticks.setVisible(ticks)
+        self.signal.setVisible(not ticks)
+
+    def _show_channels(self, state: StartState) -> None:
+        scope, row = state.scope, state.row
+        if row is None or state.real.as_it_ran:
+            self.pick.setChecked(False)
+        name = row.cells[0] if row is not None and scope.key is not None else ""
+        own = scope.own is not None and bool(scope.own.without.strip() or scope.own.only.strip())
+        if row is not None and row.key[0] == "board":
+            place = "The channels of a board are named under the signal"
+        elif scope.why_not:
+            place = scope.why_not
+        elif state.choices.mode == "live":
+            place = f"{'Kept' if self._kept() else 'What is ticked is kept'} for this device in {devices_file()}"
+        else:
+            place = "For this replay alone: what is ticked of a recording is not kept"
+        self.ticks.table.setEnabled(not scope.why_not)
+        self.ticks.show_channels(name, scope.channels, place, own=own)
 
     def _add_board(self) -> None:
         if self._adds(self.board.text()):
@@ -257,10 +287,12 @@ class EegCard(Card):
             enable(each, scope.why_not)
         enable(self.unit, scope.why_not)
         self.recorded.setVisible(choices.mode == "replay")
-        for part in (self.scope_label, self.scope, self.known):
-            part.setVisible(choices.mode != "demo" and not state.real.as_it_ran)
-        for part in (self.board, self.add_board):
-            part.setVisible(choices.mode == "live")
+        chosen_here = choices.mode != "demo" and not state.real.as_it_ran
+        for of_stream in (self.scope_label, self.scope, self.known):
+            of_stream.setVisible(chosen_here)
+        self._show_channels(state)
+        self.board.setVisible(choices.mode == "live")
+        self.add_board.setVisible(choices.mode == "live")
         self.pieces.setVisible(not state.real.as_it_ran)
         for each_row in (self.instead, self.chosen):
             each_row.setVisible(not state.real.as_it_ran)
