@@ -466,6 +466,59 @@ def test_the_demo_has_its_affect_and_elements(make, qtbot, tmp_path):
     qtbot.waitUntil(lambda: any("is another demo, of synchrony" in line for line in window.verdict.lines))
 
 
+def test_each_stream_has_its_own_names_and_units(make, qtbot, lab, tmp_path):
+    unique = uuid.uuid4().hex[:6]
+    cap, muse = (
+        headset(f"Cap {unique}", CHANNELS, 250.0),
+        headset(f"Muse {unique}", ("A", "B"), 256.0, with_description=False),
+    )
+    with cap, muse:
+        window = make(Choices(sound="none", folder=str(tmp_path / "results"), participant="P07"))
+        eeg, table = window.eeg, window.eeg.table
+        qtbot.waitUntil(lambda: table.rowCount() == 2 and not any("asked for" in line for line in window.verdict.lines))
+        # It says of each what it was recognised as, and what holds where nothing is given.
+        assert eeg.scope.currentText() == f"Cap {unique}"
+        assert eeg.known.words == "no profile is recognised: read as it describes itself"
+        assert eeg.channels.placeholderText().startswith("Fp1, Fp2, F7")
+        assert (eeg.unit.itemText(0), eeg.rate.placeholderText()) == ("microvolts, as declared", "250, as declared")
+        # The line of what is missing leads to the fields of its stream, by keys alone.
+        wanting = next(
+            n for n, line in enumerate(window.verdict.lines) if f"'Muse {unique}' does not name its 2" in line
+        )
+        with qtbot.waitActive(window):
+            window.activateWindow()
+        window.verdict.list.setFocus()
+        window.verdict.list.setCurrentRow(wanting)
+        qtbot.keyClick(window.verdict.list, Qt.Key.Key_Space)
+        assert eeg.scope.currentText() == f"Muse {unique}"
+        assert window.focusWidget() is eeg.channels
+        qtbot.keyClicks(eeg.channels, "TP9, AF7")
+        eeg.unit.setCurrentIndex(eeg.unit.findText("mV"))
+        qtbot.waitUntil(lambda: table.item(1, 5).text() == "mV")
+        assert table.item(0, 5).text() == "microvolts"
+        qtbot.keyClick(eeg.scope, Qt.Key.Key_Up)
+        qtbot.waitUntil(lambda: (eeg.scope.currentText(), table.currentRow()) == (f"Cap {unique}", 0))
+        assert (eeg.channels.text(), eeg.unit.currentIndex()) == ("", 0)
+        qtbot.waitUntil(window.verdict.start.isEnabled)
+        # What is given for all streams is another thing, and is said where a stream has nothing of its own.
+        qtbot.keyClick(eeg.scope, Qt.Key.Key_Up)
+        qtbot.waitUntil(lambda: eeg.unit.itemText(0) == "as declared")
+        assert eeg.scope.currentText() == "all streams"
+        eeg.unit.setCurrentIndex(eeg.unit.findText("V"))
+        qtbot.keyClick(eeg.scope, Qt.Key.Key_Down)
+        qtbot.waitUntil(lambda: eeg.unit.currentText() == "as for all: V")
+        plan = plan_of(window.presenter.tick().chosen)
+        window.eeg.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
+        alone = plan_of(window.presenter.tick().chosen)
+    said = plan.eeg.headsets
+    assert [(each.channels, each.unit) for each in said] == [(("TP9", "AF7"), "mV")]
+    assert said[0].stream.startswith("source_id=muse")
+    assert plan.eeg.unit == "V"
+    # What is said of a stream that takes no part is in no plan, but is kept for when it does.
+    assert alone.eeg.headsets == ()
+    assert len(window.presenter.choices.headsets) == 1
+
+
 def test_devices_and_screens_are_offered_and_what_is_gone_is_said(make, qtbot, tmp_path):
     window = make(Choices(sound="device", device="USB", screen=7, folder=str(tmp_path)))
     room = window.presenter.previews.room

@@ -82,7 +82,7 @@ class StartWindow(QMainWindow):
     def _build(self) -> None:
         self.setStyleSheet(theme.style_sheet("display", "start"))
         choose, presenter = self.presenter.choose, self.presenter
-        self.eeg = EegCard(choose, presenter.toggle, presenter.select, presenter.add_board)
+        self.eeg = EegCard(presenter)
         self.sound = SoundCard(choose, presenter.previews.room.look_again)
         self.bundle, self.protocol, self.results = BundleCard(choose), ProtocolCard(choose), ResultsCard(choose)
         self.verdict = Verdict()
@@ -133,7 +133,12 @@ class StartWindow(QMainWindow):
     def fields(self) -> dict[str, QWidget]:
         """Return the widget that mends each kind of problem."""
         speed = self.demo_speed if self.presenter.choices.mode == "demo" else self.eeg.speed
-        others = {"mode": self.modes.buttons()[0], "streams": self.eeg.table, "boards": self.eeg.table}
+        others = {
+            "mode": self.modes.buttons()[0],
+            "streams": self.eeg.table,
+            "boards": self.eeg.table,
+            "headsets": self.eeg.scope,
+        }
         return {**bound_fields(self), "speed": speed, **others}
 
     def tick(self) -> None:
@@ -168,8 +173,10 @@ class StartWindow(QMainWindow):
             card.show_state(state)
         self.verdict.show_state(state)
 
-    def go_to(self, where: str) -> None:
-        """Give the focus to the field that mends a problem."""
+    def go_to(self, where: str, uid: str = "") -> None:
+        """Give the focus to the field that mends a problem, of the stream ``uid`` where it is of one."""
+        self.presenter.show_of_stream(uid)
+        self.tick()
         self.bundle.show_field(where)
         field = self.fields().get(where)
         if field is not None:
@@ -184,10 +191,10 @@ class StartWindow(QMainWindow):
         if state is None or not state.may_start:
             stop = next((line for line in state.lines if line.kind == "stop"), None) if state else None
             if stop is not None:
-                self.go_to(stop.where)
+                self.go_to(stop.where, stop.uid)
             return
         try:
-            plan = plan_of(self.presenter.choices)
+            plan = plan_of(state.chosen)
         except RtaffectError as error:
             self.presenter.say(error)
             return
@@ -217,7 +224,7 @@ class StartWindow(QMainWindow):
     def write(self, path: Path) -> None:
         """Write the plan to ``path``; say so if that is impossible."""
         try:
-            write_plan(plan_of(self.presenter.choices), path)
+            write_plan(plan_of(self.presenter.tick().chosen), path)
         except RtaffectError as error:
             self.presenter.say(f"The plan is not saved: {error.message}")
             return
