@@ -12,7 +12,8 @@ from typing import Final, Literal
 from rtaffect.common.errors import RtaffectError
 from rtaffect.plan.session_folder import SESSION_FILE
 from rtaffect.protocol.seal import codes_in
-from rtaffect.start.choices import Choices, path_of
+from rtaffect.start.choices import Choices
+from rtaffect.start.fields import path_of
 from rtaffect.start.outcome import outcome_of
 
 #: So many folders are looked at, the newest, and so many sessions that are planned are listed.

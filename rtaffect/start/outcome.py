@@ -100,20 +100,31 @@ def outcome_of(folder: Path) -> Outcome:
         for one in ran:
             for begin, end in stretches(one, float(steps["time"][-1]) if len(steps["time"]) else 0.0):
                 counts &= ~((steps["time"] > begin + 1e-6) & (steps["time"] <= end + 1e-6))
-        values = (np.where(counts, steps[name], np.nan) for name in _MEANS)
-        points = so_far_of(*values, settings, steps["reference"].astype(np.bool_))
+        observed, low, high = (np.where(counts, steps[name], np.nan) for name in _MEANS)
+        points = so_far_of(observed, low, high, settings, steps["reference"].astype(np.bool_))
         judged, success = _judged(session, practised, settings.window_s)
     except (KeyError, ValueError) as error:
         raise RecordingError(f"session {folder}: its tables are damaged ({error}); copy the folder again") from None
     found = points[-1] if points else SoFar(0, math.nan, math.nan, math.nan, math.nan)
     reference = bool(steps["reference"][-1]) if len(steps["reference"]) else True
     said: dict[str, Any] = session.ran
+    mean, low, high = (np.array([getattr(point, name) for point in points]) for name in ("mean", "low", "high"))
     return Outcome(
-        folder, str(said.get("participant") or session.plan.participant or ""), str(said.get("started", "")),
-        str(said.get("outcome", "")), len(counts), int(steps["trusted"].sum()), found,
-        in_words(found, reference=reference), steps["time"],
-        *(np.array([getattr(point, name) for point in points]) for name in ("mean", "low", "high")), judged, success,
-    )  # fmt: skip
+        folder=folder,
+        participant=str(said.get("participant") or session.plan.participant or ""),
+        started=str(said.get("started", "")),
+        outcome=str(said.get("outcome", "")),
+        steps=len(counts),
+        trusted=int(steps["trusted"].sum()),
+        found=found,
+        words=in_words(found, reference=reference),
+        time=steps["time"],
+        mean=mean,
+        low=low,
+        high=high,
+        judged=judged,
+        success=success,
+    )
 
 
 def stretches(one: Ran, until: float) -> list[tuple[float, float]]:

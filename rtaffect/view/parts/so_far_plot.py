@@ -15,13 +15,15 @@ from rtaffect.view.parts.time_plot import TimePlot, band, band_path, line
 #: The axis reaches as far as this at least, and at most.
 _NARROW: Final = 0.05
 _WIDE: Final = 1.0
+#: Ticks need so much room, px: the plot may be as high as the window.
+TICK_ROOM: Final = 48
 
 
 class SoFarPlot(TimePlot):
     """The mean so far, over the whole session, and where chance stays."""
 
     def __init__(self) -> None:
-        super().__init__("Mean beyond the null, over the session so far", "correlation")
+        super().__init__("Mean beyond the null, over the session so far", "correlation", tick_room=TICK_ROOM)
         self.chance = band(theme.NULL, 0.26)
         self.zero: Any = pg.InfiniteLine(0.0, angle=0, pen=theme.plot_pen(theme.FAINT))
         self.mean = line(theme.OBSERVED, 3)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from rtaffect.start.choices import Choices
 from rtaffect.start.day import day_of
@@ -39,7 +39,7 @@ class _List(QTableWidget):
             super().keyPressEvent(event)
 
 
-class DayPanel(QWidget):
+class DayPanel(QFrame):
     """A list over its window, filled anew each time it is shown; ``chosen`` is emitted with a planned code.
 
     Return or a double click on a planned participant takes that code; Esc closes the list.
@@ -51,7 +51,6 @@ class DayPanel(QWidget):
         super().__init__(parent)
         self._choices, self._over = choices, parent
         self.setObjectName("help")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setVisible(False)
         self.setAccessibleName("sessions of the day")
         self.title = theme.label("", 16, bold=True)
