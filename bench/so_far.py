@@ -1,8 +1,8 @@
 """How often a session says that there is synchrony at all, where there is none and where there is.
 
-Simulated people with 1/f EEG are observed by the program's own observers, as in ``bench.feedback_scale``. ``ever`` is the
-share of sessions of six minutes that said so at any second, ``at the end`` of those whose p is below .05 then, which
-holds for who looks once, and ``looking on`` of those whose p was below .05 at any second, as it must not be read.
+Simulated people with 1/f EEG are observed by the program's own observers, as in ``bench.feedback_scale``. ``ever`` is
+the share of sessions of six minutes that said so at any second, ``at the end`` of those whose p is below .05 then,
+which holds for who looks once, and ``looking on`` of those whose p was below .05 at any second, as it must not be read.
 """
 
 from __future__ import annotations
