@@ -134,11 +134,7 @@ class RunningSession:
         self.incidents = Incidents(engine, self._tell)
         looks: Sink = self._guard("looking for incidents", self.incidents)
         self.sinks: list[Sink] = [self._guard("writing a step", record.feedback), looks]
-        if self.plan.results.outlet and self.plan.mode != "replay":
-            self._offer(cleanup)
-        if self.plan.programs.osc:
-            self._offer_osc(cleanup)
-        self._serve_page(cleanup, on_protocol_step)
+        self._tell_others(cleanup, on_protocol_step)
         self.tone = self._tone(protocol)
         if self.tone is not None:
             on_protocol_step.append(self._guard("the feedback tone", self.tone))
@@ -161,8 +157,12 @@ class RunningSession:
         if self.tone is not None:
             self.tone.tell = self.stage.fault
 
-    def _serve_page(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
-        """Let the session be watched from elsewhere, if that is asked for."""
+    def _tell_others(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
+        """Tell other programs of the session, as far as that is asked for."""
+        if self.plan.results.outlet and self.plan.mode != "replay":
+            self._offer(cleanup)
+        if self.plan.programs.osc:
+            self._offer_osc(cleanup)
         sources = self.run.sources
         self.page = serve_page(self.run, lambda: [self.record.trouble, *sources.notices()], cleanup)
         if self.page is not None:
@@ -346,13 +346,18 @@ def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
         running.on_protocol_step.append(presenter.add_protocol_step)
 
 
-def _with_window(running: RunningSession, show: WindowRunner) -> str:
-    """Run the engine on a thread of its own while the window has this one."""
-    run, settings = running.run, running.run.engine.settings
-    painted = partial(running.alarm.left, "painted")
+def _presenter_of(running: RunningSession) -> Presenter:
+    settings, painted = running.run.engine.settings, partial(running.alarm.left, "painted")
     how = settings.synchrony
     presenter = Presenter(window_s=how.window_s, drift=settings.drift, synchrony=how, on_painted=painted)
     _plan_blocks(running, presenter)
+    return presenter
+
+
+def _with_window(running: RunningSession, show: WindowRunner) -> str:
+    """Run the engine on a thread of its own while the window has this one."""
+    run = running.run
+    presenter = _presenter_of(running)
     result, failure = list[str](), list[BaseException]()
 
     def work() -> None:

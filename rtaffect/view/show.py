@@ -61,6 +61,13 @@ def _beside(window: QWidget, participants: int | None) -> None:
     window.move(room.center() - QPoint(min(size.width(), room.width()) // 2, min(size.height(), room.height()) // 2))
 
 
+def _begin(tour: Tour) -> None:
+    """Begin the tour, once, whatever becomes of it."""
+    if not tour_seen():
+        remember_tour()
+        tour.show_next()
+
+
 def run_window(
     presenter: Presenter,
     *,
@@ -103,10 +110,8 @@ def run_window(
     window.closed.connect(closed.set)
     with interrupt_closes(window):
         window.show()
-        if options.get("tour") and not tour_seen():
-            # Once, whatever becomes of it.
-            remember_tour()
-            tour.show_next()
+        if options.get("tour"):
+            _begin(tour)
         if view is not None:
             view.start()
             # The small view would have the keys else, which are the operator's, unless the participant rates by them.
