@@ -194,6 +194,19 @@ def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
                 remedy=f"give it {_with('remote')}, or leave it out",
                 field="remote",
             )
+    if programs.page_token is not None and programs.page is None:
+        yield SettingsError(
+            f"{setting('page-token')} opens a page, and none is served",
+            remedy=f"give it {_with('page')}, or leave it out",
+            field="page",
+        )
+    if programs.page is not None and programs.remote is not None:
+        page, remote = Address.parse(programs.page), Address.parse(programs.remote)
+        if page.port == remote.port:
+            yield SettingsError(
+                f"{setting('page', programs.page)} and {setting('remote', programs.remote)} are the same port",
+                remedy="give two ports",
+            )
     for text in programs.osc:
         address = Address.parse(text)
         if address.is_here and address.port == programs.osc_markers:

@@ -136,6 +136,8 @@ class Choices:
     headless: bool = unseen(False)
     remote: str | None = unseen(None)
     remote_token: Path | None = unseen(None)  # noqa: RUF009 - a field
+    page: str | None = unseen(None)
+    page_token: Path | None = unseen(None)  # noqa: RUF009 - a field
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)

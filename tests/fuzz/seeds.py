@@ -344,6 +344,14 @@ def remote(folder: Path) -> None:
     )
 
 
+def page(folder: Path) -> None:
+    """Write what a browser asks of the page to watch."""
+    (folder / "request.bin").write_bytes(
+        b"GET /events HTTP/1.1\r\nHost: 127.0.0.1:22350\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"
+        b"Accept: text/event-stream\r\nAuthorization: Bearer 0123456789abcdef\r\nSec-Fetch-Site: same-origin\r\n\r\n"
+    )
+
+
 def sha256(path: Path) -> str:
     """Return a file's hash."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -9,7 +9,6 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -39,6 +38,7 @@ from tests.support.affect import write_tiny_bundle
 from tests.support.counted_films import make_film
 from tests.support.protocol_files import write_protocol
 from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, headset, microphone, recording_in, story_in
+from tests.support.waiting import no_other_threads
 
 Make = Callable[..., StartWindow]
 SIZES = [(1180, 660), (1280, 720), (1920, 1080)]
@@ -52,11 +52,8 @@ def nothing_left(qapp: QApplication) -> Iterator[None]:
     qapp.processEvents()
     qapp.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
     assert [w for w in qapp.topLevelWidgets() if id(w) not in widgets] == []
-    # A closed window waits some seconds for a thread in the middle of a question; on a loaded machine it may end later.
-    until = time.monotonic() + 30.0
-    while not set(threading.enumerate()) <= threads and time.monotonic() < until:
-        time.sleep(0.05)
-    assert set(threading.enumerate()) <= threads
+    # A closed window waits some seconds for a thread in the middle of a question.
+    no_other_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -128,14 +128,18 @@ class BundleCard(Card):
         for name, parts in self._parts.items():
             for part in parts:
                 part.setVisible(name == page)
-        for part in self._mains:
-            part.setVisible(page == "more" or (page == "bundle" and self._mains_matters))
-        for part in self._rated:
-            part.setVisible(page == "affect" and not told)
+        self._show_some(page, told=told)
         self.words.setVisible(page == "bundle" and bool(self.words.lines))
         self.affect_words.setVisible(page == "affect" and bool(self.affect_words.lines))
         for each in (self.more, self.affective):
             each.setText("Back" if each.isChecked() else "More" if each is self.more else "Affect")
+
+    def _show_some(self, page: str, *, told: bool) -> None:
+        """Show what is on ``page`` at times only."""
+        for part in self._mains:
+            part.setVisible(page == "more" or (page == "bundle" and self._mains_matters))
+        for rated in self._rated:
+            rated.setVisible(page == "affect" and not told)
 
     def show_field(self, field: str) -> None:
         """Turn to the page that has ``field``."""

@@ -20,6 +20,7 @@ from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.screens import list_screens
 from rtaffect.view.start.cards import ProtocolCard, ResultsCard
+from rtaffect.view.start.day import DayPanel
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
 from rtaffect.view.start.prediction import BundleCard
 from rtaffect.view.start.problems import Verdict
@@ -99,6 +100,9 @@ class StartWindow(QMainWindow):
         self.setCentralWidget(body)
         self.setMinimumSize(1180, 660)
         self.resize(1280, 720)
+        self.day = DayPanel(self, lambda: self.presenter.choices)
+        self.day.chosen.connect(lambda code: self.presenter.choose(participant=code, session_code="", name=""))
+        self.day_button.clicked.connect(self.day.switch)
 
     def _header(self) -> QHBoxLayout:
         self.modes = QButtonGroup(self)
@@ -106,6 +110,7 @@ class StartWindow(QMainWindow):
         self.save_plan = button("Sa&ve plan\N{HORIZONTAL ELLIPSIS}", "Write these choices as a plan (Ctrl+S)")
         self.open_plan.clicked.connect(self._ask_open)
         self.save_plan.clicked.connect(self._ask_save)
+        self.day_button = button("To&day\N{HORIZONTAL ELLIPSIS}", "The day's sessions, done and planned (Ctrl+T)")
         self.demo_speed = Pick(self.presenter.choose, "speed", DEMO_SPEEDS)
         self.demo_speed.setFixedWidth(220)
         layout = row(theme.label("rtaffect", 20, bold=True), spacing=SPACING)
@@ -120,12 +125,14 @@ class StartWindow(QMainWindow):
         layout.addSpacing(8)
         layout.addWidget(self.demo_speed)
         layout.addStretch(1)
+        layout.addWidget(self.day_button)
         layout.addWidget(self.open_plan)
         layout.addWidget(self.save_plan)
         return layout
 
     def _keys(self) -> None:
         by_act = ((self.begin, "Return", "Enter"), (self._ask_open, "Ctrl+O"), (self._ask_save, "Ctrl+S"))
+        QShortcut(QKeySequence("Ctrl+T"), self, self.day.switch)
         for act, *keys in (*by_act, (self.close, "Ctrl+W", "Ctrl+Q")):
             for key in keys:
                 QShortcut(QKeySequence(key), self, act)
