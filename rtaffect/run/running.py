@@ -36,13 +36,14 @@ from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
 from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
+from rtaffect.run.noticing import noticing
 from rtaffect.run.osc_out import OscOut
 from rtaffect.run.page import serve_page
 from rtaffect.run.programme import Programme
 from rtaffect.run.runners import Control, WindowRunner, require_no_operator
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
-from rtaffect.run.session_sources import Run, SessionSources
+from rtaffect.run.session_sources import Run
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
@@ -322,20 +323,7 @@ def _on_terminal(running: RunningSession, console: Console) -> str:
         # Else the session's log tells.
         running.on_event.append(print_fault)
     with console_sink(console, lambda: running.record.trouble) as shown:
-        return running.work(shown, _noticing(running.run.sources, console))
-
-
-def _noticing(sources: SessionSources, console: Console) -> Sink:
-    """Return what prints, at a step, what the operator should know and was not told at the step before."""
-    before: list[str] = []
-
-    def tell(_: Feedback) -> None:
-        now = list(sources.notices())
-        for text in (text for text in now if text not in before):
-            console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
-        before[:] = now
-
-    return tell
+        return running.work(shown, noticing(running.run.sources, console))
 
 
 def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
