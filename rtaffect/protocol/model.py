@@ -125,15 +125,14 @@ class FeedbackRule(Frozen):
             wrong.append(f"low = {self.low} and high = {self.high}: scale = fixed needs both, low below high")
         if self.scale == "null":
             wrong += self._of_the_null()
-        _refuse([*wrong, *self._of_its_lists()])
-        return self
-
-    def _of_its_lists(self) -> Iterator[str]:
-        """Yield what is wrong with percentiles and rows."""
         if not self.low_percentile < self.high_percentile:
-            yield f"low_percentile = {self.low_percentile:g} must be below high_percentile = {self.high_percentile:g}"
+            wrong.append(
+                f"low_percentile = {self.low_percentile:g} must be below high_percentile = {self.high_percentile:g}"
+            )
         if not self.rows or len(set(self.rows)) < len(self.rows) or (MEAN in self.rows and len(self.rows) > 1):
-            yield f"rows = {list(self.rows)}: each name once, and '{MEAN}' only alone"
+            wrong.append(f"rows = {list(self.rows)}: each name once, and '{MEAN}' only alone")
+        _refuse(wrong)
+        return self
 
     def _of_the_null(self) -> Iterator[str]:
         """Yield what does not go with the null band."""
@@ -309,18 +308,16 @@ class Protocol(Frozen):
     def _without_baseline(self) -> Iterator[str]:
         """Yield which block's scale no baseline makes: one of practice makes that of practice alone."""
         scaled = [*self._of("feedback", "transfer")] if self.feedback.scale == "baseline" else []
-        firsts = (next((b for b in scaled if b.practice == practice), None) for practice in (True, False))
-        for first in (first for first in firsts if first is not None and not self._has_baseline_for(first)):
+        for first in (next((b for b in scaled if b.practice == practice), None) for practice in (True, False)):
+            place = next((i for i, block in enumerate(self.blocks) if block is first), 0)
+            before = self.blocks[:place]
+            if first is None or any(b.kind == "baseline" and (first.practice or not b.practice) for b in before):
+                continue
             more = " that is not for practice" if any(b.kind == "baseline" and b.practice for b in self.blocks) else ""
             yield (
                 f"feedback.scale = baseline needs a block of kind baseline{more} before '{first.name}' ({first.kind}): "
                 "add one, or choose scale = adaptive or fixed"
             )
-
-    def _has_baseline_for(self, first: Block) -> bool:
-        """Return whether a baseline comes before block ``first`` that may be its."""
-        place = next(i for i, block in enumerate(self.blocks) if block is first)
-        return any(b.kind == "baseline" and (first.practice or not b.practice) for b in self.blocks[:place])
 
     def _of(self, *kinds: BlockKind) -> Iterator[Block]:
         return (block for block in self.blocks if block.kind in kinds)

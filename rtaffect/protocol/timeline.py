@@ -215,7 +215,9 @@ class _Keys:
         """Take in a block that ran, and the one ``after`` it; return whether there can be more."""
         again = one.block == self._expected - 1
         known = (self._expected <= one.block <= len(self._protocol.blocks)) or again
-        if not (known and _at_whole_steps(one)):
+        if not known or any(
+            (at or 0.0) % 1 for at in (one.start_s, one.end_s, *(at for span in one.pauses for at in span))
+        ):
             raise _does_not_fit(self._protocol, one)
         block, start = self._protocol.blocks[one.block - 1], int(one.start_s)
         lead = _lead_of(block)
@@ -226,7 +228,12 @@ class _Keys:
                 self._press(at, "skip")
             if block.start == "operator":
                 self._press(start - lead, "go")
-        stood = self._stand(one, lead)
+        stood = 0
+        for begin, end in one.pauses:
+            self._press(int(begin), "pause")
+            if end is not None:
+                self._press(int(end) - lead, "go")
+                stood += int(end) - int(begin)
         if one.end_s is None:
             return False
         self._free, self._expected = int(one.end_s), one.block + 1
@@ -238,23 +245,8 @@ class _Keys:
             self._press(self._free, "skip")
         return True
 
-    def _stand(self, one: Ran, lead: int) -> int:
-        """Press the keys of a block's pauses, and return how long it stood still, steps."""
-        stood = 0
-        for begin, end in one.pauses:
-            self._press(int(begin), "pause")
-            if end is not None:
-                self._press(int(end) - lead, "go")
-                stood += int(end) - int(begin)
-        return stood
-
     def _press(self, step: int, key: Key) -> None:
         self.found[step] = (*self.found.get(step, ()), key)
-
-
-def _at_whole_steps(one: Ran) -> bool:
-    """Return whether a block began, stood still and ended at steps."""
-    return not any((at or 0.0) % 1 for at in (one.start_s, one.end_s, *(at for span in one.pauses for at in span)))
 
 
 def _passed_over(blocks: Sequence[Block], free: int, left: int) -> list[int]:

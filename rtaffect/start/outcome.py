@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import RecordingError
@@ -98,7 +96,10 @@ def outcome_of(folder: Path) -> Outcome:
         practised = {line["block"] for line in events if line["trial_type"] == "practice"}
         ran = [one for one in blocks_that_ran(session) if str(one.block) in practised]
         settings = SynchronySettings.model_validate(session.ran.get("settings", {}).get("synchrony", {}))
-        counts = steps["trusted"].astype(np.bool_) & ~_within(ran, steps["time"])
+        counts = steps["trusted"].astype(np.bool_)
+        for one in ran:
+            for begin, end in stretches(one, float(steps["time"][-1]) if len(steps["time"]) else 0.0):
+                counts &= ~((steps["time"] > begin + 1e-6) & (steps["time"] <= end + 1e-6))
         observed, low, high = (np.where(counts, steps[name], np.nan) for name in _MEANS)
         points = so_far_of(observed, low, high, settings, steps["reference"].astype(np.bool_))
         judged, success = _judged(session, practised, settings.window_s)
@@ -124,14 +125,6 @@ def outcome_of(folder: Path) -> Outcome:
         judged=judged,
         success=success,
     )
-
-
-def _within(ran: Sequence[Ran], time: FloatArray) -> NDArray[np.bool_]:
-    """Return which steps at ``time`` (T,), s, lie in one of the blocks that ``ran``."""
-    inside = np.zeros(len(time), np.bool_)
-    for begin, end in (each for one in ran for each in stretches(one, float(time[-1]) if len(time) else 0.0)):
-        inside |= (time > begin + 1e-6) & (time <= end + 1e-6)
-    return inside
 
 
 def stretches(one: Ran, until: float) -> list[tuple[float, float]]:
