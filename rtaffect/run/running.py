@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 from rich.console import Console
 
@@ -45,7 +45,7 @@ from rtaffect.run.session_sources import Run, SessionSources
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
-from rtaffect.run.window_parts import join, operator_calls, zones_of
+from rtaffect.run.window_parts import join, null_level_of, operator_calls, zones_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -108,11 +108,9 @@ class RunningSession:
     def __init__(self, run: Run, record: SessionRecord, stop: threading.Event, cleanup: ExitStack) -> None:
         self.run, self.record, self.stop, self.steps = run, record, stop, 0
         self.plan, self.setup = run.sources.plan, run.sources.setup
-        setup, engine = self.setup, run.engine
-        protocol = setup.protocol or open_ended()
+        setup, engine, protocol = self.setup, run.engine, self.setup.protocol or open_ended()
         window_s = reach_in(protocol.feedback, engine)
-        level = engine.settings.synchrony.null_level if engine.rated is None else None
-        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow, null_level=level)
+        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow, null_level=null_level_of(engine))
         programme = setup.programme or Programme(protocol)
         self.alarm = Alarm(record.timings, run.clock.now, self.plan.results.late_s, engine.lookahead_s, self._fault)
         self.participant = ParticipantPresenter(
@@ -332,11 +330,23 @@ def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
         running.on_protocol_step.append(presenter.add_protocol_step)
 
 
+class _Shown(TypedDict):
+    """What the participant sees, and on which screen."""
+
+    participant: ParticipantPresenter | None
+    screen: int | None
+
+
+def _for_participant(running: RunningSession) -> _Shown:
+    plan = running.plan.protocol
+    seen = plan.screen is not None or plan.preview
+    return {"participant": running.participant if seen else None, "screen": None if plan.preview else plan.screen}
+
+
 def _with_window(running: RunningSession, show: WindowRunner) -> str:
     """Run the engine on a thread of its own while the window has this one."""
     run, settings = running.run, running.run.engine.settings
-    painted = partial(running.alarm.left, "painted")
-    how = settings.synchrony
+    painted, how = partial(running.alarm.left, "painted"), settings.synchrony
     presenter = Presenter(window_s=how.window_s, drift=settings.drift, synchrony=how, on_painted=painted)
     _plan_blocks(running, presenter)
     result: list[str] = []
@@ -375,8 +385,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             blinded=plan.protocol.allocation is not None,
             plane_first=run.is_of_affect_alone,
             zones=zones_of(run.engine.space),
-            participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
-            screen=None if plan.protocol.preview else plan.protocol.screen,
+            **_for_participant(running),
         )
     finally:
         running.stop.set()
