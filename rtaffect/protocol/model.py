@@ -39,6 +39,11 @@ def _refuse(wrong: list[str]) -> None:
         raise ValueError("\n".join(wrong))
 
 
+def _row_names(rows: Sequence[str]) -> bool:
+    """Return whether these can be the rows of a rule."""
+    return bool(rows) and len(set(rows)) == len(rows) and not (MEAN in rows and len(rows) > 1)
+
+
 class FeedbackRule(Frozen):
     """How a step's synchrony, or a measure, becomes what the participant is shown."""
 
@@ -379,11 +384,6 @@ class Protocol(Frozen):
     def located(self, path: Path) -> Path:
         """Return a path that the file names, from where it is."""
         return path if self._path is None else self._path.parent / path
-
-
-def _row_names(rows: Sequence[str]) -> bool:
-    """Return whether these can be the rows of a rule."""
-    return bool(rows) and len(set(rows)) == len(rows) and not (MEAN in rows and len(rows) > 1)
 
 
 def _twice(names: Sequence[str]) -> list[str]:
