@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -37,6 +37,11 @@ def _refuse(wrong: list[str]) -> None:
     """Raise what is wrong, one line each."""
     if wrong:
         raise ValueError("\n".join(wrong))
+
+
+def _row_names(rows: Sequence[str]) -> bool:
+    """Return whether these can be the rows of a rule."""
+    return bool(rows) and len(set(rows)) == len(rows) and not (MEAN in rows and len(rows) > 1)
 
 
 class FeedbackRule(Frozen):
@@ -129,7 +134,7 @@ class FeedbackRule(Frozen):
             wrong.append(
                 f"low_percentile = {self.low_percentile:g} must be below high_percentile = {self.high_percentile:g}"
             )
-        if not self.rows or len(set(self.rows)) < len(self.rows) or (MEAN in self.rows and len(self.rows) > 1):
+        if not _row_names(self.rows):
             wrong.append(f"rows = {list(self.rows)}: each name once, and '{MEAN}' only alone")
         _refuse(wrong)
         return self
@@ -288,12 +293,9 @@ class Protocol(Frozen):
         wrong = [] if self.blocks else ["block: there is none; add at least one [[block]]"]
         if "feedback" not in self.model_fields_set and (shown := next(self._of("feedback", "transfer"), None)):
             wrong.append(f"[feedback] is missing: block '{shown.name}' ({shown.kind}) has no rule")
-        wrong += self._of_marks()
-        wrong += self._without_baseline()
+        wrong += [*self._of_marks(), *self._without_baseline()]
         names = [arm.name for arm in self.arms]
-        wrong += [
-            f"arm '{name}' is there twice: name each once" for name in dict.fromkeys(names) if names.count(name) > 1
-        ]
+        wrong += [f"arm '{name}' is there twice: name each once" for name in _twice(names)]
         _refuse(wrong)
         for number, block in enumerate(self.blocks, 1):
             block._number = number
@@ -302,22 +304,28 @@ class Protocol(Frozen):
     def _of_marks(self) -> Iterator[str]:
         """Yield what is wrong with the marks."""
         for field, each in (("key", [str(m.key) for m in self.marks]), ("name", [m.name for m in self.marks])):
-            for twice in dict.fromkeys(text for text in each if each.count(text) > 1):
+            for twice in _twice(each):
                 yield f"mark: {field} '{twice}' is there twice: each once"
 
     def _without_baseline(self) -> Iterator[str]:
         """Yield which block's scale no baseline makes: one of practice makes that of practice alone."""
         scaled = [*self._of("feedback", "transfer")] if self.feedback.scale == "baseline" else []
-        for first in (next((b for b in scaled if b.practice == practice), None) for practice in (True, False)):
-            place = next((i for i, block in enumerate(self.blocks) if block is first), 0)
-            before = self.blocks[:place]
-            if first is None or any(b.kind == "baseline" and (first.practice or not b.practice) for b in before):
-                continue
+        firsts = (next((b for b in scaled if b.practice == practice), None) for practice in (True, False))
+        for first in (block for block in firsts if block is not None and not self._has_baseline(block)):
             more = " that is not for practice" if any(b.kind == "baseline" and b.practice for b in self.blocks) else ""
             yield (
                 f"feedback.scale = baseline needs a block of kind baseline{more} before '{first.name}' ({first.kind}): "
                 "add one, or choose scale = adaptive or fixed"
             )
+
+    def _has_baseline(self, scaled: Block) -> bool:
+        """Return whether a baseline before a block makes its scale."""
+        for block in self.blocks:
+            if block is scaled:
+                return False
+            if block.kind == "baseline" and (scaled.practice or not block.practice):
+                return True
+        return False
 
     def _of(self, *kinds: BlockKind) -> Iterator[Block]:
         return (block for block in self.blocks if block.kind in kinds)
@@ -376,6 +384,11 @@ class Protocol(Frozen):
     def located(self, path: Path) -> Path:
         """Return a path that the file names, from where it is."""
         return path if self._path is None else self._path.parent / path
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    """Return the names that are there more than once, each once."""
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
 def open_ended() -> Protocol:

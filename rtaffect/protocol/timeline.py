@@ -215,9 +215,7 @@ class _Keys:
         """Take in a block that ran, and the one ``after`` it; return whether there can be more."""
         again = one.block == self._expected - 1
         known = (self._expected <= one.block <= len(self._protocol.blocks)) or again
-        if not known or any(
-            (at or 0.0) % 1 for at in (one.start_s, one.end_s, *(at for span in one.pauses for at in span))
-        ):
+        if not known or any(at % 1 for at in _times_of(one)):
             raise _does_not_fit(self._protocol, one)
         block, start = self._protocol.blocks[one.block - 1], int(one.start_s)
         lead = _lead_of(block)
@@ -228,12 +226,7 @@ class _Keys:
                 self._press(at, "skip")
             if block.start == "operator":
                 self._press(start - lead, "go")
-        stood = 0
-        for begin, end in one.pauses:
-            self._press(int(begin), "pause")
-            if end is not None:
-                self._press(int(end) - lead, "go")
-                stood += int(end) - int(begin)
+        stood = self._pauses(one, lead)
         if one.end_s is None:
             return False
         self._free, self._expected = int(one.end_s), one.block + 1
@@ -244,6 +237,16 @@ class _Keys:
         elif not repeated:
             self._press(self._free, "skip")
         return True
+
+    def _pauses(self, one: Ran, lead: int) -> int:
+        """Take in a block's pauses; return how long it stood still, s."""
+        stood = 0
+        for begin, end in one.pauses:
+            self._press(int(begin), "pause")
+            if end is not None:
+                self._press(int(end) - lead, "go")
+                stood += int(end) - int(begin)
+        return stood
 
     def _press(self, step: int, key: Key) -> None:
         self.found[step] = (*self.found.get(step, ()), key)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from rtaffect.common.arrays import FloatArray
+from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.settings import SynchronySettings
 from rtaffect.common.so_far import SoFar, in_words, so_far_of
@@ -96,10 +97,7 @@ def outcome_of(folder: Path) -> Outcome:
         practised = {line["block"] for line in events if line["trial_type"] == "practice"}
         ran = [one for one in blocks_that_ran(session) if str(one.block) in practised]
         settings = SynchronySettings.model_validate(session.ran.get("settings", {}).get("synchrony", {}))
-        counts = steps["trusted"].astype(np.bool_)
-        for one in ran:
-            for begin, end in stretches(one, float(steps["time"][-1]) if len(steps["time"]) else 0.0):
-                counts &= ~((steps["time"] > begin + 1e-6) & (steps["time"] <= end + 1e-6))
+        counts = steps["trusted"].astype(np.bool_) & ~_inside(ran, steps["time"])
         observed, low, high = (np.where(counts, steps[name], np.nan) for name in _MEANS)
         points = so_far_of(observed, low, high, settings, steps["reference"].astype(np.bool_))
         judged, success = _judged(session, practised, settings.window_s)
@@ -125,6 +123,15 @@ def outcome_of(folder: Path) -> Outcome:
         judged=judged,
         success=success,
     )
+
+
+def _inside(ran: Sequence[Ran], time: FloatArray) -> BoolArray:
+    """Return which steps (T,), at ``time`` s, have their newest second in one of these blocks."""
+    inside = np.zeros(len(time), np.bool_)
+    for one in ran:
+        for begin, end in stretches(one, float(time[-1]) if len(time) else 0.0):
+            inside |= (time > begin + 1e-6) & (time <= end + 1e-6)
+    return inside
 
 
 def stretches(one: Ran, until: float) -> list[tuple[float, float]]:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
-from rtaffect.present.protocol_state import KINDS, PlannedBlock, ProtocolState, describe_protocol
+from rtaffect.present.protocol_state import KINDS, PlannedBlock, ProtocolState, ProtocolText, describe_protocol
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 
@@ -149,6 +149,10 @@ class ProtocolStrip(QFrame):
         theme.set_text(self.next, f"next: {text.next}" if text.next else "")
         theme.set_text(self.rule, f"value {text.rule}" if text.rule else "")
         self.bar.show_blocks(tuple(blocks), state.block, text.progress)
+        self._enable(state, text, asked)
+
+    def _enable(self, state: ProtocolState, text: ProtocolText, asked: str) -> None:
+        """Let the buttons do what can be done now; what was ``asked`` for once looks so."""
         self.go_button.setEnabled(text.waiting)
         self.skip_button.setEnabled(self._running)
         self.pause_button.setEnabled(state.can_pause or text.paused)
