@@ -229,6 +229,17 @@ def _stands_back(choices: Choices, defined: DefinedSetting) -> bool:
     )
 
 
+def _refuse_unfinished(choices: Choices) -> None:
+    """Refuse choices that leave out what a plan must have."""
+    mode = choices.mode
+    if mode == "replay" and not choices.recording.strip():
+        raise SettingsError("a replay needs a recording", remedy="choose an XDF file or a session's folder")
+    if mode != "demo" and choices.streams == () and not choices.boards and not choices.wears_none:
+        raise SettingsError("no EEG stream is ticked: tick the line of each headset that takes part", field="eeg")
+    if mode == "demo" and choices.with_protocol and not choices.demo_protocol:
+        raise SettingsError("the demo is not made yet, so its protocol is not there: wait until it is, or leave it out")
+
+
 def plan_of(choices: Choices) -> SessionPlan:
     """Return the plan of a session with these choices.
 
@@ -239,13 +250,8 @@ def plan_of(choices: Choices) -> SessionPlan:
     SettingsError
         If a number is none, or the choices leave out what a plan must have.
     """
+    _refuse_unfinished(choices)
     mode = choices.mode
-    if mode == "replay" and not choices.recording.strip():
-        raise SettingsError("a replay needs a recording", remedy="choose an XDF file or a session's folder")
-    if mode != "demo" and choices.streams == () and not choices.boards and not choices.wears_none:
-        raise SettingsError("no EEG stream is ticked: tick the line of each headset that takes part", field="eeg")
-    if mode == "demo" and choices.with_protocol and not choices.demo_protocol:
-        raise SettingsError("the demo is not made yet, so its protocol is not there: wait until it is, or leave it out")
     content: dict[str, Any] = {"mode": mode}
     if mode == "replay":
         content["recording"] = path_of(choices.recording)

@@ -176,7 +176,7 @@ class EegCard(Card):
 
     def __init__(self, presenter: StartPresenter) -> None:
         super().__init__(caption_of("streams"), fills=True)
-        choose, describe = presenter.choose, presenter.describe
+        choose = presenter.choose
         self.count = theme.label("", 12, theme.MUTED)
         self.board = QLineEdit()
         self.board.setFont(theme.font(12))
@@ -215,6 +215,11 @@ class EegCard(Card):
         self.speed = Pick(choose, "speed", SPEEDS)
         self.speed.setFixedWidth(130)
         self.about = Words()
+        self._fields(presenter)
+        self._build()
+
+    def _fields(self, presenter: StartPresenter) -> None:
+        choose, describe = presenter.choose, presenter.describe
         self.channels = Text(describe, "channels")
         self.unit, self.rate = UnitPick(describe, "unit", UNITS), Text(describe, "rate")
         self.unit.setFixedWidth(170)
@@ -224,7 +229,6 @@ class EegCard(Card):
         self.peripheral = Text(choose, "peripheral", "none: a stream's name, type=EDA")
         self.part, self.resync = Text(choose, "part", "longest"), TickBox(choose, "resync")
         self.part.setFixedWidth(64)
-        self._build()
 
     def _build(self) -> None:
         self.grid.setColumnStretch(0, 56)
