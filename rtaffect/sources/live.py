@@ -188,18 +188,26 @@ class LiveSource(ABC):
     def _run(self) -> None:
         while not self._worker.stopping:
             AWAKE.since()
-            try:
-                self._poll()
-            except DeviceLostError as error:
-                self._reopen(str(error))
-            except Exception as error:
-                # Whatever one stream sends must not end it for good, nor be asked for without a pause.
-                _log.exception("%s %r", self.info.origin, self.info.name)
-                self._worker.wait(RETRY_S)
-                self._reopen(f"what it sent cannot be used ({error})")
+            # Opened again outside of what handles the error: that keeps the old device alive, whose end, as BrainFlow
+            # has it, would then end the new one.
+            if trouble := self._poll_trouble():
+                self._reopen(trouble)
             silent = self._silence(local_clock())
             if silent > self.lost_s and self._may_reopen():
                 self._reopen(f"it has sent nothing for {silent:.0f} s")
+
+    def _poll_trouble(self) -> str:
+        """Poll; return how it was noticed that the device is lost, '' where it is not."""
+        try:
+            self._poll()
+        except DeviceLostError as error:
+            return str(error) or "it is gone"
+        except Exception as error:
+            # Whatever one stream sends must not end it for good, nor be asked for without a pause.
+            _log.exception("%s %r", self.info.origin, self.info.name)
+            self._worker.wait(RETRY_S)
+            return f"what it sent cannot be used ({error})"
+        return ""
 
     def _try_again(self) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -158,3 +159,23 @@ def test_any_turn_of_delivery_gives_the_same() -> None:
         early = (times <= end - 1.2) & (times > end - 1.2 - (1 if end > 4 else 9))
         part.take(eda[early], times[early], float(end))
         np.testing.assert_array_equal(whole.second(end - DELAY_S), part.second(end - DELAY_S))
+
+
+def test_what_a_headset_sends_in_a_preset_of_its_own_is_of_who_wears_it() -> None:
+    """One has EDA and pulse in one stream, the other one EDA beside the EEG and the pulse in a stream of its own."""
+    rng = np.random.default_rng(5)
+    seconds, rate = 60, 64.0
+    skin, pulse = phasic(rng, seconds, rate), beating(np.full(seconds * 64, 70.0), rate, "ppg", rng)
+    sources = [
+        source_of("A", "eda", skin, rate), source_of("A ancillary", "ppg", pulse, rate, "", "body"),
+        source_of("B", "eda", skin, rate), source_of("B pulse", "ppg", pulse, rate, "", "eeg"),
+    ]  # fmt: skip
+    sources[1].body = replace(sources[1].body, of="A")
+    values = run(sources, seconds)[-1]
+    assert (values.rows, values.of) == (("eda", "heart rate"), ("A", "B", "B pulse"))
+    assert values.value[0] > 0.9
+    alone = run([sources[0], sources[2]], seconds)[-1]
+    np.testing.assert_array_equal(values.each[:2, 0], alone.each[:, 0])
+    sources[1].body = replace(sources[1].body, of="")
+    with pytest.raises(SettingsError, match="whose it is cannot be told"):
+        Autonomic(sources, ORIGIN)

@@ -45,6 +45,12 @@ def test_what_is_no_query_is_refused(text):
         ([device("x", "muse-2")], [A, B], [Owner("Muse-B", "source_id")]),
         ([device("Shimmer b"), device("Shimmer a")], [A, B], [Owner("Muse-B", "name"), Owner("Muse-A", "name")]),
         ([device("x", host="lab-2")], [A, B._replace(host="lab-2")], [Owner("Muse-B", "computer")]),
+        # What a board sends is of who wears the board, also where another one is named for what is called so.
+        (
+            [device("cyton aux", "brainflow:cyton", person="Muse-A")],
+            [A, B._replace(source_id="brainflow:cyton")],
+            [Owner("Muse-B", "board")],
+        ),
         # Nothing tells, or two things contradict each other, or one person would wear two of a kind.
         ([device("x")], [A, B], [Owner()]),
         ([device("Shimmer3")], [A._replace(name="Muse 3"), B], [Owner()]),
