@@ -34,10 +34,7 @@ class Lasting:
         novelty = max(far, estimate.novelty)
         if far <= 1.0 or not estimate.there:
             return replace(estimate, novelty=novelty)
-        reason = (
-            f"this person's EEG of the newest {LASTING_S} s is too far from that of the people whom the model was "
-            f"trained on ({far:.1f} times the limit)"
-        )
+        reason = f"this person's newest {LASTING_S} s are too far from the training set ({far:.1f} times the limit)"
         return AffectEstimate(novelty=novelty, reason=reason)
 
     def forget(self, spoilt: int, reach: int) -> None:

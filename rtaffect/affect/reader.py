@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -198,7 +199,7 @@ class AffectReader:
             heads, shared = self.model.heads_of_eeg(*person.sequence())
             eeg = person.judged(estimate_of(heads, tensors, EEG), heads, tensors.eeg_lasting)
         if eeg.there and sound.there and heads is not None and heard is not None:
-            both = fused(heads, heard, tensors)
+            both = replace(fused(heads, heard, tensors), novelty=max(eeg.novelty, sound.novelty))
         else:
             both = AffectEstimate(reason="; ".join(dict.fromkeys(filter(None, (eeg.reason, sound.reason)))))
         near = self.library.nearest(shared) if self.library is not None and shared is not None and eeg.there else ()

@@ -23,9 +23,8 @@ def test_most_of_the_newest_moments_decide():
     assert not any(each.there for each in found[46:])
     assert found[0].novelty == 0.7
     assert found[-1].novelty == 1.2
-    assert found[-1].reason.startswith(
-        f"this person's EEG of the newest {LASTING_S} s is too far from that of the people"
-    )
+    far = f"this person's newest {LASTING_S} s are too far from the training set (1.2 times the limit)"
+    assert found[-1].reason == far
     assert math.isnan(found[-1].valence)
 
 

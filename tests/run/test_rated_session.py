@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from rtaffect.engine.pace import Pace
 from rtaffect.plan.session_folder import open_session
 from tests.cli.test_commands import fine, mistake, read_table
 from tests.run.test_whole_session import same_tables
+from tests.support.irregular import Turned
 from tests.support.rated_bundles import Knob, rated_bundle
 
 SECONDS = 14
@@ -97,6 +99,35 @@ def test_what_is_predicted_and_said_is_in_its_tables(session: Path) -> None:
 def test_its_replay_is_the_same(session: Path, tmp_path: Path) -> None:
     fine("replay", session, "--speed", "max", "--headless", "--out", tmp_path / "again")
     same_tables(session, tmp_path / "again")
+
+
+@pytest.mark.slow
+def test_a_rating_that_is_sent_when_it_changes_holds_and_its_replay_is_the_same(room: Path, tmp_path: Path) -> None:
+    """A stream without a regular rate: said three times, and observed in all seconds between."""
+    out, stop = tmp_path / "first", threading.Event()
+    with Turned() as knob:
+
+        def turn() -> None:
+            for number in range(100):
+                knob.said(4.0 + number % 3, 5.0 + number % 3)
+                if stop.wait(4.3):
+                    return
+
+        turning = threading.Thread(target=turn)
+        turning.start()
+        try:
+            fine("live", "--bundle", room / "bundle", "--rating", knob.name, "--audio", room / "story.wav", "--silent",
+                 "--seconds", str(SECONDS), "--headless", "--no-outlet", "--out", out)  # fmt: skip
+        finally:
+            stop.set()
+            turning.join()
+    table = read_table(out)
+    apart = table["valence"]["observed"] - table["arousal"]["observed"]
+    assert np.isfinite(apart).sum() >= 6
+    assert apart[np.isfinite(apart)] == pytest.approx(1.0, abs=1e-5)
+    assert open_session(out).ran["rating"]["rate"] == 20.0
+    fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    same_tables(out, tmp_path / "again")
 
 
 def test_its_recording_is_a_session_of_its_own(session: Path, room: Path, tmp_path: Path) -> None:
