@@ -19,7 +19,7 @@ from rtaffect.simulation.elements import ElementSettings
 from rtaffect.simulation.study import StudySettings, SyntheticStudy, write_sound
 
 #: Raised when what the demo is made of changes, so that an older one in the cache is not used.
-VERSION = 11
+VERSION = 12
 ELEMENTS_VERSION = 2
 #: What takes the sounds of the demo of elements apart, also as they come.
 SEPARATOR = "spleeter-stream"

@@ -150,16 +150,16 @@ def leave_out(  # noqa: PLR0917 - a question, what is asked of, and how
         The whole sound's result of one feature set, of which the elements are taken, too.
     sounds
         Those that are fitted on, in the order of the question's targets.
-    parts_of
-        Gives a sound's elements.
-    featurizer
-        That has the feature set.
-    separator, voice_db
-        Name and hash of what makes the elements, and from which level against the sound its voice is heard, dB.
-    question, settings
-        What is predicted (targets as measured), and how.
-    progress, draws
-        Told what is being done; draws of each null.
+    parts_of, featurizer
+        What gives a sound's elements, and what has the feature set.
+    separator
+        Name and hash of what makes the elements.
+    question, settings, draws
+        What is predicted (targets as measured), how, and how many draws each null has.
+    progress
+        Told what is being done.
+    voice_db
+        From which level against the sound a voice is heard, by the separator, dB.
     """
     question = question.untrended(settings)
     parts = _parts(sounds, parts_of, featurizer, mix.name, progress, voice_db)
@@ -167,15 +167,15 @@ def leave_out(  # noqa: PLR0917 - a question, what is asked of, and how
     results, each, notes = _apart(mix, parts, question, settings, draws)
     means = np.stack([r[:, -1] for r in each.values()])
     enough = np.isfinite(means).all(axis=0).sum() > 1
-    bias, nulls = fisher_z(means[1]) - fisher_z(means[2]), 10 * draws - 1
+    bias = fisher_z(means[1]) - fisher_z(means[2])
     progress(f"voice beyond background and the reverse, {draws} draws")
     beyond, why = _beyond(mix.name, parts, question, settings, draws)
     progress("voice and background in one model")
     joined = _joined(mix.name, parts, question, settings, draws)
     return ElementsFound(
-        mix.name, *separator, results, means, compare(means, draws=nulls) if enough else None,
+        mix.name, *separator, results, means, compare(means, draws=10 * draws - 1) if enough else None,
         parts.share, bias, *follows(parts.share, bias),
-        contrasts=contrast(each, question.row_kinds, draws=nulls, pairs=PAIRS) if enough else None,
+        contrasts=contrast(each, question.row_kinds, draws=10 * draws - 1, pairs=PAIRS) if enough else None,
         unique=beyond, no_unique=why, joined=joined, notes=notes,
     )  # fmt: skip
 

@@ -23,6 +23,7 @@ from rtaffect.present.element_state import ElementCourse
 from rtaffect.present.measure_state import MeasureState
 from rtaffect.present.plane_state import PlaneState
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
+from rtaffect.present.so_far_state import SoFarState
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
 
@@ -88,7 +89,7 @@ class ViewState:
     protocol the session is, ``blocks`` are all of its known blocks, and ``marks`` the events in the shown time.
     ``measures`` is what is shown of own measures, None without any, and ``elements`` are the courses of voice and
     background. ``drift`` is taken out of predicted and observed before they are held against each other. ``plane`` is
-    that of valence and arousal, None where there are no such values.
+    that of valence and arousal, None where there are no such values, and ``so_far`` whether there is synchrony at all.
     """
 
     revision: int
@@ -110,6 +111,7 @@ class ViewState:
     elements: tuple[ElementCourse, ...] = ()
     drift: DriftSettings = USUAL
     plane: PlaneState | None = None
+    so_far: SoFarState | None = None
 
 
 def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_S) -> tuple[Headline, str]:
@@ -125,10 +127,11 @@ def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_
         return "waiting for data", "no step yet"
     if elapsed_s > stall_s:
         return "stalled", f"no step for {elapsed_s:.0f} s"
-    return _headline_of_step(state.latest)
+    return headline_of_step(state.latest)
 
 
-def _headline_of_step(latest: Feedback) -> tuple[Headline, str]:
+def headline_of_step(latest: Feedback) -> tuple[Headline, str]:
+    """Return the state of a session by its newest step, and its explanation, in words."""
     broken = [f"{s.name} {s.state}" for s in latest.sources if _SOURCE_LEVELS[s.state] in ("bad", "warn")]
     broken += [doubt.words for doubt in latest.doubts if doubt.reason == "late"]
     if broken:

@@ -15,7 +15,9 @@ from rtaffect.common.screen import has_screen
 from rtaffect.present.participant_state import ParticipantPresenter, operators_screen
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.window_options import WindowOptions
+from rtaffect.start.tour_seen import remember_tour, tour_seen
 from rtaffect.view.operator.session_window import SessionWindow
+from rtaffect.view.operator.tour import Tour
 from rtaffect.view.participant.window import ParticipantWindow
 from rtaffect.view.parts.application import discard, interrupt_closes
 from rtaffect.view.parts.screens import list_screens
@@ -59,6 +61,13 @@ def _beside(window: QWidget, participants: int | None) -> None:
     window.move(room.center() - QPoint(min(size.width(), room.width()) // 2, min(size.height(), room.height()) // 2))
 
 
+def _begin(tour: Tour) -> None:
+    """Begin the tour, once, whatever becomes of it."""
+    if not tour_seen():
+        remember_tour()
+        tour.show_next()
+
+
 def run_window(
     presenter: Presenter,
     *,
@@ -92,6 +101,7 @@ def run_window(
     if participant is not None:
         view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None)
     window = SessionWindow(presenter, **options)
+    tour = Tour(window)
     if view is not None:
         view.troubled.connect(window.show_trouble)
         _beside(window, screen)
@@ -100,6 +110,8 @@ def run_window(
     window.closed.connect(closed.set)
     with interrupt_closes(window):
         window.show()
+        if options.get("tour"):
+            _begin(tour)
         if view is not None:
             view.start()
             # The small view would have the keys else, which are the operator's, unless the participant rates by them.

@@ -17,7 +17,7 @@ from rtaffect.cli.protocol import protocol as command
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.protocol.arms import Real
 from rtaffect.protocol.conductor import Conductor
-from rtaffect.protocol.model import Arm, Block, FeedbackRule, Protocol
+from rtaffect.protocol.model import Arm, Block, FeedbackRule, Mark, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, sound_seconds
 from tests.support.protocol_files import (
     BLOCKS,
@@ -122,7 +122,7 @@ def mistakes() -> dict[str, tuple[dict[str, object], str]]:
         "delay part": (content(arms=[{**late, "delay_s": 2.5}]), "delay_s = 2.5: expected a whole number"),
         "arm name": (content(arms=[{"name": "a b", "feedback": "real"}]), "name = 'a b': expected letters, digits"),
         "arms alike": (content(arms=[{"name": "a", "feedback": "real"}] * 2), "arm 'a' is there twice"),
-        "format": (content() | {"format": 2}, "format = 2 is not known; expected 1"),
+        "format": (content() | {"format": 3}, "format = 3 is not known; expected 1 or 2"),
         "line": (content([{**baseline, "name": "a\tb"}]), r"name = 'a\\tb': expected one line of text"),
         "table": (content(rule=None) | {"feedback": 3}, "feedback = 3: expected a table"),
     }  # fmt: skip
@@ -209,7 +209,7 @@ def test_the_examples_are_those_that_are_named():
     names = [path.name for path in sorted(EXAMPLES.glob("*.toml"))]
     assert names == [
         "baseline-two-runs.toml", "baselines-around.toml", "counterbalanced-1.toml", "counterbalanced-2.toml",
-        "hyperscanning-pair.toml", "sham-controlled.toml",
+        "delay-controlled.toml", "hyperscanning-pair.toml", "sham-controlled.toml",
     ]  # fmt: skip
     two = read_protocol(EXAMPLES / names[0])
     assert [block.seconds for block in two.blocks if block.kind == "feedback"] == [600, 600]
@@ -248,9 +248,9 @@ def test_check_shows_blocks_and_times(tmp_path):
     result = run("check", path)
     assert result.exit_code == 0, result.output
     lines = [re.sub(r"\s*│\s*", "|", line).strip("|") for line in result.output.splitlines() if "│" in line]
-    assert lines[1] == "2|1:00|1:00|feedback|Run 1|key|"[:-1]
-    assert lines[4] == "5|2:45|0:30|transfer|Transfer|by itself|"[:-1]
-    assert lines[5] == "6|3:18|1:01|listen|Story|key|story.wav"
+    assert lines[1] == "2|Run 1|1:00|1:00|feedback|key"
+    assert lines[4] == "5|Transfer|2:45|0:30|transfer|by itself"
+    assert lines[5] == "6|Story|3:18|1:01|listen|key|story.wav"
     assert f"4:16 in all, without waiting for the operator; SHA-256 {read_protocol(path).sha256}" in result.output
     assert "success by chance: the baseline's threshold rests on 50 values" in result.output
 
@@ -283,7 +283,13 @@ def test_a_protocol_in_code_is_whole():
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("The file", Protocol), ("`[feedback]`", FeedbackRule), ("`[[block]]`", Block), ("`[[arm]]`", Arm)],
+    [
+        ("The file", Protocol),
+        ("`[feedback]`", FeedbackRule),
+        ("`[[block]]`", Block),
+        ("`[[mark]]`", Mark),
+        ("`[[arm]]`", Arm),
+    ],
 )
 def test_the_docs_have_every_field(heading, model):
     """docs/protocol.md has a line for each, with its default and description, and none that is not there."""
