@@ -69,7 +69,8 @@ def recorded(bundle: Path, tmp_path: Path) -> Path:
         "bundle_sha256": bundle_sha256(bundle), "bundle_folder": str(bundle),
         "eeg": [{"name": "cap", "stream": "cap", "type": "EEG", "source_id": "", "channels": list(CHANNELS)}],
     }  # fmt: skip
-    plan = {"format": 1, "mode": "live", "sound": {"stream": "room"}, "ran": ran}
+    # That they were asked for is no reason not to replay them when the sound is gone.
+    plan = {"format": 1, "mode": "live", "sound": {"stream": "room"}, "analysis": {"elements": "on"}, "ran": ran}
     (folder / "session.toml").write_text(tomli_w.dumps(plan), encoding="utf-8")
     (folder / "events.tsv").write_text("onset\tduration\ttrial_type\tname\tblock\tkind\tstim_file\tlsl_time\n")
     write_sums(folder)
