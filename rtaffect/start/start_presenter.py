@@ -119,6 +119,7 @@ class StartPresenter:
         self._of_all = _says_of_all(choices)
         self._found = Found()
         self.devices, self._recalls, self._met = DeviceMemory(), True, set[tuple[str, ...]]()
+        self.said = self.said or in_window(self.devices.note)
         self._typed_at = -TYPED_S
         self.network, self.files = NetworkWatch(), FileWatch()
         self.previews = Previews(self.network)

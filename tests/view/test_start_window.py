@@ -325,7 +325,17 @@ def overlapping(window: StartWindow) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
-    "case", ["live, most fields", "live, more", "live, affect", "live, film", "replay", "demo", "demo, affect"]
+    "case",
+    [
+        "live, most fields",
+        "live, more",
+        "live, affect",
+        "live, film",
+        "replay",
+        "replay, ticks",
+        "demo",
+        "demo, affect",
+    ],
 )
 def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_path, monkeypatch, case, size):
     monkeypatch.setattr("rtaffect.start.problems.NOBODY_S", 0.0)
@@ -336,10 +346,11 @@ def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_pat
     choices = {"replay": replace(replay(lab, tmp_path), sound="file", sound_file=lab["story"]), "demo": demo(tmp_path)}
     choices["live, film"] = replace(most, protocol=lab["film"])
     choices["live, affect"] = replace(most, affect=lab["affect"], library=str(tmp_path), affect_rest_s="60")
-    choices["demo, affect"] = choices["demo"]
+    choices["demo, affect"], choices["replay, ticks"] = choices["demo"], choices["replay"]
     window = make(choices.get(case, most), said="stream 'ANT' was found but cannot be opened; restart it")
     window.bundle.more.setChecked(case == "live, more")
     window.bundle.affective.setChecked(case.endswith("affect"))
+    window.eeg.pick.setChecked(case.endswith("ticks"))
     window.resize(*size)
     qtbot.waitUntil(lambda: settled(window))
     window.sound.show_level(SoundLevel(), "the driver gave no ADC time for 9 blocks: their times are less certain")
@@ -517,6 +528,44 @@ def test_each_stream_has_its_own_names_and_units(make, qtbot, lab, tmp_path):
     # What is said of a stream that takes no part is in no plan, but is kept for when it does.
     assert alone.eeg.headsets == ()
     assert len(window.presenter.choices.headsets) == 1
+
+
+def test_channels_are_ticked_by_keys_and_kept_for_the_device(make, qtbot, tmp_path):
+    unique = uuid.uuid4().hex[:6]
+    with headset(f"Cap {unique}", ("Fz", "Cz", "HEOG", "Counter", "Battery"), 250.0):
+        window = make(Choices(sound="none", folder=str(tmp_path / "results"), participant="P07"))
+        eeg = window.eeg
+        table = eeg.ticks.table
+        qtbot.waitUntil(lambda: bool(window.presenter.tick().scope.channels))
+        with qtbot.waitActive(window):
+            window.activateWindow()
+        qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.AltModifier)
+        qtbot.waitUntil(lambda: eeg.ticks.isVisible() and not eeg.signal.isVisible())
+        qtbot.waitUntil(lambda: table.rowCount() == 5)
+        lines = [[table.item(row, column).text() for column in (1, 2, 3)] for row in range(5)]
+        assert lines[0] == ["Fz", "EEG", "its name, an electrode's place"]
+        assert [line[1] for line in lines] == ["EEG", "EEG", "EOG", "counter", "battery"]
+        assert eeg.ticks.heading.words == f"Cap {unique}: 3 of 5 channels are used"
+        table.setFocus()
+        qtbot.keyClick(table, Qt.Key.Key_Down)
+        qtbot.keyClick(table, Qt.Key.Key_Space)
+        qtbot.waitUntil(lambda: eeg.without.text() == "Cz")
+        assert (table.currentRow(), table.item(1, 0).checkState()) == (1, Qt.CheckState.Unchecked)
+        assert eeg.ticks.place.words.startswith("Kept for this device in ")
+        assert eeg.ticks.place.words.endswith(str(tmp_path / "config" / "devices.toml"))
+        (said,) = plan_of(window.presenter.tick().chosen).eeg.headsets
+        assert (said.without, said.only) == (("Cz",), ())
+        window.close()
+        again = make(Choices(sound="none", folder=str(tmp_path / "results"), participant="P07"))
+        qtbot.waitUntil(lambda: again.eeg.without.text() == "Cz")
+        again.eeg.pick.click()
+        qtbot.waitUntil(again.eeg.ticks.forget.isEnabled)
+        again.eeg.ticks.forget.setFocus()
+        qtbot.keyClick(again.eeg.ticks.forget, Qt.Key.Key_Space)
+        qtbot.waitUntil(lambda: not again.eeg.without.text())
+        assert not again.eeg.ticks.forget.isEnabled()
+        assert again.eeg.ticks.place.words.startswith("What is ticked is kept for this device in ")
+        assert "Cap" not in (tmp_path / "config" / "devices.toml").read_text(encoding="utf-8")
 
 
 def test_devices_and_screens_are_offered_and_what_is_gone_is_said(make, qtbot, tmp_path):
