@@ -73,7 +73,8 @@ def endless(step: Step) -> bool:
     """Return whether a command goes on until it is stopped, or for minutes in real time."""
     words = step.words
     if words and words[0] in ("live", "demo", "replay", *_WITHOUT_STEPS):
-        return words[1:] != ["--help"] and lab.words_after("--speed", words) != ["max"]
+        # At full speed a session is soon over, but its window stays to be looked at.
+        return lab.words_after("--speed", words) != ["max"] or "--headless" not in words
     return step.kind == "command" and step.text in ("python launch.py", "python -m rtaffect.simulation.body")
 
 
@@ -192,7 +193,8 @@ class Running:
             since = time.monotonic()
             self._until(lambda: time.monotonic() - since > WAITS_S)
         else:
-            lab.steps_sent(STEPS, self._alive, LIMIT_S)
+            quick = lab.words_after("--speed", words) == ["max"]
+            lab.steps_sent(STEPS, self._alive, 10 * WAITS_S if quick else LIMIT_S)
         return self._now(self._child.poll() or 0)
 
     def _has_begun(self) -> bool:
@@ -226,6 +228,8 @@ class Running:
             self._child.kill()
             self._child.wait()
         self._reader.join()
+        assert self._child.stdout is not None
+        self._child.stdout.close()
         self._stack.close()
         return self._now(self._child.returncode, ended)
 
