@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypedDict, TypeVar
+from typing import Final, TypeVar
 
 from rich.console import Console
 
