@@ -68,7 +68,9 @@ class Scope:
             return dict(changes)
         if self.own is None:
             return {}
-        return {"headsets": with_own(choices.headsets, replace(self.own, **changes))}
+        # What was changed since this was shown is kept.
+        now = next((each for each in choices.headsets if each.stream == self.own.stream), OfStream(self.own.stream))
+        return {"headsets": with_own(choices.headsets, replace(now, **changes))}
 
 
 def with_own(headsets: tuple[OfStream, ...], own: OfStream) -> tuple[OfStream, ...]:

@@ -69,6 +69,10 @@ def test_the_fields_are_of_the_selected_stream_or_of_all(lab):  # noqa: F811
     assert muse.hints["channels"] == "no names are declared: give them in order"
     changed = muse.changed(choices, {"unit": "uV"})
     assert changed == {"headsets": (OfStream("Muse", unit="uV", only="TP9"),)}
+    # Two changes, one after the other, before the window shows the first.
+    after = replace(choices, **changed)
+    both_changed = (OfStream("Muse", unit="uV", rate="9", only="TP9"),)
+    assert muse.changed(after, {"rate": "9"}) == {"headsets": both_changed}
     ant = resolve(choices, known, rows["ANT"]).scope
     assert ant.own == OfStream("source_id=id-ANT")
     assert ant.hints["unit"] == "as for all: V"

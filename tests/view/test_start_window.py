@@ -503,7 +503,7 @@ def test_each_stream_has_its_own_names_and_units(make, qtbot, lab, tmp_path):
         qtbot.keyClick(window.verdict.list, Qt.Key.Key_Space)
         assert eeg.scope.currentText() == f"Muse {unique}"
         assert window.focusWidget() is eeg.channels
-        qtbot.keyClicks(eeg.channels, "TP9, AF7")
+        qtbot.keyClicks(eeg.channels, "Fz, Cz")
         eeg.unit.setCurrentIndex(eeg.unit.findText("mV"))
         qtbot.waitUntil(lambda: table.item(1, 5).text() == "mV")
         assert table.item(0, 5).text() == "microvolts"
@@ -522,7 +522,7 @@ def test_each_stream_has_its_own_names_and_units(make, qtbot, lab, tmp_path):
         window.eeg.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
         alone = plan_of(window.presenter.tick().chosen)
     said = plan.eeg.headsets
-    assert [(each.channels, each.unit) for each in said] == [(("TP9", "AF7"), "mV")]
+    assert [(each.channels, each.unit) for each in said] == [(("Fz", "Cz"), "mV")]
     assert said[0].stream.startswith("source_id=muse")
     assert plan.eeg.unit == "V"
     # What is said of a stream that takes no part is in no plan, but is kept for when it does.
