@@ -1,6 +1,6 @@
 """A whole live step with voice and background beside the sound, against the same step without them.
 
-Unknown sound, which is taken apart as it comes by the streaming separator, and a known file, whose elements are there;
+Unknown sound, which either streaming separator takes apart as it comes, and a known file, whose elements are there;
 one headset of 24 channels, the embedded featurizer, one thread, weights of no meaning. The rule: at most a quarter of
 each second on one core.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import Rows, interleaved, run
+from bench import Rows, interleaved, run, silent
 from bench.step import ANALYSIS, ORIGIN, RATE, made_up_model
 from rtaffect.engine.engine import Engine
 from rtaffect.predicted.elements import separator_for
@@ -37,11 +37,12 @@ def step_rows(quick: bool) -> Rows:
     warm, turns = (16, 4) if quick else (40, 40)
     seconds = warm + turns + 20
     sound = compose(3, seconds, speech=speech_from_wheel())
-    separator = separator_for("dtln", progress=lambda text: None)
+    separators = [separator_for(name, progress=silent) for name in ("dtln", "spleeter-stream")]
     with tempfile.TemporaryDirectory() as folder:
         model, _ = made_up_model(Path(folder), seconds, sound)
-        ways = ("sound alone", "voice and background of the file", "voice and background as it comes")
-        engines = [_engine(model, sound, separator, way, seconds) for way in range(len(ways))]
+        taken = [f"voice and background as it comes, {each.manifest.name}" for each in separators]
+        ways = ("sound alone", "voice and background of the file", *taken)
+        engines = [_engine(model, sound, separators, way, seconds) for way in range(len(ways))]
         spent = []
         for step in range(1, warm + turns + 1):
             cost = interleaved(1, *(partial(_step, engine, step) for engine in engines))
@@ -67,16 +68,16 @@ def _step(engine: Engine, step: int) -> None:
         raise RuntimeError(f"step {step} predicts nothing ({found.reason}), so what it took says nothing")
 
 
-def _engine(model: Model, sound: np.ndarray, separator: Separator, way: int, seconds: int) -> Engine:
+def _engine(model: Model, sound: np.ndarray, separators: list[Separator], way: int, seconds: int) -> Engine:
     names = ("voice", "background")
     file = SoundFileSource(sound, "sound", ORIGIN)
     file.start()
     ready = None
     if way == 1:
-        known = separator.elements_of(sound, sound[:, None], 16_000)
+        known = separators[0].elements_of(sound, sound[:, None], 16_000)
         ready = ReadyElements(names, {file.info.source_id: known})
-    elif way == 2:
-        ready = ReadyElements(names, separator=separator)
+    elif way > 1:
+        ready = ReadyElements(names, separator=separators[way - 2])
     bundle = replace(model.bundle, elements=dict.fromkeys(names, model.bundle.weights))
     eeg = 1e-5 * np.random.default_rng(0).standard_normal((round(seconds * RATE), len(CHANNELS)))
     person = ArraySource(StreamInfo("P", "eeg", RATE, CHANNELS, "simulated", "P"), eeg, ORIGIN)
@@ -94,5 +95,5 @@ COLUMNS = (
 if __name__ == "__main__":
     run(
         "elements_step", step_rows, COLUMNS,
-        "medians; one thread, the embedded featurizer, dtln, 1 headset x 24 with a reference",
+        "medians; one thread, the embedded featurizer, 1 headset x 24 with a reference",
     )  # fmt: skip

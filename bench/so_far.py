@@ -39,10 +39,10 @@ def measure(quick: bool) -> Rows:
 
 
 def _told(rng: np.random.Generator, against: str, shared: float) -> list[SoFar]:
-    """Return what one session tells, from where it tells something."""
+    """Return what a session of people who share so much said at each second at which it said anything."""
     seen = observed(rng, against, (shared, shared))[AROUND_S:]
     means, lows, highs = (
-        np.array([math.nan if o is None else getattr(o, name) for o in seen])
+        np.array([math.nan if each is None else getattr(each, name) for each in seen])
         for name in ("overall", "overall_low", "overall_high")
     )
     stored = np.full(len(seen), against.startswith("reference"))

@@ -1,7 +1,7 @@
 """Processes of ``bench.age``: each takes what ``bench.loaded send`` sends, and tells how old it was by then.
 
-``python bench/ways_in.py ring|pylsl|mne_lsl`` with a specification in JSON on standard input. Only the first one needs
-rtaffect.
+``python bench/ways_in.py asked|ring|pylsl|mne_lsl`` with a specification in JSON on standard input. Only the
+first two need rtaffect.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,8 @@ class Ages:
         return {"median": float(np.median(ages)), "p99": float(np.quantile(ages, 0.99)), "cpu": share}
 
 
-def ring(spec: dict[str, Any]) -> dict[str, float]:
-    """Take samples as a session does, until they are in the ring."""
+def ring(spec: dict[str, Any], *, asked: bool = False) -> dict[str, float]:
+    """Take samples until they are in the ring: all of them; or those that are ``asked`` for, each second by a step."""
     from pylsl import local_clock
 
     from rtaffect.sources.lsl import LslSource
@@ -56,11 +57,26 @@ def ring(spec: dict[str, Any]) -> dict[str, float]:
         push(samples, stamps)
         ages.note(samples[:, 0], stamps, local_clock())
 
-    source.buffer.push = noted  # type: ignore[method-assign]
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.wait(1.0):
+            due = local_clock()
+            # As a session waits for what a step needs.
+            while not source.buffer.newest >= due and not stop.wait(0.002):
+                source.advance(due)
+            ages.note(1, source.buffer.newest, local_clock())
+
+    if not asked:
+        source.buffer.push = noted  # type: ignore[method-assign]
     source.start()
+    thread = threading.Thread(target=ask)
+    if asked:
+        thread.start()
     try:
         return ages.over(spec)
     finally:
+        stop.set()
         source.stop()
 
 
@@ -107,5 +123,6 @@ def mne_lsl(spec: dict[str, Any]) -> dict[str, float]:
 
 if __name__ == "__main__":
     asked = json.loads(sys.stdin.readline())
-    print(json.dumps({"ring": ring, "pylsl": pylsl, "mne_lsl": mne_lsl}[sys.argv[1]](asked)))
+    ways = {"asked": partial(ring, asked=True), "ring": ring, "pylsl": pylsl, "mne_lsl": mne_lsl}
+    print(json.dumps(ways[sys.argv[1]](asked)))
     sys.stdout.flush()

@@ -81,8 +81,8 @@ _path = PATH
 @click.option(
     "--separator",
     metavar="NAME",
-    help="Also what voice and background tell, each alone, as this separator takes the sounds apart: dtln, "
-    "spleeter-2stems, or a file.",
+    help="Also what voice and background tell, each alone, as this separator takes the sounds apart: spleeter-stream, "
+    "dtln, spleeter-2stems, or a file.",
 )
 @click.option("--scales", is_flag=True, help="Compare windows, lags and spans of features: which predicts best, where?")
 @click.option(

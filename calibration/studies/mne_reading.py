@@ -136,7 +136,8 @@ def _read_brainvision(path: Path, _include: Sequence[str] | None, notes: list[st
             f"{path} names {said['DataFile']}, which is not there, nor {path.stem}.eeg; expected the samples beside "
             "their header: copy them there, too"
         )
-    overrides: dict[str, Any] = {"data_fname": data}
+    # mne takes a relative name for one beside the header.
+    overrides: dict[str, Any] = {"data_fname": data.absolute()}
     with tempfile.TemporaryDirectory() as folder:
         if marks is not None and (text := _in_utf8(marks)) is not None:
             notes.append(
@@ -146,7 +147,7 @@ def _read_brainvision(path: Path, _include: Sequence[str] | None, notes: list[st
             marks.write_text(text, encoding="utf-8")
             overrides["marker_fname"] = marks
         elif marks is not None and marks.name != said.get("MarkerFile"):
-            overrides["marker_fname"] = marks
+            overrides["marker_fname"] = marks.absolute()
         raw = mne.io.read_raw_brainvision(path, overrides=overrides, preload=False, verbose="WARNING")
     if cut := _cut_short(content, data, len(raw.ch_names), raw.n_times):
         notes.append(f"{data.name} is cut short: {cut}; copy it again")

@@ -81,7 +81,7 @@ def open_library(folder: Path, model: LoadedAffect, progress: Progress, note: Ca
         If there is no such folder, or no sound in it.
     """
     names, places = [], []
-    files = _files(folder)
+    files = sounds_in(folder)
     for number, path in enumerate(files, 1):
         progress(f"embedding the library: {number} of {len(files)} sounds")
         name = path.relative_to(folder).as_posix()
@@ -115,7 +115,8 @@ def direction_of(shared: FloatArray) -> FloatArray:
     return np.asarray(mean / length)
 
 
-def _files(folder: Path) -> Sequence[Path]:
+def sounds_in(folder: Path) -> Sequence[Path]:
+    """Return the files in ``folder`` and the folders in it that may be sounds; SettingsError if it is none."""
     wrong = path_problem(folder) or ("" if folder.is_dir() else "it is no folder")
     if wrong:
         raise SettingsError(f"{setting('library', folder)} cannot be read ({wrong})", "a folder of sound files")

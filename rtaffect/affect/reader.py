@@ -11,7 +11,9 @@ import numpy as np
 
 from rtaffect.affect.band_entropy import BandEntropy
 from rtaffect.affect.baseline import RestBaseline
+from rtaffect.affect.bundle import AffectManifest
 from rtaffect.affect.fusion import EEG, SOUND, Heads, estimate_of, fused
+from rtaffect.affect.lasting import Lasting
 from rtaffect.affect.library import SoundLibrary
 from rtaffect.affect.loaded import LoadedAffect
 from rtaffect.affect.values import AffectEstimate, AffectValues
@@ -21,7 +23,7 @@ from rtaffect.common.montage import columns_for
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.participant import Participant
 from rtaffect.predicted.sound_input import HeardSecond
-from rtaffect.stream.source import Source
+from rtaffect.stream.source import Source, StreamInfo
 
 #: What is put behind a headset's name to name its second path, in doubts about what had arrived.
 PATH: Final = "/affect"
@@ -194,7 +196,7 @@ class AffectReader:
         heads, shared, eeg = None, None, AffectEstimate(reason=why or person.trouble)
         if not eeg.reason:
             heads, shared = self.model.heads_of_eeg(*person.sequence())
-            eeg = estimate_of(heads, tensors, EEG)
+            eeg = person.judged(estimate_of(heads, tensors, EEG), heads, tensors.eeg_lasting)
         if eeg.there and sound.there and heads is not None and heard is not None:
             both = fused(heads, heard, tensors)
         else:
@@ -216,6 +218,7 @@ class _Person:
         shape = channels, len(settings.bands)
         nothing = np.full(shape, np.nan), np.zeros(channels, np.bool_)
         self._newest = deque([nothing] * settings.sequence_s, settings.sequence_s)
+        self._step, self._unlike = 0, Lasting()
         wanted = settings.baseline_s if rest_s is None else rest_s
         self.rest = RestBaseline(wanted, settings.baseline_least) if settings.baseline == "rest" else None
 
@@ -223,6 +226,7 @@ class _Person:
         """Take in second ``step`` (n, C), V; ``foreign`` (W,) are seconds up to it that are in doubt after all."""
         features, mask = self._entropy(second)
         self._newest.append((features, mask))
+        self._step = step
         if self.rest is not None:
             self.rest.take(step, features, mask, resting=resting)
         for at in np.flatnonzero(foreign).tolist():
@@ -234,10 +238,15 @@ class _Person:
     def _forget(self, spoilt: int, step: int) -> None:
         if self.rest is not None:
             self.rest.forget(spoilt)
+        self._unlike.forget(spoilt, len(self._newest))
         place = len(self._newest) - 1 - (step - spoilt)
         if place >= 0:
             features, mask = self._newest[place]
             self._newest[place] = np.full_like(features, np.nan), np.zeros_like(mask)
+
+    def judged(self, estimate: AffectEstimate, heads: Heads, limits: FloatArray) -> AffectEstimate:
+        """Return the estimate of this step; none where the person has been unlike the training set for a while."""
+        return self._unlike(self._step, estimate, heads.distances, limits)
 
     def sequence(self) -> tuple[FloatArray, BoolArray]:
         """Return the newest features (T, C, F), nats, less the rest, NaN where masked, and the mask (T, C)."""
@@ -266,21 +275,24 @@ def check_headsets(model: LoadedAffect, people: Sequence[Source]) -> None:
     SettingsError
         If one is too slow for the bands.
     """
-    manifest = model.bundle.manifest
-    signal, highest = manifest.settings.signal, manifest.settings.bands[-1]
     for person in people:
-        info = person.info
-        columns = columns_for(manifest.channels, info.channels, info.name, partial=True)
-        if missing := [name for name, at in zip(manifest.channels, columns, strict=True) if at < 0]:
-            raise MontageError(
-                f"headset {info.name!r} has no channel {', '.join(missing)}, and the bundle of affect {manifest.name} "
-                f"reads {', '.join(manifest.channels)}; the headset has {', '.join(info.channels)}: use another "
-                f"headset or bundle, or name the channels {under('channels')}"
-            )
-        if signal.lowpass_hz >= info.rate / 2:
-            raise SettingsError(
-                f"headset {info.name!r} sends {info.rate:g} Hz, too slow for {highest.name} ({highest.low_hz:g} to "
-                f"{highest.high_hz:g} Hz) of the bundle of affect {manifest.name}",
-                f"more than {2 * signal.lowpass_hz:g} Hz",
-                "use a faster device, or a bundle that was trained without that band",
-            )
+        check_headset(model.bundle.manifest, person.info)
+
+
+def check_headset(manifest: AffectManifest, info: StreamInfo) -> None:
+    """Refuse a headset from which a bundle of affect cannot read; raises as :func:`check_headsets`."""
+    signal, highest = manifest.settings.signal, manifest.settings.bands[-1]
+    columns = columns_for(manifest.channels, info.channels, info.name, partial=True)
+    if missing := [name for name, at in zip(manifest.channels, columns, strict=True) if at < 0]:
+        raise MontageError(
+            f"headset {info.name!r} has no channel {', '.join(missing)}, and the bundle of affect {manifest.name} "
+            f"reads {', '.join(manifest.channels)}; the headset has {', '.join(info.channels)}: use another "
+            f"headset or bundle, or name the channels {under('channels')}"
+        )
+    if signal.lowpass_hz >= info.rate / 2:
+        raise SettingsError(
+            f"headset {info.name!r} sends {info.rate:g} Hz, too slow for {highest.name} ({highest.low_hz:g} to "
+            f"{highest.high_hz:g} Hz) of the bundle of affect {manifest.name}",
+            f"more than {2 * signal.lowpass_hz:g} Hz",
+            "use a faster device, or a bundle that was trained without that band",
+        )

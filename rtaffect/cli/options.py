@@ -97,7 +97,7 @@ def _plan(mode: Mode, base: Path | None, said: dict[str, Any]) -> SessionPlan:
         return SessionPlan.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        option = next((each.setting.option for each in SETTINGS if each.path == first["loc"]), "")
+        option = next((each.setting.option for each in SETTINGS if each.path == first["loc"][: len(each.path)]), "")
         given = first["input"]
         shown = ", ".join(map(str, given)) if isinstance(given, tuple) else given
         where = f"{setting(option, shown)}: " if option else ""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from rtaffect.common.errors import RtaffectError, SettingsError
@@ -134,7 +133,7 @@ def _about_measure(found: Protocol, bundle: Path | None, asked: tuple[str, ...],
 
 
 def _show(console: Console, found: Protocol) -> None:
-    table = Table("", "Begins", "Lasts", "Kind", "Name", "Start", "Sound", title=Text(found.name), title_justify="left")
+    rows = []
     begins = found.lead_s if found.blocks[0].start == "auto" else 0
     for block in found.blocks:
         if block.start == "operator" and block.sound is not None:
@@ -142,10 +141,9 @@ def _show(console: Console, found: Protocol) -> None:
         seconds = block.seconds or 0
         start = "key" if block.start == "operator" else "by itself"
         sound = "" if block.sound is None else block.sound.name
-        cells = (str(block.number), minutes(begins), minutes(seconds), block.kind, block.name, start, sound)
-        table.add_row(*(Text(cell) for cell in cells))
+        rows.append((str(block.number), block.name, minutes(begins), minutes(seconds), block.kind, start, sound))
         begins += seconds
-    console.print(table)
+    print_table(console, found.name, ("", "Name", "Begins", "Lasts", "Kind", "Start", "Sound"), rows, named=2)
     rule = found.feedback
     lines = [
         f"{minutes(found.seconds or 0)} in all, without waiting for the operator; SHA-256 {found.sha256}",

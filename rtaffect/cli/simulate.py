@@ -18,7 +18,7 @@ from rtaffect.common.places import check_new_folder
 from rtaffect.common.settings import Frozen, first_problem
 from rtaffect.common.terminal import Terminal
 from rtaffect.observed.operator_file import load_operator
-from rtaffect.predicted.featurizer import ALL_CORES, featurizer_for
+from rtaffect.predicted.featurizer import featurizer_for
 from rtaffect.simulation.affect import MOST_STRENGTH
 from rtaffect.simulation.affect_study import MOST_STIMULI, AffectStudySettings, SyntheticAffectStudy
 from rtaffect.simulation.affect_study import QUICK as QUICK_AFFECT
@@ -165,7 +165,7 @@ def _write_synchrony(
 ) -> str:
     """Write a study of synchrony, and return what it is, in words."""
     with console.status("getting ready") as status:
-        made = featurizer_for(featurizer, ALL_CORES, status.update)
+        made = featurizer_for(featurizer, 1, status.update)
         study = SyntheticStudy(settings, made, status.update, head)
         study.write(out, status.update)
     truth = study.cohort.truth(study.sounds()[0].sha256, study.features[study.sounds()[0].name])

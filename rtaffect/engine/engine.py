@@ -36,7 +36,7 @@ from rtaffect.engine.reasons import (
 from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge, with_lateness
-from rtaffect.observed.observer import CHANGED, GroupObserver, ReferenceObserver
+from rtaffect.observed.observer import GroupObserver, ReferenceObserver
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
@@ -372,7 +372,7 @@ class Engine:
         quality = quality.reshape(people, channels)
         bad = poor(self._participants, quality, self.space.kind, self.settings.synchrony.min_good)
         warnings = [alignment.reason if alignment else "", bad]
-        changed = CHANGED if self._observer and self._observer.changed and np.isfinite(o.low).any() else ""
+        changed = self._observer.notice if self._observer and np.isfinite(o.low).any() else ""
         reasons = [*trust.reasons, compared.reason, *warnings, changed, *self._why_not(compared, p)]
         there = np.isfinite(o.mean) & np.isfinite(o.low) if rated is None else rated.there(o.mean)
         whole = there & (np.isfinite(p.value) | (not self._predicts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -23,6 +24,8 @@ HICCUP_S = 1.0
 #: are left for the step itself, at the cost of few turns.
 EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03)
 _POLL_S = 0.002
+#: So many sources are started at once.
+_AT_ONCE = 16
 _LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip", "slider")
 
 Sink = Callable[[Feedback], None]
@@ -72,7 +75,7 @@ class Session:
             cleanup.enter_context(quick_turns(len(sources)))
             for source in sources:
                 cleanup.callback(source.stop)
-                source.start()
+            _start(sources)
             step, behind, waited = 0, 0.0, 0.0
             while not self.stop.is_set() and (self.steps is None or step < self.steps):
                 due = self.engine.end_of(step + 1) + self.engine.lookahead_s
@@ -154,6 +157,21 @@ class Session:
         people = [s for s in sources if s.info.kind == "eeg"]
         people = people or [s for s in sources if s.info.kind == "audio"] or list(sources)
         return all(s.status(due).state == "ended" for s in people)
+
+
+def _start(sources: Sequence[Source]) -> None:
+    """Start all together: to measure a sender's clock takes half a second, and longer where it does not answer.
+
+    Raises what the first of them that cannot be started raises.
+    """
+    if len(sources) < 2:
+        for source in sources:
+            source.start()
+        return
+    with ThreadPoolExecutor(min(len(sources), _AT_ONCE), thread_name_prefix="start") as pool:
+        begun = [pool.submit(source.start) for source in sources]
+    for each in begun:
+        each.result()
 
 
 def _is_waited_for(source: Source) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,14 +9,13 @@ from typing import Any, Final, Literal, TypedDict, Unpack
 
 from pydantic import ValidationError
 
-from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import first_problem
 from rtaffect.engine.feedback import Feedback
+from rtaffect.notebook.stepping import steps_of, warn
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
-from rtaffect.run.recipe import ALL_ROWS, prepare
-from rtaffect.run.running import RunningSession
-from rtaffect.run.session_record import SessionRecord
+from rtaffect.run.recipe import prepare
 
 
 class ReplayOptions(TypedDict, total=False):
@@ -36,6 +33,8 @@ class ReplayOptions(TypedDict, total=False):
     eeg, channels, unit, rate
         Headsets (a stream's exact name, or name=, type= or source_id= and a value); channel names in order, unit and
         rate (Hz) instead of the streams' own.
+    headset
+        What replaces the description of one headset alone: 'Muse-A?unit=microvolts&without=AF7,AF8'.
     resync, part, longest_hole
         Whether headsets on clocks of their own are placed by when their samples came; which part of a recording with
         long holes is replayed, from 1; which holes are long, s.
@@ -71,6 +70,7 @@ class ReplayOptions(TypedDict, total=False):
     without: Sequence[str]
     only: Sequence[str]
     profile: str
+    headset: Sequence[str]
     peripheral: Sequence[str]
     measure: Sequence[str]
     measure_band: Sequence[str]
@@ -96,6 +96,7 @@ _FIELDS: Final = {
     "eeg": "eeg.streams", "channels": "eeg.channels", "unit": "eeg.unit", "rate": "eeg.rate",
     "resync": "eeg.resync", "part": "eeg.part", "longest_hole": "eeg.longest_hole_s",
     "without": "eeg.without", "only": "eeg.only", "profile": "eeg.profile",
+    "headset": "eeg.headsets",
     "peripheral": "eeg.peripheral", "measure": "analysis.measures", "measure_band": "analysis.measure_bands",
     "bundle": "analysis.bundle", "featurizer": "analysis.featurizer", "against": "analysis.against",
     "mains": "analysis.mains", "settings": "analysis.settings", "head": "analysis.head", "seconds": "results.seconds",
@@ -133,10 +134,7 @@ def replay(path: str | Path, *, progress: Progress = print, **options: Unpack[Re
         raise SettingsError(f"{path} is a session's folder, which says itself what was worn and heard: leave that out")
     notes: list[str] = []
     steps = _steps(plan, progress, notes.append)
-    for text in notes:
-        # That nothing is missing is no warning.
-        if not text.startswith(ALL_ROWS):
-            warnings.warn(text, stacklevel=2)
+    warn(notes, 2)
     return steps
 
 
@@ -158,17 +156,4 @@ def _plan(path: str | Path, options: ReplayOptions) -> SessionPlan:
 def _steps(plan: SessionPlan, progress: Progress, note: Callable[[str], None]) -> Iterator[Feedback]:
     """Yield the steps of a replay; the recording is read before the first is asked for."""
     cleanup = ExitStack()
-    run = prepare(plan, cleanup, progress, note)
-    running = RunningSession(run, SessionRecord(run, None), threading.Event(), cleanup)
-
-    def steps() -> Iterator[Feedback]:
-        number = 0
-        with cleanup:
-            running.stage.begin()
-            for feedback in running.session():
-                number += 1
-                yield feedback
-        if said := run.sources.ended(number):
-            raise RecordingError(said)
-
-    return steps()
+    return steps_of(prepare(plan, cleanup, progress, note), cleanup)

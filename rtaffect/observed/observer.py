@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import JointSums, fisher_mean, fisher_z, pearson
 from rtaffect.common.settings import SynchronySettings
+from rtaffect.observed.reversal import reversed_sums
 from rtaffect.observed.seconds import PlacedReference, Seconds
 from rtaffect.observed.spectra import RESOLVED, spread_factors
 from rtaffect.observed.synchrony import Observation, RowLayout, others_mean, summarise
 
 #: What is said while most of the null's windows have other spectra than now.
-CHANGED: Final = (
-    "the EEG has changed since the windows of the null band, as when eyes close: for about a minute it is an estimate "
-    "from the spectra, and somewhat too narrow"
-)
+CHANGED: Final = "the EEG has changed since the windows of the null band, as when eyes close: for about a minute it is "
+#: The null is then of the newest window, or, where that is too short for a band, of windows of before all the same.
+BY_WINDOW: Final = CHANGED + "that of the newest window alone, and wider"
+BY_SPECTRA: Final = CHANGED + "an estimate from the spectra, and somewhat too narrow"
 #: From this factor on, of what is compared now over the null's windows (median), that is said.
 _MOST_ALIKE: Final = 1.25
 
@@ -74,7 +75,8 @@ class Observer:
         sums = (len(JointSums._fields) + 3, people.people, people.rows, len(self._lags))
         self._kept, self._total = np.zeros((settings.window_s, *sums)), np.zeros(sums)
         self._turn = 0
-        self.changed = False
+        #: What is to be said of the null band of the newest observation; empty where it is as always.
+        self.notice = ""
 
     def add(self, at: int) -> None:
         """Take in the people's newest second; ``at`` is the number of the partner's second at the same time."""
@@ -139,19 +141,33 @@ class Observer:
         last = at - self._lags[self._chosen]
         whole = (last - window + 1 >= self._partner.begin) & (last < self._partner.stop)
         *joint, common, one, other = self._total[..., self._chosen]
-        found = pearson(JointSums(*joint), least, self._layout.k)
+        found, mutual = pearson(JointSums(*joint), least, self._layout.k), self._mutual
+        self.notice = ""
         if self._settings.signal in RESOLVED:
             # What is compared at other times spreads as it would with the spectra of now.
             factors = spread_factors(common, one, other, self._layout.k)
             found[..., 1:] = np.tanh(fisher_z(found) * factors)[..., 1:]
             there = whole[1:] & np.isfinite(found[..., 1:])
-            self.changed = bool(there.any()) and float(np.median(factors[..., 1:][there])) > _MOST_ALIKE
+            if there.any() and float(np.median(factors[..., 1:][there])) > _MOST_ALIKE:
+                whole_window = window >= self._settings.null_least and self._people.stop - window >= self._people.first
+                self.notice = BY_WINDOW if whole_window else BY_SPECTRA
+        if self.notice == BY_WINDOW:
+            found, mutual = self._of_window(at, found[..., :1], np.stack([common, one, other])[..., :1], least), False
+            whole = np.broadcast_to(whole[:1], found.shape[-1])
         values = np.where(whole, found, np.nan).transpose(0, 2, 1)
         if self._partners_each > 1:
             values = fisher_mean(values.reshape(self._partners_each, -1, *values.shape[1:]), axis=0)
         if withheld is not None:
             values[withheld] = np.nan
-        return summarise(values, self._settings, self._layout, mutual=self._mutual)
+        return summarise(values, self._settings, self._layout, mutual=mutual)
+
+    def _of_window(self, at: int, in_place: FloatArray, powers: FloatArray, least: int) -> FloatArray:
+        """Return the correlation in place and those of the same window backwards (people, rows, 1 + window)."""
+        joint, backwards = reversed_sums(self._people, self._partner, at, self._settings.window_s)
+        common, one, other = np.concatenate([powers, np.stack(backwards)], axis=-1)
+        factors = spread_factors(common, one, other, self._layout.k)
+        chance = np.tanh(fisher_z(pearson(joint, least, self._layout.k)) * factors[..., 1:])
+        return np.concatenate([in_place, chance], axis=-1)
 
 
 class ReferenceObserver:
@@ -192,9 +208,9 @@ class ReferenceObserver:
             self.place(onset)
 
     @property
-    def changed(self) -> bool:
-        """Whether most of the null's windows have other spectra than the window in place."""
-        return self._observer is not None and self._observer.changed
+    def notice(self) -> str:
+        """What is to be said of the newest null band: where most of its windows had other spectra than now."""
+        return "" if self._observer is None else self._observer.notice
 
     def place(self, onset: int, reference: NDArray[np.floating] | None = None) -> None:
         """Let the reference, or another one, start ``onset`` samples after the session's zero, for the whole window.
@@ -210,7 +226,8 @@ class ReferenceObserver:
         reach = self._settings.null_history_s - self._settings.window_s
         kept = self._settings.signal in RESOLVED
         self._placed = PlacedReference(self._reference, onset, self._rate, first, reach, spectra=kept)
-        self._people = Seconds(self._size, self._reference.shape[1], self._rate, 1, first, spectra=kept)
+        keep, columns = self._settings.window_s, self._reference.shape[1]
+        self._people = Seconds(self._size, columns, self._rate, keep, first, spectra=kept)
         self._observer = Observer(
             self._people, self._placed.seconds, self._settings, self._layout, (reach, reach), mutual=False
         )
@@ -285,9 +302,9 @@ class GroupObserver:
         return self._observer.observe(at, withheld) if at + 1 >= self._window else None
 
     @property
-    def changed(self) -> bool:
-        """Whether most of the null's windows have other spectra than the window in place."""
-        return self._observer.changed
+    def notice(self) -> str:
+        """What is to be said of the newest null band: where most of its windows had other spectra than now."""
+        return self._observer.notice
 
     def company(self, has_value: NDArray[np.bool_]) -> FloatArray:
         """Return sums (2, M) over the window of 1 / others, and of instants, by which a group's size is told.
@@ -323,7 +340,7 @@ class GroupObserver:
     def _begin(self, first: int = 0) -> None:
         """Begin to sum up, from second ``first`` on."""
         pairs, people = len(self._who), self._recent.shape[2]
-        self._people = Seconds(pairs, self._others.rows, self._rate, 1, first, spectra=self._spectra)
+        self._people = Seconds(pairs, self._others.rows, self._rate, self._window, first, spectra=self._spectra)
         reach = (0, self._settings.null_history_s - self._window)
         self._observer = Observer(
             self._people, self._others, self._settings, self._layout, reach, mutual=True, partners_each=pairs // people

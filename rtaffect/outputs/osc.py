@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.worker import Worker
 from rtaffect.engine.feedback import Feedback
+from rtaffect.outputs.affect_messages import affect_messages
 from rtaffect.outputs.osc_messages import (
     ROOT,
     Message,
@@ -146,7 +147,8 @@ class OscSender:
         if isinstance(what, Feedback):
             if self._rows[0] != what.rows:
                 self._rows = (what.rows, row_names(what))
-            messages = [*step_messages(what, self._rows[1], safe_names(what.people)), *self._more()]
+            own = step_messages(what, self._rows[1], safe_names(what.people))
+            messages = [*own, *affect_messages(what), *self._more()]
             return step_bundles(messages, what.step, self._unix(what.lsl_time))
         text, lsl_time = what
         return [bundle([encoded(Message(f"{ROOT}/marker", (text[:1000],)))], self._unix(lsl_time))]

@@ -22,7 +22,7 @@ END: Final = f"{ROOT}/end"
 #: A packet has at most so many bytes: with the headers of IP and UDP it stays whole on any network of Ethernet's kind.
 MOST_BYTES: Final = 1400
 #: Letters of a text at most.
-_MOST_TEXT: Final = 300
+MOST_TEXT: Final = 300
 #: What stands before the messages of a bundle, and before each of them, bytes.
 _HEAD, _SIZE = 16, 4
 #: What an address may not have, by the specification, and what is not ASCII.
@@ -63,7 +63,7 @@ def step_messages(f: Feedback, rows: Sequence[str], people: Sequence[str]) -> li
     found = [
         Message(f"{ROOT}/time", (float(f.time),)),
         Message(f"{ROOT}/against", (f.observed_against,)),
-        Message(f"{ROOT}/reason", (f.reason[:_MOST_TEXT],)),
+        Message(f"{ROOT}/reason", (f.reason[:MOST_TEXT],)),
         *_mean(f),
     ]
     if f.quality.size:

@@ -30,6 +30,7 @@ class AnalysisPlan(PlanPart):
         Literal["auto", "on", "off"],
         Setting(
             "elements",
+            "Elements",
             modes=MODES,
             bare="on",
             metavar="[auto|on|off]",
@@ -47,7 +48,7 @@ class AnalysisPlan(PlanPart):
     )
     rating_lag_s: Annotated[
         float,
-        Setting("rating-lag", unit="s", expected="a number of seconds from 0 to 8, as in 3"),
+        Setting("rating-lag", "Rating lag", unit="s", expected="a number of seconds from 0 to 8, as in 3"),
     ] = Field(
         REACTION_LAG_S,
         ge=0.0,
@@ -80,6 +81,7 @@ class AnalysisPlan(PlanPart):
         Path | None,
         Setting(
             "affect",
+            "Affect bundle",
             modes=MODES,
             bare="demo",
             bare_modes=("demo",),
@@ -94,13 +96,21 @@ class AnalysisPlan(PlanPart):
         description="Bundle of affect: valence and arousal from EEG and sound, alone or beside synchrony. 'demo' is "
         "the demo's, which is synthetic",
     )
-    library: Annotated[Path | None, Setting("library", modes=MODES)] = Field(
+    library: Annotated[Path | None, Setting("library", "Library", modes=MODES)] = Field(
         None,
         description="Folder of sounds of which those nearest to a person's EEG are named; needs a bundle of affect. "
         "The demo's brings its own",
     )
     affect_rest_s: Annotated[
-        int | None, Setting("affect-rest", unit="s", metavar="SECONDS", expected="whole seconds, as in 60", modes=MODES)
+        int | None,
+        Setting(
+            "affect-rest",
+            "Rest at first",
+            unit="s",
+            metavar="SECONDS",
+            expected="whole seconds from 5 to 3600, as in 60",
+            modes=MODES,
+        ),
     ] = Field(
         None,
         ge=5,

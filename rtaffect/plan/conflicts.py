@@ -7,6 +7,7 @@ from typing import Final
 
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.analysis_plan import AnalysisPlan
+from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.plan.programs_plan import Address
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting
@@ -33,6 +34,7 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
     """Yield what of a plan does not go together, as far as the plan itself says so."""
     yield from _of_other_modes(plan)
     yield from brought_by_bundle(plan.analysis, BROUGHT)
+    yield from _of_channels(plan.eeg)
     if plan.mode == "replay":
         yield from _of_replay(plan)
     else:
@@ -167,11 +169,20 @@ def _of_streams(plan: SessionPlan) -> Iterator[SettingsError]:
             remedy="leave it out",
         )
 
+
+def _of_channels(eeg: EegPlan) -> Iterator[SettingsError]:
     if eeg.without and eeg.only:
         yield SettingsError(
             f"{setting('without', ','.join(eeg.without))} and {setting('only', ','.join(eeg.only))} exclude each other",
             remedy="give the one that is meant",
         )
+    said: dict[str, str] = {}
+    for each in eeg.headsets:
+        if (before := said.setdefault(each.stream, each.text)) != each.text:
+            yield SettingsError(
+                f"{setting('headset', before)} and {setting('headset', each.text)} are of one headset",
+                remedy="give one of them, with all that is to be said",
+            )
 
 
 def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
@@ -182,6 +193,19 @@ def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
                 f"{setting(option)} is for a session that other programs start, and this one is not",
                 remedy=f"give it {_with('remote')}, or leave it out",
                 field="remote",
+            )
+    if programs.page_token is not None and programs.page is None:
+        yield SettingsError(
+            f"{setting('page-token')} opens a page, and none is served",
+            remedy=f"give it {_with('page')}, or leave it out",
+            field="page",
+        )
+    if programs.page is not None and programs.remote is not None:
+        page, remote = Address.parse(programs.page), Address.parse(programs.remote)
+        if page.port == remote.port:
+            yield SettingsError(
+                f"{setting('page', programs.page)} and {setting('remote', programs.remote)} are the same port",
+                remedy="give two ports",
             )
     for text in programs.osc:
         address = Address.parse(text)

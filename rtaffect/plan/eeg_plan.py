@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from rtaffect.common.errors import setting
 from rtaffect.common.settings import Frozen
+from rtaffect.plan.headset_plan import EXAMPLE, HeadsetPlan
 from rtaffect.plan.setting import Setting
 
 #: Steps can be let wait for so long, s.
@@ -69,6 +70,14 @@ class EegPlan(Frozen):
         description="Device profile that says what streams do not say of themselves: a name, none, or a file (.toml). "
         "Default: the one that is recognised, for each stream",
     )
+    headsets: Annotated[tuple[HeadsetPlan, ...], Setting("headset", "Appl&y to", metavar="TEXT", multiple=True)] = (
+        Field(
+            (),
+            description="What replaces the description of one headset alone, in place of what is given for all: its "
+            "exact name, or source_id= and a value, or a board's text, then a question mark and channels=, unit=, "
+            f"rate=, without=, only= or profile=, as in '{EXAMPLE}'; may be given several times",
+        )
+    )
     expect: Annotated[tuple[str, ...], Setting("expect", modes=("live",), metavar="QUERY", multiple=True)] = Field(
         (),
         description="Headset that may come later: a stream's exact name, or source_id= and a value; may be given "
@@ -102,7 +111,7 @@ class EegPlan(Frozen):
         "source_id= and a value, with the headset of who wears it before that where it is not plain, as in "
         "Muse-A=Shimmer-1; may be given several times. What a headset sends beside its EEG is found by itself",
     )
-    rating: Annotated[str | None, Setting("rating", metavar="STREAM")] = Field(
+    rating: Annotated[str | None, Setting("rating", "Own rating", metavar="STREAM")] = Field(
         None,
         description="With a bundle of ratings, the participant's own continuous rating: 'slider' for one in the "
         "participant's view, moved by arrow keys or the mouse, or a stream: its exact name, or name=, type= or "

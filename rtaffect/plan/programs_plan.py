@@ -1,4 +1,4 @@
-"""Of a session plan: which other programs control the session, get its results by OSC, and send markers by OSC."""
+"""Of a session plan: which other programs control or watch the session, get its results by OSC, and send markers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rtaffect.plan.setting import Setting
 
 #: The port of LabRecorder's remote control, which scripts know.
 REMOTE_PORT: Final = 22345
+#: The port of the page that others watch.
+PAGE_PORT: Final = 22350
 _LOOPBACK: Final = "127.0.0.1"
 _MOST_PORT: Final = 65_535
 _MOST_HOST: Final = 255
@@ -63,7 +65,7 @@ class Address(NamedTuple):
 
 
 class ProgramsPlan(PlanPart):
-    """Other programs: remote control, and OSC out and in."""
+    """Other programs: remote control, OSC out and in, and a page to watch."""
 
     remote: Annotated[
         str | None, Setting("remote", modes=("live",), metavar="[ADDRESS:]PORT", bare=str(REMOTE_PORT))
@@ -97,7 +99,21 @@ class ProgramsPlan(PlanPart):
         f"{setting('onset-marker')} is then one of them, unless {setting('markers')} names an LSL stream",
     )
 
-    @field_validator("remote", "osc")
+    page: Annotated[
+        str | None,
+        Setting("page", modes=("live", "replay", "demo"), metavar="[ADDRESS:]PORT", bare=str(PAGE_PORT)),
+    ] = Field(
+        None,
+        description="Serve a page that shows the session to whoever opens it in a browser, and controls nothing; "
+        f"without a value at 127.0.0.1:{PAGE_PORT}",
+    )
+    page_token: Annotated[Path | None, Setting("page-token", modes=("live", "replay", "demo"), metavar="FILE")] = Field(
+        None,
+        description=f"File whose first line opens the {setting('page')}, at least 16 letters; or the environment "
+        "variable RTAFFECT_PAGE_TOKEN. Needed where other computers can connect",
+    )
+
+    @field_validator("remote", "osc", "page")
     @classmethod
     def _is_an_address(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         for text in (value,) if isinstance(value, str) else value or ():

@@ -190,8 +190,9 @@ def open_session(path: Path) -> RecordedSession:
     except SumsError as error:
         raise _changed(path, error) from None
     except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise RecordingError(
-            f"{path} is not a session's folder ({file.name}: {error}); expected one that live, demo or replay wrote "
+            f"{path} is not a session's folder ({file.name}: {why}); expected one that live, demo or replay wrote "
             f"{under('out')}"
         ) from None
     if not isinstance(ran, dict):

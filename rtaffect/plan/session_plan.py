@@ -24,7 +24,7 @@ from rtaffect.plan.sound_plan import SoundPlan
 #: The name of the demo's bundle, and of its bundle of affect: synthetic, made in the user's cache where asked for.
 DEMO_BUNDLE: Final = Path("demo")
 #: Which of the analysis may be that name.
-_MAY_BE_DEMO: Final = ("bundle", "affect")
+MAY_BE_DEMO: Final = ("bundle", "affect")
 #: Faster is 'max'.
 MOST_SPEED: Final = 1000.0
 
@@ -97,7 +97,7 @@ def read_plan(path: Path) -> SessionPlan:
 
 def _demo_bundles(plan: SessionPlan) -> list[str]:
     """Return which bundles of a plan are the demo's."""
-    return [name for name in _MAY_BE_DEMO if getattr(plan.analysis, name) == DEMO_BUNDLE]
+    return [name for name in MAY_BE_DEMO if getattr(plan.analysis, name) == DEMO_BUNDLE]
 
 
 def _absolute(folder: Path) -> Callable[[Path], Path]:

@@ -19,8 +19,14 @@ from rtaffect.predicted.separator import Elements, Separator
 from rtaffect.stream.audio import sound_sha256
 from rtaffect.stream.sound_reading import read_samples
 
-#: Separators that can be built here, and what builds them; the first one streams.
-BUILDERS: Final = {"dtln": "models.dtln", "spleeter-2stems": "models.spleeter"}
+#: Separators that can be built here, and what builds them.
+BUILDERS: Final = {
+    "spleeter-stream": "models.spleeter_stream",
+    "dtln": "models.dtln",
+    "spleeter-2stems": "models.spleeter",
+}
+#: Raised when builders write other files, so that an older one in the cache is not used.
+_BUILT: Final = 2
 ELEMENTS: Final[tuple[Element, ...]] = ("mix", "voice", "background")
 #: Of a hash in a file's name, hexadecimal digits.
 _SHOWN: Final = 32
@@ -39,9 +45,9 @@ def separator_for(name: str, threads: int = 1, progress: Progress = print) -> Se
     if name not in BUILDERS:
         path = Path(name)
         if not path.is_file():
-            raise SettingsError(f"separator {name!r}", f"{' or '.join(BUILDERS)}, or a file", "name one of them")
+            raise SettingsError(f"separator {name!r}", f"{', '.join(BUILDERS)}, or a file", "name one of them")
         return Separator.load(path, threads)
-    path = cache_root() / "separators" / f"{name}.onnx"
+    path = cached_separator(name)
     if path.exists():
         try:
             found = Separator.load(path, threads)
@@ -53,6 +59,11 @@ def separator_for(name: str, threads: int = 1, progress: Progress = print) -> Se
     offline_module(BUILDERS[name]).build(path, progress=progress)
     seal_beside(path)
     return Separator.load(path, threads)
+
+
+def cached_separator(name: str) -> Path:
+    """Return where one of ``BUILDERS`` is kept once it is built."""
+    return cache_root() / "separators" / f"{name}-v{_BUILT}.onnx"
 
 
 def elements_of_file(

@@ -5,6 +5,9 @@ A file is as :mod:`rtaffect.common.kept` writes it: what is damaged is computed 
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +18,8 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.kept import read_array, write_array
-from rtaffect.predicted.featurizer import Featurizer, cache_root, features_of
+from rtaffect.predicted.featurizer import ALL_CORES, Featurizer, Progress, cache_root, features_of
+from rtaffect.predicted.manifest import SAMPLE_RATE
 from rtaffect.stream.audio import sound_sha256
 
 Element = Literal["mix", "voice", "background"]
@@ -74,11 +78,41 @@ def write_features(folder: Path, key: FeatureKey, features: Float32Array) -> Non
         ) from error
 
 
-def cached_features_of(sound: Float32Array, featurizer: Featurizer) -> NDArray[np.float64]:
-    """Return the features (steps, size) of a sound (n,), mono at 16 kHz, computed only the first time."""
+def cached_features_of(
+    sound: Float32Array, featurizer: Featurizer, over: threading.Event | None = None
+) -> NDArray[np.float64]:
+    """Return the features (steps, size) of a sound (n,), mono at 16 kHz, computed only the first time.
+
+    ``over`` is as for :func:`~rtaffect.predicted.featurizer.features_of`.
+    """
     folder, key = feature_folder(), FeatureKey(sound_sha256(sound), featurizer.manifest.feature_set, featurizer.sha256)
     features = read_features(folder, key)
     if features is None:
-        features = features_of(sound, featurizer)
+        features = features_of(sound, featurizer, over)
         write_features(folder, key, features)
     return np.asarray(features, np.float64)
+
+
+def cached_features_of_each(
+    sounds: Mapping[str, Float32Array], featurizer: Featurizer, progress: Progress
+) -> dict[str, NDArray[np.float64]]:
+    """Return :func:`cached_features_of` sounds, by their names, which ``progress`` is told as their turn comes.
+
+    As many sounds are gone through at once as there are cores for the featurizer's threads: a thread of its own for
+    each takes less of the processor than several for one, which wait for each other, the longer the more other
+    programs run. The features are the same.
+    """
+    over = threading.Event()
+    with ThreadPoolExecutor(max(1, ALL_CORES // featurizer.threads), "features") as pool:
+        begun = {name: pool.submit(cached_features_of, sound, featurizer, over) for name, sound in sounds.items()}
+        found = {}
+        try:
+            for name, sound in sounds.items():
+                progress(f"features of {name} ({len(sound) // SAMPLE_RATE} s)")
+                found[name] = begun[name].result()
+        except BaseException:
+            # Ctrl-C, or a sound that fails: the others are left off.
+            over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found

@@ -9,8 +9,10 @@ so that their features cannot differ.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -140,13 +142,17 @@ class Featurizer:
         return text
 
 
-def features_of(sound: Float32Array, featurizer: Featurizer) -> Float32Array:
+def features_of(sound: Float32Array, featurizer: Featurizer, over: threading.Event | None = None) -> Float32Array:
     """Return the features of each second of a whole sound, causally, exactly as a live session computes them.
 
     Parameters
     ----------
     sound
         float32 (n,), mono at 16 kHz.
+    featurizer
+        Several threads may use one at the same time.
+    over
+        Once it is set, the work is left off: concurrent.futures.CancelledError.
 
     Returns
     -------
@@ -155,6 +161,8 @@ def features_of(sound: Float32Array, featurizer: Featurizer) -> Float32Array:
     stream, count = featurizer.stream(), len(sound) // SAMPLE_RATE
     features = np.empty((count, *featurizer.manifest.features_shape), np.float32)
     for row, second in zip(features, sound[: count * SAMPLE_RATE].reshape(count, SAMPLE_RATE), strict=True):
+        if over is not None and over.is_set():
+            raise CancelledError
         row[:] = stream.step(second)
     return features
 

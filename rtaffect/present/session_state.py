@@ -127,10 +127,11 @@ def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_
         return "waiting for data", "no step yet"
     if elapsed_s > stall_s:
         return "stalled", f"no step for {elapsed_s:.0f} s"
-    return _headline_of_step(state.latest)
+    return headline_of_step(state.latest)
 
 
-def _headline_of_step(latest: Feedback) -> tuple[Headline, str]:
+def headline_of_step(latest: Feedback) -> tuple[Headline, str]:
+    """Return the state of a session by its newest step, and its explanation, in words."""
     broken = [f"{s.name} {s.state}" for s in latest.sources if _SOURCE_LEVELS[s.state] in ("bad", "warn")]
     broken += [doubt.words for doubt in latest.doubts if doubt.reason == "late"]
     if broken:

@@ -70,7 +70,8 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
         data = read_bytes(path)
         content = toml_content(data)
     except (OSError, ValueError) as error:
-        raise SettingsError(f"protocol {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"protocol {path} cannot be read ({why}); expected TOML in UTF-8: correct it") from None
     try:
         protocol = Protocol.model_validate(content)
     except ValidationError as error:

@@ -34,7 +34,7 @@ MEASURE_COLUMNS = (
 DOUBT_COLUMNS = ("step", "about", "part", "reason", "since", "until", "words")
 TIMING_COLUMNS = (
     "step", "time", "lag_s", "eeg_age_s", "eeg_source", "sound_age_s", "eeg_s", "features_s", "alignment_s",
-    "prediction_s", "synchrony_s", "measures_s", "made_s", "left_lsl_s", "painted_s", "seen_s", "late",
+    "prediction_s", "synchrony_s", "measures_s", "affect_s", "made_s", "left_lsl_s", "painted_s", "seen_s", "late",
 )  # fmt: skip
 EVENT_COLUMNS = ("onset", "duration", "trial_type", "name", "block", "kind", "stim_file", "lsl_time")
 FRAME_COLUMNS = ("block", "film", "frame", "time", "lsl_time", "error_s", "dropped", "square")
@@ -117,7 +117,7 @@ def doubt_lines(f: Feedback) -> list[tuple[str, ...]]:
 
 def timing_line(t: StepTiming) -> tuple[str, ...]:
     """Return the line of cells of one step's times; ages are counted from the end of its window."""
-    stages = ("eeg", "features", "alignment", "prediction", "synchrony", "measures")
+    stages = ("eeg", "features", "alignment", "prediction", "synchrony", "measures", "affect")
     ages = (t.made - t.end, t.age("lsl"), t.age("painted"), t.age("seen"))
     return (
         str(t.step), str(t.step), cell(t.begun - t.due), cell(t.eeg_age_s), clean(t.eeg_source) or ABSENT,

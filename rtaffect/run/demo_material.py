@@ -38,7 +38,7 @@ def demo_folder(featurizer_path: Path | None, progress: Progress, *, elements: b
     """
     # By name: the live side does not import the offline side, except to make what is missing.
     demo = offline_module("calibration.demo")
-    featurizer = featurizer_for(featurizer_path, ALL_CORES, progress)
+    featurizer = featurizer_for(featurizer_path, 1, progress)
     folder: Path = demo.ensure(cache_root() / "demo", featurizer, progress, elements=elements)
     return folder
 

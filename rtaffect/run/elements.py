@@ -19,8 +19,8 @@ from rtaffect.stream.audio import read_sound
 #: How a session's elements are had, in ``session.toml``.
 Way = Literal["of the files", "as it comes"]
 _REMEDY: Final = (
-    "name the file that is heard, calibrate with a separator that streams (dtln), or leave voice and background out "
-    f"({setting('elements', 'off')})"
+    "name the file that is heard, calibrate with a separator that streams (spleeter-stream, dtln), or leave voice and "
+    f"background out ({setting('elements', 'off')})"
 )
 
 

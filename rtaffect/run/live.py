@@ -28,11 +28,12 @@ from rtaffect.run.film import projector_of
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
-from rtaffect.run.rating import live_rating, rated_bundle, wears_none
+from rtaffect.run.rating import live_rating, rated_bundle, rating_as_sent, wears_none
 from rtaffect.run.recognised import about_headsets, describe_headset, describe_rating
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.wearing import Wearing
-from rtaffect.sources.boards import open_board, parse_board
+from rtaffect.sources.board_preset import BoardPreset, presets_of
+from rtaffect.sources.boards import BoardAddress, open_board, parse_board
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.lsl import LslSource
@@ -41,9 +42,18 @@ from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.lsl_streams import FoundStream, Network, absent, find_streams
 from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.sources.peripheral import Asked
-from rtaffect.sources.selection import ANY_EEG, ANY_MARKERS, Query, distinct_names, given_by, queries_of
+from rtaffect.sources.selection import (
+    ANY_EEG,
+    ANY_MARKERS,
+    Query,
+    distinct_names,
+    given_for,
+    queries_of,
+    require_meant,
+    undescribed,
+)
 from rtaffect.stream.limits import MOST_MARKER_STREAMS
-from rtaffect.stream.source import Source
+from rtaffect.stream.source import Source, StreamHeader
 
 #: From everything being ready to the session's zero, s: the window opens and a sound device starts in it.
 _WARNING_S: Final = 2.0
@@ -88,7 +98,7 @@ class LiveSources(SessionSources):
         markers: list[LslMarkers | OscMarkers] = [*([osc] if osc is not None else []), *lsl]
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
-            for source in (*people, *body, rating, heard.captured, *markers):
+            for source in (*people, *body, rating, rating_as_sent(rating), heard.captured, *markers):
                 if source is not None:
                     recorder.record(source)  # type: ignore[arg-type]  # every live source has a header and a tap
         return cls(
@@ -222,30 +232,55 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
 def _headsets(eeg: EegPlan) -> list[_Headset]:
     """Find the streams and boards that are asked for; boards are not open yet."""
     addresses, expected = [parse_board(text) for text in eeg.boards], [parse_expected(text) for text in eeg.expect]
-    found: list[FoundStream] = []
-    if eeg.streams or not addresses:
-        queries = queries_of(eeg)
-        found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing)
-        # Who is missing, if that is allowed, joins later as who is expected does.
-        expected += absent(queries, found)
-    later = [query for query in expected if not any(query.matches(s.header) for s in found)]
+    queries = queries_of(eeg) if eeg.streams or not addresses else ()
+    found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing) if queries else []
+    # Who is missing, if that is allowed, joins later as who is expected does.
+    expected += absent(queries, found)
+    later = _still_expected(expected, found)
     names = distinct_names(
         [(s.header.name, s.header.source_id) for s in found]
         + [(a.name, a.text) for a in addresses]
         + [(query.value, query.value) for query in later]
     )
-    given = given_by(eeg)
+    _refuse_twice(eeg, addresses)
+    absentees = [_named_by(query) for query in later]
+    require_meant(eeg, [*(s.header for s in found), *absentees], [a.text for a in addresses])
     lsl = partial(LslSource, adopt=eeg.adopt, foreign=eeg.foreign_clock)
     streams = _all_of(
-        (partial(lsl, s, **given | Given(name=name)), s.header.name, s.header.type)
+        (partial(lsl, s, **given_for(eeg, s.header) | Given(name=name)), s.header.name, s.header.type)
         for s, name in zip(found, names, strict=False)
     )
-    boards = _all_of(
-        (partial(open_board, a, adopt=eeg.adopt, **given | Given(name=name)), a.name, "EEG")
-        for a, name in zip(addresses, names[len(found) :], strict=False)
-    )
-    there = [*streams, *boards]
+    there = [*streams, *_boards(eeg, addresses, names[len(found) :])]
     return [*there, *_absent(later, names[len(there) :], [source for source, _, _ in there], eeg)]
+
+
+def _still_expected(expected: Sequence[Query], found: Sequence[FoundStream]) -> list[Query]:
+    """Return those who are ``expected`` and are not among the streams ``found``."""
+    return [query for query in expected if not any(query.matches(stream.header) for stream in found)]
+
+
+def _boards(eeg: EegPlan, addresses: Sequence[BoardAddress], names: Sequence[str]) -> list[_Headset]:
+    """Return the boards by these ``names``; of more names the first ones."""
+    known = [(a, given_for(eeg, undescribed(a.text), a.text)) for a in addresses]
+    return _all_of(
+        (partial(open_board, a, adopt=eeg.adopt, **given | Given(name=name)), a.name, "EEG")
+        for (a, given), name in zip(known, names, strict=False)
+    )
+
+
+def _named_by(query: Query) -> StreamHeader:
+    """Return what is known of a headset that is not there yet."""
+    return undescribed(query.value, query.value if query.field == "source_id" else "")
+
+
+def _refuse_twice(eeg: EegPlan, addresses: Sequence[BoardAddress]) -> None:
+    """Refuse what a board's own text says, and its headset's, too."""
+    for address, each in ((a, each) for a in addresses for each in eeg.headsets if each.stream == a.text):
+        for name in ("channels", "unit", "rate"):
+            if getattr(address, name) and getattr(each, name):
+                raise SettingsError(
+                    f"{setting('headset', each.text)} says {name} of a board whose own text does", remedy="say it once"
+                )
 
 
 def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[_Headset]:
@@ -264,17 +299,23 @@ def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[_H
     return made
 
 
-def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource]:
-    """Find the streams of peripheral signals that are asked for; raises StreamError for one that is not there."""
+def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource | BoardPreset]:
+    """Find the streams of peripheral signals that are asked for, and those of boards that come in other presets.
+
+    Raises StreamError for a stream that is not there.
+    """
+    beside = [each for source, _, _ in headsets for each in presets_of(source)]
     if not eeg.peripheral:
-        return []
+        return list(beside)
     found = find_streams([Asked.parse(text).query for text in eeg.peripheral], timeout=eeg.wait_s)
-    taken = [(source.info.name, source.info.source_id) for source, _, _ in headsets]
+    there = [*(source for source, _, _ in headsets), *beside]
+    taken = [(source.info.name, source.info.source_id) for source in there]
     names = distinct_names([*taken, *((each.header.name, each.header.source_id) for each in found)])[len(taken) :]
-    return [
+    streams = [
         LslSource(each, "body", adopt=eeg.adopt, foreign=eeg.foreign_clock, name=name)
         for each, name in zip(found, names, strict=True)
     ]
+    return [*streams, *beside]
 
 
 def _absent(
@@ -284,7 +325,7 @@ def _absent(
     for query, name in zip(expected, names, strict=True):
         first, *others = (source.info for source in there)
         common = [channel for channel in first.channels if all(channel in other.channels for other in others)]
-        given = given_by(eeg) | Given(name=name)
+        given = given_for(eeg, _named_by(query)) | Given(name=name)
         yield (
             ExpectedHeadset(query, common, first.rate, adopt=eeg.adopt, foreign=eeg.foreign_clock, **given),
             query.value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.run.assemble import Model, OwnResponse, Sound
 from rtaffect.run.programme import SessionSound
 from rtaffect.sources.recorded_parts import UNIX_S
-from rtaffect.sources.selection import ANY_MARKERS, Query, given_by, queries_of
+from rtaffect.sources.selection import ANY_MARKERS, Query, given_for, queries_of
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.stream.audio import SAMPLE_RATE
@@ -159,7 +160,7 @@ def own_response(recorded: XdfRecording, eeg: EegPlan, people: int, placed: Plac
     settings = model.bundle.manifest.settings
 
     def own(space: Space, samples: int) -> NDArray[np.float64]:
-        (source,) = recorded.eeg_sources(queries_of(eeg), **given_by(eeg))
+        (source,) = recorded.eeg_sources(queries_of(eeg), of=partial(given_for, eeg))
         channels = clean_channels(source, placed.onset, samples // settings.signal.rate_hz, space.channels, settings)
         k = Response(space, settings).layout.k
         return np.asarray(standardise(whole_response(channels, space, settings)[None], k)[0])

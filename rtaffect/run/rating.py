@@ -11,6 +11,7 @@ from rtaffect.engine.rated import Rated
 from rtaffect.plan.conflicts import SLIDER
 from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
+from rtaffect.sources.held_rating import AsSent, HeldRating
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_streams import find_streams
 from rtaffect.sources.selection import Query, distinct_names
@@ -51,7 +52,9 @@ def wears_none(eeg: EegPlan, rated: Manifest | None) -> bool:
     return rated is not None and not (eeg.streams or eeg.boards or eeg.expect)
 
 
-def live_rating(plan: SessionPlan, rated: Manifest | None, taken: Sequence[Source]) -> SliderSource | LslSource | None:
+def live_rating(
+    plan: SessionPlan, rated: Manifest | None, taken: Sequence[Source]
+) -> SliderSource | LslSource | HeldRating | None:
     """Return the source of the participant's rating; None where nobody rates.
 
     Parameters
@@ -89,7 +92,14 @@ def live_rating(plan: SessionPlan, rated: Manifest | None, taken: Sequence[Sourc
     names = [(source.info.name, source.info.source_id) for source in taken]
     header = found[0].header
     name = distinct_names([*names, (header.name, header.source_id)])[-1]
+    if header.rate == 0:
+        return HeldRating(found[0], adopt=eeg.adopt, foreign=eeg.foreign_clock, name=name)
     return LslSource(found[0], "rating", adopt=eeg.adopt, foreign=eeg.foreign_clock, name=name)
+
+
+def rating_as_sent(rating: Source | None) -> AsSent | None:
+    """Return what is recorded of a rating beside the course that is made of it; None where it is recorded as it is."""
+    return rating.as_sent if isinstance(rating, HeldRating) else None
 
 
 def recorded_rating(recorded: XdfRecording, asked: str | None) -> XdfSource | None:

@@ -25,6 +25,7 @@ from rtaffect.run.assemble import Model, build_engine, load_model
 from rtaffect.run.describing import describe_session
 from rtaffect.run.elements import ready_elements
 from rtaffect.run.osc_out import places_of
+from rtaffect.run.page import check_page
 from rtaffect.run.runners import WindowRunner
 from rtaffect.run.running import run_session
 from rtaffect.run.session_affect import SessionAffect, load_session_affect
@@ -144,9 +145,19 @@ def find(
     """
     check_plan(plan)
     places_of(plan.programs)
+    check_page(plan.programs)
     if plan.results.out is not None:
         check_new_folder(plan.results.out, setting("out"))
-    sources = _open(plan, cleanup, progress)
+    return complete(_open(plan, cleanup, progress), progress, note, cost)
+
+
+def complete(
+    sources: SessionSources,
+    progress: Progress,
+    note: Callable[[str], None],
+    cost: Callable[[Model], None] = lambda _: None,
+) -> Prepared:
+    """Return a session of these sources that can begin, its model loaded; parameters and errors are :func:`find`'s."""
     analysis, model = sources.analysis, None
     if analysis.bundle is not None:
         which = sources.demo_of_elements

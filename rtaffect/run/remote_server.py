@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import sys
 import threading
@@ -16,17 +15,16 @@ from typing import Final, Self
 from pylsl import local_clock
 
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.common.reading import read_bytes
 from rtaffect.plan.programs_plan import Address
+from rtaffect.run import token
 from rtaffect.run.remote_talk import MOST_LINE, Reply, Talk
 
 _log = logging.getLogger(__name__)
 
 #: Programs that are connected at once.
 MOST_CLIENTS: Final = 16
-#: Where a token stands that is not in a file, and its fewest letters.
+#: Where a token stands that is not in a file.
 TOKEN_VARIABLE: Final = "RTAFFECT_REMOTE_TOKEN"
-LEAST_TOKEN: Final = 16
 #: It is looked so often whether to end, s; a program that does not read has so long, and one without its token, s.
 _LOOK_S, _SEND_S, _TOKEN_S = 0.5, 2.0, 10.0
 #: Between two lines of a program that sends too many, and after a wrong token, s.
@@ -41,26 +39,9 @@ def read_token(address: Address, file: Path | None) -> str:
     Raises
     ------
     SettingsError
-        If it is missing where other computers can connect, or too short, or cannot be read.
+        As :func:`rtaffect.run.token.read_token`.
     """
-    where, token = setting("remote-token", file or ""), os.environ.get(TOKEN_VARIABLE, "").strip()
-    if file is not None:
-        try:
-            token = read_bytes(file, most=1 << 16).decode("utf-8").partition("\n")[0].strip()
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"{where} cannot be read ({error})", "a file whose first line is the token") from None
-    elif token:
-        where = TOKEN_VARIABLE
-    if (file is not None or token) and len(token) < LEAST_TOKEN:
-        raise SettingsError(f"{where} has {len(token)} letters", f"{LEAST_TOKEN} or more, that nobody can guess")
-    if not token and not address.is_here:
-        raise SettingsError(
-            f"{setting('remote', address)}: other computers could start and stop sessions",
-            remedy=f"give a token {setting('remote-token', metavar='FILE')}, or serve this computer alone, by "
-            f"{setting('remote', address.port)}",
-            field="remote-token",
-        )
-    return token
+    return token.read_token(address, file, "remote", TOKEN_VARIABLE, "other computers could start and stop sessions")
 
 
 class RemoteServer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,7 @@ from rtaffect.run.session_sources import Beginning, SessionSources
 from rtaffect.run.wearing import Wearing
 from rtaffect.sources.device_profile import is_eeg
 from rtaffect.sources.peripheral import Asked
-from rtaffect.sources.selection import given_by, queries_of
+from rtaffect.sources.selection import given_for, queries_of, require_meant
 from rtaffect.sources.xdf import XdfRecording
 
 
@@ -44,7 +45,8 @@ class RecordingReplay(SessionSources):
         recorded = XdfRecording.open(path)
         rated = rated_bundle(plan)
         if not wears_none(eeg, rated) or any(is_eeg(stream.header) for stream in recorded.streams):
-            recorded.eeg_sources(queries_of(eeg), unusable=eeg.resync, **given_by(eeg))
+            worn = recorded.eeg_sources(queries_of(eeg), unusable=eeg.resync, of=partial(given_for, eeg))
+            require_meant(eeg, [source.header for source in worn])
         rating = recorded_rating(recorded, eeg.rating)
         body = recorded.beside("body", [Asked.parse(text).query for text in eeg.peripheral])
         settled = recorded.settle(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypedDict, TypeVar
+from typing import Final, TypeVar
 
 from rich.console import Console
 
@@ -36,16 +36,18 @@ from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
 from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
+from rtaffect.run.noticing import noticing
 from rtaffect.run.osc_out import OscOut
+from rtaffect.run.page import serve_page
 from rtaffect.run.programme import Programme
 from rtaffect.run.runners import Control, WindowRunner, require_no_operator
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
-from rtaffect.run.session_sources import Run, SessionSources
+from rtaffect.run.session_sources import Run
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
-from rtaffect.run.window_parts import join, null_level_of, operator_calls, zones_of
+from rtaffect.run.window_parts import join, operator_calls, zones_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -83,6 +85,8 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
             cleanup.callback(markers.stop)
             markers.start()
         running = RunningSession(run, record, ending.stop, cleanup)
+        if running.page is not None:
+            console.print(f"a page to watch: {running.page.url}", style="dim", highlight=False, soft_wrap=True)
         summary = Summary(run.engine.settings, blocks=run.sources.setup.protocol is not None)
         running.sinks.append(summary)
         try:
@@ -108,9 +112,11 @@ class RunningSession:
     def __init__(self, run: Run, record: SessionRecord, stop: threading.Event, cleanup: ExitStack) -> None:
         self.run, self.record, self.stop, self.steps = run, record, stop, 0
         self.plan, self.setup = run.sources.plan, run.sources.setup
-        setup, engine, protocol = self.setup, run.engine, self.setup.protocol or open_ended()
+        setup, engine = self.setup, run.engine
+        protocol = setup.protocol or open_ended()
         window_s = reach_in(protocol.feedback, engine)
-        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow, null_level=null_level_of(engine))
+        level = engine.settings.synchrony.null_level if engine.rated is None else None
+        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow, null_level=level)
         programme = setup.programme or Programme(protocol)
         self.alarm = Alarm(record.timings, run.clock.now, self.plan.results.late_s, engine.lookahead_s, self._fault)
         self.participant = ParticipantPresenter(
@@ -127,18 +133,14 @@ class RunningSession:
             self._rests,
         ]
         self.incidents = Incidents(engine, self._tell)
-        self.sinks: list[Sink] = [self._guard("writing a step", record.feedback)]
-        self.sinks.append(self._guard("looking for incidents", self.incidents))
-        if self.plan.results.outlet and self.plan.mode != "replay":
-            self._offer(cleanup)
-        if self.plan.programs.osc:
-            self._offer_osc(cleanup)
+        looks: Sink = self._guard("looking for incidents", self.incidents)
+        self.sinks: list[Sink] = [self._guard("writing a step", record.feedback), looks]
+        self._tell_others(cleanup, on_protocol_step)
         self.tone = self._tone(protocol)
         if self.tone is not None:
-            cleanup.callback(self.tone.stop)
             on_protocol_step.append(self._guard("the feedback tone", self.tone))
-        self._end_with(cleanup)
         self.on_protocol_step = on_protocol_step
+        self._end_with(cleanup)
         self.stage = Stage(
             conductor,
             engine.origin,
@@ -156,8 +158,23 @@ class RunningSession:
         if self.tone is not None:
             self.tone.tell = self.stage.fault
 
+    def _tell_others(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
+        """Tell other programs of the session, as far as that is asked for."""
+        if self.plan.results.outlet and self.plan.mode != "replay":
+            self._offer(cleanup)
+        if self.plan.programs.osc:
+            self._offer_osc(cleanup)
+        sources = self.run.sources
+        self.page = serve_page(self.run, lambda: [self.record.trouble, *sources.notices()], cleanup)
+        if self.page is not None:
+            self.sinks.append(self._guard("telling the page of a step", self.page.step))
+            on_protocol_step.append(self.page.protocol_step)
+            self.on_event.append(self.page.event)
+
     def _end_with(self, cleanup: ExitStack) -> None:
         """Let what is heard and seen end with the session, and keep which frames of films were seen."""
+        if self.tone is not None:
+            cleanup.callback(self.tone.stop)
         if self.setup.player is not None:
             cleanup.callback(self.setup.player.stop)
         if self.setup.projector is not None:
@@ -306,20 +323,7 @@ def _on_terminal(running: RunningSession, console: Console) -> str:
         # Else the session's log tells.
         running.on_event.append(print_fault)
     with console_sink(console, lambda: running.record.trouble) as shown:
-        return running.work(shown, _noticing(running.run.sources, console))
-
-
-def _noticing(sources: SessionSources, console: Console) -> Sink:
-    """Return what prints, at a step, what the operator should know and was not told at the step before."""
-    before: list[str] = []
-
-    def tell(_: Feedback) -> None:
-        now = list(sources.notices())
-        for text in (text for text in now if text not in before):
-            console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
-        before[:] = now
-
-    return tell
+        return running.work(shown, noticing(running.run.sources, console))
 
 
 def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
@@ -330,27 +334,19 @@ def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
         running.on_protocol_step.append(presenter.add_protocol_step)
 
 
-class _Shown(TypedDict):
-    """What the participant sees, and on which screen."""
-
-    participant: ParticipantPresenter | None
-    screen: int | None
-
-
-def _for_participant(running: RunningSession) -> _Shown:
-    plan = running.plan.protocol
-    seen = plan.screen is not None or plan.preview
-    return {"participant": running.participant if seen else None, "screen": None if plan.preview else plan.screen}
+def _presenter_of(running: RunningSession) -> Presenter:
+    settings, painted = running.run.engine.settings, partial(running.alarm.left, "painted")
+    how = settings.synchrony
+    presenter = Presenter(window_s=how.window_s, drift=settings.drift, synchrony=how, on_painted=painted)
+    _plan_blocks(running, presenter)
+    return presenter
 
 
 def _with_window(running: RunningSession, show: WindowRunner) -> str:
     """Run the engine on a thread of its own while the window has this one."""
-    run, settings = running.run, running.run.engine.settings
-    painted, how = partial(running.alarm.left, "painted"), settings.synchrony
-    presenter = Presenter(window_s=how.window_s, drift=settings.drift, synchrony=how, on_painted=painted)
-    _plan_blocks(running, presenter)
-    result: list[str] = []
-    failure: list[BaseException] = []
+    run = running.run
+    presenter = _presenter_of(running)
+    result, failure = list[str](), list[BaseException]()
 
     def work() -> None:
         try:
@@ -385,7 +381,9 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             blinded=plan.protocol.allocation is not None,
             plane_first=run.is_of_affect_alone,
             zones=zones_of(run.engine.space),
-            **_for_participant(running),
+            tour=plan.mode == "demo",
+            participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
+            screen=None if plan.protocol.preview else plan.protocol.screen,
         )
     finally:
         running.stop.set()

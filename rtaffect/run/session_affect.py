@@ -9,6 +9,7 @@ from pathlib import Path
 from rtaffect.affect.library import SoundLibrary, open_library
 from rtaffect.affect.loaded import LoadedAffect, load_affect
 from rtaffect.affect.reader import AffectReader
+from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.files import sha256_of
 from rtaffect.plan.analysis_plan import AnalysisPlan
@@ -95,7 +96,7 @@ def load_session_affect(
         folder, sounds = made / AFFECT_BUNDLE, sounds or made / AFFECT_LIBRARY
     progress("loading the bundle of affect")
     model = load_affect(folder, progress, analysis.threads, _featurizer(analysis.featurizer, featurizer))
-    rest_s = _rest(model, analysis, protocol)
+    rest_s = rest_of(model.bundle.manifest.settings, analysis, protocol)
     library = open_library(sounds, model, progress, note) if sounds is not None else None
     return SessionAffect(model, library, rest_s)
 
@@ -104,15 +105,22 @@ def _featurizer(path: Path | None, loaded: Featurizer | None) -> Featurizer | Pa
     return loaded if loaded is not None else path
 
 
-def _rest(model: LoadedAffect, analysis: AnalysisPlan, protocol: Protocol | None) -> int | None:
-    """Return how long people rest at first, s; None where the protocol says when, or the bundle needs no rest."""
-    settings, given = model.bundle.manifest.settings, analysis.affect_rest_s
+def rest_of(settings: AffectSettings, analysis: AnalysisPlan, protocol: Protocol | None) -> int | None:
+    """Return how long people rest at first, s; None where the protocol says when, or the bundle needs no rest.
+
+    Raises
+    ------
+    SettingsError
+        If the bundle with these ``settings`` needs rest and nothing says when that is, or it needs none.
+    """
+    given = analysis.affect_rest_s
     name = setting("affect", str(analysis.affect))
     if settings.baseline == "none":
         if given is not None:
             raise SettingsError(
                 f"{setting('affect-rest', given)} says how long people rest, and {name} does not subtract their rest",
                 remedy="leave it out",
+                field="affect-rest",
             )
         return None
     if given is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
@@ -26,8 +27,10 @@ from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_affect import SessionAffect
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.told import marks_and_notes
+from rtaffect.run.wearing import sent_by
 from rtaffect.sources.osc_markers import OSC_MARKERS
-from rtaffect.sources.selection import ANY_MARKERS, Query, given_by
+from rtaffect.sources.peripheral import BY_BOARD
+from rtaffect.sources.selection import ANY_MARKERS, Query, given_for
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_source import XdfSource
@@ -71,7 +74,7 @@ class SessionReplay(SessionSources):
         clock = clock_of(origin, factor)
         heard = read_heard(session) if SCRUBBED in session.ran else None
         sound = _sound(session, recorded, setup.programme, origin, clock, heard=heard)
-        path = _stimulus(session)
+        path = _stimulus(session, setup.programme)
         about: dict[str, object] = {
             key: session.ran[key] for key in ("sound", "locked_by", "eeg", "peripheral", "rating") if key in session.ran
         }
@@ -151,7 +154,7 @@ def _people(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]
     for described in _said(session, "eeg"):
         query = Query("source_id", described["source_id"]) if described.get("source_id") else None
         query = query or Query("name", described["stream"])
-        sources = recorded.eeg_sources([query], silent=True, **given_by(eeg))
+        sources = recorded.eeg_sources([query], silent=True, of=partial(given_for, eeg))
         kind = str(described.get("type", ""))
         chosen = [s for s in sources if s.info.name == described["stream"]] or sources
         if len(chosen) != 1:
@@ -173,6 +176,8 @@ def _body(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
         sources = [s for s in recorded.beside("body", [query]) if s.info.name == described["stream"]]
         for source in sources[:1]:
             source.info = replace(source.info, name=str(described["name"]))
+            if described.get("of_by") == BY_BOARD:
+                sent_by(source, str(described["of"]))
             found.append(source)
     return found
 
@@ -263,7 +268,11 @@ def _sound(
     heard: Heard | None,
 ) -> Sound | None:
     """Return the session's sound: recorded where it was captured, else the file or the protocol's."""
-    kind, plan, path = session.ran.get("sound", {}).get("kind", "none"), session.plan.sound, _stimulus(session)
+    kind, plan, path = (
+        session.ran.get("sound", {}).get("kind", "none"),
+        session.plan.sound,
+        _stimulus(session, programme),
+    )
     captures = kind in ("device", "stream")
     file = SoundFileSource.open(path) if path is not None else None
     if path is not None and file is not None:
@@ -332,10 +341,10 @@ class _SeenMarkers:
         return tuple(marker for marker in self._markers if marker.time <= now)
 
 
-def _stimulus(session: RecordedSession) -> Path | None:
-    """Return the known stimulus of a session without a protocol, in its folder."""
+def _stimulus(session: RecordedSession, programme: Programme | None) -> Path | None:
+    """Return the known stimulus of a session whose protocol has no sounds of its own, in the session's folder."""
     kept = session.ran.get("stimuli", [])
-    if not kept or session.plan.protocol.file is not None:
+    if not kept or programme is not None:
         return None
     return session.place(str(kept[0]["file"]))
 

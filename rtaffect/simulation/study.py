@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from rtaffect.common.settings import Frozen
-from rtaffect.predicted.feature_cache import cached_features_of
+from rtaffect.predicted.feature_cache import cached_features_of_each
 from rtaffect.predicted.featurizer import Featurizer, Progress
 from rtaffect.predicted.separator import Elements
 from rtaffect.record.xdf import WholeStream, write_xdf
@@ -123,9 +123,8 @@ class SyntheticStudy:
         self.planted = None if settings.elements is None else self._plant(settings.elements, featurizer, progress, head)
         if self.planted is None:
             self._sounds = compose_sounds(settings)
-            self.features = {
-                sound.name: _features(sound.name, sound.samples, featurizer, progress) for sound in self._sounds
-            }
+            by_name = {sound.name: sound.samples for sound in self._sounds}
+            self.features = cached_features_of_each(by_name, featurizer, progress)
             fitted = np.concatenate([self.features[s.name] for s in self._sounds if s.fit])
             drive = Drive.plant(fitted, settings.cohort, patches=len(head.patches))
         else:
@@ -140,13 +139,13 @@ class SyntheticStudy:
         self, asked: ElementSettings, featurizer: Featurizer, progress: Progress, head: SimulatedHead
     ) -> PlantedElements:
         parts = compose_elements(self.settings, asked)
-        features = {
-            name: (
-                _features(f"the voice of {name}", part.voice, featurizer, progress),
-                _features(f"the background of {name}", part.background, featurizer, progress),
-            )
+        each = {
+            f"the {element} of {name}": getattr(part, element)
             for name, part in parts.items()
+            for element in ("voice", "background")
         }
+        found = cached_features_of_each(each, featurizer, progress)
+        features = {name: (found[f"the voice of {name}"], found[f"the background of {name}"]) for name in parts}
         return plant(parts, features, list(parts)[:-1], head.patches, asked, self.settings.cohort)
 
     def sounds(self) -> tuple[StudySound, ...]:
@@ -259,13 +258,6 @@ def write_sound(path: Path, sound: StudySound) -> None:
 
 def _write_samples(path: Path, samples: NDArray[np.float32]) -> None:
     soundfile.write(path, np.round(samples * 32768).astype(np.int16), SAMPLE_RATE)
-
-
-def _features(
-    name: str, samples: NDArray[np.float32], featurizer: Featurizer, progress: Progress
-) -> NDArray[np.float64]:
-    progress(f"features of {name} ({len(samples) // SAMPLE_RATE} s)")
-    return cached_features_of(samples, featurizer)
 
 
 def _as_stored(sound: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,7 +11,6 @@ unevenly they are sent. So three cases are told apart by two differences:
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -85,6 +84,43 @@ class Verdict:
     odd: str = ""
 
 
+class Course:
+    """What was seen of the last seconds, in order: rows of an array that is moved to its front when it is full.
+
+    What is asked several times a second is so asked of an array, not of objects.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._rows = np.empty((256, columns))
+        self._begin = self._end = 0
+
+    def __len__(self) -> int:
+        return self._end - self._begin
+
+    @property
+    def rows(self) -> FloatArray:
+        """The rows (n, columns), which may be written; valid until the next is added."""
+        return self._rows[self._begin : self._end]
+
+    def add(self, *values: float) -> None:
+        """Add a row."""
+        if self._end == len(self._rows):
+            self.replace(self.rows)
+        self._rows[self._end] = values
+        self._end += 1
+
+    def drop_first(self) -> None:
+        """Forget the oldest row."""
+        self._begin += 1
+
+    def replace(self, rows: FloatArray) -> None:
+        """Let ``rows`` (n, columns) be what was seen."""
+        kept = len(rows)
+        to = self._rows if 2 * kept <= len(self._rows) else np.empty((4 * kept, self._rows.shape[1]))
+        to[:kept] = rows.copy()
+        self._rows, self._begin, self._end = to, 0, kept
+
+
 class ArrivalWatch:
     """Compares stamps with arrivals, chunk by chunk.
 
@@ -101,7 +137,8 @@ class ArrivalWatch:
     def restart(self) -> None:
         """Forget what is usual: what comes next comes by another connection."""
         # Arrival, delay of the newest sample, and its stamp less the time that the samples so far take, s.
-        self._seen: deque[tuple[float, float, float]] = deque()
+        self._seen = Course(3)
+        self._last_arrival = math.nan
         # The least of the delays; NaN where that is to be looked up.
         self._least = math.nan
         self._begun = self._last = math.nan
@@ -118,14 +155,16 @@ class ArrivalWatch:
     def delay_s(self) -> float:
         """The least delay of the last seconds, s; NaN before there is one."""
         if math.isnan(self._least):
-            self._least = min((delay for _, delay, _ in self._seen), default=math.nan)
+            self._least = float(self._seen.rows[:, 1].min()) if len(self._seen) else math.nan
         return self._least
 
     def delay_since(self, arrival: float) -> float:
         """Return the least delay of what arrived after ``arrival`` (s), s; NaN where nothing did."""
-        if not self._seen or arrival < self._seen[0][0]:
+        seen = self._seen.rows
+        if not len(seen) or arrival < seen[0, 0]:
             return self.delay_s
-        return min((delay for at, delay, _ in self._seen if at > arrival), default=math.nan)
+        delays = seen[seen[:, 0] > arrival, 1]
+        return float(delays.min()) if len(delays) else math.nan
 
     def impossible(self, since: float = -math.inf) -> bool:
         """Return whether no delay explains how far stamps and arrivals lie apart, of what came after ``since`` (s)."""
@@ -134,7 +173,7 @@ class ArrivalWatch:
 
     def rate(self) -> float:
         """Return how many samples arrive in a second, Hz; NaN where that is not clear."""
-        seen = np.array(self._seen).reshape(-1, 3)
+        seen = self._seen.rows
         if len(seen) < 2 or np.diff(seen[:, 0]).max() > PAUSE_S:
             return math.nan
         seen = seen[seen[:, 1] <= seen[:, 1].min() + LATER_S]
@@ -150,11 +189,11 @@ class ArrivalWatch:
 
     def take(self, chunk: Chunk, offset: float) -> Verdict:
         """Take the next ``chunk``, to whose stamps the clock's ``offset`` is to be added, s, and tell what is clear."""
-        finite = np.isfinite(chunk.stamps)
-        if not finite.any():
-            return Verdict((chunk,), before=1)
         times = chunk.stamps + offset
-        if not finite.all():
+        if not math.isfinite(float(times.sum())):
+            finite = np.isfinite(times)
+            if not finite.any():
+                return Verdict((chunk,), before=1)
             number = np.arange(len(finite))
             times = np.interp(number, number[finite], times[finite])
         if self._held:
@@ -174,9 +213,9 @@ class ArrivalWatch:
         jump = float(times[-1] - self._last) - len(times) / self._rate
         if abs(jump) <= AGREE_S:
             return None
-        delay, usual = arrival - float(times[-1]), [d for _, d, _ in self._seen]
-        ahead = jump > AGREE_S and delay < min(usual) - max(AGREE_S, jump / 2)
-        behind = jump < -AGREE_S and delay > max(usual) + max(AGREE_S, -jump / 2)
+        delay, usual = arrival - float(times[-1]), self._seen.rows[:, 1]
+        ahead = jump > AGREE_S and delay < usual.min() - max(AGREE_S, jump / 2)
+        behind = jump < -AGREE_S and delay > usual.max() + max(AGREE_S, -jump / 2)
         if not (ahead or behind):
             return None
         jumps = np.diff(times, prepend=self._last) - 1 / self._rate
@@ -222,30 +261,32 @@ class ArrivalWatch:
     @property
     def _drift(self) -> float:
         """By how much of a second the stamps run away from the samples' count in each second."""
-        if len(self._seen) < 2 or self._seen[-1][0] - self._seen[0][0] < LEARN_S:
+        seen = self._seen.rows
+        if len(seen) < 2 or seen[-1, 0] - seen[0, 0] < LEARN_S:
             return 0.0
-        (first, _, before), (last, _, after) = self._seen[0], self._seen[-1]
-        return (after - before) / (last - first)
+        return float((seen[-1, 2] - seen[0, 2]) / (seen[-1, 0] - seen[0, 0]))
 
     def _note(self, times: FloatArray, arrival: float) -> None:
         """Take what is relied on into what is usual."""
-        if not self._seen:
+        if not len(self._seen):
             self._begun = arrival
-        elif arrival - self._seen[-1][0] > PAUSE_S:
+        elif arrival - self._last_arrival > PAUSE_S:
             self._resumed = arrival
+        self._last_arrival = arrival
         self._count += len(times)
         self._last = float(times[-1])
         delay = arrival - self._last
-        self._seen.append((arrival, delay, self._last - self._count / self._rate))
+        self._seen.add(arrival, delay, self._last - self._count / self._rate)
         # Where it is not known it is looked up, with this one.
         self._least = min(self._least, delay)
-        while self._seen[0][0] < arrival - MEMORY_S:
-            if self._seen.popleft()[1] <= self._least:
+        while (oldest := self._seen.rows[0])[0] < arrival - MEMORY_S:
+            if oldest[1] <= self._least:
                 self._least = math.nan
+            self._seen.drop_first()
 
     def _crept(self, arrival: float) -> Found | None:
         """Return how the clock was set, where that shows only in the last second as a whole; None if it was not."""
-        seen = np.array(self._seen)
+        seen = self._seen.rows
         new = seen[:, 0] > arrival - ENVELOPE_S
         old = seen[:, 0] < arrival - 1.5 * ENVELOPE_S
         near = old & (seen[:, 0] > arrival - 3.5 * ENVELOPE_S)
@@ -262,8 +303,9 @@ class ArrivalWatch:
         # Of the two ways to say how far, the steadier one is taken: a radio's delay varies, or stamps do.
         if level[near].std() < seen[near, 1].std():
             later = -moved
-        fixed = [(a, d - later, c - moved) if a > arrival - 1.5 * ENVELOPE_S else (a, d, c) for a, d, c in self._seen]
-        self._seen = deque(each for each in fixed if not arrival - 1.5 * ENVELOPE_S < each[0] <= arrival - ENVELOPE_S)
+        since = seen[:, 0] > arrival - 1.5 * ENVELOPE_S
+        seen[since, 1:] -= later, moved
+        self._seen.replace(seen[~since | new])
         self._last, self._least = self._last + later, math.nan
         return Found(later, arrival - 2.0 * ENVELOPE_S, arrival)
 

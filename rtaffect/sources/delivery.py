@@ -19,6 +19,8 @@ from rtaffect.stream.buffer import RATE_TOLERANCE, SampleBuffer
 RESTLESS_S: Final = 10.0
 #: Stamps must go on evenly for so long before a clock that was not known is known again, s.
 SETTLED_S: Final = 2.0
+#: What the stamps tell by themselves is compared with arrivals so often, s.
+COMPARE_S: Final = 0.5
 #: What is placed by arrival moves to a way that is shorter by more than this, s.
 EARLIER_S: Final = 0.002
 
@@ -66,13 +68,18 @@ class Delivery:
         self.here = self._by_arrival = False
         self._name, self._buffer, self._keep, self._shift = name, buffer, keep, shift
         self._arrival = ArrivalWatch(buffer.rate)
-        self._look_at = -math.inf
+        self._look_at = self._compare_at = -math.inf
         self._offset = 0.0
         self._sets: deque[float] = deque(maxlen=3)
         # The least delay before anything was added to the stamps, and what was added since, s.
         self._usual, self._added = math.nan, 0.0
         # Since when it is not known how the clock stands, s; NaN where it is.
         self._unsettled = math.nan
+
+    @property
+    def by_arrival(self) -> bool:
+        """Whether samples are placed by when they arrive."""
+        return self._by_arrival or self._clock.by_arrival
 
     def restart(self) -> None:
         """Forget what is usual: what comes next comes by another connection."""
@@ -181,8 +188,7 @@ class Delivery:
 
     def _note_no_numbers(self, chunk: Chunk) -> None:
         """Tell of samples that are left out because their stamps are no numbers: what is around them is not even."""
-        finite = np.isfinite(chunk.stamps)
-        if finite.all():
+        if math.isfinite(float(chunk.stamps.sum())) or (finite := np.isfinite(chunk.stamps)).all():
             return
         since = chunk.arrival - 1.0
         if finite.any():
@@ -236,10 +242,11 @@ class Delivery:
 
     def _compare(self, now: float) -> None:
         """Note what stamps and arrivals tell of clock and rate at ``now``, s."""
-        doubts, delay = self._buffer.doubts, self._arrival.delay_s
+        delay = self._arrival.delay_s
         if self._by_arrival and delay < -EARLIER_S and math.isnan(self._unsettled):
             # A shorter way than the shortest so far: all samples until now were placed too late.
-            doubts.note("clock-unknown", now - RESTLESS_S, now, "a shorter way was found by which its clock is placed")
+            words = "a shorter way was found by which its clock is placed"
+            self._buffer.doubts.note("clock-unknown", now - RESTLESS_S, now, words)
             self._arrival.restart()
             self._shift(delay)
             return
@@ -249,15 +256,22 @@ class Delivery:
             self._settle(now)
         elif self._arrival.impossible():
             words = f"its stamps are {self._words(now - delay)}: placed {delay:.3g} s before they arrive"
-            doubts.begin("clock-unknown", now - max(delay, 0.0) - 1.0, words)
-        else:
-            if doubts.lasts("clock-unknown"):
-                doubts.end("clock-unknown", now)
+            self._buffer.doubts.begin("clock-unknown", now - max(delay, 0.0) - 1.0, words)
+        elif now >= self._compare_at or self._buffer.lasts("clock-unknown"):
+            self._compare_at = now + COMPARE_S
+            if self._buffer.doubts.lasts("clock-unknown"):
+                self._buffer.doubts.end("clock-unknown", now)
             if not self._added and not self._is_odd(now - 1.0, now):
                 self._usual = delay
+        else:
+            return
+        self._compare_rates(now)
+
+    def _compare_rates(self, now: float) -> None:
+        """Tell of samples that come at another rate than their stamps say."""
         arriving, stamped = self._arrival.rate(), self._buffer.measured_rate
         if abs(arriving / stamped - 1.0) > RATE_TOLERANCE:
             words = f"{arriving:.4g} samples arrive in a second, and by their stamps it is {stamped:.4g}"
-            doubts.begin("wrong-rate", now - RATE_S, words)
-        elif doubts.lasts("wrong-rate"):
-            doubts.end("wrong-rate", now)
+            self._buffer.doubts.begin("wrong-rate", now - RATE_S, words)
+        elif self._buffer.doubts.lasts("wrong-rate"):
+            self._buffer.doubts.end("wrong-rate", now)

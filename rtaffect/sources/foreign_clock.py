@@ -67,6 +67,43 @@ def clock_of_marker(stamp: float) -> Clock:
     return Clock(1.0, "a clock that counts from its own start" if 0 <= stamp < _FROM_ZERO_S else "an unknown clock")
 
 
+def place_events(
+    stamps: FloatArray, offset: float, what: str, *, here: bool, foreign: Foreign
+) -> tuple[FloatArray, str]:
+    """Return ``stamps`` (n,) of events, those that are of another clock as when they arrived, and what they are of.
+
+    Parameters
+    ----------
+    stamps
+        s on the sender's clock, of events that have just come.
+    offset
+        What is to be added for this computer's LSL clock, s.
+    what
+        What they are of, for the words.
+    here
+        Whether the sender runs on this computer.
+    foreign
+        What becomes of stamps that are not of the LSL clock; those that are refused stay as they are.
+
+    Returns
+    -------
+    stamps : (n,) float64, s
+    note : str
+        Which clock they are of, and what is done; empty where it is the LSL clock.
+    """
+    now = local_clock()
+    odd = np.isfinite(stamps) & (np.abs(now - offset - stamps) > MARKER_S)
+    if not odd.any():
+        return stamps, ""
+    clock, placed = clock_of_marker(float(stamps[odd][0])), np.full(len(stamps), now - offset)
+    how = "they are not used" if foreign == "refuse" else "they are placed when they arrive, some ms late"
+    by_clock = stamps * clock.unit + unix_to_lsl_s() - offset
+    if clock.is_unix and here and (np.abs(by_clock - placed)[odd] < MARKER_S).all():
+        placed, how = by_clock, "it is that of this computer, by which they are placed"
+    note = f"the stamps of its {what} are {clock.words}, not of the LSL clock: {how}; stamp by local_clock"
+    return (stamps if foreign == "refuse" else np.where(odd, placed, stamps)), note
+
+
 def clock_of(chunks: Sequence[Chunk], rate: float) -> Clock:
     """Return which clock the stamps of ``chunks`` are of, that came one after another at ``rate`` Hz."""
     stamps = np.concatenate([chunk.stamps for chunk in chunks])
@@ -133,6 +170,11 @@ class ClockJudge:
             return []
         self._open, self.found = False, clock_of(self._held, self._rate)
         return [self._in_seconds(each, offset) for each in self.flush()]
+
+    @property
+    def by_arrival(self) -> bool:
+        """Whether it matters when chunks arrive: for what the clock is, or because it tells nothing else."""
+        return bool(self._held) or (self.found is not None and math.isnan(self.found.unit))
 
     def flush(self) -> list[Chunk]:
         """Return what is held, which is not held any longer."""

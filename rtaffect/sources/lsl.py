@@ -41,20 +41,22 @@ _log = logging.getLogger(__name__)
 
 #: Who is on the network is looked at this often, s.
 LOOK_S = 1.0
-#: Samples are taken as soon as they come, but the times at which they are lie so far apart on average, at least and at
-#: most, s: each time costs the same however many samples there are, also where they are sent singly. All streams
-#: together are asked about so many times a second. A step that waits ends a rest (:meth:`advance`).
-REST_S = (0.01, 0.05)
+#: Samples are taken as soon as a step wants them (:meth:`advance`), else at times that lie so far apart on average, at
+#: least and at most, s: each time costs the same however many samples there are, also where they are sent singly. All
+#: streams together are asked about so many times a second.
+REST_S = (0.05, 0.1)
 ASKED_HZ = 400.0
+#: The least where samples are placed by when they arrive, s.
+SHORT_REST_S = 0.01
 #: So many times may follow each other without a rest: chunks that were late come as fast as they can.
 AT_ONCE = 4
 
 _open: set[LslConnection] = set()
 
 
-def _apart_s() -> float:
-    """Return how far apart on average samples are taken from a stream, s."""
-    least, most = REST_S
+def _apart_s(by_arrival: bool) -> float:
+    """Return how far apart on average samples are taken from a stream, s; less if it matters when they arrive."""
+    least, most = (min(SHORT_REST_S, REST_S[0]), REST_S[0]) if by_arrival else REST_S
     return min(most, max(least, len(_open) / ASKED_HZ))
 
 
@@ -83,6 +85,7 @@ class LslConnection(LiveSource):
         self._look_at = 0.0
         # By when samples were to be taken if they had been taken evenly, s on the LSL clock.
         self._turn_at = -math.inf
+        self._rested = False
         self._identity: Identity | None = None
         # What the outlet that is open says of itself, and how that becomes what is declared.
         self._described = header
@@ -133,7 +136,7 @@ class LslConnection(LiveSource):
 
     def _poll(self) -> None:
         try:
-            stamps = self._inlet.pull_chunk(self._chunk)
+            stamps = self._inlet.pull_chunk(self._chunk, rested=self._rested)
             if len(stamps):
                 values = self._chunk[: len(stamps)]
                 self._deliver(stamps, values if self._remap is None else self._remap(values))
@@ -142,15 +145,21 @@ class LslConnection(LiveSource):
             raise DeviceLostError(str(error)) from None
         if local_clock() >= self._look_at:
             self._look_around()
-        if len(stamps):
-            self._rest()
+        self._rested = len(stamps) > 0 and self._rest()
 
-    def _rest(self) -> None:
-        """Wait if samples were taken too often lately (the virtual scheduling of ITU-T I.371's cell rate)."""
-        now, apart_s = local_clock(), _apart_s()
-        self._turn_at = max(self._turn_at, now) + apart_s
-        if (early := self._turn_at - now - AT_ONCE * apart_s) > 0.0:
-            self._worker.pause(early)
+    def _rest(self) -> bool:
+        """Wait if samples were taken too often lately (the virtual scheduling of ITU-T I.371's cell rate).
+
+        Returns whether it waited.
+        """
+        now, apart_s = local_clock(), _apart_s(self._delivery.by_arrival)
+        most = AT_ONCE * apart_s
+        # However often steps ask, it rests no longer after that than else.
+        self._turn_at = min(max(self._turn_at, now), now + most) + apart_s
+        if (early := self._turn_at - now - most) <= 0.0:
+            return False
+        self._worker.pause(early)
+        return True
 
     def _deliver(self, stamps: NDArray[np.float64], values: NDArray[Any]) -> None:
         self._last_at = local_clock()
@@ -161,7 +170,8 @@ class LslConnection(LiveSource):
         stamps, values = chunk.stamps, chunk.values
         if self.tap is not None:
             self.tap.samples(stamps, values)
-        if not (finite := np.isfinite(stamps)).all():
+        if not math.isfinite(float(stamps.sum())):
+            finite = np.isfinite(stamps)
             stamps, values = stamps[finite], values[finite]
         corrected = self._inlet.clock.correct(stamps)
         self.buffer.push(self._plan.apply(values), corrected)

@@ -98,18 +98,23 @@ class LslInlet:
         """Disconnect; may be called twice."""
         self._inlet = None
 
-    def pull_chunk(self, into: NDArray[Any]) -> NDArray[np.float64]:
+    def pull_chunk(self, into: NDArray[Any], *, rested: bool = False) -> NDArray[np.float64]:
         """Write what came into ``into`` (most, channels) and return its stamps (n,), s on the sender's clock.
 
-        Where nothing is there, it waits for something, at most ``PULL_S``, and then for what comes with it. Raises one
-        of ``GONE`` where the connection is, as do the other methods.
+        After a rest, what lies there is taken as it is. Where nothing is there, it waits for something, at most
+        ``PULL_S``, and then for what comes with it. Raises one of ``GONE`` where the connection is, as do the other
+        methods.
         """
-        _, first = self._inlet.pull_chunk(timeout=PULL_S, max_samples=1, dest_obj=into[:1])
-        if not first:
-            return np.empty(0)
-        time.sleep(GATHER_S)
-        _, others = self._inlet.pull_chunk(timeout=0.0, max_samples=len(into) - 1, dest_obj=into[1:])
-        return np.array([*first, *others], np.float64)
+        stamps = self._pull(into, 0.0) if rested else []
+        if not stamps and (stamps := self._pull(into[:1], PULL_S)):
+            time.sleep(GATHER_S)
+            stamps += self._pull(into[1:], 0.0)
+        return np.array(stamps, np.float64)
+
+    def _pull(self, into: NDArray[Any], timeout: float) -> list[float]:
+        stamps: list[float]
+        _, stamps = self._inlet.pull_chunk(timeout=timeout, max_samples=len(into), dest_obj=into)
+        return stamps
 
     def pull_markers(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Return the next values (n, channels), texts as the bytes that were sent, and their stamps (n,), s."""

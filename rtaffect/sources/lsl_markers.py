@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.worker import Worker
-from rtaffect.sources.foreign_clock import MARKER_S, Foreign, clock_of_marker, unix_to_lsl_s
+from rtaffect.sources.foreign_clock import Foreign, place_events
 from rtaffect.sources.lsl_inlet import GONE, LslInlet
 from rtaffect.sources.lsl_streams import FoundStream, read_header, refuse_unreadable
 from rtaffect.stream.limits import KEPT_MARKERS, MOST_MARKERS, cut
@@ -162,18 +162,12 @@ class LslMarkers:
 
     def _placed(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``stamps`` (n,), s on the sender's clock, of when they arrived where they are of another clock."""
-        now, offset = local_clock(), self._inlet.clock.offset
-        odd = np.isfinite(stamps) & (np.abs(now - offset - stamps) > MARKER_S)
-        if not odd.any():
-            return stamps
-        clock, placed = clock_of_marker(float(stamps[odd][0])), np.full(len(stamps), now - offset)
-        what = "they are not used" if self._foreign == "refuse" else "they are placed when they arrive, some ms late"
-        here = stamps * clock.unit + unix_to_lsl_s() - offset
-        if clock.is_unix and self._here and (np.abs(here - placed)[odd] < MARKER_S).all():
-            placed, what = here, "it is that of this computer, by which they are placed"
-        self.note = f"the stamps of its markers are {clock.words}, not of the LSL clock: {what}; stamp by local_clock"
-        self._tell(self.note)
-        return stamps if self._foreign == "refuse" else np.where(odd, placed, stamps)
+        offset = self._inlet.clock.offset
+        placed, note = place_events(stamps, offset, "markers", here=self._here, foreign=self._foreign)
+        if note:
+            self.note = note
+            self._tell(note)
+        return placed
 
     def _text(self, sent: bytes) -> str:
         """Return what was sent as text, whatever it is: what is no UTF-8 gets replacement characters."""

@@ -35,17 +35,17 @@ def plan_rating(stream: StreamHeader) -> ChannelPlan:
 
 
 def check_rating_rate(stream: StreamHeader) -> float:
-    """Return the rate of a stream of ratings, Hz.
+    """Return the rate of a stream of ratings that has one, Hz.
 
     Raises
     ------
     StreamError
-        If it is not regular: then nobody can tell a rating that stays from one that does not come.
+        If it is too slow: then nobody can tell a rating that stays from one that does not come.
     """
     if not (np.isfinite(stream.rate) and stream.rate >= LEAST_RATE):
         raise StreamError(
-            f"stream {stream.name!r} has rate {stream.rate:g} Hz, expected a regular one of {LEAST_RATE:g} Hz or more, "
-            "so that a rating that stays is not one that is lost: let the slider's place be sent evenly, 10 times a "
-            "second"
+            f"stream {stream.name!r} has rate {stream.rate:g} Hz, expected {LEAST_RATE:g} Hz or more, so that a rating "
+            "that stays is not one that is lost, or an irregular rate (0 Hz), where each value holds until the next: "
+            "let the slider's place be sent 10 times a second, or whenever it changes"
         )
     return float(stream.rate)

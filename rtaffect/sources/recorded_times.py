@@ -49,6 +49,24 @@ class Course(NamedTuple):
     why: str = ""
 
 
+def told_of(name: str, stamps: FloatArray, course: Course) -> list[str]:
+    """Return in words what of the ``stamps`` (n,), s, of a stream lies astray; nothing where none can be used."""
+    if course.why:
+        return []
+    told = []
+    if course.placed:
+        told.append(
+            f"stream {name!r}: {course.placed} of its samples are stamped far off those beside them, which leave "
+            "just the room for that: placed by number"
+        )
+    if lost := np.flatnonzero(~course.used).tolist():
+        told.append(
+            f"stream {name!r}: {len(lost)} of its {len(stamps)} samples have stamps far off its others', as that "
+            f"of sample {lost[0]} at {stamps[lost[0]]:.3f} s, and are left out"
+        )
+    return told
+
+
 class _Run(NamedTuple):
     """Consecutive samples whose stamps go on evenly: numbers of the first and of the one after the last."""
 

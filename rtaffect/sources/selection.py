@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.headset_plan import HeadsetPlan
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.device_profile import is_eeg
 from rtaffect.stream.source import StreamHeader
@@ -121,8 +122,75 @@ def queries_of(eeg: EegPlan) -> tuple[Query, ...]:
     return tuple(Query.parse(text) for text in eeg.streams) or (ANY_EEG,)
 
 
+def given_for(eeg: EegPlan, stream: StreamHeader, board: str = "") -> Given:
+    """Return what replaces the description of one headset: its own, where that is given, else that of all.
+
+    Parameters
+    ----------
+    eeg
+        What was asked for.
+    stream
+        What the headset says of itself.
+    board
+        The text of the board that it is; '' for a stream.
+
+    Raises
+    ------
+    SettingsError
+        If several are given for it, or one for something that can be no stream.
+    """
+    given, own = given_by(eeg), [each for each in eeg.headsets if _is_of(each, stream, board)]
+    if len(own) > 1:
+        raise SettingsError(
+            f"{setting('headset', own[0].text)} and {setting('headset', own[1].text)} both mean {stream.name!r}",
+            remedy="give one of them, with all that is to be said",
+        )
+    for each in own:
+        chooses = bool(each.without or each.only)
+        given |= Given(
+            channels=each.channels or given["channels"],
+            unit=each.unit or given["unit"],
+            rate=each.rate or given["rate"],
+            without=each.without if chooses else given["without"],
+            only=each.only if chooses else given["only"],
+            profile=each.profile or given["profile"],
+        )
+    return given
+
+
+def undescribed(name: str, source_id: str = "") -> StreamHeader:
+    """Return a headset of which no more is known: a board that is not open, or one that is not there yet."""
+    return StreamHeader(name, "EEG", 0.0, "float32", (), source_id=source_id)
+
+
+def _is_of(plan: HeadsetPlan, stream: StreamHeader, board: str) -> bool:
+    if plan.is_board or board:
+        return plan.stream == board
+    return Query.parse(plan.stream).matches(stream)
+
+
+def require_meant(eeg: EegPlan, streams: Sequence[StreamHeader], boards: Sequence[str] = ()) -> None:
+    """Refuse what is given for one headset and means none, or several, of those that a session has.
+
+    Raises
+    ------
+    SettingsError
+        For the first.
+    """
+    there = [*((stream, "") for stream in streams), *((undescribed(board), board) for board in boards)]
+    for each in eeg.headsets:
+        met = [stream.name for stream, board in there if _is_of(each, stream, board)]
+        if len(met) != 1:
+            names = ", ".join(dict.fromkeys(stream.name for stream, _ in there)) or "none"
+            raise SettingsError(
+                f"{setting('headset', each.text)} means {len(met) or 'no'} headset{'s' if len(met) > 1 else ''} of the "
+                f"session, which has {names}",
+                remedy="name it by source_id=" if met else "name one of them",
+            )
+
+
 def given_by(eeg: EegPlan) -> Given:
-    """Return what replaces the description of every headset."""
+    """Return what replaces the description of every headset that has none of its own."""
     return Given(
         channels=eeg.channels or None,
         unit=eeg.unit,

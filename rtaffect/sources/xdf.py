@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, Unpack
 
 import numpy as np
 
-from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import RecordingError, setting, under
 from rtaffect.sources.body_plan import plan_body
 from rtaffect.sources.channel_plan import ChannelPlan, Given, check_rate, plan_audio, plan_of
 from rtaffect.sources.clock_offsets import Corrected, correct
 from rtaffect.sources.device_profile import is_eeg
 from rtaffect.sources.rating_plan import plan_rating
+from rtaffect.sources.recorded_held import held_source
 from rtaffect.sources.recorded_markers import markers_of
 from rtaffect.sources.recorded_parts import HOLE_S, clock_of_its_own, is_lsl, longest_together, main_span, settle
-from rtaffect.sources.recorded_times import UNITS, Course, measured_rate, on_one_course, unit_of
+from rtaffect.sources.recorded_times import UNITS, measured_rate, on_one_course, told_of, unit_of
 from rtaffect.sources.selection import ANY_AUDIO, ANY_EEG, ANY_MARKERS, Query, describe_all, distinct_names
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.sources.xdf_source import XdfSource
@@ -110,6 +110,7 @@ class XdfRecording:
         *,
         silent: bool = False,
         unusable: bool = False,
+        of: Callable[[StreamHeader], Given] | None = None,
         **given: Unpack[Given],
     ) -> list[XdfSource]:
         """Return a source for each stream that meets one of ``queries`` (default: all of EEG).
@@ -124,8 +125,8 @@ class XdfRecording:
             Whether streams without samples are taken, too: devices that took part and never sent anything.
         unusable
             Whether streams are taken, too, whose stamps tell nothing; :meth:`settle` is then to place them.
-        given
-            What replaces the streams' own description.
+        of, given
+            What replaces each stream's own description, or that of all.
 
         Raises
         ------
@@ -141,8 +142,9 @@ class XdfRecording:
         headers = [self.streams[i].header for i in chosen]
         names = distinct_names([(header.name, header.source_id) for header in headers])
         for i, header, name in zip(chosen, headers, names, strict=True):
-            used_rate = check_rate(name, "eeg", self._rate(i, given.get("rate")), None)
-            plan = plan_of(replace(header, name=name), given)
+            own = given if of is None else of(header)
+            used_rate = check_rate(name, "eeg", self._rate(i, own.get("rate")), None)
+            plan = plan_of(replace(header, name=name), own)
             info = StreamInfo(name, "eeg", used_rate, plan.names, "xdf", header.source_id, header.host, plan.about)
             sources.append(self._source(i, info, plan, seconds))
         sources = self._usable(sources, unusable=unusable)
@@ -171,6 +173,8 @@ class XdfRecording:
     def beside(self, kind: SourceKind, queries: Sequence[Query], seconds: float = 30.0) -> list[XdfSource]:
         """Return a source of peripheral signals, or of ratings, for each stream that meets one of ``queries``.
 
+        Ratings without a regular rate hold until the next one.
+
         Raises
         ------
         RecordingError, StreamError
@@ -179,6 +183,10 @@ class XdfRecording:
         sources = []
         for i in self._select(queries, silent=True) if queries else ():
             header = self.streams[i].header
+            if kind == "rating" and header.rate == 0:
+                span, others = (self.start, self.end), [source.due for source in self._sources]
+                sources.append(held_source(*self._streams[i], span, others))
+                continue
             plan, rate = plan_body(header) if kind == "body" else plan_rating(header), self._rate(i, None)
             info = StreamInfo(header.name, kind, rate, plan.names, "xdf", header.source_id, header.host)
             sources.append(self._source(i, info, plan, seconds))
@@ -272,12 +280,9 @@ class XdfRecording:
 
     def _with_samples(self, met: Sequence[int], queries: Sequence[Query]) -> list[int]:
         """Return those of the streams ``met`` that have samples, and note which have none."""
-        filled = []
-        for i in met:
-            if self.streams[i].span.samples:
-                filled.append(i)
-            else:
-                self.warnings.append(f"stream {self.streams[i].header.name!r} has no samples and is left out")
+        filled = [i for i in met if self.streams[i].span.samples]
+        for name in (self.streams[i].header.name for i in met if i not in filled):
+            self.warnings.append(f"stream {name!r} has no samples and is left out")
         if not filled:
             raise RecordingError(
                 f"recording {self.path} has streams of {describe_all(queries)} but none has samples; expected at least "
@@ -332,7 +337,7 @@ class XdfRecording:
             stamps = stamps / units
             own = clock_of_its_own(stamps, recorded.clock_times, stamps)
         course = on_one_course(stamps, info.rate)
-        self._tell(name, stamps, course)
+        self.warnings += told_of(name, stamps, course)
         used = course.used if not course.why else np.ones(len(stamps), np.bool_)
         source = XdfSource(
             info,
@@ -343,21 +348,6 @@ class XdfRecording:
         )
         source.own_clock, source.unusable = own, course.why
         return source
-
-    def _tell(self, name: str, stamps: FloatArray, course: Course) -> None:
-        """Note what of a stream's stamps lies astray."""
-        if course.why:
-            return
-        if course.placed:
-            self.warnings.append(
-                f"stream {name!r}: {course.placed} of its samples are stamped far off those beside them, which leave "
-                "just the room for that: placed by number"
-            )
-        if lost := np.flatnonzero(~course.used).tolist():
-            self.warnings.append(
-                f"stream {name!r}: {len(lost)} of its {len(stamps)} samples have stamps far off its others', as that "
-                f"of sample {lost[0]} at {stamps[lost[0]]:.3f} s, and are left out"
-            )
 
     def settle(
         self, *, part: int | None = None, hole_s: float = HOLE_S, resync: bool = False, holding: float = math.nan

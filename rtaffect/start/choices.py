@@ -15,10 +15,12 @@ from rtaffect.plan.conflicts import BROUGHT, EVERYWHERE
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting, Mode
 from rtaffect.start.fields import channels_in, path_of, text_of, value_of
+from rtaffect.start.of_stream import OfStream, of_plan, plan_of_stream
 
 SoundKind = Literal["file", "protocol", "device", "stream", "stimulus", "none"]
 HeardBy = Literal["", "device", "stream"]
 Against = Literal["auto", "reference", "group"]
+Wanted = Literal["auto", "on", "off"]
 
 #: The kinds of sound that each mode has.
 SOUND_KINDS: Final[dict[Mode, tuple[SoundKind, ...]]] = {
@@ -26,6 +28,10 @@ SOUND_KINDS: Final[dict[Mode, tuple[SoundKind, ...]]] = {
     "replay": ("none", "file", "stimulus"),
     "demo": ("none",),
 }
+
+
+#: What is for a bundle of affect alone.
+OF_AFFECT: Final = frozenset({"library", "affect-rest"})
 
 
 def unseen(default: Any) -> Any:
@@ -43,6 +49,8 @@ class Choices:
     ----------
     streams : tuple of str or None
         Queries that the EEG streams must meet; None means every stream of EEG, () none at all.
+    headsets : tuple of OfStream
+        What is said of single streams and boards in place of what is said of all; also of such as take no part now.
     sound : SoundKind
         What people hear: a file that rtaffect plays, the protocol's files, a sound device, an LSL stream, a known
         stimulus that another program plays, or nothing that rtaffect knows of.
@@ -56,6 +64,8 @@ class Choices:
         Have no field in the window: they come from a plan that was opened, and are not kept for the next start.
     as_it_ran : bool
         Whether these are what a recorded session ran with (:func:`rtaffect.start.found.in_effect`), not what is chosen.
+    wears_none : bool
+        Whether the session needs no headset (:func:`rtaffect.start.found.in_session`): it predicts ratings.
     """
 
     mode: Mode = "live"
@@ -70,6 +80,7 @@ class Choices:
     without: str = ""
     only: str = ""
     profile: str = ""
+    headsets: tuple[OfStream, ...] = ()
     peripheral: str = ""
     resync: bool = False
     part: str = ""
@@ -94,6 +105,12 @@ class Choices:
     head: str = ""
     measures: str = ""
     measure_bands: str = "8-12"
+    elements: Wanted = "auto"
+    affect: str = ""
+    library: str = ""
+    affect_rest_s: str = ""
+    rating: str = ""
+    rating_lag_s: str = text_of(REACTION_LAG_S)
     protocol: str = ""
     allocation: str = ""
     session_code: str = ""
@@ -119,16 +136,13 @@ class Choices:
     headless: bool = unseen(False)
     remote: str | None = unseen(None)
     remote_token: Path | None = unseen(None)  # noqa: RUF009 - a field
-    rating: str | None = unseen(None)
-    rating_lag_s: float = unseen(REACTION_LAG_S)
-    elements: str = unseen("auto")
-    affect: Path | None = unseen(None)  # noqa: RUF009 - a field
-    library: Path | None = unseen(None)  # noqa: RUF009 - a field
-    affect_rest_s: int | None = unseen(None)
+    page: str | None = unseen(None)
+    page_token: Path | None = unseen(None)  # noqa: RUF009 - a field
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)
     as_it_ran: bool = unseen(False)
+    wears_none: bool = unseen(False)
 
     @property
     def protocol_file(self) -> str:
@@ -197,16 +211,21 @@ def _holds(choices: Choices, defined: DefinedSetting) -> bool:
     return choices.mode in defined.setting.modes or option in EVERYWHERE
 
 
+def is_of_session(choices: Choices) -> bool:
+    """Return whether a session's folder is replayed, which says itself what was worn and heard."""
+    return choices.mode == "replay" and bool(choices.recording.strip()) and path_of(choices.recording).is_dir()
+
+
 def _stands_back(choices: Choices, defined: DefinedSetting) -> bool:
     """Return whether another choice stands in place of a setting, whose field the window then does not show as such."""
     option = defined.setting.option
     if defined.path[0] in {"eeg", "sound"}:
-        # A session's folder says itself what was worn and heard.
-        return choices.mode == "replay" and path_of(choices.recording).is_dir()
+        return is_of_session(choices)
     return (
         (option in BROUGHT and bool(choices.bundle.strip()))
         or (option == "screen" and choices.preview)
         or (option == "session-code" and not choices.allocation.strip())
+        or (option in OF_AFFECT and not choices.affect.strip() and not is_of_session(choices))
     )
 
 
@@ -223,14 +242,15 @@ def plan_of(choices: Choices) -> SessionPlan:
     mode = choices.mode
     if mode == "replay" and not choices.recording.strip():
         raise SettingsError("a replay needs a recording", remedy="choose an XDF file or a session's folder")
-    if mode != "demo" and choices.streams == () and not choices.boards:
+    if mode != "demo" and choices.streams == () and not choices.boards and not choices.wears_none:
         raise SettingsError("no EEG stream is ticked: tick the line of each headset that takes part", field="eeg")
     if mode == "demo" and choices.with_protocol and not choices.demo_protocol:
         raise SettingsError("the demo is not made yet, so its protocol is not there: wait until it is, or leave it out")
     content: dict[str, Any] = {"mode": mode}
     if mode == "replay":
         content["recording"] = path_of(choices.recording)
-    composed = {"out": choices.out, "protocol": choices.protocol_file}
+    headsets = tuple(plan_of_stream(each) for each in choices.headsets if not each.is_blank)
+    composed = {"out": choices.out, "protocol": choices.protocol_file, "headset": headsets}
     for defined in SETTINGS:
         if _holds(choices, defined):
             value = value_of(defined, composed.get(defined.setting.option, getattr(choices, defined.choice)))
@@ -255,6 +275,7 @@ def choices_of(plan: SessionPlan) -> Choices:
         "recording": text_of(plan.recording),
         # Boards alone mean that no LSL stream takes part.
         "streams": plan.eeg.streams or (() if plan.eeg.boards else None),
+        "headsets": tuple(map(of_plan, plan.eeg.headsets)),
         "sound": _kind_of(plan),
         "heard_by": "device" if sound.device is not None else "stream" if sound.stream is not None else "",
         "protocol": "" if demo else held["protocol"],

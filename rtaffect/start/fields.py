@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, get_origin
 
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.plan.session_plan import DEMO_BUNDLE, SETTINGS
+from rtaffect.plan.session_plan import DEMO_BUNDLE, MAY_BE_DEMO, SETTINGS
 from rtaffect.plan.setting import DefinedSetting
 from rtaffect.start.wording import in_window
 
@@ -53,12 +53,13 @@ def value_of(defined: DefinedSetting, held: Any) -> Any:
         return defined.field.default if held is None else held
     text, kind = held.strip(), defined.type
     if not text:
-        return defined.field.default if defined.setting.bare is None else defined.setting.bare
+        # What may be given without a value, as a device may, is an empty field; what then has one of its own is not.
+        return "" if not defined.setting.bare and defined.setting.bare is not None else defined.field.default
     if get_origin(kind) is tuple:
         names = tuple(name.strip() for name in text.replace(";", ",").split(","))
         return names if any(names) else ()
     if kind is Path:
-        return DEMO_BUNDLE if is_demo_bundle(text) and defined.choice == "bundle" else path_of(text)
+        return DEMO_BUNDLE if is_demo_bundle(text) and defined.choice in MAY_BE_DEMO else path_of(text)
     return _number(defined, text) if kind in {int, float} else text
 
 
@@ -95,4 +96,6 @@ rate_in: Callable[[str], float | None] = partial(_value_in, "rate")
 start_in: Callable[[str], float | None] = partial(_value_in, "audio-start")
 mains_in: Callable[[str], float | None] = partial(_value_in, "mains")
 seconds_in: Callable[[str], int | None] = partial(_value_in, "seconds")
+rest_in: Callable[[str], int | None] = partial(_value_in, "affect-rest")
+rating_lag_in: Callable[[str], float] = partial(_value_in, "rating-lag")
 threads_in: Callable[[str], int] = partial(_value_in, "threads")

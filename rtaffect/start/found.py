@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
 
+from rtaffect.affect.bundle import AffectManifest
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import Bundle
@@ -19,14 +20,16 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.sources.sound_devices import SoundDevice
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import is_demo_bundle, path_of
-from rtaffect.start.streams import StreamFacts
+from rtaffect.start.of_stream import of_plan
+from rtaffect.start.streams import StreamFacts, taking_part
 from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker
-from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.source import StreamHeader, StreamInfo
 
 AskKind = Literal[
-    "bundle", "featurizer", "sound", "protocol", "allocation", "arm", "recording", "out", "settings", "head", "demo"
-]
+    "bundle", "featurizer", "sound", "protocol", "allocation", "arm", "recording", "out", "settings", "head", "demo",
+    "affect", "library",
+]  # fmt: skip
 
 
 class Ask(NamedTuple):
@@ -39,15 +42,19 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why something cannot be used, with the remedy, in the window's words; ``field`` is the option that mends it."""
+    """Why something cannot be used, with the remedy, in the window's words; ``field`` is the option that mends it.
+
+    ``uid`` is that of the stream that it is about, '' for none in particular.
+    """
 
     text: str
     field: str = ""
+    uid: str = ""
 
 
-def trouble_of(error: RtaffectError) -> Trouble:
-    """Return what an error says, in the window's words."""
-    return Trouble(in_window(error), error.field)
+def trouble_of(error: RtaffectError, stream: StreamHeader | None = None) -> Trouble:
+    """Return what an error, about a ``stream``, says in the window's words."""
+    return Trouble(in_window(error), error.field, stream.uid if stream is not None else "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +122,26 @@ class RecordingFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AffectFacts:
+    """What a bundle of affect says of itself."""
+
+    manifest: AffectManifest
+
+    @property
+    def rest_s(self) -> int | None:
+        """How much of people's rest it subtracts, s; None for none."""
+        settings = self.manifest.settings
+        return settings.baseline_s if settings.baseline == "rest" else None
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryFacts:
+    """A folder of sounds: how many files are in it and in its folders."""
+
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
 class FolderFacts:
     """Where results would go: free space, bytes, what lies there already, and whether ``name`` holds a session."""
 
@@ -141,6 +168,8 @@ Fact = (
     | RecordingFacts
     | FolderFacts
     | DemoFacts
+    | AffectFacts
+    | LibraryFacts
     | Settings
     | Operator
 )
@@ -198,7 +227,7 @@ def in_effect(choices: Choices, found: Found) -> Choices:
     """
     session = found.session(choices)
     if session is None:
-        return choices
+        return in_session(choices, found)
     ran, plan = session.ran, session.plan
     known, analysis = plan.eeg, plan.analysis
     folder = str(ran.get("bundle_folder", "")) if plan.mode != "demo" else ""
@@ -216,6 +245,7 @@ def in_effect(choices: Choices, found: Found) -> Choices:
         without=", ".join(known.without),
         only=", ".join(known.only),
         profile=known.profile or "",
+        headsets=tuple(map(of_plan, known.headsets)),
         sound="none",
         bundle=choices.bundle or folder,
         against=choices.against if choices.against != "auto" else analysis.against,
@@ -225,13 +255,28 @@ def in_effect(choices: Choices, found: Found) -> Choices:
     )
 
 
+def in_session(choices: Choices, found: Found) -> Choices:
+    """Return what is chosen for the headsets that take part, as far as that is known: what the plan is made of.
+
+    What is said of a stream that takes no part stands back. With a bundle of ratings headsets are worn only where they
+    are ticked one by one.
+    """
+    if choices.mode == "demo":
+        return choices
+    facts = found.bundle(choices)
+    if facts is not None and facts.bundle.manifest.space == "ratings":
+        named = choices.streams or ()
+        choices = replace(choices, streams=named, wears_none=not named and not choices.boards)
+    return replace(choices, headsets=taking_part(choices, found.streams_for(choices)))
+
+
 class Asks(NamedTuple):
     """What to ask for some choices; None where there is nothing to ask.
 
     The path of ``bundle`` is empty where it is the demo's; ``featurizer`` is that of a chosen bundle. ``sound`` is
     the file that people hear, whoever plays it: also whether it can be recognised, where it must be. ``settings`` and
-    ``head`` hold where there is no bundle. ``demo``: whether it is made, and where its protocol is, for which it is
-    made.
+    ``head`` hold where there is no bundle, ``library`` where there is one of affect. ``demo``: whether it is made, and
+    where its protocol is, for which it is made.
     """
 
     out: Ask | None
@@ -242,6 +287,8 @@ class Asks(NamedTuple):
     demo: Ask | None
     recording: Ask | None
     bundle: Ask | None
+    affect: Ask | None
+    library: Ask | None
     sound: Ask | None
     featurizer: Ask | None
 
@@ -263,6 +310,8 @@ def asks_for(choices: Choices) -> Asks:
         demo=Ask("demo", featurizer, ("make",) if choices.with_protocol else ()) if demo else None,
         recording=_ask("recording", choices.recording, when=mode == "replay"),
         bundle=Ask("bundle") if of_demo and not demo else _ask("bundle", chosen, when=not demo),
+        affect=_ask("affect", choices.affect, when=not is_demo_bundle(choices.affect)),
+        library=_ask("library", choices.library, when=bool(choices.affect.strip())),
         sound=_ask("sound", file, *(["heard"] if recognised else []), when=not demo),
         featurizer=_ask(
             "featurizer", chosen, featurizer, choices.threads.strip() or "1", when=not demo and not of_demo

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from rtaffect.affect.bundle import JSON_FILE, load_affect_bundle
+from rtaffect.affect.library import sounds_in
 from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError, under
 from rtaffect.common.settings import read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, load_bundle
@@ -27,6 +29,7 @@ from rtaffect.sources.selection import ANY_MARKERS
 from rtaffect.sources.xdf import XdfRecording
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 from rtaffect.start.found import (
+    AffectFacts,
     AllocationFacts,
     ArmFacts,
     Ask,
@@ -36,6 +39,7 @@ from rtaffect.start.found import (
     Fact,
     FeaturizerFacts,
     FolderFacts,
+    LibraryFacts,
     ProtocolFacts,
     RecordingFacts,
     SoundFacts,
@@ -69,7 +73,11 @@ def stamp_of(ask: Ask) -> tuple[object, ...]:
     path = Path(ask.path) if ask.path else None
     if ask.kind == "out" or path is None:
         return ()
-    inside = {"bundle": ("bundle.json", "tensors.safetensors"), "featurizer": ("bundle.json", FEATURIZER_FILE)}
+    inside = {
+        "bundle": ("bundle.json", "tensors.safetensors"),
+        "featurizer": ("bundle.json", FEATURIZER_FILE),
+        "affect": (JSON_FILE,),
+    }
     files = [path, *(path / name for name in inside.get(ask.kind, ()))]
     if ask.kind == "recording":
         files += [path / SESSION_FILE, path / RECORDING_FILE]
@@ -225,4 +233,6 @@ _LOOKS: Final[dict[AskKind, Callable[[Ask], Fact]]] = {
     "settings": lambda ask: read_settings(Path(ask.path)),
     "head": lambda ask: load_operator(Path(ask.path)),
     "demo": _demo,
+    "affect": lambda ask: AffectFacts(load_affect_bundle(Path(ask.path)).manifest),
+    "library": lambda ask: LibraryFacts(len(sounds_in(Path(ask.path)))),
 }

@@ -28,7 +28,7 @@ LOSSES, MOST_LOSSES = 0.1, 0.4
 LATE_S = 0.02
 #: Stamps are made times when somebody asks, and at the latest when there are so many, s: what that costs hardly depends
 #: on how many they are, and chunking changes nothing.
-PENDING_S = 0.2
+PENDING_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def test_the_report_has_no_mean_of_ratings_and_no_windows_of_eeg(rated_report):
     assert numbers["agreement"]["arousal"]["p"] <= 0.05
     assert "too little for a claim" in page
     assert "No EEG was read" in page
-    for words in ("2 ratings", "mean over rows", "Windows of", "EEG window", "listener", "synchrony,"):
+    for words in ("2 ratings", "mean over rows", "Windows of", "EEG window", "listener", "synchrony,", " 10 s"):
         assert words not in page, words
     json.dumps(numbers)
 

@@ -68,6 +68,18 @@ def test_a_dataset_is_the_study_of_its_manifest(tmp_path, suffix):
         )
 
 
+@pytest.mark.parametrize("text", ["", "\xe4"], ids=["as it is", "of markers in Latin-1"])
+def test_a_dataset_is_found_from_where_one_is(dataset, monkeypatch, text):
+    """mne takes a relative name of what lies beside a header for one from the header's folder."""
+    for number in (1, 2, 3):
+        marks = part(dataset, number, "eeg.vmrk")
+        marks.write_bytes(marks.read_bytes() + f"; {text}\n".encode("latin-1"))
+    monkeypatch.chdir(dataset.parent)
+    study = FolderStudy(Path(dataset.name))
+    assert study.channels() == CHANNELS[:7]
+    assert np.isfinite(heard(study, "sub-02")[1]).all()
+
+
 def test_bad_channels_are_missing_but_stay_rows(dataset):
     table = {"name": CHANNELS, "type": ["EEG"] * 7 + ["EOG"], "units": ["uV"] * 8, "status": ["bad"] + ["good"] * 7}
     write_table(part(dataset, 2, "channels.tsv"), table)
@@ -242,6 +254,9 @@ def test_a_datasets_fault_is_named_in_one_line(dataset, kind):
     assert expected in refusal(dataset)
 
 
-def test_a_nameless_dataset_has_the_name_of_its_folder(dataset):
-    (dataset / "dataset_description.json").write_text(json.dumps({"BIDSVersion": "1.10.0"}))
+@pytest.mark.parametrize("name", [None, "", "  ", "[Unspecified]", "n/a", "Untitled"])
+def test_a_nameless_dataset_has_the_name_of_its_folder(dataset, name):
+    """mne-bids writes '[Unspecified]' where it is given no name."""
+    told = {"BIDSVersion": "1.10.0"} | ({} if name is None else {"Name": name})
+    (dataset / "dataset_description.json").write_text(json.dumps(told))
     assert FolderStudy(dataset).name == "dataset"

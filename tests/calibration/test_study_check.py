@@ -185,6 +185,18 @@ def test_what_mne_warns_of_is_noted(study):
     assert [line[:58] for line in check(study)] == ["note: cleo: Number of records from the header does not mat"]
 
 
+def test_what_mne_warns_of_in_many_recordings_is_noted_once(tmp_path):
+    dataset = write_bids(tmp_path / "bids", ".edf")
+    for path in dataset.rglob("*.edf"):
+        path.write_bytes(path.read_bytes()[: -2 * 8 * 128])
+    told = "Number of records from the header does not match"
+    notes = [line for line in check(dataset) if told in line]
+    assert [line.split(":")[1] for line in notes] == [" sub-01, sub-02, sub-03"], notes
+    study = FolderStudy(dataset)
+    study.channels()
+    assert len([note for note in study.notes if told in note]) == 1
+
+
 def test_a_rate_below_the_band_is_no_note(study):
     settings = Settings(signal=SignalSettings(lowpass_hz=45.0, rate_hz=100))
     write_edf(study / "c.edf", eeg(2)[: 50 * 80], rate=80.0)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 from rich.text import Text
 
@@ -62,6 +64,21 @@ def test_the_commands_print_whole_names(width: int) -> None:
     done = CliRunner().invoke(devices, ["--boards"], env={"COLUMNS": str(width)})
     named = done.output.split()
     assert [board.text for board in find_boards() if board.text not in named] == []
+
+
+@pytest.mark.parametrize("width", ["40", "80", "200"])
+def test_protocol_check_prints_blocks_and_sounds_whole(tmp_path: Path, width: str) -> None:
+    from rtaffect.cli.protocol import protocol
+
+    sound, block = "a story that was read by a person whose name is long.wav", "Run with the longest name of the study"
+    soundfile.write(tmp_path / sound, np.zeros(16_000 * 60), 16_000)
+    blocks = f'[[block]]\nkind = "listen"\nname = "{block}"\nstimulus = "{sound}"\n'
+    (tmp_path / "p.toml").write_text(f'format = 1\nname = "Study"\n{blocks}', encoding="utf-8")
+    done = CliRunner().invoke(protocol, ["check", str(tmp_path / "p.toml")], env={"COLUMNS": width})
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.output.split())
+    assert block in text
+    assert sound in text
 
 
 def test_featurizers_prints_whole_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import pytest
 
 from rtaffect.common.clock import InstantClock
+from rtaffect.common.errors import StreamError
 from rtaffect.common.settings import Settings
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.session import PATIENCE_S, Session
@@ -50,3 +52,44 @@ def test_a_source_whose_samples_are_there_is_not_waited_for() -> None:
     source = SlowSource(asked=1)
     assert abs(run(source)) < 1e-9
     assert source.asked == 1
+
+
+class MeetingSource(ArraySource):
+    """A source whose opening ends only when that of another one has begun."""
+
+    def __init__(self, name: str, barrier: threading.Barrier) -> None:
+        super().__init__(StreamInfo(name, "eeg", 250.0, ("Cz",), "lsl"), np.zeros((1000, 1)), 0.0)
+        self._barrier = barrier
+
+    def start(self) -> None:
+        self._barrier.wait(10.0)
+        super().start()
+
+
+def test_sources_are_opened_together() -> None:
+    """One after the other, 32 headsets took 19 s, in which the first steps were missed."""
+    barrier = threading.Barrier(3)
+    engine = Engine([MeetingSource(name, barrier) for name in "ABC"], ChannelSpace(("Cz",)), Settings(), 0.0)
+    assert Session(engine, InstantClock(0.0), [], threading.Event(), steps=1).run() == 1
+
+
+class AbsentSource(ArraySource):
+    """A source that cannot be opened."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(StreamInfo(name, "eeg", 250.0, ("Cz",), "lsl"), np.zeros((1000, 1)), 0.0)
+        self.stopped = False
+
+    def start(self) -> None:
+        raise StreamError(f"{self.info.name} is not there")
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def test_the_first_source_that_cannot_be_opened_is_named_and_all_are_stopped() -> None:
+    sources = [AbsentSource(name) for name in "AB"]
+    engine = Engine(sources, ChannelSpace(("Cz",)), Settings(), 0.0)
+    with pytest.raises(StreamError, match="A is not there"):
+        Session(engine, InstantClock(0.0), [], threading.Event(), steps=1).run()
+    assert all(source.stopped for source in sources)

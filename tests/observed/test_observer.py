@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtaffect.common.settings import SynchronySettings
-from rtaffect.observed.observer import GroupObserver, ReferenceObserver, Seconds
+from rtaffect.observed.observer import BY_SPECTRA, BY_WINDOW, GroupObserver, ReferenceObserver, Seconds
 from rtaffect.observed.synchrony import Observation, RowLayout, others_mean, running_correlation
 from tests.support.helpers import RATE, brain_noise, causally_scaled
 from tests.support.whole_windows import observe
@@ -288,10 +288,49 @@ def test_the_null_follows_where_everybody_turns_to_alpha():
             found = observer(second)
             if found is not None and (62 <= k <= 100 or 45 <= k < 60):
                 if k < 60 or 70 <= k < 85:
-                    assert observer.changed == (k > 60)
+                    assert observer.notice == (BY_WINDOW if k > 60 else "")
                 (outside if k > 60 else before).append((found.mean < found.low) | (found.mean > found.high))
     assert np.mean(outside) < 0.12
     assert np.mean(before) < 0.12
+
+
+def test_where_rows_come_to_share_alpha_their_mean_spreads_as_one_row():
+    """Displaced windows, one side of which is of before, do not tell that: their mean over 8 rows spreads far less."""
+    rng = np.random.default_rng(4)
+    people = np.stack([brain_noise(rng, 84 * RATE, 8) for _ in range(2)])
+    alpha = np.stack([narrow_noise(rng, 84 * RATE, 1) for _ in range(2)])
+    people += np.where(np.arange(84 * RATE) >= 60 * RATE, 5.0, 0.0)[:, None] * alpha
+    observer = GroupObserver(2, RATE, SETTINGS.model_copy(update={"null_history_s": 60}), layout=RowLayout.plain(8))
+    found = [observer(second) for second in seconds_of(people)]
+    of_rows = [(o.high - o.low).mean() for o in found[W:] if o is not None]
+    of_mean = [o.overall_high - o.overall_low for o in found[W:] if o is not None]
+    assert np.nanmean(of_mean[40:49]) < 0.5 * np.nanmean(of_rows[40:49]), "eyes open: independent rows"
+    assert np.mean(of_mean[-10:]) > 0.85 * np.mean(of_rows[-10:])
+
+
+def test_a_window_too_short_for_a_band_of_its_own_says_that_it_is_narrow():
+    rng = np.random.default_rng(5)
+    people = np.stack([brain_noise(rng, 75 * RATE, 4) for _ in range(2)])
+    people[:, 60 * RATE :] += 5 * np.stack([narrow_noise(rng, 15 * RATE, 4) for _ in range(2)])
+    chosen = SETTINGS.model_copy(update={"null_history_s": 60, "window_s": 8})
+    observer = GroupObserver(2, RATE, chosen, layout=RowLayout.plain(4))
+    found = [observer(second) for second in seconds_of(people)][-1]
+    assert observer.notice == BY_SPECTRA
+    assert (found.low < found.high).all()
+
+
+def test_a_session_that_begins_inside_a_reference_has_no_whole_window_for_a_band_of_its_own():
+    rng = np.random.default_rng(6)
+    reference, people = brain_noise(rng, 90 * RATE, 2), brain_noise(rng, 12 * RATE, 2)[None]
+    reference[5 * RATE : 17 * RATE] += 5 * narrow_noise(rng, 12 * RATE, 2)
+    people[0] += 5 * narrow_noise(rng, 12 * RATE, 2)
+    observer = ReferenceObserver(1, reference, -5 * RATE, RATE, SETTINGS, layout=RowLayout.plain(2))
+    told = {}
+    for k, second in enumerate(seconds_of(people), start=1):
+        found = observer(second)
+        if found is not None and np.isfinite(found.low).all():
+            told[k] = observer.notice
+    assert told == {k: BY_SPECTRA if k < W else BY_WINDOW for k in range(6, 13)}
 
 
 def narrow_noise(rng: np.random.Generator, samples: int, rows: int) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from rtaffect.predicted import feature_cache as module
 from rtaffect.predicted.feature_cache import (
     FeatureKey,
     cached_features_of,
+    cached_features_of_each,
     feature_folder,
     read_features,
     write_features,
@@ -95,7 +98,7 @@ def test_features_of_a_sound_are_computed_once_and_again_when_damaged(tmp_path, 
     monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
     calls: list[int] = []
 
-    def counted(sound: np.ndarray, by: Featurizer) -> np.ndarray:
+    def counted(sound: np.ndarray, by: Featurizer, _: object) -> np.ndarray:
         calls.append(len(sound))
         return features_of(sound, by)
 
@@ -114,3 +117,37 @@ def test_features_of_a_sound_are_computed_once_and_again_when_damaged(tmp_path, 
     assert len(calls) == 2
     cached_features_of(noise(3, seed=1), made)
     assert len(calls) == 3
+
+
+def test_sounds_that_are_gone_through_at_once_have_the_features_of_each_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "ALL_CORES", 3)
+    sounds, told = {f"s{n}": noise(3 + n, n) for n in range(4)}, []
+    used = set()
+
+    def notes(sound, featurizer, over=None):
+        used.add(threading.current_thread())
+        return features_of(sound, featurizer, over)
+
+    monkeypatch.setattr(module, "features_of", notes)
+    found = cached_features_of_each(sounds, featurizer(), told.append)
+    assert told == ["features of s0 (3 s)", "features of s1 (4 s)", "features of s2 (5 s)", "features of s3 (6 s)"]
+    assert list(found) == list(sounds)
+    assert len(used) == 3
+    for name, sound in sounds.items():
+        np.testing.assert_array_equal(found[name], features_of(sound, featurizer()))
+
+
+def test_what_is_left_off_ends_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("RTAFFECT_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "ALL_CORES", 2)
+    sounds = {f"s{n}": noise(120, n) for n in range(2)}
+
+    def stopped(text):
+        raise KeyboardInterrupt
+
+    begun = time.process_time()
+    with pytest.raises(KeyboardInterrupt):
+        cached_features_of_each(sounds, featurizer(), stopped)
+    # All of both takes some 7 s of a processor.
+    assert time.process_time() - begun < 1.5

@@ -10,13 +10,13 @@ import pytest
 import soundfile
 import soxr
 
-from models import dtln, spleeter
+from models import dtln, loudness, spleeter, spleeter_stream
 from models.graph import Graph
+from models.separators import write_separator
 from models.wheels import wheel_files
 from rtaffect.common.errors import ArtifactError, SettingsError
-from rtaffect.predicted.element_levels import is_heard, power
-from rtaffect.predicted.elements import elements_of_file, level_db, separator_for, voice_share
-from rtaffect.predicted.featurizer import cache_root
+from rtaffect.predicted.element_levels import SILENT_DB, is_heard, power
+from rtaffect.predicted.elements import cached_separator, elements_of_file, level_db, separator_for, voice_share
 from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE
 from rtaffect.predicted.separator import Separator
 from rtaffect.simulation.sounds import compose, speech_from_wheel
@@ -62,18 +62,84 @@ def test_the_streaming_one_is_the_wheels_two_models_frame_by_frame(streaming: Se
     )
     memory = [np.zeros((1, 2, 128, 2), np.float32), np.zeros((1, 2, 128, 2), np.float32)]
     expected = np.zeros(2 * SAMPLE_RATE, np.float32)
+    gain, level, heard = 1.0, 0.0, np.pad(mix[: len(expected)], (0, dtln.LOOKAHEAD))
     for at in range(0, len(expected) - dtln.FRAME, dtln.HOP):
-        spectrum = np.fft.rfft(mix[at : at + dtln.FRAME])
+        if at % SAMPLE_RATE == 0:
+            newest = heard[at + dtln.LOOKAHEAD : at + dtln.LOOKAHEAD + SAMPLE_RATE]
+            level = max(power(newest), level * 10 ** (-loudness.RELEASE_DB / 10))
+            gain = np.sqrt(10 ** (loudness.TARGET_DB / 10) / level)
+        spectrum = np.fft.rfft(gain * mix[at : at + dtln.FRAME])
         mask, memory[0] = first.run(
             None, {"input_2": np.abs(spectrum)[None, None].astype(np.float32), "input_3": memory[0]}
         )
         left = np.fft.irfft(spectrum * mask[0, 0], dtln.FRAME).astype(np.float32)
         out, memory[1] = second.run(None, {"input_4": left[None, None], "input_5": memory[1]})
-        expected[at : at + dtln.FRAME] += out.reshape(-1)[: dtln.FRAME]
+        expected[at : at + dtln.FRAME] += out.reshape(-1)[: dtln.FRAME] / gain
     found = whole(streaming, mix[: 2 * SAMPLE_RATE])
     # A frame before the first, half silence, is ours alone; then they forget it.
     until = len(expected) - dtln.FRAME
     np.testing.assert_allclose(found[dtln.LOOKAHEAD : until], expected[dtln.LOOKAHEAD : until], atol=2e-6)
+
+
+def masked(path: Path, mask: np.ndarray) -> Separator:
+    """The paper's separator on sound as it comes, with a mask (1, 1, 1, 1024) in place of its networks."""
+
+    def network(g: Graph, seen: str) -> str:
+        return str(g.op("Add", g.op("Mul", seen, g.number(0.0)), g.weight("mask", mask.astype(np.float32))))
+
+    write_separator(spleeter_stream._graph(network), spleeter_stream.manifest(), path, lambda text: None)
+    return Separator.load(path)
+
+
+def test_the_papers_spectra_of_sound_as_it_comes_leave_it_as_it_is_and_lie_where_they_should(
+    tmp_path: Path, mix: np.ndarray
+) -> None:
+    ones = masked(tmp_path / "ones.onnx", np.ones((1, 1, 1, spleeter.BINS)))
+    np.testing.assert_allclose(whole(ones, mix), mix, atol=1e-5)
+    # Bins lie as far apart as those of 4096 samples at 44.1 kHz.
+    edge = 1000.0
+    lowest = masked(tmp_path / "low.onnx", (np.arange(spleeter.BINS) * 44_100 / 4096 < edge)[None, None, None])
+    time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    for hertz, left in ((edge - 30, 1.0), (edge + 30, 0.0)):
+        tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
+        inside = slice(SAMPLE_RATE // 2, -SAMPLE_RATE // 2)
+        assert np.abs(whole(lowest, tone) - left * tone)[inside].max() < 0.02
+
+
+def test_networks_are_given_what_they_know_at_any_level(tmp_path: Path, mix: np.ndarray) -> None:
+    """What a mask that rests on the level alone leaves is the same, as much quieter as the sound is."""
+
+    def network(g: Graph, seen: str) -> str:
+        return str(g.op("Sigmoid", g.op("Sub", seen, g.number(30.0))))
+
+    path = tmp_path / "level.onnx"
+    write_separator(spleeter_stream._graph(network), spleeter_stream.manifest(), path, lambda text: None)
+    separator, quieter = Separator.load(path), np.float32(10 ** (-23 / 20))
+    usual = whole(separator, mix)
+    assert 0.05 < power(usual) / power(mix) < 0.95
+    np.testing.assert_allclose(whole(separator, quieter * mix) / quieter, usual, atol=1e-4)
+
+
+def test_a_pause_is_not_made_loud_and_silence_not_raised_without_end() -> None:
+    g = Graph()
+    audio = g.input("audio", "float32", [SAMPLE_RATE])
+    g.output(loudness.gain_of(g, audio), "gain", "float32", [1])
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(g.model("gain").SerializeToString())
+    level, gains = np.zeros(0, np.float32), []
+    for db in (-30, -30, -90, -10, -300):
+        sound = np.full(SAMPLE_RATE, 10 ** (db / 20), np.float32)
+        level, gain = session.run(["new.level", "gain"], {"audio": sound, "state.level": level})
+        gains.append(20 * np.log10(gain[0]))
+    np.testing.assert_allclose(gains, [6, 6, 7, -14, -13], atol=1e-3)
+    (most,) = session.run(["gain"], {"audio": 0 * sound, "state.level": np.zeros(0, np.float32)})
+    assert 20 * np.log10(most[0]) == pytest.approx(loudness.TARGET_DB - loudness.FLOOR_DB, abs=1e-3)
+
+
+def test_a_quiet_mixture_comes_apart_as_a_loud_one_does(streaming: Separator, mix: np.ndarray) -> None:
+    quieter = np.float32(10 ** (-23 / 20))
+    np.testing.assert_allclose(whole(streaming, quieter * mix) / quieter, whole(streaming, mix), atol=1e-4)
 
 
 def test_streamed_second_by_second_it_is_the_whole_sounds(streaming: Separator, mix: np.ndarray) -> None:
@@ -199,6 +265,13 @@ def test_masks_of_another_shape_and_manifests_of_another_version_are_refused(tmp
         Separator.load(path)
 
 
+def test_a_file_says_from_which_level_on_a_voice_is_one(tmp_path: Path) -> None:
+    assert Separator.load(made_up(tmp_path / "usual.onnx", 1.0)).manifest.voice_db == SILENT_DB
+    assert Separator.load(made_up(tmp_path / "strict.onnx", 1.0, voice_db=-3.0)).manifest.voice_db == -3
+    with pytest.raises(ArtifactError, match=r"voice_db is 3.*build it again"):
+        Separator.load(made_up(tmp_path / "wrong.onnx", 1.0, voice_db=3.0))
+
+
 def test_whole_sounds_cannot_be_separated_as_they_come(tmp_path: Path) -> None:
     separator = Separator.load(made_up(tmp_path / "all.onnx", 1.0))
     assert not separator.streams
@@ -207,7 +280,7 @@ def test_whole_sounds_cannot_be_separated_as_they_come(tmp_path: Path) -> None:
 
 
 def test_what_is_no_separator_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="dtln or spleeter-2stems, or a file"):
+    with pytest.raises(SettingsError, match="spleeter-stream, dtln, spleeter-2stems, or a file"):
         separator_for("nope")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not onnx")
@@ -225,7 +298,7 @@ def test_what_is_no_separator_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_damaged_one_in_the_cache_is_built_again(streaming: Separator) -> None:
-    path = cache_root() / "separators" / "dtln.onnx"
+    path = cached_separator("dtln")
     content = path.read_bytes()
     path.write_bytes(content[:-100])
     said: list[str] = []
@@ -250,3 +323,14 @@ def test_the_papers_separator_separates(parts: tuple[np.ndarray, np.ndarray], mi
     speech, music = parts
     assert si_sdr(found.voice, speech) > si_sdr(mix, speech) + 7
     assert si_sdr(found.background, music) > si_sdr(mix, music) + 7
+
+
+@pytest.mark.slow
+def test_the_papers_separator_does_so_as_sound_comes(parts: tuple[np.ndarray, np.ndarray], mix: np.ndarray) -> None:
+    separator = separator_for("spleeter-stream", progress=lambda text: None)
+    found = separator.elements_of(mix, mix[:, None], SAMPLE_RATE)
+    speech, music = parts
+    assert si_sdr(found.voice, speech) > si_sdr(mix, speech) + 7
+    assert si_sdr(found.background, music) > si_sdr(mix, music) + 7
+    alone = music.astype(np.float32)
+    assert level_db(whole(separator, alone)) < level_db(alone) - 30

@@ -209,7 +209,7 @@ def test_the_examples_are_those_that_are_named():
     names = [path.name for path in sorted(EXAMPLES.glob("*.toml"))]
     assert names == [
         "baseline-two-runs.toml", "baselines-around.toml", "counterbalanced-1.toml", "counterbalanced-2.toml",
-        "hyperscanning-pair.toml", "sham-controlled.toml",
+        "delay-controlled.toml", "hyperscanning-pair.toml", "sham-controlled.toml",
     ]  # fmt: skip
     two = read_protocol(EXAMPLES / names[0])
     assert [block.seconds for block in two.blocks if block.kind == "feedback"] == [600, 600]
@@ -248,9 +248,9 @@ def test_check_shows_blocks_and_times(tmp_path):
     result = run("check", path)
     assert result.exit_code == 0, result.output
     lines = [re.sub(r"\s*│\s*", "|", line).strip("|") for line in result.output.splitlines() if "│" in line]
-    assert lines[1] == "2|1:00|1:00|feedback|Run 1|key|"[:-1]
-    assert lines[4] == "5|2:45|0:30|transfer|Transfer|by itself|"[:-1]
-    assert lines[5] == "6|3:18|1:01|listen|Story|key|story.wav"
+    assert lines[1] == "2|Run 1|1:00|1:00|feedback|key"
+    assert lines[4] == "5|Transfer|2:45|0:30|transfer|by itself"
+    assert lines[5] == "6|Story|3:18|1:01|listen|key|story.wav"
     assert f"4:16 in all, without waiting for the operator; SHA-256 {read_protocol(path).sha256}" in result.output
     assert "success by chance: the baseline's threshold rests on 50 values" in result.output
 

@@ -180,15 +180,17 @@ def test_a_session_that_cannot_begin_leaves_nothing_behind(
 
 
 def test_times_of_steps_are_a_table(writer: SessionWriter, folder: Path) -> None:
-    timing = StepTiming(3, 1003.0, 1003.1, 1003.2, 1003.3, 0.05, "cap", stage_s={"eeg": 0.01, "measures": 0.03})
+    timing = StepTiming(
+        3, 1003.0, 1003.1, 1003.2, 1003.3, 0.05, "cap", stage_s={"eeg": 0.01, "measures": 0.03, "affect": 0.04}
+    )
     timing.left["lsl"] = 1003.31
     writer.timing([timing])
     (line,) = open_session(folder).table("timing.tsv")
     assert line == {
         "step": "3", "time": "3", "lag_s": "0.100000", "eeg_age_s": "0.050000", "eeg_source": "cap",
         "sound_age_s": "n/a", "eeg_s": "0.010000", "features_s": "n/a", "alignment_s": "n/a", "prediction_s": "n/a",
-        "synchrony_s": "n/a", "measures_s": "0.030000", "made_s": "0.300000", "left_lsl_s": "0.310000",
-        "painted_s": "n/a", "seen_s": "n/a", "late": "false",
+        "synchrony_s": "n/a", "measures_s": "0.030000", "affect_s": "0.040000", "made_s": "0.300000",
+        "left_lsl_s": "0.310000", "painted_s": "n/a", "seen_s": "n/a", "late": "false",
     }  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import numpy as np
 import pytest
 import pyxdf
+import tomli_w
 
 from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.errors import SettingsError
@@ -15,12 +17,14 @@ from rtaffect.plan.conflicts import conflicts
 from rtaffect.plan.session_folder import cell_number, open_session
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.session_affect import load_session_affect
+from rtaffect.simulation.device import SimulatedDevice, carried, header_of
 from rtaffect.simulation.head import CHANNELS
+from rtaffect.sources.device_profile import profile_called
 from tests.affect.test_library import write
 from tests.cli.test_commands import fine, mistake
 from tests.support.affect import without_rest, write_tiny_bundle
 from tests.support.helpers import quiet
-from tests.support.protocol_files import protocol_of
+from tests.support.protocol_files import content_of, protocol_of
 
 TABLES = ("affect.tsv", "affect_baseline.tsv", "feedback.tsv", "doubts.tsv")
 
@@ -58,6 +62,49 @@ def test_a_session_reads_affect_and_its_replay_is_the_same(tmp_path: Path, monke
     alone = open_session(tmp_path / "alone").table("affect.tsv")
     assert sum(np.isfinite(cell_number(each["valence"])) for each in alone if each["source"] == "eeg") > 5
     assert {each["reason"] for each in alone if each["source"] == "sound"} == {"there is no sound"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_live_session_reads_affect_shows_it_by_a_rule_and_its_replay_is_the_same(tmp_path: Path) -> None:
+    """A simulated headset over real LSL, a sound, a protocol whose rule is of arousal: as of synchrony."""
+    profile = profile_called("actichamp")
+    name = f"actiCHamp-{uuid.uuid4().hex[:6]}"
+    kinds = zip(header_of(profile).labels, carried(profile), strict=True)
+    channels = tuple(label for label, kind in kinds if kind == "eeg")
+    bundle = write_tiny_bundle(tmp_path / "bundle", channels, AffectSettings(baseline_s=8))
+    for number, sound in enumerate(("a.wav", "b.wav")):
+        write(tmp_path / "sounds" / sound, 4, number)
+    write(tmp_path / "story.wav", 40, 9)
+    blocks = [
+        {"kind": "rest", "name": "Rest", "duration_s": 9, "start": "auto"},
+        {"kind": "feedback", "name": "Run", "duration_s": 9, "start": "auto"},
+    ]
+    rule = {"value": "arousal", "source": "both", "scale": "fixed", "low": -1.0, "high": 1.0, "smoothing_s": 2}
+    (tmp_path / "rule.toml").write_text(tomli_w.dumps(content_of(blocks, rule=rule)), encoding="utf-8")
+    out = tmp_path / "first"
+    with SimulatedDevice(profile, name=name, source_id=name):
+        fine("live", "--eeg", name, "--audio", tmp_path / "story.wav", "--silent", "--affect", bundle, "--library",
+             tmp_path / "sounds", "--protocol", tmp_path / "rule.toml", "--seconds", "26", "--headless",
+             "--participant", "P01", "--out", out)  # fmt: skip
+    session = open_session(out)
+    lines = session.table("affect.tsv")
+    of_both = {int(each["step"]): cell_number(each["arousal"]) for each in lines if each["source"] == "both"}
+    # On a busy machine a step may be late, and then has none.
+    assert np.isfinite(list(of_both.values())).sum() >= 5
+    assert {each["near_1"] for each in lines} - {"n/a"} <= {"a.wav", "b.wav"}
+    told = [each for each in session.table("moments.tsv") if each["kind"] == "feedback" and each["level"] != "n/a"]
+    assert len(told) >= 3
+    for each in told:
+        # The rule's 2 s begin with the first value that is of the block alone.
+        step = int(each["step"])
+        value = np.nanmean([of_both[at] for at in range(max(int(told[0]["step"]), step - 1), step + 1)])
+        assert cell_number(each["value"]) == pytest.approx(value, abs=1e-4)
+        assert cell_number(each["level"]) == pytest.approx((1 + value) / 2, abs=1e-4)
+    assert any(cell_number(each["affect_s"]) > 0 for each in session.table("timing.tsv"))
+    fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    for table in (*TABLES, "moments.tsv"):
+        assert (out / table).read_bytes() == (tmp_path / "again" / table).read_bytes(), table
 
 
 @pytest.mark.slow

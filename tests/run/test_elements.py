@@ -16,7 +16,7 @@ from rtaffect.engine.bundle import SEPARATOR_FILE, Bundle, ElementsMade
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.predicted import elements as elements_module
 from rtaffect.predicted.element_levels import SILENT_DB
-from rtaffect.predicted.elements import separator_for
+from rtaffect.predicted.elements import cached_separator, separator_for
 from rtaffect.predicted.separator import Separator
 from rtaffect.run.elements import ReadyElements, ready_elements
 from rtaffect.stream.audio import read_sound, sound_sha256
@@ -57,7 +57,7 @@ def folder_with(separator_path: Path, folder: Path) -> Path:
 def folder(dtln: Separator, tmp_path: Path) -> Path:
     from rtaffect.predicted.featurizer import cache_root
 
-    return folder_with(cache_root() / "separators" / "dtln.onnx", tmp_path / "bundle")
+    return folder_with(cache_root() / "separators" / cached_separator("dtln").name, tmp_path / "bundle")
 
 
 def write(path: Path, samples: np.ndarray, rate: int = RATE) -> dict[Path, str]:

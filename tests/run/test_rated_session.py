@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import pyxdf
 import soundfile
 
+from rtaffect.engine.pace import Pace
 from rtaffect.plan.session_folder import open_session
 from tests.cli.test_commands import fine, mistake, read_table
 from tests.run.test_whole_session import same_tables
@@ -29,13 +32,44 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def session(room: Path) -> Path:
-    """Without a headset; the participant's rating pauses now and then."""
+    """Without a headset; the participant's rating pauses now and then.
+
+    However busy the machine is, the featurizer gets every second: which steps have a prediction is then certain.
+    """
     out = room / "R01"
     sound = ("--audio", room / "story.wav", "--silent")
-    with Knob(pause=2.2) as knob:
+    with Knob(pause=2.2) as knob, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pace, "allows", lambda *_: True)
         fine("live", "--bundle", room / "bundle", "--rating", knob.name, *sound, "--seconds", str(SECONDS),
              "--headless", "--no-outlet", "--participant", "R01", "--out", out)  # fmt: skip
     return out
+
+
+#: Predictions have lags of up to 3 s, so that the first is of the fourth step.
+PREDICTED = np.arange(1, SECONDS + 1) >= 4
+
+
+def said_by(recording: Path, session: Path, lag_s: float) -> np.ndarray:
+    """Return arousal (steps,) as it was sent: the mean of each second's samples that had come when its step was made.
+
+    Predicted ratings are 3 s behind the sound; what is rated ``lag_s`` behind it waits, or is read earlier.
+    """
+    found = open_session(session)
+    name, origin = found.ran["rating"]["stream"], found.ran["origin"]
+    streams, _ = pyxdf.load_xdf(recording, dejitter_timestamps=False)
+    (knob,) = (s for s in streams if s["info"]["name"] == [name])
+    doubts = [d for d in found.table("doubts.tsv") if d["part"] == name]
+    assert {d["about"] for d in doubts} <= {"arrival"}, "nothing was wrong with the stream"
+    late = {int(d["step"]): float(d["since"]) for d in doubts}
+    steps = len(read_table(session)["arousal"]["observed"])
+    expected = np.full(steps, np.nan)
+    for step in range(1, steps + 1):
+        end = origin + step - (math.ceil(lag_s - 3.0) - (lag_s - 3.0))
+        came = knob["time_stamps"] <= min(end, late.get(step, math.inf) + 1e-9)
+        inside = came & (knob["time_stamps"] > end - 1)
+        if inside.sum() >= 10:
+            expected[step - 1] = knob["time_series"][inside, 0].mean()
+    return expected
 
 
 def test_what_is_predicted_and_said_is_in_its_tables(session: Path) -> None:
@@ -44,14 +78,13 @@ def test_what_is_predicted_and_said_is_in_its_tables(session: Path) -> None:
     assert found.ran["eeg"] == []
     assert found.ran["rating"]["stream"].startswith("knob-")
     assert found.ran["rating_scale"] == {"low": 1.0, "high": 9.0, "bundle_lag_s": 3.0, "lag_s": 3.0}
-    table = read_table(session)
+    table, said = read_table(session), said_by(session / "recording.xdf", session, 3.0)
+    assert np.isnan(said).sum() >= 2, "the pause"
     for row in ("arousal", "valence"):
         predicted, observed = table[row]["predicted"], table[row]["observed"]
-        # On a busy machine a step may be behind, and then has none.
-        assert np.isfinite(predicted).sum() >= 4
+        np.testing.assert_array_equal(np.isfinite(predicted), PREDICTED)
         assert np.nanmin(predicted) > 2.0, "ratings, no correlations"
-        assert np.isfinite(observed).sum() >= 3
-        assert np.isnan(observed).sum() >= 2, "the pause"
+        np.testing.assert_allclose(observed, said + (row == "valence"), atol=2e-6)
         assert np.isnan(table[row]["null_low"]).all()
     apart = table["valence"]["observed"] - table["arousal"]["observed"]
     assert apart[np.isfinite(apart)] == pytest.approx(1.0, abs=1e-5)
@@ -73,7 +106,11 @@ def test_its_recording_is_a_session_of_its_own(session: Path, room: Path, tmp_pa
     fine("replay", session / "recording.xdf", "--bundle", room / "bundle", "--rating", name, "--rating-lag", "5",
          *sound, "--speed", "max", "--headless", "--out", tmp_path / "x")  # fmt: skip
     table = read_table(tmp_path / "x")
-    assert np.isfinite(table["arousal"]["observed"]).sum() >= 3
+    observed = table["arousal"]["observed"]
+    np.testing.assert_allclose(observed, said_by(session / "recording.xdf", tmp_path / "x", 5.0), atol=2e-6)
+    assert np.isfinite(observed).sum() >= 3
+    # The sound begins at 2 s, predictions have lags of up to 3 s, and wait 2 s for who is 5 s behind the sound.
+    np.testing.assert_array_equal(np.isfinite(table["arousal"]["predicted"]), np.arange(1, len(observed) + 1) >= 8)
     assert open_session(tmp_path / "x").ran["rating_scale"]["lag_s"] == 5.0
 
 

@@ -138,7 +138,10 @@ def levels(samples: np.ndarray, _: object) -> np.ndarray:
 
 
 def test_a_study_of_elements_has_their_sum_as_sounds_and_their_truth_on_disk(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rtaffect.simulation.study, "cached_features_of", levels)
+    def each(sounds, featurizer, progress):
+        return {name: levels(sound, featurizer) for name, sound in sounds.items()}
+
+    monkeypatch.setattr(rtaffect.simulation.study, "cached_features_of_each", each)
     size = StudySettings(listeners=3, sounds=2, sound_s=30, spare_s=30, elements=ElementSettings())
     study = SyntheticStudy(size, None, quiet)
     assert study.planted is not None
@@ -158,7 +161,10 @@ def test_a_study_of_elements_has_their_sum_as_sounds_and_their_truth_on_disk(tmp
 
 
 def test_the_command_writes_elements_and_reverses_their_energies(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rtaffect.simulation.study, "cached_features_of", levels)
+    def each(sounds, featurizer, progress):
+        return {name: levels(sound, featurizer) for name, sound in sounds.items()}
+
+    monkeypatch.setattr(rtaffect.simulation.study, "cached_features_of_each", each)
     monkeypatch.setattr(rtaffect.cli.simulate, "featurizer_for", lambda *_: None)
     size = ["--listeners", "3", "--sounds", "2", "--sound-seconds", "30", "--quick"]
     share = []

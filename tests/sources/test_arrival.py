@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pylsl import local_clock
 
+from rtaffect.sources.arrival import Course
 from rtaffect.sources.clock_offsets import Segment, correct
 from rtaffect.stream.buffer import SampleBuffer
 from tests.support.sender import Receiver, Sender, received
@@ -305,3 +306,23 @@ def test_stamps_that_stood_still_are_no_clock_that_was_set(since, seconds):
     assert off[true > end + 3.0].max() < 1e-6
     assert not doubt[true > end + 6.0].any()
     assert receiver.found == []
+
+
+def test_what_was_seen_is_as_a_list_of_it_would_be():
+    """Rows are added and forgotten in any number, and replaced in between."""
+    noise, course, expected = np.random.default_rng(5), Course(2), []
+    for number in range(5000):
+        course.add(number, -number)
+        expected.append([number, -number])
+        while expected and noise.random() < 0.5:
+            course.drop_first()
+            del expected[0]
+        if number % 997 == 0:
+            kept = course.rows[course.rows[:, 0] % 2 == 0]
+            course.replace(kept)
+            expected = [row for row in expected if row[0] % 2 == 0]
+        assert len(course) == len(expected)
+    expected += [[number, 0.0] for number in range(2000)]
+    for number in range(2000):
+        course.add(number, 0.0)
+    np.testing.assert_array_equal(course.rows, expected)

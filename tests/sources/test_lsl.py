@@ -15,7 +15,7 @@ import pytest
 
 from rtaffect.common.errors import StreamError
 from rtaffect.simulation.headset import Blank, Drop, Reopen, SimulatedHeadset, Stall
-from rtaffect.sources.lsl import LslSource
+from rtaffect.sources.lsl import REST_S, SHORT_REST_S, LslSource
 from rtaffect.sources.lsl_streams import describe_streams, find_stream, find_streams
 from rtaffect.sources.selection import ANY_EEG, Query
 from tests.support.recording_tap import RecordingTap
@@ -323,6 +323,28 @@ def test_samples_come_at_once_where_a_step_waits_for_them(monkeypatch):
             begun = time.monotonic()
             source.stop()
         assert time.monotonic() - begun < 60.0
+
+
+def test_a_rest_is_no_longer_for_steps_that_asked_often(monkeypatch):
+    """What a step takes at once, again and again, is not made up for by a rest in which nothing comes."""
+    rests = []
+    with headset() as simulated:
+        source = LslSource(found(simulated))
+        monkeypatch.setattr(source._worker, "pause", rests.append)
+        for _ in range(100):
+            source._rest()
+    assert 0 < max(rests) <= REST_S[0]
+
+
+def test_what_is_placed_by_arrival_rests_for_a_shorter_time(monkeypatch):
+    rests = []
+    with headset() as simulated:
+        source = LslSource(found(simulated))
+        monkeypatch.setattr(source._worker, "pause", rests.append)
+        monkeypatch.setattr(source._delivery, "_by_arrival", True)
+        for _ in range(100):
+            source._rest()
+    assert 0 < max(rests) <= SHORT_REST_S < REST_S[0]
 
 
 @pytest.mark.parametrize("jump", [0.3, -15.0])

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 from rtaffect.start.choices import Choices
 from rtaffect.start.start_presenter import StartPresenter
 from rtaffect.view.start.window import StartWindow
+from tests.support.affect import write_tiny_bundle
 from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, headset, microphone, recording_in, story_in
 
 SIZES = ((1280, 720), (1920, 1080))
@@ -40,12 +41,20 @@ def settle(window: StartWindow, until: Callable[[StartWindow], bool], most_s: fl
         time.sleep(0.02)
 
 
-def shoot(out: Path, name: str, choices: Choices, until: Callable[[StartWindow], bool], said: str = "") -> None:
-    """Write pictures of the window in both sizes once ``until`` holds."""
+def shoot(
+    out: Path,
+    name: str,
+    choices: Choices,
+    until: Callable[[StartWindow], bool],
+    said: str = "",
+    act: Callable[[StartWindow], object] = lambda _: None,
+) -> None:
+    """Write pictures of the window in both sizes once ``until`` holds, after ``act`` was done in it."""
     window = StartWindow(StartPresenter(choices, said=said, today=lambda: dt.date(2025, 11, 21)))
     window.show()
     try:
         settle(window, until)
+        act(window)
         for width, height in SIZES:
             window.resize(width, height)
             for _ in range(4):
@@ -71,6 +80,11 @@ def ready(window: StartWindow) -> bool:
         and shown
         and not any("timed" in line.text for line in window.bundle.words.lines)
     )
+
+
+def affect_page(window: StartWindow) -> None:
+    """Turn the card of the prediction to what is of affect."""
+    window.bundle.affective.setChecked(True)
 
 
 def still(window: StartWindow) -> bool:
@@ -111,6 +125,7 @@ def _others(out: Path, base: Choices, recording: str, other: str, wrong: str) ->
     shoot(out, "replay-ready", message, ready)
     shoot(out, "replay-problems", replace(message, bundle=other, speed="fast", protocol=wrong, sound="stimulus"), still)
     shoot(out, "demo-ready", replace(base, mode="demo"), ready)
+    shoot(out, "demo-affect", replace(base, mode="demo"), ready, act=affect_page)
     shoot(
         out, "demo-problems", replace(base, mode="demo", protocol=wrong, participant="P 7", speed="0", screen=3), still
     )
@@ -121,6 +136,11 @@ def _live(out: Path, base: Choices, other: str, wrong: str) -> None:
         base, sound="stimulus", heard_by="stream", sound_stream="name=Room microphone", streams=("name=ANT Neuro",)
     )
     shoot(out, "live-ready", heard, ready)
+    shoot(out, "live-channels", heard, ready, act=lambda window: window.eeg.pick.setChecked(True))
+    affect = str(write_tiny_bundle(Path(base.folder) / "affect", CHANNELS[:6]))
+    read = replace(heard, affect=affect, affect_rest_s="60")
+    shoot(out, "live-affect", read, ready, act=affect_page)
+    shoot(out, "live-more", read, ready, act=lambda window: window.bundle.more.setChecked(True))
     failed = "stream 'ANT Neuro' on lab-2 was found but cannot be opened; restart the device's LSL output"
     bad = replace(heard, streams=None, bundle=other, protocol=wrong, participant="P 7", sound="file", screen=2)
 

@@ -94,7 +94,8 @@ def observe(
     -------
     Observation
         The null band is the normal prediction interval of the displaced correlations' Fisher z, from windows at least
-        ``null_separation_s`` away from the true one on either side.
+        ``null_separation_s`` away from the true one on either side; where most of these have other spectra, of the
+        correlations of the same window backwards.
     """
     n = windows.shape[1]
     layout = layout or RowLayout.plain(windows.shape[2])
@@ -102,13 +103,37 @@ def observe(
     shifts = displaced(partners.shape[1] - n, start, rate, settings)
     starts = np.concatenate([[start], shifts])
     each = [lagged_correlation(x, y, starts, least, layout.k) for x, y in zip(windows, partners, strict=True)]
+    factors: list[FloatArray] = []
     for values, x, y in zip(each, windows, partners, strict=True):
         spread = spread_by_chance(x, y[start % rate :], starts // rate, rate, layout.k)
         with np.errstate(invalid="ignore", divide="ignore"):
             factor = np.clip(np.sqrt(spread[0] / spread), 0.25, 4.0)
         factor[~np.isfinite(factor)] = 1.0
+        factors.append(np.where(np.isfinite(values[1:]), factor[1:], np.nan))
         values[1:] = np.tanh(np.arctanh(values[1:]) * factor[1:])
+    here = slice(start, start + n)
+    if np.isfinite(factors).any() and np.nanmedian(factors) > 1.25 and settings.window_s >= settings.null_least:
+        pairs = zip(windows, partners[:, here], strict=True)
+        each, mutual = [backwards(x, y, rate, least, layout.k) for x, y in pairs], False
     return summarise(np.stack(each), settings, layout, mutual=mutual)
+
+
+def backwards(x: FloatArray, y: FloatArray, rate: int, least: int, k: int) -> FloatArray:
+    """Return the correlations (1 + seconds, rows) of ``x`` with ``y`` (n, rows * k), in place and backwards.
+
+    Backwards at every whole second round the circle, spread as far as the one in place does by chance.
+    """
+    place, seconds = np.zeros(1, np.int64), range(len(y) // rate)
+    turned = [np.roll(y[::-1], -second * rate, axis=0) for second in seconds]
+    values = np.stack([lagged_correlation(x, each, place, least, k)[0] for each in (y, *turned)])
+    # A second's spectrum is the same backwards, but for the window's first sample.
+    back = y.reshape(len(seconds), rate, -1)[::-1]
+    turned = [np.roll(back, -second, axis=0).reshape(y.shape) for second in seconds]
+    spread = np.stack([spread_by_chance(x, each, place, rate, k)[0] for each in (y, *turned)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = np.clip(np.sqrt(spread[0] / spread), 0.25, 4.0)
+    factor[~np.isfinite(factor)] = 1.0
+    return np.concatenate([values[:1], np.tanh(np.arctanh(values[1:]) * factor[1:])])
 
 
 def spread_by_chance(x: FloatArray, y: FloatArray, starts: NDArray[np.int64], rate: int, k: int) -> FloatArray:

@@ -19,7 +19,7 @@ from rtaffect.plan.session_folder import RecordedSession
 from rtaffect.sources.body_channels import body_channels
 from rtaffect.sources.channel_plan import plan_of
 from rtaffect.sources.clock_offsets import STEP_BACK_S, correct
-from rtaffect.sources.selection import given_by
+from rtaffect.sources.selection import given_for
 from rtaffect.sources.xdf_file import RecordedStream, read_xdf
 
 #: Values beyond this are garbled: single precision does not hold them in microvolts, V.
@@ -126,13 +126,14 @@ class SessionRecording:
         """
         said = next((each for each in headsets_of(self._session) if each.get("name") == name), {})
         stream, chosen = self._stream(name, said), self._session.plan.eeg
-        rate = float(chosen.rate or said.get("rate") or stream.header.rate)
+        given = given_for(chosen, stream.header)
+        rate = float(given.get("rate") or said.get("rate") or stream.header.rate)
         if not (np.isfinite(rate) and rate > 0):
             raise RecordingError(
                 f"headset {name!r} has no regular rate ({rate:g} Hz); expected one above 0: give eeg.rate in "
                 "session.toml"
             )
-        plan = plan_of(stream.header, given_by(chosen))
+        plan = plan_of(stream.header, given)
         stamps = self._stamps(name, stream)
         if (hours := float(stamps.max() - stamps.min()) / 3600) > MOST_HOURS:
             raise RecordingError(

@@ -68,8 +68,9 @@ def opened_allocation(path: Path) -> Opened:
     try:
         openings = read_toml(record).get("opening", [])
     except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise SettingsError(
-            f"--unblinded {path}: there is no record of an opening ({record.name}: {error}); open the allocation with "
+            f"--unblinded {path}: there is no record of an opening ({record.name}: {why}); open the allocation with "
             "`rtaffect unblind FILE` first, when the last session is done"
         ) from None
     noted = {str(o.get("allocation")): str(o.get("sha256")) for o in openings if isinstance(o, dict)}

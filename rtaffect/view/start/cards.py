@@ -1,4 +1,4 @@
-"""The parts of the start window that say what predicts, what is done, and where the results go."""
+"""The parts of the start window that say what is done, and where the results go."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 from PySide6.QtWidgets import QWidget
 
 from rtaffect.start.start_presenter import StartState
-from rtaffect.start.table import allocation_lines, bundle_lines, protocol_lines, replay_lines, results_lines
-from rtaffect.view.parts import theme
+from rtaffect.start.table import allocation_lines, protocol_lines, replay_lines, results_lines
 from rtaffect.view.start.widgets import (
     Card,
     Choose,
@@ -17,76 +16,13 @@ from rtaffect.view.start.widgets import (
     Text,
     TickBox,
     Words,
-    button,
     for_file,
     for_folder,
 )
 
-AGAINST = (("auto", "reference or each other"), ("reference", "the reference group"), ("group", "each other"))
 PHOTODIODE = (("none", "no square"), ("second", "white each other second"), ("start", "white in second 1"))
-MAINS = (("", "50 Hz"), ("60", "60 Hz"), ("0", "no notch"))
 _MORE = "\N{HORIZONTAL ELLIPSIS}"
 _TOML = "TOML files (*.toml)"
-
-
-class BundleCard(Card):
-    """The bundle, its summary, and with whom people are compared; what is rarely changed is on a page of its own."""
-
-    def __init__(self, choose: Choose) -> None:
-        self.more = button("More", "Featurizer, threads, and what holds without a bundle", checkable=True)
-        super().__init__("Prediction")
-        self.top.addWidget(self.more)
-        ask = for_folder("Bundle (a folder)")
-        self.bundle = PathText(choose, "bundle", "folder of a bundle", [(_MORE, "Choose a bundle", ask)])
-        self.against, self.words = Pick(choose, "against", AGAINST), Words()
-        self.mains = Pick(choose, "mains", MAINS)
-        onnx = for_file("Featurizer", "ONNX files (*.onnx)")
-        self.featurizer = PathText(choose, "featurizer", "the bundle's own", [(_MORE, "Choose a featurizer", onnx)])
-        self.threads = Text(choose, "threads", "1")
-        toml, npz = for_file("Settings", _TOML), for_file("Space operator", "Operators (*.safetensors)")
-        self.settings = PathText(choose, "settings", "defaults", [(_MORE, "Choose settings", toml)])
-        self.head = PathText(choose, "head", "rows are channels", [(_MORE, "Choose an operator", npz)])
-        self.note = theme.label("Without a bundle:", 12, theme.MUTED)
-        self._first = [*self._pair("bundle", self.bundle), *self._pair("against", self.against)]
-        self._mains = self._pair("mains", self.mains)
-        self.add_wide(self.words)
-        self._second = [*self._pair("featurizer", self.featurizer), *self._pair("threads", self.threads), self.note]
-        self.add_wide(self.note)
-        self._second += [*self._pair("settings", self.settings), *self._pair("head", self.head)]
-        self.measures = Text(choose, "measures", "none: plv, ccorr, imcoh, envcorr, FILE.py:CLASS")
-        self.bands = Text(choose, "measure_bands", "8-12")
-        self._second += [*self._pair("measures", self.measures), *self._pair("measure_bands", self.bands)]
-        self.more.toggled.connect(self._turn)
-        self._turn(False)
-
-    def _pair(self, choice: str, field: QWidget) -> list[QWidget]:
-        return [self.add(choice, field), field]
-
-    def _turn(self, on: bool) -> None:
-        for part in self._first:
-            part.setVisible(not on)
-        for part in self._second:
-            part.setVisible(on)
-        self.words.setVisible(not on and bool(self.words.lines))
-        self.more.setText("Back" if on else "More")
-        for part in self._mains:
-            part.setVisible(on or self._mains_matters)
-
-    _mains_matters = False
-
-    def show_field(self, field: str) -> None:
-        """Turn to the page that has ``field``."""
-        self.more.setChecked(field in ("featurizer", "threads", "settings", "head", "measures", "measure_bands"))
-
-    def show_state(self, state: StartState) -> None:
-        """Show the bundle and whether it fits."""
-        self.show_choices(state.choices)
-        page = self.more.isChecked()
-        self.words.show_lines(bundle_lines(state.real, state.found, state.people, state.fit))
-        self.words.setVisible(not page and bool(self.words.lines))
-        self._mains_matters = not state.real.bundle.strip() and state.found.bundle(state.real) is None
-        for part in self._mains:
-            part.setVisible(page or self._mains_matters)
 
 
 class ProtocolCard(Card):

@@ -31,6 +31,8 @@ KINDS: dict[SoundKind, str] = {
     "stimulus": "a known stimulus, played by another program",
     "none": "none: people are compared with each other",
 }
+#: In place of the last, where the protocol plays sounds.
+BESIDE = "none but what the protocol plays"
 RECORDED: dict[SoundKind, str] = {
     "none": "that of the recording, if it has any",
     "file": "a file of known beginning",
@@ -93,7 +95,9 @@ class SoundCard(Card):
     def show_state(self, state: StartState) -> None:
         """Show the fields of the chosen kind, with what there is to choose from."""
         choices, found = state.choices, state.found
-        self.kind.set_options(_kinds(choices.mode))
+        protocol = found.protocol(choices)
+        plays = protocol is not None and any(block.sound or block.film for block in protocol.blocks)
+        self.kind.set_options(_kinds(choices.mode, plays))
         devices = found.devices or ()
         self.device.set_options(_devices(devices, "input"))
         self.speaker.set_options(_devices(devices, "output"))
@@ -101,8 +105,7 @@ class SoundCard(Card):
         self.marker_stream.set_options(_markers(choices, found))
         # The kind of sound is the one that holds in this mode.
         self.show_choices(replace(choices, sound=choices.sound_kind))
-        protocol = found.protocol(choices)
-        shown = _shown(choices, protocol is not None and any(block.sound for block in protocol.blocks))
+        shown = _shown(choices, plays)
         for name, parts in self.rows.items():
             for part in parts:
                 part.setVisible(name in shown)
@@ -117,8 +120,8 @@ class SoundCard(Card):
             self.trouble.setVisible(bool(trouble))
 
 
-def _kinds(mode: Mode) -> list[tuple[SoundKind, str]]:
-    said = RECORDED if mode == "replay" else KINDS
+def _kinds(mode: Mode, protocol_plays: bool) -> list[tuple[SoundKind, str]]:
+    said = RECORDED if mode == "replay" else KINDS | ({"none": BESIDE} if protocol_plays else {})
     return [(kind, said[kind]) for kind in SOUND_KINDS[mode] if kind in said]
 
 

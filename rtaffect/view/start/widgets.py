@@ -7,20 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QFrame,
     QGridLayout,
     QLabel,
     QLineEdit,
     QPushButton,
-    QSizePolicy,
-    QStyle,
-    QStyleOptionComboBox,
-    QStylePainter,
     QWidget,
 )
 
@@ -29,6 +23,7 @@ from rtaffect.start.fields import caption_of, help_of
 from rtaffect.start.table import Line
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
+from rtaffect.view.start.picker import Picker
 
 #: Takes changed choices by their names.
 Choose = Callable[..., None]
@@ -103,7 +98,7 @@ class Text(QLineEdit):
 
     def __init__(self, choose: Choose, field: str, hint: str = "", *, end: bool = False) -> None:
         super().__init__()
-        self.choice, self._end = field, end
+        self.choice, self.hint, self._end = field, hint, end
         self.setFont(theme.font(12))
         self.setPlaceholderText(hint)
         self.setAccessibleName(field.replace("_", " "))
@@ -157,19 +152,14 @@ def for_folder(title: str) -> Browse:
     return lambda parent, start: QFileDialog.getExistingDirectory(parent.window(), title, start)
 
 
-class Pick(QComboBox):
+class Pick(Picker):
     """A list whose entry is the choice ``field``."""
 
     def __init__(self, choose: Choose, field: str, options: Iterable[tuple[Any, str]] = ()) -> None:
         super().__init__()
         self.choice = field
         self._options: list[tuple[Any, str]] = []
-        self.setFont(theme.font(12))
-        self.view().setFont(theme.font(12))
         self.setAccessibleName(field.replace("_", " "))
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(6)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.set_options(options)
         self.currentIndexChanged.connect(lambda at: choose(**{field: self._options[at][0]}) if at >= 0 else None)
 
@@ -202,27 +192,6 @@ class Pick(QComboBox):
         """Return what is said of a value that is not offered."""
         return f"{value} (not there now)"
 
-    def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802
-        """Draw the entry, cut short with an ellipsis where there is too little room, and the sign of a list."""
-        option = QStyleOptionComboBox()
-        self.initStyleOption(option)
-        room = self.width() - 30
-        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
-        painter = QStylePainter(self)
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
-        painter.setFont(theme.font(10))
-        painter.setPen(theme.colour(theme.MUTED))
-        sign = self.rect().adjusted(self.width() - 22, 0, -4, 0)
-        painter.drawText(sign, Qt.AlignmentFlag.AlignCenter, "\N{BLACK DOWN-POINTING TRIANGLE}")
-
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
-        """Change nothing by a wheel that was meant for something else."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
 
 class TickBox(QCheckBox):
     """A box that is the choice ``field``; ``text`` where that is no setting of its own."""
@@ -246,6 +215,24 @@ Bound = Text | Pick | TickBox
 def bound_fields(parent: QWidget) -> dict[str, Bound]:
     """Return the fields within ``parent`` by the choices that they are."""
     return {field.choice: field for field in parent.findChildren(QWidget) if isinstance(field, Bound)}
+
+
+def enable(field: Bound, why_not: str, *, held: bool = False) -> None:
+    """Let a field be used, or not where ``why_not`` says why, which is then its tool tip, and its hint where it can be.
+
+    What is ``held`` in a field can be taken out of it in any case.
+    """
+    parent = field.parentWidget()
+    whole = parent if isinstance(parent, PathText) else field
+    whole.setEnabled(not why_not or held)
+    field.setAccessibleDescription(why_not)
+    if why_not:
+        field.setToolTip(why_not[0].upper() + why_not[1:])
+    if isinstance(field, Text):
+        field.setPlaceholderText(why_not or field.hint)
+    elif isinstance(field, Pick):
+        field.instead = "" if whole.isEnabled() else why_not
+        field.update()
 
 
 class Words(QLabel):

@@ -19,9 +19,10 @@ from rtaffect.start.table import demo_lines, session_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.screens import list_screens
-from rtaffect.view.start.cards import BundleCard, ProtocolCard, ResultsCard
+from rtaffect.view.start.cards import ProtocolCard, ResultsCard
 from rtaffect.view.start.day import DayPanel
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
+from rtaffect.view.start.prediction import BundleCard
 from rtaffect.view.start.problems import Verdict
 from rtaffect.view.start.sound import SoundCard
 from rtaffect.view.start.widgets import Pick, bound_fields, button
@@ -82,7 +83,7 @@ class StartWindow(QMainWindow):
     def _build(self) -> None:
         self.setStyleSheet(theme.style_sheet("display", "start"))
         choose, presenter = self.presenter.choose, self.presenter
-        self.eeg = EegCard(choose, presenter.toggle, presenter.select, presenter.add_board)
+        self.eeg = EegCard(presenter)
         self.sound = SoundCard(choose, presenter.previews.room.look_again)
         self.bundle, self.protocol, self.results = BundleCard(choose), ProtocolCard(choose), ResultsCard(choose)
         self.verdict = Verdict()
@@ -139,7 +140,12 @@ class StartWindow(QMainWindow):
     def fields(self) -> dict[str, QWidget]:
         """Return the widget that mends each kind of problem."""
         speed = self.demo_speed if self.presenter.choices.mode == "demo" else self.eeg.speed
-        others = {"mode": self.modes.buttons()[0], "streams": self.eeg.table, "boards": self.eeg.table}
+        others = {
+            "mode": self.modes.buttons()[0],
+            "streams": self.eeg.table,
+            "boards": self.eeg.table,
+            "headsets": self.eeg.scope,
+        }
         return {**bound_fields(self), "speed": speed, **others}
 
     def tick(self) -> None:
@@ -165,8 +171,7 @@ class StartWindow(QMainWindow):
             summaries = ("", *session, "")
         for card, text in zip((self.eeg, self.sound, self.bundle), summaries, strict=True):
             card.tell(text)
-        for part in (self.eeg.count, self.sound.kind, self.bundle.more):
-            part.setVisible(mode != "demo")
+        self.eeg.count.setVisible(mode != "demo")
         self.sound.kind.setVisible(not summaries[1])
         self.demo_speed.setVisible(mode == "demo")
         self.eeg.speed.set_options(SPEEDS)
@@ -175,8 +180,10 @@ class StartWindow(QMainWindow):
             card.show_state(state)
         self.verdict.show_state(state)
 
-    def go_to(self, where: str) -> None:
-        """Give the focus to the field that mends a problem."""
+    def go_to(self, where: str, uid: str = "") -> None:
+        """Give the focus to the field that mends a problem, of the stream ``uid`` where it is of one."""
+        self.presenter.show_of_stream(uid)
+        self.tick()
         self.bundle.show_field(where)
         field = self.fields().get(where)
         if field is not None:
@@ -191,10 +198,10 @@ class StartWindow(QMainWindow):
         if state is None or not state.may_start:
             stop = next((line for line in state.lines if line.kind == "stop"), None) if state else None
             if stop is not None:
-                self.go_to(stop.where)
+                self.go_to(stop.where, stop.uid)
             return
         try:
-            plan = plan_of(self.presenter.choices)
+            plan = plan_of(state.chosen)
         except RtaffectError as error:
             self.presenter.say(error)
             return
@@ -224,7 +231,7 @@ class StartWindow(QMainWindow):
     def write(self, path: Path) -> None:
         """Write the plan to ``path``; say so if that is impossible."""
         try:
-            write_plan(plan_of(self.presenter.choices), path)
+            write_plan(plan_of(self.presenter.tick().chosen), path)
         except RtaffectError as error:
             self.presenter.say(f"The plan is not saved: {error.message}")
             return
