@@ -47,7 +47,7 @@ from rtaffect.run.session_sources import Run
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
-from rtaffect.run.window_parts import join, null_level_of, operator_calls, zones_of
+from rtaffect.run.window_parts import join, operator_calls, zones_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -112,9 +112,11 @@ class RunningSession:
     def __init__(self, run: Run, record: SessionRecord, stop: threading.Event, cleanup: ExitStack) -> None:
         self.run, self.record, self.stop, self.steps = run, record, stop, 0
         self.plan, self.setup = run.sources.plan, run.sources.setup
-        setup, engine, protocol = self.setup, run.engine, self.setup.protocol or open_ended()
+        setup, engine = self.setup, run.engine
+        protocol = setup.protocol or open_ended()
         window_s = reach_in(protocol.feedback, engine)
-        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow, null_level=null_level_of(engine))
+        level = engine.settings.synchrony.null_level if engine.rated is None else None
+        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow, null_level=level)
         programme = setup.programme or Programme(protocol)
         self.alarm = Alarm(record.timings, run.clock.now, self.plan.results.late_s, engine.lookahead_s, self._fault)
         self.participant = ParticipantPresenter(

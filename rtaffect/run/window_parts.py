@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from rtaffect.engine.engine import Engine
 from rtaffect.observed.spaces import RegionSpace, Space
 from rtaffect.present.window_options import OperatorCalls
 from rtaffect.run.stage import Stage
@@ -20,11 +19,6 @@ def zones_of(space: Space) -> dict[str, tuple[str, ...]] | None:
     if not isinstance(space, RegionSpace):
         return None
     return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
-
-
-def null_level_of(engine: Engine) -> float | None:
-    """Return the share of noise in an engine's null bands; None where ratings are observed, which have none."""
-    return engine.settings.synchrony.null_level if engine.rated is None else None
 
 
 def operator_calls(stage: Stage) -> OperatorCalls:

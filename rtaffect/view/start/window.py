@@ -110,7 +110,7 @@ class StartWindow(QMainWindow):
         self.save_plan = button("Sa&ve plan\N{HORIZONTAL ELLIPSIS}", "Write these choices as a plan (Ctrl+S)")
         self.open_plan.clicked.connect(self._ask_open)
         self.save_plan.clicked.connect(self._ask_save)
-        self.day_button = button("To&day\N{HORIZONTAL ELLIPSIS}", "The day's sessions, done and planned (Ctrl+T)")
+        self.day_button = button("Today\N{HORIZONTAL ELLIPSIS}", "The day's sessions, done and planned (Ctrl+T)")
         self.demo_speed = Pick(self.presenter.choose, "speed", DEMO_SPEEDS)
         self.demo_speed.setFixedWidth(220)
         layout = row(theme.label("rtaffect", 20, bold=True), spacing=SPACING)
