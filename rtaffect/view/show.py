@@ -61,6 +61,15 @@ def _beside(window: QWidget, participants: int | None) -> None:
     window.move(room.center() - QPoint(min(size.width(), room.width()) // 2, min(size.height(), room.height()) // 2))
 
 
+def _tour(window: SessionWindow, *, begins: bool) -> None:
+    """Give the window its tour, which begins by itself for who has not seen it, once."""
+    tour = Tour(window)
+    if begins and not tour_seen():
+        # Whatever becomes of it.
+        remember_tour()
+        tour.show_next()
+
+
 def run_window(
     presenter: Presenter,
     *,
@@ -89,12 +98,9 @@ def run_window(
         If the participant's screen is not there; no window was shown then.
     """
     _ensure_application()
-    view = None
     # Before the operator's window: if its screen is not there, none is shown.
-    if participant is not None:
-        view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None)
+    view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None) if participant else None
     window = SessionWindow(presenter, **options)
-    tour = Tour(window)
     if view is not None:
         view.troubled.connect(window.show_trouble)
         _beside(window, screen)
@@ -103,10 +109,7 @@ def run_window(
     window.closed.connect(closed.set)
     with interrupt_closes(window):
         window.show()
-        if options.get("tour") and not tour_seen():
-            # Once, whatever becomes of it.
-            remember_tour()
-            tour.show_next()
+        _tour(window, begins=options.get("tour", False))
         if view is not None:
             view.start()
             # The small view would have the keys else, which are the operator's, unless the participant rates by them.
