@@ -28,7 +28,7 @@ from rtaffect import RidgeSynchrony
 Array = NDArray[np.float64]
 TRIALS, RATE = 5, 64
 LAGS = tuple(range(-RATE // 4, 1, 2))
-ALPHAS = np.logspace(-6, 3, 10)
+ALPHAS = np.logspace(-4, 3, 15)
 
 
 class Trials(NamedTuple):
@@ -80,10 +80,10 @@ def by_hand(trials: Trials, test: NDArray[np.bool_]) -> Array:
     found = np.zeros(len(ALPHAS))
     for left in numbers:
         others = [n for n in numbers if n != left]
-        weights = _weights(sum(gram[n] for n in others), sum(target[n] for n in others))
-        envelope = trials.attended[trials.trial == left]
+        envelope, steps = trials.attended[trials.trial == left], int(np.isin(trials.trial, others).sum())
+        weights = _weights(sum(gram[n] for n in others), sum(target[n] for n in others), steps)
         found += [np.corrcoef(design[left] @ w, envelope)[0, 1] for w in weights]
-    weights = _weights(sum(gram.values()), sum(target.values()))
+    weights = _weights(sum(gram.values()), sum(target.values()), steps=int((~test).sum()))
     return np.asarray(design[trials.trial[test][0]] @ weights[int(found.argmax())])
 
 
@@ -95,9 +95,9 @@ def _lagged(eeg: Array) -> Array:
     return found.swapaxes(0, 1).reshape(len(eeg), -1)
 
 
-def _weights(gram: Array, target: Array) -> list[Array]:
+def _weights(gram: Array, target: Array, steps: int) -> list[Array]:
+    """Return the weights for each penalty, which is per step, as the class has it."""
     values, axes = np.linalg.eigh(gram)
-    steps = values.max()
     return [axes @ ((axes.T @ target) / (values + alpha * steps)) for alpha in ALPHAS]
 
 

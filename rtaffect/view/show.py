@@ -61,13 +61,17 @@ def _beside(window: QWidget, participants: int | None) -> None:
     window.move(room.center() - QPoint(min(size.width(), room.width()) // 2, min(size.height(), room.height()) // 2))
 
 
-def _tour(window: SessionWindow, *, begins: bool) -> None:
-    """Give the window its tour, which begins by itself for who has not seen it, once."""
-    tour = Tour(window)
-    if begins and not tour_seen():
-        # Whatever becomes of it.
+def _begin(tour: Tour) -> None:
+    """Begin the tour, once, whatever becomes of it."""
+    if not tour_seen():
         remember_tour()
         tour.show_next()
+
+
+def _start(view: ParticipantWindow, window: SessionWindow) -> None:
+    view.start()
+    # The small view would have the keys else, which are the operator's, unless the participant rates by them.
+    (window if view.slider is None else view).activateWindow()
 
 
 def run_window(
@@ -99,21 +103,22 @@ def run_window(
     """
     _ensure_application()
     # Before the operator's window: if its screen is not there, none is shown.
-    view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None) if participant else None
+    preview = screen is None
+    view = None if participant is None else ParticipantWindow(participant, screen=screen or 0, preview=preview)
     window = SessionWindow(presenter, **options)
+    tour = Tour(window)
     if view is not None:
         view.troubled.connect(window.show_trouble)
         _beside(window, screen)
     loop, closed = QEventLoop(), threading.Event()
-    window.closed.connect(loop.quit)
-    window.closed.connect(closed.set)
+    for end in (loop.quit, closed.set):
+        window.closed.connect(end)
     with interrupt_closes(window):
         window.show()
-        _tour(window, begins=options.get("tour", False))
+        if options.get("tour"):
+            _begin(tour)
         if view is not None:
-            view.start()
-            # The small view would have the keys else, which are the operator's, unless the participant rates by them.
-            (window if view.slider is None else view).activateWindow()
+            _start(view, window)
         # A signal may have closed it before there was a loop to leave.
         if not closed.is_set():
             loop.exec()
