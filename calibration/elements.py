@@ -150,18 +150,14 @@ def leave_out(  # noqa: PLR0917 - a question, what is asked of, and how
         The whole sound's result of one feature set, of which the elements are taken, too.
     sounds
         Those that are fitted on, in the order of the question's targets.
-    parts_of
-        Gives a sound's elements.
-    featurizer
-        That has the feature set.
+    parts_of, featurizer
+        What gives a sound's elements, and what has the feature set.
     separator
         Name and hash of what makes the elements.
-    question, settings
-        What is predicted (targets as measured), and how.
+    question, settings, draws
+        What is predicted (targets as measured), how, and how many draws each null has.
     progress
         Told what is being done.
-    draws
-        Of each null.
     voice_db
         From which level against the sound a voice is heard, by the separator, dB.
     """

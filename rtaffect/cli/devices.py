@@ -168,10 +168,12 @@ def _show_boards(console: Console) -> None:
             str(board.channels),
             board.unit or NOT_DECLARED,
             " ".join(board.channel_names) or "to be named with --channels",
+            board.peripheral,
         )
         for board in find_boards()
     ]
-    print_table(console, "Boards by BrainFlow", ("Board", "Rate", "Channels", "Unit", "Channel names"), rows)
+    heads = ("Board", "Rate", "Channels", "Unit", "Channel names", "Peripheral signals")
+    print_table(console, "Boards by BrainFlow", heads, rows)
     console.print(Text(BOARD_PARAMETERS, style="dim"), soft_wrap=True)
 
 

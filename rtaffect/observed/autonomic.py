@@ -32,44 +32,57 @@ _SETTINGS: Final = SynchronySettings(window_s=WINDOW_S, null_separation_s=WINDOW
 
 
 class _Part(NamedTuple):
-    """One row of one person: the column of their signals, and its course."""
+    """One row of one person: which of their devices has the signal, in which column, and its course."""
 
     row: int
+    device: int
     column: int
     course: BodyCourse
 
 
 class _Person:
-    """One source's peripheral signals on the session's grid."""
+    """One person's peripheral signals on the session's grid: of one source, or of a headset and its other presets."""
 
-    def __init__(self, name: str, body: Body, rows: Sequence[str]) -> None:
-        self.name, self._buffer, self._cursor = name, body.buffer, 0
-        self.parts = list(_parts(body, rows))
-        self.slow = [
-            body.channels[p.column].name
-            for p in self.parts
-            if body.buffer.rate < LEAST_HZ[body.channels[p.column].kind]
-        ]
+    def __init__(self, name: str, bodies: Sequence[Body], rows: Sequence[str]) -> None:
+        self.name, self._buffers = name, [body.buffer for body in bodies]
+        self._cursors = [0] * len(bodies)
+        self.parts = list(_parts(bodies, rows))
+        used = [(bodies[part.device].buffer.rate, bodies[part.device].channels[part.column]) for part in self.parts]
+        self.slow = [channel.name for rate, channel in used if rate < LEAST_HZ[channel.kind]]
 
     def second(self, step: int, origin: float, rows: int) -> FloatArray:
         """Return the courses (10, rows) of the second that is known at ``step``; NaN where there is none."""
         end = float(step * STEP_S)
-        block = self._buffer.read(self._cursor, origin + end)
-        self._cursor = block.stop
+        blocks = [
+            buffer.read(cursor, origin + end) for buffer, cursor in zip(self._buffers, self._cursors, strict=True)
+        ]
+        self._cursors = [block.stop for block in blocks]
         found = np.full((COURSE_HZ, rows), np.nan)
         for part in self.parts:
+            block = blocks[part.device]
             part.course.take(block.samples[:, part.column].astype(np.float64), block.times - origin, end)
             found[:, part.row] = part.course.second(end - DELAY_S)
         return found
 
 
-def _parts(body: Body, rows: Sequence[str]) -> Iterable[_Part]:
-    kinds = [channel.kind for channel in body.channels]
+def _parts(bodies: Sequence[Body], rows: Sequence[str]) -> Iterable[_Part]:
+    places = [(device, column) for device, body in enumerate(bodies) for column in range(len(body.channels))]
     for row, wanted in ROWS:
-        column = next((kinds.index(kind) for kind in wanted if kind in kinds), None)
-        if column is not None and row in rows:
-            channel = body.channels[column]
-            yield _Part(rows.index(row), column, BodyCourse(channel.kind, body.buffer.rate, channel.unit))
+        having = {kind: [at for at in places if bodies[at[0]].channels[at[1]].kind == kind] for kind in wanted}
+        found = next((at[0] for at in having.values() if at), None)
+        if found is not None and row in rows:
+            device, column = found
+            channel, rate = bodies[device].channels[column], bodies[device].buffer.rate
+            yield _Part(rows.index(row), device, column, BodyCourse(channel.kind, rate, channel.unit))
+
+
+def _by_person(sources: Sequence[Source]) -> dict[str, list[Body]]:
+    """Return everybody's peripheral signals: what a board sends in a preset of its own is of who wears the board."""
+    found: dict[str, list[Body]] = {}
+    for source in sources:
+        if (body := body_of(source)) is not None:
+            found.setdefault(body.of or source.info.name, []).append(body)
+    return found
 
 
 def _require_one_owner(sources: Sequence[Source]) -> None:
@@ -83,12 +96,14 @@ def _require_one_owner(sources: Sequence[Source]) -> None:
     of: dict[str, set[BodyKind]] = {"eeg": set(), "body": set()}
     for source in sources:
         if (body := body_of(source)) is not None:
-            of.setdefault(source.info.kind, set()).update(channel.kind for channel in body.channels)
+            of.setdefault("eeg" if body.of else source.info.kind, set()).update(
+                channel.kind for channel in body.channels
+            )
     for row, kinds in ROWS:
         if of["eeg"].intersection(kinds) and of["body"].intersection(kinds):
             raise SettingsError(
                 f"headsets and the streams of {setting('peripheral')} both have {row}: whose it is cannot be told",
-                remedy="leave those streams out, or have the headsets send none",
+                remedy="leave those streams out, or have the headsets send none (a board: peripheral=off)",
             )
 
 
@@ -98,7 +113,8 @@ class Autonomic:
     Parameters
     ----------
     sources
-        Headsets that send peripheral signals beside EEG, and streams of these alone. Each is a person.
+        Headsets that send peripheral signals beside EEG, and streams of these alone. Each is a person, but for what
+        comes from a headset's own device, which is of who wears it.
     origin
         LSL time of the session's zero, s.
     """
@@ -108,11 +124,11 @@ class Autonomic:
     reach_s = WINDOW_S + DELAY_S
 
     def __init__(self, sources: Sequence[Source], origin: float) -> None:
-        bodies = [(source.info.name, body) for source in sources if (body := body_of(source)) is not None]
-        there = {channel.kind for _, body in bodies for channel in body.channels}
+        people = _by_person(sources)
+        there = {channel.kind for bodies in people.values() for body in bodies for channel in body.channels}
         self.rows = tuple(row for row, kinds in ROWS if there.intersection(kinds))
         _require_one_owner(sources)
-        self._people = [_Person(name, body, self.rows) for name, body in bodies]
+        self._people = [_Person(name, bodies, self.rows) for name, bodies in people.items()]
         self._origin = origin
         count = len(self._people)
         layout = RowLayout.plain(len(self.rows))

@@ -66,6 +66,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
 ALSO = (
     ("Arrows, Home, End", "choose a row"),
     ("Tab, Return", "go to a button, and press it"),
+    ("F2, Shift+F2", "the tour of this window: next note, and the one before"),
 )
 
 

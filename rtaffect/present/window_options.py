@@ -62,6 +62,8 @@ class WindowOptions(TypedDict, total=False):
         Whether the plane is the page that is seen first, as where there is nothing but affect.
     zones : mapping of str to sequence of str
         Regions of each zone, so that zones can be drawn on the brain.
+    tour : bool
+        Whether the tour of the window begins by itself, for who has not seen it.
     operator : OperatorCalls
         What the operator can do beside.
     """
@@ -83,4 +85,5 @@ class WindowOptions(TypedDict, total=False):
     on_next_offer: Callable[[], None] | None
     notices: Callable[[], Sequence[str]] | None
     zones: Mapping[str, Sequence[str]] | None
+    tour: bool
     operator: OperatorCalls

@@ -32,6 +32,7 @@ from rtaffect.run.rating import live_rating, rated_bundle, rating_as_sent, wears
 from rtaffect.run.recognised import about_headsets, describe_headset, describe_rating
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.wearing import Wearing
+from rtaffect.sources.board_preset import BoardPreset, presets_of
 from rtaffect.sources.boards import BoardAddress, open_board, parse_board
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.foreign_clock import Foreign
@@ -298,17 +299,23 @@ def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[_H
     return made
 
 
-def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource]:
-    """Find the streams of peripheral signals that are asked for; raises StreamError for one that is not there."""
+def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource | BoardPreset]:
+    """Find the streams of peripheral signals that are asked for, and those of boards that come in other presets.
+
+    Raises StreamError for a stream that is not there.
+    """
+    beside = [each for source, _, _ in headsets for each in presets_of(source)]
     if not eeg.peripheral:
-        return []
+        return list(beside)
     found = find_streams([Asked.parse(text).query for text in eeg.peripheral], timeout=eeg.wait_s)
-    taken = [(source.info.name, source.info.source_id) for source, _, _ in headsets]
+    there = [*(source for source, _, _ in headsets), *beside]
+    taken = [(source.info.name, source.info.source_id) for source in there]
     names = distinct_names([*taken, *((each.header.name, each.header.source_id) for each in found)])[len(taken) :]
-    return [
+    streams = [
         LslSource(each, "body", adopt=eeg.adopt, foreign=eeg.foreign_clock, name=name)
         for each, name in zip(found, names, strict=True)
     ]
+    return [*streams, *beside]
 
 
 def _absent(

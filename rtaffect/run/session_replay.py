@@ -27,7 +27,9 @@ from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_affect import SessionAffect
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.told import marks_and_notes
+from rtaffect.run.wearing import sent_by
 from rtaffect.sources.osc_markers import OSC_MARKERS
+from rtaffect.sources.peripheral import BY_BOARD
 from rtaffect.sources.selection import ANY_MARKERS, Query, given_for
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.sources.xdf import XdfRecording
@@ -174,6 +176,8 @@ def _body(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
         sources = [s for s in recorded.beside("body", [query]) if s.info.name == described["stream"]]
         for source in sources[:1]:
             source.info = replace(source.info, name=str(described["name"]))
+            if described.get("of_by") == BY_BOARD:
+                sent_by(source, str(described["of"]))
             found.append(source)
     return found
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.run.recognised import describe_headset
+from rtaffect.sources.board_preset import BoardPreset
 from rtaffect.sources.lsl import LslSource
-from rtaffect.sources.peripheral import Asked, Device, Owner, Worn, owners, whose
+from rtaffect.sources.peripheral import BY_BOARD, Asked, Device, Owner, Worn, owners, whose
 from rtaffect.sources.xdf_source import XdfSource
 from rtaffect.stream.source import Source
+
+#: A source of peripheral signals alone: a stream, what a board sends in a preset of its own, or a recorded one.
+BodySource = LslSource | BoardPreset | XdfSource
 
 
 class Wearing:
@@ -35,15 +40,16 @@ class Wearing:
         What is to be told: whose they are taken to be, where nobody said so, or that it is not known.
     """
 
-    def __init__(
-        self, eeg: EegPlan, body: Sequence[LslSource | XdfSource], headsets: Sequence[tuple[Source, str]]
-    ) -> None:
+    def __init__(self, eeg: EegPlan, body: Sequence[BodySource], headsets: Sequence[tuple[Source, str]]) -> None:
         self._body = body
         asked = [Asked.parse(text) for text in eeg.peripheral]
         devices = [_device(source, asked) for source in body]
         worn = [Worn(s.info.name, stream or s.info.name, s.info.source_id, s.info.host) for s, stream in headsets]
         self.owners: list[Owner] = owners(devices, worn)
         self.notes = whose(self.owners, devices)
+        for source, owner in zip(body, self.owners, strict=True):
+            if owner.by == BY_BOARD:
+                sent_by(source, owner.name)
 
     def describe(self) -> list[dict[str, object]]:
         """Return what ``session.toml`` says of each stream; ``of`` is the headset of who wears the device."""
@@ -53,7 +59,13 @@ class Wearing:
         ]
 
 
-def _device(source: LslSource | XdfSource, asked: Sequence[Asked]) -> Device:
+def sent_by(source: BodySource, headset: str) -> None:
+    """Take note that a source's signals come from the device of ``headset``, its name in the session."""
+    if source.body is not None:
+        source.body = replace(source.body, of=headset)
+
+
+def _device(source: BodySource, asked: Sequence[Asked]) -> Device:
     person = next((each.person for each in asked if each.person and each.query.matches(source.header)), "")
     channels = source.body.channels if source.body is not None else ()
     return Device(source.header, frozenset(channel.kind for channel in channels), person)

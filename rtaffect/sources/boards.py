@@ -51,7 +51,10 @@ class BoardAddress:
 
 @dataclass(frozen=True, slots=True)
 class KnownBoard:
-    """A board as ``rtaffect devices --boards`` lists it: ``rate`` in Hz, ``text`` what names it."""
+    """A board as ``rtaffect devices --boards`` lists it: ``rate`` in Hz, ``text`` what names it.
+
+    ``peripheral`` are its peripheral signals, in words: with the EEG, or in a preset at a rate of its own.
+    """
 
     name: str
     rate: float
@@ -59,6 +62,7 @@ class KnownBoard:
     channel_names: tuple[str, ...]
     unit: str
     text: str
+    peripheral: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,15 @@ def open_board(board: str | BoardAddress, *, adopt: Adopt = "never", **given: Un
 
 def find_boards() -> list[KnownBoard]:
     """Return the boards with electrodes that the installed BrainFlow drives; StreamError if there is none."""
-    from rtaffect.sources.brainflow_library import KNOWN, STANDING_FOR, board_names, brainflow, describe_board
+    from rtaffect.sources.brainflow_library import (
+        KNOWN,
+        STANDING_FOR,
+        board_names,
+        brainflow,
+        describe_board,
+        describe_presets,
+        peripheral_in_words,
+    )
 
     shim = brainflow()
     known = []
@@ -156,7 +168,8 @@ def find_boards() -> list[KnownBoard]:
             continue
         names = described.names if all(described.names) else ()
         text = "?".join(filter(None, [f"brainflow:{name}", KNOWN["needed"].get(name)]))
-        known.append(KnownBoard(name, described.rate, len(described.rows), names, described.unit, text))
+        said = peripheral_in_words(described, describe_presets(shim, name))
+        known.append(KnownBoard(name, described.rate, len(described.rows), names, described.unit, text, said))
     return sorted(known, key=lambda board: board.name)
 
 

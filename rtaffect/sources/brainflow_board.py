@@ -7,21 +7,28 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtaffect.common.errors import StreamError
+from rtaffect.sources.board_preset import BoardPreset
 from rtaffect.sources.brainflow_library import (
+    KNOWN,
     STANDING_FOR,
     BoardDescription,
     board_name,
     board_number,
+    body_labels,
     brainflow,
+    commands_of,
     describe_board,
     error_message,
     input_parameters,
     is_searched,
+    presets_sent,
 )
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.host_clock import HostClock
@@ -61,6 +68,9 @@ class BrainFlowSource(PolledSource):
     others' samples. One that BrainFlow found by searching is opened again only if a person says so, because another one
     of its kind might answer; nor is one whose port has another dongle.
 
+    Peripheral signals that the board sends in other presets are sources of their own (:class:`BoardPreset`), which live
+    by this one: they are opened, lost and opened again with it.
+
     Parameters
     ----------
     board
@@ -68,11 +78,18 @@ class BrainFlowSource(PolledSource):
     parameters
         BrainFlow's input parameters by name: serial_port, mac_address, ip_address, ip_port, serial_number, timeout,
         master_board, file, ...; and ``config``, commands that the board understands, separated by ';', which are sent
-        before it streams.
+        before it streams. ``peripheral`` 'on' takes peripheral signals of other presets, and sends the command for them
+        where a board needs one and no ``config`` is given; 'off' leaves them; else they are taken if they come by
+        themselves.
     adopt
         Whether a board that BrainFlow finds by searching is searched again without asking when it is lost.
     given
         What replaces BrainFlow's description; names of the channels are needed where it has none.
+
+    Attributes
+    ----------
+    beside : tuple of BoardPreset
+        Its peripheral signals in other presets.
 
     Raises
     ------
@@ -91,13 +108,23 @@ class BrainFlowSource(PolledSource):
         self._shim = brainflow()
         self.board = board_name(board)
         inputs = dict(parameters or {})
-        self._commands = [each for each in inputs.pop("config", "").split(";") if each]
+        chosen: dict[str, str] = {key: inputs.pop(key) for key in ("config", "peripheral") if key in inputs}
         self._parameters = input_parameters(self._shim, self.board, inputs)
         master = board_name(inputs["master_board"]) if self.board in STANDING_FOR else self.board
         self._described = described = describe_board(self._shim, master)
         query = "&".join(f"{key}={value}" for key, value in sorted(inputs.items()))
         source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
         super().__init__("brainflow", self.board, _said(self.board, source_id, described), given)
+        presets = presets_sent(self._shim, self.board, master, inputs | chosen)
+        if not presets and not chosen.get("peripheral") and self.board in KNOWN["peripheral"]:
+            about = self.info.about
+            told = (*about.assumed, "its PPG is not taken: peripheral=on in the board's text takes it")
+            self.info = replace(self.info, about=replace(about, assumed=told))
+        needed = KNOWN["peripheral"].get(self.board, ())[:1] if presets else ()
+        self._commands = commands_of(chosen) or list(needed)
+        self.beside = tuple(BoardPreset(each, self.info.name, source_id, self.start, self._state) for each in presets)
+        self._kept = math.ceil(KEPT_S * max(self.info.rate, described.rate, *(each.rate for each in presets)))
+        self._starting = threading.Lock()
         self._rows = [*described.rows, *(row for row, _ in described.body)]
         # The end of a file is not a loss.
         self.lost_s = math.inf if self.board == "playback_file" else LOST_S
@@ -110,6 +137,11 @@ class BrainFlowSource(PolledSource):
         self._clock = HostClock()
         self._far = math.nan
 
+    def start(self) -> None:
+        """Open the board and begin to deliver, also as its presets ask for it; raises as LiveSource.start."""
+        with self._starting:
+            super().start()
+
     def _open(self) -> None:
         self._check_dongle()
         with _sessions_lock:
@@ -121,11 +153,13 @@ class BrainFlowSource(PolledSource):
             self._session.prepare_session()
             for command in self._commands:
                 self._session.config_board(command)
-            self._session.start_stream(math.ceil(KEPT_S * max(self.info.rate, self._described.rate)))
+            self._session.start_stream(self._kept)
         except self._shim.BrainFlowError as error:
             self._close()
             raise StreamError(error_message(self.info.source_id, error)) from None
         self._counter.restart()
+        for beside in self.beside:
+            beside.opened()
         self._clock.update()
 
     def _check_dongle(self) -> None:
@@ -153,6 +187,8 @@ class BrainFlowSource(PolledSource):
         if not super()._open_again():
             return False
         self._asked = False
+        for beside in self.beside:
+            beside.begin_segment()
         return True
 
     def _offer(self) -> None:
@@ -183,9 +219,25 @@ class BrainFlowSource(PolledSource):
             data = self._session.get_board_data()
         except self._shim.BrainFlowError as error:
             raise DeviceLostError(f"BrainFlow says {error.args[0].partition(' ')[0]}") from None
+        others = [(beside, self._data_beside(beside)) for beside in self.beside if beside.asked]
         now = self._clock.update()
-        if not data.shape[1]:
-            return
+        for beside, its in others:
+            if its is not None:
+                beside.take(its, self._clock)
+        if data.shape[1]:
+            self._take(data, now)
+
+    def _data_beside(self, beside: BoardPreset) -> NDArray[np.float64] | None:
+        """Return what has come in another preset (rows, n); None where BrainFlow gives none, which does not end EEG."""
+        try:
+            found: NDArray[np.float64] = self._session.get_board_data(preset=beside.preset)
+        except self._shim.BrainFlowError as error:
+            beside.refused(error.args[0].partition(" ")[0])
+            return None
+        return found
+
+    def _take(self, data: NDArray[np.float64], now: float) -> None:
+        """Take ``data`` (rows, n) of the default preset, which came until ``now``, s on the LSL clock."""
         self.offers = ()
         stamps = self._clock.to_lsl(data[self._described.stamps])
         self._far = now - float(stamps[-1])
@@ -195,12 +247,10 @@ class BrainFlowSource(PolledSource):
         elif self.buffer.doubts.lasts("clock-unknown"):
             self.buffer.doubts.end("clock-unknown", now)
         values = np.ascontiguousarray(data[self._rows].T)
-        at = 0
-        for loss in self._counter.losses(data[self._described.packages]):
-            self._deliver(values[at : loss.sample], stamps[at : loss.sample])
-            self._lose(loss.lost)
-            at = loss.sample
-        self._deliver(values[at:], stamps[at:])
+        for part, missing in self._counter.unbroken(data[self._described.packages]):
+            if missing is not None:
+                self._lose(missing)
+            self._deliver(values[part], stamps[part])
 
     def _state(self, now: float) -> tuple[StreamState, str]:
         state, message = super()._state(now)
@@ -226,14 +276,12 @@ class BrainFlowSource(PolledSource):
 def _said(board: str, source_id: str, described: BoardDescription) -> StreamHeader:
     """Return what BrainFlow says of a board: its electrodes, and after them its peripheral signals without a unit."""
     eeg, body = len(described.rows), [kind for _, kind in described.body]
-    numbers = [body[: at + 1].count(kind) for at, kind in enumerate(body)]
-    labels = [f"{kind.title() if len(kind) > 3 else kind} {n}" for kind, n in zip(body, numbers, strict=True)]
     return StreamHeader(
         board,
         "EEG",
         described.rate,
         "double64",
-        (*described.names, *labels),
+        (*described.names, *body_labels(body)),
         (described.unit,) * eeg + ("",) * len(body),
         ("EEG",) * eeg + tuple(body),
         source_id=source_id,

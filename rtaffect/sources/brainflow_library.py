@@ -21,6 +21,9 @@ STANDING_FOR = ("playback_file", "streaming")
 #: Peripheral signals that a board may have beside its electrodes, as BrainFlow and streams call them.
 BODY_TYPES: Final = ("EDA", "ECG", "PPG", "TEMPERATURE")
 
+#: Parameters of boards that stand for another one which say where its presets beside the default one come from.
+_FROM: Final = {"auxiliary": ("file_aux", "ip_address_aux"), "ancillary": ("file_anc", "ip_address_anc")}
+
 #: What BrainFlow does not say: parameters that boards need, their units and numbering, and what errors mean.
 KNOWN: Final[dict[str, Any]] = tomllib.loads(
     importlib.resources.files("rtaffect.sources").joinpath("brainflow.toml").read_text(encoding="utf-8")
@@ -45,6 +48,25 @@ class BoardDescription:
     numbering: Numbering | None
     unit: str
     body: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PresetDescription:
+    """What BrainFlow says of peripheral signals that a board sends in a preset beside the default one.
+
+    ``number`` and ``name`` are the preset's ('auxiliary', 'ancillary'), ``rate`` is in Hz. ``rows`` of its data hold
+    the signals, of which ``kinds`` and ``labels`` are types and names; the rest is as in :class:`BoardDescription`.
+    """
+
+    number: int
+    name: str
+    rate: float
+    rows: tuple[int, ...]
+    kinds: tuple[str, ...]
+    labels: tuple[str, ...]
+    stamps: int
+    packages: int
+    numbering: Numbering | None
 
 
 def brainflow() -> Any:
@@ -126,6 +148,101 @@ def describe_board(shim: Any, board: str) -> BoardDescription:
     )
 
 
+def describe_presets(shim: Any, board: str) -> tuple[PresetDescription, ...]:
+    """Return the presets of ``board`` beside the default one that have peripheral signals, in BrainFlow's order.
+
+    One with nothing but temperature is none: that is often the device's own. ``board`` is not one that stands for
+    another.
+    """
+    number, shim_class = board_number(shim, board), shim.BoardShim
+    found = []
+    for preset in sorted(shim_class.get_board_presets(number)):
+        if preset == shim.BrainFlowPresets.DEFAULT_PRESET.value:
+            continue
+        described = shim_class.get_board_descr(number, preset)
+        body = list(_body(described, ()))
+        if {kind for _, kind in body} <= {"TEMPERATURE"}:
+            continue
+        name = shim.BrainFlowPresets(preset).name.removesuffix("_PRESET").lower()
+        named = _pulse_first(board, list(zip(body, body_labels([kind for _, kind in body]), strict=True)))
+        how = KNOWN["numbering_of_presets"].get(board, {}).get(name)
+        found.append(
+            PresetDescription(
+                number=int(preset),
+                name=name,
+                rate=float(described["sampling_rate"]),
+                rows=tuple(row for (row, _), _ in named),
+                kinds=tuple(kind for (_, kind), _ in named),
+                labels=tuple(label for _, label in named),
+                stamps=int(described["timestamp_channel"]),
+                packages=int(described["package_num_channel"]),
+                numbering=None if how is None else Numbering(**how),
+            )
+        )
+    return tuple(found)
+
+
+def _pulse_first(board: str, named: list[tuple[tuple[int, str], str]]) -> list[tuple[tuple[int, str], str]]:
+    """Return the channels, the one of the PPG before the others that has the pulse."""
+    pulse = f"PPG {KNOWN['pulse'].get(board, 1)}"
+    return sorted(named, key=lambda each: (BODY_TYPES.index(each[0][1]), each[1] != pulse))
+
+
+def body_labels(kinds: Sequence[str]) -> list[str]:
+    """Return names of peripheral channels of these types: 'PPG 1', 'PPG 2', 'Temperature 1', ..."""
+    numbers = [kinds[: at + 1].count(kind) for at, kind in enumerate(kinds)]
+    return [f"{_plain(kind)} {n}" for kind, n in zip(kinds, numbers, strict=True)]
+
+
+def presets_sent(shim: Any, board: str, master: str, given: Mapping[str, str]) -> tuple[PresetDescription, ...]:
+    """Return the presets with peripheral signals that are to be taken of a board, and are sent then.
+
+    Parameters
+    ----------
+    board, master
+        The board's name, and that of the one that it stands for, or itself.
+    given
+        Its parameters, with ``config`` and ``peripheral``: 'on' takes them, 'off' does not. Without it they are taken
+        where they come by themselves, or ``config`` has a command that sends them.
+
+    Raises
+    ------
+    StreamError
+        If ``peripheral`` is neither, or is 'on' for a board that has none.
+    """
+    wanted, found = given.get("peripheral", "").strip().lower(), describe_presets(shim, master)
+    if wanted not in ("", "on", "off"):
+        raise StreamError(f"board {board!r}: peripheral={given['peripheral']} is neither; expected on or off")
+    if board in STANDING_FOR:
+        found = tuple(each for each in found if any(given.get(key) for key in _FROM[each.name]))
+    if wanted == "on" and not found:
+        where = ", ".join(key for keys in _FROM.values() for key in keys)
+        raise StreamError(
+            f"board {board!r} has no peripheral signals but those that come with its EEG; leave peripheral=on out"
+            + (f", or say where they are by one of {where}" if board in STANDING_FOR else "")
+        )
+    needed = KNOWN["peripheral"].get(board, ())
+    by_itself = not needed or not set(needed).isdisjoint(commands_of(given))
+    return found if wanted == "on" or (not wanted and by_itself) else ()
+
+
+def peripheral_in_words(board: BoardDescription, presets: Sequence[PresetDescription]) -> str:
+    """Return the peripheral signals of a board as they are listed: what each is, its rate, and what sends it."""
+    how = " by peripheral=on" if board.board in KNOWN["peripheral"] else ""
+    said = [(board.rate, [kind for _, kind in board.body], ""), *((p.rate, p.kinds, how) for p in presets)]
+    named = [(" ".join(map(_plain, dict.fromkeys(kinds))), rate, by) for rate, kinds, by in said if kinds]
+    return "; ".join(f"{names} at {rate:g} Hz{by}" for names, rate, by in named)
+
+
+def _plain(kind: str) -> str:
+    return kind.title() if len(kind) > 3 else kind
+
+
+def commands_of(given: Mapping[str, str]) -> list[str]:
+    """Return the commands that a board is sent before it streams, by its parameter ``config``."""
+    return [each.strip() for each in given.get("config", "").split(";") if each.strip()]
+
+
 def _body(described: Mapping[str, Any], electrodes: Sequence[int]) -> Iterator[tuple[int, str]]:
     """Yield the rows of peripheral signals, each with its type; what a board calls EEG as well is none."""
     known = set(electrodes)
@@ -160,15 +277,19 @@ def input_parameters(shim: Any, board: str, given: Mapping[str, str]) -> Any:
     known = sorted(vars(parameters))
     for key, value in given.items():
         if key not in known:
-            raise StreamError(f"board {board!r} has no parameter {key!r}; expected one of config, {', '.join(known)}")
+            raise StreamError(
+                f"board {board!r} has no parameter {key!r}; expected one of config, peripheral, {', '.join(known)}"
+            )
         setattr(parameters, key, _parameter(shim, board, key, value))
     if board in STANDING_FOR and "master_board" not in given:
         raise StreamError(f"board {board!r} needs the name of the board that made the data, as in master_board=cyton")
-    if board == "playback_file" and not Path(parameters.file).is_file():
-        raise StreamError(
-            f"board {board!r} has no file {parameters.file!r} to play; name one that BrainFlow recorded, as in "
-            "file=recording.csv"
-        )
+    if board == "playback_file":
+        for key in ("file", *(key for key in ("file_aux", "file_anc") if given.get(key))):
+            if not Path(path := getattr(parameters, key)).is_file():
+                raise StreamError(
+                    f"board {board!r} has no file {path!r} to play; name one that BrainFlow recorded, as in "
+                    f"{key}=recording.csv"
+                )
     return parameters
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,3 +59,11 @@ class PackageCounter:
         packages = np.round(grown / self._how.step).astype(np.int64)
         odd = np.flatnonzero((packages > 1) | (packages < 0))
         return [Loss(int(at), max(0, int(packages[at]) - 1) * self._how.samples) for at in odd]
+
+    def unbroken(self, numbers: NDArray[np.float64]) -> Iterator[tuple[slice, int | None]]:
+        """Yield which samples come one after another, each part with how many are missing before it (None: none)."""
+        at, missing = 0, None
+        for loss in self.losses(numbers):
+            yield slice(at, loss.sample), missing
+            at, missing = loss.sample, loss.lost
+        yield slice(at, len(numbers)), missing

@@ -63,10 +63,10 @@ class Device(NamedTuple):
 def owners(devices: Sequence[Device], worn: Sequence[Worn]) -> list[Owner]:
     """Return whose each stream is.
 
-    Who is named counts; else the one headset there is; else the one of the same source_id; else the one that alone is
-    on the same computer, while others are on others, or alone shares a part of its name ('Shimmer B' is of 'Muse B'),
-    where these two do not contradict each other. Nobody wears two devices for one signal: where that would come of
-    computers and names, it is not known whose they are.
+    What a board sends by BrainFlow is of who wears the board. Else who is named counts; else the one headset there is;
+    else the one of the same source_id; else the one that alone is on the same computer, while others are on others, or
+    alone shares a part of its name ('Shimmer B' is of 'Muse B'), where these two do not contradict each other. Nobody
+    wears two devices for one signal: where that would come of computers and names, it is not known whose they are.
 
     Raises
     ------
@@ -82,16 +82,22 @@ def owners(devices: Sequence[Device], worn: Sequence[Worn]) -> list[Owner]:
     return found
 
 
+#: The session has one source of each board, and names it so: what has its source_id comes from the same device.
+BY_BOARD: Final = "board"
+_BOARD: Final = "brainflow:"
 _GUESSED: Final = frozenset({"computer", "name"})
 
 
 def _owner(device: Device, worn: Sequence[Worn]) -> Owner:
     header = device.header
+    alike = [each for each in worn if header.source_id and each.source_id == header.source_id]
+    if header.source_id.startswith(_BOARD) and len(alike) == 1:
+        return Owner(alike[0].name, BY_BOARD)
     if device.person:
         return Owner(_named(device, worn), "option")
     if len(worn) == 1:
         return Owner(worn[0].name, "the only headset")
-    if len(alike := [each for each in worn if header.source_id and each.source_id == header.source_id]) == 1:
+    if len(alike) == 1:
         return Owner(alike[0].name, "source_id")
     guesses = {"computer": _on_one_computer(header, worn), "name": _of_one_name(header, worn)}
     said = {each[0].name: by for by, each in guesses.items() if each}

@@ -61,8 +61,7 @@ class PolledSource(LiveSource):
         state, message = self._state(now)
         notes = [message] if message else []
         if self.losses:
-            places = "1 place" if self.losses == 1 else f"{self.losses} places"
-            notes.append(f"{self.lost_samples} samples were lost on the way from the device, in {places}")
+            notes.append(losses_in_words(self.lost_samples, self.losses))
         return self.buffer.status(self.info.name, self.info.kind, state, now, "; ".join(notes))
 
     def _state(self, now: float) -> tuple[StreamState, str]:
@@ -109,6 +108,12 @@ class PolledSource(LiveSource):
         self._lost_as = "lost"
         self._begin_segment()
         return True
+
+
+def losses_in_words(samples: int, places: int) -> str:
+    """Return what is told of so many ``samples`` that are known to be missing, in so many ``places``."""
+    where = "1 place" if places == 1 else f"{places} places"
+    return f"{samples} samples were lost on the way from the device, in {where}"
 
 
 def _recorded(said: StreamHeader, plan: ChannelPlan, unit: str | None) -> StreamHeader:

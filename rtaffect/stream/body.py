@@ -24,10 +24,15 @@ class BodyChannel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Body:
-    """The peripheral channels of a source, and their newest samples, in their own units, a column each."""
+    """The peripheral channels of a source, and their newest samples, in their own units, a column each.
+
+    ``of`` is the headset in the session whose device sends them in a stream of their own; '' where they come with its
+    EEG, or from another device.
+    """
 
     channels: tuple[BodyChannel, ...]
     buffer: SampleBuffer
+    of: str = ""
 
     def push(self, values: NDArray[Any], stamps: NDArray[np.float64]) -> None:
         """Take ``values`` (n, all channels of the stream) at ``stamps`` (n,), s on the LSL clock."""

@@ -317,10 +317,12 @@ def _seal_allocation(folder: Path) -> None:
 
 
 def _choices(folder: Path) -> None:
+    from rtaffect.start.device_memory import DeviceMemory
     from rtaffect.start.memory import recall
 
     os.environ["RTAFFECT_CONFIG"] = str(folder)
     recall()
+    DeviceMemory()
 
 
 def _checkpoint(folder: Path) -> None:

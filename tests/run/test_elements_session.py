@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +10,9 @@ import pyxdf
 
 import calibration.demo
 from rtaffect.plan.session_folder import cell_number, open_session
-from rtaffect.run.demo_material import demo_folder
 from rtaffect.simulation.elements import ElementSettings
-from rtaffect.simulation.head import CHANNELS
-from rtaffect.simulation.headset import SimulatedHeadset
 from rtaffect.simulation.study import StudySettings
-from rtaffect.stream.audio import read_sound
 from tests.cli.test_commands import fine, mistake
-from tests.support.helpers import quiet
 
 # The demo is made in them, the first time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -70,34 +63,3 @@ def test_elements_that_cannot_be_had_are_refused_where_they_are_asked_for(tmp_pa
     wrong = mistake("replay", out, "--bundle", bundle, "--elements", "on", "--speed", "max", "--headless")
     assert wrong.endswith("the bundle has no weights for them; calibrate with --separator")
     assert "maybe" in mistake("demo", "--elements", "maybe", "--speed", "max", "--headless")
-
-
-def test_sound_of_the_room_is_taken_apart_as_it_comes_and_what_is_kept_of_it_when_it_is_gone(tmp_path: Path) -> None:
-    """Headset and sound over LSL, a replay, and one without the recorded sound, whose features are kept."""
-    demo, live, number = demo_folder(None, quiet, elements=True), tmp_path / "live", uuid.uuid4().hex[:6]
-    sound, _ = read_sound(demo / "sound.wav")
-    eeg = np.load(demo / "participant.npy").astype(np.float64)
-    cap = SimulatedHeadset(f"cap-{number}", f"cap-{number}", eeg, 250.0, CHANNELS)
-    room = SimulatedHeadset(
-        f"room-{number}", f"room-{number}", sound[:, None], 16_000.0, ("mono",), stream_type="Audio"
-    )
-    with cap, room:
-        said = fine(
-            "live", "--eeg", cap.name, "--audio-stream", room.name, "--bundle", demo / "bundle", "--elements", "on",
-            "--seconds", "24", "--headless", "--no-outlet", "--out", live,
-        )  # fmt: skip
-    assert "voice and background, taken apart by spleeter-stream" in " ".join(said.split())
-    assert open_session(live).ran["elements"] == "as it comes"
-    for name in ("voice", "background"):
-        found = lines(live, element=name, row="mean")
-        assert len(found) == 24
-        # The longest lag is 9 s, and the newest second may be late; then that is said.
-        assert all(line["predicted"] != "n/a" or line["reason"] != "n/a" for line in found[9:])
-        assert sum(line["predicted"] != "n/a" for line in found) > 10
-    shutil.copytree(live, tmp_path / "scrubbed")
-    said = fine("scrub", tmp_path / "scrubbed")
-    assert f"removed: {room.name} (Audio)" in said
-    for folder, again in ((live, "again"), (tmp_path / "scrubbed", "without sound")):
-        fine("replay", folder, "--speed", "max", "--headless", "--out", tmp_path / again)
-        for table in ("elements.tsv", "feedback.tsv"):
-            assert (tmp_path / again / table).read_bytes() == (live / table).read_bytes(), (again, table)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import ValidationError
 
-from calibration.finished.report.as_json import HIDDEN
+from calibration.finished.report.as_json import HIDDEN, known
 from calibration.finished.report.blocks import PRACTICE
 from calibration.finished.report.data import SessionData
 from rtaffect.common.arrays import FloatArray
@@ -52,16 +52,22 @@ def synchrony_of_session(data: SessionData) -> SynchronyReport | None:
     counts = course.mean_trusted.copy()
     for begin, end in (span for run in data.apart if run.apart == PRACTICE for span in run.stretches):
         counts &= ~((course.time > begin + 1e-6) & (course.time <= end + 1e-6))
-    values = (np.where(counts, course.mean[name], np.nan) for name in ("observed", "null_low", "null_high"))
-    points = so_far_of(*values, settings, course.reference)
+    observed, low, high = (
+        np.where(counts, course.mean[name], np.nan) for name in ("observed", "null_low", "null_high")
+    )
+    points = so_far_of(observed, low, high, settings, course.reference)
     found: SoFar = points[-1]
-    known = [each if np.isfinite(each) else None for each in (found.mean, found.low, found.high, found.p)]
-    words = in_words(found, reference=bool(course.reference[-1]))
+    means, lows, highs = (np.array([getattr(point, name) for point in points]) for name in ("mean", "low", "high"))
     return SynchronyReport(
-        found.steps,
-        *known,
-        found.beyond,
-        words,
-        course.time,
-        *(np.array([getattr(point, name) for point in points]) for name in ("mean", "low", "high")),
+        steps=found.steps,
+        mean=known(found.mean),
+        low=known(found.low),
+        high=known(found.high),
+        p=known(found.p),
+        beyond=found.beyond,
+        words=in_words(found, reference=bool(course.reference[-1])),
+        time=course.time,
+        means=means,
+        lows=lows,
+        highs=highs,
     )

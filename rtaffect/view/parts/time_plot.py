@@ -162,12 +162,16 @@ class TimePlot(QFrame):
         if [left, right] != self.plot.getViewBox().viewRange()[0]:
             self.plot.setXRange(left, right, padding=0)
             self._name_marks()
-            spacing = _tick_spacing(right - left)
-            if spacing != self._spacing:
-                self._spacing = spacing
-                self.plot.getPlotItem().getAxis("bottom").setTickSpacing(levels=[(spacing, 0)])
+            self.space_time(right - left)
         self.now_line.setVisible(True)
         self.now_line.setValue(min(now, right))
+
+    def space_time(self, span: float) -> None:
+        """Let the ticks of the lower axis, which shows ``span`` seconds, be at round times."""
+        spacing = _tick_spacing(span)
+        if spacing != self._spacing:
+            self._spacing = spacing
+            self.plot.getPlotItem().getAxis("bottom").setTickSpacing(levels=[(spacing, 0)])
 
     def _tick_text(self, value: float) -> str:
         return correlation_text(value) if self.of_correlations else value_text(round(value, 9) + 0.0)
