@@ -112,15 +112,13 @@ class BrainFlowSource(PolledSource):
         self._parameters = input_parameters(self._shim, self.board, inputs)
         master = board_name(inputs["master_board"]) if self.board in STANDING_FOR else self.board
         self._described = described = describe_board(self._shim, master)
-        query = "&".join(f"{key}={value}" for key, value in sorted(inputs.items()))
-        source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
+        source_id = _source_id(self.board, inputs)
         super().__init__("brainflow", self.board, _said(self.board, source_id, described), given)
         presets = presets_sent(self._shim, self.board, master, inputs | chosen)
-        if not presets and not chosen.get("peripheral") and self.board in KNOWN["peripheral"]:
-            about = self.info.about
-            told = (*about.assumed, "its PPG is not taken: peripheral=on in the board's text takes it")
-            self.info = replace(self.info, about=replace(about, assumed=told))
-        needed = KNOWN["peripheral"].get(self.board, ())[:1] if presets else ()
+        asks_first = KNOWN["peripheral"].get(self.board, ())
+        if asks_first and not presets and not chosen.get("peripheral"):
+            self._tell("its PPG is not taken: peripheral=on in the board's text takes it")
+        needed = asks_first[:1] if presets else ()
         self._commands = commands_of(chosen) or list(needed)
         self.beside = tuple(BoardPreset(each, self.info.name, source_id, self.start, self._state) for each in presets)
         self._kept = math.ceil(KEPT_S * max(self.info.rate, described.rate, *(each.rate for each in presets)))
@@ -136,6 +134,10 @@ class BrainFlowSource(PolledSource):
         self._counter = PackageCounter(described.numbering)
         self._clock = HostClock()
         self._far = math.nan
+
+    def _tell(self, assumed: str) -> None:
+        about = self.info.about
+        self.info = replace(self.info, about=replace(about, assumed=(*about.assumed, assumed)))
 
     def start(self) -> None:
         """Open the board and begin to deliver, also as its presets ask for it; raises as LiveSource.start."""
@@ -271,6 +273,11 @@ class BrainFlowSource(PolledSource):
         elif silent > self.lost_s and not self._may_reopen():
             message += "; while other boards are open it is not opened again by itself: if it stays away, start anew"
         return state, message
+
+
+def _source_id(board: str, inputs: Mapping[str, str]) -> str:
+    query = "&".join(f"{key}={value}" for key, value in sorted(inputs.items()))
+    return f"brainflow:{board}?{query}" if query else f"brainflow:{board}"
 
 
 def _said(board: str, source_id: str, described: BoardDescription) -> StreamHeader:
