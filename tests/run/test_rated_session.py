@@ -61,7 +61,7 @@ def said_by(recording: Path, session: Path, lag_s: float) -> np.ndarray:
     streams, _ = pyxdf.load_xdf(recording, dejitter_timestamps=False)
     (knob,) = (s for s in streams if s["info"]["name"] == [name])
     doubts = [d for d in found.table("doubts.tsv") if d["part"] == name]
-    assert {d["about"] for d in doubts} <= {"arrival"}, "nothing was wrong with the stream"
+    assert {d["about"] for d in doubts} <= {"arrival"}, f"nothing was wrong with the stream: {doubts}"
     late = {int(d["step"]): float(d["since"]) for d in doubts}
     steps = len(read_table(session)["arousal"]["observed"])
     expected = np.full(steps, np.nan)
@@ -138,7 +138,12 @@ def test_its_recording_is_a_session_of_its_own(session: Path, room: Path, tmp_pa
          *sound, "--speed", "max", "--headless", "--out", tmp_path / "x")  # fmt: skip
     table = read_table(tmp_path / "x")
     observed = table["arousal"]["observed"]
-    np.testing.assert_allclose(observed, said_by(session / "recording.xdf", tmp_path / "x", 5.0), atol=2e-6)
+    # A recording of its own begins with a sample, so that seconds begin and end where samples lie, which are on either
+    # side once times are even: a sample more or less at either end moves the mean of 20 by half of what two differ by.
+    said = said_by(session / "recording.xdf", tmp_path / "x", 5.0)
+    both = np.isfinite(observed) & np.isfinite(said)
+    np.testing.assert_allclose(observed[both], said[both], atol=2 * 0.00125 + 2e-6)
+    assert (np.isfinite(observed) != np.isfinite(said)).sum() <= 1, "the second at the pause that is half there"
     assert np.isfinite(observed).sum() >= 3
     # The sound begins at 2 s, predictions have lags of up to 3 s, and wait 2 s for who is 5 s behind the sound.
     np.testing.assert_array_equal(np.isfinite(table["arousal"]["predicted"]), np.arange(1, len(observed) + 1) >= 8)
