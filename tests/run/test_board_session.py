@@ -61,15 +61,6 @@ def test_they_are_recorded_told_replayed_and_exported_as_those_of_who_wears_the_
     assert [each["of"] for each in open_session(tmp_path / "raw").ran["peripheral"]] == ["Anna", "Ben"]
 
 
-def test_without_them_they_are_neither_recorded_nor_told(tmp_path: Path) -> None:
-    out = tmp_path / "live"
-    fine("live", "--headless", "--no-outlet", "--seconds", "2", "--out", out,
-         "--board", f"{BOARDS[0]}&peripheral=off", "--board", f"{BOARDS[1]}&peripheral=off")  # fmt: skip
-    assert "peripheral" not in open_session(out).ran
-    names = {each["info"]["name"][0] for each in pyxdf.load_xdf(out / "recording.xdf")[0]}
-    assert not any("auxiliary" in name for name in names)
-
-
 @pytest.mark.slow
 def test_their_synchrony_is_the_same_live_and_in_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """70 s in real time, with the peripheral signals of the presets alone."""
