@@ -175,7 +175,8 @@ class XdfRecording:
     ) -> list[XdfSource]:
         """Return a source of peripheral signals, or of ratings, for each stream that meets one of ``queries``.
 
-        With ``name`` only that of this name: one device may give EEG and other streams one source_id. Ratings without a regular rate hold until the next one.
+        With ``name`` only that of this name: one device may give EEG and other streams one source_id. Ratings without
+        a regular rate hold until the next one.
 
         Raises
         ------
