@@ -173,8 +173,7 @@ def _body(session: RecordedSession, recorded: XdfRecording) -> list[XdfSource]:
     for described in session.ran.get("peripheral", ()):
         known = described.get("source_id")
         query = Query("source_id", str(known)) if known else Query("name", str(described["stream"]))
-        sources = [s for s in recorded.beside("body", [query]) if s.info.name == described["stream"]]
-        for source in sources[:1]:
+        for source in recorded.beside("body", [query], name=str(described["stream"]))[:1]:
             source.info = replace(source.info, name=str(described["name"]))
             if described.get("of_by") == BY_BOARD:
                 sent_by(source, str(described["of"]))

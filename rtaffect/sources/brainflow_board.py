@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Unpack
@@ -19,6 +19,7 @@ from rtaffect.sources.brainflow_library import (
     KNOWN,
     STANDING_FOR,
     BoardDescription,
+    PresetDescription,
     board_name,
     board_number,
     body_labels,
@@ -112,14 +113,11 @@ class BrainFlowSource(PolledSource):
         self._parameters = input_parameters(self._shim, self.board, inputs)
         master = board_name(inputs["master_board"]) if self.board in STANDING_FOR else self.board
         self._described = described = describe_board(self._shim, master)
-        source_id = _source_id(self.board, inputs)
+        query = "&".join(f"{key}={value}" for key, value in sorted(inputs.items()))
+        source_id = "?".join(filter(None, [f"brainflow:{self.board}", query]))
         super().__init__("brainflow", self.board, _said(self.board, source_id, described), given)
         presets = presets_sent(self._shim, self.board, master, inputs | chosen)
-        asks_first = KNOWN["peripheral"].get(self.board, ())
-        if asks_first and not presets and not chosen.get("peripheral"):
-            self._tell("its PPG is not taken: peripheral=on in the board's text takes it")
-        needed = asks_first[:1] if presets else ()
-        self._commands = commands_of(chosen) or list(needed)
+        self._commands = self._commands_for(presets, chosen)
         self.beside = tuple(BoardPreset(each, self.info.name, source_id, self.start, self._state) for each in presets)
         self._kept = math.ceil(KEPT_S * max(self.info.rate, described.rate, *(each.rate for each in presets)))
         self._starting = threading.Lock()
@@ -135,9 +133,17 @@ class BrainFlowSource(PolledSource):
         self._clock = HostClock()
         self._far = math.nan
 
-    def _tell(self, assumed: str) -> None:
-        about = self.info.about
-        self.info = replace(self.info, about=replace(about, assumed=(*about.assumed, assumed)))
+    def _commands_for(self, presets: Sequence[PresetDescription], chosen: Mapping[str, str]) -> list[str]:
+        """Return the commands that are sent before it streams: the user's, else what the ``presets`` taken need.
+
+        What would need one and is not asked for is told.
+        """
+        needed = KNOWN["peripheral"].get(self.board, ())
+        if needed and not presets and not chosen.get("peripheral"):
+            about = self.info.about
+            told = (*about.assumed, "its PPG is not taken: peripheral=on in the board's text takes it")
+            self.info = replace(self.info, about=replace(about, assumed=told))
+        return commands_of(chosen) or list(needed[:1] if presets else ())
 
     def start(self) -> None:
         """Open the board and begin to deliver, also as its presets ask for it; raises as LiveSource.start."""
@@ -273,11 +279,6 @@ class BrainFlowSource(PolledSource):
         elif silent > self.lost_s and not self._may_reopen():
             message += "; while other boards are open it is not opened again by itself: if it stays away, start anew"
         return state, message
-
-
-def _source_id(board: str, inputs: Mapping[str, str]) -> str:
-    query = "&".join(f"{key}={value}" for key, value in sorted(inputs.items()))
-    return f"brainflow:{board}?{query}" if query else f"brainflow:{board}"
 
 
 def _said(board: str, source_id: str, described: BoardDescription) -> StreamHeader:

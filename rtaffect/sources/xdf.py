@@ -170,10 +170,13 @@ class XdfRecording:
         self.warnings += [f"{each}. It is left out; {setting('resync')} times it by number" for each in useless]
         return found
 
-    def beside(self, kind: SourceKind, queries: Sequence[Query], seconds: float = 30.0) -> list[XdfSource]:
+    def beside(
+        self, kind: SourceKind, queries: Sequence[Query], seconds: float = 30.0, *, name: str = ""
+    ) -> list[XdfSource]:
         """Return a source of peripheral signals, or of ratings, for each stream that meets one of ``queries``.
 
-        Ratings without a regular rate hold until the next one.
+        With ``name`` only that of this name: one device may give EEG and other streams one source_id. Ratings without
+        a regular rate hold until the next one.
 
         Raises
         ------
@@ -183,6 +186,8 @@ class XdfRecording:
         sources = []
         for i in self._select(queries, silent=True) if queries else ():
             header = self.streams[i].header
+            if name not in ("", header.name):
+                continue
             if kind == "rating" and header.rate == 0:
                 span, others = (self.start, self.end), [source.due for source in self._sources]
                 sources.append(held_source(*self._streams[i], span, others))
