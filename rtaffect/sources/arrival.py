@@ -177,7 +177,9 @@ class ArrivalWatch:
         if len(seen) < 2 or np.diff(seen[:, 0]).max() > PAUSE_S:
             return math.nan
         seen = seen[seen[:, 1] <= seen[:, 1].min() + LATER_S]
-        took = float(np.ptp(seen[:, 0]))
+        # What is missing by the stamps, in holes that are shorter than a pause, was not to arrive.
+        missing = np.diff(seen[:, 2])
+        took = float(np.ptp(seen[:, 0]) - missing[missing > LATER_S].sum())
         # What was counted is in the stamps less their course.
         count = (seen[:, 0] - seen[:, 1] - seen[:, 2]) * self._rate
         return float(count[-1] - count[0]) / took if took >= RATE_S else math.nan

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pylsl import local_clock
 
-from rtaffect.sources.arrival import Course
+from rtaffect.sources.arrival import ArrivalWatch, Chunk, Course
 from rtaffect.sources.clock_offsets import Segment, correct
 from rtaffect.stream.buffer import SampleBuffer
 from tests.support.sender import Receiver, Sender, received
@@ -306,6 +306,20 @@ def test_stamps_that_stood_still_are_no_clock_that_was_set(since, seconds):
     assert off[true > end + 3.0].max() < 1e-6
     assert not doubt[true > end + 6.0].any()
     assert receiver.found == []
+
+
+@pytest.mark.parametrize("hole_s", [0.3, 0.6, 0.97, 1.5])
+def test_a_hole_is_no_slower_rate(hole_s):
+    """Samples that are missing by their stamps, too, were not to arrive: nothing is slower than it says."""
+    watch, rate, at = ArrivalWatch(250.0), 250.0, 0
+    for turn in range(240):
+        stop = round((turn + 1) * 0.05 * rate)
+        lost = hole_s if turn >= 100 else 0.0
+        times = np.arange(at, stop) / rate + lost
+        watch.take(Chunk(times, np.zeros((len(times), 1)), times[-1] + 0.02), 0.0)
+        at = stop
+        if turn >= 130 and not math.isnan(found := watch.rate()):
+            assert found == pytest.approx(rate, rel=0.01)
 
 
 def test_what_was_seen_is_as_a_list_of_it_would_be():
