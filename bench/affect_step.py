@@ -62,7 +62,12 @@ def _model(folder: Path, settings: AffectSettings, quick: bool) -> LoadedAffect:
     far = NoveltyReference(np.zeros(SHARED), np.eye(SHARED), np.full(2, 1e6))
     identity = EmbeddingIdentity(kind="file", identity="bench", sha256=sha256_of(embedding), size=size)
     tensors = replace(
-        made.tensors, embedding_mean=np.zeros(size), embedding_std=np.ones(size), eeg_novelty=far, sound_novelty=far
+        made.tensors,
+        embedding_mean=np.zeros(size),
+        embedding_std=np.ones(size),
+        eeg_lasting=far.limits,
+        eeg_novelty=far,
+        sound_novelty=far,
     )
     manifest = made.manifest.model_copy(update={"shared": SHARED, "embedding": identity})
     save_affect_bundle(AffectBundle(manifest, tensors, eeg_onnx(net), sound_onnx(net), embedding), folder / "bundle")

@@ -2,7 +2,7 @@
 
 Whole simulated studies: a narrator over music, of which the voice drives prefrontal and temporal patches and the
 background parietal and occipital ones, each by its share of the energy; EEG of everyone, observed synchrony, and the
-ablation by the streaming separator, and by the true elements. Planted as it is, with energies reversed, and with
+ablation by the true elements, and by each separator. Planted as it is, with energies reversed, and with
 nothing planted: then everyone shares as much at all times, and neither element tells of it.
 
 - ``voice's``, ``background's``: mean r in electrodes that belong to an element (its weight there is twice the other's)
@@ -11,6 +11,7 @@ nothing planted: then everyone shares as much at all times, and neither element 
   z that was found;
 - ``bias``: mean over sounds of Fisher z of r from the voice less that from the background, in the mean over rows;
 - ``rank``: Spearman's correlation over sounds of the voice's share of the energy with that bias, and its p;
+- ``heard``: the share of sounds in which the voice is heard;
 - p of each element alone, beyond the other, and r of both in one model.
 
 Then many studies of a usual size (12 people, 12 sounds of 120 s) without sounds and EEG: features that wander, the same
@@ -39,10 +40,11 @@ from calibration.measured import measure
 from calibration.sweep import Question, judge, sweep
 from rtaffect.common.correlation import fisher_z
 from rtaffect.common.settings import NO_DRIFT, PredictionSettings, Settings
-from rtaffect.predicted.elements import separator_for
+from rtaffect.predicted.element_levels import SILENT_DB
+from rtaffect.predicted.elements import BUILDERS, separator_for
 from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer, default_featurizer
-from rtaffect.predicted.separator import Elements
+from rtaffect.predicted.separator import Elements, Separator
 from rtaffect.simulation.cohort import CohortSettings, leaky, with_mean_of
 from rtaffect.simulation.elements import ElementSettings, at_electrodes, levels_of, plant, weights_of
 from rtaffect.simulation.head import PATCHES
@@ -58,6 +60,7 @@ CONDITIONS = {
     "nothing planted": ElementSettings(spread_db=10, voice_strength=0, background_strength=0),
 }
 FEATURE_SET: Final = "layer-2"
+PartsOf = Callable[[SyntheticStudy, StudySound], Elements]
 #: Standard deviation of one listener's correlation with others in a window of 10 s where nothing is shared.
 WINDOW_SD: Final = 0.06
 
@@ -71,18 +74,19 @@ def study_of(elements: ElementSettings, size: tuple[int, int, int], featurizer: 
     return SyntheticStudy(settings, featurizer, silent)
 
 
-def separated(quick: bool) -> dict[str, Callable[[SyntheticStudy, StudySound], Elements]]:
-    """Return what gives a sound's elements, by name."""
-    found: dict[str, Callable[[SyntheticStudy, StudySound], Elements]] = {}
-    if not quick:
-        separator = separator_for("dtln", progress=silent)
-        found["dtln"] = lambda _, sound: separator.elements_of(sound.samples, sound.samples[:, None], SAMPLE_RATE)
+def separated(quick: bool) -> dict[str, tuple[PartsOf, float]]:
+    """Return what gives a sound's elements, and from which level on a voice is one, dB, by name."""
 
     def true(study: SyntheticStudy, sound: StudySound) -> Elements:
         assert study.planted is not None
         return study.planted.parts[sound.name]
 
-    return found | {"the true elements": true}
+    def by(separator: Separator) -> PartsOf:
+        return lambda _, sound: separator.elements_of(sound.samples, sound.samples[:, None], SAMPLE_RATE)
+
+    ours = [] if quick else [separator_for(name, progress=silent) for name in BUILDERS]
+    found: dict[str, tuple[PartsOf, float]] = {"the true elements": (true, SILENT_DB)}
+    return found | {each.manifest.name: (by(each), each.manifest.voice_db) for each in ours}
 
 
 def ablations(quick: bool) -> Rows:
@@ -96,18 +100,21 @@ def ablations(quick: bool) -> Rows:
         question = Question(measured.targets, measured.people, measured.space.layout.counted, kinds=kinds)
         features = [cached_features_of(sound.samples, featurizer) for sound in measured.sounds]
         mix = sweep({FEATURE_SET: features}, question, SETTINGS, silent, draws=draws).sets[0]
-        for name, parts_of in separated(quick).items():
+        for name, (parts_of, voice_db) in separated(quick).items():
             found = leave_out(
                 mix, measured.sounds, lambda sound, of=parts_of, study=study: of(study, sound), featurizer,
-                (name, "0" * 64), question, SETTINGS, silent, draws=draws,
+                (name, "0" * 64), question, SETTINGS, silent, draws=draws, voice_db=voice_db,
             )  # type: ignore[misc] # fmt: skip
             rows.append({"case": condition, "by": name, **_figures(found, mix.score.r[-1], study)})
     return rows
 
 
 def _figures(found: ElementsFound, mix: float, study: SyntheticStudy) -> dict[str, Any]:
-    voice, background = (found.results[name] for name in ("voice", "background"))
-    lead = fisher_z(voice.score.r[:-1]) - fisher_z(background.score.r[:-1])
+    # An element that is not heard in two stimuli has no result.
+    results = [found.results.get(name) for name in ("voice", "background")]
+    rows = len(study.cohort.head.leadfield) + 1
+    voice, background = (np.full(rows, np.nan) if each is None else each.score.r for each in results)
+    lead = fisher_z(voice[:-1]) - fisher_z(background[:-1])
     # What belongs to whom is the same in all conditions, also where nothing is moved.
     patches = study.cohort.head.patches
     weights = at_electrodes(weights_of(patches, ElementSettings()), study.cohort.head.leadfield)
@@ -116,20 +123,23 @@ def _figures(found: ElementsFound, mix: float, study: SyntheticStudy) -> dict[st
     joined = found.joined or {}
     return {
         "mix": float(mix),
-        "voice_own": float(voice.score.r[:-1][own[0]].mean()),
-        "voice_other": float(background.score.r[:-1][own[0]].mean()),
-        "background_own": float(background.score.r[:-1][own[1]].mean()),
-        "background_other": float(voice.score.r[:-1][own[1]].mean()),
+        "voice_own": float(voice[:-1][own[0]].mean()),
+        "voice_other": float(background[:-1][own[0]].mean()),
+        "background_own": float(background[:-1][own[1]].mean()),
+        "background_other": float(voice[:-1][own[1]].mean()),
         "lead": float(spearmanr(weights[0] - weights[1], lead).statistic),
-        "bias": float(np.nanmean(found.bias)),
+        "bias": float(np.mean(found.bias[np.isfinite(found.bias)])) if np.isfinite(found.bias).any() else nothing,
+        "heard": float(np.mean(np.isfinite(found.each[1]))),
         "rank": found.rank_r,
         "rank_p": found.rank_p,
-        "voice_p": voice.p_mean,
-        "background_p": background.p_mean,
+        "voice_p": nothing if results[0] is None else results[0].p_mean,
+        "background_p": nothing if results[1] is None else results[1].p_mean,
         "beyond": "/".join(f"{u.r.p_mean:.3f}" for u in found.unique) or "not told",
         "joined": "/".join(f"{j.result.score.r[-1]:.2f}" for j in joined.values()),
-        "best": float(max(voice.score.r[-1], background.score.r[-1])),
-        "share_rank": float(spearmanr(found.share, list(study.planted.share.values())[:-1]).statistic)
+        "best": float(np.fmax(voice[-1], background[-1])),
+        "share_rank": float(
+            spearmanr(found.share, list(study.planted.share.values())[:-1], nan_policy="omit").statistic
+        )
         if study.planted is not None
         else nothing,
     }
@@ -255,6 +265,7 @@ if __name__ == "__main__":
             ("background_own", "background's: from background", ".2f"),
             ("background_other", "from voice", ".2f"),
             ("lead", "lead", ".2f"),
+            ("heard", "voice heard in", ".2f"),
             ("bias", "bias", ".2f"),
             ("rank", "rank", ".2f"),
             ("rank_p", "p", ".3f"),

@@ -118,6 +118,7 @@ def _elements(  # noqa: PLR0917 - what with_beyond is given, and what makes elem
         settings,
         progress,
         draws=plan.draws,
+        voice_db=separator.manifest.voice_db,
     )
 
 

@@ -19,10 +19,10 @@ from rtaffect.simulation.elements import ElementSettings
 from rtaffect.simulation.study import StudySettings, SyntheticStudy, write_sound
 
 #: Raised when what the demo is made of changes, so that an older one in the cache is not used.
-VERSION = 11
+VERSION = 12
 ELEMENTS_VERSION = 2
-#: What takes the sounds of the demo of elements apart, also as they come: the one whose wheel is small (4 MB).
-SEPARATOR = "dtln"
+#: What takes the sounds of the demo of elements apart, also as they come.
+SEPARATOR = "spleeter-stream"
 #: Its study: speech over music, each of which drives patches of its own.
 WITH_ELEMENTS = StudySettings(sounds=6, sound_s=75.0, spare_s=120.0, elements=ElementSettings())
 #: The participant's own activity before the sound starts, s.

@@ -17,7 +17,7 @@ from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.settings import Settings
 from rtaffect.engine.bundle import SEPARATOR_FILE, Bundle, ElementsMade
-from rtaffect.predicted.element_levels import SILENT_DB, heard_steps, only_heard
+from rtaffect.predicted.element_levels import SILENT_DB, heard_steps, least_db, only_heard
 from rtaffect.predicted.elements import BUILDERS
 from rtaffect.predicted.feature_cache import Element
 from rtaffect.predicted.featurizer import Featurizer
@@ -67,7 +67,8 @@ def with_elements(  # noqa: PLR0917 - a bundle, what it was fitted to, and by wh
     for name in _NAMES:
         progress(f"weights of the {name}")
         each = [getattr(elements, name) for elements in parts]
-        heard = [heard_steps(sound, elements.mix, memory) for sound, elements in zip(each, parts, strict=True)]
+        least = least_db(name, separator.manifest.voice_db)
+        heard = [heard_steps(sound, elements.mix, memory, least) for sound, elements in zip(each, parts, strict=True)]
         there = [only_heard(t, h[: len(t)]) for t, h in zip(targets, heard, strict=True)]
         features = [np.asarray(store.layers(sound, featurizer)[feature_set], np.float64) for sound in each]
         people = [_only_heard_each(p, h) for p, h in zip(question.people, heard, strict=True)]
@@ -88,6 +89,7 @@ def _made(names: Sequence[Element], separator: Separator) -> ElementsMade:
         separator_sha256=separator.sha256,
         streams=separator.streams,
         silent_db=SILENT_DB,
+        voice_db=separator.manifest.voice_db,
     )
 
 

@@ -34,14 +34,15 @@ from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.correlation import fisher_z
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import Settings
-from rtaffect.predicted.element_levels import is_heard, power
+from rtaffect.predicted.element_levels import SILENT_DB, is_heard, least_db, power
 from rtaffect.predicted.elements import ELEMENTS, voice_share
+from rtaffect.predicted.feature_cache import Element
 from rtaffect.predicted.featurizer import Featurizer
 from rtaffect.predicted.separator import Elements
 from rtaffect.stream.audio import StudySound
 
 #: Parts of the sound, in the order of what is told of them.
-PARTS: Final[tuple[str, ...]] = ELEMENTS[1:]
+PARTS: Final[tuple[Element, ...]] = ELEMENTS[1:]
 #: What is held against what in each row: the bias first.
 PAIRS: Final = (("voice", "background"), ("mix", "voice"), ("mix", "background"))
 #: With fewer stimuli nothing is said of how the bias goes with energy.
@@ -139,6 +140,7 @@ def leave_out(  # noqa: PLR0917 - a question, what is asked of, and how
     progress: Callable[[str], None],
     *,
     draws: int,
+    voice_db: float = SILENT_DB,
 ) -> ElementsFound:
     """Fit voice and background as the whole sound was, each alone and both together, and compare.
 
@@ -148,21 +150,19 @@ def leave_out(  # noqa: PLR0917 - a question, what is asked of, and how
         The whole sound's result of one feature set, of which the elements are taken, too.
     sounds
         Those that are fitted on, in the order of the question's targets.
-    parts_of
-        Gives a sound's elements.
-    featurizer
-        That has the feature set.
+    parts_of, featurizer
+        What gives a sound's elements, and what has the feature set.
     separator
         Name and hash of what makes the elements.
-    question, settings
-        What is predicted (targets as measured), and how.
+    question, settings, draws
+        What is predicted (targets as measured), how, and how many draws each null has.
     progress
         Told what is being done.
-    draws
-        Of each null.
+    voice_db
+        From which level against the sound a voice is heard, by the separator, dB.
     """
     question = question.untrended(settings)
-    parts = _parts(sounds, parts_of, featurizer, mix.name, progress)
+    parts = _parts(sounds, parts_of, featurizer, mix.name, progress, voice_db)
     progress(f"{mix.name} of voice and background, {draws} draws")
     results, each, notes = _apart(mix, parts, question, settings, draws)
     means = np.stack([r[:, -1] for r in each.values()])
@@ -197,12 +197,13 @@ def _apart(
     return results, each, tuple(notes)
 
 
-def _parts(
+def _parts(  # noqa: PLR0917 - what leave_out was given
     sounds: Sequence[StudySound],
     parts_of: Callable[[StudySound], Elements],
     featurizer: Featurizer,
     feature_set: str,
     progress: Callable[[str], None],
+    voice_db: float,
 ) -> _Parts:
     store, share, notes = FeatureStore(), [], []
     features: dict[str, list[FloatArray]] = {name: [] for name in PARTS}
@@ -212,7 +213,7 @@ def _parts(
         parts = parts_of(sound)
         for place, name in enumerate(PARTS):
             part = getattr(parts, name)
-            if not is_heard(power(part), power(parts.mix)):
+            if not is_heard(power(part), power(parts.mix), least_db(name, voice_db)):
                 notes.append(f"{sound.name}: no {name} is heard in it")
                 there[place, number] = False
             features[name].append(np.asarray(store.layers(part, featurizer)[feature_set], np.float64))

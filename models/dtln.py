@@ -40,6 +40,9 @@ SOURCE_SHA256: Final = "d0014f8ae26d245046967e83685cd89d583b818347507bd6145d69c3
 FRAME, HOP, BINS, UNITS, BASIS = 512, 128, 257, 128, 256
 FRAMES: Final = SAMPLE_RATE // HOP
 LOOKAHEAD: Final = FRAME - HOP
+#: Of music without a voice it takes much for one: only what is louder than all else counts as heard, as
+#: :mod:`bench.voice_presence` finds it.
+VOICE_DB: Final = -2.5
 _LAYERS: Final = 4
 _STATE: Final = (
     StatePart(name="audio", dtype="float32", keep=LOOKAHEAD, made=(SAMPLE_RATE, SAMPLE_RATE)),
@@ -92,6 +95,7 @@ def manifest() -> SeparatorManifest:
         channels=1,
         lookahead=LOOKAHEAD,
         state=_STATE,
+        voice_db=VOICE_DB,
         licence="MIT",
         note=_NOTE,
     )

@@ -32,6 +32,8 @@ from rtaffect.predicted.separator_file import SeparatorManifest
 #: Samples of a frame, frames a second, and frames that the U-Nets see.
 FRAME, FRAMES, SEEN = 1486, 43, 64
 BINS: Final = FRAME // 2 + 1
+#: From which level on a voice that it leaves is one, dB of the sound, as :mod:`bench.voice_presence` finds it.
+VOICE_DB: Final = -14.5
 #: Magnitudes of as loud a sound are so much greater at the rate that the U-Nets know.
 _SCALE: Final = spleeter.RATE / SAMPLE_RATE
 _NOTE: Final = (
@@ -78,6 +80,7 @@ def manifest() -> SeparatorManifest:
         channels=1,
         lookahead=LOOKAHEAD,
         state=(StatePart(name="audio", dtype="float32", keep=_PAST + LOOKAHEAD, made=made), LEVEL),
+        voice_db=VOICE_DB,
         licence="MIT",
         note=_NOTE,
     )

@@ -39,6 +39,8 @@ level = -3
     encoding="utf-8",
 )
 os.environ["LSLAPICFG"] = str(_folder / "lsl_api.cfg")
+# Nothing of the user's is read or written.
+os.environ["RTAFFECT_CONFIG"] = str(_folder / "config")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 # What a busy machine takes for an example says nothing of the code. The same examples come in every run, so that a

@@ -26,10 +26,11 @@ from calibration.affect.moments import (
     spread_of,
     tensor,
 )
+from calibration.affect.novelty_limits import as_if_left_out, people_limits
 from calibration.affect.splits import check_ratings, inner_splits
 from calibration.affect.temperature import fit_both, fit_temperature, probability
 from calibration.affect.training import Moments, Recipe
-from rtaffect.affect.novelty import NoveltyReference, fit_novelty
+from rtaffect.affect.novelty import NoveltyReference, fit_novelty, magnitude_of
 from rtaffect.affect.settings import DIMENSIONS
 
 Array = NDArray[np.float64]
@@ -105,6 +106,8 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Share of hearings that were rated above the middle.
     eeg_novelty_, sound_novelty_ : NoveltyReference
         How far moments may be from the training set.
+    eeg_lasting_ : (2,)
+        How far a person may be for a while.
     n_steps_ : int
         Steps of training.
     losses_ : tuple of float
@@ -232,23 +235,24 @@ class AffectModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _learn_novelty(self, held: Held, known: tuple[Array, ...], moments: Moments) -> None:
         """Take means and covariances from the final nets, and limits from inner nets' distances of what was new.
 
-        Each inner net has a space of its own, so that its limit is one of its own distances; the final one is their
-        mean.
+        Of sound each inner net's limit is one of its own distances, and the final one is their mean. Of EEG it is for
+        one more person (:mod:`calibration.affect.novelty_limits`).
         """
         told = self._apply(moments.features, moments.mask, moments.embedding)
-        sizes = (magnitude(moments.features, moments.mask), magnitude(moments.embedding))
-        found = []
-        for branch, size in enumerate(sizes):
-            limits = [
-                fit_novelty(
-                    space[:, branch], held.shared[held.split == number, branch], size[held.items[held.split == number]]
-                ).limits
-                for number, space in enumerate(known)
-            ]
-            own = told.shared[:, branch]
-            found.append(replace(fit_novelty(own, own, size), limits=np.mean(limits, axis=0)))
-        self.eeg_novelty_: NoveltyReference = found[0]
-        self.sound_novelty_: NoveltyReference = found[1]
+        features, mask = moments.features.double().numpy(), moments.mask.numpy() > 0
+        person, sizes = moments.person.numpy(), magnitude(moments.embedding)
+        left_out, limits = np.empty((len(held.items), 2)), []
+        for number, space in enumerate(known):
+            here = held.split == number
+            items, shared = held.items[here], held.shared[here]
+            own = fit_novelty(space[:, 0], shared[:, 0], np.ones(len(items)))
+            seen = magnitude_of(as_if_left_out(features, mask, person, items), mask[items])
+            left_out[here] = own.distances(shared[:, 0], seen)
+            limits.append(fit_novelty(space[:, 1], shared[:, 1], sizes[items]).limits)
+        of_people, self.eeg_lasting_ = people_limits(left_out, person[held.items], moments.hearing.numpy()[held.items])
+        eeg, sound = (fit_novelty(told.shared[:, branch], told.shared[:, branch], sizes) for branch in (0, 1))
+        self.eeg_novelty_: NoveltyReference = replace(eeg, limits=of_people)
+        self.sound_novelty_: NoveltyReference = replace(sound, limits=np.mean(limits, axis=0))
 
     def tell(self, X: Any = None, sound: Any = None) -> Told:
         """Return all that is told of moments; NaN for what is told from what is not given.

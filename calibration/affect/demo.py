@@ -33,7 +33,7 @@ from rtaffect.stream.audio import SAMPLE_RATE, StudySound
 from rtaffect.stream.source import StreamInfo
 
 #: Raised when what the demo is made of changes, so that an older one in the cache is not used.
-VERSION: Final = 1
+VERSION: Final = 2
 #: The listener's own activity before the session's zero, s, and their rest from then on, s, in which nothing is heard.
 BEFORE_S, REST_S = 3, 30
 #: What the bundle is trained on.

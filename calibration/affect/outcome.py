@@ -128,6 +128,7 @@ def bundle_with(  # noqa: PLR0917 - all that a bundle holds
         embedding_std=model.embedding_std_,
         temperature=model.temperature_,
         eeg_weight=model.eeg_weight_,
+        eeg_lasting=model.eeg_lasting_,
         eeg_novelty=model.eeg_novelty_,
         sound_novelty=model.sound_novelty_,
     )

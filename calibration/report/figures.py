@@ -31,6 +31,8 @@ CEILING: Final = "#c4e3d7"
 ROW: Final = "#74808d"
 INK: Final = "#1c2126"
 MUTED: Final = "#4d5863"
+#: Opacity of differences with p of .05 or more.
+FAINT: Final = 0.3
 #: Width of all figures as shown, in; css has 96 px to the inch, and the files twice that.
 WIDTH: Final = 9.0
 _CSS_DPI: Final = 96
@@ -181,8 +183,11 @@ def comparison_figure(outcome: Outcome) -> Picture | None:
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         reach = max(float(np.nanmax(np.abs(difference), initial=0.0)), 0.01)
-        image = axes.imshow(difference, cmap="PuOr_r", vmin=-reach, vmax=reach)
-        _write_p(axes, difference / reach, p)
+        shown = opacity_of_p(p)
+        # The bar is of an image without opacity: it tells the whole colours.
+        image = axes.imshow(np.full_like(difference, np.nan), cmap="PuOr_r", vmin=-reach, vmax=reach)
+        axes.imshow(difference, cmap="PuOr_r", vmin=-reach, vmax=reach, alpha=shown)
+        _write_p(axes, difference / reach * shown, p)
         names = [_tick(name) for name in layers]
         axes.set_xticks(range(len(layers)), names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(layers)), names)
@@ -258,6 +263,14 @@ def _key(outcome: Outcome) -> list[Any]:
     if np.isfinite([c[-1] for c in outcome.ceiling_ends]).any():
         found.append(handle("patch", label="noise ceiling, low to high", facecolor=CEILING))
     return found
+
+
+def opacity_of_p(p: Array) -> Array:
+    """Return how strongly differences with these p are coloured: of two sets that cannot be told apart, faintly.
+
+    Colours reach as far as the largest difference, which of sets that differ by chance would else look like a finding.
+    """
+    return np.where(p < LEVEL, 1.0, FAINT)
 
 
 def _write_p(axes: Any, shade: Array, p: Array) -> None:

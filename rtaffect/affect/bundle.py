@@ -109,6 +109,8 @@ class AffectTensors:
         Of EEG, sound and both, for valence and arousal: logits are divided by it (Guo et al., ICML 2017).
     eeg_weight : (2,) float64 in 0..1
         Of both, how much the EEG counts, for valence and arousal; the sound counts the rest.
+    eeg_lasting : (2,) float64
+        How far a person may be for a while: limits of the medians of both distances of the EEG over some time.
     eeg_novelty, sound_novelty : NoveltyReference
         How far moments may be from the training set.
     """
@@ -119,6 +121,7 @@ class AffectTensors:
     embedding_std: FloatArray
     temperature: FloatArray
     eeg_weight: FloatArray
+    eeg_lasting: FloatArray
     eeg_novelty: NoveltyReference
     sound_novelty: NoveltyReference
 
@@ -232,6 +235,7 @@ def _check_tensors(arrays: dict[str, FloatArray], manifest: AffectManifest, fold
         "embedding_std": (size,),
         "temperature": (3, 2),
         "eeg_weight": (2,),
+        "eeg_lasting": (2,),
     }
     for name in _NOVELTY:
         shapes |= {f"{name}.mean": (shared,), f"{name}.precision": (shared, shared), f"{name}.limits": (2,)}
@@ -246,7 +250,7 @@ def _check_tensors(arrays: dict[str, FloatArray], manifest: AffectManifest, fold
             )
         if not np.isfinite(array).all():
             raise ArtifactError(f"bundle {folder}: tensor {name} holds values that are not finite; {_REMAKE}")
-    above = ["feature_std", "embedding_std", "temperature", *(f"{name}.limits" for name in _NOVELTY)]
+    above = ["feature_std", "embedding_std", "temperature", "eeg_lasting", *(f"{name}.limits" for name in _NOVELTY)]
     if wrong := [name for name in above if not (arrays[name] > 0).all()]:
         raise ArtifactError(f"bundle {folder}: tensor {wrong[0]} must be above 0 everywhere; {_REMAKE}")
     if not ((arrays["eeg_weight"] >= 0) & (arrays["eeg_weight"] <= 1)).all():

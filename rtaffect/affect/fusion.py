@@ -9,6 +9,7 @@ one of each.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,11 +34,14 @@ class Heads:
         In -1..1.
     novelty : float
         In units of the limit.
+    distances : tuple of float
+        Both distances of which it is, in units of their own.
     """
 
     logits: FloatArray
     rating: FloatArray
     novelty: float
+    distances: tuple[float, float] = (math.nan, math.nan)
 
 
 def estimate_of(heads: Heads, tensors: AffectTensors, source: int) -> AffectEstimate:

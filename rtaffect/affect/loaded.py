@@ -94,8 +94,10 @@ class LoadedAffect:
         shared = found["shared"].astype(np.float64)
         novelty = tensors.eeg_novelty if eeg else tensors.sound_novelty
         with np.errstate(over="ignore", invalid="ignore"):
-            far = float(novelty(shared[None], magnitude)[0])
-        return Heads(found["logits"].astype(np.float64), found["rating"].astype(np.float64), far), shared
+            distances = novelty.distances(shared[None], magnitude)[0]
+            far = float((distances / novelty.limits).max())
+        both = float(distances[0]), float(distances[1])
+        return Heads(found["logits"].astype(np.float64), found["rating"].astype(np.float64), far, both), shared
 
 
 def load_affect(

@@ -3,7 +3,10 @@
 Two distances, each in units of its limit, and the larger counts: Mahalanobis' distance in the shared space (Lee et al.,
 *A simple unified framework for detecting out-of-distribution samples and adversarial attacks*, NeurIPS 2018, with one
 Gaussian), and the root mean square of the normalised input, for an encoder may map what it never saw to where it knows
-its way. A limit is a quantile of the distances of moments that the model was not fitted to.
+its way. A limit is of the distances of moments that the model was not fitted to; of EEG, of people who were left out.
+
+A person is unlike the training set if most of what they show is far: the median of their newest ``LASTING_S`` has a
+limit of its own, which is lower. Single moments that are far are no sign of that: what one feels strongly is far, too.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import numpy as np
 
 from rtaffect.common.arrays import BoolArray, FloatArray
 
+#: A person's newest distances over this long tell whether they are like the training set, s.
+LASTING_S: Final = 30
 #: Share of held-out moments of the training set that are within a limit.
 LEVEL: Final = 0.99
 #: How much of the covariance is that of a sphere, so that it has an inverse.
@@ -49,8 +54,11 @@ class NoveltyReference:
         magnitude
             (N,) root mean square of the normalised input, see :func:`magnitude_of`.
         """
-        distance = _mahalanobis(shared, self.mean, self.precision)
-        return np.asarray(np.maximum(distance / self.limits[0], magnitude / self.limits[1]))
+        return np.asarray((self.distances(shared, magnitude) / self.limits).max(axis=1))
+
+    def distances(self, shared: FloatArray, magnitude: FloatArray) -> FloatArray:
+        """Return both distances (N, 2) of moments, as :meth:`__call__` takes them, in units of their own."""
+        return np.stack([_mahalanobis(shared, self.mean, self.precision), magnitude], axis=1)
 
 
 def fit_novelty(

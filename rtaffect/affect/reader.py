@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from rtaffect.affect.band_entropy import BandEntropy
 from rtaffect.affect.baseline import RestBaseline
 from rtaffect.affect.bundle import AffectManifest
 from rtaffect.affect.fusion import EEG, SOUND, Heads, estimate_of, fused
+from rtaffect.affect.lasting import Lasting
 from rtaffect.affect.library import SoundLibrary
 from rtaffect.affect.loaded import LoadedAffect
 from rtaffect.affect.values import AffectEstimate, AffectValues
@@ -195,9 +197,9 @@ class AffectReader:
         heads, shared, eeg = None, None, AffectEstimate(reason=why or person.trouble)
         if not eeg.reason:
             heads, shared = self.model.heads_of_eeg(*person.sequence())
-            eeg = estimate_of(heads, tensors, EEG)
+            eeg = person.judged(estimate_of(heads, tensors, EEG), heads, tensors.eeg_lasting)
         if eeg.there and sound.there and heads is not None and heard is not None:
-            both = fused(heads, heard, tensors)
+            both = replace(fused(heads, heard, tensors), novelty=max(eeg.novelty, sound.novelty))
         else:
             both = AffectEstimate(reason="; ".join(dict.fromkeys(filter(None, (eeg.reason, sound.reason)))))
         near = self.library.nearest(shared) if self.library is not None and shared is not None and eeg.there else ()
@@ -217,6 +219,7 @@ class _Person:
         shape = channels, len(settings.bands)
         nothing = np.full(shape, np.nan), np.zeros(channels, np.bool_)
         self._newest = deque([nothing] * settings.sequence_s, settings.sequence_s)
+        self._step, self._unlike = 0, Lasting()
         wanted = settings.baseline_s if rest_s is None else rest_s
         self.rest = RestBaseline(wanted, settings.baseline_least) if settings.baseline == "rest" else None
 
@@ -224,6 +227,7 @@ class _Person:
         """Take in second ``step`` (n, C), V; ``foreign`` (W,) are seconds up to it that are in doubt after all."""
         features, mask = self._entropy(second)
         self._newest.append((features, mask))
+        self._step = step
         if self.rest is not None:
             self.rest.take(step, features, mask, resting=resting)
         for at in np.flatnonzero(foreign).tolist():
@@ -235,10 +239,15 @@ class _Person:
     def _forget(self, spoilt: int, step: int) -> None:
         if self.rest is not None:
             self.rest.forget(spoilt)
+        self._unlike.forget(spoilt, len(self._newest))
         place = len(self._newest) - 1 - (step - spoilt)
         if place >= 0:
             features, mask = self._newest[place]
             self._newest[place] = np.full_like(features, np.nan), np.zeros_like(mask)
+
+    def judged(self, estimate: AffectEstimate, heads: Heads, limits: FloatArray) -> AffectEstimate:
+        """Return the estimate of this step; none where the person has been unlike the training set for a while."""
+        return self._unlike(self._step, estimate, heads.distances, limits)
 
     def sequence(self) -> tuple[FloatArray, BoolArray]:
         """Return the newest features (T, C, F), nats, less the rest, NaN where masked, and the mask (T, C)."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -16,9 +17,14 @@ from rtaffect.view import run_window
 from rtaffect.view.trial import REMEDY, try_window
 
 if TYPE_CHECKING:
+    from rtaffect.plan.session_plan import SessionPlan
+    from rtaffect.present.session_presenter import Presenter
+    from rtaffect.run.runners import WindowRunner
     from rtaffect.start.choices import Choices
     from rtaffect.view.start.window import Started
 
+#: A session's window that a summary follows is open for so long after the protocol's end, s.
+CLOSES_S: Final = 2.0
 INSTEAD = "use `rtaffect demo --headless` or `rtaffect live --session FILE` instead"
 
 
@@ -39,8 +45,48 @@ def command(plan_file: Path | None) -> None:
     while (started := _choose(choices, message, plan_file)) is not None:
         choices, plan_file = started.choices, started.plan_file or plan_file
         message = _run(started, console)
-        if not message:
+        if message:
+            continue
+        after = _after(started)
+        if after is None:
             return
+        choices, message = after
+
+
+def _has_summary(plan: SessionPlan) -> bool:
+    """Return whether a session has an end after which something comes: a protocol, and a folder of its own."""
+    return plan.protocol.file is not None and plan.results.out is not None and plan.programs.remote is None
+
+
+def _window(plan: SessionPlan) -> WindowRunner:
+    """Return what shows a session: where a summary follows, its window closes soon after the end."""
+
+    def show(presenter: Presenter, **options: Any) -> None:
+        if _has_summary(plan) and options.get("seconds_after_end") is None:
+            options["seconds_after_end"] = CLOSES_S
+        run_window(presenter, **options)
+
+    return show
+
+
+def _after(started: Started) -> tuple[Choices, str] | None:
+    """Show how a session with a protocol went; return the choices to go on with, and what is to be said of them."""
+    from rtaffect.start.day import with_next
+    from rtaffect.start.outcome import outcome_of
+    from rtaffect.view.start.summary import run_summary
+
+    folder = started.plan.results.out
+    if not _has_summary(started.plan) or folder is None or not folder.is_dir():
+        return None
+    try:
+        outcome = outcome_of(folder)
+    except RtaffectError as error:
+        return replace(started.choices, name=""), error.message
+    following, said = with_next(started.choices)
+    wanted = run_summary(outcome, following.participant)
+    if wanted is None:
+        return None
+    return (following, said) if wanted == "next" else (replace(started.choices, name=""), "")
 
 
 def _try_window() -> None:
@@ -75,7 +121,7 @@ def _run(started: Started, console: Console) -> str:
     try:
         if started.plan_file is not None:
             write_plan(started.plan, started.plan_file)
-        run_sessions(started.plan, console, run_window)
+        run_sessions(started.plan, console, _window(started.plan))
     except RtaffectError as error:
         return error.message
     return ""

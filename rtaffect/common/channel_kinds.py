@@ -135,19 +135,25 @@ def kind_of(label: str, declared: str = "", unit: str = "") -> Kind:
     -------
     'eeg' where nothing says otherwise.
     """
+    return kind_and_why(label, declared, unit)[0]
+
+
+def kind_and_why(label: str, declared: str = "", unit: str = "") -> tuple[Kind, str]:
+    """Return what a channel carries, and by what that is told, in words; parameters are those of :func:`kind_of`."""
     told = re.sub(r"[\s_-]", "", plain(declared).casefold())
     if declared.strip() and told != "eeg":
-        return _TYPES.get(told, "aux")
+        return _TYPES.get(told, "aux"), f"its declared type, {declared.strip()}"
     name = plain(label)
     if is_eog(name):
-        return "eog"
+        return "eog", "its name"
     if is_place(name):
-        return "eeg"
-    lower = " ".join(name.casefold().split())
-    found = _named(name, lower)
+        return "eeg", "its name, an electrode's place"
+    found = _named(name, " ".join(name.casefold().split()))
     if found is not None:
-        return found
-    return "eeg" if _may_be_volts(unit) else "aux"
+        return found, "its name"
+    if not _may_be_volts(unit):
+        return "aux", f"its unit, {unit.strip()}, which is no voltage"
+    return "eeg", "its declared type" if told else "nothing says otherwise"
 
 
 def _named(name: str, lower: str) -> Kind | None:

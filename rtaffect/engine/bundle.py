@@ -53,7 +53,8 @@ class ElementsMade(Frozen):
     """Of which elements a bundle has weights, what took the sounds apart, and from which level an element is heard.
 
     ``streams`` says whether that separator can do so as sound comes; ``silent_db`` is
-    :data:`rtaffect.predicted.element_levels.SILENT_DB` as it was.
+    :data:`rtaffect.predicted.element_levels.SILENT_DB` as it was, and ``voice_db`` from where on a voice is, by its
+    separator, dB against the sound.
     """
 
     names: tuple[Literal["voice", "background"], ...]
@@ -61,6 +62,7 @@ class ElementsMade(Frozen):
     separator_sha256: str
     streams: bool
     silent_db: float
+    voice_db: float = Field(SILENT_DB, ge=-60, le=0)
 
 
 class Stimulus(Frozen):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,14 +9,13 @@ from typing import Any, Final, Literal, TypedDict, Unpack
 
 from pydantic import ValidationError
 
-from rtaffect.common.errors import RecordingError, SettingsError
+from rtaffect.common.errors import SettingsError
 from rtaffect.common.settings import first_problem
 from rtaffect.engine.feedback import Feedback
+from rtaffect.notebook.stepping import steps_of, warn
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
-from rtaffect.run.recipe import ALL_ROWS, prepare
-from rtaffect.run.running import RunningSession
-from rtaffect.run.session_record import SessionRecord
+from rtaffect.run.recipe import prepare
 
 
 class ReplayOptions(TypedDict, total=False):
@@ -137,10 +134,7 @@ def replay(path: str | Path, *, progress: Progress = print, **options: Unpack[Re
         raise SettingsError(f"{path} is a session's folder, which says itself what was worn and heard: leave that out")
     notes: list[str] = []
     steps = _steps(plan, progress, notes.append)
-    for text in notes:
-        # That nothing is missing is no warning.
-        if not text.startswith(ALL_ROWS):
-            warnings.warn(text, stacklevel=2)
+    warn(notes, 2)
     return steps
 
 
@@ -162,17 +156,4 @@ def _plan(path: str | Path, options: ReplayOptions) -> SessionPlan:
 def _steps(plan: SessionPlan, progress: Progress, note: Callable[[str], None]) -> Iterator[Feedback]:
     """Yield the steps of a replay; the recording is read before the first is asked for."""
     cleanup = ExitStack()
-    run = prepare(plan, cleanup, progress, note)
-    running = RunningSession(run, SessionRecord(run, None), threading.Event(), cleanup)
-
-    def steps() -> Iterator[Feedback]:
-        number = 0
-        with cleanup:
-            running.stage.begin()
-            for feedback in running.session():
-                number += 1
-                yield feedback
-        if said := run.sources.ended(number):
-            raise RecordingError(said)
-
-    return steps()
+    return steps_of(prepare(plan, cleanup, progress, note), cleanup)

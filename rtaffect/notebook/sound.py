@@ -52,14 +52,14 @@ def sound_features(
     SoundError
         If it cannot be read, is no sound, holds values that are not finite, or is shorter than a second.
     """
-    samples = read_sound(Path(sound))[0] if isinstance(sound, str | Path) else _resampled(sound, rate)
+    samples = read_sound(Path(sound))[0] if isinstance(sound, str | Path) else resampled(sound, rate)
     if len(samples) < SAMPLE_RATE:
         raise SoundError(f"the sound lasts {len(samples) / SAMPLE_RATE:.4g} s; features need at least 1 s: give more")
     features = features_of(samples, featurizer)
     return SoundFeatures(np.arange(1.0, len(features) + 1), features)
 
 
-def _resampled(samples: NDArray[np.floating], rate: float) -> Float32Array:
+def resampled(samples: NDArray[np.floating], rate: float) -> Float32Array:
     """Return ``samples`` (n,) or (n, channels) at ``rate`` Hz as a sound file of them is read: mono at 16 kHz."""
     samples = np.asarray(samples)
     if samples.dtype.kind != "f" or samples.ndim not in (1, 2) or 0 in samples.shape:

@@ -149,7 +149,8 @@ class Observer:
             found[..., 1:] = np.tanh(fisher_z(found) * factors)[..., 1:]
             there = whole[1:] & np.isfinite(found[..., 1:])
             if there.any() and float(np.median(factors[..., 1:][there])) > _MOST_ALIKE:
-                self.notice = BY_WINDOW if window >= self._settings.null_least else BY_SPECTRA
+                whole_window = window >= self._settings.null_least and self._people.stop - window >= self._people.first
+                self.notice = BY_WINDOW if whole_window else BY_SPECTRA
         if self.notice == BY_WINDOW:
             found, mutual = self._of_window(at, found[..., :1], np.stack([common, one, other])[..., :1], least), False
             whole = np.broadcast_to(whole[:1], found.shape[-1])
@@ -163,7 +164,8 @@ class Observer:
     def _of_window(self, at: int, in_place: FloatArray, powers: FloatArray, least: int) -> FloatArray:
         """Return the correlation in place and those of the same window backwards (people, rows, 1 + window)."""
         joint, backwards = reversed_sums(self._people, self._partner, at, self._settings.window_s)
-        factors = spread_factors(*np.concatenate([powers, backwards], axis=-1), self._layout.k)
+        common, one, other = np.concatenate([powers, np.stack(backwards)], axis=-1)
+        factors = spread_factors(common, one, other, self._layout.k)
         chance = np.tanh(fisher_z(pearson(joint, least, self._layout.k)) * factors[..., 1:])
         return np.concatenate([in_place, chance], axis=-1)
 

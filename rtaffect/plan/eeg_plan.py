@@ -70,11 +70,13 @@ class EegPlan(Frozen):
         description="Device profile that says what streams do not say of themselves: a name, none, or a file (.toml). "
         "Default: the one that is recognised, for each stream",
     )
-    headsets: Annotated[tuple[HeadsetPlan, ...], Setting("headset", "Fo&r", metavar="TEXT", multiple=True)] = Field(
-        (),
-        description="What replaces the description of one headset alone, in place of what is given for all: its exact "
-        "name, or source_id= and a value, or a board's text, then a question mark and channels=, unit=, rate=, "
-        f"without=, only= or profile=, as in '{EXAMPLE}'; may be given several times",
+    headsets: Annotated[tuple[HeadsetPlan, ...], Setting("headset", "Appl&y to", metavar="TEXT", multiple=True)] = (
+        Field(
+            (),
+            description="What replaces the description of one headset alone, in place of what is given for all: its "
+            "exact name, or source_id= and a value, or a board's text, then a question mark and channels=, unit=, "
+            f"rate=, without=, only= or profile=, as in '{EXAMPLE}'; may be given several times",
+        )
     )
     expect: Annotated[tuple[str, ...], Setting("expect", modes=("live",), metavar="QUERY", multiple=True)] = Field(
         (),

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 
 from rtaffect.common.arrays import Float32Array, FloatArray
-from rtaffect.predicted.element_levels import NOT_HEARD, HeardWindow, decibels, power
+from rtaffect.predicted.element_levels import NOT_HEARD, SILENT_DB, HeardWindow, decibels, least_db, power
 from rtaffect.predicted.feature_cache import Element
 from rtaffect.predicted.feature_stream import FeatureStream
 from rtaffect.predicted.featurizer import Featurizer
@@ -138,12 +138,20 @@ class ElementInput:
         What reads them: that of the sound.
     memory_s
         For each element that is wanted how many seconds of features a prediction rests on.
+    voice_db
+        From which level against the sound a voice is heard, by what separates it, dB.
     """
 
-    def __init__(self, parts: PartsOf, featurizer: Featurizer, memory_s: Mapping[Element, int]) -> None:
+    def __init__(
+        self,
+        parts: PartsOf,
+        featurizer: Featurizer,
+        memory_s: Mapping[Element, int],
+        voice_db: float = SILENT_DB,
+    ) -> None:
         self._parts, self._size = parts, featurizer.size
         self._elements = {
-            name: _Element(featurizer.stream(), HeardWindow(seconds), self._none(NO_SECOND))
+            name: _Element(featurizer.stream(), HeardWindow(seconds, least_db(name, voice_db)), self._none(NO_SECOND))
             for name, seconds in memory_s.items()
         }
 

@@ -2,7 +2,8 @@
 
 One rule in calibration, live and replay: where an element has less than ``SILENT_DB`` of the sound's power over those
 seconds, or the sound itself is silence, what a separator leaves of it is its error and no element; then nothing is
-predicted from it, and nothing was fitted to it.
+predicted from it, and nothing was fitted to it. A separator that takes more than that of music without a voice for one
+says from which level on a voice counts (``voice_db`` of its manifest, as :mod:`bench.voice_presence` finds it).
 """
 
 from __future__ import annotations
@@ -41,15 +42,24 @@ def decibels(mean_square: float) -> float:
     return max(LOWEST_DB, 10.0 * float(np.log10(mean_square))) if mean_square > 0 else LOWEST_DB + 0.0 * mean_square
 
 
-def is_heard(element: float, mix: float) -> bool:
-    """Return whether an element of this mean square is heard in a sound of that mean square."""
-    return bool(mix > 10.0 ** (NOTHING_DB / 10) and element >= mix * 10.0 ** (SILENT_DB / 10))
+def least_db(element: Element, voice_db: float) -> float:
+    """Return the level against the sound from which an element is heard, dB; ``voice_db`` is the separator's."""
+    return voice_db if element == "voice" else SILENT_DB
+
+
+def is_heard(element: float, mix: float, least: float = SILENT_DB) -> bool:
+    """Return whether an element of this mean square is heard in a sound of that one, from ``least`` dB of it on."""
+    return bool(mix > 10.0 ** (NOTHING_DB / 10) and element >= mix * 10.0 ** (least / 10))
 
 
 class HeardWindow:
-    """The powers of an element and its sound over the newest ``seconds``, which a prediction rests on."""
+    """The powers of an element and its sound over the newest ``seconds``, which a prediction rests on.
 
-    def __init__(self, seconds: int) -> None:
+    ``least`` is the level against the sound from which it is heard, dB.
+    """
+
+    def __init__(self, seconds: int, least: float = SILENT_DB) -> None:
+        self._least = least
         self._element: deque[float] = deque(maxlen=seconds)
         self._mix: deque[float] = deque(maxlen=seconds)
 
@@ -62,15 +72,18 @@ class HeardWindow:
     def heard(self) -> bool:
         """Whether the element is heard in the seconds that there are; one that is missing does not count."""
         there = [(e, m) for e, m in zip(self._element, self._mix, strict=True) if np.isfinite(e)]
-        return bool(there) and is_heard(sum(e for e, _ in there) / len(there), sum(m for _, m in there) / len(there))
+        if not there:
+            return False
+        element, mix = (sum(each) / len(there) for each in zip(*there, strict=True))
+        return is_heard(element, mix, self._least)
 
 
-def heard_steps(element: Float32Array, mix: Float32Array, seconds: int) -> BoolArray:
+def heard_steps(element: Float32Array, mix: Float32Array, seconds: int, least: float = SILENT_DB) -> BoolArray:
     """Return at which steps (floor(n / 16000),) of a whole sound (n,) a session would hear the element.
 
-    ``seconds`` are those that a prediction rests on.
+    ``seconds`` are those that a prediction rests on, ``least`` the level against the sound from which it is heard, dB.
     """
-    window, count = HeardWindow(seconds), len(mix) // SAMPLE_RATE
+    window, count = HeardWindow(seconds, least), len(mix) // SAMPLE_RATE
     found = np.zeros(count, np.bool_)
     for step in range(count):
         second = slice(step * SAMPLE_RATE, (step + 1) * SAMPLE_RATE)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.settings import Frozen
+from rtaffect.predicted.element_levels import SILENT_DB
 from rtaffect.predicted.featurizer_file import check_state
 from rtaffect.predicted.manifest import MANIFEST_KEY, StatePart
 
@@ -23,7 +24,8 @@ class SeparatorManifest(Frozen):
     """What a separator file says of itself.
 
     ``sample_rate`` is in Hz, ``lookahead`` in samples, ``frame`` and ``hop`` those of its spectra in samples, ``block``
-    their number in a call, ``bins`` how many of each it reads, from 0 Hz on.
+    their number in a call, ``bins`` how many of each it reads, from 0 Hz on. ``voice_db`` is the level against the
+    sound from which a voice that it leaves counts as one, dB: of music without a voice it leaves less than that.
     """
 
     format_version: Literal[1]
@@ -40,6 +42,7 @@ class SeparatorManifest(Frozen):
     hop: int = Field(0, ge=0, le=65_536)
     block: int = Field(0, ge=0, le=65_536)
     bins: int = Field(0, ge=0, le=32_769)
+    voice_db: float = Field(SILENT_DB, ge=-60, le=0)
     precision: Literal["fp32", "int8"] = "fp32"
     licence: str
     note: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -21,7 +22,10 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
     "Protocol": (
         Binding(("Space",), "go", "go on: start the block that waits"),
         Binding(("N",), "skip", "skip the block: press twice"),
+        Binding(("B",), "pause", "let the block stand still, or go on"),
+        Binding(("Shift+B",), "repeat", "begin the block again: press twice"),
         Binding(("M",), "marker", "write a marker, Return sends it"),
+        Binding(("T",), "note", "write a note of this moment, Return keeps it"),
         Binding(MARKER_KEYS, "quick", "send a marker with the key's name"),
     ),
     "Pages": (
@@ -31,6 +35,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding(("4",), "page-4", "agreement"),
         Binding(("5",), "page-5", "own measures, where there are any"),
         Binding(("6",), "page-6", "valence and arousal, where there are any"),
+        Binding(("7",), "page-7", "is there synchrony at all, over the session so far"),
     ),
     "Brain or scalp": (
         Binding(("O",), "observed", "observed values"),
@@ -61,14 +66,15 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
 ALSO = (
     ("Arrows, Home, End", "choose a row"),
     ("Tab, Return", "go to a button, and press it"),
+    ("F2, Shift+F2", "the tour of this window: next note, and the one before"),
 )
 
 
-def shown_keys(binding: Binding) -> str:
-    """Return the keys of a binding as the help shows them."""
-    if binding.keys == MARKER_KEYS:
+def shown_keys(binding: Binding, taken: Collection[str] = ()) -> str:
+    """Return the keys of a binding as the help shows them, less those that marks of the protocol have ``taken``."""
+    if binding.keys == MARKER_KEYS and not any(key in taken for key in MARKER_KEYS):
         return f"{MARKER_KEYS[0]} to {MARKER_KEYS[-1]}"
     if binding.action == "close":
         return binding.keys[0]
-    shown = [key for key in binding.keys if key != "="]
+    shown = [key for key in binding.keys if key != "=" and key not in taken]
     return " or ".join("Esc" if key == "Escape" else key for key in shown).replace("-", "\N{MINUS SIGN}")

@@ -52,6 +52,9 @@ class ProtocolState:
     threshold: float
     neutral: str
     for_operator: str
+    practice: bool = False
+    seconds: float = math.inf
+    can_pause: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class ProtocolText:
     rule: str
     instruction: str
     waiting: bool
+    paused: bool
     progress: float | None
 
 
@@ -75,23 +79,26 @@ def for_operator(protocol_step: ProtocolStep) -> ProtocolState:
 
 def describe_protocol(state: ProtocolState, since_s: float) -> ProtocolText:
     """Return the protocol in words, ``since_s`` seconds after the step that it is of."""
-    left = max(0.0, state.left_s - since_s) if math.isfinite(state.left_s) else state.left_s
+    passing = math.isfinite(state.left_s) and state.phase == "running"
+    left = max(0.0, state.left_s - since_s) if passing else state.left_s
     kind = KINDS.get(state.kind, ("", state.kind))[1]
+    kind = f"practice: {kind}" if state.practice else kind
     name = state.name if state.name.casefold() == kind.casefold() else f"{state.name} ({kind})"
     block = "all blocks are done" if state.phase == "done" else f"{state.block} of {state.blocks}: {name}"
     return ProtocolText(
-        block=f"waiting for {block}" if state.phase == "waiting" else block,
+        block={"waiting": "waiting for ", "paused": "standing still: "}.get(state.phase, "") + block,
         left=_left(state, left),
         next=state.next_name or ("nothing" if state.phase != "done" else ""),
         rule=_rule(state),
         instruction=state.for_operator,
-        waiting=state.phase == "waiting",
+        waiting=state.phase in ("waiting", "paused"),
+        paused=state.phase == "paused",
         progress=_progress(state, left, since_s),
     )
 
 
 def _left(state: ProtocolState, left: float) -> str:
-    if state.phase != "running":
+    if state.phase not in ("running", "paused"):
         return ""
     if math.isinf(left):
         return "no end set"
@@ -112,6 +119,8 @@ def _progress(state: ProtocolState, left: float, since_s: float) -> float | None
         return 0.0
     if state.phase == "done":
         return 1.0
+    if math.isfinite(left) and math.isfinite(state.seconds) and state.seconds > 0:
+        return min(1.0, max(0.0, 1 - left / state.seconds))
     if not (math.isfinite(left) and math.isfinite(state.started)):
         return None
     spent = state.step + min(since_s, state.left_s) - state.started

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.chance import USUAL
 from rtaffect.common.rating_scale import RatingScale
-from rtaffect.common.settings import DriftSettings
+from rtaffect.common.settings import DriftSettings, SynchronySettings
 from rtaffect.engine.feedback import Feedback
 from rtaffect.present.affect_state import AffectHistory, affect_plane, joined_planes
 from rtaffect.present.element_state import ElementHistory, resolve_elements
@@ -22,6 +22,7 @@ from rtaffect.present.plane_state import PATH_S, PlaneState, rated_plane
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState, for_operator, planned_blocks
 from rtaffect.present.sections import list_lines
 from rtaffect.present.session_state import Mark, ViewState
+from rtaffect.present.so_far_state import SoFarHistory
 from rtaffect.present.time_courses import QUANTITIES, TimeCourse, resolve_time_course
 from rtaffect.protocol.protocol_step import ProtocolStep
 
@@ -47,6 +48,8 @@ class Presenter:
         Length of the window that an observed value is of, s (``SynchronySettings.window_s``).
     drift
         What is taken out of predicted and observed before they are held against each other.
+    synchrony
+        How windows and null bands were made; by default as usual.
     on_painted
         Gets the number of each step that is on the screen, on the display's thread.
     """
@@ -59,6 +62,7 @@ class Presenter:
         smooth_steps: int = 5,
         window_s: float = 10.0,
         drift: DriftSettings = USUAL,
+        synchrony: SynchronySettings | None = None,
         on_painted: Callable[[int], None] | None = None,
     ) -> None:
         if history_s < step_s or step_s <= 0 or smooth_steps < 1 or window_s < step_s:
@@ -82,6 +86,7 @@ class Presenter:
         self._marks: deque[Mark] = deque(maxlen=KEPT_MARKS)
         self._measures, self._affect = MeasureHistory(self._capacity), AffectHistory(self._capacity)
         self._elements = ElementHistory(self._capacity)
+        self._so_far = SoFarHistory(synchrony or SynchronySettings())
         self._written = 0
         self._time: FloatArray = np.empty(self._capacity)
         self._values: FloatArray = np.empty((0, len(QUANTITIES), 1))
@@ -99,9 +104,13 @@ class Presenter:
             elif feedback.step <= self._latest.step:
                 self._written = 0
                 self._measures.clear()
+                self._so_far.clear()
                 self._elements.clear()
                 self._affect.clear()
             self._write(feedback)
+            block = self._protocol
+            practice = block is not None and block.phase == "running" and block.practice
+            self._so_far.add(feedback, practice=practice)
             self._measures.add(feedback)
             self._elements.add(feedback)
             self._affect.add(feedback)
@@ -196,7 +205,7 @@ class Presenter:
             blocks = planned_blocks(protocol, self._planned, dict(self._seen)) if protocol is not None else ()
             other = _other_row(latest, selected)
             time, values = self._columns(selected, other)
-            plane = self._plane(latest)
+            plane, so_far = self._plane(latest), self._so_far.resolve()
             measured, elements, affect = self._measures.copy(), self._elements.copy(), self._affect.copy()
         if time.size:
             kept = time > time[-1] - self.history_s
@@ -229,6 +238,7 @@ class Presenter:
             measures=resolve_measures(*measured, self.history_s),
             elements=resolve_elements(elements, selected, self.history_s, self.step_s),
             drift=self._drift,
+            so_far=so_far,
             plane=joined_planes(plane, affect_plane(*affect, self.history_s)),
         )
 

@@ -23,6 +23,7 @@ from rtaffect.present.element_state import ElementCourse
 from rtaffect.present.measure_state import MeasureState
 from rtaffect.present.plane_state import PlaneState
 from rtaffect.present.protocol_state import PlannedBlock, ProtocolState
+from rtaffect.present.so_far_state import SoFarState
 from rtaffect.present.time_courses import TimeCourse
 from rtaffect.stream.status import SourceStatus
 
@@ -88,7 +89,7 @@ class ViewState:
     protocol the session is, ``blocks`` are all of its known blocks, and ``marks`` the events in the shown time.
     ``measures`` is what is shown of own measures, None without any, and ``elements`` are the courses of voice and
     background. ``drift`` is taken out of predicted and observed before they are held against each other. ``plane`` is
-    that of valence and arousal, None where there are no such values.
+    that of valence and arousal, None where there are no such values, and ``so_far`` whether there is synchrony at all.
     """
 
     revision: int
@@ -110,6 +111,7 @@ class ViewState:
     elements: tuple[ElementCourse, ...] = ()
     drift: DriftSettings = USUAL
     plane: PlaneState | None = None
+    so_far: SoFarState | None = None
 
 
 def resolve_headline(state: ViewState, elapsed_s: float, stall_s: float = STALL_S) -> tuple[Headline, str]:

@@ -15,7 +15,7 @@ from rtaffect.plan.session_folder import RecordedSession, open_session
 from rtaffect.protocol.arms import AsRecorded, DonorLevels, Yoked
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.protocol_step import Shown
-from rtaffect.protocol.timeline import Ran
+from rtaffect.protocol.timeline import Ran, changed
 
 #: A donor's block of feedback must have had a level in this share of its seconds.
 LEAST_SHOWN: Final = 1 / 2
@@ -102,10 +102,12 @@ def blocks_that_ran(session: RecordedSession) -> tuple[Ran, ...]:
     with _intact(session, "events.tsv"):
         for line in session.table("events.tsv"):
             number = line["block"]
-            if line["trial_type"] == "block":
+            if line["trial_type"] in ("block", "practice"):
                 found.append(Ran(int(number), float(line["onset"])))
-            elif line["trial_type"] == "block-end" and found:
-                found[-1] = found[-1]._replace(end_s=float(line["onset"]))
+            elif found and line["trial_type"] in ("block-end", "practice-end"):
+                found[-1] = changed(found[-1], "block-end", float(line["onset"]))
+            elif found and line["trial_type"] in ("block-pause", "block-resume"):
+                found[-1] = changed(found[-1], line["trial_type"], float(line["onset"]))
     return tuple(found)
 
 

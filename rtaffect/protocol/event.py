@@ -9,7 +9,8 @@ from typing import Literal
 from rtaffect.common.text import clean
 
 EventType = Literal[
-    "block", "block-end", "stimulus", "stimulus-end", "marker", "key", "fault", "note",
+    "block", "block-end", "block-pause", "block-resume", "practice", "practice-end",
+    "stimulus", "stimulus-end", "stimulus-resume", "marker", "key", "mark", "fault", "note",
     "gap", "clock-jump", "lost", "back", "doubt", "doubt-end",
 ]  # fmt: skip
 
@@ -19,7 +20,8 @@ class SessionEvent:
     """One thing that happened. ``onset`` is session time, ``lsl_time`` the same instant on the LSL clock, s.
 
     ``duration`` is what is planned, or that of a gap, s (NaN: nobody knows, or none); ``block`` its number, 0 for none.
-    ``kind`` is that of the block, or the reason of a doubt.
+    ``kind`` is that of the block, or the reason of a doubt. A ``mark`` is one that the protocol names, a ``note`` a
+    text of the operator's, and a ``practice`` a block that counts in no result.
     """
 
     onset: float
@@ -41,4 +43,6 @@ class SessionEvent:
         """The marker that other programs and the recording get; None where they get none."""
         if self.type == "key":
             return f"key/{self.name}"
-        return self.name if self.type in ("marker", "note") else None
+        if self.type in ("mark", "note"):
+            return f"{self.type}/{self.name}"
+        return self.name if self.type == "marker" else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -23,12 +22,12 @@ Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 _SCALE_OF = {
-    "low_percentile": ("baseline", "adaptive"),
-    "high_percentile": ("baseline", "adaptive"),
+    "low_percentile": ("baseline", "null", "adaptive"),
+    "high_percentile": ("baseline", "null", "adaptive"),
     "low": ("fixed",),
     "high": ("fixed",),
     "threshold": ("baseline", "fixed"),
-    "success_rate": ("adaptive",),
+    "success_rate": ("null", "adaptive"),
     "adapt_s": ("adaptive",),
     "learn_s": ("baseline",),
 }
@@ -38,6 +37,11 @@ def _refuse(wrong: list[str]) -> None:
     """Raise what is wrong, one line each."""
     if wrong:
         raise ValueError("\n".join(wrong))
+
+
+def _row_names(rows: Sequence[str]) -> bool:
+    """Return whether these can be the rows of a rule."""
+    return bool(rows) and len(set(rows)) == len(rows) and not (MEAN in rows and len(rows) > 1)
 
 
 class FeedbackRule(Frozen):
@@ -60,22 +64,28 @@ class FeedbackRule(Frozen):
         (MEAN,), description="Names of the rows that are averaged, or mean alone: all that count"
     )
     smoothing_s: Whole = Field(5, ge=1, le=3600, description="The value is the mean of the last so many whole seconds")
-    scale: Literal["baseline", "adaptive", "fixed"] = Field(
-        "baseline", description="What level 0 and 1 are: the baseline's percentiles, a moving threshold, or numbers"
+    scale: Literal["baseline", "null", "adaptive", "fixed"] = Field(
+        "baseline",
+        description="What level 0 and 1 are: percentiles of the own baseline or of the null band, a moving threshold, "
+        "or numbers",
     )
     low_percentile: Number = Field(
-        10.0, ge=0, le=100, description="Percentile of the baseline's values that is level 0"
+        10.0, ge=0, le=100, description="Percentile of the baseline's values, or of noise, that is level 0"
     )
     high_percentile: Number = Field(
-        90.0, ge=0, le=100, description="Percentile of the baseline's values that is level 1"
+        90.0, ge=0, le=100, description="Percentile of the baseline's values, or of noise, that is level 1"
     )
     low: Number | None = Field(None, description="With scale = fixed: the value that is level 0")
     high: Number | None = Field(None, description="With scale = fixed: the value that is level 1")
     threshold: Number | None = Field(
         None, description="Value from which on it is success; default: the baseline's median, or midway of low and high"
     )
-    success_rate: Number = Field(
-        0.7, gt=0, lt=1, description="With scale = adaptive: share of the steps that are to be success"
+    success_rate: Number | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of the steps that are to be success with scale = adaptive, default 0.7, or that are by "
+        "chance with scale = null, default 0.5",
     )
     adapt_s: Whole = Field(
         60, ge=10, le=86_400, description="With scale = adaptive: seconds within which the threshold follows"
@@ -88,6 +98,11 @@ class FeedbackRule(Frozen):
     )
     gain: Number = Field(1.0, gt=0, le=1000, description="Steepness about the middle level")
     show: Literal["ring", "bar", "tone"] = Field("ring", description="What the participant sees or hears")
+
+    @property
+    def rate(self) -> float:
+        """Share of the steps that are to be success, or that are by chance."""
+        return self.success_rate if self.success_rate is not None else 0.7 if self.scale == "adaptive" else 0.5
 
     @property
     def words(self) -> str:
@@ -113,14 +128,25 @@ class FeedbackRule(Frozen):
             )
         if self.scale == "fixed" and not (self.low is not None and self.high is not None and self.low < self.high):
             wrong.append(f"low = {self.low} and high = {self.high}: scale = fixed needs both, low below high")
+        if self.scale == "null":
+            wrong += self._of_the_null()
         if not self.low_percentile < self.high_percentile:
             wrong.append(
                 f"low_percentile = {self.low_percentile:g} must be below high_percentile = {self.high_percentile:g}"
             )
-        if not self.rows or len(set(self.rows)) < len(self.rows) or (MEAN in self.rows and len(self.rows) > 1):
+        if not _row_names(self.rows):
             wrong.append(f"rows = {list(self.rows)}: each name once, and '{MEAN}' only alone")
         _refuse(wrong)
         return self
+
+    def _of_the_null(self) -> Iterator[str]:
+        """Yield what does not go with the null band."""
+        if self.value != "observed":
+            yield f"scale = null and value = {self.value}: only observed synchrony has a null band; choose baseline"
+        if len(self.rows) > 1:
+            yield f"rows = {list(self.rows)}: scale = null needs one row, or '{MEAN}', whose null band is known"
+        if self.low_percentile <= 0 or self.high_percentile >= 100:
+            yield "low_percentile and high_percentile of noise, scale = null: expected more than 0 and less than 100"
 
     def _of_the_value(self) -> Iterator[str]:
         """Yield what does not go with the value."""
@@ -152,6 +178,9 @@ class Block(Frozen):
         "operator", description="Whether it waits for the operator's key or follows the block before it at once"
     )
     instruction: str = Field("", description="What the participant reads")
+    practice: bool = Field(
+        False, description="Whether it is for practice: its values make no scale and count in no result"
+    )
     _number: int = PrivateAttr(0)
     _seconds: int | None = PrivateAttr(None)
     _sound: Path | None = PrivateAttr(None)
@@ -196,6 +225,15 @@ class Block(Frozen):
         return self._sound if self.film is not None else None
 
 
+class Mark(Frozen):
+    """What the operator marks by one key, as that the participant moved."""
+
+    key: Literal["F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9", "F10", "F11", "F12"] = Field(
+        description="The key, F2 to F12; no key twice"
+    )
+    name: str = Field(max_length=80, pattern=_LINE, description="What it marks; no name twice")
+
+
 class Arm(Frozen):
     """A group of participants, by what they are shown in blocks of feedback."""
 
@@ -235,7 +273,9 @@ class Protocol(Frozen):
     ``path`` and ``sha256`` are of the file; None and empty where there is none. Paths in it are relative to its folder.
     """
 
-    format: Literal[1] = Field(description="Version of this format")
+    format: Literal[1, 2] = Field(
+        description="Version of this format; from 2 on the baseline's scale knows the null band"
+    )
     name: str = Field(min_length=1, max_length=80, pattern=_LINE, description="What the protocol is called")
     description: str = Field("", description="What it is for")
     study: dict[str, str | Whole | Number | bool] = Field(
@@ -243,6 +283,7 @@ class Protocol(Frozen):
     )
     feedback: FeedbackRule = Field(FeedbackRule(), description="The rule; needed for blocks of feedback and transfer")
     blocks: tuple[Block, ...] = Field(alias="block", description="One [[block]] for each, in order")
+    marks: tuple[Mark, ...] = Field((), alias="mark", description="One [[mark]] for each key that marks something")
     arms: tuple[Arm, ...] = Field((), alias="arm", description="One [[arm]] for each; without any: the own level")
     _path: Path | None = PrivateAttr(None)
     _sha256: str = PrivateAttr("")
@@ -252,21 +293,39 @@ class Protocol(Frozen):
         wrong = [] if self.blocks else ["block: there is none; add at least one [[block]]"]
         if "feedback" not in self.model_fields_set and (shown := next(self._of("feedback", "transfer"), None)):
             wrong.append(f"[feedback] is missing: block '{shown.name}' ({shown.kind}) has no rule")
-        before = takewhile(lambda block: block.kind not in ("feedback", "transfer"), self.blocks)
-        scaled = next(self._of("feedback", "transfer"), None)
-        if self.feedback.scale == "baseline" and scaled and not any(b.kind == "baseline" for b in before):
-            wrong.append(
-                f"feedback.scale = baseline needs a block of kind baseline before '{scaled.name}' ({scaled.kind}): "
-                "add one, or choose scale = adaptive or fixed"
-            )
+        wrong += [*self._of_marks(), *self._without_baseline()]
         names = [arm.name for arm in self.arms]
-        wrong += [
-            f"arm '{name}' is there twice: name each once" for name in dict.fromkeys(names) if names.count(name) > 1
-        ]
+        wrong += [f"arm '{name}' is there twice: name each once" for name in _twice(names)]
         _refuse(wrong)
         for number, block in enumerate(self.blocks, 1):
             block._number = number
         return self
+
+    def _of_marks(self) -> Iterator[str]:
+        """Yield what is wrong with the marks."""
+        for field, each in (("key", [str(m.key) for m in self.marks]), ("name", [m.name for m in self.marks])):
+            for twice in _twice(each):
+                yield f"mark: {field} '{twice}' is there twice: each once"
+
+    def _without_baseline(self) -> Iterator[str]:
+        """Yield which block's scale no baseline makes: one of practice makes that of practice alone."""
+        scaled = [*self._of("feedback", "transfer")] if self.feedback.scale == "baseline" else []
+        firsts = (next((b for b in scaled if b.practice == practice), None) for practice in (True, False))
+        for first in (block for block in firsts if block is not None and not self._has_baseline(block)):
+            more = " that is not for practice" if any(b.kind == "baseline" and b.practice for b in self.blocks) else ""
+            yield (
+                f"feedback.scale = baseline needs a block of kind baseline{more} before '{first.name}' ({first.kind}): "
+                "add one, or choose scale = adaptive or fixed"
+            )
+
+    def _has_baseline(self, scaled: Block) -> bool:
+        """Return whether a baseline before a block makes its scale."""
+        for block in self.blocks:
+            if block is scaled:
+                return False
+            if block.kind == "baseline" and (scaled.practice or not block.practice):
+                return True
+        return False
 
     def _of(self, *kinds: BlockKind) -> Iterator[Block]:
         return (block for block in self.blocks if block.kind in kinds)
@@ -280,6 +339,12 @@ class Protocol(Frozen):
     def sha256(self) -> str:
         """SHA-256 of its file's bytes, 64 hexadecimal digits."""
         return self._sha256
+
+    @property
+    def knows_noise(self) -> bool:
+        """Whether its rule's scale is held against the null band."""
+        rule = self.feedback
+        return rule.value == "observed" and (rule.scale == "null" or (rule.scale == "baseline" and self.format > 1))
 
     @property
     def lead_s(self) -> int:
@@ -319,6 +384,11 @@ class Protocol(Frozen):
     def located(self, path: Path) -> Path:
         """Return a path that the file names, from where it is."""
         return path if self._path is None else self._path.parent / path
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    """Return the names that are there more than once, each once."""
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
 def open_ended() -> Protocol:

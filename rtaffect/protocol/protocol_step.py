@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 BlockKind = Literal["baseline", "rest", "listen", "feedback", "transfer"]
-Phase = Literal["waiting", "running", "done"]
+Phase = Literal["waiting", "running", "paused", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,13 @@ class ProtocolStep:
         What kind of block it is.
     name : str
         The block's name.
-    phase : "waiting", "running" or "done"
-        Waiting for the operator or for the block's start, inside it, or after the last.
+    phase : "waiting", "running", "paused" or "done"
+        Waiting for the operator or for the block's start, inside it, standing still, or after the last.
     started : float
-        When the block began; NaN while it is waited for.
+        When the block began, or went on after its last pause; NaN while it does not run.
     left_s : float
-        Until the block ends; infinite where it has no end, NaN while it is waited for.
+        Until the block ends; infinite where it has no end, NaN while it is waited for; while it stands still what is
+        left of it.
     next_name : str
         The next block's name; empty where there is none.
     instruction : str
@@ -68,6 +69,12 @@ class ProtocolStep:
         What the participant is shown: by the arm, which the operator does not know.
     for_operator : str
         What the operator is to do now ('press Space when the participant is ready'); empty for nothing.
+    practice : bool
+        Whether the block is one of practice, whose values do not count.
+    seconds : float
+        How long the block lasts; infinite where it has no end.
+    can_pause : bool
+        Whether the block runs and can stand still.
     """
 
     step: int
@@ -87,3 +94,6 @@ class ProtocolStep:
     own: Shown = Shown(None)
     shown: Shown = Shown(None)
     for_operator: str = ""
+    practice: bool = False
+    seconds: float = math.inf
+    can_pause: bool = False

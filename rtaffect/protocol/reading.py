@@ -19,13 +19,13 @@ from rtaffect.common.reading import path_problem, read_bytes, toml_content
 from rtaffect.common.text import file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
 from rtaffect.protocol.measured import Named, check_measure
-from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
+from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Mark, Protocol
 from rtaffect.sources.film_file import inspect_film
 from rtaffect.stream.sound_reading import sound_length
 
 #: So many rows are named in a message.
 _NAMED = 12
-_MODELS: dict[str, type[BaseModel]] = {"block": Block, "arm": Arm, "feedback": FeedbackRule}
+_MODELS: dict[str, type[BaseModel]] = {"block": Block, "arm": Arm, "mark": Mark, "feedback": FeedbackRule}
 _WANTED = {
     "int_type": "expected a whole number",
     "float_type": "expected a number",
@@ -119,6 +119,11 @@ def check_rows(
         if measures is not None:
             check_measure(protocol.name, protocol.feedback, measures)
         return
+    if rated and protocol.feedback.scale == "null":
+        raise SettingsError(
+            f"protocol '{protocol.name}': feedback.scale = null, and ratings have no null band; choose baseline, "
+            "adaptive or fixed"
+        )
     if rated and MEAN in protocol.feedback.rows and any(block.kind == "feedback" for block in protocol.blocks):
         raise SettingsError(
             f"protocol '{protocol.name}': feedback.rows = ['{MEAN}'] is of synchrony, and ratings have no mean; name "
@@ -156,9 +161,9 @@ def window_problems(protocol: Protocol, window_s: int) -> list[str]:
         seconds = block.seconds
         if seconds is None:
             continue
-        if block.kind == "baseline":
+        if block.kind == "baseline" and not block.practice:
             baseline += max(0, seconds - window_s)
-        elif block.kind in ("feedback", "transfer"):
+        elif block.kind in ("feedback", "transfer") and not block.practice:
             if scale == "baseline" and baseline < LEAST_VALUES and not judged:
                 problems.append(
                     f"the baseline before block {block.number} '{block.name}' gives at most {baseline} values, its "
@@ -284,7 +289,7 @@ def _problem_lines(error: ErrorDetails, content: dict[str, Any]) -> list[str]:
 
 def _place(loc: tuple[int | str, ...], content: dict[str, Any]) -> tuple[str, str]:
     """Return where in the file, in words, and the field's name."""
-    if len(loc) > 1 and loc[0] in ("block", "arm") and isinstance(loc[1], int):
+    if len(loc) > 1 and loc[0] in ("block", "arm", "mark") and isinstance(loc[1], int):
         tables = content.get(str(loc[0]))
         table = tables[loc[1]] if isinstance(tables, list) else None
         name = table.get("name") if isinstance(table, dict) else None

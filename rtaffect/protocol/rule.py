@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,11 @@ from rtaffect.protocol.affective import affect_of, is_affect, why_no_affect
 from rtaffect.protocol.element_rule import predicted_from, why_not_from
 from rtaffect.protocol.measured import value_of, why_not
 from rtaffect.protocol.model import LEAST_VALUES, MEAN, FeedbackRule
+from rtaffect.protocol.null_scale import Null, NullOfMeans, OwnBaseline, null_of
 from rtaffect.protocol.protocol_step import BlockKind, Shown
 
+#: Percentiles of noise are taken from here to as far from the other end: a normal distribution has no ends.
+_LEAST_SHARE: Final = 1e-4
 _NOTHING_SHOWN = {
     "baseline": "nothing is shown in the baseline",
     "rest": "nothing is shown at rest",
@@ -93,6 +96,66 @@ class Staircase:
         self.threshold += self._step * ((value >= self.threshold) - self._rate)
 
 
+def _too_few(values: int) -> str:
+    return (
+        f"the baseline gave {values} trusted values, the scale needs {LEAST_VALUES}: mend the electrodes and begin the "
+        "session again"
+    )
+
+
+class Noise:
+    """The scale of a rule whose noise is known: at each step the null's, moved by what the own baseline has beyond it.
+
+    Formulas and their sources: :mod:`rtaffect.protocol.null_scale`. With ``scale = "null"`` no baseline has a part.
+    """
+
+    def __init__(self, rule: FeedbackRule, window_s: int, null_level: float) -> None:
+        self._rule, self._level = rule, null_level
+        self._means = NullOfMeans(window_s, rule.smoothing_s)
+        self._own = OwnBaseline(window_s, rule.smoothing_s)
+        self._null, self._beyond = Null(), 0.0
+        self._kind: BlockKind = "rest"
+        self._scaled = rule.scale == "null"
+
+    def begin(self, kind: BlockKind) -> None:
+        """Begin a block; feedback and transfer get the scale that the baseline has made."""
+        self._kind = kind
+        self._means.clear()
+        self._null = Null()
+        if kind in ("feedback", "transfer") and self._rule.scale == "baseline" and self._own.count >= LEAST_VALUES:
+            self._beyond, self._scaled = self._own.beyond(), True
+
+    def step(self, feedback: Feedback, value: float) -> Scale:
+        """Return the scale of a step with ``value``, NaN where it has none; the baseline's values make the next one."""
+        used = rows_that_count(feedback, self._rule.rows) & feedback.trusted
+        counted = rows_that_count(feedback, self._rule.rows) if self._rule.rows == (MEAN,) else None
+        null = null_of(feedback, used, counted, self._level) if math.isfinite(value) else Null()
+        self._null = self._means.add(null)
+        if self._kind == "baseline" and self._null.known:
+            self._own.add(value, self._null)
+        return self._scale()
+
+    def learn(self, value: float) -> None:
+        """Take the last step's value, one of feedback, as if of the baseline; it counts from the next step on."""
+        self._own.add(value, self._null)
+        self._beyond = self._own.beyond()
+
+    def why_not(self) -> str:
+        """Return in words why there is no scale."""
+        return "there is no null band yet to hold it against" if not self._null.known else _too_few(self._own.count)
+
+    def _scale(self) -> Scale:
+        rule = self._rule
+        if not self._null.known or not self._scaled:
+            return Scale()
+        null = Null(self._null.centre + self._beyond, self._null.spread)
+        low, high = (
+            null.at(min(max(end / 100, _LEAST_SHARE), 1 - _LEAST_SHARE))
+            for end in (rule.low_percentile, rule.high_percentile)
+        )
+        return Scale(low, high, null.at(1.0 - rule.rate) if rule.threshold is None else rule.threshold)
+
+
 def rows_that_count(feedback: Feedback, names: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return which rows (R,) the rule is over: those named, or those that the mean over rows is over: of ratings none.
 
@@ -126,10 +189,14 @@ class Rule:
         The protocol's.
     window_s
         Length of the window of synchrony, s: a value counts when its window lies inside the block.
+    null_level
+        Share of noise inside of the null band, where the scale is held against that
+        (:attr:`rtaffect.protocol.model.Protocol.knows_noise`); None where it is not.
     """
 
-    def __init__(self, rule: FeedbackRule, window_s: int) -> None:
+    def __init__(self, rule: FeedbackRule, window_s: int, null_level: float | None = None) -> None:
         self._rule, self._window_s = rule, window_s
+        self._noise = None if null_level is None else Noise(rule, window_s, null_level)
         self._kind: BlockKind = "rest"
         self._recent: deque[tuple[float, float]] = deque(maxlen=rule.smoothing_s)
         self._baseline: list[float] = []
@@ -144,6 +211,9 @@ class Rule:
         """Begin a block: nothing of what was before is smoothed into it; feedback and transfer get their scale."""
         self._kind = kind
         self._recent.clear()
+        if self._noise is not None:
+            self._noise.begin(kind)
+            return
         if kind not in ("feedback", "transfer") or len(self._baseline) < LEAST_VALUES:
             return
         if self._rule.scale == "baseline":
@@ -162,7 +232,10 @@ class Rule:
             return Reading(math.nan, self._scale, Shown(None, _NOTHING_SHOWN.get(self._kind, why)))
         value = self._smoothed(feedback)
         trusted = math.isfinite(value)
-        if self._kind == "baseline" and trusted:
+        if self._noise is not None:
+            scale = self._noise.step(feedback, value)
+            self._scale = scale if trusted else self._scale
+        elif self._kind == "baseline" and trusted:
             self._baseline.append(value)
         if self._kind != "feedback":
             return Reading(value, self._scale, Shown(None, _NOTHING_SHOWN[self._kind]))
@@ -198,6 +271,8 @@ class Rule:
         return affect_of(feedback, self._rule)
 
     def _shown(self, value: float) -> Reading:
+        if self._noise is not None:
+            return self._beside_noise(value, self._noise)
         if self._rule.scale == "adaptive" and self._staircase is None:
             self._baseline.append(value)
             if len(self._baseline) >= LEAST_VALUES:
@@ -217,17 +292,23 @@ class Rule:
             self._scale = scale_of(np.array(self._baseline), self._rule)
         return Reading(value, scale, Shown(level_of(value, scale, self._rule.gain), success=value >= scale.threshold))
 
+    def _beside_noise(self, value: float, noise: Noise) -> Reading:
+        scale = self._scale
+        if not scale.high > scale.low:
+            return Reading(value, scale, Shown(None, noise.why_not()))
+        if self._learnt < self._rule.learn_s:
+            self._learnt += 1
+            noise.learn(value)
+        return Reading(value, scale, Shown(level_of(value, scale, self._rule.gain), success=value >= scale.threshold))
+
     def _start_staircase(self) -> None:
         values = np.array(self._baseline)
         low, high, _ = scale_of(values, self._rule)
-        first = float(np.percentile(values, 100.0 * (1.0 - self._rule.success_rate)))
-        self._staircase = Staircase(first, high - low, self._rule.success_rate, self._rule.adapt_s)
+        first = float(np.percentile(values, 100.0 * (1.0 - self._rule.rate)))
+        self._staircase = Staircase(first, high - low, self._rule.rate, self._rule.adapt_s)
         self._scale = self._staircase.scale
 
     def _no_scale(self) -> str:
         if len(self._baseline) < LEAST_VALUES:
-            return (
-                f"the baseline gave {len(self._baseline)} trusted values, the scale needs {LEAST_VALUES}: mend the "
-                "electrodes and begin the session again"
-            )
+            return _too_few(len(self._baseline))
         return "the baseline's values do not vary: check the signal and begin the session again"

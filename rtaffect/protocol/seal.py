@@ -126,6 +126,20 @@ def allocation_sha256(path: Path) -> str:
     return sha256
 
 
+def codes_in(path: Path) -> tuple[str, ...]:
+    """Return the participants' codes of a sealed file, in the order in which they come; nothing else of it is opened.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be read, is no such file, or is damaged.
+    """
+    head, packed, _ = _content(path)
+    if head == _OLD_HEAD:
+        return tuple(one.participant for one in _parsed(path, Allocation, packed).assigned)
+    return tuple(_parsed(path, _Envelope, packed).entries)
+
+
 def unseal(path: Path, key_file: Path | None = None) -> tuple[Allocation, str]:
     """Return what a sealed file holds, and the file's SHA-256.
 

@@ -69,19 +69,27 @@ def values_needed(accuracy: float, window_s: int, smoothing_s: int) -> int:
 def about_success(protocol: Protocol, window_s: int) -> Iterator[str]:
     """Yield what is to be known of success by chance with a protocol's rule; nothing where it is near one half."""
     rule, values = protocol.feedback, _baseline_values(protocol, window_s)
+    if not any(block.kind == "feedback" for block in protocol.blocks) or protocol.knows_noise:
+        return
+    if rule.scale == "fixed" and rule.value == "observed":
+        yield (
+            "scale = fixed takes no account of the null band: how often noise is success depends on the people, the "
+            "rows and the window; scale = null, or baseline from format = 2 on, know it"
+        )
     if rule.scale != "baseline" or rule.threshold is not None or values is None or values < LEAST_VALUES:
         return
     values += _learnt(protocol, rule, window_s)
     low, high = success_range(values, window_s, rule.smoothing_s)
     if low >= 0.5 - ACCURACY:
         return
+    format_2 = ", or write format = 2, whose scale knows the null band" if rule.value == "observed" else ""
     needed = values_needed(ACCURACY, window_s, rule.smoothing_s)
     yield (
         f"success by chance: the baseline's threshold rests on {values} values, about "
         f"{effective_values(values, window_s, rule.smoothing_s):.0f} independent ones, so with nothing changed success "
         f"will be anywhere from {low:.0%} to {high:.0%} of the steps (95 % of sessions); for {0.5 - ACCURACY:.0%} to "
         f"{0.5 + ACCURACY:.0%} let the baseline last {minutes(needed + window_s)}, or let the threshold go on learning "
-        f'with feedback.learn_s = {max(0, needed - values)}, or follow with feedback.scale = "adaptive"'
+        f'with feedback.learn_s = {max(0, needed - values)}, or follow with feedback.scale = "adaptive"{format_2}'
     )
 
 
@@ -89,6 +97,8 @@ def _baseline_values(protocol: Protocol, window_s: int) -> int | None:
     """Return how many values the baseline before the first block of feedback gives; None without such a block."""
     values = 0
     for block in protocol.blocks:
+        if block.practice:
+            continue
         if block.kind in ("feedback", "transfer"):
             return values
         if block.kind == "baseline" and block.seconds is not None:
@@ -98,5 +108,5 @@ def _baseline_values(protocol: Protocol, window_s: int) -> int | None:
 
 def _learnt(protocol: Protocol, rule: FeedbackRule, window_s: int) -> int:
     """Return how many values of feedback the threshold is made of as well."""
-    blocks = (block.seconds or 0 for block in protocol.blocks if block.kind == "feedback")
+    blocks = (block.seconds or 0 for block in protocol.blocks if block.kind == "feedback" and not block.practice)
     return min(rule.learn_s, sum(max(0, seconds - window_s) for seconds in blocks))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,7 @@ from rtaffect.common.errors import SettingsError
 from rtaffect.protocol.model import LEAD_S, Block, Protocol
 from rtaffect.protocol.protocol_step import BlockKind, Phase
 
-Key = Literal["go", "skip"]
+Key = Literal["go", "skip", "pause", "repeat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,25 +18,29 @@ class Event:
     """What happened in the protocol. ``onset`` is session time, s; a key's is the step at which it counted."""
 
     onset: float
-    what: Literal["block-begin", "block-end", "go", "skip"]
+    what: Literal["block-begin", "block-end", "block-pause", "block-resume", "go", "skip", "pause", "repeat"]
     block: int
     kind: BlockKind
     name: str
 
 
 class Ran(NamedTuple):
-    """A block that ran: its number from 1, and when it began and ended, s; None where it never ended."""
+    """A block that ran: its number from 1, when it began and ended, s, and from when to when it was paused.
+
+    None where it never ended, or was never resumed. One that was repeated is there once for each time.
+    """
 
     block: int
     start_s: float
     end_s: float | None = None
+    pauses: tuple[tuple[float, float | None], ...] = ()
 
 
 class Timeline:
     """The blocks of a protocol in time.
 
-    A block is running at the instants ``start <= t < end``. Keys of a step count for what was there before it, so that
-    one pressed in a block's last second does not start the next.
+    A block is running at the instants ``start <= t < end``, less its pauses. Keys of a step count for what was there
+    before it, so that one pressed in a block's last second does not start the next.
 
     Parameters
     ----------
@@ -46,13 +50,16 @@ class Timeline:
     Attributes
     ----------
     start : int or None
-        When the block began or will begin, s; None while nobody knows.
+        When the block began or will begin, or goes on after a pause, s; None while nobody knows.
+    spent : int
+        How many seconds of the block there were before its last pause; 0 without one.
     """
 
     def __init__(self, protocol: Protocol) -> None:
         self._blocks = protocol.blocks
         self._at = 0
-        self._begun = False
+        self._begun = self._paused = False
+        self.spent = 0
         self.start: int | None = protocol.lead_s if self._blocks[0].start == "auto" else None
 
     @property
@@ -70,12 +77,19 @@ class Timeline:
         """Where it stands."""
         if self._at == len(self._blocks):
             return "done"
+        if self._paused:
+            return "paused"
         return "running" if self._begun else "waiting"
+
+    @property
+    def left(self) -> int | None:
+        """How many seconds of the block there are from ``start`` on; None without an end."""
+        return None if self.block.seconds is None else self.block.seconds - self.spent
 
     @property
     def end(self) -> int | None:
         """When the block ends, s; None while nobody knows, and where it has no end."""
-        return None if self.start is None or self.block.seconds is None else self.start + self.block.seconds
+        return None if self.start is None or self.left is None else self.start + self.left
 
     def advance(self, step: int, keys: Sequence[Key]) -> list[Event]:
         """Move on to the end of second ``step`` with the keys that were pressed since the one before."""
@@ -85,30 +99,61 @@ class Timeline:
         if self._begun and self.end is not None and step >= self.end:
             self._leave(self.end, events)
         if not self._begun and self.start is not None and step >= self.start:
-            self._begun = True
-            events.append(self._event("block-begin", self.start))
+            events.append(self._event("block-resume" if self._paused else "block-begin", self.start))
+            self._begun, self._paused = True, False
         return events
 
     def _press(self, key: Key, step: int, events: list[Event]) -> None:
         over = self.phase == "done" or (self._begun and self.end is not None and step >= self.end)
-        if over or (key == "go" and self.start is not None):
+        if over:
             return
-        events.append(self._event(key, step))
-        if key == "go":
-            self.start = step + _lead_of(self.block)
-        else:
+        if key == "repeat":
+            self._repeat(step, events)
+        elif key == "pause" and self._begun:
+            self._pause(step, events)
+        elif key == "go" or (key == "pause" and self._paused):
+            if self.start is None:
+                events.append(self._event("go", step))
+                self.start = step + _lead_of(self.block)
+        elif key == "skip":
+            events.append(self._event(key, step))
             self._leave(step, events)
+
+    def _pause(self, step: int, events: list[Event]) -> None:
+        """Let the block that runs stand still; one with a film cannot."""
+        if self.start is None or not can_pause(self.block):
+            return
+        events += [self._event("pause", step), self._event("block-pause", step)]
+        self.spent += step - self.start
+        self._begun, self._paused, self.start = False, True, None
+
+    def _repeat(self, step: int, events: list[Event]) -> None:
+        """Begin the block that runs or stands still again, or the one before that which is waited for."""
+        there = self._begun or self._paused
+        if not there and not self._at:
+            return
+        if not there:
+            self._at -= 1
+        events.append(self._event("repeat", step))
+        if there:
+            events.append(self._event("block-end", step))
+        self._begun = self._paused = False
+        self.spent, self.start = 0, step + _lead_of(self.block)
 
     def _leave(self, step: int, events: list[Event]) -> None:
         """Go on to the next block at ``step``: when the present one ends, early or not, or is passed over."""
         ends = self.end == step
-        if self._begun:
+        if self._begun or self._paused:
             events.append(self._event("block-end", step))
-        self._at, self._begun, self.start = self._at + 1, False, None
+        self._at, self._begun, self._paused, self.start, self.spent = self._at + 1, False, False, None, 0
         if self._at < len(self._blocks) and self.block.start == "auto":
             self.start = step if ends else step + _lead_of(self.block)
 
-    def _event(self, what: Literal["block-begin", "block-end", "go", "skip"], onset: int) -> Event:
+    def _event(
+        self,
+        what: Literal["block-begin", "block-end", "block-pause", "block-resume", "go", "skip", "pause", "repeat"],
+        onset: int,
+    ) -> Event:
         return Event(float(onset), what, self.block.number, self.block.kind, self.block.name)
 
     def upcoming(self, now_s: float) -> tuple[tuple[float, Block], ...]:
@@ -122,12 +167,18 @@ class Timeline:
             if start > now_s:
                 found.append((float(start), block))
             follows = place + 1 < len(self._blocks) and self._blocks[place + 1].start == "auto"
-            start = start + block.seconds if follows and block.seconds is not None else None
+            left = self.left if place == self._at else block.seconds
+            start = start + left if follows and left is not None else None
         return tuple(found)
 
 
+def can_pause(block: Block) -> bool:
+    """Return whether a block can stand still and go on: a film cannot."""
+    return block.film is None
+
+
 def keys_that_gave(protocol: Protocol, ran: Sequence[Ran]) -> Mapping[int, tuple[Key, ...]]:
-    """Return the operator's keys by step under which the blocks begin and end as they did.
+    """Return the operator's keys by step under which the blocks begin, pause and end as they did.
 
     Parameters
     ----------
@@ -142,26 +193,63 @@ def keys_that_gave(protocol: Protocol, ran: Sequence[Ran]) -> Mapping[int, tuple
     SettingsError
         If no keys lead there: the blocks are of another protocol.
     """
-    keys: dict[int, tuple[Key, ...]] = {}
-    free = expected = 1
-    for one in ran:
-        if not expected <= one.block <= len(protocol.blocks) or one.start_s % 1 or (one.end_s or 0.0) % 1:
-            raise _does_not_fit(protocol, one)
-        block, start = protocol.blocks[one.block - 1], int(one.start_s)
-        lead = _lead_of(block)
-        for at in _passed_over(protocol.blocks[expected - 1 : one.block], free, start - lead):
-            keys[at] = (*keys.get(at, ()), "skip")
-        if block.start == "operator":
-            keys[start - lead] = (*keys.get(start - lead, ()), "go")
-        if one.end_s is None:
+    keys = _Keys(protocol)
+    for place, one in enumerate(ran):
+        after = ran[place + 1] if place + 1 < len(ran) else None
+        if not keys.take(one, after):
             break
-        free, expected = int(one.end_s), one.block + 1
-        if block.seconds is None or free < start + block.seconds:
-            keys[free] = (*keys.get(free, ()), "skip")
+    _check_that(protocol, keys.found, ran)
+    return keys.found
+
+
+class _Keys:
+    """The keys that gave the blocks so far."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self.found: dict[int, tuple[Key, ...]] = {}
+        # The first step at which a key counts, and the block that comes next.
+        self._free = self._expected = 1
+
+    def take(self, one: Ran, after: Ran | None) -> bool:
+        """Take in a block that ran, and the one ``after`` it; return whether there can be more."""
+        again = one.block == self._expected - 1
+        known = (self._expected <= one.block <= len(self._protocol.blocks)) or again
+        if not known or any(at % 1 for at in _times_of(one)):
+            raise _does_not_fit(self._protocol, one)
+        block, start = self._protocol.blocks[one.block - 1], int(one.start_s)
+        lead = _lead_of(block)
+        if again:
+            self._press(start - lead, "repeat")
         else:
-            free += 1
-    _check_that(protocol, keys, ran)
-    return keys
+            for at in _passed_over(self._protocol.blocks[self._expected - 1 : one.block], self._free, start - lead):
+                self._press(at, "skip")
+            if block.start == "operator":
+                self._press(start - lead, "go")
+        stood = self._pauses(one, lead)
+        if one.end_s is None:
+            return False
+        self._free, self._expected = int(one.end_s), one.block + 1
+        natural = block.seconds is not None and self._free >= start + block.seconds + stood
+        repeated = after is not None and after.block == one.block and int(after.start_s) - lead == self._free
+        if natural:
+            self._free += 1
+        elif not repeated:
+            self._press(self._free, "skip")
+        return True
+
+    def _pauses(self, one: Ran, lead: int) -> int:
+        """Take in a block's pauses; return how long it stood still, s."""
+        stood = 0
+        for begin, end in one.pauses:
+            self._press(int(begin), "pause")
+            if end is not None:
+                self._press(int(end) - lead, "go")
+                stood += int(end) - int(begin)
+        return stood
+
+    def _press(self, step: int, key: Key) -> None:
+        self.found[step] = (*self.found.get(step, ()), key)
 
 
 def _passed_over(blocks: Sequence[Block], free: int, left: int) -> list[int]:
@@ -187,19 +275,17 @@ def _lead_of(block: Block) -> int:
 def _check_that(protocol: Protocol, keys: Mapping[int, tuple[Key, ...]], ran: Sequence[Ran]) -> None:
     """Refuse blocks that the keys do not lead to."""
     line = Timeline(protocol)
-    begun: dict[int, float] = {}
-    ended: dict[int, float] = {}
-    last = max((one.end_s or one.start_s for one in ran), default=0.0)
-    for step in range(1, int(last) + 1):
-        for event in line.advance(step, keys.get(step, ())):
-            if event.what in ("block-begin", "block-end"):
-                (begun if event.what == "block-begin" else ended)[event.block] = event.onset
+    last = max((each for one in ran for each in _times_of(one)), default=0.0)
+    events = [event for step in range(1, int(last) + 1) for event in line.advance(step, keys.get(step, ()))]
+    given = [*blocks_of(events)]
     for one in ran:
-        if begun.pop(one.block, None) != one.start_s or ended.get(one.block) != one.end_s:
+        found = next((each for each in given if each.block == one.block), None)
+        if found is None or found != one:
             raise _does_not_fit(protocol, one)
-    if extra := [(block, start) for block, start in begun.items() if start < last]:
+        given.remove(found)
+    if extra := [one for one in given if one.start_s < last]:
         raise SettingsError(
-            f"by the protocol '{protocol.name}' block {extra[0][0]} begins at {extra[0][1]:g} s, but none was "
+            f"by the protocol '{protocol.name}' block {extra[0].block} begins at {extra[0].start_s:g} s, but none was "
             "recorded: replay with the protocol that the session ran with"
         )
 
@@ -210,3 +296,31 @@ def _does_not_fit(protocol: Protocol, one: Ran) -> SettingsError:
         f"recorded block {one.block} began at {one.start_s:g} s{end}, which the protocol '{protocol.name}' does not "
         "allow: replay with the protocol that the session ran with"
     )
+
+
+def _times_of(one: Ran) -> list[float]:
+    """Return when a block began, paused, went on and ended, as far as it did, s."""
+    stood = (at for span in one.pauses for at in span)
+    return [at for at in (one.start_s, *stood, one.end_s) if at is not None]
+
+
+def blocks_of(events: Iterable[Event]) -> list[Ran]:
+    """Return the blocks that ran, in order, by what happened."""
+    found: list[Ran] = []
+    for event in events:
+        if event.what == "block-begin":
+            found.append(Ran(event.block, event.onset))
+        elif found and event.what.startswith("block-"):
+            found[-1] = changed(found[-1], event.what, event.onset)
+    return found
+
+
+def changed(one: Ran, what: str, at: float) -> Ran:
+    """Return a block that ended, paused or went on at ``at`` s."""
+    if what == "block-end":
+        return one._replace(end_s=at)
+    if what == "block-pause":
+        return one._replace(pauses=(*one.pauses, (at, None)))
+    if what == "block-resume" and one.pauses:
+        return one._replace(pauses=(*one.pauses[:-1], (one.pauses[-1][0], at)))
+    return one

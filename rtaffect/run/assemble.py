@@ -27,6 +27,7 @@ from rtaffect.observed.operator_file import load_operator
 from rtaffect.observed.spaces import ChannelSpace, RegionSpace, Space
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.predicted.element_input import ElementInput, KnownParts, PartsOf, StreamedParts
+from rtaffect.predicted.element_levels import SILENT_DB
 from rtaffect.predicted.embedded import embedded_of
 from rtaffect.predicted.featurizer import (
     Featurizer,
@@ -297,7 +298,9 @@ def stage_of(
     else:
         known = {name: ready.known[sha256] for name, sha256 in sound.stimuli.items() if sha256 in ready.known}
         parts = KnownParts(known)
-    found = ElementInput(parts, model.featurizer, {name: each.memory_s for name, each in made.items()})
+    memory_s, about = {name: each.memory_s for name, each in made.items()}, model.bundle.manifest.elements
+    voice_db = about.voice_db if about is not None else SILENT_DB
+    found = ElementInput(parts, model.featurizer, memory_s, voice_db)
     return ElementStage(found, made, len(rows), known=ready.separator is None)
 
 

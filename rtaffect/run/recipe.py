@@ -148,7 +148,16 @@ def find(
     check_page(plan.programs)
     if plan.results.out is not None:
         check_new_folder(plan.results.out, setting("out"))
-    sources = _open(plan, cleanup, progress)
+    return complete(_open(plan, cleanup, progress), progress, note, cost)
+
+
+def complete(
+    sources: SessionSources,
+    progress: Progress,
+    note: Callable[[str], None],
+    cost: Callable[[Model], None] = lambda _: None,
+) -> Prepared:
+    """Return a session of these sources that can begin, its model loaded; parameters and errors are :func:`find`'s."""
     analysis, model = sources.analysis, None
     if analysis.bundle is not None:
         which = sources.demo_of_elements
@@ -187,13 +196,16 @@ def matched_rows(space: Space, whole: Space) -> str:
 
 def _with_elements(model: Model, sources: SessionSources, progress: Progress) -> tuple[Model, str]:
     """Return the model with what takes the session's sound apart, and why nothing does, where that is to be told."""
+    if sources.sound_is_gone:
+        # What is kept of it has the features of its elements, too.
+        return model, ""
     programme, mode = sources.setup.programme, sources.plan.mode
     played = programme.sounds.values() if programme is not None else ()
     stimuli = dict(sources.stimuli) | {sound.path: sound.sha256 for sound in played}
     live = mode == "live" or (mode == "demo" and sources.plan.speed != "max")
     ready, why = ready_elements(
         model.bundle, model.folder, sources.analysis, stimuli, model.cost_s, progress,
-        hears=sources.hears and not sources.sound_is_gone, live=live,
+        hears=sources.hears, live=live,
     )  # fmt: skip
     return replace(model, elements=ready), why
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.run.remote_names import Naming
+from rtaffect.run.remote_talk import BlockWord
 from rtaffect.run.remote_view import SessionView
 
 _log = logging.getLogger(__name__)
@@ -105,9 +106,13 @@ class RemoteDesk:
         """Note a marker that came at a time, s on the LSL clock; raises SettingsError where no session runs."""
         return self._running("mark").mark(text, arrived)
 
-    def next_block(self) -> dict[str, Any]:
-        """Let the next block begin; raises SettingsError where that is impossible."""
-        return self._running("block next").next_block()
+    def note(self, text: str, arrived: float) -> dict[str, Any]:
+        """Keep a note of a time, s on the LSL clock; raises SettingsError where no session runs."""
+        return self._running("note").note(text, arrived)
+
+    def block(self, what: BlockWord) -> dict[str, Any]:
+        """Lead the protocol, as :meth:`SessionView.block` does; raises SettingsError where that is impossible."""
+        return self._running(f"block {what}").block(what)
 
     def status(self) -> dict[str, Any]:
         """Return how everything is."""

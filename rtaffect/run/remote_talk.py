@@ -11,7 +11,7 @@ import hmac
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from rtaffect.common.errors import RtaffectError
 from rtaffect.common.text import clean
@@ -24,6 +24,9 @@ MOST_LINES: Final = 100
 MOST_UNKNOWN: Final = 10
 
 Answer = dict[str, Any]
+#: What can be done to blocks.
+BlockWord = Literal["next", "pause", "resume", "repeat"]
+BLOCK_WORDS: Final[tuple[BlockWord, ...]] = ("next", "pause", "resume", "repeat")
 
 
 class Desk(Protocol):
@@ -44,8 +47,11 @@ class Desk(Protocol):
     def mark(self, text: str, arrived: float) -> Answer:
         """Note a marker that arrived at a time, s on the LSL clock."""
 
-    def next_block(self) -> Answer:
-        """Let the protocol's next block begin."""
+    def note(self, text: str, arrived: float) -> Answer:
+        """Keep a note of the time at which it arrived, s on the LSL clock."""
+
+    def block(self, what: BlockWord) -> Answer:
+        """Let the protocol's next block begin, or the present one stand still, go on, or begin again."""
 
     def status(self) -> Answer:
         """Return how everything is."""
@@ -137,12 +143,16 @@ class Talk:
             if self.floods:
                 raise RtaffectError(f"more than {MOST_LINES} lines came within a second: this mark is not taken")
             return {"did": "mark", **self._desk.mark(clean(rest), arrived)}
-        if word == "block" and rest.strip() == "next":
-            return {"did": "block next", **self._desk.next_block()}
+        if word == "note":
+            if self.floods:
+                raise RtaffectError(f"more than {MOST_LINES} lines came within a second: this note is not taken")
+            return {"did": "note", **self._desk.note(clean(rest), arrived)}
+        if word == "block" and (what := next((each for each in BLOCK_WORDS if each == rest.strip()), None)):
+            return {"did": f"block {what}", **self._desk.block(what)}
         if word == "status" and not rest:
             return self._desk.status()
         self._unknown += 1
-        known = (*self._legacy, "mark TEXT", "block next", "status", "json")
+        known = (*self._legacy, "mark TEXT", "note TEXT", *(f"block {each}" for each in BLOCK_WORDS), "status", "json")
         raise RtaffectError(f"{clean(f'{word} {rest}', 60)!r} means nothing here", f"one of {', '.join(known)}")
 
     def _line(self, answer: Answer, *, ends: bool = False) -> Reply:

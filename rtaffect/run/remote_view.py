@@ -12,6 +12,7 @@ from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.protocol.rule import synchrony_of
 from rtaffect.run.agreeing import MeanAgreement
+from rtaffect.run.remote_talk import BlockWord
 from rtaffect.run.running import RunningSession
 
 #: Faults that are told, the newest.
@@ -68,15 +69,42 @@ class SessionView:
         self._running.stage.note(text, arrived)
         return {"mark": text, "lsl_time": number(arrived), "time": number(arrived - self._running.run.engine.origin)}
 
-    def next_block(self) -> dict[str, Any]:
-        """Let the next block begin; raises SettingsError if there is no protocol, or it is over."""
+    def note(self, text: str, arrived: float) -> dict[str, Any]:
+        """Keep a note of a time, s on the LSL clock; raises SettingsError if it has no text."""
+        if not text:
+            raise SettingsError("note has no text", "one, as in: note the participant coughed")
+        self._running.stage.remark(text, arrived)
+        return {"note": text, "lsl_time": number(arrived), "time": number(arrived - self._running.run.engine.origin)}
+
+    def block(self, what: BlockWord) -> dict[str, Any]:
+        """Let the next block begin, or the present one stand still, go on or begin again.
+
+        Raises
+        ------
+        SettingsError
+            If there is no protocol, it is over, or that is not possible now.
+        """
         conductor = self._running.stage.conductor
         if self._running.setup.protocol is None:
-            raise SettingsError("the session has no protocol, so no next block")
+            raise SettingsError(f"block {what}: the session has no protocol, so no blocks")
         if conductor.done:
             raise SettingsError("the protocol is over")
-        conductor.next()
+        self._require(what)
+        calls = {"next": conductor.next, "pause": conductor.pause, "resume": conductor.go, "repeat": conductor.repeat}
+        calls[what]()
         return {"block": self._told_block(), "note": "counts at the next step"}
+
+    def _require(self, what: BlockWord) -> None:
+        """Refuse what the present block does not allow."""
+        b = self._block
+        phase, first = ("waiting", True) if b is None else (b.phase, b.block == 1)
+        if what == "pause" and not (b is not None and b.can_pause):
+            film = " with a film, which cannot stand still" if phase == "running" else ""
+            raise SettingsError(f"block pause: the block is {phase}{film}", "one that runs, without a film")
+        if what == "resume" and phase != "paused":
+            raise SettingsError(f"block resume: the block is {phase}", "one that was paused")
+        if what == "repeat" and phase == "waiting" and first:
+            raise SettingsError("block repeat: no block has run yet")
 
     def status(self) -> dict[str, Any]:
         """Return how it is now; what is not trusted, or of former times, is null."""
@@ -125,6 +153,7 @@ class SessionView:
             told = {"number": 1, "of": 1 + len(rest), "name": first.name, "kind": first.kind, "phase": "waiting"}
             return told | {"left_s": None, "next": rest[0].name if rest else ""}
         told = {"number": b.block, "of": b.blocks, "name": b.name, "kind": b.kind, "phase": b.phase}
+        told |= {"practice": True} if b.practice else {}
         return told | {"left_s": number(b.left_s), "next": b.next_name}
 
     def _warnings(self) -> list[str]:

@@ -36,17 +36,18 @@ from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
 from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
+from rtaffect.run.noticing import noticing
 from rtaffect.run.osc_out import OscOut
 from rtaffect.run.page import serve_page
 from rtaffect.run.programme import Programme
 from rtaffect.run.runners import Control, WindowRunner, require_no_operator
 from rtaffect.run.safety import Alarm, Guarded
 from rtaffect.run.session_record import SessionRecord
-from rtaffect.run.session_sources import Run, SessionSources
+from rtaffect.run.session_sources import Run
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
-from rtaffect.run.window_parts import join, zones_of
+from rtaffect.run.window_parts import join, operator_calls, zones_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -114,7 +115,8 @@ class RunningSession:
         setup, engine = self.setup, run.engine
         protocol = setup.protocol or open_ended()
         window_s = reach_in(protocol.feedback, engine)
-        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow)
+        level = engine.settings.synchrony.null_level if engine.rated is None else None
+        conductor = Conductor(protocol, setup.arm, window_s, follow=setup.follow, null_level=level)
         programme = setup.programme or Programme(protocol)
         self.alarm = Alarm(record.timings, run.clock.now, self.plan.results.late_s, engine.lookahead_s, self._fault)
         self.participant = ParticipantPresenter(
@@ -133,11 +135,7 @@ class RunningSession:
         self.incidents = Incidents(engine, self._tell)
         looks: Sink = self._guard("looking for incidents", self.incidents)
         self.sinks: list[Sink] = [self._guard("writing a step", record.feedback), looks]
-        if self.plan.results.outlet and self.plan.mode != "replay":
-            self._offer(cleanup)
-        if self.plan.programs.osc:
-            self._offer_osc(cleanup)
-        self._serve_page(cleanup, on_protocol_step)
+        self._tell_others(cleanup, on_protocol_step)
         self.tone = self._tone(protocol)
         if self.tone is not None:
             on_protocol_step.append(self._guard("the feedback tone", self.tone))
@@ -155,12 +153,17 @@ class RunningSession:
             now=run.clock.now,
             stop=stop,
             projector=setup.projector,
+            told=setup.told,
         )
         if self.tone is not None:
             self.tone.tell = self.stage.fault
 
-    def _serve_page(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
-        """Let the session be watched from elsewhere, if that is asked for."""
+    def _tell_others(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
+        """Tell other programs of the session, as far as that is asked for."""
+        if self.plan.results.outlet and self.plan.mode != "replay":
+            self._offer(cleanup)
+        if self.plan.programs.osc:
+            self._offer_osc(cleanup)
         sources = self.run.sources
         self.page = serve_page(self.run, lambda: [self.record.trouble, *sources.notices()], cleanup)
         if self.page is not None:
@@ -320,20 +323,7 @@ def _on_terminal(running: RunningSession, console: Console) -> str:
         # Else the session's log tells.
         running.on_event.append(print_fault)
     with console_sink(console, lambda: running.record.trouble) as shown:
-        return running.work(shown, _noticing(running.run.sources, console))
-
-
-def _noticing(sources: SessionSources, console: Console) -> Sink:
-    """Return what prints, at a step, what the operator should know and was not told at the step before."""
-    before: list[str] = []
-
-    def tell(_: Feedback) -> None:
-        now = list(sources.notices())
-        for text in (text for text in now if text not in before):
-            console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
-        before[:] = now
-
-    return tell
+        return running.work(shown, noticing(running.run.sources, console))
 
 
 def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
@@ -344,14 +334,19 @@ def _plan_blocks(running: RunningSession, presenter: Presenter) -> None:
         running.on_protocol_step.append(presenter.add_protocol_step)
 
 
+def _presenter_of(running: RunningSession) -> Presenter:
+    settings, painted = running.run.engine.settings, partial(running.alarm.left, "painted")
+    how = settings.synchrony
+    presenter = Presenter(window_s=how.window_s, drift=settings.drift, synchrony=how, on_painted=painted)
+    _plan_blocks(running, presenter)
+    return presenter
+
+
 def _with_window(running: RunningSession, show: WindowRunner) -> str:
     """Run the engine on a thread of its own while the window has this one."""
-    run, settings = running.run, running.run.engine.settings
-    painted = partial(running.alarm.left, "painted")
-    presenter = Presenter(window_s=settings.synchrony.window_s, drift=settings.drift, on_painted=painted)
-    _plan_blocks(running, presenter)
-    result: list[str] = []
-    failure: list[BaseException] = []
+    run = running.run
+    presenter = _presenter_of(running)
+    result, failure = list[str](), list[BaseException]()
 
     def work() -> None:
         try:
@@ -378,6 +373,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             on_go=conductor.go,
             on_skip=conductor.skip,
             on_marker=running.stage.mark,
+            operator=operator_calls(running.stage),
             on_take=running.take_offered if offers is not None else None,
             on_next_offer=offers.show_next if offers is not None else None,
             notices=run.sources.notices,
@@ -385,6 +381,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             blinded=plan.protocol.allocation is not None,
             plane_first=run.is_of_affect_alone,
             zones=zones_of(run.engine.space),
+            tour=plan.mode == "demo",
             participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,
         )

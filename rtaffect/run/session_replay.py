@@ -26,6 +26,7 @@ from rtaffect.run.kept import Heard, read_heard
 from rtaffect.run.programme import Programme, SessionSound
 from rtaffect.run.session_affect import SessionAffect
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
+from rtaffect.run.told import marks_and_notes
 from rtaffect.run.wearing import sent_by
 from rtaffect.sources.osc_markers import OSC_MARKERS
 from rtaffect.sources.peripheral import BY_BOARD
@@ -229,8 +230,9 @@ def _left_out(given: AnalysisPlan, session: RecordedSession) -> list[str]:
 def _setup(session: RecordedSession) -> ProtocolSetup:
     """Return the session's protocol, from the copy that the session keeps; raises if it is another one now."""
     kept, file = session.path / PROTOCOL_FILE, session.plan.protocol.file
+    told = marks_and_notes(session)
     if file is None:
-        return ProtocolSetup()
+        return ProtocolSetup(told=told)
     protocol = read_protocol(kept if kept.is_file() else file)
     if protocol.sha256 != session.ran.get("protocol_sha256", protocol.sha256):
         raise SettingsError(
@@ -240,7 +242,7 @@ def _setup(session: RecordedSession) -> ProtocolSetup:
     programme = Programme.of(protocol)
     for path, sound in programme.sounds.items() if programme is not None else ():
         _check_sound(session, path, sound.sha256)
-    return ProtocolSetup(protocol, as_recorded(session), programme, follow=follow)
+    return ProtocolSetup(protocol, as_recorded(session), programme, follow=follow, told=told)
 
 
 def _check_sound(session: RecordedSession, path: Path, sha256: str) -> None:

@@ -26,6 +26,7 @@ from rtaffect.run.assemble import Model, OwnResponse, Sound
 from rtaffect.run.newcomers import Offers
 from rtaffect.run.programme import Programme
 from rtaffect.run.session_affect import SessionAffect
+from rtaffect.run.told import Due
 from rtaffect.sources.lsl_markers import LslMarkers
 from rtaffect.sources.osc_markers import OscMarkers
 from rtaffect.stream.source import Source
@@ -37,7 +38,7 @@ class ProtocolSetup:
 
     ``follow`` has the keys of a recorded session by step, in place of the operator's; ``player`` lets its sounds be
     heard, None where something else does, or nobody listens. ``projector`` shows its films, None where it has none, or
-    nobody sees them.
+    nobody sees them. ``told`` are marks and notes of a recorded session.
     """
 
     protocol: Protocol | None = None
@@ -46,6 +47,7 @@ class ProtocolSetup:
     player: ProgrammePlayer | None = None
     projector: Projector | None = None
     follow: Mapping[int, Sequence[Key]] | None = None
+    told: Sequence[Due] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from rtaffect.protocol.conductor import Conductor
 from rtaffect.protocol.event import EventType, SessionEvent
 from rtaffect.protocol.model import Block
 from rtaffect.protocol.protocol_step import ProtocolStep
+from rtaffect.run.told import Due, Told
 from rtaffect.sources.programme import ProgrammeSource
 from rtaffect.stream.audio import SAMPLE_RATE, read_sound, sound_sha256
 from rtaffect.stream.sound_reading import read_samples
@@ -58,7 +59,8 @@ class Stage:
     Its own sinks get each ProtocolStep, on the engine's thread, and each event, from any. ``programme`` brings the
     protocol's ``sounds`` (by path) to the engine, and ``lock`` tells it where in them the session is; ``player`` lets
     them be heard, None where something else does, and ``projector`` shows the films among them. ``now`` gives the
-    present time on the LSL clock, s, and ``stop`` is set when the protocol is over.
+    present time on the LSL clock, s, and ``stop`` is set when the protocol is over. ``told`` are marks and notes of the
+    recorded session that this one is a replay of.
     """
 
     def __init__(
@@ -75,15 +77,17 @@ class Stage:
         now: Callable[[], float],
         stop: threading.Event,
         projector: Projector | None = None,
+        told: Sequence[Due] = (),
     ) -> None:
         self.conductor, self._origin, self._sounds = conductor, origin, sounds
         self._programme, self._lock, self._player, self._projector = programme, lock, player, projector
         self._on_protocol_step, self._on_event, self._now = on_protocol_step, on_event, now
-        self._seen = 0
+        self._seen = self._spent = 0
         self._ready: tuple[int, float] | None = None
         self._playing: tuple[Block, StageSound, float] | None = None
         self._cues: list[Cue] = []
         self._stop = stop
+        self._told = Told(told)
 
     def begin(self) -> None:
         """Make ready what begins soon after the session's zero."""
@@ -99,23 +103,29 @@ class Stage:
         self._tell("key", text, self._now() - self._origin)
 
     def note(self, text: str, at: float) -> None:
-        """Note a marker of another program's, which came at ``at`` (s, LSL clock); from any thread."""
-        self._send(f"mark/{text}", at - self._origin)
+        """Note a marker of another program's, which came at ``at`` (s, LSL clock); from any thread.
+
+        One that says what a mark of the protocol is for is that mark.
+        """
+        known = next((mark.name for mark in self.conductor.protocol.marks if text in (mark.name, mark.key)), None)
+        if known is not None:
+            self.mark_as(known, at)
+        else:
+            self._send(f"mark/{text}", at - self._origin)
+
+    def mark_as(self, name: str, at: float) -> None:
+        """Note one of the protocol's marks, which was set at ``at`` (s, LSL clock); from any thread."""
+        self._tell("mark", name, at - self._origin)
+
+    def remark(self, text: str, at: float) -> None:
+        """Note what the operator says of the time ``at`` (s, LSL clock); from any thread."""
+        self._tell("note", text, at - self._origin)
 
     def __call__(self, feedback: Feedback) -> None:
         """Take one step."""
+        self._tell_again(feedback.time)
         protocol_step = self.conductor.step(feedback)
-        for event in self.conductor.events_since(self._seen):
-            self._seen += 1
-            block = self.conductor.protocol.blocks[event.block - 1]
-            if event.what == "block-begin":
-                self._block_begins(block, event.onset)
-            elif event.what == "block-end":
-                self._block_ends(block, event.onset)
-            else:
-                self._tell("key", event.what, event.onset, block)
-            if event.what == "skip":
-                self._silence(event.onset)
+        self._happen()
         self._sound_may_end(feedback.time)
         self._prepare(feedback.time)
         self._look_at_cues()
@@ -127,18 +137,44 @@ class Stage:
         if protocol_step.phase == "done":
             self._stop.set()
 
+    def _tell_again(self, time: float) -> None:
+        """Tell the marks and notes of the recorded session that were told before the step that ends at ``time``, s."""
+        for event in self._told.until(time):
+            for sink in self._on_event:
+                sink(event)
+
+    def _happen(self) -> None:
+        """Do and tell what has happened in the protocol since the last step."""
+        for event in self.conductor.events_since(self._seen):
+            self._seen += 1
+            block = self.conductor.protocol.blocks[event.block - 1]
+            if event.what == "block-begin":
+                self._block_begins(block, event.onset)
+            elif event.what == "block-end":
+                self._block_ends(block, event.onset)
+            elif event.what == "block-pause":
+                self._block_pauses(block, event.onset)
+            elif event.what == "block-resume":
+                self._block_goes_on(block, event.onset)
+            else:
+                self._tell("key", event.what, event.onset, block)
+            if event.what in ("skip", "pause", "repeat"):
+                self._silence(event.onset)
+
     def _prepare(self, now_s: float) -> None:
         """Place the sound of the block that begins next, if it begins soon."""
         for start, block in self.conductor.upcoming(now_s)[:1]:
             if start > now_s + _AHEAD_S or block.sound is None or self._ready == (block.number, start):
                 continue
-            sound, seconds = self._sounds[block.sound], float(block.seconds or math.inf)
+            sound, seconds, spent = self._sounds[block.sound], _seconds_of(block), self.conductor.spent_of(block)
             self._ready = block.number, start
-            self._programme.place(_first(sound.samples, SAMPLE_RATE, seconds), self._origin + start)
             length = min(seconds, len(sound.samples) / SAMPLE_RATE)
-            self._lock.place(sound.sha256, start, start + length)
+            if spent >= length:
+                continue
+            self._programme.place(_part(sound.samples, SAMPLE_RATE, spent, seconds), self._origin + start)
+            self._lock.place(sound.sha256, start, start + length - spent, spent=spent)
             if self._player is not None:
-                heard = _first(sound.stereo, sound.rate, seconds)
+                heard = _part(sound.stereo, sound.rate, spent, seconds)
                 self._cues.append(self._player.place(sound.path.name, heard, sound.rate, self._origin + start))
             if self._projector is not None and block.picture is not None:
                 begin, lasts = self._origin + start, min(seconds, max(length, block.picture_s))
@@ -159,19 +195,38 @@ class Stage:
             self._projector.cut(self._origin + at)
 
     def _block_begins(self, block: Block, onset: float) -> None:
-        self._tell("block", block.name, onset, block, duration=float(block.seconds or math.inf))
-        self._send(f"block/{block.number}/{block.kind}/begin", onset)
-        if block.sound is not None:
-            sound = self._sounds[block.sound]
-            length = min(float(block.seconds or math.inf), len(sound.samples) / SAMPLE_RATE)
-            self._playing = block, sound, onset + length
-            self._tell("stimulus", sound.path.name, onset, block, duration=length, stim_file=sound.file)
-            self._send(f"stimulus/{sound.path.name}/begin", onset)
+        self._tell("practice" if block.practice else "block", block.name, onset, block, duration=_seconds_of(block))
+        self._send(f"{_called(block)}/begin", onset)
+        self._sound_begins(block, onset, 0.0)
+
+    def _sound_begins(self, block: Block, onset: float, spent: float) -> None:
+        """Tell that a block's sound begins, or goes on after ``spent`` s of it."""
+        if block.sound is None:
+            return
+        sound = self._sounds[block.sound]
+        length = min(_seconds_of(block), len(sound.samples) / SAMPLE_RATE) - spent
+        if length <= 0:
+            return
+        self._playing = block, sound, onset + length
+        what: EventType = "stimulus-resume" if spent else "stimulus"
+        self._tell(what, sound.path.name, onset, block, duration=length, stim_file=sound.file)
+        self._send(f"stimulus/{sound.path.name}/{'resume' if spent else 'begin'}", onset)
+
+    def _block_pauses(self, block: Block, onset: float) -> None:
+        self._sound_may_end(onset, whatever=True)
+        self._tell("block-pause", block.name, onset, block)
+        self._send(f"{_called(block)}/pause", onset)
+        self._spent = self.conductor.spent_of(block)
+
+    def _block_goes_on(self, block: Block, onset: float) -> None:
+        self._tell("block-resume", block.name, onset, block)
+        self._send(f"{_called(block)}/resume", onset)
+        self._sound_begins(block, onset, self._spent)
 
     def _block_ends(self, block: Block, onset: float) -> None:
         self._sound_may_end(onset, whatever=True)
-        self._tell("block-end", block.name, onset, block)
-        self._send(f"block/{block.number}/{block.kind}/end", onset)
+        self._tell("practice-end" if block.practice else "block-end", block.name, onset, block)
+        self._send(f"{_called(block)}/end", onset)
 
     def _sound_may_end(self, now_s: float, *, whatever: bool = False) -> None:
         if self._playing is None or (self._playing[2] > now_s and not whatever):
@@ -211,5 +266,15 @@ class Stage:
             sink(event)
 
 
-def _first(samples: NDArray[np.float32], rate: float, seconds: float) -> NDArray[np.float32]:
-    return samples if math.isinf(seconds) else samples[: round(seconds * rate)]
+def _part(samples: NDArray[np.float32], rate: float, spent: float, seconds: float) -> NDArray[np.float32]:
+    """Return what of a sound is heard in a block of so many seconds, after ``spent`` s of it."""
+    return samples[round(spent * rate) : None if math.isinf(seconds) else round(seconds * rate)]
+
+
+def _seconds_of(block: Block) -> float:
+    return float(block.seconds or math.inf)
+
+
+def _called(block: Block) -> str:
+    """Return how a block is called in markers."""
+    return f"{'practice' if block.practice else 'block'}/{block.number}/{block.kind}"

@@ -1,4 +1,4 @@
-"""What a session in a window needs beside the window: the zones of its rows, and an end to the engine's thread."""
+"""What a session in a window needs beside the window: zones of its rows, the operator's calls, the thread's end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import threading
 from typing import Final
 
 from rtaffect.observed.spaces import RegionSpace, Space
+from rtaffect.present.window_options import OperatorCalls
+from rtaffect.run.stage import Stage
 
 #: A thread is waited for in pieces of this length, s, so that signals are seen, and this long in a hurry.
 _JOIN_S: Final = 0.2
@@ -17,6 +19,17 @@ def zones_of(space: Space) -> dict[str, tuple[str, ...]] | None:
     if not isinstance(space, RegionSpace):
         return None
     return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
+
+
+def operator_calls(stage: Stage) -> OperatorCalls:
+    """Return what the operator can do to a protocol and note of a session, beside going on and passing over."""
+    return OperatorCalls(
+        pause=stage.conductor.pause,
+        repeat=stage.conductor.repeat,
+        note=stage.remark,
+        mark=stage.mark_as,
+        marks=tuple((mark.key, mark.name) for mark in stage.conductor.protocol.marks),
+    )
 
 
 def join(thread: threading.Thread) -> None:

@@ -9,11 +9,12 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from rtaffect.common.channel_kinds import Kind, grouped, kind_of, says_nothing
+from rtaffect.common.channel_kinds import Kind, grouped, says_nothing
 from rtaffect.common.errors import StreamError, either, setting, such_as, under
 from rtaffect.common.montage import given_names, is_eog, place_of
 from rtaffect.common.numbered_caps import by_number
 from rtaffect.sources.body_channels import body_among
+from rtaffect.sources.channel_choice import kinds_of, labels_of, used_of
 from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
 from rtaffect.stream.body import BodyChannel
 from rtaffect.stream.limits import LEAST_RATE, check_size
@@ -162,9 +163,9 @@ def plan_eeg(
     """
     found, channels = recognise(stream, profile), given_names(channels)
     known = found.profile if found is not None else None
-    labels, by_profile = _labels(stream, known, channels)
-    kinds = tuple(kinds) if kinds is not None else _kinds(stream, labels, known)
-    used = _used(stream.name, labels, kinds, without, only)
+    labels, by_profile = labels_of(stream, known, channels)
+    kinds = tuple(kinds) if kinds is not None else kinds_of(stream, labels, known)
+    used = used_of(stream.name, labels, kinds, without, only)
     columns = tuple(i for i in used if kinds[i] != "eog")
     if not columns:
         raise StreamError(_no_eeg(stream, labels, kinds))
@@ -236,8 +237,9 @@ def _refuse_missing(stream: StreamHeader, given: Given) -> None:
     found = recognise(stream, given.get("profile", ""))
     known, rate = found.profile if found is not None else None, given.get("rate")
     channels = given_names(given.get("channels"))
-    labels, _ = _labels(stream, known, channels)
-    used = _used(stream.name, labels, _kinds(stream, labels, known), given.get("without", ()), given.get("only", ()))
+    labels, _ = labels_of(stream, known, channels)
+    kinds = kinds_of(stream, labels, known)
+    used = used_of(stream.name, labels, kinds, given.get("without", ()), given.get("only", ()))
     missing: dict[str, tuple[str, str]] = {}
     if not channels and not all(labels[i].strip() for i in used):
         names = ",".join(f"Ch{n}" for n in range(1, len(used) + 1))
@@ -259,48 +261,6 @@ def _pasted(missing: Mapping[str, tuple[str, str]]) -> str:
     (first, (_, example)), *others = missing.items()
     more = (either(f"--{name} {shown}", f"and under '{{}}', as in {shown}", name) for name, (_, shown) in others)
     return " ".join([such_as(first, example), *more])
-
-
-def _labels(
-    stream: StreamHeader, known: DeviceProfile | None, channels: Sequence[str] | None
-) -> tuple[tuple[str, ...], bool]:
-    """Return names of all channels, '' where there is none, and whether they are those of the profile."""
-    if channels and len(channels) == stream.channels:
-        return tuple(channels), False
-    if known is not None and not all(label.strip() for label in stream.labels):
-        names = known.names_for(stream.channels)
-        if names:
-            return names, True
-    return stream.labels, False
-
-
-def _kinds(stream: StreamHeader, labels: Sequence[str], known: DeviceProfile | None) -> tuple[Kind, ...]:
-    """Return what each channel carries."""
-    eeg_types = {each.casefold() for each in (known.eeg_types if known is not None else ())}
-    kinds = []
-    for label, said, unit in zip(labels, stream.types, stream.units, strict=True):
-        kind = known.kind_of(label) if known is not None else None
-        declared = "" if said.strip().casefold() in eeg_types else said
-        kinds.append(kind or kind_of(label, declared, unit))
-    return tuple(kinds)
-
-
-def _used(
-    stream: str, labels: Sequence[str], kinds: Sequence[Kind], without: Sequence[str], only: Sequence[str]
-) -> tuple[int, ...]:
-    """Return the numbers of the channels in use; StreamError if none of the ``only`` ones is there."""
-    places = [place_of(label) for label in labels]
-    if only:
-        wanted = {place_of(each) for each in only}
-        chosen = tuple(i for i, place in enumerate(places) if place in wanted)
-        if not chosen:
-            raise StreamError(
-                f"stream {stream!r} has none of the channels {', '.join(only)}; it has {', '.join(labels)}: name its "
-                f"own {under('only')}"
-            )
-        return chosen
-    dropped = {place_of(each) for each in without}
-    return tuple(i for i, place in enumerate(places) if kinds[i] in {"eeg", "eog"} and place not in dropped)
 
 
 def _no_eeg(stream: StreamHeader, labels: Sequence[str], kinds: Sequence[Kind]) -> str:

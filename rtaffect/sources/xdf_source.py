@@ -153,8 +153,8 @@ class XdfSource:
             return "waiting", f"its first sample comes in {self.first - now:.1f} s" if now < self.first else ""
         if self._at == len(self._due):
             return ("ended", "the recording holds no more of it") if now > self.last else ("ok", "")
-        # What was recorded until now, delivered or not: a replay whose steps come late has no hole for that.
-        silent = now - float(self._due[max(self._at, int(np.searchsorted(self._due, now, side="right"))) - 1])
+        # A replay whose steps come late has samples that are not delivered yet: no hole of the recording's.
+        silent = min(now, self.next_due) - float(self._due[self._at - 1])
         if silent > STALL_S:
             return "stalled", f"the recording holds no samples for {silent:.1f} s here"
         return "ok", ""

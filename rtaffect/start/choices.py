@@ -15,6 +15,7 @@ from rtaffect.plan.conflicts import BROUGHT, EVERYWHERE
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting, Mode
 from rtaffect.start.fields import channels_in, path_of, text_of, value_of
+from rtaffect.start.of_stream import OfStream, of_plan, plan_of_stream
 
 SoundKind = Literal["file", "protocol", "device", "stream", "stimulus", "none"]
 HeardBy = Literal["", "device", "stream"]
@@ -48,6 +49,8 @@ class Choices:
     ----------
     streams : tuple of str or None
         Queries that the EEG streams must meet; None means every stream of EEG, () none at all.
+    headsets : tuple of OfStream
+        What is said of single streams and boards in place of what is said of all; also of such as take no part now.
     sound : SoundKind
         What people hear: a file that rtaffect plays, the protocol's files, a sound device, an LSL stream, a known
         stimulus that another program plays, or nothing that rtaffect knows of.
@@ -61,6 +64,8 @@ class Choices:
         Have no field in the window: they come from a plan that was opened, and are not kept for the next start.
     as_it_ran : bool
         Whether these are what a recorded session ran with (:func:`rtaffect.start.found.in_effect`), not what is chosen.
+    wears_none : bool
+        Whether the session needs no headset (:func:`rtaffect.start.found.in_session`): it predicts ratings.
     """
 
     mode: Mode = "live"
@@ -75,6 +80,7 @@ class Choices:
     without: str = ""
     only: str = ""
     profile: str = ""
+    headsets: tuple[OfStream, ...] = ()
     peripheral: str = ""
     resync: bool = False
     part: str = ""
@@ -130,10 +136,13 @@ class Choices:
     headless: bool = unseen(False)
     remote: str | None = unseen(None)
     remote_token: Path | None = unseen(None)  # noqa: RUF009 - a field
+    page: str | None = unseen(None)
+    page_token: Path | None = unseen(None)  # noqa: RUF009 - a field
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)
     as_it_ran: bool = unseen(False)
+    wears_none: bool = unseen(False)
 
     @property
     def protocol_file(self) -> str:
@@ -220,6 +229,17 @@ def _stands_back(choices: Choices, defined: DefinedSetting) -> bool:
     )
 
 
+def _refuse_unfinished(choices: Choices) -> None:
+    """Refuse choices that leave out what a plan must have."""
+    mode = choices.mode
+    if mode == "replay" and not choices.recording.strip():
+        raise SettingsError("a replay needs a recording", remedy="choose an XDF file or a session's folder")
+    if mode != "demo" and choices.streams == () and not choices.boards and not choices.wears_none:
+        raise SettingsError("no EEG stream is ticked: tick the line of each headset that takes part", field="eeg")
+    if mode == "demo" and choices.with_protocol and not choices.demo_protocol:
+        raise SettingsError("the demo is not made yet, so its protocol is not there: wait until it is, or leave it out")
+
+
 def plan_of(choices: Choices) -> SessionPlan:
     """Return the plan of a session with these choices.
 
@@ -230,17 +250,13 @@ def plan_of(choices: Choices) -> SessionPlan:
     SettingsError
         If a number is none, or the choices leave out what a plan must have.
     """
+    _refuse_unfinished(choices)
     mode = choices.mode
-    if mode == "replay" and not choices.recording.strip():
-        raise SettingsError("a replay needs a recording", remedy="choose an XDF file or a session's folder")
-    if mode != "demo" and choices.streams == () and not choices.boards:
-        raise SettingsError("no EEG stream is ticked: tick the line of each headset that takes part", field="eeg")
-    if mode == "demo" and choices.with_protocol and not choices.demo_protocol:
-        raise SettingsError("the demo is not made yet, so its protocol is not there: wait until it is, or leave it out")
     content: dict[str, Any] = {"mode": mode}
     if mode == "replay":
         content["recording"] = path_of(choices.recording)
-    composed = {"out": choices.out, "protocol": choices.protocol_file}
+    headsets = tuple(plan_of_stream(each) for each in choices.headsets if not each.is_blank)
+    composed = {"out": choices.out, "protocol": choices.protocol_file, "headset": headsets}
     for defined in SETTINGS:
         if _holds(choices, defined):
             value = value_of(defined, composed.get(defined.setting.option, getattr(choices, defined.choice)))
@@ -265,6 +281,7 @@ def choices_of(plan: SessionPlan) -> Choices:
         "recording": text_of(plan.recording),
         # Boards alone mean that no LSL stream takes part.
         "streams": plan.eeg.streams or (() if plan.eeg.boards else None),
+        "headsets": tuple(map(of_plan, plan.eeg.headsets)),
         "sound": _kind_of(plan),
         "heard_by": "device" if sound.device is not None else "stream" if sound.stream is not None else "",
         "protocol": "" if demo else held["protocol"],

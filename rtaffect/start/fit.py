@@ -37,7 +37,7 @@ class BundleFit:
 def people_of(choices: Choices, found: Found) -> tuple[tuple[StreamInfo, ...], tuple[Trouble, ...]]:
     """Return what the session would use of the ticked streams and boards, and what is wrong with the others."""
     persons, errors = people(choices, found.streams_for(choices))
-    wrong = tuple(map(trouble_of, errors))
+    wrong = tuple(trouble_of(error, header) for error, header in errors)
     if choices.mode != "live":
         return persons, wrong
     boards = [found.boards.get(text) for text in choices.boards]

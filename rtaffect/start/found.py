@@ -20,10 +20,11 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.sources.sound_devices import SoundDevice
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import is_demo_bundle, path_of
-from rtaffect.start.streams import StreamFacts
+from rtaffect.start.of_stream import of_plan
+from rtaffect.start.streams import StreamFacts, taking_part
 from rtaffect.start.wording import in_window
 from rtaffect.stream.markers import Marker
-from rtaffect.stream.source import StreamInfo
+from rtaffect.stream.source import StreamHeader, StreamInfo
 
 AskKind = Literal[
     "bundle", "featurizer", "sound", "protocol", "allocation", "arm", "recording", "out", "settings", "head", "demo",
@@ -41,15 +42,19 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why something cannot be used, with the remedy, in the window's words; ``field`` is the option that mends it."""
+    """Why something cannot be used, with the remedy, in the window's words; ``field`` is the option that mends it.
+
+    ``uid`` is that of the stream that it is about, '' for none in particular.
+    """
 
     text: str
     field: str = ""
+    uid: str = ""
 
 
-def trouble_of(error: RtaffectError) -> Trouble:
-    """Return what an error says, in the window's words."""
-    return Trouble(in_window(error), error.field)
+def trouble_of(error: RtaffectError, stream: StreamHeader | None = None) -> Trouble:
+    """Return what an error, about a ``stream``, says in the window's words."""
+    return Trouble(in_window(error), error.field, stream.uid if stream is not None else "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,7 +227,7 @@ def in_effect(choices: Choices, found: Found) -> Choices:
     """
     session = found.session(choices)
     if session is None:
-        return choices
+        return in_session(choices, found)
     ran, plan = session.ran, session.plan
     known, analysis = plan.eeg, plan.analysis
     folder = str(ran.get("bundle_folder", "")) if plan.mode != "demo" else ""
@@ -240,6 +245,7 @@ def in_effect(choices: Choices, found: Found) -> Choices:
         without=", ".join(known.without),
         only=", ".join(known.only),
         profile=known.profile or "",
+        headsets=tuple(map(of_plan, known.headsets)),
         sound="none",
         bundle=choices.bundle or folder,
         against=choices.against if choices.against != "auto" else analysis.against,
@@ -247,6 +253,21 @@ def in_effect(choices: Choices, found: Found) -> Choices:
         allocation="",
         session_code="",
     )
+
+
+def in_session(choices: Choices, found: Found) -> Choices:
+    """Return what is chosen for the headsets that take part, as far as that is known: what the plan is made of.
+
+    What is said of a stream that takes no part stands back. With a bundle of ratings headsets are worn only where they
+    are ticked one by one.
+    """
+    if choices.mode == "demo":
+        return choices
+    facts = found.bundle(choices)
+    if facts is not None and facts.bundle.manifest.space == "ratings":
+        named = choices.streams or ()
+        choices = replace(choices, streams=named, wears_none=not named and not choices.boards)
+    return replace(choices, headsets=taking_part(choices, found.streams_for(choices)))
 
 
 class Asks(NamedTuple):

@@ -17,18 +17,21 @@ Kind = Literal["stop", "wait", "note"]
 class Problem:
     """One line: what it is about (the name of a field of :class:`Choices`), and what is wrong, with the remedy.
 
+    ``uid`` is that of the stream that it is about, '' for none in particular.
+
     A 'stop' or 'wait' prevents the start, the latter only until something has been looked at; a 'note' does not.
     """
 
     where: str
     text: str
     kind: Kind = "stop"
+    uid: str = ""
 
 
 def refused(by: RtaffectError | Trouble, where: str) -> Problem:
     """Return what a session refuses, of the field that mends it; ``where`` if it does not say which."""
     trouble = trouble_of(by) if isinstance(by, RtaffectError) else by
-    return Problem(choice_of(trouble.field, where), trouble.text)
+    return Problem(choice_of(trouble.field, where), trouble.text, uid=trouble.uid)
 
 
 def looked(ask: Ask | None, found: Found, where: str, waiting: str) -> Generator[Problem, None, Fact | Trouble | None]:

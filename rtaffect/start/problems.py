@@ -15,11 +15,12 @@ from rtaffect.start.choices import Choices, plan_of
 from rtaffect.start.fields import part_in, peripheral_in, rate_in, threads_in
 from rtaffect.start.fit import BundleFit, fit_of, people_of, reference_troubles
 from rtaffect.start.found import DemoFacts, FeaturizerFacts, Found, RecordingFacts, Trouble, asks_for, in_effect
+from rtaffect.start.of_stream import plan_of_stream
 from rtaffect.start.problem import Problem, looked, refused
 from rtaffect.start.problems_affect import affect_problems
 from rtaffect.start.problems_session import protocol_problems, results_problems
 from rtaffect.start.problems_sound import protocol_plays, sound_problems
-from rtaffect.start.streams import StreamFacts, missing, queries_of, ticked, twins
+from rtaffect.start.streams import StreamFacts, is_of, missing, queries_of, ticked, twins
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import StreamInfo
 
@@ -29,7 +30,7 @@ NOBODY_S: Final = 3.0
 
 def all_lines(choices: Choices, found: Found) -> list[Problem]:
     """Return all that is to be said of these choices: first what prevents the start, then what is waited for."""
-    choices = in_effect(choices, found)
+    given, choices = choices, in_effect(choices, found)
     persons, wrong = people_of(choices, found)
     fit = fit_of(choices, found, persons)
     parts = (
@@ -40,8 +41,9 @@ def all_lines(choices: Choices, found: Found) -> list[Problem]:
         affect_problems(choices, found, persons),
         protocol_problems(choices, found, fit),
         results_problems(choices, found, persons),
+        _stands_back(given, choices, found),
     )
-    lines = [Problem(line.where, in_window(line.text), line.kind) for part in parts for line in part]
+    lines = [Problem(line.where, in_window(line.text), line.kind, line.uid) for part in parts for line in part]
     if not any(line.kind != "note" for line in lines):
         lines += _plan(choices)
     order = {"stop": 0, "wait": 1, "note": 2}
@@ -94,6 +96,7 @@ def _streams(choices: Choices, found: Found, wrong: tuple[Trouble, ...]) -> Iter
             part_in(choices.part)
         except RtaffectError as error:
             yield refused(error, "part")
+    yield from _single(choices)
     yield from _peripheral(choices, streams)
     for query in missing(choices, streams):
         where = "is not in the recording" if choices.mode == "replay" else "does not answer now"
@@ -105,7 +108,7 @@ def _streams(choices: Choices, found: Found, wrong: tuple[Trouble, ...]) -> Iter
     yield from (refused(trouble, "streams") for trouble in wrong)
     if choices.mode == "live":
         yield from _boards(choices, found)
-    if not chosen and not choices.boards and not missing(choices, streams):
+    if not chosen and not choices.boards and not choices.wears_none and not missing(choices, streams):
         yield from _nobody(choices, found)
 
 
@@ -122,6 +125,26 @@ def _peripheral(choices: Choices, streams: tuple[StreamFacts, ...]) -> Iterator[
             yield Problem(
                 "peripheral", f"The peripheral stream with {query.describe()} {where}: take it out, or name another"
             )
+
+
+def _single(choices: Choices) -> Iterator[Problem]:
+    """Say what is wrong with what is given for single streams."""
+    for each in choices.headsets:
+        try:
+            if not each.is_blank:
+                plan_of_stream(each)
+        except RtaffectError as error:
+            problem = refused(error, "headsets")
+            yield Problem(problem.where, f"{each.stream}: {problem.text}")
+
+
+def _stands_back(given: Choices, choices: Choices, found: Found) -> Iterator[Problem]:
+    """Say which streams are not there of which something is said alone."""
+    streams = found.streams_for(choices)
+    for each in given.headsets if not choices.as_it_ran else ():
+        if each not in choices.headsets and not any(is_of(each, stream.header) for stream in streams):
+            text = f"{each.stream} takes no part now: what is said of it alone stands back"
+            yield Problem("headsets", text, "note")
 
 
 def _undescribed(stream: StreamFacts) -> Problem | None:

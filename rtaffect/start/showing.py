@@ -14,13 +14,15 @@ from rtaffect.sources.boards import open_board
 from rtaffect.sources.channel_plan import plan_of
 from rtaffect.sources.lsl import LslSource
 from rtaffect.sources.lsl_streams import FoundStream
+from rtaffect.sources.selection import undescribed
 from rtaffect.sources.sound_card import SoundCardSource
 from rtaffect.start.background import NetworkWatch
 from rtaffect.start.choices import Choices
 from rtaffect.start.devices import choose
 from rtaffect.start.found import Found, RecordingFacts, Trouble, asks_for
+from rtaffect.start.of_stream import NAMES
 from rtaffect.start.preview import COLUMNS, SHOWN_S, Preview, Signal, SoundRoom, signal_of, unit_warning
-from rtaffect.start.streams import StreamFacts, given_by, queries_of
+from rtaffect.start.streams import StreamFacts, given_of, queries_of
 from rtaffect.start.table import StreamRow
 from rtaffect.start.wording import in_window
 from rtaffect.stream.source import Source, StreamInfo
@@ -41,7 +43,7 @@ class Previews:
     def show(self, row: StreamRow | None, choices: Choices, found: Found) -> None:
         """Show the selected line and the chosen sound of a live session, and nothing in the other modes."""
         stream = row.stream if row is not None and choices.mode == "live" else None
-        instead = (choices.channels, choices.unit, choices.rate, choices.without, choices.only, choices.profile)
+        instead = tuple(getattr(choices, name) for name in ("headsets", *NAMES))
         if row is not None and row.key[0] == "board":
             self.eeg.show((row.key, *instead), lambda: self._open_board(row.key[1], choices))
         elif stream is not None:
@@ -108,10 +110,10 @@ class Previews:
         return handle
 
     def _open_eeg(self, stream: StreamFacts, choices: Choices) -> Source:
-        return LslSource(self._handle(stream), **given_by(choices))
+        return LslSource(self._handle(stream), **given_of(choices, stream.header))
 
     def _open_board(self, text: str, choices: Choices) -> Source:
-        return open_board(text, **given_by(choices))
+        return open_board(text, **given_of(choices, undescribed(text), text))
 
     def _sound(self, choices: Choices, found: Found) -> tuple[object, Callable[[], Source] | None]:
         """Return what the level meter listens to: a key and what opens it."""
@@ -136,7 +138,7 @@ def glimpse(row: StreamRow | None, choices: Choices, found: Found) -> tuple[Sign
         return None, ""
     header, values = row.stream.header, facts.glimpses.get(row.stream.header.uid)
     try:
-        given = given_by(choices)
+        given = given_of(choices, header)
         rate, plan = given.get("rate") or header.rate, plan_of(header, given)
     except RtaffectError as error:
         return None, in_window(error)

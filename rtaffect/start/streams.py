@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from rtaffect.common.errors import RtaffectError, SettingsError, StreamError
+from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.sources.channel_plan import DTYPES, Given, plan_of, prepare_eeg
 from rtaffect.sources.device_profile import describe, recognise
 from rtaffect.sources.lsl_streams import twins_message
-from rtaffect.sources.selection import ANY_EEG, Query, distinct_names, matches_any, meant
+from rtaffect.sources.selection import ANY_EEG, Query, distinct_names, given_for, matches_any, meant
 from rtaffect.sources.xdf import Span
 from rtaffect.start.choices import Choices
 from rtaffect.start.fields import only_in, rate_in, without_in
+from rtaffect.start.of_stream import OfStream, plan_of_stream
 from rtaffect.stream.source import Recognition, StreamHeader, StreamInfo
 
 #: Types of streams that are never EEG; they are not listed.
@@ -90,7 +93,7 @@ def toggle(
     others = [s for s in streams if s not in chosen]
     texts: list[str] = []
     for each in sorted(chosen, key=streams.index):
-        text = _query_for(each, others)
+        text = query_for(each, others)
         if text is None:
             kept = ("type=EEG",) if choices.streams is None else choices.streams
             return kept, _inseparable(each.header, [s.header for s in others])
@@ -104,7 +107,7 @@ def without_query(choices: Choices, query: Query) -> tuple[str, ...]:
     return tuple(f"{each.field}={each.value}" for each in queries_of(choices) if each != query)
 
 
-def _query_for(stream: StreamFacts, others: Sequence[StreamFacts]) -> str | None:
+def query_for(stream: StreamFacts, others: Sequence[StreamFacts]) -> str | None:
     """Return the query that means ``stream`` and none of ``others``: by source_id, else name, else type."""
     header = stream.header
     for field, value in (("source_id", header.source_id), ("name", header.name), ("type", header.type)):
@@ -142,27 +145,60 @@ def ready(choices: Choices, stream: StreamHeader, name: str) -> StreamInfo:
     SettingsError, StreamError
         If names, units, rate or format do not do.
     """
-    plan, rate = prepare_eeg(stream, given_by(choices))
+    plan, rate = prepare_eeg(stream, given_of(choices, stream))
     origin = "xdf" if choices.mode == "replay" else "lsl"
     return StreamInfo(name, "eeg", rate, plan.names, origin, stream.source_id, stream.host, plan.about)
 
 
-def given_by(choices: Choices) -> Given:
-    """Return what replaces the description of every headset; raises SettingsError if that cannot be."""
-    return Given(
-        channels=choices.channel_names,
+def eeg_of(choices: Choices) -> EegPlan:
+    """Return what replaces the description of headsets, of all and of each; SettingsError if that of all cannot be.
+
+    What cannot be of a single one is passed over: it is told where it is.
+    """
+    single = []
+    for each in choices.headsets:
+        with suppress(SettingsError):
+            single += [] if each.is_blank else [plan_of_stream(each)]
+    return EegPlan(
+        channels=choices.channel_names or (),
         unit=choices.unit.strip() or None,
         rate=rate_in(choices.rate),
         without=without_in(choices.without),
         only=only_in(choices.only),
-        profile=choices.profile.strip(),
+        profile=choices.profile.strip() or None,
+        headsets=tuple(single),
+    )
+
+
+def given_of(choices: Choices, stream: StreamHeader, board: str = "") -> Given:
+    """Return what replaces the description of one headset; raises SettingsError if that cannot be."""
+    return given_for(eeg_of(choices), stream, board)
+
+
+def is_of(each: OfStream, stream: StreamHeader) -> bool:
+    """Return whether what is said of one is said of ``stream``."""
+    with suppress(SettingsError):
+        return Query.parse(each.stream).matches(stream)
+    return False
+
+
+def taking_part(choices: Choices, streams: Sequence[StreamFacts]) -> tuple[OfStream, ...]:
+    """Return what is said of those that take part: of ticked streams and boards, and of such as are not there now."""
+    chosen = [stream.header for stream in ticked(choices, streams)]
+    absent = [f"{query.field}={query.value}" for query in missing(choices, streams)]
+    absent += [query.value for query in missing(choices, streams) if query.field == "name"]
+    boards = choices.boards if choices.mode == "live" else ()
+    return tuple(
+        each
+        for each in choices.headsets
+        if each.stream in boards or each.stream in absent or any(is_of(each, header) for header in chosen)
     )
 
 
 def recognition_of(choices: Choices, stream: StreamFacts) -> Recognition:
     """Return what is recognised of a stream, as far as it is described; nothing where that cannot be said."""
     try:
-        given = given_by(choices)
+        given = given_of(choices, stream.header)
         if stream.described:
             return plan_of(stream.header, given).about
         found = recognise(stream.header, given.get("profile", ""))
@@ -173,20 +209,20 @@ def recognition_of(choices: Choices, stream: StreamFacts) -> Recognition:
 
 def people(
     choices: Choices, streams: Sequence[StreamFacts]
-) -> tuple[tuple[StreamInfo, ...], tuple[RtaffectError, ...]]:
-    """Return what the session would make of the ticked streams that can be used, and what is wrong with the others.
+) -> tuple[tuple[StreamInfo, ...], tuple[tuple[RtaffectError, StreamHeader], ...]]:
+    """Return what the session would make of the ticked streams that can be used, and what is wrong with which other.
 
     Streams that have not been described yet are in neither.
     """
     chosen = ticked(choices, streams)
     names = distinct_names([(stream.header.name, stream.header.source_id) for stream in chosen])
     usable: list[StreamInfo] = []
-    wrong: list[RtaffectError] = []
+    wrong: list[tuple[RtaffectError, StreamHeader]] = []
     for stream, name in zip(chosen, names, strict=True):
         if stream.header.format in DTYPES and not stream.described:
             continue
         try:
             usable.append(ready(choices, stream.header, name))
         except (SettingsError, StreamError) as error:
-            wrong.append(error)
+            wrong.append((error, stream.header))
     return tuple(usable), tuple(wrong)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from rtaffect.common.errors import SettingsError
 from rtaffect.common.words import duration, listed, size
 from rtaffect.predicted.featurizer import TOO_SLOW_S
+from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.device_profile import is_eeg
 from rtaffect.sources.selection import Query
 from rtaffect.start.choices import Choices
@@ -28,7 +31,7 @@ from rtaffect.start.found import (
     in_effect,
 )
 from rtaffect.start.problems_session import room_s
-from rtaffect.start.streams import StreamFacts, missing, recognition_of, ticked
+from rtaffect.start.streams import StreamFacts, given_of, missing, recognition_of, ticked
 from rtaffect.stream.source import StreamInfo
 
 Mark = Literal["good", "idle", "warn", "bad"]
@@ -73,14 +76,23 @@ def stream_rows(choices: Choices, found: Found) -> tuple[StreamRow, ...]:
 
 def _row(stream: StreamFacts, is_ticked: bool, key: tuple[str, ...], choices: Choices) -> StreamRow:
     header = stream.header
-    rate = f"{header.rate:g} Hz" if header.rate > 0 else "irregular"
-    about = recognition_of(choices, stream)
-    unit = header.unit or ("by its profile" if about.profile else "not declared" if stream.described else "")
+    about, given = recognition_of(choices, stream), _given(choices, stream)
+    used = given.get("rate") or header.rate
+    rate = f"{used:g} Hz" if used > 0 else "irregular"
+    declared = header.unit or ("by its profile" if about.profile else "not declared" if stream.described else "")
+    unit = given.get("unit") or declared
     cells = (header.name, header.type, rate, str(header.channels), unit, header.host, header.source_id, about.profile)
     names = ", ".join(header.labels) if any(header.labels) else "no channel names declared"
     hint = stream.trouble or "\n".join([*([names] if stream.described else []), *about.words])
     mark: Mark = "bad" if stream.trouble else "good" if is_ticked else "idle"
     return StreamRow(key, is_ticked, mark, cells, hint, stream)
+
+
+def _given(choices: Choices, stream: StreamFacts) -> Given:
+    """Return what replaces the description of a stream, nothing where that cannot be."""
+    with suppress(SettingsError):
+        return given_of(choices, stream.header)
+    return Given()
 
 
 def _board(text: str, found: Found) -> StreamRow:

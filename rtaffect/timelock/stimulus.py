@@ -66,30 +66,34 @@ class KnownOnset:
 class PlannedOnsets:
     """Several stimuli, each of which begins when the protocol says so; that is known before it begins."""
 
-    since = -math.inf
-
     def __init__(self) -> None:
         self.doubts = Doubts()
-        self._plan: list[tuple[float, float, str]] = []
+        # From when to when it is heard, and when it would have begun to be heard so, s.
+        self._plan: list[tuple[float, float, str, float]] = []
+        self.since = -math.inf
         self._step = 0
         self.stimulus = ""
 
-    def place(self, stimulus: str, begin: float, end: float) -> None:
-        """Let ``stimulus`` be heard from ``begin`` to ``end``, session time in s; it ends what still goes on."""
+    def place(self, stimulus: str, begin: float, end: float, *, spent: float = 0.0) -> None:
+        """Let ``stimulus`` be heard from ``begin`` to ``end``, session time in s; it ends what still goes on.
+
+        One that was heard for ``spent`` s before goes on there: what came before lies elsewhere in it, so that it
+        counts as locked from ``begin`` on only.
+        """
         self.cut(begin)
-        self._plan.append((begin, end, stimulus))
+        self._plan.append((begin, end, stimulus, begin - spent))
 
     def cut(self, at: float) -> None:
         """End what would go on after ``at``, s."""
-        self._plan = [(begin, min(end, at), stimulus) for begin, end, stimulus in self._plan if begin < at]
+        self._plan = [(begin, min(end, at), name, onset) for begin, end, name, onset in self._plan if begin < at]
 
     def step(self, heard: Sequence[HeardSecond]) -> Alignment:
         """Return the stimulus of the second that ends with this step."""
         self._step += 1
-        for begin, end, stimulus in self._plan:
+        for begin, end, stimulus, onset in self._plan:
             if begin < self._step <= math.ceil(end):
-                self.stimulus = stimulus
-                return _known(begin)
+                self.stimulus, self.since = stimulus, begin if onset < begin else -math.inf
+                return _known(onset)
         self.stimulus = ""
         return Alignment("searching", math.nan, 0.0, math.nan, "no stimulus is played now")
 

@@ -15,7 +15,9 @@ from rtaffect.common.screen import has_screen
 from rtaffect.present.participant_state import ParticipantPresenter, operators_screen
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.window_options import WindowOptions
+from rtaffect.start.tour_seen import remember_tour, tour_seen
 from rtaffect.view.operator.session_window import SessionWindow
+from rtaffect.view.operator.tour import Tour
 from rtaffect.view.participant.window import ParticipantWindow
 from rtaffect.view.parts.application import discard, interrupt_closes
 from rtaffect.view.parts.screens import list_screens
@@ -59,6 +61,19 @@ def _beside(window: QWidget, participants: int | None) -> None:
     window.move(room.center() - QPoint(min(size.width(), room.width()) // 2, min(size.height(), room.height()) // 2))
 
 
+def _begin(tour: Tour) -> None:
+    """Begin the tour, once, whatever becomes of it."""
+    if not tour_seen():
+        remember_tour()
+        tour.show_next()
+
+
+def _start(view: ParticipantWindow, window: SessionWindow) -> None:
+    view.start()
+    # The small view would have the keys else, which are the operator's, unless the participant rates by them.
+    (window if view.slider is None else view).activateWindow()
+
+
 def run_window(
     presenter: Presenter,
     *,
@@ -87,23 +102,23 @@ def run_window(
         If the participant's screen is not there; no window was shown then.
     """
     _ensure_application()
-    view = None
     # Before the operator's window: if its screen is not there, none is shown.
-    if participant is not None:
-        view = ParticipantWindow(participant, screen=screen or 0, preview=screen is None)
+    preview = screen is None
+    view = None if participant is None else ParticipantWindow(participant, screen=screen or 0, preview=preview)
     window = SessionWindow(presenter, **options)
+    tour = Tour(window)
     if view is not None:
         view.troubled.connect(window.show_trouble)
         _beside(window, screen)
     loop, closed = QEventLoop(), threading.Event()
-    window.closed.connect(loop.quit)
-    window.closed.connect(closed.set)
+    for end in (loop.quit, closed.set):
+        window.closed.connect(end)
     with interrupt_closes(window):
         window.show()
+        if options.get("tour"):
+            _begin(tour)
         if view is not None:
-            view.start()
-            # The small view would have the keys else, which are the operator's, unless the participant rates by them.
-            (window if view.slider is None else view).activateWindow()
+            _start(view, window)
         # A signal may have closed it before there was a loop to leave.
         if not closed.is_set():
             loop.exec()

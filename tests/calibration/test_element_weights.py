@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from calibration.sweep import Question
 from calibration.validation import fit
 from rtaffect.common.settings import PredictionSettings, Settings
 from rtaffect.engine.bundle import SEPARATOR_FILE, load_bundle, save_bundle
+from rtaffect.predicted.element_levels import SILENT_DB
 from rtaffect.predicted.prediction import components_of, lagged_design
 from rtaffect.predicted.separator import Elements
 from rtaffect.stream.audio import StudySound
@@ -23,7 +25,7 @@ from tests.support.helpers import BandFeaturizer, quiet
 
 SETTINGS = Settings(prediction=PredictionSettings(n_components=3, lags_s=(0, 1, 3)))
 RATE, SECONDS = 16_000, 90
-SEPARATOR = SimpleNamespace(manifest=SimpleNamespace(name="dtln"), sha256="c" * 64, streams=True)
+SEPARATOR = SimpleNamespace(manifest=SimpleNamespace(name="dtln", voice_db=SILENT_DB), sha256="c" * 64, streams=True)
 
 
 class Store:
@@ -63,12 +65,12 @@ def study(voice_from: int = 0) -> tuple[list[StudySound], dict[str, Elements], Q
     return sounds, parts, Question(targets, [t[None] for t in targets], np.ones(2, np.bool_))
 
 
-def made(voice_from: int = 0):
+def made(voice_from: int = 0, separator: Any = SEPARATOR):
     sounds, parts, question = study(voice_from)
     bundle = some_bundle()
     bundle = replace(bundle, manifest=bundle.manifest.model_copy(update={"settings": SETTINGS}))
     found, notes = with_elements(
-        bundle, sounds, lambda sound: parts[sound.name], "layer-0", BandFeaturizer(), SEPARATOR, question, quiet
+        bundle, sounds, lambda sound: parts[sound.name], "layer-0", BandFeaturizer(), separator, question, quiet
     )
     return found, notes, parts, question
 
@@ -119,6 +121,16 @@ def test_an_element_that_is_hardly_heard_gets_no_weights_and_that_is_said():
         "sessions will not predict from the voice alone: it is heard for 30 s or more in 0 of 3 stimuli, expected 2; "
         "give stimuli that have it",
     )
+
+
+def test_where_a_separator_cannot_be_believed_there_is_no_voice_to_be_fitted_to():
+    """Both parts are as loud, so that a voice has half of the power: -3 dB of the sound."""
+    for voice_db, names in ((-4.0, ("voice", "background")), (-2.0, ("background",))):
+        manifest = SimpleNamespace(name="dtln", voice_db=voice_db)
+        bundle, notes, _, _ = made(separator=SimpleNamespace(manifest=manifest, sha256="c" * 64, streams=True))
+        assert bundle.manifest.elements.names == names
+        assert bundle.manifest.elements.voice_db == voice_db
+        assert bool(notes) == (names == ("background",))
 
 
 def test_a_separator_that_was_given_as_a_file_lies_beside_the_bundle(tmp_path: Path):

@@ -105,6 +105,22 @@ def test_an_element_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert told.share[0] == 0
 
 
+def test_a_voice_that_its_separator_cannot_be_believed_in_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration.elements, "FeatureStore", Store)
+    sounds, parts, question = study(2)
+    features = [Store().layers(sound.samples, None)["layer-0"] for sound in sounds]
+    mix = sweep({"layer-0": features}, question, SETTINGS, quiet, draws=3).sets[0]
+    told = leave_out(
+        mix, sounds, lambda sound: parts[sound.name], SimpleNamespace(), ("made up", "0" * 64), question,
+        SETTINGS, quiet, draws=3, voice_db=-3.0,
+    )  # type: ignore[arg-type] # fmt: skip
+    # Half of the energy is -3 dB of the sound; the background is there by the usual rule.
+    fewer = [f"sound-{number}: no voice is heard in it" for number, share in enumerate(SHARES) if share < 0.5]
+    assert list(told.notes) == fewer
+    np.testing.assert_array_equal(np.isfinite(told.each[1]), np.array(SHARES) >= 0.5)
+    assert np.isfinite(told.each[2]).all()
+
+
 def test_a_silent_sound_has_no_element_and_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where a separator leaves something of nothing."""
     monkeypatch.setattr(calibration.elements, "FeatureStore", Store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
 import json
 import re
 import struct
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from scipy.signal import lfilter
 
 from calibration.calibrate import UNTOLD
@@ -25,7 +27,7 @@ from calibration.group_synchrony import GroupSynchrony
 from calibration.measured import Measured
 from calibration.outcome import Outcome
 from calibration.pages import NONE, decimal, p_of
-from calibration.report.figures import format_axis
+from calibration.report.figures import comparison_figure, format_axis
 from calibration.report.maps import opacity_of
 from calibration.report.page import report_numbers, write_report
 from calibration.report.sentences import measures_of_result, result_sentence
@@ -364,6 +366,22 @@ def test_a_quick_calibration_says_what_it_cannot_answer(tmp_path):
     assert f"Not told: {UNTOLD[0]}." in page.text
     assert "Not compared" not in page.text
     assert not (tmp_path / "report" / "comparison.png").exists()
+
+
+def test_sets_that_cannot_be_told_apart_are_coloured_faintly() -> None:
+    """Colours reach as far as the largest difference, which is large by chance, too."""
+    outcome, strongest = usual(), []
+    found = outcome.sweep.comparison
+    assert found is not None
+    for p in (0.01, 0.9):
+        comparison = replace(found, family=np.full(len(found.family), p))
+        picture = comparison_figure(replace(outcome, sweep=replace(outcome.sweep, comparison=comparison)))
+        assert picture is not None
+        pixels = imread(io.BytesIO(picture.png))[..., :3]
+        cells = pixels[:, : pixels.shape[1] * 6 // 10]  # the bar of colours lies beside them
+        strongest.append(float(np.quantile(cells.max(axis=-1) - cells.min(axis=-1), 0.98)))
+    assert strongest[0] > 0.4
+    assert strongest[1] < strongest[0] / 2
 
 
 def test_the_first_section_says_whether_the_group_is_synchronised(folder):

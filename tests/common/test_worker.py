@@ -49,9 +49,9 @@ def test_what_does_not_end_is_left_alone():
     worker.start()
     worker.stop(timeout=0.01)
     assert not worker.running
-    assert named("is slow")
+    (slow,) = named("is slow")
     done.set()
-    named("is slow")[0].join()
+    slow.join()
 
 
 def test_it_may_be_stopped_before_it_is_started():

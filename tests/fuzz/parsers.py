@@ -317,10 +317,12 @@ def _seal_allocation(folder: Path) -> None:
 
 
 def _choices(folder: Path) -> None:
+    from rtaffect.start.device_memory import DeviceMemory
     from rtaffect.start.memory import recall
 
     os.environ["RTAFFECT_CONFIG"] = str(folder)
     recall()
+    DeviceMemory()
 
 
 def _checkpoint(folder: Path) -> None:
@@ -430,6 +432,27 @@ def _remote(folder: Path) -> None:
     assert found.resolve().is_relative_to(folder.resolve())
 
 
+def _page(folder: Path) -> None:
+    from rtaffect.outputs.page_feed import PageFeed
+    from rtaffect.outputs.page_server import PageServer
+
+    feed = PageFeed()
+    feed.put("end", {"words": "over"})
+    feed.close()
+    server = PageServer("127.0.0.1", 0, feed, "0123456789abcdef")
+    try:
+        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", server.port), 20) as client:
+            client.sendall((folder / "request.bin").read_bytes())
+            client.shutdown(socket.SHUT_WR)
+            reply = b"".join(iter(lambda: client.recv(65536), b""))
+            assert not reply or reply.startswith(b"HTTP/1.0 "), reply[:80]
+        with socket.create_connection(("127.0.0.1", server.port), 20) as client:
+            client.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            assert client.recv(16).startswith(b"HTTP/1.0 200"), "it serves the next one"
+    finally:
+        server.close()
+
+
 PARSERS = {
     each.name: each
     for each in (
@@ -463,5 +486,6 @@ PARSERS = {
         Parser("markers", seeds.markers, ("*.txt",), _markers),
         Parser("osc", seeds.osc, ("*.bin",), _osc),
         Parser("remote", seeds.remote, ("*.txt",), _remote),
+        Parser("page", seeds.page, ("*.bin",), _page),
     )
 }

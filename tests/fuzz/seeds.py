@@ -102,7 +102,8 @@ def plans(folder: Path) -> None:
     """Write plans of a live session and of a replay."""
     live = {
         "format": 1, "mode": "live", "participant": "P01",
-        "eeg": {"streams": ["type=EEG"], "channels": ["Fz", "Cz"], "unit": "uV", "rate": 250.0, "wait_s": 2.5},
+        "eeg": {"streams": ["type=EEG"], "channels": ["Fz", "Cz"], "unit": "uV", "rate": 250.0, "wait_s": 2.5,
+                "headsets": [{"stream": "Muse-A", "only": ["Fz"], "rate": 9.5}, "Muse-B?unit=mV&channels=Fz,Cz"]},
         "sound": {"stimulus": "story.wav", "onset_marker": "story"},
         "analysis": {"bundle": "bundle", "threads": 2, "against": "group", "mains": 60.0},
         "protocol": {"file": "protocol.toml", "screen": 1}, "results": {"out": "out", "seconds": 60, "outlet": False},
@@ -247,7 +248,10 @@ def choices(folder: Path) -> None:
     from rtaffect.plan.session_plan import without_none
     from rtaffect.start.choices import Choices
 
-    (folder / "start.toml").write_text(tomli_w.dumps({"format": 1, **without_none(asdict(Choices()))}))
+    said = {"headsets": [{"stream": "name=Muse", "unit": "mV"}]}
+    (folder / "start.toml").write_text(tomli_w.dumps({"format": 1, **without_none(asdict(Choices())), **said}))
+    ticks = {"device": ["muse-1", "eeg"], "name": "Muse", "channels": ["Fz", "Cz"], "without": ["Cz"], "only": []}
+    (folder / "devices.toml").write_text(tomli_w.dumps({"format": 1, "devices": [ticks]}))
 
 
 def checkpoint(folder: Path) -> None:
@@ -337,6 +341,14 @@ def remote(folder: Path) -> None:
     (folder / "lines.txt").write_text(
         "json\nselect all\nfilename {root:C:\\Data\\} {template:exp%n\\%p_block_%b.xdf} {run:2} {participant:P003}\n"
         "mark story begins\nblock next\nstatus\nupdate\nstop\ntoken x\n"
+    )
+
+
+def page(folder: Path) -> None:
+    """Write what a browser asks of the page to watch."""
+    (folder / "request.bin").write_bytes(
+        b"GET /events HTTP/1.1\r\nHost: 127.0.0.1:22350\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"
+        b"Accept: text/event-stream\r\nAuthorization: Bearer 0123456789abcdef\r\nSec-Fetch-Site: same-origin\r\n\r\n"
     )
 
 

@@ -26,7 +26,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     bundle = calibrate(study, default_featurizer(quiet, threads=2), rtaffect.Settings(), "example", quiet)
     save_bundle(bundle, folder / "bundles" / "example")
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     left: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -49,6 +49,10 @@ def test_the_examples_find_what_was_planted(names: dict[str, Any]) -> None:
     observed = np.array([f.observed_mean for f in names["steps"]])
     assert np.isfinite(observed[24:59]).all()
     assert 0.1 < np.nanmean(observed) < 0.5
+    live = np.array([values[:4] for values in names["live"]])
+    assert live.shape == (45, 4)
+    assert np.isfinite(live[26:44, 1:3]).all()
+    assert names["feedback"].step == 20
 
 
 def test_every_public_name_is_in_the_table() -> None:

@@ -319,6 +319,20 @@ def test_a_window_too_short_for_a_band_of_its_own_says_that_it_is_narrow():
     assert (found.low < found.high).all()
 
 
+def test_a_session_that_begins_inside_a_reference_has_no_whole_window_for_a_band_of_its_own():
+    rng = np.random.default_rng(6)
+    reference, people = brain_noise(rng, 90 * RATE, 2), brain_noise(rng, 12 * RATE, 2)[None]
+    reference[5 * RATE : 17 * RATE] += 5 * narrow_noise(rng, 12 * RATE, 2)
+    people[0] += 5 * narrow_noise(rng, 12 * RATE, 2)
+    observer = ReferenceObserver(1, reference, -5 * RATE, RATE, SETTINGS, layout=RowLayout.plain(2))
+    told = {}
+    for k, second in enumerate(seconds_of(people), start=1):
+        found = observer(second)
+        if found is not None and np.isfinite(found.low).all():
+            told[k] = observer.notice
+    assert told == {k: BY_SPECTRA if k < W else BY_WINDOW for k in range(6, 13)}
+
+
 def narrow_noise(rng: np.random.Generator, samples: int, rows: int) -> np.ndarray:
     """Unit-variance noise of 9 to 11 Hz."""
     frequency = np.fft.rfftfreq(samples, 1 / RATE)

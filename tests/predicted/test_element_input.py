@@ -14,7 +14,15 @@ from rtaffect.predicted.element_input import (
     Place,
     StreamedParts,
 )
-from rtaffect.predicted.element_levels import LOWEST_DB, NOT_HEARD, decibels, heard_steps, only_heard
+from rtaffect.predicted.element_levels import (
+    LOWEST_DB,
+    NOT_HEARD,
+    SILENT_DB,
+    decibels,
+    heard_steps,
+    least_db,
+    only_heard,
+)
 from rtaffect.predicted.elements import separator_for
 from rtaffect.predicted.featurizer import features_of
 from rtaffect.predicted.separator import Elements, Separator
@@ -113,6 +121,22 @@ def test_an_element_that_is_not_heard_says_so_and_calibration_knows_the_same_ste
     target = only_heard(np.ones((12, 2)), live)
     np.testing.assert_array_equal(np.isnan(target).all(axis=1), ~live)
     assert all(not s["background"].reason for s in read(known, 12, memory=3))
+
+
+def test_a_voice_counts_from_where_on_its_separator_can_be_believed():
+    """Ten dB below the background it is 10 % of the sound: heard from -20 dB on, and not from -5 on."""
+    voice, background = noise(6, 1) * np.float32(10**-0.5), noise(6, 2)
+    known = Elements(voice + background, voice, background)
+    for voice_db, heard in ((-20.0, True), (-5.0, False)):
+        found = ElementInput(
+            KnownParts({"": known}), BandFeaturizer(context_s=4), {"voice": 3, "background": 3}, voice_db
+        )
+        steps = [found.step(k, (second(k, known.mix),), HERE) for k in range(1, 7)]
+        assert [s["voice"].reason for s in steps] == ["" if heard else NOT_HEARD["voice"]] * 6
+        assert not any(s["background"].reason for s in steps)
+        assert heard_steps(voice, known.mix, 3, least_db("voice", voice_db)).tolist() == [heard] * 6
+    # The rule of the background is the same with any separator.
+    assert least_db("background", -5.0) == least_db("voice", SILENT_DB) == SILENT_DB
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-6])

@@ -15,7 +15,7 @@ from models.graph import Graph
 from models.separators import write_separator
 from models.wheels import wheel_files
 from rtaffect.common.errors import ArtifactError, SettingsError
-from rtaffect.predicted.element_levels import is_heard, power
+from rtaffect.predicted.element_levels import SILENT_DB, is_heard, power
 from rtaffect.predicted.elements import cached_separator, elements_of_file, level_db, separator_for, voice_share
 from rtaffect.predicted.manifest import MANIFEST_KEY, SAMPLE_RATE
 from rtaffect.predicted.separator import Separator
@@ -263,6 +263,13 @@ def test_masks_of_another_shape_and_manifests_of_another_version_are_refused(tmp
         ArtifactError, match=r"not that of a separator of this version .* format_version is 2.*build it"
     ):
         Separator.load(path)
+
+
+def test_a_file_says_from_which_level_on_a_voice_is_one(tmp_path: Path) -> None:
+    assert Separator.load(made_up(tmp_path / "usual.onnx", 1.0)).manifest.voice_db == SILENT_DB
+    assert Separator.load(made_up(tmp_path / "strict.onnx", 1.0, voice_db=-3.0)).manifest.voice_db == -3
+    with pytest.raises(ArtifactError, match=r"voice_db is 3.*build it again"):
+        Separator.load(made_up(tmp_path / "wrong.onnx", 1.0, voice_db=3.0))
 
 
 def test_whole_sounds_cannot_be_separated_as_they_come(tmp_path: Path) -> None:

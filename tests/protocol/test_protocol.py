@@ -17,7 +17,7 @@ from rtaffect.cli.protocol import protocol as command
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.protocol.arms import Real
 from rtaffect.protocol.conductor import Conductor
-from rtaffect.protocol.model import Arm, Block, FeedbackRule, Protocol
+from rtaffect.protocol.model import Arm, Block, FeedbackRule, Mark, Protocol
 from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, sound_seconds
 from tests.support.protocol_files import (
     BLOCKS,
@@ -122,7 +122,7 @@ def mistakes() -> dict[str, tuple[dict[str, object], str]]:
         "delay part": (content(arms=[{**late, "delay_s": 2.5}]), "delay_s = 2.5: expected a whole number"),
         "arm name": (content(arms=[{"name": "a b", "feedback": "real"}]), "name = 'a b': expected letters, digits"),
         "arms alike": (content(arms=[{"name": "a", "feedback": "real"}] * 2), "arm 'a' is there twice"),
-        "format": (content() | {"format": 2}, "format = 2 is not known; expected 1"),
+        "format": (content() | {"format": 3}, "format = 3 is not known; expected 1 or 2"),
         "line": (content([{**baseline, "name": "a\tb"}]), r"name = 'a\\tb': expected one line of text"),
         "table": (content(rule=None) | {"feedback": 3}, "feedback = 3: expected a table"),
     }  # fmt: skip
@@ -283,7 +283,13 @@ def test_a_protocol_in_code_is_whole():
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("The file", Protocol), ("`[feedback]`", FeedbackRule), ("`[[block]]`", Block), ("`[[arm]]`", Arm)],
+    [
+        ("The file", Protocol),
+        ("`[feedback]`", FeedbackRule),
+        ("`[[block]]`", Block),
+        ("`[[mark]]`", Mark),
+        ("`[[arm]]`", Arm),
+    ],
 )
 def test_the_docs_have_every_field(heading, model):
     """docs/protocol.md has a line for each, with its default and description, and none that is not there."""

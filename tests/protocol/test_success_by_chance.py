@@ -56,7 +56,7 @@ def test_a_short_baseline_is_told_with_what_would_do():
     "rule",
     [
         {"scale": "adaptive"},
-        {"scale": "fixed", "low": 0.0, "high": 0.1},
+        {"scale": "null"},
         {"scale": "baseline", "threshold": 0.1},
         {"scale": "baseline", "learn_s": 900},
     ],
@@ -66,3 +66,12 @@ def test_where_it_is_near_one_half_or_not_by_the_baseline_nothing_is_told(rule):
     assert not list(about_success(protocol_of(blocks, rule=rule), WINDOW_S))
     long = ({**BLOCKS[0], "duration_s": 900}, BLOCKS[1])
     assert not list(about_success(protocol_of(long), WINDOW_S))
+
+
+def test_what_takes_no_account_of_the_null_band_is_told_with_the_way_out():
+    (line,) = about_success(protocol_of(BLOCKS), WINDOW_S)
+    assert line.endswith("or write format = 2, whose scale knows the null band")
+    assert not list(about_success(protocol_of(BLOCKS, format=2), WINDOW_S))
+    (line,) = about_success(protocol_of(BLOCKS, rule={"scale": "fixed", "low": 0.0, "high": 0.1}), WINDOW_S)
+    assert line.startswith("scale = fixed takes no account of the null band")
+    assert not list(about_success(protocol_of(BLOCKS[:1], rule={"scale": "fixed", "low": 0.0, "high": 0.1}), WINDOW_S))

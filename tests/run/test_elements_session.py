@@ -14,7 +14,8 @@ from rtaffect.simulation.elements import ElementSettings
 from rtaffect.simulation.study import StudySettings
 from tests.cli.test_commands import fine, mistake
 
-pytestmark = pytest.mark.slow
+# The demo is made in them, the first time.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(autouse=True)

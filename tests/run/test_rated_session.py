@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from rtaffect.engine.pace import Pace
 from rtaffect.plan.session_folder import open_session
 from tests.cli.test_commands import fine, mistake, read_table
 from tests.run.test_whole_session import same_tables
+from tests.support.irregular import Turned
 from tests.support.rated_bundles import Knob, rated_bundle
 
 SECONDS = 14
@@ -59,7 +61,7 @@ def said_by(recording: Path, session: Path, lag_s: float) -> np.ndarray:
     streams, _ = pyxdf.load_xdf(recording, dejitter_timestamps=False)
     (knob,) = (s for s in streams if s["info"]["name"] == [name])
     doubts = [d for d in found.table("doubts.tsv") if d["part"] == name]
-    assert {d["about"] for d in doubts} <= {"arrival"}, "nothing was wrong with the stream"
+    assert {d["about"] for d in doubts} <= {"arrival"}, f"nothing was wrong with the stream: {doubts}"
     late = {int(d["step"]): float(d["since"]) for d in doubts}
     steps = len(read_table(session)["arousal"]["observed"])
     expected = np.full(steps, np.nan)
@@ -99,6 +101,35 @@ def test_its_replay_is_the_same(session: Path, tmp_path: Path) -> None:
     same_tables(session, tmp_path / "again")
 
 
+@pytest.mark.slow
+def test_a_rating_that_is_sent_when_it_changes_holds_and_its_replay_is_the_same(room: Path, tmp_path: Path) -> None:
+    """A stream without a regular rate: said three times, and observed in all seconds between."""
+    out, stop = tmp_path / "first", threading.Event()
+    with Turned() as knob:
+
+        def turn() -> None:
+            for number in range(100):
+                knob.said(4.0 + number % 3, 5.0 + number % 3)
+                if stop.wait(4.3):
+                    return
+
+        turning = threading.Thread(target=turn)
+        turning.start()
+        try:
+            fine("live", "--bundle", room / "bundle", "--rating", knob.name, "--audio", room / "story.wav", "--silent",
+                 "--seconds", str(SECONDS), "--headless", "--no-outlet", "--out", out)  # fmt: skip
+        finally:
+            stop.set()
+            turning.join()
+    table = read_table(out)
+    apart = table["valence"]["observed"] - table["arousal"]["observed"]
+    assert np.isfinite(apart).sum() >= 6
+    assert apart[np.isfinite(apart)] == pytest.approx(1.0, abs=1e-5)
+    assert open_session(out).ran["rating"]["rate"] == 20.0
+    fine("replay", out, "--speed", "max", "--headless", "--out", tmp_path / "again")
+    same_tables(out, tmp_path / "again")
+
+
 def test_its_recording_is_a_session_of_its_own(session: Path, room: Path, tmp_path: Path) -> None:
     """Without a headset in it, and with the lag told anew."""
     name = open_session(session).ran["rating"]["stream"]
@@ -107,7 +138,12 @@ def test_its_recording_is_a_session_of_its_own(session: Path, room: Path, tmp_pa
          *sound, "--speed", "max", "--headless", "--out", tmp_path / "x")  # fmt: skip
     table = read_table(tmp_path / "x")
     observed = table["arousal"]["observed"]
-    np.testing.assert_allclose(observed, said_by(session / "recording.xdf", tmp_path / "x", 5.0), atol=2e-6)
+    # A recording of its own begins with a sample, so that seconds begin and end where samples lie, which are on either
+    # side once times are even: a sample more or less at either end moves the mean of 20 by half of what two differ by.
+    said = said_by(session / "recording.xdf", tmp_path / "x", 5.0)
+    both = np.isfinite(observed) & np.isfinite(said)
+    np.testing.assert_allclose(observed[both], said[both], atol=2 * 0.00125 + 2e-6)
+    assert (np.isfinite(observed) != np.isfinite(said)).sum() <= 1, "the second at the pause that is half there"
     assert np.isfinite(observed).sum() >= 3
     # The sound begins at 2 s, predictions have lags of up to 3 s, and wait 2 s for who is 5 s behind the sound.
     np.testing.assert_array_equal(np.isfinite(table["arousal"]["predicted"]), np.arange(1, len(observed) + 1) >= 8)

@@ -128,6 +128,13 @@ class TestTalk:
         reply = talk.answer("mark  Größe\x07 1 ".encode(), 3.5)
         assert reply.text.startswith("\n{"), "what follows OK begins on a new line"
         assert desk.asked == [("mark", "Größe\N{REPLACEMENT CHARACTER} 1", 3.5)]
+        for what in ("next", "pause", "resume", "repeat"):
+            assert json.loads(talk.answer(f"block {what}".encode(), 4.0).text)["did"] == f"block {what}"
+        assert json.loads(talk.answer(b"note she coughed", 4.5).text)["did"] == "note"
+        assert desk.asked[1:] == [
+            *(("block", each) for each in ("next", "pause", "resume", "repeat")),
+            ("note", "she coughed", 4.5),
+        ]
         lines = [b"status", b"block next", b"json", b"start", b"stop", b"block last", b"\xff\xfe"]
         answers = [json.loads(talk.answer(line, 4.0).text) for line in lines]
         assert [each["ok"] for each in answers] == [True, True, True, False, True, False, False]

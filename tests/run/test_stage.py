@@ -26,6 +26,7 @@ from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import Key, Ran, keys_that_gave
 from rtaffect.run.programme import Programme
 from rtaffect.run.stage import Stage
+from rtaffect.run.told import Due
 from rtaffect.sources.sound_file import SoundFileSource
 from tests.support.helpers import BandFeaturizer, brain_noise, headset
 
@@ -72,6 +73,7 @@ class Ran60:
         protocol: Protocol,
         keys: Mapping[int, str] = {},
         follow: Mapping[int, Sequence[Key]] | None = None,
+        told: Sequence[Due] = (),
     ) -> None:
         self.feedback: list[Feedback] = []
         self.protocol_steps: list[ProtocolStep] = []
@@ -90,15 +92,21 @@ class Ran60:
             self.heard |= {n: s for n, s in sound_input.heard if s is not None}
 
         def press(feedback: Feedback) -> None:
-            action: dict[str, Callable[[], None]] = {"go": conductor.go, "skip": conductor.skip}
+            action: dict[str, Callable[[], None]] = {
+                "go": conductor.go,
+                "skip": conductor.skip,
+                "pause": conductor.pause,
+                "repeat": conductor.repeat,
+            }
             if (key := keys.get(feedback.step)) is not None:
                 action[key]()
 
         stage = Stage(
             conductor, ORIGIN, sounds=programme.sounds, programme=programme.source, lock=programme.lock, player=None,
             on_protocol_step=[self.protocol_steps.append], on_event=[self.events.append], now=lambda: ORIGIN + 7.5,
-            stop=stop,
+            stop=stop, told=told,
         )  # fmt: skip
+        self.stage = stage
         stage.begin()
         stage.mark("yawn")
         sinks = [self.feedback.append, listen, press, stage]

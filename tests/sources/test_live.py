@@ -77,7 +77,7 @@ def test_it_may_be_started_and_stopped_twice_and_leaves_no_thread(device: Device
         wait_for(lambda: state(device) == "ok")
         device.stop()
         device.stop()
-        assert not threads()
+        wait_for(lambda: not threads())
         assert (state(device), device.is_open) == ("ended", False)
     assert device.tried == 2
 

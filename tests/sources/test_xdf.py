@@ -330,6 +330,12 @@ def test_a_source_tells_its_state(write: Write) -> None:
     assert [state_at(t) for t in (114.1, 200.0)] == ["ended", "ended"]
 
 
+def test_a_step_that_is_made_late_makes_no_hole_in_a_recording(write: Write) -> None:
+    source = only_source(write(eeg(even(60), offsets=[(0.0, 100.0)])))
+    source.advance(110.0)
+    assert [source.status(now).state for now in (110.0, 115.0, 500.0)] == ["ok", "ok", "ok"]
+
+
 def test_a_stopped_source_delivers_no_more(write: Write) -> None:
     source = only_source(write(eeg(even(10))))
     source.start()

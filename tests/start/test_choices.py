@@ -13,12 +13,14 @@ from rtaffect.common.errors import RtaffectError, SettingsError, StreamError, se
 from rtaffect.common.words import duration, listed, size
 from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
 from rtaffect.plan.eeg_plan import EegPlan
+from rtaffect.plan.headset_plan import HeadsetPlan
 from rtaffect.plan.results_plan import ResultsPlan
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan, read_plan, write_plan
 from rtaffect.plan.sound_plan import SoundPlan
 from rtaffect.start.choices import Choices, choices_of, plan_of
 from rtaffect.start.fields import mains_in, path_of, rate_in, seconds_in, threads_in
 from rtaffect.start.memory import first_choices, memory_file, recall, remember
+from rtaffect.start.of_stream import OfStream
 from rtaffect.start.wording import in_window
 
 texts = st.text("abcXYZ 0123=_", min_size=1, max_size=12).filter(lambda t: t == t.strip() and t)
@@ -77,6 +79,7 @@ def plans(draw: st.DrawFn) -> SessionPlan:
         foreign_clock=draw(st.sampled_from(("arrival", "accept", "refuse"))) if mode == "live" else "arrival",
         wait_s=draw(st.floats(0.5, 60)),
         peripheral=draw(names),
+        headsets=tuple(HeadsetPlan(stream=name, unit="mV", only=("A",)) for name in draw(names) if "=" not in name),
         resync=draw(st.booleans()) if mode == "replay" else False,
         part=draw(st.none() | st.integers(1, 9)) if mode == "replay" else None,
     )
@@ -228,7 +231,7 @@ class TestMemory:
         other = {"mode": "demo", "streams": ("name=A",), "boards": ("b",), "sound": "none", "silent": True,
                  "heard_by": "device", "against": "group", "screen": 2, "outlet": False,
                  "in_reference": True, "with_protocol": True, "preview": True, "resync": True,
-                 "photodiode": "start", "elements": "on"}  # fmt: skip
+                 "photodiode": "start", "elements": "on", "headsets": (OfStream("Muse", unit="uV"),)}  # fmt: skip
         changes = {f.name: other.get(f.name, "7") for f in fields(Choices) if not f.metadata.get("unseen")}
         remember(Choices(**changes))
         found, _ = recall()

@@ -28,6 +28,7 @@ from rtaffect.start.table import StreamRow
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
 from tests.support.start_files import CHANNELS, bundle_in, headset, microphone, recording_in, story_in, wait_for
+from tests.support.waiting import no_other_threads
 
 MUSE = ("TP9", "AF7", "AF8", "TP10")
 
@@ -52,7 +53,7 @@ def nothing_left() -> Iterator[None]:
     """Fail a test that leaves any thread behind, daemon or not."""
     before = set(threading.enumerate())
     yield
-    assert set(threading.enumerate()) <= before
+    no_other_threads(before)
 
 
 @pytest.fixture

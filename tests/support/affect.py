@@ -124,6 +124,7 @@ def tiny_bundle(
         embedding_std=rng.uniform(0.02, 0.05, EMBEDDED),
         temperature=np.array([[1.5, 2.0], [1.2, 0.8], [1.1, 0.9]]),
         eeg_weight=np.array([0.25, 0.6]),
+        eeg_lasting=np.full(2, novelty),
         eeg_novelty=reference,
         sound_novelty=reference,
     )

@@ -92,8 +92,11 @@ def browser(profile: Path) -> Iterator[Browser]:
 
     arguments = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
     # It reads its commands as its file 3, and answers as 4; copies first, so that neither covers the other.
-    placed = "import os, sys; a, b = (os.dup(int(n)) for n in sys.argv[1:3]); os.dup2(a, 3); os.dup2(b, 4); " \
-        "os.execv(sys.argv[3], sys.argv[3:])"  # fmt: skip
+    placed = (
+        "import os, sys; files = [os.dup(int(n)) for n in sys.argv[1:3]]; "
+        "[(os.dup2(one, n), os.set_inheritable(n, True)) for n, one in enumerate(files, start=3)]; "
+        "os.execv(sys.argv[3], sys.argv[3:])"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", placed, str(their_in), str(their_out), CHROMIUM, *arguments,
          f"--user-data-dir={profile}"],

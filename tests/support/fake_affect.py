@@ -48,7 +48,7 @@ def _values(t: float, number: int, person: str, rng: np.random.Generator, librar
     if rests:
         why = f"the person's rest is being measured: {t:.0f} of 30 s"
     elif bad:
-        why = "this moment is unlike anything that the model was trained on (2.3 times the limit)"
+        why = "this person's newest 30 s are too far from the training set (1.2 times the limit)"
     eeg = AffectEstimate(reason=why) if why else estimate(0.12, 0.72)
     both = AffectEstimate(reason=why) if why else estimate(0.06, 0.72)
     near = tuple(NearSound(name, 0.9 - 0.13 * i) for i, name in enumerate(SOUNDS)) if library and eeg.there else ()

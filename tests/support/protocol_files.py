@@ -86,7 +86,7 @@ def step_of(
         predicted=message, predicted_low=message - 0.1, predicted_high=message + 0.1,
         observed=seen, observed_each=seen[None], null_low=np.full(R, -0.1), null_high=np.full(R, 0.1),
         predicted_mean=float(message.mean()), predicted_mean_low=math.nan, predicted_mean_high=math.nan,
-        observed_mean=float(seen.mean()), null_mean_low=math.nan, null_mean_high=math.nan,
+        observed_mean=float(seen.mean()), null_mean_low=-0.1, null_mean_high=0.1,
         quality=np.ones((1, 1)), trusted=np.isfinite(seen) & np.broadcast_to(trusted, R),
         observed_against="reference", reason=reason, sources=(),
     )  # fmt: skip

@@ -136,6 +136,7 @@ def _live(out: Path, base: Choices, other: str, wrong: str) -> None:
         base, sound="stimulus", heard_by="stream", sound_stream="name=Room microphone", streams=("name=ANT Neuro",)
     )
     shoot(out, "live-ready", heard, ready)
+    shoot(out, "live-channels", heard, ready, act=lambda window: window.eeg.pick.setChecked(True))
     affect = str(write_tiny_bundle(Path(base.folder) / "affect", CHANNELS[:6]))
     read = replace(heard, affect=affect, affect_rest_s="60")
     shoot(out, "live-affect", read, ready, act=affect_page)

@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from rtaffect.view import Presenter
 from rtaffect.view.show import SessionWindow
 from tests.support.fake_feedback import fake_protocol_step, fake_session
+from tests.support.waiting import no_other_threads
 
 Make = Callable[..., SessionWindow]
 
@@ -27,7 +28,7 @@ def check_nothing_left(application: QApplication) -> Iterator[None]:
     application.processEvents()
     application.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
     assert [w for w in application.topLevelWidgets() if id(w) not in widgets] == []
-    assert set(threading.enumerate()) <= threads
+    no_other_threads(threads)
 
 
 def windows(qtbot: QtBot) -> Iterator[Make]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -16,3 +17,11 @@ def wait_for(condition: Callable[[], object], timeout: float = MOST_S) -> float:
         assert time.monotonic() - start < timeout, f"not within {timeout} s"
         time.sleep(0.002)
     return time.monotonic() - start
+
+
+def no_other_threads(before: set[threading.Thread]) -> None:
+    """Fail if a thread is left beside those ``before``; on a loaded machine one that was told to end may end later."""
+    until = time.monotonic() + MOST_S
+    while (left := set(threading.enumerate()) - before) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not left

@@ -45,6 +45,7 @@ from rtaffect.protocol.protocol_step import BlockKind, Phase, ProtocolStep, Show
 from rtaffect.view.participant.figures import BACKGROUND, LEVEL, NEUTRAL, SUCCESS, TRACK
 from rtaffect.view.participant.window import REPAINT_MS, ParticipantWindow
 from rtaffect.view.parts.screens import list_screens
+from tests.support.waiting import no_other_threads
 
 Make = Callable[..., ParticipantWindow]
 SIZES = ((1280, 720), (1920, 1080))
@@ -269,7 +270,7 @@ def nothing_left(qapp: QApplication) -> Iterator[None]:
     qapp.processEvents()
     qapp.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
     assert [w for w in qapp.topLevelWidgets() if id(w) not in widgets] == []
-    assert set(threading.enumerate()) <= threads
+    no_other_threads(threads)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from rtaffect.present.keys import BINDINGS, shown_keys
 from rtaffect.present.protocol_state import PlannedBlock, describe_protocol, for_operator
+from rtaffect.present.window_options import OperatorCalls
 from rtaffect.protocol.protocol_step import ProtocolStep, Shown
 from rtaffect.view import Presenter
 from rtaffect.view.operator.session_window import SessionWindow
@@ -51,6 +52,7 @@ class Operator:
                 "on_marker": self.calls.append,
                 "on_take": lambda: self.calls.append("take"),
                 "on_next_offer": lambda: self.calls.append("next"),
+                "operator": OperatorCalls(),
             }
             | options,
         )
@@ -200,7 +202,7 @@ def test_buttons_are_pressed_by_return_and_space_goes_on_all_the_same(make: Make
 
 
 def test_the_list_of_keys(make: Make, qtbot: QtBot) -> None:
-    operator = Operator(make, qtbot, 40)
+    operator = Operator(make, qtbot, 40, operator=OperatorCalls(print, print, print))
     window = operator.window
     qtbot.keyClick(window, Qt.Key.Key_F1)
     assert window.help.isVisible()

@@ -9,7 +9,6 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -39,6 +38,7 @@ from tests.support.affect import write_tiny_bundle
 from tests.support.counted_films import make_film
 from tests.support.protocol_files import write_protocol
 from tests.support.start_files import CHANNELS, PROTOCOL, bundle_in, headset, microphone, recording_in, story_in
+from tests.support.waiting import no_other_threads
 
 Make = Callable[..., StartWindow]
 SIZES = [(1180, 660), (1280, 720), (1920, 1080)]
@@ -52,11 +52,8 @@ def nothing_left(qapp: QApplication) -> Iterator[None]:
     qapp.processEvents()
     qapp.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
     assert [w for w in qapp.topLevelWidgets() if id(w) not in widgets] == []
-    # A closed window waits some seconds for a thread in the middle of a question; on a loaded machine it may end later.
-    until = time.monotonic() + 30.0
-    while not set(threading.enumerate()) <= threads and time.monotonic() < until:
-        time.sleep(0.05)
-    assert set(threading.enumerate()) <= threads
+    # A closed window waits some seconds for a thread in the middle of a question.
+    no_other_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -328,7 +325,17 @@ def overlapping(window: StartWindow) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
-    "case", ["live, most fields", "live, more", "live, affect", "live, film", "replay", "demo", "demo, affect"]
+    "case",
+    [
+        "live, most fields",
+        "live, more",
+        "live, affect",
+        "live, film",
+        "replay",
+        "replay, ticks",
+        "demo",
+        "demo, affect",
+    ],
 )
 def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_path, monkeypatch, case, size):
     monkeypatch.setattr("rtaffect.start.problems.NOBODY_S", 0.0)
@@ -339,10 +346,11 @@ def test_nothing_is_cut_off_and_nothing_overlaps(make, qtbot, qapp, lab, tmp_pat
     choices = {"replay": replace(replay(lab, tmp_path), sound="file", sound_file=lab["story"]), "demo": demo(tmp_path)}
     choices["live, film"] = replace(most, protocol=lab["film"])
     choices["live, affect"] = replace(most, affect=lab["affect"], library=str(tmp_path), affect_rest_s="60")
-    choices["demo, affect"] = choices["demo"]
+    choices["demo, affect"], choices["replay, ticks"] = choices["demo"], choices["replay"]
     window = make(choices.get(case, most), said="stream 'ANT' was found but cannot be opened; restart it")
     window.bundle.more.setChecked(case == "live, more")
     window.bundle.affective.setChecked(case.endswith("affect"))
+    window.eeg.pick.setChecked(case.endswith("ticks"))
     window.resize(*size)
     qtbot.waitUntil(lambda: settled(window))
     window.sound.show_level(SoundLevel(), "the driver gave no ADC time for 9 blocks: their times are less certain")
@@ -467,6 +475,97 @@ def test_the_demo_has_its_affect_and_elements(make, qtbot, tmp_path):
     assert str(plan.analysis.affect) == "demo"
     card.elements.setCurrentIndex(1)
     qtbot.waitUntil(lambda: any("is another demo, of synchrony" in line for line in window.verdict.lines))
+
+
+def test_each_stream_has_its_own_names_and_units(make, qtbot, lab, tmp_path):
+    unique = uuid.uuid4().hex[:6]
+    cap, muse = (
+        headset(f"Cap {unique}", CHANNELS, 250.0),
+        headset(f"Muse {unique}", ("A", "B"), 256.0, with_description=False),
+    )
+    with cap, muse:
+        window = make(Choices(sound="none", folder=str(tmp_path / "results"), participant="P07"))
+        eeg, table = window.eeg, window.eeg.table
+        qtbot.waitUntil(lambda: table.rowCount() == 2 and not any("asked for" in line for line in window.verdict.lines))
+        # It says of each what it was recognised as, and what holds where nothing is given.
+        assert eeg.scope.currentText() == f"Cap {unique}"
+        assert eeg.known.words == "no profile is recognised: read as it describes itself"
+        assert eeg.channels.placeholderText().startswith("Fp1, Fp2, F7")
+        assert (eeg.unit.itemText(0), eeg.rate.placeholderText()) == ("microvolts, as declared", "250, as declared")
+        # The line of what is missing leads to the fields of its stream, by keys alone.
+        wanting = next(
+            n for n, line in enumerate(window.verdict.lines) if f"'Muse {unique}' does not name its 2" in line
+        )
+        with qtbot.waitActive(window):
+            window.activateWindow()
+        window.verdict.list.setFocus()
+        window.verdict.list.setCurrentRow(wanting)
+        qtbot.keyClick(window.verdict.list, Qt.Key.Key_Space)
+        assert eeg.scope.currentText() == f"Muse {unique}"
+        assert window.focusWidget() is eeg.channels
+        qtbot.keyClicks(eeg.channels, "Fz, Cz")
+        eeg.unit.setCurrentIndex(eeg.unit.findText("mV"))
+        qtbot.waitUntil(lambda: table.item(1, 5).text() == "mV")
+        assert table.item(0, 5).text() == "microvolts"
+        qtbot.keyClick(eeg.scope, Qt.Key.Key_Up)
+        qtbot.waitUntil(lambda: (eeg.scope.currentText(), table.currentRow()) == (f"Cap {unique}", 0))
+        assert (eeg.channels.text(), eeg.unit.currentIndex()) == ("", 0)
+        qtbot.waitUntil(window.verdict.start.isEnabled)
+        # What is given for all streams is another thing, and is said where a stream has nothing of its own.
+        qtbot.keyClick(eeg.scope, Qt.Key.Key_Up)
+        qtbot.waitUntil(lambda: eeg.unit.itemText(0) == "as declared")
+        assert eeg.scope.currentText() == "all streams"
+        eeg.unit.setCurrentIndex(eeg.unit.findText("V"))
+        qtbot.keyClick(eeg.scope, Qt.Key.Key_Down)
+        qtbot.waitUntil(lambda: eeg.unit.currentText() == "as for all: V")
+        plan = plan_of(window.presenter.tick().chosen)
+        window.eeg.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
+        alone = plan_of(window.presenter.tick().chosen)
+    said = plan.eeg.headsets
+    assert [(each.channels, each.unit) for each in said] == [(("Fz", "Cz"), "mV")]
+    assert said[0].stream.startswith("source_id=muse")
+    assert plan.eeg.unit == "V"
+    # What is said of a stream that takes no part is in no plan, but is kept for when it does.
+    assert alone.eeg.headsets == ()
+    assert len(window.presenter.choices.headsets) == 1
+
+
+def test_channels_are_ticked_by_keys_and_kept_for_the_device(make, qtbot, tmp_path):
+    unique = uuid.uuid4().hex[:6]
+    with headset(f"Cap {unique}", ("Fz", "Cz", "HEOG", "Counter", "Battery"), 250.0):
+        window = make(Choices(sound="none", folder=str(tmp_path / "results"), participant="P07"))
+        eeg = window.eeg
+        table = eeg.ticks.table
+        qtbot.waitUntil(lambda: bool(window.presenter.tick().scope.channels))
+        with qtbot.waitActive(window):
+            window.activateWindow()
+        qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.AltModifier)
+        qtbot.waitUntil(lambda: eeg.ticks.isVisible() and not eeg.signal.isVisible())
+        qtbot.waitUntil(lambda: table.rowCount() == 5)
+        lines = [[table.item(row, column).text() for column in (1, 2, 3)] for row in range(5)]
+        assert lines[0] == ["Fz", "EEG", "its name, an electrode's place"]
+        assert [line[1] for line in lines] == ["EEG", "EEG", "EOG", "counter", "battery"]
+        assert eeg.ticks.heading.words == f"Cap {unique}: 3 of 5 channels are used"
+        table.setFocus()
+        qtbot.keyClick(table, Qt.Key.Key_Down)
+        qtbot.keyClick(table, Qt.Key.Key_Space)
+        qtbot.waitUntil(lambda: eeg.without.text() == "Cz")
+        assert (table.currentRow(), table.item(1, 0).checkState()) == (1, Qt.CheckState.Unchecked)
+        assert eeg.ticks.place.words.startswith("Kept for this device in ")
+        assert eeg.ticks.place.words.endswith(str(tmp_path / "config" / "devices.toml"))
+        (said,) = plan_of(window.presenter.tick().chosen).eeg.headsets
+        assert (said.without, said.only) == (("Cz",), ())
+        window.close()
+        again = make(Choices(sound="none", folder=str(tmp_path / "results"), participant="P07"))
+        qtbot.waitUntil(lambda: again.eeg.without.text() == "Cz")
+        again.eeg.pick.click()
+        qtbot.waitUntil(again.eeg.ticks.forget.isEnabled)
+        again.eeg.ticks.forget.setFocus()
+        qtbot.keyClick(again.eeg.ticks.forget, Qt.Key.Key_Space)
+        qtbot.waitUntil(lambda: not again.eeg.without.text())
+        assert not again.eeg.ticks.forget.isEnabled()
+        assert again.eeg.ticks.place.words.startswith("What is ticked is kept for this device in ")
+        assert "Cap" not in (tmp_path / "config" / "devices.toml").read_text(encoding="utf-8")
 
 
 def test_devices_and_screens_are_offered_and_what_is_gone_is_said(make, qtbot, tmp_path):

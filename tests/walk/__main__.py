@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE", help="README.md, docs/guide.md, ...")
     parser.add_argument("--markdown", action="store_true", help="print tables of Markdown, to paste")
     parser.add_argument("--cache", type=Path, help="cache to use [default: an empty one for each page]")
+    parser.add_argument("--without", action="append", default=[], metavar="WORD", help="leave out commands with it")
     asked = parser.parse_args()
     # Also where it is ended, what it has started ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -36,7 +37,7 @@ def main() -> None:
         home.mkdir()
         if asked.markdown:
             print(f"\n### {page.resolve().relative_to(ROOT)}\n\n| typed | seen | s |\n|---|---|---:|", flush=True)
-        for seen in walk(page.resolve(), home, {"RTAFFECT_CACHE": str(cache.resolve())}):
+        for seen in walk(page.resolve(), home, {"RTAFFECT_CACHE": str(cache.resolve())}, asked.without):
             wrong += bool(seen.wrong)
             ended = f", {seen.ended}" if seen.ended else ""
             said = f"{seen.wrong or seen.line:.110}{ended}"

@@ -22,7 +22,7 @@ from tests.walk import lab
 from tests.walk.pages import ROOT, Step, needed_before, not_typed, steps_of, why_not
 
 #: A session that would go on is ended by Ctrl-C after so many steps; what sends or waits, after so many seconds.
-STEPS, WAITS_S = 12, 8.0
+STEPS, WAITS_S = 5, 6.0
 #: No command takes longer, s.
 LIMIT_S = 900.0
 _WITHOUT_STEPS = ("start", "simulate-headset")
@@ -73,17 +73,22 @@ def endless(step: Step) -> bool:
     """Return whether a command goes on until it is stopped, or for minutes in real time."""
     words = step.words
     if words and words[0] in ("live", "demo", "replay", *_WITHOUT_STEPS):
-        return words[1:] != ["--help"] and lab.words_after("--speed", words) != ["max"]
+        # At full speed a session is soon over, but its window stays to be looked at.
+        return lab.words_after("--speed", words) != ["max"] or "--headless" not in words
     return step.kind == "command" and step.text in ("python launch.py", "python -m rtaffect.simulation.body")
 
 
-def walk(page: Path, folder: Path, cache: Mapping[str, str] | None = None) -> Iterator[Seen]:
+def walk(
+    page: Path, folder: Path, cache: Mapping[str, str] | None = None, without: Sequence[str] = ()
+) -> Iterator[Seen]:
     """Walk a page from an empty ``folder``: yield each step, first what the page says comes before it.
 
-    ``cache`` is the environment beside this one's, as in RTAFFECT_CACHE.
+    ``cache`` is the environment beside this one's, as in RTAFFECT_CACHE. Commands with one of the words ``without`` are
+    left out.
     """
     table, steps = not_typed(), steps_of(page)
     steps = [step for step in [*needed_before(page), *steps] if why_not(step, table) is None]
+    steps = [step for step in steps if not set(without) & set(step.text.split())]
     for name in ("launch.py", "docs", "bench", "tests", "calibration", "models", "rtaffect"):
         (folder / name).symlink_to(ROOT / name)
     with ExitStack() as stack:
@@ -108,6 +113,11 @@ def walk(page: Path, folder: Path, cache: Mapping[str, str] | None = None) -> It
                 yield Running(step, folder, env).to_its_end()
 
 
+def is_heard(step: Step) -> bool:
+    """Return whether a command may need a sound device."""
+    return step.words[:1] in (["live"], ["certify"])
+
+
 def is_read(later: Sequence[Step]) -> bool:
     """Return whether Python, which reads what is sent, comes before the next command that goes on for ever."""
     until = next((number for number, step in enumerate(later) if endless(step)), len(later))
@@ -125,8 +135,7 @@ def surroundings(steps: Sequence[Step]) -> Iterator[dict[str, str]]:
         (home / "screens.json").write_text(
             json.dumps({"synchronousWindowSystemEvents": False, "screens": screens}), encoding="utf-8"
         )
-        sounding = any(step.words[:1] in (["live"], ["certify"]) for step in steps)
-        sound = stack.enter_context(lab.sound_server()) if sounding else {}
+        sound = stack.enter_context(lab.sound_server()) if any(map(is_heard, steps)) else {}
         yield (
             os.environ
             | sound
@@ -180,10 +189,18 @@ class Running:
         if "--remote" in words:
             self._until(lambda: any("waiting for `start`" in line for line in self._lines))
         elif not words or words[0] in _WITHOUT_STEPS:
-            self._until(lambda: time.monotonic() - self._begun > WAITS_S)
+            self._until(self._has_begun)
+            since = time.monotonic()
+            self._until(lambda: time.monotonic() - since > WAITS_S)
         else:
-            lab.steps_sent(STEPS, self._alive, LIMIT_S)
+            quick = lab.words_after("--speed", words) == ["max"]
+            lab.steps_sent(STEPS, self._alive, 10 * WAITS_S if quick else LIMIT_S)
         return self._now(self._child.poll() or 0)
+
+    def _has_begun(self) -> bool:
+        """Return whether what sends has said so, or Qt's platform is there for a window."""
+        maps = Path(f"/proc/{self._child.pid}/maps")
+        return bool(self._lines) or (maps.exists() and "libqoffscreen" in maps.read_text(encoding="utf-8"))
 
     def _until(self, done: Any) -> None:
         while self._alive.is_set() and not done() and time.monotonic() - self._begun < LIMIT_S:
@@ -211,6 +228,8 @@ class Running:
             self._child.kill()
             self._child.wait()
         self._reader.join()
+        assert self._child.stdout is not None
+        self._child.stdout.close()
         self._stack.close()
         return self._now(self._child.returncode, ended)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from calibration.finished.bids.grid import Grid
@@ -57,13 +57,14 @@ def event_rows(
         Places at which a channel that otherwise works has no value.
     """
     origin = float(session.ran.get("origin", math.nan))
-    rows, ends = session.table(EVENTS_FILE), dict[str, float]()
+    rows, ends, paused = session.table(EVENTS_FILE), dict[str, list[float]](), set[str]()
     # What a double cannot hold as a place in the recording is no time.
     timed = [(when, row) for row in rows if math.isfinite(grid.onset(when := _when(row, origin)) * grid.rate)]
     for when, row in timed:
-        if row.get("trial_type") == "block-end":
-            ends.setdefault(row.get("block", ABSENT), when)
-    lines = [_line(row, when, ends, grid, disclosed) for when, row in timed]
+        if row.get("trial_type") in ("block-end", "practice-end"):
+            ends.setdefault(row.get("block", ABSENT), []).append(when)
+        paused |= {row.get("block", ABSENT)} if row.get("trial_type") == "block-pause" else set()
+    lines = [_line(row, when, _end_of(row, when, ends, paused), grid, disclosed) for when, row in timed]
     lines += [_span(*span, SKIPPED, grid) for span in grid.gaps]
     lines += [_span(*span, MISSING, grid) for span in absent]
     return sorted(lines, key=lambda line: float(line[0]))
@@ -84,13 +85,25 @@ def _when(row: Mapping[str, str], origin: float) -> float:
     return disclosed if math.isfinite(disclosed) else origin + cell_number(row.get("onset", ABSENT))
 
 
-def _line(
-    row: Mapping[str, str], when: float, ends: Mapping[str, float], grid: Grid, disclosed: Disclosure
-) -> list[str]:
+def _end_of(row: Mapping[str, str], when: float, ends: Mapping[str, list[float]], paused: Collection[str]) -> float:
+    """Return when a block ended, s; NaN where its planned duration says so, or nobody knows.
+
+    One that was paused lasted longer than planned, one that was begun again or left early less.
+    """
+    number = row.get("block", ABSENT)
+    if row.get("trial_type") not in ("block", "practice"):
+        return math.nan
+    planned, known = cell_number(row.get("duration", ABSENT)), ends.get(number, [])
+    if math.isfinite(planned) and number not in paused and len(known) < 2:
+        return math.nan
+    return min((end for end in known if end >= when), default=math.nan)
+
+
+def _line(row: Mapping[str, str], when: float, end: float, grid: Grid, disclosed: Disclosure) -> list[str]:
     kind, name = row.get("trial_type", ABSENT), row.get("name", ABSENT)
     duration, onset = cell_number(row.get("duration", ABSENT)), grid.onset(when)
-    if kind == "block" and math.isnan(duration):
-        duration = ends.get(row.get("block", ABSENT), math.nan) - when
+    if math.isfinite(end):
+        duration = end - when
     if kind in _FREE:
         name = _without(name, disclosed.words) if kind != "note" or disclosed.notes else ABSENT
     # A block names its sound, too, which begins a little later.

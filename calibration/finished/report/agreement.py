@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.finished.report.blocks import inside_of
 from calibration.finished.report.data import FeedbackTable, SessionData
 from calibration.statistics import LEAST_GAPS
 from rtaffect.common.arrays import BoolArray, FloatArray
@@ -127,7 +128,7 @@ def _parts(data: SessionData, course: FeedbackTable) -> list[BoolArray]:
     """Return which steps are in each block; all where no blocks are known."""
     if not data.blocks:
         return [np.ones(len(course.time), np.bool_)]
-    return [(course.time >= run.start - 1e-6) & (course.time < run.end - 1e-6) for run in data.blocks]
+    return [inside_of(run, course.time) for run in data.blocks]
 
 
 def _name(data: SessionData, number: int) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 #: Metadata of a field, a dataclass or a mapping, whose content stands in the object itself rather than in one below it.
 INLINE: Final = {"inline": True}
+#: Metadata of a field that is for a figure alone.
+HIDDEN: Final = {"hidden": True}
 
 
 def as_json(value: object) -> Json:
@@ -24,7 +26,7 @@ def as_json(value: object) -> Json:
     """
     if is_dataclass(value):
         found: dict[str, Json] = {}
-        for field in fields(value):
+        for field in (each for each in fields(value) if each.metadata != HIDDEN):
             content = as_json(getattr(value, field.name))
             found |= content if field.metadata == INLINE and isinstance(content, dict) else {field.name: content}
         return found

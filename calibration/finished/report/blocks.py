@@ -51,6 +51,8 @@ class BlockRun:
     """A block that ran, from ``start`` to ``end`` on the session's clock, s; ``ended`` if its end was recorded.
 
     ``stimuli`` are the names of the sounds that were heard in it, and from when to when, s; ``parts`` which parts.
+    ``apart`` says why it counts in no result, as one for practice or one that was begun again later; empty where it
+    does. ``pauses`` are from when to when it stood still, s.
     """
 
     number: int
@@ -61,6 +63,26 @@ class BlockRun:
     ended: bool
     stimuli: tuple[tuple[str, float, float], ...] = ()
     parts: tuple[HeardPart, ...] = ()
+    apart: str = ""
+    pauses: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def stretches(self) -> tuple[tuple[float, float], ...]:
+        """From when to when it ran, s: once, or more often where it was paused."""
+        begins = (self.start, *(end for _, end in self.pauses))
+        ends = (*(begin for begin, _ in self.pauses), self.end)
+        return tuple((begin, end) for begin, end in zip(begins, ends, strict=True) if end > begin)
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran, s, without its pauses."""
+        return sum(end - begin for begin, end in self.stretches)
+
+
+def inside_of(run: BlockRun, time: FloatArray) -> BoolArray:
+    """Return which steps (T,), at ``time`` s, are inside a block, without its pauses."""
+    inside = [(time >= begin - 1e-6) & (time < end - 1e-6) for begin, end in run.stretches]
+    return np.any(inside, axis=0) if inside else np.zeros(len(time), np.bool_)
 
 
 def protocol_steps_of(columns: Columns, missing: list[str]) -> ProtocolSteps | None:
@@ -105,33 +127,74 @@ def blocks_of(
                 float(end),
                 after,
             )
-    begun: dict[int, tuple[dict[str, str], float]] = {}
+    told = _by_events(events, until)
+    for run in told:
+        # Where the end is not told, the moments know more.
+        if run.ended or run.number not in found or run.apart or run.pauses:
+            found.pop(run.number, None)
+    runs = [*(run for run in told if run.number not in found), *found.values()]
+    return tuple(_with_stimuli(run, events) for run in sorted(runs, key=lambda run: run.start) if run.end > run.start)
+
+
+PRACTICE, BEGUN_AGAIN = "practice", "begun again later"
+
+
+def _by_events(events: Sequence[dict[str, str]], until: float) -> list[BlockRun]:
+    """Return the blocks that ran, by the events; of those that were begun again the last one counts."""
+    runs: list[BlockRun] = []
     for event in events:
-        block, onset = cell_number(event.get("block", "")), cell_number(event.get("onset", ""))
-        what = event.get("trial_type")
-        if math.isnan(block) or math.isnan(onset):
+        number, onset = cell_number(event.get("block", "")), cell_number(event.get("onset", ""))
+        what = event.get("trial_type", "")
+        if math.isnan(number) or math.isnan(onset):
             continue
-        if what == "block":
-            begun[int(block)] = (event, onset)
-        elif what == "block-end" and int(block) in begun:
-            line, start = begun[int(block)]
-            found[int(block)] = BlockRun(int(block), line.get("kind", ""), line.get("name", ""), start, onset, True)
-    for block, (line, start) in begun.items():
-        found.setdefault(block, BlockRun(block, line.get("kind", ""), line.get("name", ""), start, until, False))
-    return tuple(
-        _with_stimuli(run, events) for run in sorted(found.values(), key=lambda run: run.start) if run.end > run.start
-    )
+        if what in ("block", "practice"):
+            apart = PRACTICE if what == "practice" else ""
+            kind, name = event.get("kind", ""), event.get("name", "")
+            runs.append(BlockRun(int(number), kind, name, onset, until, False, apart=apart))
+            continue
+        place = next((i for i in range(len(runs) - 1, -1, -1) if runs[i].number == int(number)), None)
+        if place is not None:
+            runs[place] = _changed(runs[place], what, onset)
+    runs = [_ended(run) for run in runs]
+    last = {run.number: place for place, run in enumerate(runs)}
+    again = [replace(run, apart=run.apart or BEGUN_AGAIN) for run in runs]
+    return [run if last[run.number] == place else again[place] for place, run in enumerate(runs)]
+
+
+def _changed(run: BlockRun, what: str, onset: float) -> BlockRun:
+    """Return a block that ended, stood still or went on at ``onset``, s."""
+    if what in ("block-end", "practice-end"):
+        return replace(run, end=onset, ended=True)
+    if what == "block-pause":
+        return replace(run, pauses=(*run.pauses, (onset, math.inf)))
+    if what == "block-resume" and run.pauses:
+        return replace(run, pauses=(*run.pauses[:-1], (run.pauses[-1][0], onset)))
+    return run
+
+
+def _ended(run: BlockRun) -> BlockRun:
+    """Return a block whose last pause, if it was never over, is its end."""
+    if run.pauses and math.isinf(run.pauses[-1][1]):
+        return replace(run, end=run.pauses[-1][0], pauses=run.pauses[:-1])
+    return run
 
 
 def _with_stimuli(run: BlockRun, events: Sequence[dict[str, str]]) -> BlockRun:
-    played = [(event, cell_number(event.get("onset", ""))) for event in events if event.get("trial_type") == "stimulus"]
+    begins = ("stimulus", "stimulus-resume")
+    played = [(event, cell_number(event.get("onset", ""))) for event in events if event.get("trial_type") in begins]
     found, parts = [], list[HeardPart]()
+    # How much of a sound there had been when it went on after a pause.
+    spent: dict[tuple[str, str], float] = {}
     for i, (event, onset) in enumerate(played):
-        begin = max(onset, run.start)
-        end = min(_heard_until(event, onset, events, [later for _, later in played[i + 1 :]]), run.end)
+        key = event.get("name", ""), event.get("block", "")
+        before = spent.get(key, 0.0) if event.get("trial_type") == "stimulus-resume" else 0.0
+        until = _heard_until(event, onset, events, [later for _, later in played[i + 1 :]])
+        spent[key] = before + until - onset
+        begin, end = max(onset, run.start), min(until, run.end)
         if end - begin > LEAST_HEARD_S:
             found.append((event.get("name", ""), begin, end))
-            parts.append(HeardPart(event.get("name", ""), event.get("stim_file", ""), begin - onset, end - onset))
+            first = begin - onset + before
+            parts.append(HeardPart(event.get("name", ""), event.get("stim_file", ""), first, first + end - begin))
     return replace(run, stimuli=tuple(found), parts=tuple(parts))
 
 

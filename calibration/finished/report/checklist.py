@@ -150,9 +150,15 @@ def _reinforcement(data: SessionData, _: Findings) -> str:
         return f"Level 0 at {rule.get('low')}, 1 at {rule.get('high')}, fixed{gain}."
     ends = f"{rule.get('low_percentile', 10):g}th and {rule.get('high_percentile', 90):g}th percentile"
     if scale == "adaptive":
-        goal = percent(rule.get("success_rate", 0.7))
+        goal = percent(rule.get("success_rate") or 0.7)
         within = rule.get("adapt_s", 60)
         return f"Threshold that follows the values within {within} s, so that {goal} of steps are success{gain}."
+    if scale == "null":
+        by_chance = percent(rule.get("success_rate") or 0.5)
+        return f"Level 0 and 1 at the {ends} of the null band, where noise is success in {by_chance} of steps{gain}."
+    if int(data.protocol.get("format", 1)) > 1 and rule.get("value", "observed") == "observed" and data.rating is None:
+        own = rule.get("threshold", "the own baseline, as far as that lies beyond the null band")
+        return f"Level 0 and 1 at the {ends} of noise about the own baseline, success from {own} on{gain}."
     threshold = rule.get("threshold", "the baseline's median")
     return f"Level 0 and 1 at the {ends} of the baseline's values, success from {threshold} on{gain}."
 

@@ -52,7 +52,8 @@ class FeedbackTable:
 
     ``mean`` has the columns of the mean over rows, each (S,); ``predicted``, ``observed`` and ``trusted`` are (S, R),
     as are both ends of the predicted ``interval``; ``mean_trusted`` and ``stimulus_offset`` are (S,). Of ratings, which
-    have no mean, any one's trust counts for it. ``reasons`` has the text of each step, empty for none; ``mean_of`` over
+    have no mean, any one's trust counts for it. ``reference`` (S,): whether people were compared with a stored one, at
+    this step or when they last were compared. ``reasons`` has the text of each step, empty for none; ``mean_of`` over
     what the mean is.
     """
 
@@ -70,6 +71,7 @@ class FeedbackTable:
     mean_of: str
     reasons: tuple[str, ...]
     stimulus_offset: FloatArray
+    reference: BoolArray
 
     def counted(self, name: Literal["predicted", "observed"]) -> int:
         """Return in how many steps the mean over rows has a value; of ratings, any row."""
@@ -89,7 +91,10 @@ class QualityTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionData:
-    """All of a session. ``missing`` says in words what is not there or cannot be read."""
+    """All of a session. ``missing`` says in words what is not there or cannot be read.
+
+    ``blocks`` are those that count, ``apart`` those for practice and those that were begun again later.
+    """
 
     path: Path
     plan: SessionPlan
@@ -97,6 +102,7 @@ class SessionData:
     course: FeedbackTable | None
     protocol_steps: ProtocolSteps | None
     blocks: tuple[BlockRun, ...]
+    apart: tuple[BlockRun, ...]
     events: tuple[dict[str, str], ...]
     quality: QualityTable | None
     streams: tuple[StreamReport, ...]
@@ -184,9 +190,10 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
     protocol, notes = protocol_of(session)
     if "ended" not in session.ran or session.ran.get("outcome") == "running":
         missing.append("the end of the session: it was cut off, or still runs")
-    blocks = blocks_of(protocol_steps, events, float(course.time[-1]) if course is not None else 0.0)
+    runs = blocks_of(protocol_steps, events, float(course.time[-1]) if course is not None else 0.0)
+    blocks, apart = (tuple(run for run in runs if bool(run.apart) == aside) for aside in (False, True))
     return SessionData(
-        path, session.plan, session.ran, course, protocol_steps, blocks, events,
+        path, session.plan, session.ran, course, protocol_steps, blocks, apart, events,
         _quality(columns["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
         _log(path / "session.log", missing), protocol, (*missing, *notes),
     )  # fmt: skip
@@ -272,7 +279,20 @@ def _course(columns: Columns, missing: list[str]) -> FeedbackTable | None:
         mean_of=mean_of,
         reasons=tuple("" if columns["reason"][i] == "n/a" else columns["reason"][i] for i in first),
         stimulus_offset=numbers(columns.get("stimulus_offset", ["n/a"] * len(lines)))[first],
+        reference=_against_reference(columns.get("observed_against"), first),
     )
+
+
+def _against_reference(against: list[str] | None, first: NDArray[np.intp]) -> BoolArray:
+    """Return at which steps (S,), whose first lines are told, people were last compared with a stored reference."""
+    found = np.ones(len(first), np.bool_)
+    stored = True
+    for place, line in enumerate(first if against is not None else ()):
+        assert against is not None
+        if against[line] in ("reference", "group"):
+            stored = against[line] == "reference"
+        found[place] = stored
+    return found
 
 
 def _quality(columns: Columns) -> QualityTable | None:

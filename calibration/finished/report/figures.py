@@ -11,6 +11,7 @@ import numpy as np
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.numbers import ListedEvent
 from calibration.finished.report.regulation import BlockValues, own_level
+from calibration.finished.report.so_far import SynchronyReport
 from calibration.finished.report.strip import LETTER_PX, PLOT_PX, draw_strip, shade, time_axis
 from calibration.pages import Picture, count_of, decimal
 from calibration.report.figures import CHANCE, INK, OBSERVED, PREDICTED, ROW, format_axis, handle, picture, short
@@ -219,6 +220,32 @@ def means_figure(blocks: Sequence[BlockValues], label: str) -> Picture | None:
 
     disclosed = ", ".join(f"{block.name} {decimal(block.mean)}" for block in some)
     return picture("means", f"{label.capitalize()} by block: {disclosed}.", 2.9, draw)
+
+
+def so_far_figure(found: SynchronyReport | None) -> Picture | None:
+    """Return the mean excess over the null so far, with where chance stays; None where there is none."""
+    if found is None or found.mean is None:
+        return None
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.fill_between(found.time, found.lows, found.highs, color=CHANCE, linewidth=0, zorder=1)
+        axes.axhline(0.0, color=ROW, linewidth=0.8, zorder=2)
+        axes.plot(found.time, found.means, color=OBSERVED, linewidth=1.8, zorder=3)
+        there = np.isfinite(found.means)
+        late = found.highs[there][-max(1, int(there.sum()) // 2) :]
+        reach = 1.15 * max(0.05, float(np.abs(found.means[there]).max()), float(late.max()))
+        axes.set_ylim(-reach, reach)
+        time_axis(axes, float(found.time[-1]))
+        axes.set_ylabel("beyond the null (r)")
+        format_axis(axes.yaxis)
+        key = [
+            handle("line", label="mean so far", color=OBSERVED, linewidth=1.8),
+            handle("patch", label="where chance stays", color=CHANCE),
+        ]
+        figure.legend(handles=key, loc="outside lower center", ncols=2)
+
+    return picture("so-far", f"Synchrony beyond its null, over the session so far: {found.words}.", 2.6, draw)
 
 
 def good_figure(data: SessionData) -> Picture | None:

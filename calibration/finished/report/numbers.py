@@ -12,6 +12,7 @@ from calibration.finished.report.data import SessionData
 from calibration.finished.report.protocol import Opened
 from calibration.finished.report.quality import Quality, quality_of
 from calibration.finished.report.regulation import Regulation, regulation_of
+from calibration.finished.report.so_far import SynchronyReport, synchrony_of_session
 from rtaffect import __version__
 from rtaffect.plan.session_folder import cell_number
 
@@ -70,6 +71,7 @@ class SessionReport:
     shown_is_told: bool
     missing: tuple[str, ...]
     regulation: Regulation
+    synchrony: SynchronyReport | None
     agreement: AgreementReport
     quality: Quality
     events: tuple[ListedEvent, ...]
@@ -107,6 +109,7 @@ def session_report(data: SessionData, opened: Opened | None) -> SessionReport:
         shown_is_told=disclosed,
         missing=data.missing,
         regulation=regulation,
+        synchrony=synchrony_of_session(data),
         agreement=agreement_of(data),
         quality=quality,
         events=_events(data),
@@ -169,11 +172,11 @@ def _seconds(started: str | None, ended: str | None, steps: int) -> float:
 
 def _events(data: SessionData) -> tuple[ListedEvent, ...]:
     """Return markers, keys, notes and faults, numbered as the curves show them; not what the blocks tell already."""
-    own = ("block/", "stimulus/", "session/")
+    own = ("block/", "practice/", "stimulus/", "session/")
     some = [
         e
         for e in data.events
-        if e.get("trial_type") in ("key", "note", "fault", "marker")
+        if e.get("trial_type") in ("key", "mark", "note", "fault", "marker")
         and not e.get("name", "").startswith(own)
         and (e["trial_type"], e.get("name")) != ("key", "go")
     ]

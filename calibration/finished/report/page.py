@@ -11,7 +11,13 @@ import tomli_w
 from calibration.finished.report.as_json import Json, as_json
 from calibration.finished.report.checklist import BY_HAND, PARTLY
 from calibration.finished.report.data import SessionData, load_session
-from calibration.finished.report.figures import good_figure, means_figure, time_course_figures, time_course_pages
+from calibration.finished.report.figures import (
+    good_figure,
+    means_figure,
+    so_far_figure,
+    time_course_figures,
+    time_course_pages,
+)
 from calibration.finished.report.numbers import GROUP_REPORT, SESSION_REPORT, SessionReport, session_report
 from calibration.finished.report.protocol import opened_allocation
 from calibration.pages import NONE, render
@@ -62,6 +68,7 @@ def session_page(data: SessionData, report: SessionReport) -> str:
         courses=list(zip(pictures, time_course_pages(data), strict=True)) if drawn else [],
         means=means_figure(report.regulation.blocks, report.regulation.value),
         good=good_figure(data),
+        so_far=so_far_figure(report.synchrony),
         level=LEVEL,
         by_hand=BY_HAND,
         partly=PARTLY,

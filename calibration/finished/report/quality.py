@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from calibration.finished.report.blocks import BlockRun
+from calibration.finished.report.blocks import BlockRun, inside_of
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.recording import StreamReport
 from rtaffect.common.arrays import FloatArray
@@ -130,7 +130,7 @@ def _kinds(data: SessionData) -> tuple[KindTrust, ...]:
     found: dict[str, list[int]] = {}
     for run in data.blocks:
         if data.course is not None:
-            inside = (data.course.time >= run.start - 1e-6) & (data.course.time < run.end - 1e-6)
+            inside = inside_of(run, data.course.time)
             counts = found.setdefault(run.kind, [0, 0])
             counts[0] += int(inside.sum())
             counts[1] += int(data.course.mean_trusted[inside].sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,12 +18,13 @@ from calibration.finished.regulation import (
     slope_contrast,
 )
 from calibration.finished.report.as_json import INLINE
-from calibration.finished.report.blocks import BlockRun
+from calibration.finished.report.blocks import BlockRun, inside_of
 from calibration.finished.report.cautions import LEARNING, line_caution, sounds_caution, trend_caution
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.rule_values import RuleValues, rule_values
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.settings import DriftSettings
+from rtaffect.common.words import minutes
 from rtaffect.protocol.rule import Scale, level_of
 
 #: What is held against the baseline.
@@ -148,7 +150,7 @@ def regulation_of(data: SessionData, opened: bool) -> Regulation:
         Whether what was shown may be told: the participant is in no arm, or it is no longer sealed.
     """
     rule = rule_values(data)
-    notes = list(rule.notes)
+    notes = [*rule.notes, *_aside(data)]
     fitted = _fit(rule, data.window_s, data.drift)
     contrasts, slope = list[Contrast](), None
     if fitted is None:
@@ -221,7 +223,7 @@ def _block(data: SessionData, rule: RuleValues, fit: _Fit | None, place: int, op
         kind=run.kind,
         name=run.name,
         start=run.start,
-        seconds=run.end - run.start,
+        seconds=run.seconds,
         ended=run.ended,
         stimuli=tuple(name for name, _, _ in run.stimuli),
         values=int(mine.sum()),
@@ -244,7 +246,7 @@ def _shown(data: SessionData, run: BlockRun, opened: bool) -> tuple[int | None, 
     if data.protocol_steps is None or run.kind != "feedback":
         return None, None, None
     m = data.protocol_steps
-    shown = m.running & (m.block == run.number) & np.isfinite(m.level)
+    shown = m.running & (m.block == run.number) & inside_of(run, m.time) & np.isfinite(m.level)
     if not opened or not shown.any():
         return int(shown.sum()), None, None
     return int(shown.sum()), float(m.level[shown].mean()), float(m.success[shown].mean())
@@ -285,11 +287,14 @@ def _slope(rule: RuleValues, fit: _Fit, notes: list[str]) -> Slope | None:
 
 
 def _baseline_success(rule: RuleValues) -> float | None:
-    """Return which share of the baseline's values reach the first threshold that there was afterwards."""
+    """Return which share of the baseline's values reach their threshold, or the first that there was afterwards."""
     kinds = np.array([run.kind for run in rule.runs])
     if not len(rule.block):
         return None
     baseline = kinds[rule.block] == "baseline"
+    if np.isfinite(rule.threshold[baseline]).any():
+        judged = baseline & np.isfinite(rule.threshold)
+        return float((rule.values[judged] >= rule.threshold[judged]).mean())
     later = np.isfinite(rule.threshold) & ~baseline
     if not baseline.any() or not later.any():
         return None
@@ -315,7 +320,7 @@ def _shown_against_own(data: SessionData) -> float | None:
     m, own = data.protocol_steps, own_level(data)
     pairs = []
     for run in data.blocks:
-        inside = (m.block == run.number) & np.isfinite(own + m.level)
+        inside = (m.block == run.number) & inside_of(run, m.time) & np.isfinite(own + m.level)
         if inside.any():
             both = np.stack([own[inside], m.level[inside]])
             pairs.append(both - both.mean(axis=1, keepdims=True))
@@ -324,6 +329,18 @@ def _shown_against_own(data: SessionData) -> float | None:
     x, y = np.concatenate(pairs, axis=1)
     scale = math.sqrt(float(x @ x) * float(y @ y))
     return float(x @ y) / scale if len(x) >= _LEAST_LEVELS and scale > 0 else None
+
+
+def _aside(data: SessionData) -> Iterator[str]:
+    """Yield which blocks count in no result, and which stood still."""
+    for run in data.apart:
+        yield (
+            f"Block {run.number} '{run.name}' ({run.kind}), {minutes(run.seconds)} from {minutes(run.start)} on: "
+            f"{run.apart}, so that it counts in no result."
+        )
+    for run in (run for run in data.blocks if run.pauses):
+        spans = ", ".join(f"{minutes(end - begin)} at {minutes(begin)}" for begin, end in run.pauses)
+        yield f"Block {run.number} '{run.name}' stood still: {spans}. Windows that reach over that have no value."
 
 
 def _why_nothing(data: SessionData) -> str:
@@ -335,7 +352,7 @@ def _why_nothing(data: SessionData) -> str:
     inside = [
         reason
         for time, reason in (zip(course.time, course.reasons, strict=True) if course is not None else ())
-        if any(run.start + data.window_s <= time < run.end for run in data.blocks)
+        if any(begin + data.window_s <= time < end for run in data.blocks for begin, end in run.stretches)
     ]
     most = max(set(inside), key=inside.count) if inside else ""
     return "No step inside a block has a value to be trusted" + (f" (most often: {most})." if most else ".")

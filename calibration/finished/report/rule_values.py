@@ -97,7 +97,8 @@ def _blocks(data: SessionData, times: FloatArray, inside: NDArray[np.bool_]) -> 
     """Return in which block the window of each value lies, by its place; -1 for none."""
     block = np.full(len(times), -1, np.intp)
     for place, run in enumerate(data.blocks):
-        block[inside & (times >= run.start + data.window_s - 1e-6) & (times < run.end - 1e-6)] = place
+        for begin, end in run.stretches:
+            block[inside & (times >= begin + data.window_s - 1e-6) & (times < end - 1e-6)] = place
     return block
 
 

@@ -40,8 +40,9 @@ def _multiples(of: float) -> Any:
 def shade(axes: Any, blocks: Sequence[BlockRun], page: tuple[float, float]) -> None:
     """Tint the blocks of a picture from ``page[0]`` to ``page[1]``, s."""
     for run in blocks:
-        if run.end > page[0] and run.start < page[1]:
-            axes.axvspan(run.start, run.end, color=TINTS.get(run.kind, "#f1f1f1"), linewidth=0, zorder=0)
+        for start, end in run.stretches:
+            if end > page[0] and start < page[1]:
+                axes.axvspan(start, end, color=TINTS.get(run.kind, "#f1f1f1"), linewidth=0, zorder=0)
 
 
 def draw_strip(axes: Any, data: SessionData, events: Sequence[ListedEvent], page: tuple[float, float]) -> None:
@@ -50,9 +51,10 @@ def draw_strip(axes: Any, data: SessionData, events: Sequence[ListedEvent], page
     axes.set_yticks([2.5, 1.5, 0.5], ["block", "sound", "marker"])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    for run in data.blocks:
-        tint = TINTS.get(run.kind, "#f1f1f1")
-        _box(axes, (run.start, run.end), 2, f"{run.number} {run.name} ({run.kind})", page, tint=tint)
+    for run in (*data.blocks, *data.apart):
+        tint = TINTS.get(run.kind, "#f1f1f1") if not run.apart else "white"
+        for span in run.stretches:
+            _box(axes, span, 2, f"{run.number} {run.name} ({run.apart or run.kind})", page, tint=tint)
         for name, onset, ends in run.stimuli:
             _box(axes, (onset, ends), 1, name, page, tint="white")
     _marks(axes, events, page)

@@ -14,6 +14,8 @@ from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 
 NOTICE_LINE = 17
+#: Beside a marker that is being written.
+MARKER_HINT = "Return sends it with that moment's time, Esc leaves"
 #: Height of the health line, room between its figures, and how much of a figure is never cut, px.
 LINE, APART, SHORT = 18, 18.0, 150.0
 
@@ -81,22 +83,24 @@ def _words(item: HealthItem) -> str:
 
 
 class MarkerBar(QFrame):
-    """Where a marker's text is written; ``written`` is emitted with it."""
+    """Where a marker's text is written, or a note's; ``written`` is emitted with it.
+
+    A marker has the time at which it is sent, a note that at which it was begun: then was what it tells of.
+    """
 
     written = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, caption: str = "Marker", hint: str = MARKER_HINT) -> None:
         super().__init__()
         self.setObjectName("card")
         self.setVisible(False)
         self.text = QLineEdit()
         self.text.setFont(theme.font(13))
         self.text.setMaxLength(120)
-        self.text.setAccessibleName("text of the marker")
+        self.text.setAccessibleName(f"text of the {caption.lower()}")
         self.text.returnPressed.connect(self._send)
-        caption = theme.label("Marker", 13, bold=True)
-        hint = theme.label("Return sends it with that moment's time, Esc leaves", 12, theme.MUTED)
-        row(caption, (self.text, 1), hint, of=self, margins=(10, 5, 10, 5), spacing=10)
+        named, told = theme.label(caption, 13, bold=True), theme.label(hint, 12, theme.MUTED)
+        row(named, (self.text, 1), told, of=self, margins=(10, 5, 10, 5), spacing=10)
 
     def ask(self) -> None:
         """Let a text be written; the last one is there to be sent again."""

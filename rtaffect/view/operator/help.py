@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QWidget
@@ -15,16 +15,18 @@ from rtaffect.view.parts.layouts import column, row
 class HelpPanel(QFrame):
     """All keys in two columns; hidden until it is asked for."""
 
-    def __init__(self, parent: QWidget, without: Collection[str] = ()) -> None:
+    def __init__(self, parent: QWidget, without: Collection[str] = (), marks: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(parent)
         self._over = parent
         self.setObjectName("help")
         self.setVisible(False)
         self.setAccessibleName("keys")
+        taken = [key for key, _ in marks]
         all_sections = [
-            (name, [(shown_keys(b), b.words) for b in bindings if b.action not in without])
+            (name, [(shown_keys(b, taken), b.words) for b in bindings if b.action not in without])
             for name, bindings in BINDINGS.items()
         ]
+        all_sections.insert(1, ("Marks", [(key, f"mark: {words}") for key, words in marks]))
         name, lines = all_sections[-1]
         sections = [(name, lines) for name, lines in (*all_sections[:-1], (name, [*ALSO, *lines])) if lines]
         self.lines = [line for _, each in sections for line in each]

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
-from rtaffect.present.protocol_state import KINDS, PlannedBlock, ProtocolState, describe_protocol
+from rtaffect.present.protocol_state import KINDS, PlannedBlock, ProtocolState, ProtocolText, describe_protocol
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 
@@ -83,17 +83,22 @@ class BlockBar(QWidget):
 
 
 class ProtocolStrip(QFrame):
-    """The protocol in two lines. ``went`` and ``skipped`` are emitted when the operator says so."""
+    """The protocol in two lines. Its signals are emitted when the operator says so."""
 
     went = Signal()
     skipped = Signal()
+    paused = Signal()
+    repeated = Signal()
 
-    def __init__(self, *, can_go: bool, can_skip: bool, blinded: bool) -> None:
+    def __init__(
+        self, *, can_go: bool, can_skip: bool, blinded: bool, can_pause: bool = False, can_repeat: bool = False
+    ) -> None:
         super().__init__()
         self.setObjectName("card")
         self.setVisible(False)
-        self._can_go, self._can_skip = can_go, can_skip
-        self._asked_at: float | None = None
+        self._can_go, self._can_skip, self._can_repeat = can_go, can_skip, can_repeat
+        # What was asked for once, and when: a second time does it.
+        self._asked: tuple[str, float] | None = None
         self._running, self._now = False, 0.0
         self.block, self.instruction = theme.label("", 14, bold=True), theme.ElidedLabel("", 13, theme.NOTICE)
         self.left = theme.label("", 18, bold=True)
@@ -107,10 +112,18 @@ class ProtocolStrip(QFrame):
         self.go_button.setObjectName("go")
         self.go_button.clicked.connect(self.go)
         self.skip_button.clicked.connect(lambda: self.skip(self._now))
+        self.pause_button = theme.button("Pause  B", "let the block stand still")
+        self.repeat_button = theme.button("Again  Shift+B", "begin the block again")
+        self.pause_button.clicked.connect(self.pause)
+        self.repeat_button.clicked.connect(lambda: self.repeat(self._now))
+        self.pause_button.setVisible(can_pause)
+        self.repeat_button.setVisible(can_repeat)
         self.go_button.setVisible(can_go)
         self.skip_button.setVisible(can_skip)
         self.bar = BlockBar()
-        right = (self.rule, self.sealed, self.go_button, self.skip_button)
+        right = (
+            self.rule, self.sealed, self.go_button, self.pause_button, self.repeat_button, self.skip_button
+        )  # fmt: skip
         first = row(self.block, (self.instruction, 1), *right, spacing=12)
         second = row((self.bar, 1), self.left, self.next, spacing=12)
         column(first, second, of=self, margins=(10, 5, 10, 5), spacing=4)
@@ -126,37 +139,61 @@ class ProtocolStrip(QFrame):
             self.setVisible(True)
         text = describe_protocol(state, since_s)
         self._running = state.phase != "done"
-        if self._asked_at is not None and (now - self._asked_at > CONFIRM_S or not self._running):
-            self._asked_at = None
+        if self._asked is not None and (now - self._asked[1] > CONFIRM_S or not self._running):
+            self._asked = None
         theme.set_text(self.block, text.block)
-        asked = self._asked_at is not None
-        self.instruction.set_words(f"press N again to skip {state.name!r}, Esc to stay" if asked else text.instruction)
+        asked = self._asked[0] if self._asked is not None else ""
+        again = {"skip": f"press N again to skip {state.name!r}", "repeat": "press Shift+B again to begin it again"}
+        self.instruction.set_words(f"{again[asked]}, Esc to stay" if asked else text.instruction)
         theme.set_text(self.left, f"{text.left} left" if text.left and text.left != "no end set" else text.left)
         theme.set_text(self.next, f"next: {text.next}" if text.next else "")
         theme.set_text(self.rule, f"value {text.rule}" if text.rule else "")
         self.bar.show_blocks(tuple(blocks), state.block, text.progress)
+        self._enable(state, text, asked)
+
+    def _enable(self, state: ProtocolState, text: ProtocolText, asked: str) -> None:
+        """Let the buttons do what can be done now; what was ``asked`` for once looks so."""
         self.go_button.setEnabled(text.waiting)
         self.skip_button.setEnabled(self._running)
-        if self.skip_button.isChecked() != asked:
-            self.skip_button.setCheckable(asked)
-            self.skip_button.setChecked(asked)
+        self.pause_button.setEnabled(state.can_pause or text.paused)
+        self.pause_button.setText("Resume  B" if text.paused else "Pause  B")
+        self.repeat_button.setEnabled(self._running and (state.phase != "waiting" or state.block > 1))
+        for button, what in ((self.skip_button, "skip"), (self.repeat_button, "repeat")):
+            if button.isChecked() != (asked == what):
+                button.setCheckable(asked == what)
+                button.setChecked(asked == what)
 
     def go(self) -> None:
         """Go on, where something waits for it."""
         if self._can_go and self.go_button.isEnabled() and not self.isHidden():
             self.went.emit()
 
+    def pause(self) -> None:
+        """Let the block stand still, or go on where it does."""
+        if self.pause_button.isEnabled() and not (self.pause_button.isHidden() or self.isHidden()):
+            self.paused.emit()
+
     def skip(self, now: float) -> None:
         """Ask whether to skip the block; a second time within some seconds, skip it."""
-        if not (self._can_skip and self._running) or self.isHidden():
-            return
-        if self._asked_at is not None and now - self._asked_at <= CONFIRM_S:
-            self._asked_at = None
+        if self._can_skip and self._twice("skip", now):
             self.skipped.emit()
-        else:
-            self._asked_at = now
+
+    def repeat(self, now: float) -> None:
+        """Ask whether to begin the block again; a second time within some seconds, do so."""
+        if self._can_repeat and self.repeat_button.isEnabled() and self._twice("repeat", now):
+            self.repeated.emit()
+
+    def _twice(self, what: str, now: float) -> bool:
+        """Return whether this was asked for before, some seconds ago at most; if not, it is now."""
+        if not self._running or self.isHidden():
+            return False
+        if self._asked is not None and self._asked[0] == what and now - self._asked[1] <= CONFIRM_S:
+            self._asked = None
+            return True
+        self._asked = what, now
+        return False
 
     def cancel(self) -> bool:
-        """Stay in the block; return whether a skip had been asked for."""
-        asked, self._asked_at = self._asked_at is not None, None
+        """Stay in the block; return whether to leave it, or to begin it again, had been asked for."""
+        asked, self._asked = self._asked is not None, None
         return asked

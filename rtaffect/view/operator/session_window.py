@@ -16,31 +16,35 @@ from rtaffect.present.keys import BINDINGS, MARKER_KEYS
 from rtaffect.present.maps import QUANTITIES, Quantity
 from rtaffect.present.session_presenter import Presenter
 from rtaffect.present.session_state import ViewState
-from rtaffect.present.window_options import WindowOptions
+from rtaffect.present.window_options import OperatorCalls, WindowOptions
 from rtaffect.record.recorder import RecordingStatus
 from rtaffect.view.operator.agreement_page import AgreementPage
 from rtaffect.view.operator.curves_page import SPACING, CurvesPage
 from rtaffect.view.operator.foot import Footer, MarkerBar
 from rtaffect.view.operator.help import HelpPanel
 from rtaffect.view.operator.map_page import MapPage
+from rtaffect.view.operator.marks_bar import MarksBar
 from rtaffect.view.operator.measures_page import MeasuresPage
 from rtaffect.view.operator.plane_page import PlanePage
 from rtaffect.view.operator.protocol_strip import ProtocolStrip
 from rtaffect.view.operator.rows import RowPanel
 from rtaffect.view.operator.signals_page import SignalsPage
+from rtaffect.view.operator.so_far_page import SoFarPage
 from rtaffect.view.operator.status import Header
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 
 #: Milliseconds between repaints: 40 a second, so that 30 remain when the machine is busy.
 REPAINT_MS = 25
+#: Beside a note that is being written.
+NOTE_HINT = "Return keeps it with the time of the key, Esc leaves"
 #: Over and under all, px.
 MARGIN = 6
 #: The recording is asked how it is, and the health line is written, so often, s.
 ASK_S, HEALTH_S = 1.0, 0.1
-PAGES = ("Curves", "Brain", "Signals", "Agreement", "Measures", "Plane")
+PAGES = ("Curves", "Brain", "Signals", "Agreement", "Measures", "Plane", "So far")
 #: Pages that are there only where rows have a place on a head, where there are own measures, and valence and arousal.
-MAP, MEASURES, PLANE = 1, 4, 5
+MAP, MEASURES, PLANE, SO_FAR = 1, 4, 5, 6
 
 
 class SessionWindow(QMainWindow):
@@ -50,38 +54,8 @@ class SessionWindow(QMainWindow):
     ----------
     presenter : Presenter
         Fed by the engine's thread.
-    title : str
-        Name of the session, shown beside the program's.
-    banner : str or None
-        A text that must be seen at all times, such as that the data are synthetic.
-    on_close : callable
-        Called exactly once, when the window is closed.
-    now : callable
-        Present time on the clock of ``Feedback.lsl_time``, s.
-    poll : callable or None
-        Returns None while the session runs. A text says that it has ended; one that begins with 'fault:' says that
-        it has failed.
-    seconds_after_end : float or None
-        Close that long after the end, s; None leaves the window open.
-    sources : sequence of Source
-        Of the session, for raw traces and the sound; their buffers are read, nothing else.
-    on_go, on_skip : callable or None
-        Called when the operator starts the block that waits, or skips the present one; None where there is no protocol.
-    on_marker : callable or None
-        Called with the text of a marker that the operator sets; None where markers are not kept.
-    on_take, on_next_offer : callable or None
-        Called when the operator takes the headset that is offered for one that is lost, or wants to see the next; None
-        where nothing can come back.
-    notices : callable or None
-        Returns what is to be known of devices beside the session's, in words.
-    recording : callable or None
-        Returns how the recording is; None where nothing is recorded.
-    blinded : bool
-        Whether the session's arm is sealed; that is said, and nothing else of it.
-    plane_first : bool
-        Whether the plane is the page that is seen first, as where there is nothing but affect.
-    zones : mapping of str to sequence of str
-        Regions of each zone, so that zones can be drawn on the brain.
+    **options
+        :class:`rtaffect.present.window_options.WindowOptions`.
     """
 
     closed = Signal()
@@ -101,7 +75,9 @@ class SessionWindow(QMainWindow):
             "marker": self._on_marker,
             "quick": self._on_marker,
         }
+        self._operator = calls = options.get("operator", OperatorCalls())
         given |= {"take": self._on_take, "next-offer": self._on_next_offer}
+        given |= {"pause": calls.pause, "repeat": calls.repeat, "note": calls.note}
         self._without = frozenset(action for action, call in given.items() if call is None)
         self._seconds_after_end = options.get("seconds_after_end")
         self._close_called, self._plane_first = False, options.get("plane_first", False)
@@ -116,13 +92,15 @@ class SessionWindow(QMainWindow):
         self.setWindowTitle(f"rtaffect \N{EN DASH} {title}" if title and title != "rtaffect" else "rtaffect")
         self.setStyleSheet(theme.style_sheet("display"))
         self.header, self.rows = Header(title), RowPanel()
-        self.footer = Footer([] if "marker" in self._without else ["M marker"])
+        hints = {"marker": "M marker", "note": "T note"}
+        self.footer = Footer([words for action, words in hints.items() if action not in self._without])
         self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(options.get("zones") or {})
         self.signals, self.agreement = SignalsPage(self._sources), AgreementPage(self._state.smooth_steps)
-        self.measures, self.plane = MeasuresPage(self._sources), PlanePage()
-        may = {f"can_{action}": action not in self._without for action in ("go", "skip")}
+        self.measures, self.plane, self.so_far = MeasuresPage(self._sources), PlanePage(), SoFarPage()
+        may = {f"can_{action}": action not in self._without for action in ("go", "skip", "pause", "repeat")}
         self.protocol = ProtocolStrip(**may, blinded=options.get("blinded", False))
-        self.marker = MarkerBar()
+        self.marker, self.note = MarkerBar(), MarkerBar("Note", NOTE_HINT)
+        self.marks, self._noted_at = MarksBar(calls.marks if calls.mark is not None else ()), 0.0
         self._build(options.get("banner"))
         self._connect()
         self._show_data()
@@ -149,18 +127,18 @@ class SessionWindow(QMainWindow):
         for number in (MEASURES, PLANE):
             self.tabs.setTabVisible(number, False)
         middle = row(self.rows, (column(self.tabs, (self.pages, 1), spacing=6), 1), spacing=SPACING)
-        above, below = (self.header, self.banner, self.protocol), (self.marker, self.footer)
+        above, below = (self.header, self.banner, self.protocol), (self.marks, self.marker, self.note, self.footer)
         body = QWidget()
         body.setObjectName("body")
         column(*above, (middle, 1), *below, of=body, margins=(10, MARGIN, 10, MARGIN), spacing=SPACING)
         self.setCentralWidget(body)
-        self.help = HelpPanel(self, self._without)
+        self.help = HelpPanel(self, self._without, self.marks.marks)
         self.setMinimumSize(1180, 660)
         self.resize(1280, 720)
 
     @property
-    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage, MeasuresPage, PlanePage]:
-        return self.curves, self.map, self.signals, self.agreement, self.measures, self.plane
+    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage, MeasuresPage, PlanePage, SoFarPage]:
+        return self.curves, self.map, self.signals, self.agreement, self.measures, self.plane, self.so_far
 
     def _connect(self) -> None:
         self.rows.chosen.connect(self._choose)
@@ -169,25 +147,35 @@ class SessionWindow(QMainWindow):
         self.plane.person_chosen.connect(self._choose_affect)
         self.tabs.currentChanged.connect(self.show_page)
         self.marker.written.connect(self._mark)
-        for signal, call in ((self.protocol.went, self._on_go), (self.protocol.skipped, self._on_skip)):
+        self.note.written.connect(self._write_note)
+        self.marks.marked.connect(self._set_mark)
+        self.marks.bind(self)
+        strip = self.protocol
+        calls = {strip.went: self._on_go, strip.skipped: self._on_skip}
+        calls |= {strip.paused: self._operator.pause, strip.repeated: self._operator.repeat}
+        for signal, call in calls.items():
             if call is not None:
                 signal.connect(call)
-        actions = self._actions()
+        actions, taken = self._actions(), [key for key, _ in self.marks.marks]
         for binding in chain(*BINDINGS.values()):
             for key in binding.keys:
                 action = partial(self._mark, key) if key in MARKER_KEYS else actions[binding.action]
-                if binding.action not in self._without:
+                if binding.action not in self._without and key not in taken:
                     QShortcut(QKeySequence(key), self, action)
 
     def _actions(self) -> dict[str, Callable[[], object]]:
         """Return what each action of the table of keys does."""
+        strip = self.protocol
         pages = {f"page-{n}": partial(self._to_page, n - 1) for n in range(1, len(PAGES) + 1)}
         return {
             **pages,
             **{quantity: partial(self._show_on_map, quantity) for quantity in QUANTITIES},
             "go": self.protocol.go,
             "skip": lambda: self.protocol.skip(self._now()),
+            "pause": strip.pause,
+            "repeat": lambda: strip.repeat(self._now()),
             "marker": self.marker.ask,
+            "note": self._ask_note,
             "quick": lambda: None,
             "level": self.map.switch_level,
             "raw": self._show_raw,
@@ -231,6 +219,8 @@ class SessionWindow(QMainWindow):
             self.measures.show_time(state, elapsed, self._now())
         elif page == PLANE:
             self.plane.show_time(state, elapsed)
+        elif page == SO_FAR:
+            self.so_far.show_time(state, elapsed)
         self._show_protocol(elapsed)
         self._show_health(elapsed)
 
@@ -251,6 +241,7 @@ class SessionWindow(QMainWindow):
             self.rows.fit_window(self.width())
         rated = self._state.latest is not None and self._state.latest.rating is not None
         there = {MAP: not rated, MEASURES: self._state.measures is not None, PLANE: self._state.plane is not None}
+        there[SO_FAR] = not rated
         for number, wanted in there.items():
             if wanted != self.tabs.isTabVisible(number):
                 self.tabs.setTabVisible(number, wanted)
@@ -337,14 +328,36 @@ class SessionWindow(QMainWindow):
         if self._on_marker is None:
             return
         self._on_marker(text)
+        self._draw_mark(text, self._now())
+
+    def _set_mark(self, name: str) -> None:
+        """Set one of the protocol's marks, now."""
+        if self._operator.mark is not None and self._ended_at is None:
+            self._operator.mark(name, self._now())
+            self._draw_mark(name, self._now())
+
+    def _ask_note(self) -> None:
+        """Let a note be written, of this moment."""
+        self._noted_at = self._now()
+        self.marker.cancel()
+        self.note.text.clear()
+        self.note.ask()
+
+    def _write_note(self, text: str) -> None:
+        if self._operator.note is not None:
+            self._operator.note(text, self._noted_at)
+            self._draw_mark(text, self._noted_at)
+
+    def _draw_mark(self, text: str, at: float) -> None:
+        """Draw a mark at ``at``, s on the LSL clock, and give the keys back to the list."""
         latest = self._state.latest
         if latest is not None:
-            self._presenter.mark(latest.time + self.elapsed_s, text)
+            self._presenter.mark(latest.time + at - latest.lsl_time, text)
         self.rows.list.setFocus()
 
     def _cancel(self) -> None:
         """Leave what is open: the newest first."""
-        if self.marker.cancel():
+        if self.marker.cancel() or self.note.cancel():
             self.rows.list.setFocus()
         elif not self.protocol.cancel() and self.help.isVisible():
             self.help.switch()

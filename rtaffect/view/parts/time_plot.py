@@ -52,7 +52,8 @@ def time_range(newest: float, now: float, history_s: float) -> tuple[float, floa
 
 
 def _tick_spacing(span: float) -> float:
-    return next((spacing for limit, spacing in ((90.0, 10.0), (200.0, 20.0), (400.0, 30.0)) if span <= limit), 60.0)
+    known = ((90.0, 10.0), (200.0, 20.0), (400.0, 30.0), (900.0, 60.0), (2700.0, 300.0), (7200.0, 600.0))
+    return next((spacing for limit, spacing in known if span <= limit), 1800.0)
 
 
 class TimePlot(QFrame):
@@ -149,20 +150,28 @@ class TimePlot(QFrame):
 
     def show_time(self, state: ViewState, elapsed_s: float) -> None:
         """Move the 'now' line, ``elapsed_s`` seconds after the newest step, and the shown time along with it."""
+        self.show_span(state, elapsed_s, state.history_s)
+
+    def show_span(self, state: ViewState, elapsed_s: float, history_s: float) -> None:
+        """Show the last ``history_s`` seconds before the newest step, and 'now'."""
         self._place_empty()
         if state.latest is None:
             return
         now = state.latest.time + elapsed_s
-        left, right = time_range(state.latest.time, now, state.history_s)
+        left, right = time_range(state.latest.time, now, history_s)
         if [left, right] != self.plot.getViewBox().viewRange()[0]:
             self.plot.setXRange(left, right, padding=0)
             self._name_marks()
-            spacing = _tick_spacing(right - left)
-            if spacing != self._spacing:
-                self._spacing = spacing
-                self.plot.getPlotItem().getAxis("bottom").setTickSpacing(levels=[(spacing, 0)])
+            self.space_time(right - left)
         self.now_line.setVisible(True)
         self.now_line.setValue(min(now, right))
+
+    def space_time(self, span: float) -> None:
+        """Let the ticks of the lower axis, which shows ``span`` seconds, be at round times."""
+        spacing = _tick_spacing(span)
+        if spacing != self._spacing:
+            self._spacing = spacing
+            self.plot.getPlotItem().getAxis("bottom").setTickSpacing(levels=[(spacing, 0)])
 
     def _tick_text(self, value: float) -> str:
         return correlation_text(value) if self.of_correlations else value_text(round(value, 9) + 0.0)

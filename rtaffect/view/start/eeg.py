@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent
@@ -17,16 +18,18 @@ from PySide6.QtWidgets import (
 )
 
 from rtaffect.sources.boards import EXAMPLES
+from rtaffect.start.device_memory import devices_file
 from rtaffect.start.fields import caption_of
 from rtaffect.start.preview import Signal
-from rtaffect.start.start_presenter import StartState
+from rtaffect.start.start_presenter import StartPresenter, StartState
 from rtaffect.start.table import COLUMNS, StreamRow, recording_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import row
+from rtaffect.view.start.channels import ChannelPanel
+from rtaffect.view.start.picker import Picker
 from rtaffect.view.start.signal import SignalPanel
 from rtaffect.view.start.widgets import (
     Card,
-    Choose,
     PathText,
     Pick,
     Text,
@@ -34,11 +37,12 @@ from rtaffect.view.start.widgets import (
     Words,
     button,
     caption_for,
+    enable,
     for_file,
     for_folder,
 )
 
-UNITS = (("", "as declared"), ("V", "V"), ("mV", "mV"), ("uV", "\N{MICRO SIGN}V"), ("nV", "nV"))
+UNITS = (("V", "V"), ("mV", "mV"), ("uV", "\N{MICRO SIGN}V"), ("nV", "nV"))
 SPEEDS = (("1", "as recorded"), ("2", "2 times"), ("4", "4 times"), ("8", "8 times"), ("max", "no waiting"))
 DEMO_SPEEDS = (("1", "real time, over LSL"), ("max", "no waiting, without LSL"))
 
@@ -132,31 +136,72 @@ def _shade(row: StreamRow, column: int) -> str:
     return theme.TEXT if row.ticked else theme.MUTED
 
 
+class UnitPick(Pick):
+    """A list of units; others can be given in a plan."""
+
+    def missing(self, value: Any) -> str:
+        """Return what is said of another unit."""
+        return str(value)
+
+
+class ScopePick(Picker):
+    """Of which stream the fields under the table are: the selected one, another, or all."""
+
+    def __init__(self, show_of: Callable[[tuple[str, ...] | None], None]) -> None:
+        super().__init__()
+        self._show_of, self._keys = show_of, list[tuple[str, ...] | None]()
+        self.setAccessibleName("stream that the fields are of")
+        self.setFixedWidth(170)
+        self.currentIndexChanged.connect(self._chosen)
+
+    def show_scope(self, rows: tuple[StreamRow, ...], key: tuple[str, ...] | None) -> None:
+        """Offer all streams and each one of ``rows`` that is there, and show that of ``key`` (None: all)."""
+        there = [row for row in rows if row.query is None]
+        keys: list[tuple[str, ...] | None] = [None, *(row.key for row in there)]
+        texts = ["all streams", *(row.cells[0] for row in there)]
+        with QSignalBlocker(self):
+            if keys != self._keys or texts != [self.itemText(n) for n in range(self.count())]:
+                self._keys = keys
+                self.clear()
+                self.addItems(texts)
+            self.setCurrentIndex(keys.index(key) if key in keys else 0)
+
+    def _chosen(self, at: int) -> None:
+        if 0 <= at < len(self._keys):
+            self._show_of(self._keys[at])
+
+
 class EegCard(Card):
     """Recording (for a replay), streams, signal, and fields for what the streams do not say."""
 
-    def __init__(
-        self,
-        choose: Choose,
-        toggle: Callable[[tuple[str, ...], bool], None],
-        select: Callable[[tuple[str, ...]], None],
-        add_board: Callable[[str], bool],
-    ) -> None:
+    def __init__(self, presenter: StartPresenter) -> None:
         super().__init__(caption_of("streams"), fills=True)
+        choose = presenter.choose
         self.count = theme.label("", 12, theme.MUTED)
         self.board = QLineEdit()
         self.board.setFont(theme.font(12))
         self.board.setPlaceholderText(f"without LSL: {EXAMPLES.partition(',')[0]}")
         self.board.setToolTip(f"Headsets without LSL: {EXAMPLES}; `rtaffect devices --boards` lists their names")
         self.board.setAccessibleName("board without LSL")
-        self.board.setFixedWidth(300)
+        self.board.setFixedWidth(230)
         self.add_board = button("Add board", "Let this board take part")
         self.add_board.clicked.connect(self._add_board)
-        self._adds = add_board
+        self._adds = presenter.add_board
+        self.scope = ScopePick(presenter.show_of)
+        self.scope_label = caption_for("headsets", self.scope)
+        self.known = theme.ElidedLabel("", 12, theme.MUTED)
+        self.top.takeAt(1)  # What holds the others to the right is the words on the stream.
+        self.top.addWidget(self.scope_label)
+        self.top.addWidget(self.scope)
+        self.top.addWidget(self.known, 1)
         for part in (self.count, self.board, self.add_board):
             self.top.addWidget(part)
-        self.table, self.signal = StreamTable(toggle, select), SignalPanel()
+        self.table, self.signal = StreamTable(presenter.toggle, presenter.select), SignalPanel()
         self.title.setBuddy(self.table)
+        self.ticks = ChannelPanel(presenter.tick_channels, presenter.forget_channels)
+        self.pick = button("Tic&k channels", "The channels of the stream, with what each is taken for", checkable=True)
+        self.pick.toggled.connect(self._turn)
+        self._kept = presenter.kept_channels
         file = for_file("Recording", "Recordings (*.xdf *.xdfz *.xdf.gz)")
         self.recording = PathText(
             choose,
@@ -170,17 +215,20 @@ class EegCard(Card):
         self.speed = Pick(choose, "speed", SPEEDS)
         self.speed.setFixedWidth(130)
         self.about = Words()
-        self.channels = Text(choose, "channels", "as declared; else names in order: TP9, AF7, AF8, TP10")
-        self.unit, self.rate = Pick(choose, "unit", UNITS), Text(choose, "rate", "as declared")
-        self.unit.setFixedWidth(118)
-        self.rate.setFixedWidth(110)
-        self.without = Text(choose, "without", "none")
-        self.only = Text(choose, "only", "all that are EEG")
-        self.profile = Text(choose, "profile", "as recognised; none, a name or a file")
+        self._fields(presenter)
+        self._build()
+
+    def _fields(self, presenter: StartPresenter) -> None:
+        choose, describe = presenter.choose, presenter.describe
+        self.channels = Text(describe, "channels")
+        self.unit, self.rate = UnitPick(describe, "unit", UNITS), Text(describe, "rate")
+        self.unit.setFixedWidth(170)
+        self.rate.setFixedWidth(120)
+        self.without, self.only = Text(describe, "without"), Text(describe, "only")
+        self.profile = Text(describe, "profile")
         self.peripheral = Text(choose, "peripheral", "none: a stream's name, type=EDA")
         self.part, self.resync = Text(choose, "part", "longest"), TickBox(choose, "resync")
         self.part.setFixedWidth(64)
-        self._build()
 
     def _build(self) -> None:
         self.grid.setColumnStretch(0, 56)
@@ -191,16 +239,41 @@ class EegCard(Card):
         _row(self.pieces, [("part", self.part, 0)]).addWidget(self.resync)
         above.addWidget(self.pieces)
         above.addWidget(self.about, 1)
-        names = [("channels", self.channels, 3), ("peripheral", self.peripheral, 2)]
-        _row(self.instead, [*names, ("unit", self.unit, 0), ("rate", self.rate, 0)])
         self.grid.addWidget(self.recorded, 0, 0, 1, 2)
         self.grid.addWidget(self.table, 1, 0)
         self.grid.addWidget(self.signal, 1, 1)
-        _row(self.chosen, [("without", self.without, 1), ("only", self.only, 1), ("profile", self.profile, 1)])
-        self.grid.addWidget(self.instead, 2, 0, 1, 2)
-        self.grid.addWidget(self.chosen, 3, 0, 1, 2)
+        self.grid.addWidget(self.ticks, 1, 1)
+        self._turn(False)
+        names = [("channels", self.channels, 4), ("unit", self.unit, 0), ("rate", self.rate, 0)]
+        _row(self.instead, [*names, ("profile", self.profile, 3)])
+        chosen = [("without", self.without, 1), ("only", self.only, 1), ("peripheral", self.peripheral, 1)]
+        _row(self.chosen, chosen).insertWidget(6, self.pick)
+        for number, part in enumerate((self.instead, self.chosen), 2):
+            self.grid.addWidget(part, number, 0, 1, 2)
         self.grid.setRowStretch(1, 1)
         self.table.setMinimumHeight(82)
+
+    def _turn(self, ticks: bool) -> None:
+        """Show the channels in place of the signal, or the signal."""
+        self.ticks.setVisible(ticks)
+        self.signal.setVisible(not ticks)
+
+    def _show_channels(self, state: StartState) -> None:
+        scope, row = state.scope, state.row
+        if row is None or state.real.as_it_ran:
+            self.pick.setChecked(False)
+        name = row.cells[0] if row is not None and scope.key is not None else ""
+        own = scope.own is not None and bool(scope.own.without.strip() or scope.own.only.strip())
+        if row is not None and row.key[0] == "board":
+            place = "The channels of a board are named under the signal"
+        elif scope.why_not:
+            place = scope.why_not
+        elif state.choices.mode == "live":
+            place = f"{'Kept' if self._kept() else 'What is ticked is kept'} for this device in {devices_file()}"
+        else:
+            place = "For this replay alone: what is ticked of a recording is not kept"
+        self.ticks.table.setEnabled(not scope.why_not)
+        self.ticks.show_channels(name, scope.channels, place, own=own)
 
     def _add_board(self) -> None:
         if self._adds(self.board.text()):
@@ -208,14 +281,25 @@ class EegCard(Card):
 
     def show_state(self, state: StartState) -> None:
         """Show the streams and what replaces their description."""
-        choices = state.choices
-        self.show_choices(choices)
+        choices, scope = state.choices, state.scope
+        self.scope.show_scope(state.rows, scope.key)
+        self.known.set_words(scope.words)
+        self.unit.set_options([("", scope.hints["unit"]), *UNITS])
+        self.show_choices(scope.shown(choices))
+        for each in (self.channels, self.rate, self.without, self.only, self.profile):
+            each.hint = scope.hints[each.choice]
+            enable(each, scope.why_not)
+        enable(self.unit, scope.why_not)
         self.recorded.setVisible(choices.mode == "replay")
-        for part in (self.board, self.add_board):
-            part.setVisible(choices.mode == "live")
+        chosen_here = choices.mode != "demo" and not state.real.as_it_ran
+        for of_stream in (self.scope_label, self.scope, self.known):
+            of_stream.setVisible(chosen_here)
+        self._show_channels(state)
+        self.board.setVisible(choices.mode == "live")
+        self.add_board.setVisible(choices.mode == "live")
         self.pieces.setVisible(not state.real.as_it_ran)
-        self.instead.setVisible(not state.real.as_it_ran)
-        self.chosen.setVisible(not state.real.as_it_ran)
+        for each_row in (self.instead, self.chosen):
+            each_row.setVisible(not state.real.as_it_ran)
         self.about.show_lines(recording_lines(choices, state.found))
         self.table.show_rows(state.rows, state.selected)
         there = sum(row.query is None for row in state.rows)
@@ -233,7 +317,7 @@ class EegCard(Card):
         self.signal.show_signal(row.cells[0], signal, trouble, waiting)
 
 
-def _row(parent: QWidget, fields: list[tuple[str, QWidget, int]]) -> QHBoxLayout:
+def _row(parent: QWidget, fields: Sequence[tuple[str, QWidget, int]]) -> QHBoxLayout:
     layout = row(of=parent, spacing=6)
     for choice, field, stretch in fields:
         layout.addWidget(caption_for(choice, field, "Recordin&g" if choice == "recording" else ""))

@@ -18,14 +18,25 @@ _NONE = Problem("", "Nothing prevents the start", "note")
 LEAST, MOST = 104, 170
 
 
-class Verdict(QWidget):
-    """The lines and the button; ``wanted`` is sent with the field of a line that is clicked or entered."""
+class Lines(QListWidget):
+    """A list that leaves the space bar to who shows it."""
 
-    wanted = Signal(str)
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Move by arrows and letters."""
+        if event.key() == Qt.Key.Key_Space:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
+class Verdict(QWidget):
+    """The lines and the button; ``wanted`` is sent with the field and stream of a line that is clicked or entered."""
+
+    wanted = Signal(str, str)
 
     def __init__(self) -> None:
         super().__init__()
-        self.list = QListWidget()
+        self.list = Lines()
         self.list.setObjectName("problems")
         self.list.setFont(theme.font(12))
         self.list.setWordWrap(True)
@@ -70,7 +81,7 @@ class Verdict(QWidget):
         return False
 
     def _go(self, item: QListWidgetItem) -> None:
-        self.wanted.emit(item.data(Qt.ItemDataRole.UserRole))
+        self.wanted.emit(item.data(Qt.ItemDataRole.UserRole), item.data(Qt.ItemDataRole.UserRole + 1))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Go to the field of the selected line by the space bar."""
@@ -83,5 +94,6 @@ def _item(line: Problem) -> QListWidgetItem:
     item = QListWidgetItem(f"{symbol}  {line.text}")
     item.setForeground(theme.colour(name if line.kind == "stop" or not line.where else theme.TEXT))
     item.setData(Qt.ItemDataRole.UserRole, line.where)
+    item.setData(Qt.ItemDataRole.UserRole + 1, line.uid)
     item.setToolTip(line.text)
     return item

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop
+from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
+from rtaffect.common.signals import ending_signals
 from rtaffect.start.choices import Choices
 from rtaffect.start.start_presenter import StartPresenter
-from rtaffect.view.parts.application import discard, interrupt_closes
+from rtaffect.view.parts.application import discard
 from rtaffect.view.start.window import Started, StartWindow
 
 
@@ -34,13 +35,22 @@ def run_start(choices: Choices, *, message: str = "", plan_file: Path | None = N
     quits = application.quitOnLastWindowClosed()
     # Between this window and the session's there is none: the program must not end there.
     application.setQuitOnLastWindowClosed(False)
-    window = StartWindow(StartPresenter(choices, said=message), plan_file)
-    loop = QEventLoop()
-    window.closed.connect(loop.quit)
+    window: StartWindow | None = None
+    loop, asked = QEventLoop(), list[bool]()
+
+    def end() -> None:
+        asked.append(True)
+        if window is not None:
+            QTimer.singleShot(0, window, window.close)
+
     try:
-        with interrupt_closes(window):
-            window.show()
-            loop.exec()
+        # While the window is made, too: what Qt calls would swallow an interrupt.
+        with ending_signals(end):
+            window = StartWindow(StartPresenter(choices, said=message), plan_file)
+            window.closed.connect(loop.quit)
+            if not asked:
+                window.show()
+                loop.exec()
             window.close()
     finally:
         application.setQuitOnLastWindowClosed(quits)

@@ -6,22 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QRect, QSignalBlocker, QSize, Qt
-from PySide6.QtGui import QPaintEvent, QWheelEvent
+from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QFrame,
     QGridLayout,
     QLabel,
     QLineEdit,
     QPushButton,
-    QSizePolicy,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionComboBox,
-    QStylePainter,
     QWidget,
 )
 
@@ -30,6 +23,7 @@ from rtaffect.start.fields import caption_of, help_of
 from rtaffect.start.table import Line
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
+from rtaffect.view.start.picker import Picker
 
 #: Takes changed choices by their names.
 Choose = Callable[..., None]
@@ -158,22 +152,14 @@ def for_folder(title: str) -> Browse:
     return lambda parent, start: QFileDialog.getExistingDirectory(parent.window(), title, start)
 
 
-class Pick(QComboBox):
-    """A list whose entry is the choice ``field``; ``instead`` of it stands why it cannot be used."""
+class Pick(Picker):
+    """A list whose entry is the choice ``field``."""
 
     def __init__(self, choose: Choose, field: str, options: Iterable[tuple[Any, str]] = ()) -> None:
         super().__init__()
-        self.choice, self.instead = field, ""
+        self.choice = field
         self._options: list[tuple[Any, str]] = []
-        self.setFont(theme.font(12))
-        self.view().setFont(theme.font(12))
-        self.view().setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        # The style sheet says how high its entries are.
-        self.setItemDelegate(QStyledItemDelegate(self))
         self.setAccessibleName(field.replace("_", " "))
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(6)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.set_options(options)
         self.currentIndexChanged.connect(lambda at: choose(**{field: self._options[at][0]}) if at >= 0 else None)
 
@@ -206,49 +192,6 @@ class Pick(QComboBox):
         """Return what is said of a value that is not offered."""
         return f"{value} (not there now)"
 
-    def showPopup(self) -> None:  # noqa: N802
-        """Show the list as wide as its longest entry and as high as its entries, as far as the screen has room."""
-        super().showPopup()
-        view, room = self.view(), self.screen().availableGeometry()
-        popup = view.window()
-        if not self.count() or popup is self.window():
-            return
-        longest = max(view.fontMetrics().horizontalAdvance(text) for _, text in self._options)
-        beside = view.verticalScrollBar().sizeHint().width() if self.count() > self.maxVisibleItems() else 0
-        heights = [max(view.sizeHintForRow(row), view.visualRect(self.model().index(row, 0)).height())
-                   for row in range(min(self.count(), self.maxVisibleItems()))]  # fmt: skip
-        frame = popup.size() - view.viewport().size()
-        width = min(max(longest + _BESIDE + beside + frame.width(), self.width()), room.width())
-        height = min(sum(heights) + frame.height(), room.height())
-        at = QRect(popup.pos(), QSize(width, height))
-        below, above = self.mapToGlobal(self.rect().bottomLeft()).y() + 1, self.mapToGlobal(self.rect().topLeft()).y()
-        at.moveTop(below if below + height <= room.bottom() + 1 else max(room.top(), above - height))
-        at.moveLeft(max(room.left(), min(at.left(), room.right() + 1 - width)))
-        popup.setGeometry(at)
-        view.scrollTo(view.currentIndex())
-
-    def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802
-        """Draw the entry, cut short with an ellipsis where there is too little room, and the sign of a list."""
-        option = QStyleOptionComboBox()
-        self.initStyleOption(option)
-        room = self.width() - 30
-        text = self.instead or option.currentText
-        option.currentText = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
-        painter = QStylePainter(self)
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
-        painter.setFont(theme.font(10))
-        painter.setPen(theme.colour(theme.MUTED))
-        sign = self.rect().adjusted(self.width() - 22, 0, -4, 0)
-        painter.drawText(sign, Qt.AlignmentFlag.AlignCenter, "\N{BLACK DOWN-POINTING TRIANGLE}")
-
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
-        """Change nothing by a wheel that was meant for something else."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
 
 class TickBox(QCheckBox):
     """A box that is the choice ``field``; ``text`` where that is no setting of its own."""
@@ -265,9 +208,6 @@ class TickBox(QCheckBox):
         with QSignalBlocker(self):
             self.setChecked(bool(getattr(choices, self.choice)))
 
-
-#: What an entry of a list has beside its text, px.
-_BESIDE = 24
 
 Bound = Text | Pick | TickBox
 

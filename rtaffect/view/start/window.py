@@ -20,6 +20,7 @@ from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.screens import list_screens
 from rtaffect.view.start.cards import ProtocolCard, ResultsCard
+from rtaffect.view.start.day import DayPanel
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
 from rtaffect.view.start.prediction import BundleCard
 from rtaffect.view.start.problems import Verdict
@@ -82,7 +83,7 @@ class StartWindow(QMainWindow):
     def _build(self) -> None:
         self.setStyleSheet(theme.style_sheet("display", "start"))
         choose, presenter = self.presenter.choose, self.presenter
-        self.eeg = EegCard(choose, presenter.toggle, presenter.select, presenter.add_board)
+        self.eeg = EegCard(presenter)
         self.sound = SoundCard(choose, presenter.previews.room.look_again)
         self.bundle, self.protocol, self.results = BundleCard(choose), ProtocolCard(choose), ResultsCard(choose)
         self.verdict = Verdict()
@@ -99,6 +100,9 @@ class StartWindow(QMainWindow):
         self.setCentralWidget(body)
         self.setMinimumSize(1180, 660)
         self.resize(1280, 720)
+        self.day = DayPanel(self, lambda: self.presenter.choices)
+        self.day.chosen.connect(lambda code: self.presenter.choose(participant=code, session_code="", name=""))
+        self.day_button.clicked.connect(self.day.switch)
 
     def _header(self) -> QHBoxLayout:
         self.modes = QButtonGroup(self)
@@ -106,6 +110,7 @@ class StartWindow(QMainWindow):
         self.save_plan = button("Sa&ve plan\N{HORIZONTAL ELLIPSIS}", "Write these choices as a plan (Ctrl+S)")
         self.open_plan.clicked.connect(self._ask_open)
         self.save_plan.clicked.connect(self._ask_save)
+        self.day_button = button("Today\N{HORIZONTAL ELLIPSIS}", "The day's sessions, done and planned (Ctrl+T)")
         self.demo_speed = Pick(self.presenter.choose, "speed", DEMO_SPEEDS)
         self.demo_speed.setFixedWidth(220)
         layout = row(theme.label("rtaffect", 20, bold=True), spacing=SPACING)
@@ -120,12 +125,14 @@ class StartWindow(QMainWindow):
         layout.addSpacing(8)
         layout.addWidget(self.demo_speed)
         layout.addStretch(1)
+        layout.addWidget(self.day_button)
         layout.addWidget(self.open_plan)
         layout.addWidget(self.save_plan)
         return layout
 
     def _keys(self) -> None:
         by_act = ((self.begin, "Return", "Enter"), (self._ask_open, "Ctrl+O"), (self._ask_save, "Ctrl+S"))
+        QShortcut(QKeySequence("Ctrl+T"), self, self.day.switch)
         for act, *keys in (*by_act, (self.close, "Ctrl+W", "Ctrl+Q")):
             for key in keys:
                 QShortcut(QKeySequence(key), self, act)
@@ -133,7 +140,12 @@ class StartWindow(QMainWindow):
     def fields(self) -> dict[str, QWidget]:
         """Return the widget that mends each kind of problem."""
         speed = self.demo_speed if self.presenter.choices.mode == "demo" else self.eeg.speed
-        others = {"mode": self.modes.buttons()[0], "streams": self.eeg.table, "boards": self.eeg.table}
+        others = {
+            "mode": self.modes.buttons()[0],
+            "streams": self.eeg.table,
+            "boards": self.eeg.table,
+            "headsets": self.eeg.scope,
+        }
         return {**bound_fields(self), "speed": speed, **others}
 
     def tick(self) -> None:
@@ -168,8 +180,10 @@ class StartWindow(QMainWindow):
             card.show_state(state)
         self.verdict.show_state(state)
 
-    def go_to(self, where: str) -> None:
-        """Give the focus to the field that mends a problem."""
+    def go_to(self, where: str, uid: str = "") -> None:
+        """Give the focus to the field that mends a problem, of the stream ``uid`` where it is of one."""
+        self.presenter.show_of_stream(uid)
+        self.tick()
         self.bundle.show_field(where)
         field = self.fields().get(where)
         if field is not None:
@@ -184,10 +198,10 @@ class StartWindow(QMainWindow):
         if state is None or not state.may_start:
             stop = next((line for line in state.lines if line.kind == "stop"), None) if state else None
             if stop is not None:
-                self.go_to(stop.where)
+                self.go_to(stop.where, stop.uid)
             return
         try:
-            plan = plan_of(self.presenter.choices)
+            plan = plan_of(state.chosen)
         except RtaffectError as error:
             self.presenter.say(error)
             return
@@ -217,7 +231,7 @@ class StartWindow(QMainWindow):
     def write(self, path: Path) -> None:
         """Write the plan to ``path``; say so if that is impossible."""
         try:
-            write_plan(plan_of(self.presenter.choices), path)
+            write_plan(plan_of(self.presenter.tick().chosen), path)
         except RtaffectError as error:
             self.presenter.say(f"The plan is not saved: {error.message}")
             return
