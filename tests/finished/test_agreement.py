@@ -66,7 +66,7 @@ def test_short_blocks_do_not_count_and_few_seconds_tell_nothing() -> None:
     rng = np.random.default_rng(2)
     x, y = (np.stack([slow_course(200, rng) for _ in range(4)], axis=1) for _ in range(2))
     blocks = tuple(
-        SimpleNamespace(number=number, name=f"Run {number}", start=start, end=end)
+        SimpleNamespace(number=number, name=f"Run {number}", start=start, end=end, stretches=((start, end),))
         for number, start, end in ((1, 0.0, 25.0), (2, 25.0, 100.0), (3, 110.0, 200.0))
     )
     found = agreement_of(session(x, y, blocks))

@@ -111,7 +111,7 @@ def test_its_options_are_those_of_the_command() -> None:
     command_line = {
         o.removeprefix("--").replace("-", "_") for p in sessions.replay.params for o in p.opts if o[:2] == "--"
     }
-    about_results = {"headless", "out", "speed", "threads"}
+    about_results = {"headless", "out", "page", "page_token", "speed", "threads"}
     assert {*ReplayOptions.__annotations__} == {*_FIELDS} == command_line - about_results
     with pytest.raises(TypeError, match="no option 'sound'"):
         replay("somewhere.xdf", sound="story.wav")

@@ -59,7 +59,10 @@ class Browser:
     def open(self, url: str, size: tuple[int, int] = (1280, 720)) -> None:
         """Open a page in a window of that size, px."""
         self("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
+        # What is asked next is asked of the new page, when it is whole.
+        self.ask("window.isLeft = true")
         self("Page.navigate", url=url)
+        self.wait("!window.isLeft && document.readyState === 'complete'")
 
     def ask(self, script: str) -> Any:
         """Return the value of an expression in the page."""

@@ -42,6 +42,12 @@ for line in sys.stdin:
 """
 
 
+def _let_interrupt() -> None:
+    """Let Ctrl-C reach what is typed, also where a shell runs the tests behind it and ignores that for them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a step ended with: its exit status (0 for what is no command), its output, and how long it took, s."""
@@ -164,6 +170,7 @@ class Running:
         self._stack = ExitStack()
         self._stack.enter_context(lab.there(self._step, self._folder))
         self._begun = time.monotonic()
+        _let_interrupt()
         self._child = subprocess.Popen(
             ["bash", "-c", f"exec {self._step.text}"], cwd=self._folder, env=dict(self._env), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -255,6 +262,7 @@ class Snippets:
         """Run a block after those before it; one that would go on for ever is ended by Ctrl-C."""
         begun = time.monotonic()
         if self._child is None:
+            _let_interrupt()
             self._child = subprocess.Popen(
                 [sys.executable, "-u", "-c", _SNIPPETS], cwd=self._folder, env=dict(self._env), text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
