@@ -100,6 +100,16 @@ class Receiver:
                     self.arrivals.setdefault(float(stamp), float(at))
 
 
+_saying: Final = threading.Lock()
+
+
+def _say(line: str) -> None:
+    """Print a line whole: print() writes its end by itself, and another thread's line would come between."""
+    with _saying:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
 def _receive(handle: Any, stop: threading.Event) -> None:
     """Print when each value of a stream is there, until it is gone."""
     import pylsl
@@ -111,7 +121,7 @@ def _receive(handle: Any, stop: threading.Event) -> None:
         except (pylsl.util.LostError, pylsl.util.TimeoutError, pylsl.util.InternalError):
             return
         if stamp is not None:
-            print(f"lsl {stamp!r} {pylsl.local_clock()!r}", flush=True)
+            _say(f"lsl {stamp!r} {pylsl.local_clock()!r}")
 
 
 def _receive_osc(listening: socket.socket, stop: threading.Event) -> None:
@@ -129,7 +139,7 @@ def _receive_osc(listening: socket.socket, stop: threading.Event) -> None:
         except (TimeoutError, OscError):
             continue
         for step in steps:
-            print(f"osc {step} {at!r}", flush=True)
+            _say(f"osc {step} {at!r}")
 
 
 def main() -> None:
@@ -150,7 +160,7 @@ def main() -> None:
     listening.bind(("127.0.0.1", 0))
     by_osc = threading.Thread(target=_receive_osc, args=(listening, stop))
     by_osc.start()
-    print(f"ready {listening.getsockname()[1]}", flush=True)
+    _say(f"ready {listening.getsockname()[1]}")
     while not stop.wait(_LOOK_S):
         for stream in network.streams():
             header = stream.header

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -20,6 +24,7 @@ from rtaffect.run.certify_clicks import (
     sound_of,
 )
 from rtaffect.run.certify_measure import Aim, Drift, Offsets, Spread, delay_of, delays_in, without_jumps
+from rtaffect.run.certify_receiver import _say
 from rtaffect.stream.audio import SAMPLE_RATE
 
 SIGNAL = SignalSettings()
@@ -134,3 +139,28 @@ def test_the_noise_of_the_simulated_eeg_is_each_channels_own() -> None:
     alike = np.corrcoef((eeg - bells(np.array([2.0]), at)[:, None]).T)
     assert np.abs(alike - np.eye(3)).max() < 0.15
     assert eeg[500].min() > 40e-6
+
+
+class SlowOutput(io.StringIO):
+    """An output at which others may come between two writes."""
+
+    def write(self, text: str) -> int:
+        time.sleep(0.001)
+        return super().write(text)
+
+
+def test_what_two_threads_of_the_receiver_say_stands_in_lines_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that came by LSL and by OSC at once was taken for lost: the two lines had become one."""
+    output = SlowOutput()
+    monkeypatch.setattr(sys, "stdout", output)
+    threads = [
+        threading.Thread(target=lambda way=way: [_say(f"{way} {number} 1.0") for number in range(50)])
+        for way in ("lsl", "osc")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(output.getvalue().splitlines()) == sorted(
+        f"{way} {n} 1.0" for way in ("lsl", "osc") for n in range(50)
+    )
