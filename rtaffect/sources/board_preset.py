@@ -14,9 +14,10 @@ from pylsl import local_clock
 from rtaffect.sources.body_plan import body_of_plan, plan_body
 from rtaffect.sources.brainflow_library import PresetDescription
 from rtaffect.sources.host_clock import HostClock
+from rtaffect.sources.host_stamps import HostStamps
 from rtaffect.sources.live import STALL_S
 from rtaffect.sources.package_counter import PackageCounter
-from rtaffect.sources.polled import OFFSET_S, losses_in_words
+from rtaffect.sources.polled import losses_in_words
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 from rtaffect.stream.status import SourceStatus, StreamState
@@ -84,7 +85,7 @@ class BoardPreset:
         self._counter = PackageCounter(described.numbering)
         self.lost_samples = self.losses = 0
         self._stopped = False
-        self._offset_at = -math.inf
+        self._stamped = HostStamps(self.buffer)
         # Written by the board's thread and read by status(), each as a whole.
         self._opened_at = self._last_at = math.nan
         self._refused = ""
@@ -165,12 +166,7 @@ class BoardPreset:
         if not len(stamps):
             return
         self._last_at = local_clock()
-        if self.tap is not None:
-            if self._last_at >= self._offset_at:
-                self.tap.offset(self._last_at, 0.0)
-                self._offset_at = self._last_at + OFFSET_S
-            self.tap.samples(stamps, values)
-        self.buffer.push(self._plan.apply(values), stamps)
+        self._stamped.give(self.tap, self._last_at, stamps, values, self._plan.apply(values))
 
 
 def presets_of(source: object) -> tuple[BoardPreset, ...]:

@@ -17,6 +17,7 @@ from pylsl import local_clock
 from rtaffect.common.arrays import FloatArray
 from rtaffect.sources.foreign_clock import Foreign, place_events
 from rtaffect.sources.held import RATE_HZ, Held, even_header
+from rtaffect.sources.host_stamps import HostStamps
 from rtaffect.sources.identity import Identity
 from rtaffect.sources.live import Adopt
 from rtaffect.sources.lsl import LslConnection
@@ -28,8 +29,6 @@ from rtaffect.stream.status import StreamState
 
 #: A value may be under way so long, s, before it counts from when it came.
 WAY_S: Final = 0.1
-#: The tap is told of the clock this often, s: the course is on the LSL clock of this computer.
-_OFFSET_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -79,7 +78,7 @@ class HeldRating(LslConnection):
         self.as_sent = AsSent.of(header)
         self._held = Held(len(plan.names))
         # The course: when it begins, s on the LSL clock, how many samples it has, and when the clock was told.
-        self._begun, self._told, self._clock_told = math.nan, 0, -math.inf
+        self._begun, self._told, self._stamped = math.nan, 0, HostStamps(self.buffer)
         # When the connection was last there, s on the LSL clock.
         self._asked_at = math.nan
 
@@ -117,12 +116,7 @@ class HeldRating(LslConnection):
         stamps = self._begun + np.arange(self._told, self._told + due) / RATE_HZ
         self._told += due
         block = self._held.course(stamps)
-        if self.tap is not None:
-            if now >= self._clock_told + _OFFSET_S:
-                self.tap.offset(now, 0.0)
-                self._clock_told = now
-            self.tap.samples(stamps, block)
-        self.buffer.push(block, stamps)
+        self._stamped.give(self.tap, now, stamps, block, block)
 
     def _reopen(self, trouble: str) -> None:
         self._held.let_go()

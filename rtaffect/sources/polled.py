@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +12,10 @@ from pylsl import local_clock
 from rtaffect.common.errors import StreamError
 from rtaffect.sources.channel_plan import ChannelPlan, Given, prepare_eeg
 from rtaffect.sources.device_profile import NONE
+from rtaffect.sources.host_stamps import HostStamps
 from rtaffect.sources.live import LiveSource, NotOursError
 from rtaffect.stream.source import StreamHeader, StreamInfo
 from rtaffect.stream.status import SourceStatus, StreamState
-
-#: The tap is told of the clock this often, s: stamps are on the LSL clock of this computer, so nothing is to be added.
-OFFSET_S = 5.0
 
 
 class PolledSource(LiveSource):
@@ -54,7 +51,7 @@ class PolledSource(LiveSource):
         super().__init__(info, _recorded(replace(said, name=name, rate=rate), plan, given.get("unit")), plan)
         self.lost_samples = self.losses = 0
         self._lost_as: StreamState = "lost"
-        self._offset_at = -math.inf
+        self._stamped = HostStamps(self.buffer)
 
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now`` (s on the LSL clock)."""
@@ -82,12 +79,7 @@ class PolledSource(LiveSource):
         if not len(stamps):
             return
         self._last_at = local_clock()
-        if self.tap is not None:
-            if self._last_at >= self._offset_at:
-                self.tap.offset(self._last_at, 0.0)
-                self._offset_at = self._last_at + OFFSET_S
-            self.tap.samples(stamps, values)
-        self.buffer.push(self._plan.apply(values), stamps)
+        self._stamped.give(self.tap, self._last_at, stamps, values, self._plan.apply(values))
         if self.body is not None:
             self.body.push(values, stamps)
 

@@ -13,14 +13,13 @@ from pylsl import local_clock
 from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.worker import Worker
 from rtaffect.plan.conflicts import SLIDER
+from rtaffect.sources.host_stamps import HostStamps
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 from rtaffect.stream.status import SourceStatus, StreamState
 
 #: How often its place is taken, Hz: finer than any reaction.
 RATE_HZ: Final = 20.0
-#: The tap is told of the clock this often, s: stamps are on the LSL clock of this computer.
-_OFFSET_S: Final = 5.0
 
 
 class SliderSource:
@@ -87,7 +86,7 @@ class SliderSource:
         self._stopped = True
 
     def _run(self) -> None:
-        begun, told, offset_at = local_clock(), 0, -math.inf
+        begun, told, stamped = local_clock(), 0, HostStamps(self.buffer)
         scales = [self.scale.of(name) for name in self.names]
         while not self._worker.wait(max(0.0, begun + told / RATE_HZ - local_clock())):
             now = local_clock()
@@ -96,10 +95,5 @@ class SliderSource:
             stamps = begun + np.arange(told, told + due) / RATE_HZ
             values = [math.nan if s is None else scale.value(s) for scale, s in zip(scales, self.shares, strict=True)]
             block = np.tile(np.array(values, np.float32), (due, 1))
-            if self.tap is not None:
-                if now >= offset_at:
-                    self.tap.offset(now, 0.0)
-                    offset_at = now + _OFFSET_S
-                self.tap.samples(stamps, block)
-            self.buffer.push(block, stamps)
+            stamped.give(self.tap, now, stamps, block, block)
             told += due

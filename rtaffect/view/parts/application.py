@@ -18,6 +18,19 @@ def interrupt_closes(window: QWidget) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def without_a_window() -> Iterator[None]:
+    """Let the program go on without a window, as between two of them; make an application if there is none."""
+    application = QApplication.instance() or QApplication(["rtaffect"])
+    assert isinstance(application, QApplication)
+    quits = application.quitOnLastWindowClosed()
+    application.setQuitOnLastWindowClosed(False)
+    try:
+        yield
+    finally:
+        application.setQuitOnLastWindowClosed(quits)
+
+
 def discard(window: QWidget) -> None:
     """Close ``window`` and delete it now: outside an event loop Qt keeps deletions back unless it is asked for them."""
     window.close()

@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection
 
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from PySide6.QtWidgets import QTableWidgetItem, QWidget
 
 from rtaffect.sources.channel_choice import TakenChannel
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
+from rtaffect.view.start.line_table import LineTable
 from rtaffect.view.start.widgets import button
 
 COLUMNS = ("", "Channel", "Taken for", "By")
@@ -22,31 +23,13 @@ def can_be_chosen(channel: TakenChannel) -> bool:
     return bool(channel.label.strip()) and not set(",;") & set(channel.label)
 
 
-class ChannelTable(QTableWidget):
+class ChannelTable(LineTable):
     """One line per channel: those that are ticked are used."""
 
     def __init__(self, tick: Callable[[Collection[int]], None]) -> None:
-        super().__init__(0, len(COLUMNS))
+        super().__init__(COLUMNS, _WIDTHS, stretched=len(COLUMNS) - 1, line_px=20)
         self._tick = tick
         self.channels: tuple[TakenChannel, ...] = ()
-        self.setFont(theme.font(12))
-        self.setHorizontalHeaderLabels(list(COLUMNS))
-        header = self.horizontalHeader()
-        header.setFont(theme.font(11))
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setHighlightSections(False)
-        header.setMinimumSectionSize(24)
-        for number, width in enumerate(_WIDTHS):
-            self.setColumnWidth(number, width)
-        header.setSectionResizeMode(len(COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(20)
-        self.setShowGrid(False)
-        self.setTabKeyNavigation(False)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("channels of the stream")
         self.itemChanged.connect(self._checked)
 

@@ -8,11 +8,8 @@ from typing import Any
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
-    QTableWidget,
     QTableWidgetItem,
     QWidget,
 )
@@ -26,6 +23,7 @@ from rtaffect.start.table import COLUMNS, StreamRow, recording_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import row
 from rtaffect.view.start.channels import ChannelPanel
+from rtaffect.view.start.line_table import LineTable
 from rtaffect.view.start.picker import Picker
 from rtaffect.view.start.signal import SignalPanel
 from rtaffect.view.start.widgets import (
@@ -50,33 +48,16 @@ DEMO_SPEEDS = (("1", "real time, over LSL"), ("max", "no waiting, without LSL"))
 _WIDTHS = (28, 132, 48, 66, 64, 84, 84, 96, 96)
 
 
-class StreamTable(QTableWidget):
+class StreamTable(LineTable):
     """One line per stream: ticked ones take part, the selected one is shown."""
 
     def __init__(
         self, toggle: Callable[[tuple[str, ...], bool], None], select: Callable[[tuple[str, ...]], None]
     ) -> None:
-        super().__init__(0, len(COLUMNS) + 1)
+        super().__init__(("", *COLUMNS), _WIDTHS, stretched=1, line_px=22)
         self._toggle, self._select = toggle, select
         self.rows: tuple[StreamRow, ...] = ()
-        self.setFont(theme.font(12))
-        self.setHorizontalHeaderLabels(["", *COLUMNS])
-        self.horizontalHeader().setFont(theme.font(11))
-        self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setStretchLastSection(True)
-        self.horizontalHeader().setMinimumSectionSize(24)
-        for column, width in enumerate(_WIDTHS):
-            self.setColumnWidth(column, width)
-        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(22)
-        self.setShowGrid(False)
-        self.setTabKeyNavigation(False)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("EEG streams")
         self.itemChanged.connect(self._checked)
         self.currentCellChanged.connect(lambda row, *_: self._chosen(row))

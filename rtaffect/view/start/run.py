@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
 
 from rtaffect.common.signals import ending_signals
 from rtaffect.start.choices import Choices
 from rtaffect.start.start_presenter import StartPresenter
-from rtaffect.view.parts.application import discard
+from rtaffect.view.parts.application import discard, without_a_window
 from rtaffect.view.start.window import Started, StartWindow
 
 
@@ -30,30 +29,23 @@ def run_start(choices: Choices, *, message: str = "", plan_file: Path | None = N
     -------
     what was started, None where the window was closed. All previews have ended and all devices are free.
     """
-    application = QApplication.instance() or QApplication(["rtaffect"])
-    assert isinstance(application, QApplication)
-    quits = application.quitOnLastWindowClosed()
-    # Between this window and the session's there is none: the program must not end there.
-    application.setQuitOnLastWindowClosed(False)
     window: StartWindow | None = None
-    loop, asked = QEventLoop(), list[bool]()
+    asked = list[bool]()
 
     def end() -> None:
         asked.append(True)
         if window is not None:
             QTimer.singleShot(0, window, window.close)
 
-    try:
-        # While the window is made, too: what Qt calls would swallow an interrupt.
-        with ending_signals(end):
-            window = StartWindow(StartPresenter(choices, said=message), plan_file)
-            window.closed.connect(loop.quit)
-            if not asked:
-                window.show()
-                loop.exec()
-            window.close()
-    finally:
-        application.setQuitOnLastWindowClosed(quits)
+    # While the window is made, too: what Qt calls would swallow an interrupt.
+    with without_a_window(), ending_signals(end):
+        loop = QEventLoop()
+        window = StartWindow(StartPresenter(choices, said=message), plan_file)
+        window.closed.connect(loop.quit)
+        if not asked:
+            window.show()
+            loop.exec()
+        window.close()
     started = window.started
     discard(window)
     return started

@@ -9,12 +9,12 @@ from typing import Final, Literal
 
 from PySide6.QtCore import QEventLoop, QProcess, Qt, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QKeySequence, QShortcut
-from PySide6.QtWidgets import QApplication, QFrame, QMainWindow, QWidget
+from PySide6.QtWidgets import QFrame, QMainWindow, QWidget
 
 from rtaffect.start.day import REPORT
 from rtaffect.start.outcome import Outcome
 from rtaffect.view.parts import theme
-from rtaffect.view.parts.application import discard, interrupt_closes
+from rtaffect.view.parts.application import discard, interrupt_closes, without_a_window
 from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.so_far_plot import SoFarPlot
 
@@ -145,18 +145,12 @@ def _number(what: str, number: str, more: str) -> QFrame:
 
 def run_summary(outcome: Outcome, code: str) -> Next | None:
     """Show the summary until something is pressed or the window is closed; call it in the main thread."""
-    application = QApplication.instance() or QApplication(["rtaffect"])
-    assert isinstance(application, QApplication)
-    quits = application.quitOnLastWindowClosed()
-    application.setQuitOnLastWindowClosed(False)
-    window, loop = SummaryWindow(outcome, code), QEventLoop()
-    window.closed.connect(loop.quit)
-    try:
+    with without_a_window():
+        window, loop = SummaryWindow(outcome, code), QEventLoop()
+        window.closed.connect(loop.quit)
         with interrupt_closes(window):
             window.show()
             loop.exec()
-    finally:
-        application.setQuitOnLastWindowClosed(quits)
     wanted = window.wanted
     discard(window)
     return wanted
