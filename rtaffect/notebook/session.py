@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,8 @@ from pydantic import ValidationError
 from rtaffect.common.errors import SettingsError, SoundError
 from rtaffect.common.settings import first_problem
 from rtaffect.engine.feedback import Feedback
-from rtaffect.notebook.sound import resampled
+from rtaffect.notebook.given import number_of
+from rtaffect.notebook.sound import check_loudness, check_sound_rate, resampled
 from rtaffect.notebook.stepping import steps_of, warn
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
@@ -32,6 +32,9 @@ from rtaffect.stream.source import StreamHeader, StreamInfo
 PersonEeg = ArrayLike | Iterable[ArrayLike]
 #: Fastest pace, session seconds in a second.
 _MOST_PACE: Final = 1000.0
+#: So far from zero, and from the EEG, times may lie, s.
+_FURTHEST_S: Final = 1e9
+_NONE: Final = object()
 #: A session in memory has no recording; its plan names this.
 _NOWHERE: Final = Path("in memory")
 
@@ -197,13 +200,13 @@ def _plan(options: SessionOptions, seconds: int | None) -> SessionPlan:
 
 
 def _check_times(pace: float | None, sound_start: float, start: float) -> None:
-    if pace is not None and not 0 < pace <= _MOST_PACE:
+    if pace is not None and not 0 < number_of("pace", pace, "session seconds in a second") <= _MOST_PACE:
         raise SettingsError(
             f"pace is {pace}", f"session seconds in a second, up to {_MOST_PACE:.0f}, or None: as fast as possible"
         )
     for name, value in (("sound_start", sound_start), ("start", start)):
-        if not math.isfinite(value):
-            raise SettingsError(f"{name} is {value}", "seconds")
+        if abs(number_of(name, value, "seconds")) > _FURTHEST_S:
+            raise SettingsError(f"{name} is {value}", f"seconds, up to {_FURTHEST_S:g} either way")
 
 
 def _by_name(eeg: PersonEeg | Mapping[str, PersonEeg]) -> dict[str, PersonEeg]:
@@ -212,18 +215,36 @@ def _by_name(eeg: PersonEeg | Mapping[str, PersonEeg]) -> dict[str, PersonEeg]:
         return {"person 1": eeg}
     if not eeg:
         raise SettingsError("eeg has no person", "the EEG of each by name, as in {'P01': samples}")
-    return {str(name): content for name, content in eeg.items()}
+    for name in eeg:
+        _check_name("the name of a person", name)
+    contents = list(eeg.values())
+    for number, content in enumerate(contents):
+        if isinstance(content, Iterator) and any(content is other for other in contents[:number]):
+            raise SettingsError(
+                f"the chunks of {list(eeg)[number]!r} are those of somebody else, too", "chunks of their own for each"
+            )
+    return dict(eeg)
+
+
+def _check_name(what: str, name: object) -> None:
+    """Refuse what is no name: a text of one line that can be shown as it is."""
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise SettingsError(f"{what} is {name!r}", "a text of one line, as in 'P01'")
 
 
 def _header(name: str, rate: float, channels: Sequence[str], unit: str) -> StreamHeader:
     """Return what is said of a person's EEG; raises SettingsError for what cannot be said so."""
-    if isinstance(channels, str):
+    if isinstance(channels, str | Mapping) or not isinstance(channels, Iterable):
         raise SettingsError(f"channels is {channels!r}", "a list of names, as in ['Fz', 'Cz']")
-    names = tuple(str(each) for each in channels)
-    if len(set(names)) != len(names) or not names:
-        raise SettingsError(f"channels has {len(set(names))} distinct names of {len(names)}", "one for each channel")
-    if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not math.isfinite(rate):
-        raise SettingsError(f"rate is {rate!r}", "the samples per second, Hz, as in 250")
+    names = tuple(channels)
+    for each in names:
+        _check_name("the name of a channel", each)
+    if len({each.casefold() for each in names}) != len(names) or not names:
+        distinct = len({each.casefold() for each in names})
+        raise SettingsError(f"channels has {distinct} distinct names of {len(names)}", "one for each channel")
+    number_of("rate", rate, "the samples per second, Hz, as in 250")
+    if not isinstance(unit, str):
+        raise SettingsError(f"unit is {unit!r}", "V, mV, uV or nV")
     return StreamHeader(name, "EEG", float(rate), "double64", names, (unit,) * len(names), source_id=name)
 
 
@@ -260,10 +281,17 @@ def _chunks_of(content: object) -> NDArray[Any] | Iterator[object]:
 
 
 def _numbers(what: str, chunk: object) -> NDArray[Any]:
-    samples = np.asarray(chunk)
+    samples = _array(what, chunk)
     if samples.dtype.kind not in "fiu":
         raise SettingsError(f"{what} has {samples.dtype} values", "numbers")
     return samples
+
+
+def _array(what: str, chunk: object) -> NDArray[Any]:
+    try:
+        return np.asarray(chunk)
+    except ValueError:
+        raise SettingsError(f"{what} has lines of different lengths", "an array") from None
 
 
 def _samples(what: str, chunk: object, channels: tuple[str, ...]) -> NDArray[Any]:
@@ -285,15 +313,18 @@ def _heard(sound: object, rate: float, onset: float) -> SoundFileSource | ChunkS
     """Return what is heard; whole sounds at 16 kHz, as a file of them is read."""
     if sound is None:
         return None
+    rate = number_of("sound_rate", rate, "the samples per second of the sound, Hz, as in 44100")
     if isinstance(sound, str | Path):
         return SoundFileSource.open(Path(sound))
     chunks = _chunks_of(sound)
     if isinstance(chunks, np.ndarray):
         return SoundFileSource(resampled(chunks, rate), "sound")
-    first = next(chunks, None)
-    if first is None:
+    check_sound_rate("the sound", rate)
+    first = next(chunks, _NONE)
+    if first is _NONE:
         raise SoundError("the sound has no chunk; expected arrays (n,) or (n, channels)")
-    count = 1 if np.ndim(cast(Any, first)) < 2 else np.shape(cast(Any, first))[1]
+    block = _array("a chunk of the sound", first)
+    count = 1 if block.ndim < 2 else block.shape[1]
     header = StreamHeader("sound", "Audio", float(rate), "float32", ("sound",) * count)
     plan = plan_audio("sound", count, np.dtype(np.float32))
     info = StreamInfo("sound", "audio", float(rate), ("mono",), "memory")
@@ -309,7 +340,7 @@ def _sound_of(channels: int) -> Callable[[object], NDArray[Any]]:
     """Return what checks a chunk of sound with so many channels."""
 
     def checked(chunk: object) -> NDArray[Any]:
-        samples = np.asarray(chunk)
+        samples = _array("a chunk of the sound", chunk)
         if samples.dtype.kind != "f" or samples.ndim not in (1, 2):
             raise SoundError(
                 f"a chunk of the sound is {samples.dtype} {samples.shape}; expected float samples (n,) or "
@@ -318,6 +349,7 @@ def _sound_of(channels: int) -> Callable[[object], NDArray[Any]]:
         samples = samples[:, None] if samples.ndim == 1 else samples
         if not np.isfinite(samples).all():
             raise SoundError("a chunk of the sound holds NaN or infinite samples; expected finite ones, 0 for silence")
+        check_loudness("a chunk of the sound", samples)
         if samples.shape[1] != channels:
             raise SoundError(f"a chunk of the sound has {samples.shape[1]} channels; the first one had {channels}")
         return samples

@@ -35,6 +35,7 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
     yield from _of_other_modes(plan)
     yield from brought_by_bundle(plan.analysis, BROUGHT)
     yield from _of_channels(plan.eeg)
+    yield from _of_programs(plan)
     if plan.mode == "replay":
         yield from _of_replay(plan)
     else:
@@ -49,7 +50,6 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
             )
         yield from _of_sound(plan)
         yield from _of_streams(plan)
-        yield from _of_programs(plan)
     if plan.mode == "demo" and plan.analysis.affect == DEMO_BUNDLE:
         yield from _of_demo_of_affect(plan)
     folder = plan.recording is not None and plan.recording.is_dir()

@@ -13,6 +13,7 @@ from rtaffect.common.cache import seal_beside, wrong_beside
 from rtaffect.common.errors import ArtifactError, SettingsError
 from rtaffect.common.kept import read_array, write_array
 from rtaffect.common.offline import offline_module
+from rtaffect.common.reading import path_problem
 from rtaffect.predicted.feature_cache import Element
 from rtaffect.predicted.featurizer import Progress, cache_root
 from rtaffect.predicted.separator import Elements, Separator
@@ -44,7 +45,7 @@ def separator_for(name: str, threads: int = 1, progress: Progress = print) -> Se
     """
     if name not in BUILDERS:
         path = Path(name)
-        if not path.is_file():
+        if path_problem(path) or not path.is_file():
             raise SettingsError(f"separator {name!r}", f"{', '.join(BUILDERS)}, or a file", "name one of them")
         return Separator.load(path, threads)
     path = cached_separator(name)

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AllowInfNan, Field, PrivateAttr, Strict, model_validator
+from pydantic import AllowInfNan, Field, PrivateAttr, Strict, field_validator, model_validator
 
 from rtaffect.common.settings import Frozen
+from rtaffect.protocol.mark import Mark, wrong_marks
 from rtaffect.protocol.protocol_step import BlockKind
 
 #: From the operator's key, or the session's zero, to a block that plays a sound, s: the device is made ready meanwhile.
@@ -178,7 +179,7 @@ class Block(Frozen):
         "operator", description="Whether it waits for the operator's key or follows the block before it at once"
     )
     instruction: str = Field("", description="What the participant reads")
-    practice: bool = Field(
+    practice: Annotated[bool, Strict()] = Field(
         False, description="Whether it is for practice: its values make no scale and count in no result"
     )
     _number: int = PrivateAttr(0)
@@ -223,15 +224,6 @@ class Block(Frozen):
     def picture(self) -> Path | None:
         """The film that it shows, absolute; None for none."""
         return self._sound if self.film is not None else None
-
-
-class Mark(Frozen):
-    """What the operator marks by one key, as that the participant moved."""
-
-    key: Literal["F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9", "F10", "F11", "F12"] = Field(
-        description="The key, F2 to F12; no key twice"
-    )
-    name: str = Field(max_length=80, pattern=_LINE, description="What it marks; no name twice")
 
 
 class Arm(Frozen):
@@ -288,24 +280,24 @@ class Protocol(Frozen):
     _path: Path | None = PrivateAttr(None)
     _sha256: str = PrivateAttr("")
 
+    @field_validator("format", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: object) -> object:
+        """Return a whole number as it is; true and 1.0, which equal one, are none."""
+        return value if type(value) is int else repr(value)
+
     @model_validator(mode="after")
     def _goes_together(self) -> Protocol:
         wrong = [] if self.blocks else ["block: there is none; add at least one [[block]]"]
         if "feedback" not in self.model_fields_set and (shown := next(self._of("feedback", "transfer"), None)):
             wrong.append(f"[feedback] is missing: block '{shown.name}' ({shown.kind}) has no rule")
-        wrong += [*self._of_marks(), *self._without_baseline()]
+        wrong += [*wrong_marks(self.marks), *self._without_baseline()]
         names = [arm.name for arm in self.arms]
         wrong += [f"arm '{name}' is there twice: name each once" for name in _twice(names)]
         _refuse(wrong)
         for number, block in enumerate(self.blocks, 1):
             block._number = number
         return self
-
-    def _of_marks(self) -> Iterator[str]:
-        """Yield what is wrong with the marks."""
-        for field, each in (("key", [str(m.key) for m in self.marks]), ("name", [m.name for m in self.marks])):
-            for twice in _twice(each):
-                yield f"mark: {field} '{twice}' is there twice: each once"
 
     def _without_baseline(self) -> Iterator[str]:
         """Yield which block's scale no baseline makes: one of practice makes that of practice alone."""

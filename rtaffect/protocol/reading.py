@@ -18,8 +18,9 @@ from rtaffect.common.files import sha256_of
 from rtaffect.common.reading import path_problem, read_bytes, toml_content
 from rtaffect.common.text import file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
+from rtaffect.protocol.mark import Mark
 from rtaffect.protocol.measured import Named, check_measure
-from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Mark, Protocol
+from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
 from rtaffect.sources.film_file import inspect_film
 from rtaffect.stream.sound_reading import sound_length
 

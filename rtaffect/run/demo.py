@@ -57,6 +57,7 @@ class DemoSources(SessionSources):
         """Make the demo's material if it is not there."""
         if plan.speed not in ("1", "max"):
             raise SettingsError(f"{setting('speed', plan.speed)}: a demo runs at 1, in real time, or at max")
+        check_plan(plan)
         of_affect = plan.analysis.affect == DEMO_BUNDLE
         if of_affect:
             plan = _with_rest(plan)

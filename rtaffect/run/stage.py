@@ -107,7 +107,7 @@ class Stage:
 
         One that says what a mark of the protocol is for is that mark.
         """
-        known = next((mark.name for mark in self.conductor.protocol.marks if text in (mark.name, mark.key)), None)
+        known = next((mark.name for mark in self.conductor.protocol.marks if mark.is_said_by(text)), None)
         if known is not None:
             self.mark_as(known, at)
         else:

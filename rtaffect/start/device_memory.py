@@ -54,11 +54,13 @@ class DeviceMemory:
 
     def __init__(self) -> None:
         self.note = ""
+        self._damaged = True
         self._kept: dict[tuple[str, ...], KeptTicks] = {}
         try:
             self._kept = {each.device: each for each in _File.model_validate(read_toml(devices_file())).devices}
+            self._damaged = False
         except FileNotFoundError:
-            pass
+            self._damaged = False
         except ValidationError as error:
             self.note = f"{devices_file()} is damaged ({first_problem(error)}): channels are as recognised"
         except (OSError, ValueError) as error:
@@ -83,6 +85,10 @@ class DeviceMemory:
         path, content = devices_file(), _File(devices=tuple(kept.values()))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if self._damaged:
+                # What it says of other devices may be read by a person, or by another version.
+                path.replace(path.with_suffix(".damaged.toml"))
+                self._damaged = False
             write_whole(path, tomli_w.dumps(content.model_dump(mode="json")))
             self.note = ""
         except OSError as error:

@@ -189,6 +189,23 @@ def test_the_demos_bundle_predicts_from_a_sound_and_from_its_chunks() -> None:
         ({"rate": 50.0}, "60 Hz"),
         ({"channels": "Fz,Cz,Pz"}, "a list of names"),
         ({"channels": ["Fz", "Fz", "Pz"]}, "2 distinct names of 3"),
+        ({"channels": None}, "channels is None; expected a list"),
+        ({"channels": ["Fz", None, "Pz"]}, "the name of a channel is None"),
+        ({"channels": ["Fz", "fz", "Pz"]}, "2 distinct names of 3"),
+        ({"eeg": {1: np.ones((5000, 3)), "1": np.ones((5000, 3))}}, "the name of a person is 1; expected a text"),
+        ({"eeg": {" ": np.ones((5000, 3))}}, "the name of a person is ' '"),
+        ({"eeg": dict.fromkeys(("a", "b"), iter([np.ones((5000, 3))]))}, "chunks of 'b' are those of somebody else"),
+        ({"unit": None}, "unit is None"),
+        ({"rate": True}, "rate is True"),
+        ({"pace": "1"}, "pace is '1'"),
+        ({"pace": True}, "pace is True"),
+        ({"start": None}, "start is None"),
+        ({"start": 1e300}, "up to 1e.09 either way"),
+        ({"sound": np.zeros((2, 240_000))}, "transpose it"),
+        ({"sound": np.zeros(16_000), "sound_rate": "16000"}, "sound_rate is '16000'"),
+        ({"sound": iter([np.zeros(16_000)]), "sound_rate": 0}, "rate is 0.0 Hz"),
+        ({"sound": iter([np.zeros(16_000)]), "sound_rate": 1e12}, "the sound declares 1e.12 Hz"),
+        ({"sound": iter([[[1.0, 2.0], [3.0]]])}, "a chunk of the sound has lines of different lengths"),
         ({"unit": "parsec"}, "EEG unit 'parsec' is not known"),
         ({"pace": 0.0}, "pace is 0.0"),
         ({"sound_start": float("inf")}, "sound_start is inf"),
@@ -213,7 +230,12 @@ def test_a_mistake_is_one_line_before_the_first_step(given: dict, said: str) -> 
 
 @pytest.mark.parametrize(
     ("chunk", "said"),
-    [(np.zeros((128, 4)), r"has the shape \(128, 4\)"), (np.zeros(128), r"shape \(128,\)"), ("x", "expected numbers")],
+    [
+        ([[1.0, 2.0], [3.0]], "lines of different lengths"),
+        (np.zeros((128, 4)), r"has the shape \(128, 4\)"),
+        (np.zeros(128), r"shape \(128,\)"),
+        ("x", "expected numbers"),
+    ],
 )
 def test_a_chunk_that_cannot_be_right_ends_it_with_the_reason(chunk: object, said: str) -> None:
     chunks = iter([np.zeros((640, 3)), chunk])

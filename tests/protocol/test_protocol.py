@@ -123,6 +123,14 @@ def mistakes() -> dict[str, tuple[dict[str, object], str]]:
         "arm name": (content(arms=[{"name": "a b", "feedback": "real"}]), "name = 'a b': expected letters, digits"),
         "arms alike": (content(arms=[{"name": "a", "feedback": "real"}] * 2), "arm 'a' is there twice"),
         "format": (content() | {"format": 3}, "format = 3 is not known; expected 1 or 2"),
+        "true format": (content() | {"format": True}, "format = 'True' is not known; expected 1 or 2"),
+        "practice": (content([{**baseline, "practice": "yes"}]), "practice = 'yes': "),
+        "blank mark": (content() | {"mark": [{"key": "F5", "name": " "}]}, "mark: name ' ' is blank"),
+        "mark like a key": (content() | {"mark": [{"key": "F5", "name": "f6"}]}, "mark: name 'f6' .* is a key's"),
+        "marks alike": (
+            content() | {"mark": [{"key": "F5", "name": "Cough"}, {"key": "F6", "name": "cough"}]},
+            "mark: name 'cough' is there twice",
+        ),
         "line": (content([{**baseline, "name": "a\tb"}]), r"name = 'a\\tb': expected one line of text"),
         "table": (content(rule=None) | {"feedback": 3}, "feedback = 3: expected a table"),
     }  # fmt: skip

@@ -121,7 +121,7 @@ def test_marks_and_notes_are_told_and_replayed_in_their_order(protocol: Protocol
     live.stage._on_event = [found.append]
     live.stage.mark_as("moved", ORIGIN + 12.25)
     live.stage.remark("she coughed", ORIGIN + 9.5)
-    for text in ("moved", "F5", "door"):
+    for text in ("Moved", "f5", "door"):
         live.stage.note(text, ORIGIN + 13.0)
     assert [(e.type, e.name, e.marker) for e in found] == [
         ("mark", "moved", "mark/moved"),

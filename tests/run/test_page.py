@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.programs_plan import ProgramsPlan
+from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.page import TOKEN_VARIABLE, check_page, page_token
 from tests.cli.test_commands import fine, run
 from tests.outputs.test_page_server import Watcher
@@ -143,3 +145,11 @@ class TestRefused:
         for address in ("192.0.2.1:22350", "no-such-host.invalid:22350"):
             with pytest.raises(SettingsError, match="cannot be served"):
                 check_page(ProgramsPlan(page=address, page_token=tmp_path / "token.txt"))
+
+
+@pytest.mark.parametrize("mode", ["live", "demo", "replay"])
+def test_a_token_without_a_page_is_refused_in_every_kind_of_session(mode: str, tmp_path: Path) -> None:
+    content = {"mode": mode, "programs": {"page_token": tmp_path / "token"}}
+    plan = SessionPlan.model_validate(content | ({"recording": tmp_path / "x.xdf"} if mode == "replay" else {}))
+    with pytest.raises(SettingsError, match="opens a page, and none is served"):
+        check_plan(plan)

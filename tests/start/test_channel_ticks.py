@@ -112,6 +112,11 @@ class TestMemory:
         assert str(devices_file()) in memory.note
         assert "\n" not in memory.note
         assert memory.of(CAP) is None
+        # What it held is not lost by what is ticked next.
+        memory.keep(CAP, ("Cz",), ())
+        assert memory.note == ""
+        assert devices_file().with_suffix(".damaged.toml").read_bytes() == content
+        assert DeviceMemory().of(CAP) is not None
 
     @pytest.mark.skipif(os.name == "nt", reason="a file in the way of a folder")
     def test_a_folder_that_cannot_be_written_is_told(self):
