@@ -85,7 +85,10 @@ def said(speech: Float32Array, change: Change) -> Float32Array:
     duration = call("Create DurationTier", "duration", sound.xmin, sound.xmax)
     call(duration, "Add point", sound.xmin, 1.0 / change.rate)
     call([duration, made], "Replace duration tier")
+    # Where there is no voice Praat sets pulses at random times: the same in every run, or nothing is changed alone.
+    praat.praat.run("random_initializeWithSeedUnsafelyButPredictably (1)")
     found = np.asarray(call(made, "Get resynthesis (overlap-add)").values[0])
+    praat.praat.run("random_initializeSafelyAndUnpredictably ()")
     length = round(len(speech) / change.rate)
     fitted = np.zeros(length)
     fitted[: min(length, len(found))] = found[:length]
