@@ -58,8 +58,8 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         prediction and no part in the fit; or 'mean', their average, so that all steps have one.
     scoring
         By what inner folds choose each row's penalty, and the lags: 'error', the least squared error, which is right
-        for values; or 'r', the highest correlation of course and prediction, each fold about its own means. Of a weak
-        signal the error takes a larger penalty than r does, and less than half of the values' variance.
+        for values; or 'r', the highest correlation of course and prediction, each fold about its own means, for what is
+        only correlated, as an envelope that is decoded: of a weak signal the error takes a larger penalty than r does.
 
     Attributes
     ----------
@@ -75,6 +75,8 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         Lags chosen.
     inner_error_ : float
         Squared error of inner folds with what was chosen, as a share of the rows' variance, averaged over rows.
+    inner_r_ : (R,)
+        With ``scoring='r'``: the correlation of inner folds with what was chosen; else NaN.
     n_features_in_ : int
         Columns of X.
     """
@@ -144,6 +146,7 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     def _take(self, learnt: Learnt) -> None:
         self.inner_error_, self.alpha_, self.lags_ = learnt.error, learnt.alpha, self._learner.lags
+        self.inner_r_ = learnt.r
         columns = len(learnt.coefficients) // len(self.lags_)
         # The coefficients of covariates, last of each lag, would meet zeros when predicting.
         kept = (np.arange(len(self.lags_))[:, None] * columns + np.arange(columns - self.n_covariates)).ravel()
