@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("prosody", 14, marks=pytest.mark.slow),
         pytest.param("evidence_group", 22, marks=pytest.mark.slow),
         pytest.param("scoring", 6, marks=pytest.mark.slow),
+        pytest.param("null_window", 10, marks=pytest.mark.slow),
         ("eeg", 2),
         ("affect_step", 3),
         pytest.param("affect", 5, marks=pytest.mark.slow),
