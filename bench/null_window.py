@@ -2,8 +2,10 @@
 
 ``alpha``: everybody's alpha rules all the time; each window of 10 s is held against its own band, 16 windows a study.
 ``before`` is the band of ten turns of whole seconds, written out here. ``eyes close``: a session of a group whose eyes
-close at 120 s, by the program's own observer; the first minute after that, as in ``bench.evidence_live``. Rates of 8 rows and of their mean, nominal .05, +- the standard error over studies; ``width``: of the band, as a
-share of the former one's.
+close at 120 s, by the program's own observer; the first minute after that, as in ``bench.evidence_live``.
+
+Rates of 8 rows and of their mean, nominal .05, +- the standard error over studies; ``width``: of the band, as a share of
+the former one's.
 """
 
 from __future__ import annotations
