@@ -4,8 +4,8 @@
 ``before`` is the band of ten turns of whole seconds, written out here. ``eyes close``: a session of a group whose eyes
 close at 120 s, by the program's own observer; the first minute after that, as in ``bench.evidence_live``.
 
-Rates of 8 rows and of their mean, nominal .05, +- the standard error over studies; ``width``: of the band, as a share of
-the former one's.
+Rates of 8 rows and of their mean, nominal .05, +- the standard error over studies; ``width``: of the band, as a share
+of the former one's.
 """
 
 from __future__ import annotations
