@@ -114,7 +114,7 @@ class Projector:
 
         It begins, or goes on, ``spent`` s after its own beginning: with the frame that is seen there.
         """
-        reel = Reel(path, begin - spent, until, lambda: self.box, self.now, spent)
+        reel = Reel(path, begin - spent, until, lambda: self.box, self.now, spent=spent)
         with self._lock:
             self._films.append(_Film(reel, block, aside))
 

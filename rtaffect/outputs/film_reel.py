@@ -57,6 +57,7 @@ class Reel:
         until: float,
         box: Callable[[], tuple[int, int]],
         now: Callable[[], float],
+        *,
         spent: float = 0.0,
     ) -> None:
         self.path, self.onset, self.until, self.spent = path, onset, until, spent
@@ -112,9 +113,7 @@ class Reel:
 
     def _decode(self) -> None:
         try:
-            with FilmReader(
-                self.path, self._box(), enlarge=True, behind=self._behind, from_s=self.spent
-            ) as reader:
+            with FilmReader(self.path, self._box(), enlarge=True, behind=self._behind, from_s=self.spent) as reader:
                 for frame in reader:
                     reader.box = self._box()
                     if not self._put(frame):
