@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.contact_settings import ContactSettings
-from rtaffect.common.settings import SignalSettings
+from rtaffect.common.settings import STEP_S, SignalSettings
 from rtaffect.observed.channel_quality import LEAST_CHANNELS, LEAST_SPREAD, NORMAL
 
 Verdict = Literal["good", "fair", "bad", "unknown"]
@@ -71,7 +71,7 @@ class ElectrodeContact:
 
 @dataclass(frozen=True, slots=True)
 class HeadsetContact:
-    """All electrodes of one headset at one second; ``time`` is that second's end, s since the zero of what runs."""
+    """All electrodes of one headset at one second, whose end is ``time``, s on the LSL clock."""
 
     headset: str
     time: float
@@ -210,13 +210,13 @@ class ContactMeter:
         """So much clean signal it looks at, s."""
         return 2 * self._settings.window_s
 
-    def __call__(self, time: float, recent: FloatArray, mains: FloatArray) -> HeadsetContact:
+    def __call__(self, number: int, end: float, recent: FloatArray, mains: FloatArray) -> HeadsetContact:
         """Return the contact at the end of a second.
 
         Parameters
         ----------
-        time
-            That end, s since the origin; a whole number.
+        number, end
+            The second's number, from 1, and its end, s on the LSL clock.
         recent
             (n, channels), V: the newest ``recent_s`` of the clean signal on the grid; NaN where missing.
         mains
@@ -227,13 +227,13 @@ class ContactMeter:
         count = there.sum(axis=0)
         power = (np.where(there, second, 0.0) ** 2).sum(axis=0) / np.maximum(count, 1)
         spread = np.where(2 * count >= len(second), np.sqrt(power), np.nan)
-        level, gated, wide = self.raw.take(round(time) - 1)
+        level, gated, wide = self.raw.take((number - 1) * STEP_S)
         still, lost = gated & (wide < _STILL * self._signal.flat_v), gated & ~np.isfinite(spread)
         # What stands still, or jumps so that nothing is left of it, is gated before it is filtered.
         spread = np.where(still, 0.0, np.where(lost, np.inf, spread))
         self._seconds.append(np.stack([spread, mains, level]))
         index, why = contact_index(self.measure(recent), self._settings)
-        return HeadsetContact(self._headset, time, tuple(self._electrode(i, index[i], why[i]) for i in range(len(why))))
+        return HeadsetContact(self._headset, end, tuple(self._electrode(i, index[i], why[i]) for i in range(len(why))))
 
     def measure(self, recent: FloatArray) -> Measured:
         """Return what the index is of, of the seconds so far and the ``recent`` clean signal (n, channels), V."""

@@ -192,7 +192,7 @@ class Participant:
         good = self._judge_channels(recent, mains)
         if self._meter is not None:
             longer = self._clean.read((step - self._meter.recent_s) * rate, step * rate).astype(np.float64, copy=False)
-            self.contact = self._meter(float(step * STEP_S), longer, mains)
+            self.contact = self._meter(step, self._origin + step * STEP_S, longer, mains)
         # Judged by what was known at the second's end, however much is taken in at once.
         self._found = self._foreign.at(step * STEP_S)
         good &= self._found == NOTHING

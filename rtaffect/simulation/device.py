@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.channel_kinds import Kind, kind_of
 from rtaffect.common.errors import SettingsError
+from rtaffect.simulation.contact import bad_contacts, with_bad_contacts
 from rtaffect.sources.device_profile import DeviceProfile, Sends
 from rtaffect.stream.source import StreamHeader, volts_per
 
@@ -34,11 +35,15 @@ class Wearer:
     """Who wears a simulated headset.
 
     ``number`` tells people apart, ``share`` is which part of the EEG's power all with one ``seed`` have in common.
+    ``contact`` are channels that do not touch, as in ``F3=mains,Cz=flat``, with mains of ``mains_hz``, Hz
+    (:mod:`rtaffect.simulation.contact`).
     """
 
     number: int = 1
     share: float = 0.4
     seed: int = 7
+    contact: str = ""
+    mains_hz: float = 50.0
 
 
 def sends_of(profile: DeviceProfile) -> Sends:
@@ -93,6 +98,9 @@ class Signal:
                 common = _noise(self._period, rate, (wearer.seed, zlib.crc32(place.encode())))
                 own = _noise(self._period, rate, (wearer.seed, zlib.crc32(place.encode()), wearer.number))
                 self.volts[:, i] = EEG_V * (np.sqrt(wearer.share) * common + np.sqrt(1 - wearer.share) * own)
+        bad = bad_contacts(wearer.contact, self._sends.channels)
+        rng = np.random.default_rng((wearer.seed, wearer.number))
+        self.volts = with_bad_contacts(self.volts, rate, bad, rng, wearer.mains_hz)
         self._unit = unit_sent(profile)
 
     def __call__(self, first: int, count: int) -> NDArray[np.float64]:

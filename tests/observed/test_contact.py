@@ -74,7 +74,7 @@ def test_sound_electrodes_are_good():
     found = contact(scalp(21), 20)
     assert [each.verdict for each in found.electrodes] == ["good"] * 16
     assert found.good == 16
-    assert found.time == 20.0
+    assert found.time == ORIGIN + 20
     assert not found.all_by
 
 
