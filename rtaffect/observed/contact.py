@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -35,6 +35,7 @@ from rtaffect.common.arrays import BoolArray, FloatArray
 from rtaffect.common.contact_settings import ContactSettings
 from rtaffect.common.settings import STEP_S, SignalSettings
 from rtaffect.observed.channel_quality import LEAST_CHANNELS, LEAST_SPREAD, NORMAL
+from rtaffect.stream.reported import Reported, ReportedChannel
 
 Verdict = Literal["good", "fair", "bad", "unknown"]
 #: What says so: an index of the signal, or what the device sends of itself.
@@ -201,14 +202,14 @@ class ContactMeter:
         self, headset: str, channels: Sequence[str], rate: float, signal: SignalSettings, settings: ContactSettings
     ) -> None:
         self._headset, self._channels = headset, tuple(channels)
-        self._signal, self._settings = signal, settings
+        self._signal, self.settings = signal, settings
         self.raw = RawMeter(rate, len(channels))
         self._seconds: deque[FloatArray] = deque(maxlen=settings.window_s)
 
     @property
     def recent_s(self) -> int:
         """So much clean signal it looks at, s."""
-        return 2 * self._settings.window_s
+        return 2 * self.settings.window_s
 
     def __call__(self, number: int, end: float, recent: FloatArray, mains: FloatArray) -> HeadsetContact:
         """Return the contact at the end of a second.
@@ -232,7 +233,7 @@ class ContactMeter:
         # What stands still, or jumps so that nothing is left of it, is gated before it is filtered.
         spread = np.where(still, 0.0, np.where(lost, np.inf, spread))
         self._seconds.append(np.stack([spread, mains, level]))
-        index, why = contact_index(self.measure(recent), self._settings)
+        index, why = contact_index(self.measure(recent), self.settings)
         return HeadsetContact(self._headset, end, tuple(self._electrode(i, index[i], why[i]) for i in range(len(why))))
 
     def measure(self, recent: FloatArray) -> Measured:
@@ -263,21 +264,50 @@ class ContactMeter:
         r = np.abs(covariance) / np.sqrt(np.outer(variance, variance))
         np.fill_diagonal(r, 0.0)
         # Where nobody correlates with anybody, a montage is sparse, and that tells nothing.
-        if np.median(r.max(axis=0)) > self._settings.correlation_good:
+        if np.median(r.max(axis=0)) > self.settings.correlation_good:
             highest[there] = r.max(axis=0)
         apart = variance[:, None] + variance - 2 * covariance
         off = ~np.eye(len(apart), dtype=np.bool_)
         np.fill_diagonal(apart, np.inf)
-        limit = self._settings.bridged * float(np.median(apart[off]))
+        limit = self.settings.bridged * float(np.median(apart[off]))
         numbers = np.flatnonzero(there)
         bridged[there] = np.where(apart.min(axis=0) < limit, numbers[apart.argmin(axis=0)], -1)
         return highest, bridged
 
     def _electrode(self, i: int, index: float, why: str) -> ElectrodeContact:
-        verdict = verdict_of(index, self._settings)
+        verdict = verdict_of(index, self.settings)
         if self._bridges[i] >= 0 and verdict == "bad":
             why = f"bridged with {self._channels[self._bridges[i]]}"
         return ElectrodeContact(self._channels[i], verdict, float(index), why if verdict in ("fair", "bad") else "")
+
+
+def with_reported(
+    found: HeadsetContact, reported: Reported | None, end: float, settings: ContactSettings
+) -> HeadsetContact:
+    """Return the contact of a headset with what its device says itself, as of ``end``, s, in place of the index.
+
+    Where it says nothing of an electrode, or what cannot be, the index stays.
+    """
+    if reported is None:
+        return found
+    told = {
+        channel.electrode: _told(channel, float(value), settings)
+        for channel, value in zip(reported.channels, reported.at(end), strict=True)
+    }
+    electrodes = ((told.get(each.name) or each, each) for each in found.electrodes)
+    return replace(found, electrodes=tuple(by if by.verdict != "unknown" else own for by, own in electrodes))
+
+
+def _told(channel: ReportedChannel, value: float, settings: ContactSettings) -> ElectrodeContact:
+    """Return what a device says of one electrode."""
+    if channel.means == "impedance":
+        verdict = verdict_of_kohm(value, settings)
+        why = "impedance" if verdict in ("fair", "bad") else ""
+        return ElectrodeContact(channel.electrode, verdict, np.nan, why, value, "impedance")
+    known = 0.0 <= value <= 1.0
+    verdict = "unknown" if not known else "good" if value >= channel.good else "bad" if value < channel.bad else "fair"
+    why = "quality" if verdict in ("fair", "bad") else ""
+    return ElectrodeContact(channel.electrode, verdict, value if known else np.nan, why, by="quality")
 
 
 def verdict_of(index: float, settings: ContactSettings) -> Verdict:

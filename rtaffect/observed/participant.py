@@ -13,11 +13,12 @@ from rtaffect.common.montage import columns_for, is_eog
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.asr import SubspaceReconstruction
 from rtaffect.observed.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
-from rtaffect.observed.contact import ContactMeter, HeadsetContact
+from rtaffect.observed.contact import ContactMeter, HeadsetContact, with_reported
 from rtaffect.observed.foreign_signal import NOTHING, WORDS, ForeignSignals
 from rtaffect.observed.ocular import OcularRegression
 from rtaffect.observed.sample_gate import SampleGate
 from rtaffect.observed.signal_path import SignalPath
+from rtaffect.stream.reported import reported_of
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.source import Source
 
@@ -192,7 +193,9 @@ class Participant:
         good = self._judge_channels(recent, mains)
         if self._meter is not None:
             longer = self._clean.read((step - self._meter.recent_s) * rate, step * rate).astype(np.float64, copy=False)
-            self.contact = self._meter(step, self._origin + step * STEP_S, longer, mains)
+            end = self._origin + step * STEP_S
+            found = self._meter(step, end, longer, mains)
+            self.contact = with_reported(found, reported_of(self._source), end, self._meter.settings)
         # Judged by what was known at the second's end, however much is taken in at once.
         self._found = self._foreign.at(step * STEP_S)
         good &= self._found == NOTHING

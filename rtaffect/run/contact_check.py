@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,12 +23,16 @@ from rtaffect.observed.participant import Participant
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan
 from rtaffect.present.contact_state import HeadView
 from rtaffect.run.live import find_headsets
+from rtaffect.sources.lsl_streams import Network
+from rtaffect.sources.reported_stream import ReportedStream, beside, reports_beside
 from rtaffect.stream.source import Source
 
 #: A second is judged when its samples had so long to come beside what the device usually takes, s.
 LATE_S: Final = 0.5
 #: How often it is looked whether another second is over, s.
 LOOK_S: Final = 0.2
+#: Streams of contact have so long to answer, s.
+_NETWORK_S: Final = 1.5
 #: A thread that is finding or opening something is waited for so long, s.
 _JOIN_S: Final = 10.0
 
@@ -167,14 +172,28 @@ class ContactWatch:
         if not headsets:
             raise StreamError("no headset was found: switch one on and start its stream")
         self.state = replace(self.state, words="opening headsets")
+        streams = contact_streams(headsets)
         check = ContactCheck(headsets, self._path, self.limits, local_clock())
         try:
             check.start()
+            for stream in streams:
+                stream.start()
             while not self._worker.wait(LOOK_S):
                 self.state = check.turn(local_clock())
         finally:
-            with suppress(Exception):
-                check.stop()
+            parts: list[ReportedStream | ContactCheck] = [*streams, check]
+            for part in parts:
+                with suppress(Exception):
+                    part.stop()
+
+
+def contact_streams(headsets: Sequence[Source]) -> list[ReportedStream]:
+    """Return the streams of their own in which programs of headsets send contact, where there are any."""
+    if all(reports_beside(each) is None for each in headsets):
+        return []
+    network = Network()
+    time.sleep(_NETWORK_S)
+    return beside(headsets, network)
 
 
 def found_headsets(plan: SessionPlan) -> list[Source]:
