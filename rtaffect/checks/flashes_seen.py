@@ -75,7 +75,9 @@ def flashes_seen(times: FloatArray, light: FloatArray, flashes: list[Flash], ref
     """
     nothing = np.full(len(flashes), np.nan)
     if len(flashes) < LEAST_FLASHES:
-        return Seen(nothing, f"{len(flashes)} flashes were painted; expected {LEAST_FLASHES} or more: let it run longer")
+        return Seen(
+            nothing, f"{len(flashes)} flashes were painted; expected {LEAST_FLASHES} or more: let it run longer"
+        )
     first, last = flashes[0].white - 2 * FURTHEST_S, flashes[-1].black + 2 * FURTHEST_S
     inside = (times >= first) & (times <= last) & np.isfinite(light)
     at, light = times[inside], light[inside]
