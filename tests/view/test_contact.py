@@ -56,11 +56,16 @@ def head(name: str = "A", channels: tuple[str, ...] = ("Fz", "Cz", "Pz", "Oz"), 
     return HeadView(name, electrodes, TargetState(len(channels) if met else 1, 4, 10 if met else 0, met), 10)
 
 
+def shown(window: ContactWindow, qtbot: QtBot) -> None:
+    qtbot.addWidget(window)
+    window.show()
+    activate(window, qtbot)
+
+
 def test_the_session_starts_by_a_key_only_once_the_target_is_met(qtbot: QtBot) -> None:
     watch = Watch(head(), head("B", met=True))
     window = ContactWindow(watch, starts=True)
-    qtbot.addWidget(window)
-    activate(window, qtbot)
+    shown(window, qtbot)
     for key in (Qt.Key.Key_S, Qt.Key.Key_Return, Qt.Key.Key_Space):
         qtbot.keyClick(window.focusWidget() or window, key)
     assert window.isVisible()
@@ -81,16 +86,14 @@ def test_it_starts_anyway_by_another_key_and_closes_by_escape(qtbot: QtBot) -> N
         (Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier, False),
     ):
         window = ContactWindow(Watch(head()), starts=True)
-        qtbot.addWidget(window)
-        activate(window, qtbot)
+        shown(window, qtbot)
         qtbot.keyClick(window, key, modifier)
         assert (window.wanted, window.isVisible()) == (wanted, False)
 
 
 def test_without_a_session_there_is_nothing_to_start(qtbot: QtBot) -> None:
     window = ContactWindow(Watch(head(met=True)))
-    qtbot.addWidget(window)
-    activate(window, qtbot)
+    shown(window, qtbot)
     qtbot.keyClick(window, Qt.Key.Key_S)
     assert window.isVisible()
     assert window.start_button.isHidden()
@@ -98,8 +101,7 @@ def test_without_a_session_there_is_nothing_to_start(qtbot: QtBot) -> None:
 
 def test_one_head_is_shown_alone_by_its_number(qtbot: QtBot) -> None:
     window = ContactWindow(Watch(*(head(f"Muse-{i}", ("TP9", "AF7", "AF8", "TP10")) for i in range(6))))
-    qtbot.addWidget(window)
-    activate(window, qtbot)
+    shown(window, qtbot)
     assert window.heads.shown() == [0, 1, 2, 3]
     qtbot.keyClick(window, Qt.Key.Key_PageDown)
     assert window.heads.shown() == [4, 5]
@@ -137,7 +139,7 @@ def test_every_electrode_has_a_disc_of_its_own_inside_its_head(qtbot: QtBot, siz
 def test_what_fails_is_said(qtbot: QtBot) -> None:
     window = ContactWindow(Watch(failed="no headset was found"))
     qtbot.addWidget(window)
-    assert window.words.text() == "no headset was found"
+    assert window.words.text() == "No headset was found"
     window.watch.state = CheckState(words="looking for headsets")
     window.tick()
     assert window.words.text().startswith("Looking for headsets")

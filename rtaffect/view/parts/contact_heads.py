@@ -154,7 +154,7 @@ class ContactHeads(QWidget):
         symbol, colour = theme.LEVELS["good" if head.target.met else "warn"]
         state, name = f"{symbol} {head.headline}", f"{number + 1}  {head.name}"
         pixels = _fits(f"{state}   {name}", room, 0.7, bold=True, least=13)
-        wide = min(QFontMetrics(theme.font(pixels, bold=True)).horizontalAdvance(state) + 8, 0.75 * room.width())
+        wide = min(QFontMetrics(theme.font(pixels, bold=True)).horizontalAdvance(state) + 8, 0.85 * room.width())
         right = QRectF(room.right() - wide, room.top(), wide, room.height())
         theme.write(painter, right, state, pixels, colour, align=theme.RIGHT, bold=True, cut=theme.AT_END)
         left = QRectF(room.left(), room.top(), room.width() - wide - 8, room.height())
