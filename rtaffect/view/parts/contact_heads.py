@@ -205,7 +205,7 @@ def paint_electrode(painter: QPainter, centre: QPointF, radius: float, electrode
                   0.9 * radius if with_figure else box.height())  # fmt: skip
     theme.write(painter, room, electrode.name, _fits(electrode.name, room, bold=True), text, bold=True)
     if with_figure:
-        below = QRectF(box.left(), centre.y() + 0.16 * radius, box.width(), 0.58 * radius)
+        below = QRectF(centre.x() - 0.66 * radius, centre.y() + 0.14 * radius, 1.32 * radius, 0.54 * radius)
         said = " ".join(filter(None, (SIGNS[electrode.verdict], number_of(electrode))))
         theme.write(painter, below, said, _fits(said, below), text)
 
