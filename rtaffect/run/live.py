@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from rtaffect.common.clock import LslClock
-from rtaffect.common.errors import SettingsError, StreamError, setting
+from rtaffect.common.errors import SettingsError, StreamError, at_terminal, setting
 from rtaffect.engine.engine import Engine
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import CuePlayer, SoundPlayer, describe_counts
@@ -25,6 +25,7 @@ from rtaffect.protocol.reading import read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, require_reference
 from rtaffect.run.film import projector_of
+from rtaffect.run.live_checks import LiveChecks
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
@@ -77,6 +78,7 @@ class LiveSources(SessionSources):
     newcomers: Newcomers
     wearing: Wearing
     player: SoundPlayer | None = None
+    checks: LiveChecks | None = None
 
     @classmethod
     def open(cls, plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> Self:
@@ -159,6 +161,11 @@ class LiveSources(SessionSources):
             about["peripheral"] = self.wearing.describe()
         if self.rating is not None:
             about["rating"] = describe_rating(self.rating)
+        self.checks = LiveChecks.of(self.plan, self.speaker)
+        if self.speaker is not None and self.checks.level_db is not None:
+            self.speaker.gain_db = self.checks.level_db
+        if known := self.checks.content():
+            about["checks"] = known
         return Beginning(origin, clock, self.heard.sound(origin), about)
 
     def notices(self) -> Sequence[str]:
@@ -176,7 +183,9 @@ class LiveSources(SessionSources):
         return self.player or self.setup.player
 
     def play(self, engine: Engine, cleanup: ExitStack, note: Callable[[str], None]) -> None:
-        """Play the sound file from the session's zero on, unless another program does."""
+        """Play the sound file from the session's zero on, unless another program does, and say what checks found."""
+        for line in self.checks.lines() if self.checks is not None else ():
+            note(at_terminal(line))
         if self.player is not None:
             cleanup.callback(_end, self.player, engine.origin, note)
             self.player.doubts = engine.place

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.keyboard import can_type, keyboard
 from rtaffect.common.screen import has_screen
 from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
@@ -48,6 +49,7 @@ from rtaffect.run.session_sources import Run
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
+from rtaffect.run.typed_keys import TypedKeys
 from rtaffect.run.window_parts import join, operator_calls, zones_of
 
 #: How a session ended that was asked to.
@@ -76,7 +78,7 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
     if headless and control is None:
-        require_no_operator(run.sources.setup)
+        require_no_operator(run.sources.setup, typing=can_type(console))
         if run.sources.setup.projector is not None and run.sources.setup.protocol is not None:
             require_view(run.sources.setup.protocol, run.sources.plan, headless=True)
     ending, outcome = Ending(threading.Event()), "failed"
@@ -323,7 +325,12 @@ def _on_terminal(running: RunningSession, console: Console) -> str:
     if running.plan.results.out is None:
         # Else the session's log tells.
         running.on_event.append(print_fault)
-    with console_sink(console, lambda: running.record.trouble) as shown:
+    keys = None
+    if can_type(console):
+        led = running.setup.protocol is not None
+        keys = TypedKeys(running.stage, running.stop.set, running.run.clock.now, protocol=led)
+        running.on_protocol_step.extend([keys.protocol_step] if led else [])
+    with console_sink(console, lambda: running.record.trouble, keys) as shown, keyboard(keys and keys.press):
         return running.work(shown, noticing(running.run.sources, console))
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.channel_kinds import Kind, kind_of
 from rtaffect.common.errors import SettingsError
+from rtaffect.outputs.lsl_outlet import LslOutlet
 from rtaffect.simulation.contact import bad_contacts, with_bad_contacts
 from rtaffect.sources.device_profile import DeviceProfile, Sends
 from rtaffect.sources.reported_channels import reported_among
@@ -189,13 +190,13 @@ class SimulatedDevice:
         self.profile, self._sends = profile, sends_of(profile)
         self.header = header_of(profile, name, source_id)
         self.signal = Signal(profile, wearer)
-        self._outlet: pylsl.StreamOutlet | None = None
+        self._outlet: LslOutlet | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"simulated {self.header.name}", daemon=True)
 
     def __enter__(self) -> Self:
         """Open the outlet and begin to send."""
-        self._outlet = pylsl.StreamOutlet(_info(self.header, self._sends))
+        self._outlet = LslOutlet(lambda: pylsl.StreamOutlet(_info(self.header, self._sends)))
         self._thread.start()
         return self
 
@@ -203,7 +204,8 @@ class SimulatedDevice:
         """Close the outlet."""
         self._stop.set()
         self._thread.join()
-        self._outlet = None
+        if self._outlet is not None:
+            self._outlet.close()
 
     def _run(self) -> None:
         rate = self._sends.rate

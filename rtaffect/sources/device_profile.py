@@ -9,17 +9,16 @@ from __future__ import annotations
 import fnmatch
 import functools
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final, Literal
 
-from platformdirs import user_config_path
 from pydantic import Field, ValidationError, model_validator
 
 from rtaffect.common.channel_kinds import Kind
+from rtaffect.common.config_folder import config_folder
 from rtaffect.common.errors import SettingsError, StreamError, setting
 from rtaffect.common.reading import read_toml, toml_content
 from rtaffect.common.settings import Frozen
@@ -307,8 +306,7 @@ def shipped_profiles() -> tuple[DeviceProfile, ...]:
 
 def user_folder() -> Path:
     """Return the folder of the user's own profiles, which need not be there."""
-    override = os.environ.get("RTAFFECT_CONFIG")
-    return (Path(override) if override else user_config_path("rtaffect")) / "profiles"
+    return config_folder() / "profiles"
 
 
 def user_profiles() -> tuple[tuple[DeviceProfile, ...], tuple[str, ...]]:

@@ -143,6 +143,7 @@ class Choices:
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)
+    level_db: float | None = unseen(None)
     as_it_ran: bool = unseen(False)
     wears_none: bool = unseen(False)
 
@@ -203,6 +204,7 @@ def _holds(choices: Choices, defined: DefinedSetting) -> bool:
         marked = kind == ("stimulus" if choices.mode == "live" else "file")
         return choices.mode in defined.setting.modes and {
             "speaker": choices.plays,
+            "level": choices.plays,
             "silent": choices.may_play,
             "mic": listens == "device",
             "audio-stream": listens == "stream",
