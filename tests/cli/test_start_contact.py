@@ -14,13 +14,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from rtaffect.checks import contact_check
+from rtaffect.checks.contact_check import CheckState
 from rtaffect.cli import start
 from rtaffect.common.errors import SettingsError
 from rtaffect.observed.contact import HeadsetContact
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
-from rtaffect.run import contact_check, remote
-from rtaffect.run.contact_check import CheckState
+from rtaffect.run import remote
 from rtaffect.start.choices import Choices, plan_of
 from rtaffect.start.start_presenter import StartPresenter
 from rtaffect.view.start import contact

@@ -10,12 +10,12 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from rtaffect.checks.contact_check import CheckState
 from rtaffect.common.contact_settings import ContactSettings
 from rtaffect.common.montage import STANDARD
 from rtaffect.observed.contact import ElectrodeContact
 from rtaffect.observed.contact_target import TargetState
 from rtaffect.present.contact_state import HeadView
-from rtaffect.run.contact_check import CheckState
 from rtaffect.view.operator.pages import CONTACT
 from rtaffect.view.start.contact import ContactWindow, run_contact
 from tests.support.view_windows import Make, activate, check_nothing_left, windows

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from rtaffect.checks.contact_check import CheckState, ContactCheck, ContactWatch
 from rtaffect.cli import cli
 from rtaffect.common.contact_settings import ContactSettings
 from rtaffect.common.settings import Settings
@@ -17,7 +18,6 @@ from rtaffect.observed.contact_target import ContactTarget
 from rtaffect.plan.session_folder import CONTACT_FILE, open_session
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.present.contact_state import HeadView, contact_lines
-from rtaffect.run.contact_check import CheckState, ContactCheck, ContactWatch
 from rtaffect.simulation.contact import with_bad_contacts
 from rtaffect.simulation.device import SimulatedDevice, Wearer
 from rtaffect.sources.channel_plan import plan_eeg
