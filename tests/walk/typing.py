@@ -27,7 +27,7 @@ STEPS, WAITS_S = 5, 6.0
 LIMIT_S = 900.0
 #: What is asked to end by Ctrl-C does within this time, s.
 ENDS_S = 60.0
-_WITHOUT_STEPS = ("start", "simulate-headset")
+_WITHOUT_STEPS = ("start", "simulate-headset", "contact")
 #: Runs the snippets of a page one after the other, with what they leave behind.
 _SNIPPETS = """
 import json, sys, traceback
@@ -69,7 +69,7 @@ class Seen:
     @property
     def wrong(self) -> str:
         """Why this is not what a reader was promised; '' where it is."""
-        fine = {0, 1} if self.step.words[:1] in (["certify"], ["soundcheck"]) else {0}
+        fine = {0, 1} if self.step.words[:1] in (["certify"], ["contact"], ["soundcheck"]) else {0}
         if self.status not in fine:
             return f"exit status {self.status}"
         if "Traceback" in self.output:
@@ -80,6 +80,8 @@ class Seen:
 def endless(step: Step) -> bool:
     """Return whether a command goes on until it is stopped, or for minutes in real time."""
     words = step.words
+    if words[:1] == ["contact"] and "--headless" in words:
+        return False
     if words and words[0] in ("live", "demo", "replay", *_WITHOUT_STEPS):
         # At full speed a session is soon over, but its window stays to be looked at.
         return lab.words_after("--speed", words) != ["max"] or "--headless" not in words
