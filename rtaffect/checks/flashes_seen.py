@@ -91,7 +91,7 @@ def flashes_seen(times: FloatArray, light: FloatArray, flashes: list[Flash], ref
         return Seen(nothing, _NOT_THERE)
     found = _edges(grid, sign * level, flashes, place, 1 / refresh_hz)
     if found is None:
-        return Seen(nothing, f"its noise hides the edges of the flashes; {_REMEDY}")
+        return Seen(nothing, f"the flashes are not told from its noise; {_REMEDY}")
     middle = float(np.nanmedian(found)) if np.isfinite(found).any() else math.nan
     found[np.abs(found - middle) > NEAR_S + 1 / refresh_hz] = np.nan
     seen = int(np.isfinite(found).sum())
@@ -137,12 +137,16 @@ def _pattern(grid: FloatArray, level: FloatArray, flashes: list[Flash], rate: fl
     painted = np.zeros(len(grid))
     for flash in flashes:
         painted[np.searchsorted(grid, flash.white) : np.searchsorted(grid, flash.black)] = 1.0
-    most = round(FURTHEST_S * rate)
-    for sign in (1, -1):
-        delay = gross_delay(sign * level, painted, most)
+    most, known = round(FURTHEST_S * rate), np.nan_to_num(level)
+    best, sign, place = 0.0, 0, math.nan
+    # Turned over, the pattern is also somewhat like itself elsewhere: the better of both counts.
+    for turned in (1, -1):
+        delay = gross_delay(turned * level, painted, most)
         if math.isfinite(delay) and abs(delay) < most:
-            return sign, delay / rate
-    return 0, math.nan
+            alike = turned * float(known @ (np.roll(painted, int(delay)) - painted.mean()))
+            if alike > best:
+                best, sign, place = alike, turned, delay / rate
+    return sign, place
 
 
 def _edges(grid: FloatArray, level: FloatArray, flashes: list[Flash], place: float, period: float) -> FloatArray | None:
@@ -154,7 +158,8 @@ def _edges(grid: FloatArray, level: FloatArray, flashes: list[Flash], place: flo
     dark = [_piece(grid, level, flash.white + place, _DARK_S) for flash in flashes]
     bright = [_piece(grid, level, flash.white + place, _BRIGHT_S) for flash in flashes]
     low, high = (np.array([piece.mean() if len(piece) else np.nan for piece in each]) for each in (dark, bright))
-    height = float(np.nanmedian(high - low))
+    # Where up to half are missed it is of those that are seen.
+    height = float(np.nanpercentile(high - low, 75))
     noise = float(np.nanstd(np.concatenate([d - d.mean() for d in dark if len(d)] or [np.zeros(1)])))
     wavers = float(np.nanmedian([piece.std() for piece in bright if len(piece)]))
     if wavers > _PULSED * height and wavers > 3 * noise:

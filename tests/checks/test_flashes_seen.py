@@ -105,7 +105,7 @@ def test_what_is_not_there_is_not_seen() -> None:
 
 def test_most_flashes_missed_is_not_seen() -> None:
     seen = flashes_seen(*light(misses=[n for n in range(40) if n % 4]), FLASHES)
-    assert "of 40 flashes were seen" in seen.why or "pattern" in seen.why
+    assert "flashes" in seen.why
     assert np.isnan(seen.percentile(50))
 
 
