@@ -126,6 +126,8 @@ class Choices:
     seconds: str = ""
     outlet: bool = True
     longest_hole_s: float = unseen(60.0)
+    check_contact: bool = unseen(False)
+    contact_settings: Path | None = unseen(None)  # noqa: RUF009 - a field
     expect: tuple[str, ...] = unseen(())
     allow_missing: bool = unseen(False)
     adopt: str = unseen("never")
