@@ -112,7 +112,7 @@ class LightCheck(_Found):
             return f"light: not seen: {self.why}"
         return (
             f"light: seen {self.latency_ms:.1f} ms after it was painted ({self.spread}; {self.missed} of "
-            f"{self.flashes} flashes missed), screen {self.screen} ({self.screen_name}), by {self.stream} "
+            f"{self.flashes} flashes missed), on screen {self.screen_name or self.screen}, by {self.stream} "
             f"{self.channel}"
         )
 
