@@ -45,6 +45,8 @@ def check_file(
 ) -> None:
     """Show the blocks of a protocol with their times, or all that is wrong with it; then the exit status is 2."""
     console = Terminal()
+    if not measures:
+        refuse_given(("bands",), "is for own measures, and no --measure is given", "give one, or leave it out")
     found, problems = inspect_protocol(file)
     remarks: list[str] = []
     if found is not None:

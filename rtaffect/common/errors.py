@@ -10,7 +10,7 @@ the command line and fields in the start window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 #: Around a reference in a message, and between its words at the command line, those of the window, and its setting:
@@ -81,6 +81,17 @@ def with_labels(message: str, labels: Mapping[str, str]) -> str:
         window if not name else window.replace("{}", labels[name], 1) if name in labels else terminal
         for terminal, window, name in _pieces(message)
     )
+
+
+def as_parts(message: str, names: Collection[str]) -> str:
+    """Return a message in which settings of these ``names`` are parts of one text: 'unit=V' in place of '--unit V'."""
+
+    def part(terminal: str, window: str, name: str) -> str:
+        if name in names:
+            terminal = terminal.replace(f"--{name} ", f"--{name}").replace(f"--{name}", f"{name}=")
+        return terminal if terminal == window else either(terminal, window, name)
+
+    return "".join(part(*each) for each in _pieces(message))
 
 
 def field_of(message: str) -> str:

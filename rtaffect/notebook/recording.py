@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypedDict, Unpack
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.common.settings import first_problem
+from rtaffect.common.mistakes import first_problem
 from rtaffect.engine.feedback import Feedback
 from rtaffect.notebook.stepping import steps_of, warn
 from rtaffect.plan.session_plan import SessionPlan
@@ -150,7 +150,7 @@ def _plan(path: str | Path, options: ReplayOptions) -> SessionPlan:
     try:
         return SessionPlan.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"replay of {path}: {first_problem(error)}") from None
+        raise SettingsError(f"replay of {path}: {first_problem(error, SessionPlan)}") from None
 
 
 def _steps(plan: SessionPlan, progress: Progress, note: Callable[[str], None]) -> Iterator[Feedback]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError, SoundError
-from rtaffect.common.settings import first_problem
+from rtaffect.common.mistakes import first_problem
 from rtaffect.engine.feedback import Feedback
 from rtaffect.notebook.given import number_of
 from rtaffect.notebook.sound import check_loudness, check_sound_rate, resampled
@@ -194,7 +194,7 @@ def _plan(options: SessionOptions, seconds: int | None) -> SessionPlan:
     try:
         plan = SessionPlan.model_validate(content | ({} if seconds is None else {"results": {"seconds": seconds}}))
     except ValidationError as error:
-        raise SettingsError(f"Session: {first_problem(error)}") from None
+        raise SettingsError(f"Session: {first_problem(error, SessionPlan)}") from None
     check_plan(plan)
     return plan
 
