@@ -116,6 +116,8 @@ class RtaffectError(Exception):
 
     #: What the command line exits with.
     status = 2
+    #: Names of settings, by those of options, where neither those nor the window's captions are meant.
+    labels: Mapping[str, str] | None = None
 
     def __init__(self, wrong: str, expected: str = "", remedy: str = "", field: str = "") -> None:
         super().__init__(wrong, expected, remedy, field)
@@ -134,7 +136,7 @@ class RtaffectError(Exception):
         return f"{text[: MOST_LETTERS * 3 // 4]} [...] {text[-MOST_LETTERS // 5 :]}"
 
     def __str__(self) -> str:
-        return at_terminal(self.message)
+        return at_terminal(self.message) if self.labels is None else with_labels(self.message, self.labels)
 
 
 class SettingsError(RtaffectError):

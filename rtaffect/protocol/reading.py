@@ -164,6 +164,16 @@ def window_problems(protocol: Protocol, window_s: int) -> list[str]:
     return problems
 
 
+def practice_alone(protocol: Protocol) -> list[str]:
+    """Return, in words, that nothing of a protocol counts; [] where something does."""
+    if not all(block.practice for block in protocol.blocks):
+        return []
+    return [
+        f"protocol '{protocol.name}': all its blocks are for practice, so that none counts in a result; set practice = "
+        "false in those that do"
+    ]
+
+
 def one_of(what: str, problems: Sequence[str], where: str) -> SettingsError:
     """Return the error that tells the first of several problems, how many more there are and where they are told."""
     more = f" (and {len(problems) - 1} more: {where})" if len(problems) > 1 else ""

@@ -21,7 +21,7 @@ from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
-from rtaffect.protocol.reading import read_protocol
+from rtaffect.protocol.reading import practice_alone, read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, require_reference
 from rtaffect.run.film import passed_over, projector_of
@@ -96,7 +96,8 @@ class LiveSources(SessionSources):
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, foreign=foreign, osc=osc)
         lsl, notes = _all_markers(heard.markers if isinstance(heard.markers, LslMarkers) else None, foreign)
         markers: list[LslMarkers | OscMarkers] = [*([osc] if osc is not None else []), *lsl]
-        unused = passed_over(setup.protocol, plan) if setup.protocol is not None else ()
+        protocol = setup.protocol
+        unused = [*passed_over(protocol, plan), *practice_alone(protocol)] if protocol is not None else []
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
             for source in (*people, *body, rating, rating_as_sent(rating), heard.captured, *markers):
@@ -105,7 +106,7 @@ class LiveSources(SessionSources):
         return cls(
             plan=plan,
             analysis=plan.analysis,
-            title=setup.protocol.name if setup.protocol else "rtaffect live",
+            title=protocol.name if protocol is not None else "rtaffect live",
             people=people,
             hears=heard.source is not None,
             setup=setup,

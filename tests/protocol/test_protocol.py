@@ -94,7 +94,7 @@ def mistakes() -> dict[str, tuple[dict[str, object], str]]:
         ),
         "too short": (content([{**baseline, "duration_s": 2}]), "duration_s = 2: expected a whole number from 3 to"),
         "no rule": (content([baseline, feedback], rule=None), r"\[feedback\] is missing: block 'Run 1' \(feedback\)"),
-        "no baseline": (content([feedback, baseline]), "needs a block of kind baseline before 'Run 1'"),
+        "no baseline": (content([feedback, baseline]), "before 'Run 1' .feedback.: add one, or choose scale = null, adap"),
         "percentiles": (
             content(rule={**RULE, "low_percentile": 95}), "low_percentile = 95 must be below high_percentile = 90",
         ),
@@ -250,6 +250,13 @@ def test_examples_are_copied_and_never_overwritten(tmp_path):
     assert "already has baseline-two-runs.toml, baselines-around.toml" in str(again.exception)
     assert not (out / "sham-controlled.toml").exists()
     assert (out / "baseline-two-runs.toml").read_text(encoding="utf-8") == "mine"
+
+
+def test_check_tells_that_nothing_counts(tmp_path):
+    blocks = [{**block, "practice": True} for block in BLOCKS]
+    shown = run("check", write_protocol(tmp_path / "p.toml", blocks))
+    assert shown.exit_code == 0, shown.output
+    assert "all its blocks are for practice, so that none counts in a result" in " ".join(shown.output.split())
 
 
 def test_check_shows_blocks_and_times(tmp_path):
