@@ -125,7 +125,7 @@ def test_a_mistake_is_told_before_the_first_step(tmp_path: Path) -> None:
         "against": ({"against": "chance"}, "against = 'chance': expected 'auto'"),
         "headset": ({"eeg": ["nobody"]}, "name 'nobody'"),
         "rate": ({"rate": 50.0}, "needs more than 60 Hz"),
-        "marker": ({"markers": "name=x"}, "--onset-marker"),
+        "marker": ({"markers": "name=x"}, "^'markers' is where 'onset_marker' comes from"),
         "folder": ({"path": tmp_path}, "not a session's folder"),
     }.values():
         with pytest.raises(RtaffectError, match=said):

@@ -216,7 +216,7 @@ def test_the_demos_bundle_predicts_from_a_sound_and_from_its_chunks() -> None:
         ({"sound": "none.wav"}, "no such file"),
         ({"sound": iter(())}, "has no chunk"),
         ({"seconds": 0}, "^Session: seconds = 0: expected a whole number from 1 to"),
-        ({"measure_band": ["4-8"]}, "^measure_band 4-8 is for own measures, and there is none; give one with 'measure', or"),
+        ({"measure_band": ["4-8"]}, "^measure_band 4-8 is for own measures, .*; give one with 'measure', or"),
         ({"library": "x"}, "^library x is for a bundle of affect, and there is none; give one with 'affect', or"),
         ({"rate": 0.0}, "under 'rate'"),
         ({"sound": np.zeros(16_000), "sound_start": 40.0}, "sound_start is 40 s, and the EEG lasts 40 s: the sound"),

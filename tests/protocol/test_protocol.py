@@ -94,7 +94,7 @@ def mistakes() -> dict[str, tuple[dict[str, object], str]]:
         ),
         "too short": (content([{**baseline, "duration_s": 2}]), "duration_s = 2: expected a whole number from 3 to"),
         "no rule": (content([baseline, feedback], rule=None), r"\[feedback\] is missing: block 'Run 1' \(feedback\)"),
-        "no baseline": (content([feedback, baseline]), "before 'Run 1' .feedback.: add one, or choose scale = null, adap"),
+        "no baseline": (content([feedback, baseline]), "before 'Run 1' .*: add one, or choose scale = null, adap"),
         "percentiles": (
             content(rule={**RULE, "low_percentile": 95}), "low_percentile = 95 must be below high_percentile = 90",
         ),
