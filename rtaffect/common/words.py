@@ -63,7 +63,9 @@ def often(count: float) -> str:
 
 
 def size(count: float) -> str:
-    """Return bytes in words: 640 MB, 12.3 GB."""
+    """Return bytes in words: 66 kB, 640 MB, 12.3 GB."""
+    if count < 1e6:
+        return f"{count / 1e3:.0f} kB" if count >= 1e3 else f"{count:.0f} bytes"
     if count < 1e9:
         return f"{count / 1e6:.0f} MB"
     return f"{count / 1e9:.1f} GB" if count < 1e11 else f"{count / 1e9:.0f} GB"
