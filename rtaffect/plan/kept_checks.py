@@ -13,8 +13,9 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from rtaffect.common.config_folder import config_folder
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_toml
-from rtaffect.common.settings import Frozen, first_problem
+from rtaffect.common.settings import Frozen
 from rtaffect.common.words import duration
 from rtaffect.plan.session_plan import without_none
 
