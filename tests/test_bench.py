@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("localisation", 2, marks=pytest.mark.slow),
         pytest.param("calibration", 7, marks=pytest.mark.slow),
         ("alignment", 2),
+        pytest.param("checks", 17, marks=pytest.mark.slow),
         pytest.param("evidence_covariates", 5, marks=pytest.mark.slow),
         pytest.param("evidence_layers", 3, marks=pytest.mark.slow),
         pytest.param("evidence_trends", 22, marks=pytest.mark.slow),
