@@ -44,7 +44,6 @@ class Measuring:
         people: Sequence[Source] = (),
         body: Sequence[Source] = (),
         origin: float = 0.0,
-        *,
         contact: ContactSettings | None = None,
     ) -> None:
         self._host, self.sources = host, tuple(body)

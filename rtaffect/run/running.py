@@ -35,7 +35,6 @@ from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
-from rtaffect.run.contact_record import heads_of
 from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.noticing import noticing
@@ -50,7 +49,7 @@ from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
 from rtaffect.run.typed_keys import TypedKeys
-from rtaffect.run.window_parts import join, operator_calls, zones_of
+from rtaffect.run.window_parts import join, operator_calls, seen_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -388,8 +387,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
             plane_first=run.is_of_affect_alone,
-            zones=zones_of(run.engine.space),
-            contact=heads_of(run.engine),
+            **seen_of(run.engine),
             tour=plan.mode == "demo",
             participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,

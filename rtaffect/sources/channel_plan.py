@@ -188,9 +188,19 @@ def plan_eeg(
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
     told = (*assumed, *numbered, *_not_there(labels, (*without, *only)))
     about = replace(_recognition(found), left_out=_left_out(labels, kinds, used), assumed=told)
-    body = body_among(labels, stream.units, kinds)
-    reported = reported_among(labels, stream.units, kinds, names, known)
-    return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body, reported=reported)
+    return ChannelPlan((*columns, *eyes), names, scale, False, about, *_beside(stream, labels, kinds, names, known))
+
+
+def _beside(
+    stream: StreamHeader,
+    labels: Sequence[str],
+    kinds: Sequence[Kind],
+    names: Sequence[str],
+    known: DeviceProfile | None,
+) -> tuple[tuple[BodyChannel, ...], tuple[ReportedChannel, ...]]:
+    """Return the peripheral channels beside the EEG, and those that tell of the contact of its channels ``names``."""
+    units = stream.units
+    return body_among(labels, units, kinds), reported_among(labels, units, kinds, names, known)
 
 
 def _of_eyes(name: str) -> str:
