@@ -214,7 +214,7 @@ def _unwrapped(annotation: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _limits(metadata: Sequence[Any]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for each in metadata:
         for part in (*each.metadata,) if isinstance(each, FieldInfo) else (each,):
             found |= {name: getattr(part, name) for name in ("ge", "gt", "le", "lt") if hasattr(part, name)}

@@ -149,13 +149,9 @@ class TestRefused:
             ("192.0.2.1:22350", "192.0.2.1 is not an address of this computer"),
             ("no-such-host.invalid:22350", "'no-such-host.invalid' is no computer that is known here"),
         ):
-            with pytest.raises(
-                SettingsError, match=f"cannot be served: {why}; give an address of this computer"
-            ):
+            with pytest.raises(SettingsError, match=f"cannot be served: {why}; give an address of this computer"):
                 check_page(ProgramsPlan(page=address, page_token=tmp_path / "token.txt"))
-        with pytest.raises(
-            SettingsError, match="does not allow it: ports below 1024 are the system's; give"
-        ):
+        with pytest.raises(SettingsError, match="does not allow it: ports below 1024 are the system's; give"):
             raise cannot_serve("page", Address.parse("80"), PermissionError(errno.EACCES, "Permission denied"))
 
     def test_a_file_that_is_no_token_says_so(self, tmp_path: Path) -> None:
