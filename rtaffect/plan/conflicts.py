@@ -233,6 +233,12 @@ def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
                 remedy=f"give it {_with('remote')}, or leave it out",
                 field="remote",
             )
+    if programs.remote is not None and plan.contact.check:
+        yield SettingsError(
+            f"{setting('check-contact')} is before one session, and other programs start several",
+            remedy="check before with `rtaffect contact`, and leave it out",
+            field="remote",
+        )
     if programs.page_token is not None and programs.page is None:
         yield SettingsError(
             f"{setting('page-token')} opens a page, and none is served",
