@@ -220,7 +220,7 @@ class Engine:
             before = taken_until(step, self._recorded)
             second = np.array([self._respond(each, step, before) for each in range(len(self._participants))])
             self.affect.advance(step, before)
-        feature, parts, alignment = self._listen(behind_s, clock, spent)
+        feature, parts, alignment = self._listen(behind_s, clock, spent, before)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
@@ -233,14 +233,16 @@ class Engine:
                 compared = self.rated.observed(step, trust, len(self._participants), before)
         with timed(spent, "measures"):
             seconds = np.array([self.second(person) for person in range(len(self._participants))])
-            measures, trust = self.measures(seconds, trust, step, self.end_of(step))
+            measures, trust = self.measures(seconds, trust, step, self.end_of(step), before)
         affect = self.affect(step, trust, self.people, spent)
         size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
         predicted, elements = self._predicted(prediction, parts, trust, size)
         if self._recorded is None:
             made = clock() - max(0.0, waited_s - PATIENCE_S)
             trust = with_lateness(trust, self.end_of(step), made - self.lookahead_s, self._late_s)
-        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
+        heard = [self._sound_input] if self._sound_input is not None else []
+        ways = (self._participants, self.affect.paths)
+        there = arrivals(ways, status, step, self._recorded, [*self.measures.takers, *heard])
         if self.rated is not None and self._recorded is None:
             there += self.rated.late(step, status)
         trust = replace(trust, doubts=(*trust.doubts, *there))
@@ -248,13 +250,13 @@ class Engine:
         return self._feedback(found, size)
 
     def _listen(
-        self, behind_s: float, clock: Callable[[], float], spent: dict[str, float]
+        self, behind_s: float, clock: Callable[[], float], spent: dict[str, float], before: Mapping[str, float]
     ) -> tuple[FloatArray | None, Sequence[Predicted], Alignment | None]:
         """Return the newest second's features, those of its voice and background, and where in the stimulus it is."""
         left_out = self._leaves_out(behind_s)
         with timed(spent, "features"):
             begun = clock()
-            feature = self._hear(self._step, left_out)
+            feature = self._hear(self._step, left_out, before)
             hearing = clock() - begun
         with timed(spent, "alignment"):
             alignment = self._align()
@@ -322,10 +324,10 @@ class Engine:
         participant.advance(step, before.get(participant.name, math.inf))
         return self._responses[person](participant.window(step, STEP_S))
 
-    def _hear(self, step: int, left_out: bool) -> FloatArray | None:
+    def _hear(self, step: int, left_out: bool, before: Mapping[str, float]) -> FloatArray | None:
         if self._sound_input is None:
             return None
-        self._sound_input.advance(step)
+        self._sound_input.advance(step, before.get(self._sound_input.name, math.inf))
         feature = self._sound_input.feature(step, left_out=left_out)
         self.affect.hear(self._sound_input, left_out=left_out)
         return feature

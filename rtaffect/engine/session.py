@@ -14,7 +14,7 @@ from rtaffect.engine.engine import Engine
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.patience import PATIENCE_S, Patience
 from rtaffect.engine.timing import StepTiming, Timings
-from rtaffect.stream.source import Source
+from rtaffect.stream.source import LIVE_ORIGINS, Source
 from rtaffect.stream.status import StreamState
 
 #: Steps that are further behind than this come after a time in which nothing ran, s: what was sent meanwhile is on its
@@ -26,7 +26,6 @@ EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03)
 _POLL_S = 0.002
 #: So many sources are started at once.
 _AT_ONCE = 16
-_LIVE = ("lsl", "soundcard", "brainflow", "fieldtrip", "slider")
 
 Sink = Callable[[Feedback], None]
 
@@ -103,7 +102,7 @@ class Session:
 
     def _prepare(self, due: float) -> None:
         """Take in what live sources have brought, until the next step is nearly due, at ``due`` (s)."""
-        if not any(source.info.origin in _LIVE for source in self.engine.sources):
+        if not any(source.info.origin in LIVE_ORIGINS for source in self.engine.sources):
             return
         for early in EARLY_S:
             if self.clock.now() < due - early:
@@ -176,4 +175,4 @@ def _start(sources: Sequence[Source]) -> None:
 
 def _is_waited_for(source: Source) -> bool:
     """Return whether a step waits for a source's samples: what the body shows is known some seconds later anyway."""
-    return source.info.origin in _LIVE and source.info.kind != "body"
+    return source.info.origin in LIVE_ORIGINS and source.info.kind != "body"
