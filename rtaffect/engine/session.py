@@ -21,8 +21,9 @@ from rtaffect.stream.status import StreamState
 #: way, and is waited for once.
 HICCUP_S = 1.0
 #: What has come is taken in so long before a step is due, s: each time a third is left, so that only the newest samples
-#: are left for the step itself, at the cost of few turns.
-EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03)
+#: are left for the step itself, at the cost of few turns. By the last one what looks ahead for less than others, as EEG
+#: of 1 kHz beside a converted sound, is mostly whole, with the chunk that holds its last sample.
+EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01)
 _POLL_S = 0.002
 #: So many sources are started at once.
 _AT_ONCE = 16
@@ -102,15 +103,24 @@ class Session:
         return feedback
 
     def _prepare(self, due: float) -> None:
-        """Take in what live sources have brought, until the next step is nearly due, at ``due`` (s)."""
-        if not any(source.info.origin in _LIVE for source in self.engine.sources):
+        """Take in what sources of a live session have brought, until the next step is nearly due, at ``due`` (s).
+
+        A sound that is played here is known before it is heard: protocol and player change it between steps alone.
+        """
+        sources = self.engine.sources
+        if not any(source.info.origin in _LIVE for source in sources):
             return
         for early in EARLY_S:
-            if self.clock.now() < due - early:
-                self.clock.wait_until(due - early, self.stop)
-                if self.stop.is_set():
-                    return
-                self.engine.prepare()
+            if self.clock.now() > due - early / 2:
+                continue
+            self.clock.wait_until(due - early - _POLL_S, self.stop)
+            for source in sources:
+                source.advance(due)
+            # What is asked for comes meanwhile.
+            self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
+            if self.stop.is_set():
+                return
+            self.engine.prepare(self.clock.now)
 
     def _wait_for_late(self, step: int, due: float) -> float:
         """Give the live samples that ``step`` needs the time to arrive; return how long after ``due`` that was, s."""
