@@ -142,6 +142,7 @@ def certify(plan: CertifyPlan, console: Console, show: WindowRunner, progress: P
         cleanup.callback(player.stop)
         player.start(origin)
         run_session(_run(plan, engine, people, captured, osc := _by_osc(receiver)), console, show)
+        engine.note()
         # What was sent last is on its way.
         time.sleep(_LAST_S)
         receiver.close()
