@@ -98,18 +98,21 @@ class Observer:
         """
         people, partner, size = self._people, self._partner, self._people.block
         me = people.stop - 1, people.stop
-        here, mine, my_power = people.moments(*me)
+        # (people, rows, blocks, 3): count, sum and sum of squares.
+        mine = np.moveaxis(people.moments(*me)[..., 0, :], 0, -1) / size
         there, theirs, their_power = partner.moments(first, stop)
         ragged = people.ragged(*me) | partner.ragged(first, stop)
         power, other = people.power(*me), partner.power(first, stop)
         # Most of the time goes into reading what is kept of minutes: each part of it is read but once.
+        count, my_sum, my_squares = np.moveaxis(there @ mine, -1, 0)
+        here = mine[..., :1]
         found = (
-            np.vecdot(there, here / size),
-            np.vecdot(there, mine / size),
-            np.vecdot(theirs, here / size),
-            np.vecdot(there, my_power / size),
+            count,
+            my_sum,
+            (theirs @ here)[..., 0],
+            my_squares,
             np.vecdot(partner.values(first, stop), people.values(*me)),
-            np.vecdot(their_power, here / size),
+            (their_power @ here)[..., 0],
             np.vecdot(partner.powers(first, stop), people.powers(*me)),
             power * (other > 0),
             other * (power > 0),
