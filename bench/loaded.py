@@ -157,8 +157,9 @@ def _plan(spec: dict[str, Any]) -> dict[str, Any]:
         "eeg": {"wait_s": 60.0, "streams": [f"source_id=bench-head-{n}" for n in range(spec["people"])]},
         "results": {"out": spec["out"], "seconds": spec["warm_s"] + spec["seconds"], "headless": True},
     }
-    if spec["sound"]:
-        content |= {"sound": {"stream": "sound"}, "analysis": {"bundle": spec["bundle"], "featurizer": spec["model"]}}
+    if spec["sound"] or spec.get("played"):
+        sound = {"file": spec["played"]} if spec.get("played") else {"stream": "sound"}
+        content |= {"sound": sound, "analysis": {"bundle": spec["bundle"], "featurizer": spec["model"]}}
     return content
 
 
