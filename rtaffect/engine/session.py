@@ -80,7 +80,7 @@ class Session:
             step, behind, waited = 0, 0.0, 0.0
             while not self.stop.is_set() and (self.steps is None or step < self.steps):
                 due = self.engine.end_of(step + 1) + self.engine.lookahead_s
-                self._prepare(due)
+                self._prepare(step + 1, due)
                 self.clock.wait_until(due, self.stop)
                 before, behind = behind, max(0.0, self.clock.now() - due - waited)
                 for source in sources:
@@ -102,25 +102,30 @@ class Session:
             sink(feedback)
         return feedback
 
-    def _prepare(self, due: float) -> None:
-        """Take in what sources of a live session have brought, until the next step is nearly due, at ``due`` (s).
-
-        A sound that is played here is known before it is heard: protocol and player change it between steps alone.
-        """
-        sources = self.engine.sources
-        if not any(source.info.origin in _LIVE for source in sources):
+    def _prepare(self, step: int, due: float) -> None:
+        """Take in what sources of a live session have brought, until ``step`` is nearly due, at ``due`` (s)."""
+        if not any(source.info.origin in _LIVE for source in self.engine.sources):
             return
         for early in EARLY_S:
             if self.clock.now() > due - early / 2:
                 continue
             self.clock.wait_until(due - early - _POLL_S, self.stop)
-            for source in sources:
-                source.advance(due)
+            self._ask_early(step)
             # What is asked for comes meanwhile.
             self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
             if self.stop.is_set():
                 return
             self.engine.prepare(self.clock.now)
+
+    def _ask_early(self, step: int) -> None:
+        """Ask the sources that can have all that ``step`` needs by now; a live one only then, as it rests after looks.
+
+        A sound that is played here is known before it is heard: protocol and player change it between steps alone.
+        """
+        now = self.clock.now()
+        for source, stamp in zip(self.engine.sources, self.engine.needs(step), strict=True):
+            if source.info.origin not in _LIVE or stamp <= now:
+                source.advance(stamp)
 
     def _wait_for_late(self, step: int, due: float) -> float:
         """Give the live samples that ``step`` needs the time to arrive; return how long after ``due`` that was, s."""
