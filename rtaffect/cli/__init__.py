@@ -41,7 +41,9 @@ COMMANDS = {
     "featurizers": ("models.featurizers", "Which featurizers are installed, and which encoders can become one."),
     "headmodel": ("calibration.head.command", "The operator from a montage's channels to 68 brain regions."),
     "devices": ("rtaffect.cli.devices", "What LSL streams and sound devices there are."),
+    "contact": ("rtaffect.cli.contact", "Whether the electrodes of headsets touch, before a session."),
     "certify": ("rtaffect.cli.certify", "Measure the timing of this computer, from clicks to the step and the screen."),
+    "soundcheck": ("rtaffect.cli.soundcheck", "How loud a session's sound is, set by ear, and how late it is heard."),
     "doctor": ("rtaffect.cli.doctor", "What is installed and works, and what to do about what does not."),
 }
 

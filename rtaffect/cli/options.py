@@ -54,9 +54,10 @@ def _click_type(defined: DefinedSetting) -> Any:
     return Whole(least, most) if kind is int else kind
 
 
-def planned(mode: Mode) -> Callable[[Command], Command]:
+def planned(mode: Mode, wanted: Callable[[DefinedSetting], bool] = lambda _: True) -> Callable[[Command], Command]:
     """Give a command the options of a session's settings in ``mode``, and pass it the ``plan`` that they make.
 
+    Of the settings only those that are ``wanted`` have an option.
     An option ``--session FILE`` of the command brings the plan that the others, where they are given, replace parts of.
     """
 
@@ -73,7 +74,7 @@ def planned(mode: Mode) -> Callable[[Command], Command]:
 
         made: Command = wrapped
         for defined in reversed(SETTINGS):
-            if mode in defined.setting.modes:
+            if mode in defined.setting.modes and wanted(defined):
                 made = option_of(defined, mode)(made)
         return made
 

@@ -38,7 +38,6 @@ from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge, with_lateness
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
-from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
@@ -130,8 +129,7 @@ class Engine:
         self.measures, self._hears, self.rated = measures or Measuring(), sound is not None, rated
         beside = (*self.measures.sources, *(rated.sources if rated is not None else ()))
         self.sources = [*people, *beside, *([sound] if sound is not None else [])]
-        partial = space.kind != "channels"
-        self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
+        self._participants = self.measures.participants(people, space, settings, origin)
         self._responses = [Response(space, settings) for _ in people]
         self.affect = Affecting(affect, self._participants, space, settings, hears=self._hears)
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock

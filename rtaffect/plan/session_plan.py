@@ -15,6 +15,7 @@ from rtaffect.common.files import write_whole
 from rtaffect.common.reading import read_toml
 from rtaffect.common.settings import Frozen, first_problem
 from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
+from rtaffect.plan.contact_plan import ContactPlan
 from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.plan.programs_plan import ProgramsPlan
 from rtaffect.plan.results_plan import ResultsPlan
@@ -56,6 +57,7 @@ class SessionPlan(Frozen):
         ),
     ] = Field("1", description="1: as recorded, N: N times as fast, max: no waiting")
     eeg: EegPlan = EegPlan()
+    contact: ContactPlan = ContactPlan()
     sound: SoundPlan = SoundPlan()
     analysis: AnalysisPlan = AnalysisPlan()
     protocol: ProtocolPlan = ProtocolPlan()

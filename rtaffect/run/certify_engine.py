@@ -39,18 +39,20 @@ class StepSeen:
     player_zero: float
 
 
-class _Listener:
+class Listener:
     """Stands for a featurizer where the sound is only listened to: it has the same second, and makes nothing of it."""
 
     size, seconds, warming_up = 1, 0, False
 
-    def stream(self) -> _Listener:
+    def stream(self) -> Listener:
+        """Return itself."""
         return self
 
     def reset(self) -> None:
-        pass
+        """Do nothing: it knows nothing of before."""
 
     def step(self, second: Float32Array) -> Float32Array:
+        """Return one zero for a second (16000,)."""
         return np.zeros(1, np.float32)
 
 
@@ -77,7 +79,7 @@ class CertifiedEngine(Engine):
         sound: Source | None,
         featurizer: Featurizer | None = None,
     ) -> None:
-        reads: Any = featurizer or _Listener()
+        reads: Any = featurizer or Listener()
         self._heard = SoundInput(sound, reads, origin) if sound is not None else None
         space = ChannelSpace(people[0].info.channels, settings.signal.average_reference)
         super().__init__(people, space, settings, origin, sound=sound, sound_input=self._heard)

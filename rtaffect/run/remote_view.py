@@ -99,8 +99,7 @@ class SessionView:
         b = self._block
         phase, first = ("waiting", True) if b is None else (b.phase, b.block == 1)
         if what == "pause" and not (b is not None and b.can_pause):
-            film = " with a film, which cannot stand still" if phase == "running" else ""
-            raise SettingsError(f"block pause: the block is {phase}{film}", "one that runs, without a film")
+            raise SettingsError(f"block pause: the block is {phase}", "one that runs")
         if what == "resume" and phase != "paused":
             raise SettingsError(f"block resume: the block is {phase}", "one that was paused")
         if what == "repeat" and phase == "waiting" and first:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.keyboard import can_type, keyboard
 from rtaffect.common.screen import has_screen
 from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
@@ -34,6 +35,7 @@ from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
+from rtaffect.run.contact_record import heads_of
 from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.noticing import noticing
@@ -47,6 +49,7 @@ from rtaffect.run.session_sources import Run
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
+from rtaffect.run.typed_keys import TypedKeys
 from rtaffect.run.window_parts import join, operator_calls, zones_of
 
 #: How a session ended that was asked to.
@@ -75,7 +78,7 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
     if headless and control is None:
-        require_no_operator(run.sources.setup)
+        require_no_operator(run.sources.setup, typing=can_type(console))
         if run.sources.setup.projector is not None and run.sources.setup.protocol is not None:
             require_view(run.sources.setup.protocol, run.sources.plan, headless=True)
     ending, outcome = Ending(threading.Event()), "failed"
@@ -323,7 +326,12 @@ def _on_terminal(running: RunningSession, console: Console) -> str:
     if running.plan.results.out is None:
         # Else the session's log tells.
         running.on_event.append(print_fault)
-    with console_sink(console, lambda: running.record.trouble) as shown:
+    keys = None
+    if can_type(console):
+        led = running.setup.protocol is not None
+        keys = TypedKeys(running.stage, running.stop.set, running.run.clock.now, protocol=led)
+        running.on_protocol_step.extend([keys.protocol_step] if led else [])
+    with console_sink(console, lambda: running.record.trouble, keys) as shown, keyboard(keys and keys.press):
         return running.work(shown, noticing(running.run.sources, console))
 
 
@@ -382,6 +390,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             blinded=plan.protocol.allocation is not None,
             plane_first=run.is_of_affect_alone,
             zones=zones_of(run.engine.space),
+            contact=heads_of(run.engine),
             tour=plan.mode == "demo",
             participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,

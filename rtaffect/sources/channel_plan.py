@@ -16,8 +16,10 @@ from rtaffect.common.numbered_caps import by_number
 from rtaffect.sources.body_channels import body_among
 from rtaffect.sources.channel_choice import kinds_of, labels_of, used_of
 from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
+from rtaffect.sources.reported_channels import reported_among
 from rtaffect.stream.body import BodyChannel
 from rtaffect.stream.limits import LEAST_RATE, check_size
+from rtaffect.stream.reported import ReportedChannel
 from rtaffect.stream.source import NOTHING_KNOWN, Recognition, StreamHeader, match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
@@ -57,7 +59,8 @@ class ChannelPlan:
 
     ``columns`` are the stream's channels in use, ``names`` those of the result, ``scale`` (columns,) float64 the volts
     or full scale in one unit sent; with ``mix`` the result is the mean over the columns. ``about`` says what was
-    recognised and assumed, and what is left out; ``body`` are the peripheral channels beside the others.
+    recognised and assumed, and what is left out; ``body`` are the peripheral channels beside the others, ``reported``
+    those that tell of electrodes' contact.
     """
 
     columns: tuple[int, ...]
@@ -66,6 +69,7 @@ class ChannelPlan:
     mix: bool = False
     about: Recognition = NOTHING_KNOWN
     body: tuple[BodyChannel, ...] = ()
+    reported: tuple[ReportedChannel, ...] = ()
 
     def apply(self, block: NDArray[Any]) -> NDArray[np.float64]:
         """Return ``block`` (n, channels of the stream) as (n, names) in V (EEG) or full scale (audio)."""
@@ -177,7 +181,9 @@ def plan_eeg(
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
     told = (*assumed, *numbered, *_not_there(labels, (*without, *only)))
     about = replace(_recognition(found), left_out=_left_out(labels, kinds, used), assumed=told)
-    return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body_among(labels, stream.units, kinds))
+    body = body_among(labels, stream.units, kinds)
+    reported = reported_among(labels, stream.units, kinds, names, known)
+    return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body, reported=reported)
 
 
 def _of_eyes(name: str) -> str:

@@ -25,6 +25,8 @@ _LEAST_SIDE: Final = 16
 _MOST_BAD: Final = 250
 #: A frame that comes later than this is not shown any more, s.
 LATE_S: Final = 0.2
+#: To begin in the midst of a film, the last frame before that needs no other is sought, at first so much sooner, s.
+_SOONER_S: Final = (0.0, 2.0, 20.0)
 #: A decoder that is this far behind leaves out frames that no other needs, s. Whole ones alone would be too few.
 _BEHIND_S: Final = 0.1
 
@@ -235,6 +237,8 @@ class FilmReader:
         Whether a smaller picture is made as large as the box.
     behind
         Is asked for each frame's time, s, how much too late that is, s: the decoder then leaves out what it can.
+    from_s
+        Where in the film to begin, s: with the frame that is seen then. What comes before is sought through, not shown.
 
     Raises
     ------
@@ -255,15 +259,18 @@ class FilmReader:
         *,
         enlarge: bool = False,
         behind: Callable[[float], float] | None = None,
+        from_s: float = 0.0,
     ) -> None:
         self._path, self.box, self._pixels, self._enlarge = path, box, pixels, enlarge
         self._behind = behind or (lambda time: -math.inf)
+        self._from_s = from_s if from_s > 0 else -math.inf
         self._container = open_film(path)
         self._zero = zero_of(self._container)
         self._stream = _pictures(self._container)[0]
         self._stream.thread_type = "AUTO"
         self.size = (0, 0)
         self.bad = 0
+        self._skips = False
 
     def __enter__(self) -> FilmReader:
         """Return itself."""
@@ -280,11 +287,34 @@ class FilmReader:
 
     def __iter__(self) -> Iterator[FilmFrame]:
         """Yield the frames with rising times."""
-        number, newest, skips = -1, -math.inf, False
+        sought = self._seek()
+        seen: tuple[int, float, Any] | None = None
+        for number, time, frame in self._counted(sought):
+            if time <= self._from_s:
+                seen = number, time, frame
+                continue
+            if seen is not None:
+                yield self._made(*seen)
+                seen = None
+            yield self._made(number, time, frame)
+        if seen is not None:
+            yield self._made(*seen)
+
+    def _made(self, number: int, time: float, frame: Any) -> FilmFrame:
+        """Return a frame with its picture, if that is still wanted."""
+        late = self._behind(max(time, self._from_s))
+        self._hurry(late)
+        return FilmFrame(number, time, self._picture(frame) if late <= LATE_S else None)
+
+    def _counted(self, sought: bool) -> Iterator[tuple[int, float, Any]]:
+        """Yield what can be decoded with its number and its time, s, which rises."""
+        number, newest, skips, first = -1, -math.inf, False, sought
         awaited: list[int] = []
         for frame in self._frames(awaited):
             if frame.pts is None:
                 continue
+            if first:
+                number, first = self._before(frame.pts) - 1, False
             passed = 0
             while awaited and awaited[0] <= frame.pts:
                 passed += heapq.heappop(awaited) < frame.pts
@@ -292,9 +322,9 @@ class FilmReader:
             time = float(frame.pts * frame.time_base) - self._zero
             if time <= newest:
                 continue
-            newest, late = time, self._behind(time)
-            skips = self._hurry(late)
-            yield FilmFrame(number, time, self._picture(frame) if late <= LATE_S else None)
+            newest = time
+            yield number, time, frame
+            skips = self._skips
 
     def _frames(self, awaited: list[int]) -> Iterator[Any]:
         """Yield what can be decoded; ``awaited`` are the times of frames that are in the decoder."""
@@ -315,13 +345,52 @@ class FilmReader:
                 if bad > _MOST_BAD:
                     return
 
-    def _hurry(self, late: float) -> bool:
-        """Let the decoder leave out what it can where it is behind; return whether it may have."""
+    def _hurry(self, late: float) -> None:
+        """Let the decoder leave out what it can where it is behind, and note whether it may have."""
         context, before = self._stream.codec_context, self._stream.codec_context.skip_frame
         wanted = "NONREF" if late > _BEHIND_S else "DEFAULT"
         if before != wanted:
             context.skip_frame = wanted
-        return bool(before != "DEFAULT")
+        self._skips = bool(before != "DEFAULT")
+
+    def _seek(self) -> bool:
+        """Go to a frame that needs no other, and is not after the one to begin with; return whether one was found.
+
+        Where the file has none that can be found, all of it is decoded from its beginning on.
+        """
+        av, unit = av_library(), self._stream.time_base
+        if not math.isfinite(self._from_s) or unit is None:
+            return False
+        for sooner in _SOONER_S:
+            wanted = math.floor((self._from_s - sooner + self._zero) / unit)
+            try:
+                self._container.seek(wanted, stream=self._stream)
+                packet = next(self._container.demux(self._stream), None)
+                if packet is not None and packet.is_keyframe and packet.pts is not None and packet.pts <= wanted:
+                    self._container.seek(wanted, stream=self._stream)
+                    return True
+            except av.FFmpegError:
+                break
+        self._container.close()
+        self._container = open_film(self._path)
+        self._stream = _pictures(self._container)[0]
+        self._stream.thread_type = "AUTO"
+        return False
+
+    def _before(self, pts: int) -> int:
+        """Return how many frames come before the one with the time ``pts``, in units of its stream."""
+        av, found = av_library(), set[int]()
+        with open_film(self._path) as container:
+            try:
+                for packet in container.demux(_pictures(container)[0]):
+                    if packet.dts is not None and packet.dts > pts:
+                        break
+                    if packet.pts is not None and packet.pts < pts:
+                        found.add(packet.pts)
+            except av.FFmpegError:
+                # What is broken there was no frame the first time either.
+                pass
+        return len(found)
 
     def _picture(self, frame: Any) -> NDArray[np.uint8]:
         turned = round(getattr(frame, "rotation", 0) / 90) % 4

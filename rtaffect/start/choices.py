@@ -126,6 +126,8 @@ class Choices:
     seconds: str = ""
     outlet: bool = True
     longest_hole_s: float = unseen(60.0)
+    check_contact: bool = unseen(False)
+    contact_settings: Path | None = unseen(None)  # noqa: RUF009 - a field
     expect: tuple[str, ...] = unseen(())
     allow_missing: bool = unseen(False)
     adopt: str = unseen("never")
@@ -141,6 +143,7 @@ class Choices:
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)
+    level_db: float | None = unseen(None)
     as_it_ran: bool = unseen(False)
     wears_none: bool = unseen(False)
 
@@ -201,6 +204,7 @@ def _holds(choices: Choices, defined: DefinedSetting) -> bool:
         marked = kind == ("stimulus" if choices.mode == "live" else "file")
         return choices.mode in defined.setting.modes and {
             "speaker": choices.plays,
+            "level": choices.plays,
             "silent": choices.may_play,
             "mic": listens == "device",
             "audio-stream": listens == "stream",

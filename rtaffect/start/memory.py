@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 import tomli_w
-from platformdirs import user_config_path, user_documents_path
+from platformdirs import user_documents_path
 from pydantic import TypeAdapter, ValidationError
 
+from rtaffect.common.config_folder import config_folder
 from rtaffect.common.files import write_whole
 from rtaffect.common.reading import read_toml
 from rtaffect.plan.session_plan import without_none
@@ -25,8 +25,7 @@ _OF_ONE_SESSION: Final = {"participant": "", "session_code": "", "name": ""} | {
 
 def memory_file() -> Path:
     """Return where the last choices are kept: RTAFFECT_CONFIG, or the user's configuration folder of rtaffect."""
-    override = os.environ.get("RTAFFECT_CONFIG")
-    return (Path(override) if override else user_config_path("rtaffect")) / "start.toml"
+    return config_folder() / "start.toml"
 
 
 def first_choices() -> Choices:

@@ -73,6 +73,7 @@ def _bases(folder: Path) -> dict[str, list[str]]:
         "export-bids": [missing, "--out", str(folder / "dataset")],
         "scrub": [missing],
         "certify": ["--headless", "--capture", "no device of this name", "--out", str(folder / "certificate")],
+        "soundcheck": ["--headless", "--capture", "no device of this name"],
         "simulate": ["--out", str(folder / "empty")],
         "simulate-headset": ["emotiv", "--seconds", "0.1"],
         "calibrate": [missing, "--out", str(folder / "bundle")],

@@ -225,3 +225,19 @@ def test_time_out_of_place_counts_once_while_the_device_runs_dry_again_and_again
     assert counts["underflows"] == 60
     assert 0.3 * passed < counts["displaced_s"] < passed + 1.0
     assert 1 <= counts["breaks"] <= 3
+
+
+def test_it_is_as_loud_as_it_is_set_and_a_change_is_faded(monkeypatch):
+    output = FakeOutput(monkeypatch)
+    player = SoundPlayer(np.ones((RATE * 4, 1), np.float32), RATE)
+    player.gain_db = -20.0
+    player._add("sound", player._samples, output.now + 0.6)
+    output.take(player, 2.0)
+    assert output.blocks[-1][1] == pytest.approx(0.1, abs=1e-6)
+    player.gain_db = -40.0
+    output.take(player, output.block / RATE)
+    changed = output.blocks[-1][1]
+    assert np.all(np.diff(changed) < 0)
+    assert (changed[0], changed[-1]) == (pytest.approx(0.1, abs=1e-3), pytest.approx(0.01, abs=1e-3))
+    output.take(player, 0.5)
+    assert output.blocks[-1][1] == pytest.approx(0.01, abs=1e-6)

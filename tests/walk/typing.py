@@ -25,6 +25,8 @@ from tests.walk.pages import ROOT, Step, needed_before, not_typed, steps_of, why
 STEPS, WAITS_S = 5, 6.0
 #: No command takes longer, s.
 LIMIT_S = 900.0
+#: What is asked to end by Ctrl-C does within this time, s.
+ENDS_S = 60.0
 _WITHOUT_STEPS = ("start", "simulate-headset")
 #: Runs the snippets of a page one after the other, with what they leave behind.
 _SNIPPETS = """
@@ -67,7 +69,7 @@ class Seen:
     @property
     def wrong(self) -> str:
         """Why this is not what a reader was promised; '' where it is."""
-        fine = {0, 1} if self.step.words[:1] == ["certify"] else {0}
+        fine = {0, 1} if self.step.words[:1] in (["certify"], ["soundcheck"]) else {0}
         if self.status not in fine:
             return f"exit status {self.status}"
         if "Traceback" in self.output:
@@ -121,7 +123,7 @@ def walk(
 
 def is_heard(step: Step) -> bool:
     """Return whether a command may need a sound device."""
-    return step.words[:1] in (["live"], ["certify"])
+    return step.words[:1] in (["live"], ["certify"], ["soundcheck"])
 
 
 def is_read(later: Sequence[Step]) -> bool:
@@ -219,7 +221,7 @@ class Running:
             ended = "Ctrl-C" if self._child.poll() is None else ""
             if ended:
                 self._child.send_signal(signal.SIGINT)
-            self._seen = self._wait(60.0, ended)
+            self._seen = self._wait(ENDS_S, ended)
         return self._seen
 
     def to_its_end(self) -> Seen:
@@ -272,15 +274,25 @@ class Snippets:
         self._child.stdin.write(json.dumps(step.text) + "\n")
         self._child.stdin.flush()
         goes_on = "while True" in step.text or "serve_forever" in step.text
-        timer = threading.Timer(WAITS_S + 4.0 if goes_on else LIMIT_S, self._child.send_signal, [signal.SIGINT])
-        timer.start()
-        lines, failed = [], "the snippet ended its Python"
+        limit_s = WAITS_S + 4.0 if goes_on else LIMIT_S
+        # What Ctrl-C does not end, as a call that waits for ever in C, is killed, and that is wrong.
+        timers = [
+            threading.Timer(limit_s, self._child.send_signal, [signal.SIGINT]),
+            threading.Timer(limit_s + ENDS_S, self._child.kill),
+        ]
+        for timer in timers:
+            timer.start()
+        lines, failed = [], "the snippet ended its Python, or Ctrl-C did not end it"
         for line in self._child.stdout:
             if line.startswith("\0"):
                 failed = json.loads(line[1:])
                 break
             lines.append(line)
-        timer.cancel()
-        timer.join()
+        for timer in timers:
+            timer.cancel()
+            timer.join()
+        if self._child.poll() is not None or "ended its Python" in failed:
+            self._child.communicate()
+            self._child = None
         ended = "Ctrl-C" if goes_on else ""
         return Seen(step, 1 if failed else 0, "".join(lines) + failed, time.monotonic() - begun, ended)

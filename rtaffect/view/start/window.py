@@ -35,11 +35,17 @@ _PLANS = "Sessions (*.toml);;All files (*)"
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What was started: the plan, the choices that made it, and where the plan is to be written, if anywhere."""
+    """What was started: the plan, the choices that made it, and where the plan is to be written, if anywhere.
+
+    ``checks``: whether contact is checked first, from where the session is started if nothing else prevents that
+    (``may_start``).
+    """
 
     plan: SessionPlan
     choices: Choices
     plan_file: Path | None = None
+    checks: bool = False
+    may_start: bool = True
 
 
 class StartWindow(QMainWindow):
@@ -89,6 +95,7 @@ class StartWindow(QMainWindow):
         self.verdict = Verdict()
         self.verdict.wanted.connect(self.go_to)
         self.verdict.start.clicked.connect(self.begin)
+        self.verdict.check.clicked.connect(self.check_contact)
         self.message = theme.label("", 13, theme.NOTICE)
         self.message.setObjectName("banner")
         self.message.setWordWrap(True)
@@ -133,6 +140,7 @@ class StartWindow(QMainWindow):
     def _keys(self) -> None:
         by_act = ((self.begin, "Return", "Enter"), (self._ask_open, "Ctrl+O"), (self._ask_save, "Ctrl+S"))
         QShortcut(QKeySequence("Ctrl+T"), self, self.day.switch)
+        QShortcut(QKeySequence("Ctrl+K"), self, self.check_contact)
         for act, *keys in (*by_act, (self.close, "Ctrl+W", "Ctrl+Q")):
             for key in keys:
                 QShortcut(QKeySequence(key), self, act)
@@ -206,6 +214,20 @@ class StartWindow(QMainWindow):
             self.presenter.say(error)
             return
         self.started = Started(plan, state.choices, self._saved)
+        self.close()
+
+    def check_contact(self) -> None:
+        """Leave for the contact check of the ticked headsets, from which the session can be started."""
+        self.tick()
+        state = self._shown
+        if state is None or state.choices.mode != "live":
+            return
+        try:
+            plan = plan_of(state.chosen)
+        except RtaffectError as error:
+            self.presenter.say(error)
+            return
+        self.started = Started(plan, state.choices, self._saved, checks=True, may_start=state.may_start)
         self.close()
 
     def _ask_open(self) -> None:
