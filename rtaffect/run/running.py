@@ -162,10 +162,9 @@ class RunningSession:
             self.tone.tell = self.stage.fault
 
     def _tell_others(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
-        """Tell other programs of the session, as far as that is asked for."""
+        """Tell other programs of the session, as far as that is asked for: by LSL first, which takes no thread."""
         if self.plan.programs.osc:
             self._offer_osc(cleanup)
-        # Put before it: this is sent at once, that from a thread of its own, which would be in its way.
         if self.plan.results.outlet and self.plan.mode != "replay":
             self._offer(cleanup)
         sources = self.run.sources
