@@ -93,7 +93,7 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
     """Run a live session with null band, tables and recording, without a window; return what it costs."""
     from rich.console import Console
 
-    import rtaffect.engine.session
+    from rtaffect.engine.engine import Engine
     from rtaffect.engine.feedback import Feedback
     from rtaffect.plan.session_plan import SessionPlan
     from rtaffect.run.recipe import prepare
@@ -101,7 +101,7 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
     from rtaffect.run.session_record import SessionRecord
 
     if not spec.get("early", True):
-        rtaffect.engine.session.EARLY_S = ()
+        Engine.prepare = lambda engine, present: None
     warm, seconds = spec["warm_s"], spec["seconds"]
     marks: list[tuple[float, float, dict[int, float]]] = []
     ages, steps, stages = [], [], []

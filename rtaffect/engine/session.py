@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from rtaffect.common.clock import Clock
 from rtaffect.common.threads import quick_turns
@@ -87,7 +88,7 @@ class Session:
                     source.advance(due)
                 if behind > HICCUP_S > before:
                     self._catch_up(sources)
-                waited = self._wait_for_late(step + 1, due)
+                waited = self._wait_for_late(step + 1, due, behind)
                 if self.stop.is_set() or (not self.outlast and self._over(sources, due)):
                     break
                 step += 1
@@ -127,15 +128,19 @@ class Session:
             if source.info.origin not in _LIVE or stamp <= now:
                 source.advance(stamp)
 
-    def _wait_for_late(self, step: int, due: float) -> float:
-        """Give the live samples that ``step`` needs the time to arrive; return how long after ``due`` that was, s."""
+    def _wait_for_late(self, step: int, due: float, behind: float) -> float:
+        """Give the live samples that ``step`` needs the time to arrive; return how long after ``due`` that was, s.
+
+        What comes before others is worked on meanwhile, but in a step that is ``behind`` (s), which may leave it out.
+        """
         needs = [
             (source, stamp)
             for source, stamp in zip(self.engine.sources, self.engine.needs(step), strict=True)
             if _is_waited_for(source)
         ]
         self.patience.learn([source for source, _ in needs], self.clock.now())
-        has_waited = self._wait_for(needs, due + self.patience.now, ("ok", "waiting"))
+        meanwhile = partial(self.engine.prepare, self.clock.now) if behind < PATIENCE_S else None
+        has_waited = self._wait_for(needs, due + self.patience.now, ("ok", "waiting"), meanwhile)
         now = self.clock.now()
         waited = now - due if has_waited else 0.0
         self.patience.note(needs, now, waited)
@@ -151,17 +156,26 @@ class Session:
         live = [(source, stamp) for source in sources if _is_waited_for(source)]
         self._wait_for(live, now + PATIENCE_S, ("ok", "waiting", "stalled"))
 
-    def _wait_for(self, needs: Sequence[tuple[Source, float]], until: float, states: Sequence[StreamState]) -> bool:
+    def _wait_for(
+        self,
+        needs: Sequence[tuple[Source, float]],
+        until: float,
+        states: Sequence[StreamState],
+        meanwhile: Callable[[], None] | None = None,
+    ) -> bool:
         """Wait until live sources in one of ``states`` have samples as new as each needs (s), at most ``until`` (s).
 
-        Returns whether there was anything to wait for.
+        ``meanwhile`` is called where one has and others have not. Returns whether there was anything to wait for.
         """
-        has_waited, late = False, list(needs)
+        has_waited, late, missing = False, list(needs), len(needs)
         while self.clock.now() < until and not self.stop.is_set():
             late = [(s, stamp) for s, stamp in late if not s.buffer.newest >= stamp and s.status(stamp).state in states]
             if not late:
                 break
             has_waited = True
+            if meanwhile is not None and len(late) < missing:
+                missing = len(late)
+                meanwhile()
             self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
             for source, stamp in late:
                 source.advance(stamp)

@@ -57,10 +57,11 @@ class Heard:
         rate: float = 250.0,
         clock: HandClock | None = None,
         recorded: Recorded | None = None,
+        eeg: type[Flowing] = Flowing,
     ) -> None:
         rng = np.random.default_rng(3)
         info = [StreamInfo(name, "eeg", rate, NAMES, "lsl" if recorded is None else "xdf") for name in ("A", "B")]
-        people = [Flowing(each, 15e-6 * brain_noise(rng, round((STEPS + 12) * rate), 2, rate)) for each in info]
+        people = [eeg(each, 15e-6 * brain_noise(rng, round((STEPS + 12) * rate), 2, rate)) for each in info]
         self.clock = clock or HandClock(ORIGIN)
         flowing = [source for source in (*people, sound) if isinstance(source, Flowing)]
 
@@ -86,6 +87,10 @@ class Heard:
     def _call(self, cost_s: float) -> float:
         self.called.append((self.clock.time - ORIGIN, Noting.stepping))
         return cost_s
+
+
+def nothing(engine: Engine, present: Callable[[], float]) -> None:
+    """Do all in the step."""
 
 
 def noise(rate: float = 16_000.0) -> np.ndarray:
@@ -119,7 +124,7 @@ def test_a_sound_that_is_played_here_is_heard_before_its_step_is_due(monkeypatch
     assert not any(in_step for _, in_step in early.called[1:])
     assert early.lags[0] == pytest.approx(0.2)
     assert early.lags[1:].max() < 1e-6
-    monkeypatch.setattr("rtaffect.engine.session.EARLY_S", ())
+    monkeypatch.setattr(Engine, "prepare", nothing)
     whole = Heard(played(), cost_s=0.2)
     assert whole.lags.min() == pytest.approx(0.2)
     assert np.isfinite(whole.found[-1].predicted).all()
@@ -188,7 +193,7 @@ def test_the_same_is_found_whatever_becomes_of_the_sound(case, monkeypatch):
         return Heard(sound, *([sink(sound)] if sink is not None else []))
 
     early = session()
-    monkeypatch.setattr("rtaffect.engine.session.EARLY_S", ())
+    monkeypatch.setattr(Engine, "prepare", nothing)
     whole = session()
     assert all(in_step for _, in_step in whole.called)
     assert sum(not in_step for _, in_step in early.called) >= 4
@@ -235,6 +240,38 @@ def test_eeg_that_looks_ahead_for_less_than_the_sound_is_judged_before_the_step(
 
     monkeypatch.setattr("rtaffect.observed.participant.ChannelJudge", Judge)
     assert session() == 2 * STEPS * [False]
-    monkeypatch.setattr("rtaffect.engine.session.EARLY_S", ())
+    monkeypatch.setattr(Engine, "prepare", nothing)
     assert session() == 2 * STEPS * [True]
     assert_alike(*(each.found for each in sessions))
+
+
+class Delayed(Flowing):
+    """What comes so much later than it is taken, s."""
+
+    delay_s = 0.0
+
+    def flow(self, now: float) -> None:
+        super().flow(now - self.delay_s)
+
+
+def test_what_comes_before_others_is_worked_on_while_the_step_waits(monkeypatch):
+    """EEG is some .1 s late at each step; the sound is there before it, and after the step was due."""
+    whole_at = 0.03
+
+    def session() -> Heard:
+        sound = Delayed(StreamInfo("sound", "audio", 16_000.0, ("mono",), "lsl"), noise()[:, None])
+        sound.delay_s = whole_at
+        return Heard(sound, rate=1000.0, eeg=Delayed, cost_s=0.05)
+
+    monkeypatch.setattr(Delayed, "delay_s", 0.12)
+    early = session()
+    # 13 ms after the second the step is due, .12 s later the EEG is there.
+    assert [in_step for _, in_step in early.called] == [True] + (STEPS - 1) * [False]
+    for number, (at, _) in enumerate(early.called[1:], 2):
+        assert number + whole_at < at < number + whole_at + 0.01
+    assert early.lags[1:].max() < 0.13
+    monkeypatch.setattr(Engine, "prepare", nothing)
+    whole = session()
+    assert all(in_step for _, in_step in whole.called)
+    assert whole.lags.min() > 0.16
+    assert_alike(early.found, whole.found)
