@@ -330,7 +330,7 @@ def _on_terminal(running: RunningSession, console: Console) -> str:
         led = running.setup.protocol is not None
         keys = TypedKeys(running.stage, running.stop.set, running.run.clock.now, protocol=led)
         running.on_protocol_step.extend([keys.protocol_step] if led else [])
-    with console_sink(console, lambda: running.record.trouble, keys) as shown, keyboard(keys and keys.press):
+    with console_sink(console, lambda: running.record.trouble, keys) as shown, keyboard(keys.press if keys else None):
         return running.work(shown, noticing(running.run.sources, console))
 
 

@@ -161,7 +161,7 @@ def test_marks_are_read_and_mistakes_are_told(tmp_path):
     protocol = read_protocol(write_protocol(tmp_path / "p.toml", mark=marks))
     assert [(mark.key, mark.name) for mark in protocol.marks] == [("F5", "participant moved"), ("F9", "coughed")]
     for wrong, words in (
-        ([{"key": "F1", "name": "x"}], r"mark 1 'x': key = 'F1' is not known; expected 'F2'"),
+        ([{"key": "F1", "name": "x"}], r"mark 1 'x': key = 'F1': expected 'F2'"),
         ([marks[0], {"key": "F5", "name": "x"}], "mark: key 'F5' is there twice"),
         ([marks[0], {"key": "F6", "name": "participant moved"}], "mark: name 'participant moved' is there twice"),
         ([{"key": "F5"}], "mark 1: name is missing"),
