@@ -10,6 +10,7 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.sources.body_plan import body_of_plan
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.sources.clock_offsets import Corrected
+from rtaffect.sources.recorded_coming import Coming
 from rtaffect.sources.xdf_file import RecordedStream
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.source import StreamInfo
@@ -66,6 +67,8 @@ class XdfSource:
         self._begins = sorted({segment.sample for segment in recorded.segments or ()}, reverse=True)
         self._at = 0
         self._stopped = False
+        # Made when the first samples are delivered: until then their times may be replaced.
+        self._coming: Coming | None = None
 
     def __len__(self) -> int:
         """Return how many samples there are to deliver, delivered or not."""
@@ -121,7 +124,9 @@ class XdfSource:
         """Deliver all recorded samples with times <= ``until`` (s on the LSL clock)."""
         if self._stopped:
             return
-        stop = int(np.searchsorted(self._due, until, side="right"))
+        if self._coming is None:
+            self._coming = Coming(self.info.rate, self._stamps, self._due, self._begins[::-1], self._at)
+        stop = self._coming.until(until)
         beside = self.body if self.body is not None and self.body.buffer is not self.buffer else None
         # A second at a time, so that a long advance measures the rate as short ones do.
         turn = max(1, round(self.info.rate))
@@ -141,7 +146,7 @@ class XdfSource:
 
     def skip_to(self, start: float) -> None:
         """Leave out what was recorded before ``start`` (s on the LSL clock) and is not yet delivered."""
-        self._at = max(self._at, int(np.searchsorted(self._due, start)))
+        self._at, self._coming = max(self._at, int(np.searchsorted(self._due, start))), None
 
     def status(self, now: float) -> SourceStatus:
         """Return health as of ``now`` (s on the LSL clock)."""
