@@ -218,6 +218,6 @@ def _circle_band(values: FloatArray, settings: SynchronySettings) -> tuple[Float
     squares = np.maximum(np.square(power).sum(axis=0) / 2, np.finfo(np.float64).tiny)
     freedom = np.maximum(power.sum(axis=0) ** 2 / squares - 2, _LEAST_FREEDOM)
     spread = np.sqrt(np.square(course).sum(axis=0) / count)
-    reach = student_t.ppf(0.5 + settings.null_level / 2, freedom) * spread
+    reach = stdtrit(freedom, 0.5 + settings.null_level / 2) * spread
     enough = count >= len(values) / 2
     return np.tanh(np.where(enough, centre - reach, np.nan)), np.tanh(np.where(enough, centre + reach, np.nan))
