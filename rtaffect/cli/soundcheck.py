@@ -18,10 +18,12 @@ from rtaffect.checks.sound_check import (
     level_set,
 )
 from rtaffect.common.option_types import Number, Whole
+from rtaffect.common.screen import has_screen
 from rtaffect.common.terminal import Terminal
 from rtaffect.plan.kept_checks import LEAST_DB, SoundCheck, check_content
 from rtaffect.run.live_sound import device_of
 from rtaffect.sources.sound_devices import choose_sound_device
+from rtaffect.view import require_window
 
 
 @click.command("soundcheck")
@@ -62,6 +64,11 @@ def command(
     """
     plan = SoundCheckPlan(speaker, capture, capture_stream, clicks, level_db)
     plan.check()
+    if not (headless or as_json or no_capture) and has_screen():
+        require_window()
+        from rtaffect.view.checks.run import run_sound_check
+
+        sys.exit(0 if _heard(run_sound_check(plan)) else 1)
     console = Terminal(stderr=as_json)
     device = choose_sound_device(device_of(speaker), "output")
     if level_db is not None:

@@ -26,7 +26,7 @@ def sound(speaker: str = "Speaker", at: datetime = THEN, **more: object) -> Soun
 
 def light(screen: int = 1, **more: object) -> LightCheck:
     about = {"latency_ms": 31.0, "low_ms": 28.0, "high_ms": 35.0, "flashes": 40, "missed": 1, "stream": "Diode"}
-    return LightCheck(at=THEN, screen=screen, screen_name="HDMI-1 1920x1080", **(about | more))
+    return LightCheck(at=THEN, screen=screen, screen_name="1: HDMI-1 (1920 x 1080)", **(about | more))
 
 
 def player(name: str = "Speaker") -> SimpleNamespace:

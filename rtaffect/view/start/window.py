@@ -20,6 +20,7 @@ from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.screens import list_screens
 from rtaffect.view.start.cards import ProtocolCard, ResultsCard
+from rtaffect.view.start.checks import Checks
 from rtaffect.view.start.day import DayPanel
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
 from rtaffect.view.start.prediction import BundleCard
@@ -117,6 +118,7 @@ class StartWindow(QMainWindow):
         self.save_plan = button("Sa&ve plan\N{HORIZONTAL ELLIPSIS}", "Write these choices as a plan (Ctrl+S)")
         self.open_plan.clicked.connect(self._ask_open)
         self.save_plan.clicked.connect(self._ask_save)
+        self.checks = Checks(self, self.presenter, lambda: self.timer)
         self.day_button = button("Today\N{HORIZONTAL ELLIPSIS}", "The day's sessions, done and planned (Ctrl+T)")
         self.demo_speed = Pick(self.presenter.choose, "speed", DEMO_SPEEDS)
         self.demo_speed.setFixedWidth(220)
@@ -132,6 +134,8 @@ class StartWindow(QMainWindow):
         layout.addSpacing(8)
         layout.addWidget(self.demo_speed)
         layout.addStretch(1)
+        layout.addWidget(self.checks.sound)
+        layout.addWidget(self.checks.light)
         layout.addWidget(self.day_button)
         layout.addWidget(self.open_plan)
         layout.addWidget(self.save_plan)
@@ -264,6 +268,7 @@ class StartWindow(QMainWindow):
         """Remember the choices, stop all that is watched, and let go of all devices."""
         if not self._closing:
             self._closing = True
+            self.checks.close()
             self.timer.stop()
             remember(self.presenter.choices)
             self.presenter.close()
