@@ -133,10 +133,8 @@ def command(
         refuse_given(
             ("head", "featurizer", "elements", "reverse_energies"), "is of a study of synchrony, not of --affect"
         )
-        # A whole number of seconds is one, however the option's type has it.
-        whole = sound_seconds is not None and sound_seconds.is_integer()
-        seconds = int(sound_seconds) if whole and sound_seconds is not None else sound_seconds
-        asked = {"people": listeners, "stimuli": sounds, "seconds": seconds, "relation": relation, "rated": rated}
+        asked: dict[str, object] = {"people": listeners, "stimuli": sounds, "seconds": _whole(sound_seconds)}
+        asked |= {"relation": relation, "rated": rated}
         size = QUICK_AFFECT if quick else AffectStudySettings()
         eeg = _changed(size.eeg, {"seed": seed, "strength": strength})
         said = _write_affect(out, _changed(size, {**asked, "eeg": eeg}), console)
@@ -152,6 +150,11 @@ def command(
         settings = _changed(chosen, {"cohort": cohort, "elements": parts})
         said = _write_synchrony(out, settings, featurizer, simulated, console)
     console.print(f"study {out} in {time.perf_counter() - begin:.1f} s: {said}")
+
+
+def _whole(seconds: float | None) -> float | None:
+    """Return a whole number of seconds as one, however the option's type has it."""
+    return int(seconds) if seconds is not None and seconds.is_integer() else seconds
 
 
 def _changed(settings: _Settings, asked: Mapping[str, object]) -> _Settings:

@@ -162,7 +162,7 @@ class KeptChecks:
         except FileNotFoundError:
             pass
         except ValidationError as error:
-            self.note = f"{checks_file()} is damaged ({first_problem(error)}): no check is known"
+            self.note = f"{checks_file()} is damaged ({first_problem(error, _File)}): no check is known"
         except (OSError, ValueError) as error:
             self.note = f"{checks_file()} cannot be read ({error}): no check is known"
 

@@ -161,11 +161,11 @@ class RunningSession:
             self.tone.tell = self.stage.fault
 
     def _tell_others(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
-        """Tell other programs of the session, as far as that is asked for."""
-        if self.plan.results.outlet and self.plan.mode != "replay":
-            self._offer(cleanup)
+        """Tell other programs of the session, as far as that is asked for: by LSL first, which takes no thread."""
         if self.plan.programs.osc:
             self._offer_osc(cleanup)
+        if self.plan.results.outlet and self.plan.mode != "replay":
+            self._offer(cleanup)
         sources = self.run.sources
         self.page = serve_page(self.run, lambda: [self.record.trouble, *sources.notices()], cleanup)
         if self.page is not None:

@@ -10,7 +10,7 @@ import pytest
 
 from rtaffect.common.errors import RecordingError
 from rtaffect.plan.session_folder import open_session
-from rtaffect.protocol.donors import blocks_that_ran
+from rtaffect.protocol.donors import blocks_that_ran, keys_that_counted
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
@@ -65,7 +65,9 @@ def test_a_sound_stands_still_with_its_block_and_goes_on_there(protocol: Protoco
     assert {places[step] for step in range(8, 13)} == {7}
     assert {places[step] for step in range(24, 33)} == {18}
     session = open_session(kept(tmp_path / "s", live.events))
-    again = Ran60(protocol, follow=keys_that_gave(protocol, blocks_that_ran(session)))
+    keys = keys_that_counted(session)
+    assert keys == {4: ("go",), 12: ("pause",), 20: ("go",)}
+    again = Ran60(protocol, follow=keys_that_gave(protocol, blocks_that_ran(session), keys))
     assert repr(again.protocol_steps) == repr(live.protocol_steps)
     assert again.feedback == live.feedback
     assert told(again.events) == told(live.events)

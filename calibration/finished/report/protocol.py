@@ -84,14 +84,23 @@ def opened_allocation(path: Path) -> Opened:
         )
     told = [o.get("assigned") for o in openings if isinstance(o, dict) and o.get("sha256") == sha256]
     try:
-        assigned = [Assigned.model_validate(each) for each in next(filter(None, told), ())]
-    except (ValidationError, TypeError) as error:
-        why = first_problem(error, Assigned) if isinstance(error, ValidationError) else "assigned must be a list"
+        assigned = _assigned(next(filter(None, told), ()))
+    except ValueError as error:
         raise SettingsError(
-            f"--unblinded {path}: {record.name} is damaged ({why}); open the allocation again"
+            f"--unblinded {path}: {record.name} is damaged ({error}); open the allocation again"
         ) from None
     # Records of allocations that needed no key do not say it.
     return Opened(sha256, {one.participant: one.arm for one in assigned or unseal(sealed)[0].assigned})
+
+
+def _assigned(told: Any) -> list[Assigned]:
+    """Return who was assigned to what, as a record tells; ValueError, in words, where it is damaged."""
+    try:
+        return [Assigned.model_validate(each) for each in told]
+    except ValidationError as error:
+        raise ValueError(first_problem(error, Assigned)) from None
+    except TypeError:
+        raise ValueError("assigned must be a list") from None
 
 
 def _the_one(path: Path, record: Path, noted: dict[str, str]) -> Path:
