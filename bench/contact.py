@@ -176,6 +176,6 @@ COLUMNS = (
 if __name__ == "__main__":
     run(
         "contact", measure, COLUMNS,
-        "verdict of the contact check after 29 s; a fault that is good is a miss, a sound electrode that is not a false "
-        "alarm; quality: at least 90 % of the last 10 s are good, as in a session",
+        "verdict of the contact check after 29 s; a fault that is good is a miss, a sound electrode that is not is a "
+        "false alarm; quality: at least 90 % of the last 10 s are good, as in a session",
     )  # fmt: skip

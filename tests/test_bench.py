@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("prosody", 14, marks=pytest.mark.slow),
         pytest.param("evidence_group", 18, marks=pytest.mark.slow),
         ("eeg", 2),
+        ("contact", 15),
         ("affect_step", 3),
         pytest.param("affect", 5, marks=pytest.mark.slow),
         pytest.param("recovery", 2, marks=pytest.mark.slow),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from itertools import chain
 from types import SimpleNamespace
 
 import pytest
 from xdist.remote import Producer
 
-from tests.support.sharing import Sharing, waits
+from tests.support.sharing import FEWEST, NICENESS, Sharing, waits
 
 FILES = ("tests/a.py", "tests/waits.py", "tests/b.py", "tests/waits_too.py", "tests/c.py", "tests/d.py")
 WAITING = ("tests/waits.py", "tests/waits_too.py")
@@ -76,3 +77,11 @@ def test_one_of_three_or_more_waits():
     assert [waits(f"gw{number}", 3) for number in range(3)] == [False, False, True]
     assert not waits("gw1", 2)
     assert not waits("gw3", 3), "it was started in place of one that ended"
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="in one process nothing is shared")
+def test_processes_share_the_cores():
+    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= os.environ.keys()
+    worker, count = os.environ["PYTEST_XDIST_WORKER"], int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    if count >= FEWEST and hasattr(os, "nice") and not waits(worker, count):
+        assert os.nice(0) >= NICENESS

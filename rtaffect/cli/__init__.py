@@ -10,6 +10,7 @@ import click
 
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.given import refuse_twice
 from rtaffect.common.offline import lacking, offline_module
 from rtaffect.common.quiet_lsl import quiet_lsl
 from rtaffect.common.text import printable
@@ -70,6 +71,15 @@ class LazyGroup(click.Group):
                 said = text.encode("unicode_escape").decode()[:80]
                 raise SettingsError(f"the argument {said} {wrong}; expected a text of UTF-8")
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and refuse options that it is given twice, once for all commands."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            refuse_twice(command, click.Context(command, info_name=name, parent=ctx), rest)
+        return name, command, rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the table's order."""

@@ -10,6 +10,7 @@ from typing import Final
 import click
 from rich.console import Console
 
+from rtaffect.checks.contact_check import CheckState, ContactWatch
 from rtaffect.cli import options
 from rtaffect.common.errors import StreamError
 from rtaffect.common.option_types import PATH, Number
@@ -19,7 +20,6 @@ from rtaffect.observed.contact import HeadsetContact
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.plan.setting import DefinedSetting
 from rtaffect.present.contact_state import contact_lines
-from rtaffect.run.contact_check import CheckState, ContactWatch
 from rtaffect.view import require_window
 
 #: A check before a session without a window goes on for so long, s: a day.

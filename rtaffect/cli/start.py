@@ -120,7 +120,7 @@ def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started |
 
 def _checked(started: Started) -> tuple[Sequence[HeadsetContact] | None, str]:
     """Check contact where that is asked for; return what was found, None to go back to the start, and why."""
-    from rtaffect.run.contact_check import ContactWatch
+    from rtaffect.checks.contact_check import ContactWatch
     from rtaffect.view.start.contact import run_contact
 
     if not (started.checks or started.plan.contact.check):

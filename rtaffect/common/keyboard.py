@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -95,7 +95,7 @@ else:
     import tty
 
     def _read(number: int, press: Callable[[list[str]], None], over: threading.Event) -> None:
-        before: list[object] | None = None
+        before: list[Any] | None = None
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         # The other end of a terminal that closes ends reading; the session is told by a signal.
         with suppress(OSError, termios.error):
@@ -124,7 +124,7 @@ else:
             # It is not the terminal that processes are controlled by.
             return True
 
-    def _single_keys(number: int, before: list[object] | None) -> list[object]:
+    def _single_keys(number: int, before: list[Any] | None) -> list[Any]:
         """Let the terminal give single keys without echo, also after a shell set it otherwise; return how it was."""
         now = termios.tcgetattr(number)
         if now[tty.LFLAG] & termios.ICANON:

@@ -20,6 +20,7 @@ from rtaffect.engine.affecting import Affecting
 from rtaffect.engine.element_stage import ElementStage, Predicted
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
+from rtaffect.engine.hearing import Hearing
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
@@ -140,6 +141,7 @@ class Engine:
         self._unsized = UNKNOWN_SIZE if predictor is not None and not sized else ""
         self._recorded, self._late_s = recorded, late_s
         self.place, self.pace = Doubts(), Pace(late_s)
+        self._hearing = Hearing(sound_input, self.affect, self.pace) if sound_input is not None else None
         # Which seconds of the window were used of each person, oldest first, and which of them were forgotten since.
         self._used = np.zeros((len(people), settings.synchrony.window_s), np.bool_)
         self._forgotten = self._used.copy()
@@ -189,13 +191,17 @@ class Engine:
         return tuple(self.end_of(step) + each for each in ahead)
 
     @one_thread()
-    def prepare(self) -> None:
-        """Do what can be done for the next step with the samples that have come so far; what it finds is the same."""
+    def prepare(self, present: Callable[[], float]) -> None:
+        """Do what can be done for the next step with the samples that have come so far; what it finds is the same.
+
+        ``present`` tells what time it is: by it is known how long the featurizer takes.
+        """
+        step = self._step + 1
         for participant in self._participants:
-            participant.prepare(self._step + 1)
-        self.affect.prepare(self._step + 1)
-        if self._sound_input is not None:
-            self._sound_input.prepare(self._step + 1)
+            participant.prepare(step)
+        self.affect.prepare(step)
+        if self._hearing is not None:
+            self._hearing.early(step, self.end_of(step), present)
 
     @one_thread()
     def step(
@@ -220,7 +226,7 @@ class Engine:
             before = taken_until(step, self._recorded)
             second = np.array([self._respond(each, step, before) for each in range(len(self._participants))])
             self.affect.advance(step, before)
-        feature, parts, alignment = self._listen(behind_s, clock, spent)
+        feature, parts, alignment = self._listen(behind_s, clock, spent, before)
         # After all parts that may find something in this very step.
         trust = self._judge(status)
         second[trust.missing] = np.nan
@@ -233,14 +239,16 @@ class Engine:
                 compared = self.rated.observed(step, trust, len(self._participants), before)
         with timed(spent, "measures"):
             seconds = np.array([self.second(person) for person in range(len(self._participants))])
-            measures, trust = self.measures(seconds, trust, step, self.end_of(step))
+            measures, trust = self.measures(seconds, trust, step, self.end_of(step), before)
         affect = self.affect(step, trust, self.people, spent)
         size = people_here(self._observer, compared.observation.each, self._responses, self.settings.synchrony)
         predicted, elements = self._predicted(prediction, parts, trust, size)
         if self._recorded is None:
             made = clock() - max(0.0, waited_s - PATIENCE_S)
             trust = with_lateness(trust, self.end_of(step), made - self.lookahead_s, self._late_s)
-        there = arrivals((self._participants, self.affect.paths), status, step, self._recorded)
+        heard = [self._sound_input] if self._sound_input is not None else []
+        ways = (self._participants, self.affect.paths)
+        there = arrivals(ways, status, step, self._recorded, [*self.measures.takers, *heard])
         if self.rated is not None and self._recorded is None:
             there += self.rated.late(step, status)
         trust = replace(trust, doubts=(*trust.doubts, *there))
@@ -248,14 +256,14 @@ class Engine:
         return self._feedback(found, size)
 
     def _listen(
-        self, behind_s: float, clock: Callable[[], float], spent: dict[str, float]
+        self, behind_s: float, clock: Callable[[], float], spent: dict[str, float], before: Mapping[str, float]
     ) -> tuple[FloatArray | None, Sequence[Predicted], Alignment | None]:
         """Return the newest second's features, those of its voice and background, and where in the stimulus it is."""
         left_out = self._leaves_out(behind_s)
+        feature, hearing_s = None, 0.0
         with timed(spent, "features"):
-            begun = clock()
-            feature = self._hear(self._step, left_out)
-            hearing = clock() - begun
+            if self._hearing is not None:
+                feature, hearing_s = self._hearing.step(self._step, clock, before, left_out=left_out)
         with timed(spent, "alignment"):
             alignment = self._align()
         parts: Sequence[Predicted] = ()
@@ -264,9 +272,9 @@ class Engine:
                 begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
                 parts = self.elements(self._step, heard, alignment, self._lock, left_out=left_out)
             spent["features"] += spent.pop("elements")
-            hearing += clock() - begun
+            hearing_s += clock() - begun
         if self._sound_input is not None and self._sound_input.given:
-            self.pace.spent(hearing)
+            self.pace.spent(hearing_s)
         return feature, parts, alignment
 
     def _predicted(
@@ -321,14 +329,6 @@ class Engine:
         participant = self._participants[person]
         participant.advance(step, before.get(participant.name, math.inf))
         return self._responses[person](participant.window(step, STEP_S))
-
-    def _hear(self, step: int, left_out: bool) -> FloatArray | None:
-        if self._sound_input is None:
-            return None
-        self._sound_input.advance(step)
-        feature = self._sound_input.feature(step, left_out=left_out)
-        self.affect.hear(self._sound_input, left_out=left_out)
-        return feature
 
     def _align(self) -> Alignment | None:
         if self._lock is None:

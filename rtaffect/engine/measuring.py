@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rtaffect.common.arrays import FloatArray
@@ -13,7 +13,7 @@ from rtaffect.engine.trust import Trust
 from rtaffect.measures.choice import ChosenMeasure
 from rtaffect.measures.host import Failure, MeasureHost, NewSecond
 from rtaffect.measures.measure import MeasureValues
-from rtaffect.observed.autonomic import Autonomic
+from rtaffect.observed.autonomic import Autonomic, Device
 from rtaffect.observed.contact import HeadsetContact
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import Space
@@ -44,7 +44,6 @@ class Measuring:
         people: Sequence[Source] = (),
         body: Sequence[Source] = (),
         origin: float = 0.0,
-        *,
         contact: ContactSettings | None = None,
     ) -> None:
         self._host, self.sources = host, tuple(body)
@@ -74,21 +73,27 @@ class Measuring:
         own = self._host.chosen if self._host is not None else ()
         return (*own, self._autonomic) if self._autonomic is not None else own
 
+    @property
+    def takers(self) -> Sequence[Device]:
+        """What takes in peripheral signals."""
+        return self._autonomic.devices if self._autonomic is not None else ()
+
     def describe(self) -> list[dict[str, object]]:
         """Return what ``session.toml`` says of it."""
         own = self._host.describe() if self._host is not None else []
         return [*own, self._autonomic.describe()] if self._autonomic is not None else own
 
     def __call__(
-        self, samples: FloatArray, trust: Trust, step: int, end: float
+        self, samples: FloatArray, trust: Trust, step: int, end: float, before: Mapping[str, float]
     ) -> tuple[tuple[MeasureValues, ...], Trust]:
         """Return what is measured at a step that ends at ``end`` (s, LSL clock), and with it what is in doubt.
 
-        ``samples`` (P, rate, C) are everybody's newest second, V. A measure that is in doubt already, as a replay knows
-        of it, has no value.
+        ``samples`` (P, rate, C) are everybody's newest second, V. ``before`` says until when peripheral signals had
+        come, s on the LSL clock, by the names of :attr:`takers`, in a replay where not all had. A measure that is in
+        doubt already, as a replay knows of it, has no value.
         """
         own, doubted = self._own(samples, trust, step, end)
-        return (own if self._autonomic is None else (*own, self._autonomic(step, trust.doubts))), doubted
+        return (own if self._autonomic is None else (*own, self._autonomic(step, trust.doubts, before))), doubted
 
     def _own(self, samples: FloatArray, trust: Trust, step: int, end: float) -> tuple[tuple[MeasureValues, ...], Trust]:
         if self._host is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,10 +14,11 @@ from rtaffect.common.body_kinds import BodyKind
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.settings import STEP_S, SynchronySettings
 from rtaffect.measures.measure import MeasureValues
-from rtaffect.observed.body_course import COURSE_HZ, DELAY_S, LEAST_HZ, BodyCourse
+from rtaffect.observed.body_course import AHEAD_S, COURSE_HZ, DELAY_S, LEAST_HZ, BodyCourse
 from rtaffect.observed.observer import GroupObserver
 from rtaffect.observed.synchrony import Observation, RowLayout
 from rtaffect.stream.body import Body, body_of
+from rtaffect.stream.buffer import Block
 from rtaffect.stream.doubt import Doubt
 from rtaffect.stream.source import Source
 
@@ -29,6 +32,38 @@ ROWS: Final[tuple[tuple[str, tuple[BodyKind, ...]], ...]] = (
 )
 #: The null's windows come from so long ago at most, s.
 _SETTINGS: Final = SynchronySettings(window_s=WINDOW_S, null_separation_s=WINDOW_S, null_history_s=180)
+#: Of a step that had all samples.
+_ALL: Final[Mapping[str, float]] = MappingProxyType({})
+#: What is put behind a source's name to name its peripheral signals, in doubts about what had arrived.
+_PATH: Final = "/body"
+
+
+class Device:
+    """Takes in the peripheral signals of one source, step by step.
+
+    Attributes
+    ----------
+    name, of : str
+        What it is called where it is told until when samples had come, and its source's name.
+    reached : float
+        Time of the newest sample that was taken in, s on the LSL clock; -inf before the first.
+    """
+
+    def __init__(self, of: str, body: Body, origin: float) -> None:
+        self.of, self.name, self.body, self.reached = of, f"{of}{_PATH}", body, -math.inf
+        self._origin, self._cursor = origin, 0
+
+    def take(self, step: int, before: Mapping[str, float]) -> Block:
+        """Return what is new of seconds 1 to ``step``, up to what ``before`` says, s on the LSL clock."""
+        until = min(self._origin + step * STEP_S, before.get(self.name, math.inf))
+        block = self.body.buffer.read(self._cursor, until)
+        self._cursor = block.stop
+        self.reached = max([self.reached, *block.times.max(initial=-math.inf, keepdims=True).tolist()])
+        return block
+
+    def lacks(self, step: int) -> bool:
+        """Return whether samples that the second of ``step`` looks at have not been taken in."""
+        return self.reached < self._origin + step * STEP_S - DELAY_S + AHEAD_S
 
 
 class _Part(NamedTuple):
@@ -43,20 +78,19 @@ class _Part(NamedTuple):
 class _Person:
     """One person's peripheral signals on the session's grid: of one source, or of a headset and its other presets."""
 
-    def __init__(self, name: str, bodies: Sequence[Body], rows: Sequence[str]) -> None:
-        self.name, self._buffers = name, [body.buffer for body in bodies]
-        self._cursors = [0] * len(bodies)
+    def __init__(self, name: str, devices: Sequence[Device], rows: Sequence[str]) -> None:
+        self.name, self.devices, bodies = name, devices, [device.body for device in devices]
         self.parts = list(_parts(bodies, rows))
         used = [(bodies[part.device].buffer.rate, bodies[part.device].channels[part.column]) for part in self.parts]
         self.slow = [channel.name for rate, channel in used if rate < LEAST_HZ[channel.kind]]
 
-    def second(self, step: int, origin: float, rows: int) -> FloatArray:
-        """Return the courses (10, rows) of the second that is known at ``step``; NaN where there is none."""
+    def second(self, step: int, origin: float, rows: int, before: Mapping[str, float]) -> FloatArray:
+        """Return the courses (10, rows) of the second that is known at ``step``; NaN where there is none.
+
+        ``before`` says until when samples had come, s on the LSL clock, in a replay where not all had.
+        """
         end = float(step * STEP_S)
-        blocks = [
-            buffer.read(cursor, origin + end) for buffer, cursor in zip(self._buffers, self._cursors, strict=True)
-        ]
-        self._cursors = [block.stop for block in blocks]
+        blocks = [device.take(step, before) for device in self.devices]
         found = np.full((COURSE_HZ, rows), np.nan)
         for part in self.parts:
             block = blocks[part.device]
@@ -76,12 +110,12 @@ def _parts(bodies: Sequence[Body], rows: Sequence[str]) -> Iterable[_Part]:
             yield _Part(rows.index(row), device, column, BodyCourse(channel.kind, rate, channel.unit))
 
 
-def _by_person(sources: Sequence[Source]) -> dict[str, list[Body]]:
+def _by_person(sources: Sequence[Source], origin: float) -> dict[str, list[Device]]:
     """Return everybody's peripheral signals: what a board sends in a preset of its own is of who wears the board."""
-    found: dict[str, list[Body]] = {}
+    found: dict[str, list[Device]] = {}
     for source in sources:
         if (body := body_of(source)) is not None:
-            found.setdefault(body.of or source.info.name, []).append(body)
+            found.setdefault(body.of or source.info.name, []).append(Device(source.info.name, body, origin))
     return found
 
 
@@ -117,6 +151,11 @@ class Autonomic:
         comes from a headset's own device, which is of who wears it.
     origin
         LSL time of the session's zero, s.
+
+    Attributes
+    ----------
+    devices : list of Device
+        What takes in its sources.
     """
 
     name, kind, unit = "autonomic", "autonomic", ""
@@ -124,11 +163,12 @@ class Autonomic:
     reach_s = WINDOW_S + DELAY_S
 
     def __init__(self, sources: Sequence[Source], origin: float) -> None:
-        people = _by_person(sources)
-        there = {channel.kind for bodies in people.values() for body in bodies for channel in body.channels}
+        people = _by_person(sources, origin)
+        self.devices = [device for devices in people.values() for device in devices]
+        there = {channel.kind for device in self.devices for channel in device.body.channels}
         self.rows = tuple(row for row, kinds in ROWS if there.intersection(kinds))
         _require_one_owner(sources)
-        self._people = [_Person(name, bodies, self.rows) for name, bodies in people.items()]
+        self._people = [_Person(name, devices, self.rows) for name, devices in people.items()]
         self._origin = origin
         count = len(self._people)
         layout = RowLayout.plain(len(self.rows))
@@ -138,11 +178,14 @@ class Autonomic:
         self._used = np.zeros((count, WINDOW_S), np.bool_)
         self._foreign = np.zeros((count, WINDOW_S), np.bool_)
 
-    def __call__(self, step: int, doubts: Iterable[Doubt]) -> MeasureValues:
-        """Return the synchrony of the window that ends ``DELAY_S`` before ``step``."""
+    def __call__(self, step: int, doubts: Iterable[Doubt], before: Mapping[str, float] = _ALL) -> MeasureValues:
+        """Return the synchrony of the window that ends ``DELAY_S`` before ``step``.
+
+        ``before`` says until when samples had come, s on the LSL clock, by device, in a replay where not all had.
+        """
         seconds = np.zeros((len(self._people), COURSE_HZ, len(self.rows)))
         for number, person in enumerate(self._people):
-            seconds[number] = person.second(step, self._origin, len(self.rows))
+            seconds[number] = person.second(step, self._origin, len(self.rows), before)
         covered = self._covered(self._origin + (step - DELAY_S) * STEP_S, tuple(doubts))
         self._used, self._foreign = (np.roll(each, -1, axis=1) for each in (self._used, self._foreign))
         self._used[:, -1] = self._foreign[:, -1] = False

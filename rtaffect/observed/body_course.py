@@ -21,7 +21,7 @@ COURSE_HZ: Final = 10
 #: Second k of a course is known this much later, s: a heart's rate is known with the beat after it.
 DELAY_S: Final = 3
 #: How far back a value looks, how much of that a filter needs to settle, and how far ahead, s.
-_BACK_S, _SETTLE_S, _AHEAD_S = 25.0, 10.0, 1.7
+_BACK_S, _SETTLE_S, AHEAD_S = 25.0, 10.0, 1.7
 _BAND_HZ: Final = (0.05, 1.0)
 #: Below these rates a signal is not used, Hz.
 LEAST_HZ: Final[dict[BodyKind, float]] = {"eda": 4.0, "respiration": 4.0, "ppg": 20.0, "ecg": 100.0}
@@ -61,7 +61,7 @@ class BodyCourse:
         nothing = np.full(COURSE_HZ, np.nan)
         if self._rate < LEAST_HZ[self._kind]:
             return nothing
-        inside = (self._times > end - _BACK_S) & (self._times <= end + _AHEAD_S)
+        inside = (self._times > end - _BACK_S) & (self._times <= end + AHEAD_S)
         values, times = self._values[inside], self._times[inside]
         good = np.flatnonzero(self._good(values))
         if len(good) < 2:

@@ -12,8 +12,11 @@ of these x_k, over the newest ``window_s`` seconds (5):
 - *drift*: the standard deviation of the seconds' means of the raw signal, so of what is below some .5 Hz, on a
   logarithmic scale: the half-cell potential of an electrode that moves or has not settled;
 - *flat* or *loud*: the share of seconds that are neither, by the limits of :class:`SignalSettings`;
-- *noise*: the highest absolute correlation with another electrode, over twice as long, which is below .4 where contact
-  is lost (criterion and limit of Bigdely-Shamlo et al., *The PREP pipeline*, Front. Neuroinform. 9:16, 2015);
+- *noise*: the highest absolute correlation r with another electrode, over twice as long, which is below .4 where
+  contact is lost (criterion and limit of Bigdely-Shamlo et al., *The PREP pipeline*, Front. Neuroinform. 9:16, 2015).
+  Beside the reference an electrode has so little of the head that its own small noise keeps r low; so what it does not
+  share counts by its size against the headset's median: r' = sqrt(1 - (1 - r^2) min(1, (size / median)^2)), which is r
+  for an electrode of the usual size and above;
 - *power*: how far its log power is from the others' median, in robust spreads (the same, deviation criterion).
 
 The last two need 8 electrodes, and others that do correlate. Two electrodes are *bridged*, and both have index 0, where
@@ -248,6 +251,8 @@ class ContactMeter:
         alive = np.isfinite(size) & (size > self._signal.flat_v)
         typical = float(np.median(size[alive])) if alive.any() else self._signal.flat_v
         correlation, self._bridges = self._correlated(recent, alive)
+        unshared = (1 - correlation**2) * np.minimum(1.0, (size / typical) ** 2)
+        correlation = np.sqrt(np.clip(1 - unshared, 0.0, 1.0))
         return Measured(
             _median(mains) / typical, _deviation(level), flat, loud, correlation, _odd(size, alive), self._bridges
         )

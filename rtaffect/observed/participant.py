@@ -123,9 +123,13 @@ class Participant:
     def prepare(self, step: int) -> None:
         """Take in what has come so far of seconds 1 to ``step``: less is left for :meth:`advance`, and as it would be.
 
-        Filters and interpolation give the same however the samples are cut.
+        Filters and interpolation give the same however the samples are cut. Once there is a sample beyond what the step
+        needs, nothing that comes can change it any more, and it is judged, too.
         """
-        self._take(step, math.inf, early=True)
+        if self._source.buffer.newest > self._needed(step):
+            self.advance(step)
+        else:
+            self._take(step, math.inf, early=True)
 
     def _take(self, step: int, until: float, *, early: bool) -> None:
         block = self._source.buffer.read(self._cursor, min(self._needed(step), until), early=early)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import SoundError
+from rtaffect.common.words import often
 from rtaffect.outputs.cue import Cue
 from rtaffect.outputs.dac_clock import DacClock
 from rtaffect.outputs.in_place import InPlace
@@ -40,10 +41,11 @@ def describe_counts(counts: Mapping[str, float]) -> str:
     """Return in words what :attr:`CuePlayer.counts` say went wrong; empty where nothing did."""
     if not counts["breaks"] and not counts["underflows"]:
         return ""
+    causes = (("ran dry", counts["underflows"]), ("was lost", counts["losses"]))
+    why = ", ".join(f"{what} {often(count)}" for what, count in causes if count)
     return (
-        f"the sound was out of its place {counts['breaks']} times, for {counts['displaced_s']:.1f} s in all: "
-        f"its device ran dry {counts['underflows']} times and was lost {counts['losses']} times; "
-        "what rests on that is withheld"
+        f"the sound was out of its place {often(counts['breaks'])}, for {counts['displaced_s']:.1f} s in all"
+        f"{f' (its device {why})' if why else ''}; what rests on that is withheld"
     )
 
 

@@ -13,8 +13,9 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from rtaffect.common.config_folder import config_folder
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_toml
-from rtaffect.common.settings import Frozen, first_problem
+from rtaffect.common.settings import Frozen
 from rtaffect.common.words import duration
 from rtaffect.plan.session_plan import without_none
 
@@ -161,7 +162,7 @@ class KeptChecks:
         except FileNotFoundError:
             pass
         except ValidationError as error:
-            self.note = f"{checks_file()} is damaged ({first_problem(error)}): no check is known"
+            self.note = f"{checks_file()} is damaged ({first_problem(error, _File)}): no check is known"
         except (OSError, ValueError) as error:
             self.note = f"{checks_file()} cannot be read ({error}): no check is known"
 

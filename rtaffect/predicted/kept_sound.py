@@ -61,6 +61,8 @@ class KeptSound:
         The same of voice and background, where they were predicted from.
     heard, given
         Nothing: there is no sound, and no featurizer.
+    name, of, reached
+        Nothing: no sound comes.
     """
 
     components: FloatArray
@@ -69,14 +71,25 @@ class KeptSound:
     elements: KeptElements | None = None
     heard: tuple[HeardSecond, ...] = ()
     given: int = 0
+    name: str = ""
+    of: str = ""
+    reached: float = math.inf
     _step: int = 0
 
-    def advance(self, step: int) -> None:
+    def advance(self, step: int, until: float = math.inf) -> None:
         """Go on to ``step``."""
         self._step = step
 
+    def lacks(self, step: int) -> bool:
+        """Return that nothing is to come."""
+        return False
+
     def prepare(self, step: int) -> None:
         """Do nothing: all is there."""
+
+    def hear_early(self, step: int) -> HeardSecond | None:
+        """Return that nothing is given to a featurizer."""
+        return None
 
     def feature(self, step: int, *, left_out: bool = False) -> FloatArray:
         """Return the components (C,) of second ``step``; NaN beyond what is kept, and where it was ``left_out``."""

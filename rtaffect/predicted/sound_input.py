@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ from rtaffect.stream.audio import SAMPLE_RATE, SoundResampler, converter_delay_s
 from rtaffect.stream.buffer import RATE_TOLERANCE, Block
 from rtaffect.stream.grid import GridInterpolator
 from rtaffect.stream.ring import RingBuffer
-from rtaffect.stream.source import Source
+from rtaffect.stream.source import LIVE_ORIGINS, Source
 
 #: Sound that waits to be read: the newest second, the one before if it came late, and what is ahead of the step.
 _KEPT_S = 4
+#: What is put behind the sound's name to name its way, in doubts about what had arrived: a headset may have that name.
+_PATH: Final = "/sound"
 
 
 class HeardSecond(NamedTuple):
@@ -49,12 +52,19 @@ class SoundInput:
         What the last call of :meth:`feature` read, in order.
     given : int
         How many seconds of it the featurizer was given.
+    name, of : str
+        What it is called where it is told until when samples had come, and the sound's name.
+    reached : float
+        Time of the newest sample that was taken in, s on the LSL clock; -inf before the first.
     """
 
     def __init__(self, source: Source, featurizer: Featurizer | NoFeatures, origin: float, ahead: int = 0) -> None:
         self._source, self._origin, self._ahead_s = source, origin, ahead / SAMPLE_RATE
         self._ended = False
+        self.of, self.name, self.reached = source.info.name, f"{source.info.name}{_PATH}", -math.inf
         self._stream, self._size, self._read = featurizer.stream(), featurizer.size, 0
+        # Features of the next second, where the featurizer was given it before its step was due.
+        self._early: FloatArray | None = None
         self.heard: tuple[HeardSecond, ...] = ()
         self.given = 0
         self._rate = source.info.rate
@@ -68,9 +78,17 @@ class SoundInput:
         """How much later than a step the samples must reach, s."""
         return self._ahead_s + self._grid.lookahead_s + (1.0 + RATE_TOLERANCE) * converter_delay_s(self._rate)
 
-    def advance(self, step: int) -> None:
-        """Take in all sound of seconds 1 to ``step``."""
-        self._take(step, early=False)
+    def lacks(self, step: int) -> bool:
+        """Return whether sound that ``step`` needs has not been taken in, and may still come by itself."""
+        live = self._source.info.origin in LIVE_ORIGINS
+        return live and self.reached < self._needed(step) - 1.5 / self._rate
+
+    def _needed(self, step: int) -> float:
+        return self._origin + step * STEP_S + self.lookahead_s
+
+    def advance(self, step: int, until: float = math.inf) -> None:
+        """Take in all sound of seconds 1 to ``step``, up to ``until`` (s, LSL clock)."""
+        self._take(step, until, early=False)
         self._ended = self._source.status(self._origin + step * STEP_S).state == "ended"
         if self._ended:
             self._write(*self._grid.flush())
@@ -80,12 +98,23 @@ class SoundInput:
 
         Conversion and interpolation give the same, bit for bit, however the sound is cut.
         """
-        self._take(step, early=True)
+        self._take(step, math.inf, early=True)
 
-    def _take(self, step: int, *, early: bool) -> None:
-        until = self._origin + step * STEP_S + self.lookahead_s
-        block = self._source.buffer.read(self._cursor, until, early=early)
+    def hear_early(self, step: int) -> HeardSecond | None:
+        """Give the featurizer second ``step`` before the step is made, if it is next and all of it is there.
+
+        What is on the grid stays as it is, so that :meth:`feature` would give it the very same second. Returns that,
+        None where it was not given, or had been before.
+        """
+        if self._early is not None or self._read != step - 1 or (second := self.second(step)) is None:
+            return None
+        self._early = self._stream.step(second).astype(np.float64)
+        return HeardSecond(step, second)
+
+    def _take(self, step: int, until: float, *, early: bool) -> None:
+        block = self._source.buffer.read(self._cursor, min(self._needed(step), until), early=early)
         self._cursor = block.stop
+        self.reached = max([self.reached, *block.times.max(initial=-math.inf, keepdims=True).tolist()])
         missing = ~np.isfinite(block.samples[:, 0])
         edges = sorted({0, *block.breaks, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), len(block.times)})
         for start, stop in pairwise(edges):
@@ -117,8 +146,8 @@ class SoundInput:
         grows anew after it. Nothing stands in for sound that was not heard. What is ``left_out`` is heard, but the
         featurizer, which would take too long, is not given it: to it, it is missing.
         """
-        feature = np.full(self._size, np.nan)
-        self.heard, self.given = (), 0
+        feature, early = np.full(self._size, np.nan), self._early
+        self.heard, self.given, self._early = (), 0, None
         while self._read < step:
             second = self.second(self._read + 1)
             if second is None and self._read + 1 == step:
@@ -128,7 +157,8 @@ class SoundInput:
             if second is None or left_out:
                 self._stream.reset()
             else:
-                feature = self._stream.step(second).astype(np.float64)
+                feature = early if early is not None else self._stream.step(second).astype(np.float64)
+                early = None
                 self.given += 1
         return feature if self._read == step else np.full(self._size, np.nan)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from rtaffect.plan.session_folder import RecordedSession, open_session
 from rtaffect.protocol.arms import AsRecorded, DonorLevels, Yoked
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.protocol_step import Shown
-from rtaffect.protocol.timeline import Ran, changed
+from rtaffect.protocol.timeline import Key, Ran, changed
 
 #: A donor's block of feedback must have had a level in this share of its seconds.
 LEAST_SHOWN: Final = 1 / 2
@@ -109,6 +109,25 @@ def blocks_that_ran(session: RecordedSession) -> tuple[Ran, ...]:
             elif found and line["trial_type"] in ("block-pause", "block-resume"):
                 found[-1] = changed(found[-1], line["trial_type"], float(line["onset"]))
     return tuple(found)
+
+
+def keys_that_counted(session: RecordedSession) -> dict[int, tuple[Key, ...]]:
+    """Return the operator's keys of a recorded session that moved its blocks, by step, by its ``events.tsv``.
+
+    Raises
+    ------
+    RecordingError
+        If the table cannot be read.
+    """
+    found: dict[int, tuple[Key, ...]] = {}
+    with _intact(session, "events.tsv"):
+        for line in session.table("events.tsv"):
+            key = next((key for key in get_args(Key) if key == line["name"]), None)
+            # Any other key is the operator's mark, which is of no block.
+            if line["trial_type"] == "key" and key is not None and line["block"] != "n/a":
+                step = int(float(line["onset"]))
+                found[step] = (*found.get(step, ()), key)
+    return found
 
 
 def running_lines(session: RecordedSession) -> dict[int, list[Line]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.protocol.model import LEAD_S, Block, Protocol
 from rtaffect.protocol.protocol_step import BlockKind, Phase
 
 Key = Literal["go", "skip", "pause", "repeat"]
+_UNTOLD: Final[Mapping[int, tuple[Key, ...]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,9 @@ class Timeline:
         return tuple(found)
 
 
-def keys_that_gave(protocol: Protocol, ran: Sequence[Ran]) -> Mapping[int, tuple[Key, ...]]:
+def keys_that_gave(
+    protocol: Protocol, ran: Sequence[Ran], pressed: Mapping[int, tuple[Key, ...]] = _UNTOLD
+) -> Mapping[int, tuple[Key, ...]]:
     """Return the operator's keys by step under which the blocks begin, pause and end as they did.
 
     Parameters
@@ -181,13 +185,18 @@ def keys_that_gave(protocol: Protocol, ran: Sequence[Ran]) -> Mapping[int, tuple
         Whose blocks.
     ran
         Those that ran, in order. One that is missing between others was passed over; when it was, is not in here, and
-        it is taken to have been at the first chance.
+        without ``pressed`` it is taken to have been at the first chance.
+    pressed
+        The keys that counted, by step, as far as they were told: they are returned if the blocks follow from them.
 
     Raises
     ------
     SettingsError
         If no keys lead there: the blocks are of another protocol.
     """
+    last = max((*(at for one in ran for at in _times_of(one)), *map(float, pressed)), default=0.0)
+    if pressed and _blocks_by(protocol, pressed, last) == [*ran]:
+        return pressed
     keys = _Keys(protocol)
     for place, one in enumerate(ran):
         after = ran[place + 1] if place + 1 < len(ran) else None
@@ -269,10 +278,8 @@ def _lead_of(block: Block) -> int:
 
 def _check_that(protocol: Protocol, keys: Mapping[int, tuple[Key, ...]], ran: Sequence[Ran]) -> None:
     """Refuse blocks that the keys do not lead to."""
-    line = Timeline(protocol)
     last = max((each for one in ran for each in _times_of(one)), default=0.0)
-    events = [event for step in range(1, int(last) + 1) for event in line.advance(step, keys.get(step, ()))]
-    given = [*blocks_of(events)]
+    given = _blocks_by(protocol, keys, last)
     for one in ran:
         found = next((each for each in given if each.block == one.block), None)
         if found is None or found != one:
@@ -283,6 +290,12 @@ def _check_that(protocol: Protocol, keys: Mapping[int, tuple[Key, ...]], ran: Se
             f"by the protocol '{protocol.name}' block {extra[0].block} begins at {extra[0].start_s:g} s, but none was "
             "recorded: replay with the protocol that the session ran with"
         )
+
+
+def _blocks_by(protocol: Protocol, keys: Mapping[int, Sequence[Key]], last: float) -> list[Ran]:
+    """Return the blocks that ``keys`` give until ``last``, s."""
+    line = Timeline(protocol)
+    return blocks_of(event for step in range(1, int(last) + 1) for event in line.advance(step, keys.get(step, ())))
 
 
 def _does_not_fit(protocol: Protocol, one: Ran) -> SettingsError:

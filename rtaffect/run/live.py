@@ -21,10 +21,10 @@ from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
-from rtaffect.protocol.reading import read_protocol
+from rtaffect.protocol.reading import practice_alone, read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, require_reference
-from rtaffect.run.film import projector_of
+from rtaffect.run.film import passed_over, projector_of
 from rtaffect.run.live_checks import LiveChecks
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
@@ -34,7 +34,7 @@ from rtaffect.run.recognised import about_headsets, describe_headset, describe_r
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.wearing import Wearing
 from rtaffect.sources.board_preset import BoardPreset, presets_of
-from rtaffect.sources.boards import BoardAddress, open_board, parse_board
+from rtaffect.sources.boards import BoardAddress, open_board, parse_board, refuse_same
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.lsl import LslSource
@@ -98,6 +98,8 @@ class LiveSources(SessionSources):
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, foreign=foreign, osc=osc)
         lsl, notes = _all_markers(heard.markers if isinstance(heard.markers, LslMarkers) else None, foreign)
         markers: list[LslMarkers | OscMarkers] = [*([osc] if osc is not None else []), *lsl]
+        protocol = setup.protocol
+        unused = [*passed_over(protocol, plan), *practice_alone(protocol)] if protocol is not None else []
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
             for source in (*people, *body, rating, rating_as_sent(rating), heard.captured, *markers):
@@ -106,11 +108,11 @@ class LiveSources(SessionSources):
         return cls(
             plan=plan,
             analysis=plan.analysis,
-            title=setup.protocol.name if setup.protocol else "rtaffect live",
+            title=protocol.name if protocol is not None else "rtaffect live",
             people=people,
             hears=heard.source is not None,
             setup=setup,
-            notes=[*about_headsets(people), *wearing.notes, *notes],
+            notes=[*about_headsets(people), *wearing.notes, *notes, *unused],
             recorder=recorder,
             markers=markers,
             body=body,
@@ -241,6 +243,7 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
 def find_headsets(eeg: EegPlan) -> list[Headset]:
     """Find the streams and boards that are asked for; boards are not open yet. Raises StreamError, SettingsError."""
     addresses, expected = [parse_board(text) for text in eeg.boards], [parse_expected(text) for text in eeg.expect]
+    refuse_same(addresses)
     queries = queries_of(eeg) if eeg.streams or not addresses else ()
     found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing) if queries else []
     # Who is missing, if that is allowed, joins later as who is expected does.

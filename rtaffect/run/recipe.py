@@ -107,6 +107,8 @@ class Prepared:
             contact=_contact(plan),
             patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
         )
+        if engine.rated is not None and engine.rated.unmatched:
+            self.note(engine.rated.unmatched)
         if model is not None and engine.rated is None:
             self.note(at_terminal(matched_rows(engine.space, model.bundle.space)))
         protocol = sources.setup.protocol

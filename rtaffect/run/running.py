@@ -35,7 +35,6 @@ from rtaffect.protocol.model import Protocol as SessionProtocol
 from rtaffect.protocol.model import open_ended
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.record.recorder import RecordingStatus
-from rtaffect.run.contact_record import heads_of
 from rtaffect.run.film import require_view
 from rtaffect.run.incidents import Incidents
 from rtaffect.run.noticing import noticing
@@ -50,7 +49,7 @@ from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
 from rtaffect.run.typed_keys import TypedKeys
-from rtaffect.run.window_parts import join, operator_calls, zones_of
+from rtaffect.run.window_parts import join, operator_calls, seen_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -162,11 +161,11 @@ class RunningSession:
             self.tone.tell = self.stage.fault
 
     def _tell_others(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
-        """Tell other programs of the session, as far as that is asked for."""
-        if self.plan.results.outlet and self.plan.mode != "replay":
-            self._offer(cleanup)
+        """Tell other programs of the session, as far as that is asked for: by LSL first, which takes no thread."""
         if self.plan.programs.osc:
             self._offer_osc(cleanup)
+        if self.plan.results.outlet and self.plan.mode != "replay":
+            self._offer(cleanup)
         sources = self.run.sources
         self.page = serve_page(self.run, lambda: [self.record.trouble, *sources.notices()], cleanup)
         if self.page is not None:
@@ -330,7 +329,7 @@ def _on_terminal(running: RunningSession, console: Console) -> str:
         led = running.setup.protocol is not None
         keys = TypedKeys(running.stage, running.stop.set, running.run.clock.now, protocol=led)
         running.on_protocol_step.extend([keys.protocol_step] if led else [])
-    with console_sink(console, lambda: running.record.trouble, keys) as shown, keyboard(keys and keys.press):
+    with console_sink(console, lambda: running.record.trouble, keys) as shown, keyboard(keys.press if keys else None):
         return running.work(shown, noticing(running.run.sources, console))
 
 
@@ -388,8 +387,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
             plane_first=run.is_of_affect_alone,
-            zones=zones_of(run.engine.space),
-            contact=heads_of(run.engine),
+            **seen_of(run.engine),
             tour=plan.mode == "demo",
             participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,

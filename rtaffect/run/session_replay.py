@@ -18,7 +18,7 @@ from rtaffect.plan.conflicts import BROUGHT, brought_by_bundle
 from rtaffect.plan.session_folder import DOUBTS_FILE, PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.plan.session_plan import DEMO_BUNDLE, SessionPlan, parse_speed
 from rtaffect.predicted.featurizer import Progress
-from rtaffect.protocol.donors import as_recorded, blocks_that_ran
+from rtaffect.protocol.donors import as_recorded, blocks_that_ran, keys_that_counted
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.run.assemble import Model, Sound
@@ -241,7 +241,7 @@ def _setup(session: RecordedSession) -> ProtocolSetup:
         raise SettingsError(
             f"protocol {protocol.path} has changed since the session {session.path} ran; put the file back as it was"
         )
-    follow = keys_that_gave(protocol, blocks_that_ran(session))
+    follow = keys_that_gave(protocol, blocks_that_ran(session), keys_that_counted(session))
     programme = Programme.of(protocol)
     for path, sound in programme.sounds.items() if programme is not None else ():
         _check_sound(session, path, sound.sha256)

@@ -102,16 +102,17 @@ class Stage:
         """Note a marker of the operator's, now; from any thread."""
         self._tell("key", text, self._now() - self._origin)
 
-    def note(self, text: str, at: float) -> None:
+    def note(self, text: str, at: float) -> bool:
         """Note a marker of another program's, which came at ``at`` (s, LSL clock); from any thread.
 
-        One that says what a mark of the protocol is for is that mark.
+        One that says what a mark of the protocol is for is that mark, and True is returned.
         """
         known = next((mark.name for mark in self.conductor.protocol.marks if mark.is_said_by(text)), None)
         if known is not None:
             self.mark_as(known, at)
         else:
             self._send(f"mark/{text}", at - self._origin)
+        return known is not None
 
     def mark_as(self, name: str, at: float) -> None:
         """Note one of the protocol's marks, which was set at ``at`` (s, LSL clock); from any thread."""

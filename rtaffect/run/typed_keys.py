@@ -50,7 +50,7 @@ class TypedKeys:
         self._stage, self._stop, self._now = stage, stop, now
         self.said: Callable[[], None] = lambda: None
         conductor = stage.conductor
-        self._marks = {mark.key: mark.name for mark in conductor.protocol.marks}
+        self._marks: dict[str, str] = {mark.key: mark.name for mark in conductor.protocol.marks}
         self._once = {" ": conductor.go, "b": conductor.pause} if protocol else {}
         self._twice: dict[str, Callable[[], None]] = {"q": stop}
         self._twice |= {"n": conductor.skip, "B": conductor.repeat} if protocol else {}

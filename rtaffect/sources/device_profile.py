@@ -9,7 +9,6 @@ from __future__ import annotations
 import fnmatch
 import functools
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from rtaffect.common.channel_kinds import Kind
 from rtaffect.common.config_folder import config_folder
 from rtaffect.common.errors import SettingsError, StreamError, setting
+from rtaffect.common.mistakes import problems
 from rtaffect.common.reading import read_toml, toml_content
 from rtaffect.common.settings import Frozen
 from rtaffect.stream.source import StreamHeader, volts_per
@@ -340,15 +340,9 @@ def _read(path: Path) -> DeviceProfile:
     try:
         return DeviceProfile.model_validate(read_toml(path))
     except ValidationError as error:
-        raise ValueError("; ".join(_lines(error))) from None
+        raise ValueError("; ".join(problems(error, DeviceProfile))) from None
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None
-
-
-def _lines(error: ValidationError) -> Iterator[str]:
-    for each in error.errors():
-        place = ".".join(map(str, each["loc"]))
-        yield f"{place}: {each['msg']}" if place else str(each["msg"])
 
 
 def describe(found: Recognised | None) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import FilmError
 from rtaffect.common.reading import path_problem
+from rtaffect.sources.film_seeking import frames_before, seek
 
 #: No picture is decoded to more than this, (width, height): the screen's scaler makes it larger.
 MOST_PIXELS: Final = (1920, 1080)
@@ -25,8 +26,6 @@ _LEAST_SIDE: Final = 16
 _MOST_BAD: Final = 250
 #: A frame that comes later than this is not shown any more, s.
 LATE_S: Final = 0.2
-#: To begin in the midst of a film, the last frame before that needs no other is sought, at first so much sooner, s.
-_SOONER_S: Final = (0.0, 2.0, 20.0)
 #: A decoder that is this far behind leaves out frames that no other needs, s. Whole ones alone would be too few.
 _BEHIND_S: Final = 0.1
 
@@ -354,23 +353,11 @@ class FilmReader:
         self._skips = bool(before != "DEFAULT")
 
     def _seek(self) -> bool:
-        """Go to a frame that needs no other, and is not after the one to begin with; return whether one was found.
-
-        Where the file has none that can be found, all of it is decoded from its beginning on.
-        """
-        av, unit = av_library(), self._stream.time_base
-        if not math.isfinite(self._from_s) or unit is None:
+        """Go to where decoding begins; return whether that is not the film's beginning."""
+        if not math.isfinite(self._from_s):
             return False
-        for sooner in _SOONER_S:
-            wanted = math.floor((self._from_s - sooner + self._zero) / unit)
-            try:
-                self._container.seek(wanted, stream=self._stream)
-                packet = next(self._container.demux(self._stream), None)
-                if packet is not None and packet.is_keyframe and packet.pts is not None and packet.pts <= wanted:
-                    self._container.seek(wanted, stream=self._stream)
-                    return True
-            except av.FFmpegError:
-                break
+        if seek(self._container, self._stream, self._from_s + self._zero):
+            return True
         self._container.close()
         self._container = open_film(self._path)
         self._stream = _pictures(self._container)[0]
@@ -379,18 +366,8 @@ class FilmReader:
 
     def _before(self, pts: int) -> int:
         """Return how many frames come before the one with the time ``pts``, in units of its stream."""
-        av, found = av_library(), set[int]()
         with open_film(self._path) as container:
-            try:
-                for packet in container.demux(_pictures(container)[0]):
-                    if packet.dts is not None and packet.dts > pts:
-                        break
-                    if packet.pts is not None and packet.pts < pts:
-                        found.add(packet.pts)
-            except av.FFmpegError:
-                # What is broken there was no frame the first time either.
-                pass
-        return len(found)
+            return frames_before(container, _pictures(container)[0], pts)
 
     def _picture(self, frame: Any) -> NDArray[np.uint8]:
         turned = round(getattr(frame, "rotation", 0) / 90) % 4

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.rating_scale import REACTION_LAG_S
-from rtaffect.common.settings import first_problem
 from rtaffect.plan.conflicts import BROUGHT, EVERYWHERE
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting, Mode
@@ -229,6 +229,8 @@ def _stands_back(choices: Choices, defined: DefinedSetting) -> bool:
         (option in BROUGHT and bool(choices.bundle.strip()))
         or (option == "screen" and choices.preview)
         or (option == "session-code" and not choices.allocation.strip())
+        or (option == "measure-band" and not choices.measures.strip())
+        or (option == "rating-lag" and not choices.rating.strip() and not is_of_session(choices))
         or (option in OF_AFFECT and not choices.affect.strip() and not is_of_session(choices))
     )
 
@@ -269,7 +271,7 @@ def plan_of(choices: Choices) -> SessionPlan:
     try:
         return SessionPlan.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"{first_problem(error)}; correct it in the window") from None
+        raise SettingsError(f"{first_problem(error, SessionPlan)}; correct it in the window") from None
 
 
 def choices_of(plan: SessionPlan) -> Choices:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rtaffect.common.config_folder import config_folder
 from rtaffect.common.files import write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_toml
 from rtaffect.plan.session_plan import without_none
 from rtaffect.start.choices import Choices
@@ -47,9 +48,8 @@ def recall() -> tuple[Choices, str]:
             return first_choices(), f"the choices of the last time are of another version of rtaffect ({path}): anew"
         return TypeAdapter(Choices).validate_python(content), ""
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        return first_choices(), f"the choices of the last time are damaged ({where}: {first['msg']}): they start anew"
+        why = first_problem(error, Choices)
+        return first_choices(), f"the choices of the last time are damaged ({why}): they start anew"
 
 
 def remember(choices: Choices) -> str:

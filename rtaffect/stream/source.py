@@ -15,6 +15,9 @@ from rtaffect.common.text import clean
 from rtaffect.stream.buffer import SampleBuffer
 from rtaffect.stream.status import SourceKind, SourceStatus
 
+#: Origins of sources whose samples come by themselves, and may come late.
+LIVE_ORIGINS: Final = frozenset({"lsl", "soundcard", "brainflow", "fieldtrip", "slider"})
+
 #: Volts in one of each unit that headsets declare; keys are lower case with the micro sign as 'u'.
 VOLTS_PER_UNIT = {
     "v": 1.0, "volt": 1.0, "volts": 1.0,

@@ -65,6 +65,7 @@ def _bases(folder: Path) -> dict[str, list[str]]:
         "live": ["--headless", "--no-outlet", "--wait", "0.05", "--eeg", "name=nobody at all"],
         "replay": [recording, "--headless", "--speed", "max", "--bundle", missing],
         "start": ["--plan", missing],
+        "contact": ["--headless", "--seconds", "1", "--wait", "0.05", "--eeg", "name=nobody at all"],
         "protocol check": [str(good / "protocol/protocol.toml")],
         "protocol examples": [],
         "allocate": [str(good / "protocol/protocol.toml"), "--count", "4"],

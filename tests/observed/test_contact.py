@@ -114,6 +114,15 @@ def test_four_electrodes_are_told_by_what_each_shows_alone():
     assert found[2].why == "flat"
 
 
+def test_an_electrode_beside_the_reference_is_no_noise():
+    """It has little of the head, so that its own small noise, which elsewhere would not matter, is most of it."""
+    samples, own = scalp(26), 4.5e-6 * np.random.default_rng(8).standard_normal(round(26 * RATE))
+    samples[:, 5] = 0.1 * samples[:, 5] + own * np.sqrt(RATE / 2 / 29)
+    assert contact(samples, 25).electrodes[5].verdict == "good"
+    samples[:, 5] *= 3
+    assert contact(samples, 25).electrodes[5].why == "noise"
+
+
 def test_contact_comes_back_within_the_window():
     samples = scalp(41)
     samples[: round(20 * RATE), 4] += 500e-6 * np.sin(2 * np.pi * 50 * np.arange(round(20 * RATE)) / RATE)

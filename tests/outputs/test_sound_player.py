@@ -206,7 +206,9 @@ def test_what_went_wrong_is_said_in_a_sentence_at_the_end():
     assert describe_counts(counts) == ""
     said = describe_counts(counts | {"underflows": 2, "breaks": 3, "displaced_s": 4.25})
     assert "out of its place 3 times, for 4.2 s" in said
-    assert "ran dry 2 times and was lost 0 times" in said
+    assert "(its device ran dry 2 times);" in said
+    once = describe_counts(counts | {"breaks": 1, "displaced_s": 0.2})
+    assert once == "the sound was out of its place once, for 0.2 s in all; what rests on that is withheld"
 
 
 def test_time_out_of_place_counts_once_while_the_device_runs_dry_again_and_again(monkeypatch):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from rtaffect.common.errors import RecordingError
 from rtaffect.plan.session_folder import open_session
-from rtaffect.protocol.donors import blocks_that_ran
+from rtaffect.protocol.donors import blocks_that_ran, keys_that_counted
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.record.table import EVENT_COLUMNS, event_line
+from rtaffect.run.remote_view import SessionView
 from rtaffect.run.told import Due, Told, marks_and_notes
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.timelock.stimulus import PlannedOnsets
@@ -63,7 +65,9 @@ def test_a_sound_stands_still_with_its_block_and_goes_on_there(protocol: Protoco
     assert {places[step] for step in range(8, 13)} == {7}
     assert {places[step] for step in range(24, 33)} == {18}
     session = open_session(kept(tmp_path / "s", live.events))
-    again = Ran60(protocol, follow=keys_that_gave(protocol, blocks_that_ran(session)))
+    keys = keys_that_counted(session)
+    assert keys == {4: ("go",), 12: ("pause",), 20: ("go",)}
+    again = Ran60(protocol, follow=keys_that_gave(protocol, blocks_that_ran(session), keys))
     assert repr(again.protocol_steps) == repr(live.protocol_steps)
     assert again.feedback == live.feedback
     assert told(again.events) == told(live.events)
@@ -121,8 +125,7 @@ def test_marks_and_notes_are_told_and_replayed_in_their_order(protocol: Protocol
     live.stage._on_event = [found.append]
     live.stage.mark_as("moved", ORIGIN + 12.25)
     live.stage.remark("she coughed", ORIGIN + 9.5)
-    for text in ("Moved", "f5", "door"):
-        live.stage.note(text, ORIGIN + 13.0)
+    assert [live.stage.note(text, ORIGIN + 13.0) for text in ("Moved", "f5", "door")] == [True, True, False]
     assert [(e.type, e.name, e.marker) for e in found] == [
         ("mark", "moved", "mark/moved"),
         ("note", "she coughed", "note/she coughed"),
@@ -130,6 +133,11 @@ def test_marks_and_notes_are_told_and_replayed_in_their_order(protocol: Protocol
         ("mark", "moved", "mark/moved"),
         ("marker", "mark/door", "mark/door"),
     ]
+    view = SessionView.__new__(SessionView)
+    engine = SimpleNamespace(origin=ORIGIN)
+    view._running = SimpleNamespace(stage=live.stage, run=SimpleNamespace(engine=engine))  # type: ignore[assignment]
+    assert "note" not in view.mark("moved", ORIGIN + 14.0)
+    assert view.mark("F12", ORIGIN + 14.0)["note"] == "a free marker: the marks of the protocol are moved (F5)"
     # The note was begun at 9.5 s and kept after what happened at 21 s.
     events = [*live.events[:at], found[0], *live.events[at:after], found[1], *live.events[after:]]
     session = open_session(kept(tmp_path / "s", events))

@@ -16,33 +16,31 @@ from rtaffect.engine.session import Session
 from rtaffect.record.recorder import Recorder
 from rtaffect.sources.host_stamps import HostStamps
 from rtaffect.sources.recorded import ArraySource
-from rtaffect.sources.xdf import XdfRecording
 from rtaffect.stream.body import Body
-from rtaffect.stream.source import Source, StreamHeader
+from rtaffect.stream.source import StreamHeader
 from tests.engine.test_engine import ORIGIN
 from tests.support.hand_clock import HandClock
 
 #: Of when samples were taken (n,), s: how they are stamped, and when they are there, s.
 Arrival = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-MakeEngine = Callable[[Sequence[Source], Source | None, Sequence[Source], object], Engine]
 
 
 class LateSource(ArraySource):
     """Samples that come when ``arrival`` says, stamped by this computer, as a board's are."""
 
-    def __init__(self, source: ArraySource, arrival: Arrival, body: Body | None = None) -> None:
+    def __init__(self, source: ArraySource, arrival: Arrival) -> None:
         super().__init__(replace(source.info, origin="brainflow"), source._samples, source._onset)
         self.buffer.tells_late = self.info.kind == "eeg"
         taken = self._onset + np.arange(len(self._samples)) / self.info.rate
         self._stamps, self._arrives = arrival(taken)
         self._stamped, self._buffered = HostStamps(self.buffer), 0
-        if body is not None:
-            self.body = body
+        #: Its peripheral signals, where it has any.
+        self.body: Body | None = None
 
     @property
     def header(self) -> StreamHeader:
         """What a recording says of it."""
-        if self.info.kind != "body":
+        if self.body is None:
             return super().header
         i = self.info
         types = tuple(channel.kind.upper() for channel in self.body.channels)
@@ -88,7 +86,7 @@ def doubts_at(found: Sequence[Feedback]) -> dict[int, tuple]:
     return {feedback.step: feedback.doubts for feedback in found if feedback.doubts}
 
 
-def run_again(recording: XdfRecording, engine: Engine, steps: int) -> list[Feedback]:
+def run_again(engine: Engine, steps: int) -> list[Feedback]:
     """Run a replay."""
     found = list[Feedback]()
     Session(engine, InstantClock(ORIGIN - 1), [found.append], threading.Event(), steps, outlast=True).run()

@@ -27,7 +27,7 @@ STEPS, WAITS_S = 5, 6.0
 LIMIT_S = 900.0
 #: What is asked to end by Ctrl-C does within this time, s.
 ENDS_S = 60.0
-_WITHOUT_STEPS = ("start", "simulate-headset")
+_WITHOUT_STEPS = ("start", "simulate-headset", "contact")
 #: Runs the snippets of a page one after the other, with what they leave behind.
 _SNIPPETS = """
 import json, sys, traceback
@@ -69,7 +69,8 @@ class Seen:
     @property
     def wrong(self) -> str:
         """Why this is not what a reader was promised; '' where it is."""
-        fine = {0, 1} if self.step.words[:1] in (["certify"], ["soundcheck"], ["lightcheck"]) else {0}
+        may_tell = (["certify"], ["contact"], ["soundcheck"], ["lightcheck"])
+        fine = {0, 1} if self.step.words[:1] in may_tell else {0}
         if self.status not in fine:
             return f"exit status {self.status}"
         if "Traceback" in self.output:
@@ -80,6 +81,8 @@ class Seen:
 def endless(step: Step) -> bool:
     """Return whether a command goes on until it is stopped, or for minutes in real time."""
     words = step.words
+    if words[:1] == ["contact"] and "--headless" in words:
+        return False
     if words and words[0] in ("live", "demo", "replay", *_WITHOUT_STEPS):
         # At full speed a session is soon over, but its window stays to be looked at.
         return lab.words_after("--speed", words) != ["max"] or "--headless" not in words
@@ -201,15 +204,23 @@ class Running:
             self._until(self._has_begun)
             since = time.monotonic()
             self._until(lambda: time.monotonic() - since > WAITS_S)
+        elif words[0] == "replay":
+            # It sends nothing to count; its last line says how many steps there were.
+            self._until(self._has_window)
+            since = time.monotonic()
+            self._until(lambda: time.monotonic() - since > 4 * WAITS_S)
         else:
-            quick = lab.words_after("--speed", words) == ["max"]
-            lab.steps_sent(STEPS, self._alive, 10 * WAITS_S if quick else LIMIT_S)
+            lab.steps_sent(STEPS, self._alive, LIMIT_S)
         return self._now(self._child.poll() or 0)
 
     def _has_begun(self) -> bool:
-        """Return whether what sends has said so, or Qt's platform is there for a window."""
+        """Return whether what sends has said so, or there is a window."""
+        return bool(self._lines) or self._has_window()
+
+    def _has_window(self) -> bool:
+        """Return whether Qt's platform is there for a window."""
         maps = Path(f"/proc/{self._child.pid}/maps")
-        return bool(self._lines) or (maps.exists() and "libqoffscreen" in maps.read_text(encoding="utf-8"))
+        return maps.exists() and "libqoffscreen" in maps.read_text(encoding="utf-8")
 
     def _until(self, done: Any) -> None:
         while self._alive.is_set() and not done() and time.monotonic() - self._begun < LIMIT_S:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_bytes, read_toml, toml_content
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.protocol.allocation import Assigned
@@ -83,11 +84,23 @@ def opened_allocation(path: Path) -> Opened:
         )
     told = [o.get("assigned") for o in openings if isinstance(o, dict) and o.get("sha256") == sha256]
     try:
-        assigned = [Assigned.model_validate(each) for each in next(filter(None, told), ())]
-    except (ValidationError, TypeError) as error:
-        raise SettingsError(f"--unblinded {path}: {record.name} is damaged ({str(error).splitlines()[0]})") from None
+        assigned = _assigned(next(filter(None, told), ()))
+    except ValueError as error:
+        raise SettingsError(
+            f"--unblinded {path}: {record.name} is damaged ({error}); open the allocation again"
+        ) from None
     # Records of allocations that needed no key do not say it.
     return Opened(sha256, {one.participant: one.arm for one in assigned or unseal(sealed)[0].assigned})
+
+
+def _assigned(told: Any) -> list[Assigned]:
+    """Return who was assigned to what, as a record tells; ValueError, in words, where it is damaged."""
+    try:
+        return [Assigned.model_validate(each) for each in told]
+    except ValidationError as error:
+        raise ValueError(first_problem(error, Assigned)) from None
+    except TypeError:
+        raise ValueError("assigned must be a list") from None
 
 
 def _the_one(path: Path, record: Path, noted: dict[str, str]) -> Path:

@@ -64,10 +64,9 @@ class SessionWindow(QMainWindow):
         self._presenter, self._on_close, self._now = presenter, options["on_close"], options["now"]
         self._poll, self._on_marker = options.get("poll"), options.get("on_marker")
         self._on_go, self._on_skip = options.get("on_go"), options.get("on_skip")
-        self._recording = options.get("recording")
+        self._recording, self._notices = options.get("recording"), options.get("notices")
         self._sources, title = options.get("sources", ()), options.get("title", "")
         self._on_take, self._on_next_offer = options.get("on_take"), options.get("on_next_offer")
-        self._notices = options.get("notices")
         given: dict[str, object] = {
             "go": self._on_go,
             "skip": self._on_skip,

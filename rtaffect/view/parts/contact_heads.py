@@ -154,7 +154,7 @@ class ContactHeads(QWidget):
         symbol, colour = theme.LEVELS["good" if head.target.met else "warn"]
         state, name = f"{symbol} {head.headline}", f"{number + 1}  {head.name}"
         pixels = _fits(f"{state}   {name}", room, 0.7, bold=True, least=13)
-        wide = min(QFontMetrics(theme.font(pixels, bold=True)).horizontalAdvance(state) + 8, 0.75 * room.width())
+        wide = min(QFontMetrics(theme.font(pixels, bold=True)).horizontalAdvance(state) + 8, 0.85 * room.width())
         right = QRectF(room.right() - wide, room.top(), wide, room.height())
         theme.write(painter, right, state, pixels, colour, align=theme.RIGHT, bold=True, cut=theme.AT_END)
         left = QRectF(room.left(), room.top(), room.width() - wide - 8, room.height())
@@ -205,7 +205,7 @@ def paint_electrode(painter: QPainter, centre: QPointF, radius: float, electrode
                   0.9 * radius if with_figure else box.height())  # fmt: skip
     theme.write(painter, room, electrode.name, _fits(electrode.name, room, bold=True), text, bold=True)
     if with_figure:
-        below = QRectF(box.left(), centre.y() + 0.16 * radius, box.width(), 0.58 * radius)
+        below = QRectF(centre.x() - 0.66 * radius, centre.y() + 0.14 * radius, 1.32 * radius, 0.54 * radius)
         said = " ".join(filter(None, (SIGNS[electrode.verdict], number_of(electrode))))
         theme.write(painter, below, said, _fits(said, below), text)
 

@@ -11,8 +11,8 @@ from PySide6.QtCore import QEventLoop, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QMainWindow, QWidget
 
+from rtaffect.checks.contact_check import CheckState
 from rtaffect.common.contact_settings import ContactSettings
-from rtaffect.run.contact_check import CheckState
 from rtaffect.start.wording import in_window
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.application import discard, interrupt_closes, without_a_window
@@ -26,7 +26,7 @@ KEYS = "1\N{EN DASH}9 one headset, H the next, 0 all"
 
 
 class Watched(Protocol):
-    """A check that runs on a thread of its own (:class:`rtaffect.run.contact_check.ContactWatch`)."""
+    """A check that runs on a thread of its own (:class:`rtaffect.checks.contact_check.ContactWatch`)."""
 
     limits: ContactSettings
     state: CheckState
