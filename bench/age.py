@@ -7,7 +7,8 @@ another Python has it, the variable RTAFFECT_BENCH_MNE_LSL names that). Processo
 liblsl's threads included.
 
 **Way out**: a live session as ``rtaffect live --headless`` makes it, from the end of a step's window and of the
-look-ahead after it until the value is on its way; against a session that takes in all samples when a step is due.
+look-ahead after it until the value is on its way; against a session that takes in all samples when a step is due. The
+sound comes by LSL; and, where there is PulseAudio, to which a private server plays, the session plays it itself.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import soundfile
+
 from bench import Rows, run
+from bench.faulty.sound_server import SoundServer, absent
 from bench.load import ROOT, child, configured, measured, sending
 from bench.step import made_up_model
 from rtaffect.common.montage import STANDARD
+from rtaffect.stream.audio import SAMPLE_RATE
 
 OTHER_PYTHON = "RTAFFECT_BENCH_MNE_LSL"
 WAY_IN: dict[str, Any] = {"people": 1, "channels": list(STANDARD["1010-64"][:64]), "rate": 500.0, "streams": 1}
@@ -40,8 +45,23 @@ def measure(quick: bool) -> Rows:
     """Return a row for each way in, and two for each session."""
     with tempfile.TemporaryDirectory() as name, configured(Path(name)) as environment:
         rows = _ways_in(environment, 3 if quick else 30)
-        for number, (people, channels, rate) in enumerate(SESSIONS[:1] if quick else SESSIONS):
-            rows += _ways_out(Path(name) / str(number), environment, (people, channels, rate), quick)
+        sessions = SESSIONS[:1] if quick else SESSIONS
+        for number, worn in enumerate(sessions):
+            rows += _ways_out(Path(name) / str(number), environment, worn, quick)
+        if not (quick or absent()):
+            rows += _playing(Path(name), environment)
+    return rows
+
+
+def _playing(folder: Path, environment: dict[str, str]) -> Rows:
+    (folder / "server").mkdir()
+    server, rows = SoundServer(folder / "server", ROOT), list[dict[str, Any]]()
+    try:
+        server.start()
+        for number, worn in enumerate(SESSIONS):
+            rows += _ways_out(folder / f"played-{number}", environment | server.env, worn, quick=False, played=True)
+    finally:
+        server.stop()
     return rows
 
 
@@ -77,21 +97,26 @@ def _taken(how: str, spec: dict[str, Any], environment: dict[str, str], python: 
     return found
 
 
-def _ways_out(folder: Path, environment: dict[str, str], worn: tuple[int, int, float], quick: bool) -> Rows:
+def _ways_out(
+    folder: Path, environment: dict[str, str], worn: tuple[int, int, float], quick: bool, *, played: bool = False
+) -> Rows:
     people, channels, rate = worn
     names = STANDARD["1010-64"][:channels]
     with redirect_stdout(StringIO()):
-        made_up_model(folder / "bundle", 60, channels=names)
+        _, samples = made_up_model(folder / "bundle", 60, channels=names)
+    if played:
+        soundfile.write(folder / "sound.wav", samples, SAMPLE_RATE, "FLOAT")
     spec: dict[str, Any] = {
-        "people": people, "channels": list(names), "rate": rate, "sound": True, "sound_hz": 48_000,
-        "streams": people + 1, "warm_s": 2 if quick else 12, "seconds": 3 if quick else 30,
+        "people": people, "channels": list(names), "rate": rate, "sound": not played, "sound_hz": 48_000,
+        "streams": people + (not played), "played": str(folder / "sound.wav") if played else None,
+        "warm_s": 2 if quick else 12, "seconds": 3 if quick else 30,
         "bundle": str(folder / "bundle"), "model": None,
     }  # fmt: skip
     found = []
     for early in (True, False):
         with sending(spec, environment):
             found.append(measured("session", spec | {"early": early, "out": str(folder / f"out-{early}")}, environment))
-    case = f"{people} x {channels} at {rate:g} Hz, sound"
+    case = f"{people} x {channels} at {rate:g} Hz, sound{' played here' if played else ''}"
     return [
         {
             "case": f"way out: {case}{how}", "age_ms": each["age_ms"], "age_p99_ms": each["age_p99_ms"],

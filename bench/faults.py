@@ -46,6 +46,8 @@ sys.argv[0] = "rtaffect"
 main()
 """
 ROOT = Path(__file__).resolve().parents[1]
+#: A sender that has not ended so long after its session never does, s.
+LAST_S = 60.0
 #: What is tried anew where the sender dies is tried so often.
 TURNS = 3
 _T = TypeVar("_T")
@@ -106,7 +108,10 @@ def session_with(case: Case, folder: Path, end_s: float = END_S) -> tuple[Scene,
         acts.join(30)
         if scene.ear is not None:
             scene.ear.communicate()
-        sender.communicate()
+        try:
+            sender.communicate(timeout=LAST_S)
+        except subprocess.TimeoutExpired:
+            sender.kill()
     if sender.returncode:
         raise SenderDiedError(f"the sender ended by itself (status {sender.returncode}): the session tells nothing")
     return scene, first + terminal
@@ -115,8 +120,8 @@ def session_with(case: Case, folder: Path, end_s: float = END_S) -> tuple[Scene,
 def with_a_sender(run: Callable[[Path], _T], folder: Path) -> _T:
     """Return what ``run`` does with a folder in ``folder``; done anew where the sender died.
 
-    As it closes an outlet, liblsl (that of pylsl 1.18) has ended a process by a fault of memory, once in a thousand
-    times.
+    As it closes an outlet, liblsl (that of pylsl 1.18) has ended a process by a fault of memory, or never come to an
+    end, once in a thousand times.
     """
     for turn in range(TURNS - 1):
         try:

@@ -93,7 +93,7 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
     """Run a live session with null band, tables and recording, without a window; return what it costs."""
     from rich.console import Console
 
-    import rtaffect.engine.session
+    from rtaffect.engine.engine import Engine
     from rtaffect.engine.feedback import Feedback
     from rtaffect.plan.session_plan import SessionPlan
     from rtaffect.run.recipe import prepare
@@ -101,7 +101,7 @@ def session(spec: dict[str, Any]) -> dict[str, Any]:
     from rtaffect.run.session_record import SessionRecord
 
     if not spec.get("early", True):
-        rtaffect.engine.session.EARLY_S = ()
+        Engine.prepare = lambda engine, present: None
     warm, seconds = spec["warm_s"], spec["seconds"]
     marks: list[tuple[float, float, dict[int, float]]] = []
     ages, steps, stages = [], [], []
@@ -157,8 +157,9 @@ def _plan(spec: dict[str, Any]) -> dict[str, Any]:
         "eeg": {"wait_s": 60.0, "streams": [f"source_id=bench-head-{n}" for n in range(spec["people"])]},
         "results": {"out": spec["out"], "seconds": spec["warm_s"] + spec["seconds"], "headless": True},
     }
-    if spec["sound"]:
-        content |= {"sound": {"stream": "sound"}, "analysis": {"bundle": spec["bundle"], "featurizer": spec["model"]}}
+    if spec["sound"] or spec.get("played"):
+        sound = {"file": spec["played"]} if spec.get("played") else {"stream": "sound"}
+        content |= {"sound": sound, "analysis": {"bundle": spec["bundle"], "featurizer": spec["model"]}}
     return content
 
 

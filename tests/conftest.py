@@ -10,34 +10,27 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from pytestqt.qtbot import QtBot
+from xdist.remote import Producer
+
+from bench import loopback
+from tests.support.sharing import FEWEST, NICENESS, Sharing, waits
+
+TESTS = Path(__file__).parent
 
 if "pylsl" in sys.modules:
     raise RuntimeError("pylsl was imported before its configuration was written; do not import it in a plugin")
 
 _folder = Path(tempfile.mkdtemp(prefix="rtaffect-lsl-"))
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
-# Discovery asks the loopback address alone, and a session id of its own keeps parallel runs apart.
-(_folder / "lsl_api.cfg").write_text(
-    f"""[ports]
-IPv6 = disable
-[multicast]
-ResolveScope = machine
-AddressesOverride = {{127.0.0.1}}
-ListenAddress = 127.0.0.1
-[lab]
-SessionID = {uuid.uuid4().hex}
-[log]
-level = -3
-""",
-    encoding="utf-8",
-)
+# Discovery asks the loopback address alone. A session id and ports of their own keep parallel runs apart: where another
+# program has taken most of the usual ports, streams are not found.
+(_folder / "lsl_api.cfg").write_text(loopback(), encoding="utf-8")
 os.environ["LSLAPICFG"] = str(_folder / "lsl_api.cfg")
 # Nothing of the user's is read or written.
 os.environ["RTAFFECT_CONFIG"] = str(_folder / "config")
@@ -59,48 +52,105 @@ if hasattr(signal, "SIGHUP"):
 
 
 #: Files that take longest, in this order before all others: what comes last is short, so that no process waits long for
-#: the other, and while the first file makes the demo's bundle the other process has files that need none.
+#: the others, and while the first file makes the demo's bundle the others have files that need none.
 LONGEST = (
-    "cli/test_commands.py",
     "test_architecture.py",
     "calibration/test_calibrate.py",
     "calibration/test_affect_validation.py",
-    "sources/test_lsl.py",
-    "run/test_whole_session.py",
     "timelock/test_alignment.py",
     "fuzz/test_fuzz.py",
-    "timelock/test_time_lock.py",
-    "start/test_watch.py",
     "view/test_start_window.py",
-    "run/test_ending.py",
     "calibration/test_calibrate_spaces.py",
     "calibration/test_report.py",
-    "sources/test_sound_card.py",
     "calibration/test_head_model.py",
     "models/test_export.py",
     "finished/test_bids_export.py",
     "test_bench.py",
     "models/test_checkpoint.py",
     "observed/test_asr.py",
-    "sources/test_hostile_lsl.py",
-    "sources/test_identity.py",
-    "run/test_remote.py",
     "view/test_window.py",
     "view/test_participant.py",
     "notebook/test_recording.py",
-    "record/test_recorder.py",
     "finished/test_report.py",
     "timelock/test_stimulus.py",
     "calibration/test_statistics.py",
 )
 
 
+#: Files that wait in real time more than they compute, the longest first: of three processes or more one is for these,
+#: so that it goes on while the others compute, and they give way to it.
+WAITING = (
+    "cli/test_commands.py",
+    "run/test_whole_session.py",
+    "timelock/test_time_lock.py",
+    "sources/test_lsl.py",
+    "run/test_ending.py",
+    "sources/test_sound_card.py",
+    "run/test_remote.py",
+    "run/test_rated_session.py",
+    "start/test_watch.py",
+    "outputs/test_programme_player.py",
+    "sources/test_identity.py",
+    "sources/test_brainflow.py",
+    "sources/test_fieldtrip.py",
+    "sources/test_hostile_lsl.py",
+    "stream/test_markers.py",
+    "record/test_recorder.py",
+    "run/test_board_session.py",
+    "run/test_newcomers.py",
+    "run/test_film_live.py",
+    "run/test_own_measures.py",
+    "sources/test_hostile_fieldtrip.py",
+    "sources/test_live.py",
+    "sources/test_held.py",
+    "sources/test_board_preset.py",
+    "simulation/test_headset.py",
+    "outputs/test_outlet.py",
+    "outputs/test_tone.py",
+    "record/test_refuge.py",
+    "run/test_page.py",
+    "run/test_certify.py",
+    "sources/test_osc_markers.py",
+    "run/test_live_markers.py",
+    "outputs/test_measure_outlet.py",
+    "run/test_remote_words.py",
+    "outputs/test_page_server.py",
+    "outputs/test_film_projector.py",
+    "run/test_page_browser.py",
+)
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Give libraries one thread in each process, and in what it starts: the processes share the cores.
+
+    A thread of theirs that waits for another one keeps its core busy meanwhile.
+    """
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def pytest_configure() -> None:
+    """Let what computes give way to what waits in real time."""
+    worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if worker and count >= FEWEST and not waits(worker, count) and hasattr(os, "nice"):
+        os.nice(NICENESS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing | None:
+    """Share whole files among the processes, unless another way was asked for."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    root = config.rootpath
+    return Sharing(config, log, {(TESTS / name).relative_to(root).as_posix() for name in WAITING})
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
-    folder = Path(__file__).parent
-    place = {folder / name: at for at, name in enumerate(LONGEST)}
+    place: dict[Path, int] = {}
+    for name in (*WAITING, *LONGEST):
+        place.setdefault(TESTS / name, len(place))
     missing = [str(path) for path in place if not path.is_file()]
-    assert not missing, f"conftest.LONGEST names what is not there: {missing}"
+    assert not missing, f"conftest.WAITING and LONGEST name what is not there: {missing}"
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
 

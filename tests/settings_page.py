@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from rtaffect.common.contact_settings import ContactSettings
 from rtaffect.common.errors import at_terminal
 from rtaffect.common.settings import Settings
 from rtaffect.plan.session_plan import SETTINGS
@@ -59,6 +60,7 @@ def session_table(settings: Iterable[DefinedSetting]) -> str:
 def page(text: str) -> str:
     """Return the page with all tables as the settings are now."""
     tables = {name: analysis_table(field.annotation) for name, field in Settings.model_fields.items()}  # type: ignore[arg-type]
+    tables |= {"contact": analysis_table(ContactSettings)}
     for name, table in (tables | {"session": session_table(SETTINGS)}).items():
         before, _, rest = text.partition(_BEGIN.format(name))
         after = rest.partition(_END.format(name))[2]

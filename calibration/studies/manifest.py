@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from calibration.studies.bids import DESCRIPTION, Dataset, read_dataset
 from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_notes, find_problems
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.mistakes import problems
 from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.reading import path_problem, read_toml
 from rtaffect.common.settings import Frozen
@@ -192,7 +193,7 @@ def read_manifest(path: Path) -> StudyManifest:
             "`rtaffect simulate --out DIR` writes an example"
         ) from None
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        wrong = "; ".join(problems(error, StudyManifest))
         raise RecordingError(f"{path}: {wrong}; see docs/formats.md for the fields") from None
     except (OSError, ValueError) as error:
         raise RecordingError(f"{path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None

@@ -28,8 +28,9 @@ from rtaffect.affect.settings import AffectSettings
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import json_content, read_bytes, read_text
-from rtaffect.common.settings import Frozen, first_problem
+from rtaffect.common.settings import Frozen
 
 FORMAT: Final = 1
 JSON_FILE: Final = "affect.json"
@@ -275,7 +276,9 @@ def _load_manifest(path: Path) -> AffectManifest:
     try:
         manifest = AffectManifest.model_validate_json(text)
     except ValidationError as error:
-        raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error)}; {_REMAKE}") from None
+        raise ArtifactError(
+            f"bundle {path.parent}: {path.name}: {first_problem(error, AffectManifest)}; {_REMAKE}"
+        ) from None
     sealed = manifest.manifest_sha256
     if not sealed or text.count(sealed) != 1 or sha256_of(text.replace(sealed, _NO_HASH)) != sealed:
         raise ArtifactError(

@@ -108,7 +108,7 @@ class AffectReader:
         self._shared: Sequence[Participant] | None = None
         self._people = [_Person(model, rest_s) for _ in people]
         self._sound = model.embedder.stream()
-        self._newest = 0
+        self._newest = self._early = 0
         self.resting = False
 
     def share(self, participants: Sequence[Participant], settings: Settings, channels: Sequence[str]) -> None:
@@ -149,12 +149,18 @@ class AffectReader:
         for path in self.paths:
             path.advance(step, before.get(path.name, math.inf))
 
+    def hear_early(self, second: HeardSecond) -> None:
+        """Take in a second of sound before the step at which it is heard, if it follows on those so far."""
+        if second.sound is not None and second.number == self._newest + 1:
+            self._sound.push(second.sound)
+            self._early = second.number
+
     def hear(self, heard: Sequence[HeardSecond], *, left_out: bool = False) -> None:
         """Take in the seconds of sound that were heard at a step; what is missing, or ``left_out``, begins anew."""
         for number, sound in heard:
             if sound is None or left_out or number != self._newest + 1:
                 self._sound.reset()
-            if sound is not None and not left_out:
+            if sound is not None and not left_out and number != self._early:
                 self._sound.push(sound)
             self._newest = number
 

@@ -10,6 +10,7 @@ import click
 
 from rtaffect import __version__
 from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.given import refuse_twice
 from rtaffect.common.offline import lacking, offline_module
 from rtaffect.common.quiet_lsl import quiet_lsl
 from rtaffect.common.text import printable
@@ -41,7 +42,10 @@ COMMANDS = {
     "featurizers": ("models.featurizers", "Which featurizers are installed, and which encoders can become one."),
     "headmodel": ("calibration.head.command", "The operator from a montage's channels to 68 brain regions."),
     "devices": ("rtaffect.cli.devices", "What LSL streams and sound devices there are."),
+    "contact": ("rtaffect.cli.contact", "Whether the electrodes of headsets touch, before a session."),
     "certify": ("rtaffect.cli.certify", "Measure the timing of this computer, from clicks to the step and the screen."),
+    "soundcheck": ("rtaffect.cli.soundcheck", "How loud a session's sound is, set by ear, and how late it is heard."),
+    "lightcheck": ("rtaffect.cli.lightcheck", "How late the participant's screen is, seen by a photodiode."),
     "doctor": ("rtaffect.cli.doctor", "What is installed and works, and what to do about what does not."),
 }
 
@@ -67,6 +71,15 @@ class LazyGroup(click.Group):
                 said = text.encode("unicode_escape").decode()[:80]
                 raise SettingsError(f"the argument {said} {wrong}; expected a text of UTF-8")
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and refuse options that it is given twice, once for all commands."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            refuse_twice(command, click.Context(command, info_name=name, parent=ctx), rest)
+        return name, command, rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the table's order."""

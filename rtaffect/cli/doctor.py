@@ -21,6 +21,7 @@ from rtaffect.common.errors import ArtifactError, RtaffectError, SoundError, Str
 from rtaffect.common.listing import print_table
 from rtaffect.common.system_packages import SOUND, apt_install
 from rtaffect.common.terminal import Terminal
+from rtaffect.outputs.lsl_outlet import LslOutlet
 
 OLDEST_PYTHON: Final = (3, 11)
 LSL_TIMEOUT_S: Final = 5.0
@@ -116,11 +117,15 @@ def _lsl() -> list[Diagnosis]:
 
 
 def _loop_back(pylsl: Any) -> str:
-    """Send a sample through a real outlet to a real inlet; return what went wrong, '' for nothing."""
+    """Send a sample from a real outlet to a real inlet; return what went wrong, '' for nothing."""
     name = f"rtaffect-doctor-{uuid.uuid4().hex}"
     info = pylsl.StreamInfo(name, "Check", 1, pylsl.IRREGULAR_RATE, "float32", name)
-    outlet = pylsl.StreamOutlet(info)
-    resolver = pylsl.ContinuousResolver("name", name)
+    with LslOutlet(lambda: pylsl.StreamOutlet(info)) as outlet:
+        return _through(outlet, pylsl.ContinuousResolver("name", name), pylsl)
+
+
+def _through(outlet: LslOutlet, resolver: Any, pylsl: Any) -> str:
+    """Read a sample of the outlet from the stream that the resolver finds; return what went wrong, '' for nothing."""
     deadline = time.monotonic() + LSL_TIMEOUT_S
     while not (found := resolver.results()):
         if time.monotonic() > deadline:

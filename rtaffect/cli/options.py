@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -12,6 +14,7 @@ from click.core import ParameterSource
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError, at_terminal, setting
+from rtaffect.common.mistakes import Mistake, mistakes
 from rtaffect.common.option_types import PATH, Whole
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan, read_plan
 from rtaffect.plan.setting import DefinedSetting, Mode
@@ -54,9 +57,10 @@ def _click_type(defined: DefinedSetting) -> Any:
     return Whole(least, most) if kind is int else kind
 
 
-def planned(mode: Mode) -> Callable[[Command], Command]:
+def planned(mode: Mode, wanted: Callable[[DefinedSetting], bool] = lambda _: True) -> Callable[[Command], Command]:
     """Give a command the options of a session's settings in ``mode``, and pass it the ``plan`` that they make.
 
+    Of the settings only those that are ``wanted`` have an option.
     An option ``--session FILE`` of the command brings the plan that the others, where they are given, replace parts of.
     """
 
@@ -73,7 +77,7 @@ def planned(mode: Mode) -> Callable[[Command], Command]:
 
         made: Command = wrapped
         for defined in reversed(SETTINGS):
-            if mode in defined.setting.modes:
+            if mode in defined.setting.modes and wanted(defined):
                 made = option_of(defined, mode)(made)
         return made
 
@@ -96,9 +100,18 @@ def _plan(mode: Mode, base: Path | None, said: dict[str, Any]) -> SessionPlan:
     try:
         return SessionPlan.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = next((each.setting.option for each in SETTINGS if each.path == first["loc"][: len(each.path)]), "")
-        given = first["input"]
-        shown = ", ".join(map(str, given)) if isinstance(given, tuple) else given
-        where = f"{setting(option, shown)}: " if option else ""
-        raise SettingsError(f"{where}{first['msg'].removeprefix('Value error, ')}; see --help") from None
+        raise SettingsError(f"{_said(mistakes(error, SessionPlan)[0], content)}; see --help") from None
+
+
+def _said(mistake: Mistake, content: dict[str, Any]) -> str:
+    """Return a mistake as that of its option, with what was given there, and the part of it that is wrong."""
+    defined = next((each for each in SETTINGS if each.path == mistake.path[: len(each.path)]), None)
+    if defined is None:
+        return mistake.line(mistake.where)
+    given: Any = functools.reduce(operator.getitem, defined.path, content)
+    within = mistake.path[len(defined.path) :]
+    if within and isinstance(within[0], int):
+        given, within = given[within[0]], within[1:]
+    part = replace(mistake, path=within)
+    said = part.line(part.where) if within else part.wrong
+    return f"{setting(defined.setting.option, ', '.join(given) if isinstance(given, tuple) else given)}: {said}"

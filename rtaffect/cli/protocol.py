@@ -21,7 +21,7 @@ from rtaffect.protocol.allocation import MOST_PARTICIPANTS, draw
 from rtaffect.protocol.donors import open_donor
 from rtaffect.protocol.measured import check_measure
 from rtaffect.protocol.model import LEAD_S, MEAN, Protocol
-from rtaffect.protocol.reading import check_rows, inspect_protocol, read_protocol, window_problems
+from rtaffect.protocol.reading import check_rows, inspect_protocol, practice_alone, read_protocol, window_problems
 from rtaffect.protocol.seal import key_beside, seal, unseal
 from rtaffect.protocol.success_by_chance import about_success
 from rtaffect.protocol.unblinding import check_session, note_opening
@@ -45,6 +45,8 @@ def check_file(
 ) -> None:
     """Show the blocks of a protocol with their times, or all that is wrong with it; then the exit status is 2."""
     console = Terminal()
+    if not measures:
+        refuse_given(("bands",), "is for own measures, and no --measure is given", "give one, or leave it out")
     found, problems = inspect_protocol(file)
     remarks: list[str] = []
     if found is not None:
@@ -74,7 +76,7 @@ def _about_films(found: Protocol) -> list[str]:
 def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[str]]:
     """Return what is wrong with donors, window and rows, and what is to be known about the sounds."""
     problems: list[str] = []
-    remarks: list[str] = []
+    remarks: list[str] = practice_alone(found)
     for donor in found.donors:
         try:
             open_donor(found, found.located(donor))
@@ -82,7 +84,7 @@ def _in_session(found: Protocol, bundle: Path | None) -> tuple[list[str], list[s
             problems.append(str(error))
     if bundle is None:
         window_s = SynchronySettings().window_s
-        return problems + window_problems(found, window_s), [*about_success(found, window_s)]
+        return problems + window_problems(found, window_s), [*remarks, *about_success(found, window_s)]
     from rtaffect.engine.bundle import load_bundle
     from rtaffect.stream.audio import read_sound, sound_sha256
     from rtaffect.stream.sound_reading import sound_length

@@ -30,10 +30,13 @@ def demo(plan: SessionPlan, with_protocol: bool) -> None:
 @options.planned("live")
 def live(plan: SessionPlan) -> None:
     """Run a session with headsets on the network and sound from a file, a sound device or an LSL stream."""
+    from rtaffect.cli.contact import contacts_before
     from rtaffect.run.remote import run_sessions
 
     _try_window(plan)
-    run_sessions(plan, Terminal(), run_window)
+    checked = contacts_before(plan, Terminal()) if plan.contact.check else ()
+    if checked is not None:
+        run_sessions(plan, Terminal(), run_window, checked)
 
 
 @click.command()

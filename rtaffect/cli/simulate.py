@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from rtaffect.cli.simulate_prosody import write_prosody
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.given import refuse_given
+from rtaffect.common.mistakes import mistakes
 from rtaffect.common.option_types import PATH, Number, Whole
 from rtaffect.common.places import check_new_folder
-from rtaffect.common.settings import Frozen, first_problem
+from rtaffect.common.settings import Frozen
 from rtaffect.common.terminal import Terminal
 from rtaffect.observed.operator_file import load_operator
 from rtaffect.predicted.featurizer import featurizer_for
@@ -132,7 +133,10 @@ def command(
         refuse_given(
             ("head", "featurizer", "elements", "reverse_energies"), "is of a study of synchrony, not of --affect"
         )
-        asked = {"people": listeners, "stimuli": sounds, "seconds": sound_seconds, "relation": relation, "rated": rated}
+        # A whole number of seconds is one, however the option's type has it.
+        whole = sound_seconds is not None and sound_seconds.is_integer()
+        seconds = int(sound_seconds) if whole and sound_seconds is not None else sound_seconds
+        asked = {"people": listeners, "stimuli": sounds, "seconds": seconds, "relation": relation, "rated": rated}
         size = QUICK_AFFECT if quick else AffectStudySettings()
         eeg = _changed(size.eeg, {"seed": seed, "strength": strength})
         said = _write_affect(out, _changed(size, {**asked, "eeg": eeg}), console)
@@ -156,8 +160,9 @@ def _changed(settings: _Settings, asked: Mapping[str, object]) -> _Settings:
     try:
         return type(settings).model_validate({**dict(settings), **given})
     except ValidationError as error:
-        name, _, wrong = first_problem(error).partition(": ")
-        raise SettingsError(f"{_OPTIONS.get(name, f'--{name}')}: {wrong}", remedy="name another value") from None
+        found = mistakes(error, type(settings))[0]
+        option = _OPTIONS.get(found.where, f"--{found.where}")
+        raise SettingsError(found.line(option), remedy="name another value") from None
 
 
 def _write_synchrony(

@@ -27,8 +27,17 @@ MOST_PEOPLE = 16
     help="Part of the EEG's power that all people of one seed share, whoever sends them.",
 )
 @click.option("--seed", type=Whole(0, 2**31 - 1), default=7, show_default=True, help="Another seed shares nothing.")
+@click.option(
+    "--contact",
+    default="",
+    metavar="CH=FAULT,...",
+    help="Channels without good contact, each with mains, drift, flat, rail, noise or bridged, as in F3=mains,Cz=flat.",
+)
+@click.option("--mains", type=Number(45, 65), default=50.0, show_default=True, help="Mains that they pick up, Hz.")
 @click.option("--seconds", type=Number(0.1, 1e6), help="Send for so many seconds; default: until Ctrl+C.")
-def command(profile: str, name: str, people: int, share: float, seed: int, seconds: float | None) -> None:
+def command(
+    profile: str, name: str, people: int, share: float, seed: int, contact: str, mains: float, seconds: float | None
+) -> None:
     """Send an LSL stream as the device of PROFILE sends it: its names, units, further channels and stamps.
 
     PROFILE is one of those in docs/headsets.md, or the file of one (.toml).
@@ -43,7 +52,8 @@ def command(profile: str, name: str, people: int, share: float, seed: int, secon
             end = f"-{number}" if people > 1 else ""
             base = name or (found.sends.name if found.sends is not None else "")
             source = f"{found.sends.source_id}{end}" if found.sends is not None and not found.shares_id else ""
-            device = SimulatedDevice(found, Wearer(number, share, seed), name=f"{base}{end}", source_id=source)
+            wearer = Wearer(number, share, seed, contact, mains)
+            device = SimulatedDevice(found, wearer, name=f"{base}{end}", source_id=source)
             cleanup.enter_context(device)
             header = device.header
             console.print(

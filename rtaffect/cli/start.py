@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from rtaffect.view import run_window
 from rtaffect.view.trial import REMEDY, try_window
 
 if TYPE_CHECKING:
+    from rtaffect.observed.contact import HeadsetContact
     from rtaffect.plan.session_plan import SessionPlan
     from rtaffect.present.session_presenter import Presenter
     from rtaffect.run.runners import WindowRunner
@@ -44,7 +46,10 @@ def command(plan_file: Path | None) -> None:
     console = Terminal()
     while (started := _choose(choices, message, plan_file)) is not None:
         choices, plan_file = started.choices, started.plan_file or plan_file
-        message = _run(started, console)
+        checked, message = _checked(started)
+        if checked is None:
+            continue
+        message = _run(started, console, checked)
         if message:
             continue
         after = _after(started)
@@ -113,7 +118,21 @@ def _choose(choices: Choices, message: str, plan_file: Path | None) -> Started |
     return run_start(choices, message=message, plan_file=plan_file)
 
 
-def _run(started: Started, console: Console) -> str:
+def _checked(started: Started) -> tuple[Sequence[HeadsetContact] | None, str]:
+    """Check contact where that is asked for; return what was found, None to go back to the start, and why."""
+    from rtaffect.checks.contact_check import ContactWatch
+    from rtaffect.view.start.contact import run_contact
+
+    if not (started.checks or started.plan.contact.check):
+        return (), ""
+    try:
+        outcome = run_contact(ContactWatch(started.plan), starts=started.may_start, back="Back to the start")
+    except RtaffectError as error:
+        return None, error.message
+    return (outcome.state.contacts, "") if outcome.start else (None, "")
+
+
+def _run(started: Started, console: Console, checked: Sequence[HeadsetContact]) -> str:
     """Write the plan where it was saved, run it, and return why the session failed, '' if it did not."""
     from rtaffect.plan.session_plan import write_plan
     from rtaffect.run.remote import run_sessions
@@ -121,7 +140,7 @@ def _run(started: Started, console: Console) -> str:
     try:
         if started.plan_file is not None:
             write_plan(started.plan, started.plan_file)
-        run_sessions(started.plan, console, _window(started.plan))
+        run_sessions(started.plan, console, _window(started.plan), checked)
     except RtaffectError as error:
         return error.message
     return ""

@@ -10,7 +10,7 @@ the command line and fields in the start window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 #: Around a reference in a message, and between its words at the command line, those of the window, and its setting:
@@ -83,6 +83,17 @@ def with_labels(message: str, labels: Mapping[str, str]) -> str:
     )
 
 
+def as_parts(message: str, names: Collection[str]) -> str:
+    """Return a message in which settings of these ``names`` are parts of one text: 'unit=V' in place of '--unit V'."""
+
+    def part(terminal: str, window: str, name: str) -> str:
+        if name in names:
+            terminal = terminal.replace(f"--{name} ", f"--{name}").replace(f"--{name}", f"{name}=")
+        return terminal if terminal == window else either(terminal, window, name)
+
+    return "".join(part(*each) for each in _pieces(message))
+
+
 def field_of(message: str) -> str:
     """Return the first setting that a message refers to, '' for none."""
     return next((name for _, _, name in _pieces(message) if name), "")
@@ -105,6 +116,8 @@ class RtaffectError(Exception):
 
     #: What the command line exits with.
     status = 2
+    #: Names of settings, by those of options, where neither those nor the window's captions are meant.
+    labels: Mapping[str, str] | None = None
 
     def __init__(self, wrong: str, expected: str = "", remedy: str = "", field: str = "") -> None:
         super().__init__(wrong, expected, remedy, field)
@@ -123,7 +136,7 @@ class RtaffectError(Exception):
         return f"{text[: MOST_LETTERS * 3 // 4]} [...] {text[-MOST_LETTERS // 5 :]}"
 
     def __str__(self) -> str:
-        return at_terminal(self.message)
+        return at_terminal(self.message) if self.labels is None else with_labels(self.message, self.labels)
 
 
 class SettingsError(RtaffectError):

@@ -1,10 +1,25 @@
-"""Medians of a few values of which some are missing: what a session takes many times a second."""
+"""Medians of a few values, of which some may be missing: what a session takes many times a second."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
+
+
+def median(values: FloatArray) -> float:
+    """Return the median of ``values`` (n,); NaN where one of them is, or there is none.
+
+    To the bit what ``numpy.median`` gives, which takes several times as long for some hundred values.
+    """
+    ordered = np.sort(values)
+    # NaN is sorted behind all numbers.
+    if not len(ordered) or math.isnan(ordered[-1]):
+        return math.nan
+    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
+    return low if low == high else (low + high) / 2
 
 
 def median_of_present(values: FloatArray) -> FloatArray:

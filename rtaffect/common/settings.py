@@ -8,18 +8,47 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import path_problem, read_toml
 
 
+def _strict(schema: Any) -> Any:
+    """Return a schema in which a number is no text and true no number; a whole one may stand for any."""
+    if isinstance(schema, dict):
+        made = {key: _strict(value) for key, value in schema.items()}
+        return made | {"strict": True} if made.get("type") in ("int", "float", "bool", "str") else made
+    return [_strict(each) for each in schema] if isinstance(schema, list) else schema
+
+
 class Frozen(BaseModel):
-    """A settings object: immutable, and unknown keys are errors."""
+    """A settings object: immutable, unknown keys are errors, and so are texts and yes or no in place of numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return pydantic's schema with all numbers, texts and yes or no strict; paths may be texts, tuples lists."""
+        return cast(CoreSchema, _strict(handler(source)))
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_python_s_own(cls, value: Any) -> Any:
+        """Return a single number of numpy's as Python's own, which is what a strict schema takes."""
+        return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
 
     @field_validator("*")
     @classmethod
@@ -266,16 +295,10 @@ def settings_in(
     try:
         return kind.model_validate(asked({} if path is None else read_toml(path)))
     except (ValidationError, TypeError) as error:
-        detail = first_problem(error) if isinstance(error, ValidationError) else "signal must be a table"
+        detail = first_problem(error, kind) if isinstance(error, ValidationError) else "signal must be a table"
         raise SettingsError(f"{what} {path or ''}: {detail}; docs/settings.md lists them all") from None
     except (OSError, ValueError) as error:
         raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
-
-
-def first_problem(error: ValidationError) -> str:
-    """Return the first thing that is wrong, in one line: where, and what."""
-    first = error.errors()[0]
-    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]))
 
 
 #: The engine's turn, s. Features are means over it and lags count in it.

@@ -57,8 +57,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 60} h {whole % 60} min" if whole < 2880 else f"{whole / 1440:.0f} days"
 
 
+def often(count: float) -> str:
+    """Return how often something was, in words: ``never``, ``once``, ``2 times``."""
+    return {0: "never", 1: "once"}.get(round(count), f"{count:.0f} times")
+
+
 def size(count: float) -> str:
-    """Return bytes in words: 640 MB, 12.3 GB."""
+    """Return bytes in words: 66 kB, 640 MB, 12.3 GB."""
+    if count < 1e6:
+        return f"{count / 1e3:.0f} kB" if count >= 1e3 else f"{count:.0f} bytes"
     if count < 1e9:
         return f"{count / 1e6:.0f} MB"
     return f"{count / 1e9:.1f} GB" if count < 1e11 else f"{count / 1e9:.0f} GB"

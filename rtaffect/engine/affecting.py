@@ -14,7 +14,7 @@ from rtaffect.engine.trust import Trust
 from rtaffect.observed.participant import Participant
 from rtaffect.observed.spaces import Space
 from rtaffect.predicted.kept_sound import KeptSound
-from rtaffect.predicted.sound_input import SoundInput
+from rtaffect.predicted.sound_input import HeardSecond, SoundInput
 
 _NO_SOUND: Final = "there is no sound"
 
@@ -95,6 +95,11 @@ class Affecting:
         """Take in all samples of seconds 1 to ``step``, up to ``before`` (s, LSL clock) where that says."""
         if self.reader is not None:
             self.reader.advance(step, before)
+
+    def hear_early(self, second: HeardSecond) -> None:
+        """Take in a second of sound before the step at which it is heard."""
+        if self.reader is not None:
+            self.reader.hear_early(second)
 
     def hear(self, sound: SoundInput | KeptSound | None, *, left_out: bool) -> None:
         """Take in what was heard at a step."""

@@ -15,9 +15,10 @@ from safetensors.numpy import save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.rating_scale import RatingScale
 from rtaffect.common.reading import json_content, read_text
-from rtaffect.common.settings import Frozen, Settings, first_problem
+from rtaffect.common.settings import Frozen, Settings
 from rtaffect.observed.operator_file import from_bytes, to_bytes
 from rtaffect.observed.reference import Reference, StoredReferences, names_of
 from rtaffect.observed.response import Response
@@ -261,7 +262,7 @@ def load_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:
-        raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error)}; {_REMAKE}") from None
+        raise ArtifactError(f"bundle {path.parent}: {path.name}: {first_problem(error, Manifest)}; {_REMAKE}") from None
     _check_seal(manifest, text, path)
     _check_elements(manifest, path)
     if manifest.space == "ratings" and manifest.rating is None:

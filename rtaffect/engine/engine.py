@@ -20,6 +20,7 @@ from rtaffect.engine.affecting import Affecting
 from rtaffect.engine.element_stage import ElementStage, Predicted
 from rtaffect.engine.feedback import Feedback
 from rtaffect.engine.found import Against, Compared, Found, Made, feedback_of, timed
+from rtaffect.engine.hearing import Hearing
 from rtaffect.engine.measuring import Measuring
 from rtaffect.engine.pace import Pace
 from rtaffect.engine.patience import PATIENCE_S
@@ -37,7 +38,6 @@ from rtaffect.engine.scale import UNKNOWN_SIZE, for_people, people_here
 from rtaffect.engine.taken import RecordedDoubts, arrivals, taken_until
 from rtaffect.engine.trust import Trust, doubts_about, doubts_of, judge, with_lateness
 from rtaffect.observed.observer import GroupObserver, ReferenceObserver
-from rtaffect.observed.participant import Participant
 from rtaffect.observed.response import Response
 from rtaffect.observed.spaces import Space
 from rtaffect.observed.synchrony import Observation
@@ -129,8 +129,7 @@ class Engine:
         self.measures, self._hears, self.rated = measures or Measuring(), sound is not None, rated
         beside = (*self.measures.sources, *(rated.sources if rated is not None else ()))
         self.sources = [*people, *beside, *([sound] if sound is not None else [])]
-        partial = space.kind != "channels"
-        self._participants = [Participant(p, space.channels, settings, origin, partial=partial) for p in people]
+        self._participants = self.measures.participants(people, space, settings, origin)
         self._responses = [Response(space, settings) for _ in people]
         self.affect = Affecting(affect, self._participants, space, settings, hears=self._hears)
         self._sound_input, self._predictor, self._lock = sound_input, predictor, lock
@@ -142,6 +141,7 @@ class Engine:
         self._unsized = UNKNOWN_SIZE if predictor is not None and not sized else ""
         self._recorded, self._late_s = recorded, late_s
         self.place, self.pace = Doubts(), Pace(late_s)
+        self._hearing = Hearing(sound_input, self.affect, self.pace) if sound_input is not None else None
         # Which seconds of the window were used of each person, oldest first, and which of them were forgotten since.
         self._used = np.zeros((len(people), settings.synchrony.window_s), np.bool_)
         self._forgotten = self._used.copy()
@@ -191,13 +191,17 @@ class Engine:
         return tuple(self.end_of(step) + each for each in ahead)
 
     @one_thread()
-    def prepare(self) -> None:
-        """Do what can be done for the next step with the samples that have come so far; what it finds is the same."""
+    def prepare(self, present: Callable[[], float]) -> None:
+        """Do what can be done for the next step with the samples that have come so far; what it finds is the same.
+
+        ``present`` tells what time it is: by it is known how long the featurizer takes.
+        """
+        step = self._step + 1
         for participant in self._participants:
-            participant.prepare(self._step + 1)
-        self.affect.prepare(self._step + 1)
-        if self._sound_input is not None:
-            self._sound_input.prepare(self._step + 1)
+            participant.prepare(step)
+        self.affect.prepare(step)
+        if self._hearing is not None:
+            self._hearing.early(step, self.end_of(step), present)
 
     @one_thread()
     def step(
@@ -256,10 +260,10 @@ class Engine:
     ) -> tuple[FloatArray | None, Sequence[Predicted], Alignment | None]:
         """Return the newest second's features, those of its voice and background, and where in the stimulus it is."""
         left_out = self._leaves_out(behind_s)
+        feature, hearing_s = None, 0.0
         with timed(spent, "features"):
-            begun = clock()
-            feature = self._hear(self._step, left_out, before)
-            hearing = clock() - begun
+            if self._hearing is not None:
+                feature, hearing_s = self._hearing.step(self._step, clock, before, left_out=left_out)
         with timed(spent, "alignment"):
             alignment = self._align()
         parts: Sequence[Predicted] = ()
@@ -268,9 +272,9 @@ class Engine:
                 begun, heard = clock(), self._sound_input.heard if self._sound_input is not None else ()
                 parts = self.elements(self._step, heard, alignment, self._lock, left_out=left_out)
             spent["features"] += spent.pop("elements")
-            hearing += clock() - begun
+            hearing_s += clock() - begun
         if self._sound_input is not None and self._sound_input.given:
-            self.pace.spent(hearing)
+            self.pace.spent(hearing_s)
         return feature, parts, alignment
 
     def _predicted(
@@ -325,14 +329,6 @@ class Engine:
         participant = self._participants[person]
         participant.advance(step, before.get(participant.name, math.inf))
         return self._responses[person](participant.window(step, STEP_S))
-
-    def _hear(self, step: int, left_out: bool, before: Mapping[str, float]) -> FloatArray | None:
-        if self._sound_input is None:
-            return None
-        self._sound_input.advance(step, before.get(self._sound_input.name, math.inf))
-        feature = self._sound_input.feature(step, left_out=left_out)
-        self.affect.hear(self._sound_input, left_out=left_out)
-        return feature
 
     def _align(self) -> Alignment | None:
         if self._lock is None:

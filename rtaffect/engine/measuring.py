@@ -7,18 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rtaffect.common.arrays import FloatArray
-from rtaffect.common.settings import STEP_S
+from rtaffect.common.contact_settings import ContactSettings
+from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.engine.trust import Trust
 from rtaffect.measures.choice import ChosenMeasure
 from rtaffect.measures.host import Failure, MeasureHost, NewSecond
 from rtaffect.measures.measure import MeasureValues
 from rtaffect.observed.autonomic import Autonomic, Device
+from rtaffect.observed.contact import HeadsetContact
+from rtaffect.observed.participant import Participant
+from rtaffect.observed.spaces import Space
 from rtaffect.stream.doubt import Doubt
 from rtaffect.stream.source import Source
 
 
 class Measuring:
-    """What is measured beside synchrony: a session's own measures, and what the body shows; or nothing.
+    """What is measured beside synchrony: a session's own measures, what the body shows, contact; or nothing.
 
     Parameters
     ----------
@@ -30,6 +34,8 @@ class Measuring:
         Streams of peripheral signals alone.
     origin
         LSL time of the session's zero, s.
+    contact
+        Limits by which electrodes' contact is measured; None where it is not.
     """
 
     def __init__(
@@ -38,10 +44,28 @@ class Measuring:
         people: Sequence[Source] = (),
         body: Sequence[Source] = (),
         origin: float = 0.0,
+        contact: ContactSettings | None = None,
     ) -> None:
         self._host, self.sources = host, tuple(body)
         autonomic = Autonomic([*people, *body], origin)
         self._autonomic = autonomic if autonomic.rows else None
+        self.contact, self._participants = contact, list[Participant]()
+
+    def participants(
+        self, people: Sequence[Source], space: Space, settings: Settings, origin: float
+    ) -> list[Participant]:
+        """Return what brings the headsets of ``people`` onto the session's grid."""
+        partial = space.kind != "channels"
+        self._participants = [
+            Participant(each, space.channels, settings, origin, partial=partial, contact=self.contact)
+            for each in people
+        ]
+        return self._participants
+
+    @property
+    def contacts(self) -> tuple[HeadsetContact, ...]:
+        """The newest contact of each headset, where it is measured and known; from any thread."""
+        return tuple(each.contact for each in self._participants if each.contact is not None)
 
     @property
     def described(self) -> Sequence[ChosenMeasure | Autonomic]:

@@ -15,6 +15,8 @@ TOO_SLOW: Final = 0.7
 FIRST_REST_S, LONGEST_REST_S = 10.0, 300.0
 #: After so many seconds in time a featurizer counts as fast enough again.
 IN_TIME: Final = 60
+#: In the mean of its last calls a featurizer may take so long to be called before a step is due, s.
+QUICK_S: Final = 0.25
 #: Of the lag from which on a step is late, the part from which on the featurizer is left out.
 _PART: Final = 0.5
 _CALLS: Final = 3
@@ -62,12 +64,22 @@ class Pace:
             self._in_time = 0
         return allowed
 
+    @property
+    def _mean_s(self) -> float:
+        return sum(self._costs) / len(self._costs)
+
     def _too_slow(self, behind_s: float) -> bool:
         """Return whether it is the featurizer that steps are behind for, or will be."""
         if math.isinf(self._most_s) or not self._costs:
             return False
-        mean = sum(self._costs) / len(self._costs)
-        return mean > (TOO_SLOW if behind_s > self._most_s else 1.0) * STEP_S and len(self._costs) > 1
+        return self._mean_s > (TOO_SLOW if behind_s > self._most_s else 1.0) * STEP_S and len(self._costs) > 1
+
+    def is_quick(self, end: float) -> bool:
+        """Return whether the featurizer may be given the second that ends at ``end``, s, before its step is due.
+
+        It is known to be so quick that no step begins too late for that, and does not rest.
+        """
+        return end > self._rests_until and bool(self._costs) and self._mean_s <= QUICK_S
 
     def spent(self, seconds: float) -> None:
         """Take how long the featurizer took, s."""

@@ -43,6 +43,7 @@ _MAY_COME: Final = frozenset({"ok", "waiting", "stalled", "duplicate", "wrong-ra
 NO_RATING: Final = "nobody rates: nothing is observed"
 SILENT: Final = "no rating came"
 UNSAID: Final = "the participant has not rated yet"
+NO_NUMBER: Final = f"{UNSAID}, or what the program of their rating sends is no number (NaN)"
 
 
 class Rated:
@@ -77,6 +78,10 @@ class Rated:
         #: How long before a step's end the rating is read that is compared at it, s.
         self.back_s = waits - ahead_s
         self._columns = _columns(source, rows) if source is not None else np.full(len(rows), -1, np.intp)
+        #: Which ratings and channels do not belong together, in words; '' where all do, or nobody rates.
+        self.unmatched = _unmatched(source, rows, self._columns) if source is not None else ""
+        # Our own slider says nothing until it is moved; of another program's nobody knows.
+        self._unsaid = UNSAID if source is None or source.info.origin not in ("lsl", "xdf") else NO_NUMBER
         self._waiting: deque[tuple[Prediction, bool]] = deque(maxlen=waits + 1)
         self._doubted: set[tuple[float, float]] = set()
         self._cursor, self._reached, self._begun = 0, -math.inf, False
@@ -157,7 +162,7 @@ class Rated:
             said = samples[:, column]
             said = said[np.isfinite(said)]
             if len(said) < max(1.0, _LEAST_PRESENT * rate * STEP_S):
-                why = why or (UNSAID if self._begun and len(samples) else SILENT)
+                why = why or (self._unsaid if self._begun and len(samples) else SILENT)
             elif said.min() < scale.low - room or said.max() > scale.high + room:
                 odd = said.min() if said.min() < scale.low - room else said.max()
                 why = (
@@ -189,3 +194,18 @@ def _columns(source: Source, rows: Sequence[str]) -> NDArray[np.intp]:
             field="rating",
         )
     return np.array(columns, np.intp)
+
+
+def _unmatched(source: Source, rows: Sequence[str], columns: NDArray[np.intp]) -> str:
+    """Return in words which ``rows`` a rating has no channel for, and which channels are no rows; '' for none."""
+    lacking = [row for row, column in zip(rows, columns, strict=True) if column < 0]
+    others = [name for at, name in enumerate(source.info.channels) if at not in columns]
+    if not lacking:
+        return ""
+    unused = (
+        f" (its {listed(others)} {'is' if len(others) == 1 else 'are'} none of the bundle's ratings)" if others else ""
+    )
+    return (
+        f"the rating {source.info.name!r} has no channel {listed(lacking)}{unused}: nothing is observed of that; name "
+        "its channels as the ratings, if it is there"
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from rtaffect.common.clock import Clock
 from rtaffect.common.threads import quick_turns
@@ -21,8 +22,9 @@ from rtaffect.stream.status import StreamState
 #: way, and is waited for once.
 HICCUP_S = 1.0
 #: What has come is taken in so long before a step is due, s: each time a third is left, so that only the newest samples
-#: are left for the step itself, at the cost of few turns.
-EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03)
+#: are left for the step itself, at the cost of few turns. By the last one what looks ahead for less than others, as EEG
+#: of 1 kHz beside a converted sound, is mostly whole, with the chunk that holds its last sample.
+EARLY_S: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01)
 _POLL_S = 0.002
 #: So many sources are started at once.
 _AT_ONCE = 16
@@ -78,14 +80,14 @@ class Session:
             step, behind, waited = 0, 0.0, 0.0
             while not self.stop.is_set() and (self.steps is None or step < self.steps):
                 due = self.engine.end_of(step + 1) + self.engine.lookahead_s
-                self._prepare(due)
+                self._prepare(step + 1, due)
                 self.clock.wait_until(due, self.stop)
                 before, behind = behind, max(0.0, self.clock.now() - due - waited)
                 for source in sources:
                     source.advance(due)
                 if behind > HICCUP_S > before:
                     self._catch_up(sources)
-                waited = self._wait_for_late(step + 1, due)
+                waited = self._wait_for_late(step + 1, due, behind)
                 if self.stop.is_set() or (not self.outlast and self._over(sources, due)):
                     break
                 step += 1
@@ -100,26 +102,44 @@ class Session:
             sink(feedback)
         return feedback
 
-    def _prepare(self, due: float) -> None:
-        """Take in what live sources have brought, until the next step is nearly due, at ``due`` (s)."""
+    def _prepare(self, step: int, due: float) -> None:
+        """Take in what sources of a live session have brought, until ``step`` is nearly due, at ``due`` (s)."""
         if not any(source.info.origin in LIVE_ORIGINS for source in self.engine.sources):
             return
         for early in EARLY_S:
-            if self.clock.now() < due - early:
-                self.clock.wait_until(due - early, self.stop)
-                if self.stop.is_set():
-                    return
-                self.engine.prepare()
+            if self.clock.now() > due - early / 2:
+                continue
+            self.clock.wait_until(due - early - _POLL_S, self.stop)
+            self._ask_early(step)
+            # What is asked for comes meanwhile.
+            self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
+            if self.stop.is_set():
+                return
+            self.engine.prepare(self.clock.now)
 
-    def _wait_for_late(self, step: int, due: float) -> float:
-        """Give the live samples that ``step`` needs the time to arrive; return how long after ``due`` that was, s."""
+    def _ask_early(self, step: int) -> None:
+        """Ask the sources that can have all that ``step`` needs by now; a live one only then, as it rests after looks.
+
+        A sound that is played here is known before it is heard: protocol and player change it between steps alone.
+        """
+        now = self.clock.now()
+        for source, stamp in zip(self.engine.sources, self.engine.needs(step), strict=True):
+            if source.info.origin not in LIVE_ORIGINS or stamp <= now:
+                source.advance(stamp)
+
+    def _wait_for_late(self, step: int, due: float, behind: float) -> float:
+        """Give the live samples that ``step`` needs the time to arrive; return how long after ``due`` that was, s.
+
+        What comes before others is worked on meanwhile, but in a step that is ``behind`` (s), which may leave it out.
+        """
         needs = [
             (source, stamp)
             for source, stamp in zip(self.engine.sources, self.engine.needs(step), strict=True)
             if _is_waited_for(source)
         ]
         self.patience.learn([source for source, _ in needs], self.clock.now())
-        has_waited = self._wait_for(needs, due + self.patience.now, ("ok", "waiting"))
+        meanwhile = partial(self.engine.prepare, self.clock.now) if behind < PATIENCE_S else None
+        has_waited = self._wait_for(needs, due + self.patience.now, ("ok", "waiting"), meanwhile)
         now = self.clock.now()
         waited = now - due if has_waited else 0.0
         self.patience.note(needs, now, waited)
@@ -135,17 +155,26 @@ class Session:
         live = [(source, stamp) for source in sources if _is_waited_for(source)]
         self._wait_for(live, now + PATIENCE_S, ("ok", "waiting", "stalled"))
 
-    def _wait_for(self, needs: Sequence[tuple[Source, float]], until: float, states: Sequence[StreamState]) -> bool:
+    def _wait_for(
+        self,
+        needs: Sequence[tuple[Source, float]],
+        until: float,
+        states: Sequence[StreamState],
+        meanwhile: Callable[[], None] | None = None,
+    ) -> bool:
         """Wait until live sources in one of ``states`` have samples as new as each needs (s), at most ``until`` (s).
 
-        Returns whether there was anything to wait for.
+        ``meanwhile`` is called where one has and others have not. Returns whether there was anything to wait for.
         """
-        has_waited, late = False, list(needs)
+        has_waited, late, missing = False, list(needs), len(needs)
         while self.clock.now() < until and not self.stop.is_set():
             late = [(s, stamp) for s, stamp in late if not s.buffer.newest >= stamp and s.status(stamp).state in states]
             if not late:
                 break
             has_waited = True
+            if meanwhile is not None and len(late) < missing:
+                missing = len(late)
+                meanwhile()
             self.clock.wait_until(self.clock.now() + _POLL_S, self.stop)
             for source, stamp in late:
                 source.advance(stamp)

@@ -10,9 +10,10 @@ from typing import Any, Final, Literal, TypedDict, Unpack
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.common.settings import first_problem
 from rtaffect.engine.feedback import Feedback
+from rtaffect.notebook.given import as_parameter
 from rtaffect.notebook.stepping import steps_of, warn
+from rtaffect.notebook.wording import in_python
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.recipe import prepare
@@ -129,7 +130,8 @@ def replay(path: str | Path, *, progress: Progress = print, **options: Unpack[Re
     RtaffectError
         If the recording cannot be replayed so, or is shorter than one step.
     """
-    plan, path = _plan(path, options), Path(path)
+    with in_python(*_FIELDS):
+        plan, path = _plan(path, options), Path(path)
     if path.is_dir() and (plan.eeg.model_fields_set or plan.sound.model_fields_set):
         raise SettingsError(f"{path} is a session's folder, which says itself what was worn and heard: leave that out")
     notes: list[str] = []
@@ -150,10 +152,11 @@ def _plan(path: str | Path, options: ReplayOptions) -> SessionPlan:
     try:
         return SessionPlan.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"replay of {path}: {first_problem(error)}") from None
+        raise as_parameter(error, f"replay of {path}", {field: name for name, field in _FIELDS.items()}) from None
 
 
 def _steps(plan: SessionPlan, progress: Progress, note: Callable[[str], None]) -> Iterator[Feedback]:
     """Yield the steps of a replay; the recording is read before the first is asked for."""
     cleanup = ExitStack()
-    return steps_of(prepare(plan, cleanup, progress, note), cleanup)
+    with in_python(*_FIELDS):
+        return steps_of(prepare(plan, cleanup, progress, note), cleanup, _FIELDS)

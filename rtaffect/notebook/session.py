@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError, SoundError
-from rtaffect.common.settings import first_problem
 from rtaffect.engine.feedback import Feedback
-from rtaffect.notebook.given import number_of
+from rtaffect.notebook.given import as_parameter, number_of
+from rtaffect.notebook.samples import CheckedEeg, array_of, chunks_of, numbers_of
 from rtaffect.notebook.sound import check_loudness, check_sound_rate, resampled
 from rtaffect.notebook.stepping import steps_of, warn
+from rtaffect.notebook.wording import in_python
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
@@ -143,22 +145,26 @@ class Session:
         progress: Progress = print,
         **options: Unpack[SessionOptions],
     ) -> None:
-        plan = _plan(options, seconds)
-        _check_times(pace, sound_start, start)
-        people = {
-            name: _person(name, content, _header(name, rate, channels, unit), start)
-            for name, content in _by_name(eeg).items()
-        }
-        heard = _heard(sound, sound_rate, start + sound_start)
-        sources = MemorySources.of(plan, people, heard, start=start, begun=sound_start, factor=pace)
         notes: list[str] = []
         self._cleanup = ExitStack()
-        run = complete(sources, progress, notes.append).begin(self._cleanup, progress)
+        with in_python(*_PARAMETERS):
+            plan = _plan(options, seconds)
+            _check_times(pace, sound_start, start)
+            by_name = _by_name(eeg)
+            people = {
+                name: _person(name, content, _header(name, rate, channels, unit), start)
+                for name, content in by_name.items()
+            }
+            heard = _heard(sound, sound_rate, start + sound_start)
+            if heard is not None:
+                _check_meets(sound_start, by_name.values(), rate)
+            sources = MemorySources.of(plan, people, heard, start=start, begun=sound_start, factor=pace)
+            run = complete(sources, progress, notes.append).begin(self._cleanup, progress)
         #: Names of the rows that predicted and observed values are of.
         self.rows: tuple[str, ...] = run.engine.space.rows
         #: Names of the people, in the order of ``Feedback.people``.
         self.people: tuple[str, ...] = tuple(run.engine.people)
-        self._steps = steps_of(run, self._cleanup)
+        self._steps = steps_of(run, self._cleanup, _PARAMETERS)
         warn(notes, 2)
 
     def __iter__(self) -> Iterator[Feedback]:
@@ -183,6 +189,23 @@ class Session:
         self._cleanup.close()
 
 
+#: What can be given, by name.
+_PARAMETERS: Final = (
+    "eeg", "rate", "channels", "unit", "sound", "sound_rate", "sound_start", "pace", "seconds", "start",
+    *SessionOptions.__annotations__,
+)  # fmt: skip
+
+
+def _check_meets(sound_start: float, eeg: Iterable[object], rate: float) -> None:
+    """Refuse a sound that begins after all EEG, where it is known as a whole."""
+    lengths = [len(each) if isinstance(each, np.ndarray) else math.inf for each in eeg]
+    if (lasts := max(lengths) / rate) <= sound_start:
+        raise SettingsError(
+            f"sound_start is {sound_start:g} s, and the EEG lasts {lasts:g} s: the sound begins after it",
+            "the seconds from the EEG's first sample to the sound's",
+        )
+
+
 def _plan(options: SessionOptions, seconds: int | None) -> SessionPlan:
     """Return the plan of a session with those options that are given."""
     unknown = [name for name in options if name not in SessionOptions.__annotations__]
@@ -191,10 +214,11 @@ def _plan(options: SessionOptions, seconds: int | None) -> SessionPlan:
         raise TypeError(f"Session() has no option {unknown[0]!r}; expected one of {expected}")
     analysis = {_FIELDS.get(name, name): value for name, value in options.items() if value is not None}
     content = {"mode": "replay", "recording": _NOWHERE, "speed": "max", "analysis": analysis}
+    names = {f"analysis.{_FIELDS.get(name, name)}": name for name in options} | {"results.seconds": "seconds"}
     try:
         plan = SessionPlan.model_validate(content | ({} if seconds is None else {"results": {"seconds": seconds}}))
     except ValidationError as error:
-        raise SettingsError(f"Session: {first_problem(error)}") from None
+        raise as_parameter(error, "Session", names) from None
     check_plan(plan)
     return plan
 
@@ -253,60 +277,13 @@ def _person(name: str, content: PersonEeg, header: StreamHeader, start: float) -
     # A name that a program gives is no device's.
     plan, used = prepare_eeg(header, Given(profile="none"))
     info = StreamInfo(name, "eeg", used, plan.names, "memory", source_id=name, about=plan.about)
-    chunks, what = _chunks_of(content), f"eeg of {name!r}"
-    if isinstance(chunks, np.ndarray) and chunks.ndim == 2 and not np.isfinite(_numbers(what, chunks)).any():
+    chunks, what = chunks_of(content), f"eeg of {name!r}"
+    if isinstance(chunks, np.ndarray) and chunks.ndim == 2 and not np.isfinite(numbers_of(what, chunks)).any():
         raise SettingsError(f"{what} has no finite value", remedy="leave that person out")
 
-    def checked(chunk: object) -> NDArray[Any]:
-        return _samples(what, chunk, header.labels)
-
+    checked = CheckedEeg(what, header.labels, header.rate)
     whole = iter([checked(chunks)]) if isinstance(chunks, np.ndarray) else chunks
     return ChunkSource(info, header, whole, checked, plan=plan, onset=start)
-
-
-def _chunks_of(content: object) -> NDArray[Any] | Iterator[object]:
-    """Return an array as it is, a list of numbers as an array, and all else that can be iterated as chunks."""
-    if isinstance(content, np.ndarray):
-        return content
-    if hasattr(content, "__array__"):
-        return np.asarray(content)
-    if isinstance(content, list | tuple) and not any(isinstance(each, np.ndarray) for each in content):
-        try:
-            return np.asarray(content)
-        except ValueError:
-            raise SettingsError("the samples' lines differ in length", "an array, or chunks of arrays") from None
-    if isinstance(content, Iterable) and not isinstance(content, str | bytes):
-        return iter(content)
-    raise SettingsError(f"{type(content).__name__} is no EEG and no sound", "an array, or an iterable of arrays")
-
-
-def _numbers(what: str, chunk: object) -> NDArray[Any]:
-    samples = _array(what, chunk)
-    if samples.dtype.kind not in "fiu":
-        raise SettingsError(f"{what} has {samples.dtype} values", "numbers")
-    return samples
-
-
-def _array(what: str, chunk: object) -> NDArray[Any]:
-    try:
-        return np.asarray(chunk)
-    except ValueError:
-        raise SettingsError(f"{what} has lines of different lengths", "an array") from None
-
-
-def _samples(what: str, chunk: object, channels: tuple[str, ...]) -> NDArray[Any]:
-    """Return a chunk of EEG (n, channels); NaN is a missing sample, and so is what has no end."""
-    samples, count = _numbers(what, chunk), len(channels)
-    if samples.ndim != 2 or samples.shape[1] != count:
-        turned = samples.ndim == 2 and samples.shape[0] == count
-        raise SettingsError(
-            f"{what} has the shape {samples.shape}",
-            f"(samples, channels) of {count} channels ({', '.join(channels[:4])}{', ...' if count > 4 else ''})",
-            "transpose it" if turned else "",
-        )
-    if samples.dtype.kind != "f":
-        return samples.astype(np.float64)
-    return samples if np.isfinite(samples).all() else np.where(np.isfinite(samples), samples, np.nan)
 
 
 def _heard(sound: object, rate: float, onset: float) -> SoundFileSource | ChunkSource | None:
@@ -316,14 +293,14 @@ def _heard(sound: object, rate: float, onset: float) -> SoundFileSource | ChunkS
     rate = number_of("sound_rate", rate, "the samples per second of the sound, Hz, as in 44100")
     if isinstance(sound, str | Path):
         return SoundFileSource.open(Path(sound))
-    chunks = _chunks_of(sound)
+    chunks = chunks_of(sound)
     if isinstance(chunks, np.ndarray):
         return SoundFileSource(resampled(chunks, rate), "sound")
     check_sound_rate("the sound", rate)
     first = next(chunks, _NONE)
     if first is _NONE:
         raise SoundError("the sound has no chunk; expected arrays (n,) or (n, channels)")
-    block = _array("a chunk of the sound", first)
+    block = array_of("a chunk of the sound", first)
     count = 1 if block.ndim < 2 else block.shape[1]
     header = StreamHeader("sound", "Audio", float(rate), "float32", ("sound",) * count)
     plan = plan_audio("sound", count, np.dtype(np.float32))
@@ -340,7 +317,7 @@ def _sound_of(channels: int) -> Callable[[object], NDArray[Any]]:
     """Return what checks a chunk of sound with so many channels."""
 
     def checked(chunk: object) -> NDArray[Any]:
-        samples = _array("a chunk of the sound", chunk)
+        samples = array_of("a chunk of the sound", chunk)
         if samples.dtype.kind != "f" or samples.ndim not in (1, 2):
             raise SoundError(
                 f"a chunk of the sound is {samples.dtype} {samples.shape}; expected float samples (n,) or "

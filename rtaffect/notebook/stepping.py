@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from rtaffect.common.errors import RecordingError
 from rtaffect.engine.feedback import Feedback
+from rtaffect.notebook.wording import in_python
 from rtaffect.run.recipe import ALL_ROWS
 from rtaffect.run.running import RunningSession
 from rtaffect.run.session_record import SessionRecord
 from rtaffect.run.session_sources import Run
 
 
-def steps_of(run: Run, cleanup: ExitStack) -> Iterator[Feedback]:
+def steps_of(run: Run, cleanup: ExitStack, parameters: Iterable[str]) -> Iterator[Feedback]:
     """Yield the steps of ``run``; ``cleanup`` is closed after the last, or when they are let go.
+
+    Errors name settings by the ``parameters`` of what was called.
 
     Raises
     ------
@@ -27,7 +30,7 @@ def steps_of(run: Run, cleanup: ExitStack) -> Iterator[Feedback]:
 
     def steps() -> Iterator[Feedback]:
         nonlocal number
-        with cleanup:
+        with in_python(*parameters), cleanup:
             running.stage.begin()
             for feedback in running.session():
                 number += 1

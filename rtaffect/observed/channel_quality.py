@@ -22,12 +22,12 @@ COMPARED_S = 5
 #: With fewer channels there is no telling which one is the odd one out.
 LEAST_CHANNELS = 8
 #: Normal deviation per median absolute deviation.
-_NORMAL = 1.4826
+NORMAL = 1.4826
 #: What is louder than this many times ``loud_v`` leaves filters ringing that is to be reckoned with, until no more than
 #: this part of ``loud_v`` can be left of it.
 _STRIKES, _RINGS = 4.0, 1 / 30
 #: Least spread of log power (natural log) between good channels; alike channels would make a small difference large.
-_LEAST_SPREAD = 0.5
+LEAST_SPREAD = 0.5
 
 
 class ChannelJudge:
@@ -87,7 +87,7 @@ class ChannelJudge:
         if good.sum() >= LEAST_CHANNELS:
             power = 2 * np.log(spread[good])
             off = np.abs(power - np.median(power))
-            odd[good] = off > self._settings.odd_power * max(_NORMAL * float(np.median(off)), _LEAST_SPREAD)
+            odd[good] = off > self._settings.odd_power * max(NORMAL * float(np.median(off)), LEAST_SPREAD)
         return odd
 
     def _alone(self, recent: FloatArray, good: BoolArray) -> BoolArray:

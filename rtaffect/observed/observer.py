@@ -88,29 +88,32 @@ class Observer:
         if first < stop:
             place = np.arange(at - first, at - stop, -1) + self._ahead
             for field, sums in zip(slot, self._sums(first, stop), strict=True):
-                field[..., place] = sums[..., 0]
+                field[..., place] = sums
         self._total += slot
 
     def _sums(self, first: int, stop: int) -> tuple[FloatArray, ...]:
-        """Return the sums of the people's newest second and each of the partner's, (people, rows, seconds, 1).
+        """Return the sums of the people's newest second and each of the partner's, (people, rows, seconds).
 
         Over blocks, of which a missing one is zero in all of its numbers; where one is there in part, over samples.
         """
         people, partner, size = self._people, self._partner, self._people.block
         me = people.stop - 1, people.stop
-        here, mine, my_power = people.moments(*me).swapaxes(-1, -2)
+        # (people, rows, blocks, 3): count, sum and sum of squares.
+        mine = np.moveaxis(people.moments(*me)[..., 0, :], 0, -1) / size
         there, theirs, their_power = partner.moments(first, stop)
         ragged = people.ragged(*me) | partner.ragged(first, stop)
-        ours, their = people.powers(*me), partner.powers(first, stop)
-        power, other = ours.sum(axis=-1, keepdims=True), their.sum(axis=-1, keepdims=True)
+        power, other = people.power(*me), partner.power(first, stop)
+        # Most of the time goes into reading what is kept of minutes: each part of it is read but once.
+        count, my_sum, my_squares = np.moveaxis(there @ mine, -1, 0)
+        here = mine[..., :1]
         found = (
-            there @ (here / size),
-            there @ (mine / size),
-            theirs @ (here / size),
-            there @ (my_power / size),
-            partner.values(first, stop) @ people.values(*me).swapaxes(-1, -2),
-            their_power @ (here / size),
-            their @ ours.swapaxes(-1, -2),
+            count,
+            my_sum,
+            (theirs @ here)[..., 0],
+            my_squares,
+            np.vecdot(partner.values(first, stop), people.values(*me)),
+            (their_power @ here)[..., 0],
+            np.vecdot(partner.powers(first, stop), people.powers(*me)),
             power * (other > 0),
             other * (power > 0),
         )
@@ -129,7 +132,7 @@ class Observer:
         sums = [np.einsum("is,is->i", a, b, dtype=np.float64) for a, b in ((here, there), (x, there), (here, y))]
         sums += [np.einsum("is,is->i", a, b) for a, b in ((x * x, there), (x, y), (here, y * y))]
         for field, each in zip(found, sums, strict=False):
-            field[person, row, second, 0] = each
+            field[person, row, second] = each
 
     def observe(self, at: int, withheld: NDArray[np.bool_] | None = None) -> Observation:
         """Return the observation of the window whose last second is the partner's second ``at``.

@@ -15,8 +15,8 @@ from safetensors.numpy import load, save
 
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import json_content, read_bytes
-from rtaffect.common.settings import first_problem
 from rtaffect.observed.operator import FORMAT, Operator, SpaceManifest
 
 _KEY: Final = "rtaffect.space"
@@ -102,7 +102,7 @@ def _manifest(content: dict[str, Any], where: str) -> SpaceManifest:
     try:
         return SpaceManifest.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        raise ArtifactError(f"{where}: {first_problem(error)}; {_REMAKE}") from None
+        raise ArtifactError(f"{where}: {first_problem(error, SpaceManifest)}; {_REMAKE}") from None
 
 
 def _check(tensors: dict[str, NDArray[Any]], manifest: SpaceManifest, where: str) -> None:

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.contact_settings import ContactSettings
 from rtaffect.common.montage import columns_for, is_eog
 from rtaffect.common.settings import STEP_S, Settings
 from rtaffect.observed.asr import SubspaceReconstruction
 from rtaffect.observed.channel_quality import COMPARED_S, ChannelJudge, MainsMeter
+from rtaffect.observed.contact import ContactMeter, HeadsetContact, with_reported
 from rtaffect.observed.foreign_signal import NOTHING, WORDS, ForeignSignals
 from rtaffect.observed.ocular import OcularRegression
 from rtaffect.observed.sample_gate import SampleGate
 from rtaffect.observed.signal_path import SignalPath
+from rtaffect.stream.reported import reported_of
 from rtaffect.stream.ring import RingBuffer
 from rtaffect.stream.source import Source
 
@@ -45,10 +48,24 @@ class Participant:
         FloatArray path, thresholds, and the window, which is kept.
     origin
         LSL time of the session's zero, s.
+    contact
+        Limits by which the electrodes' contact is measured beside; None where it is not.
+
+    Attributes
+    ----------
+    contact : HeadsetContact or None
+        Contact at the newest second, by signal or as the device sends it; None before the first.
     """
 
     def __init__(
-        self, source: Source, channels: Sequence[str], settings: Settings, origin: float, *, partial: bool = False
+        self,
+        source: Source,
+        channels: Sequence[str],
+        settings: Settings,
+        origin: float,
+        *,
+        partial: bool = False,
+        contact: ContactSettings | None = None,
     ) -> None:
         signal = settings.signal
         self.name = source.info.name
@@ -67,7 +84,11 @@ class Participant:
         self._found = np.full(len(channels), NOTHING, np.int64)
         self._mains = MainsMeter(signal.mains_hz, source.info.rate, len(channels))
         self._judge_channels = ChannelJudge(signal, settings.quality, len(channels), self._path.memory_s)
-        kept = settings.synchrony.window_s + _AHEAD_S
+        self._meter: ContactMeter | None = None
+        self.contact: HeadsetContact | None = None
+        if contact is not None:
+            self._meter = ContactMeter(self.name, self._names, source.info.rate, signal, contact)
+        kept = max(settings.synchrony.window_s, self._meter.recent_s if self._meter else 0) + _AHEAD_S
         self._grid = RingBuffer(kept * signal.rate_hz, len(self._columns), np.float64)
         self._clean = RingBuffer(kept * signal.rate_hz, len(channels), np.float64)
         self._good = RingBuffer(kept, len(channels), np.float64)
@@ -102,9 +123,13 @@ class Participant:
     def prepare(self, step: int) -> None:
         """Take in what has come so far of seconds 1 to ``step``: less is left for :meth:`advance`, and as it would be.
 
-        Filters and interpolation give the same however the samples are cut.
+        Filters and interpolation give the same however the samples are cut. Once there is a sample beyond what the step
+        needs, nothing that comes can change it any more, and it is judged, too.
         """
-        self._take(step, math.inf, early=True)
+        if self._source.buffer.newest > self._needed(step):
+            self.advance(step)
+        else:
+            self._take(step, math.inf, early=True)
 
     def _take(self, step: int, until: float, *, early: bool) -> None:
         block = self._source.buffer.read(self._cursor, min(self._needed(step), until), early=early)
@@ -116,6 +141,8 @@ class Participant:
             self._foreign(raw[:, : self._eeg], times)
             gated = self._gate(raw, block.breaks)
             self._mains.add(gated[:, : self._eeg], times)
+            if self._meter is not None:
+                self._meter.raw.add(raw[:, : self._eeg], gated[:, : self._eeg], times)
             for first, values in self._path(gated, times, block.breaks):
                 self._write(first, values)
 
@@ -166,7 +193,13 @@ class Participant:
         rows = self._grid.read((step - 1) * rate, step * rate + self._ahead).astype(np.float64, copy=False)
         self._clean.append(self._without_artifacts(rows[:rate], rows[rate:]))
         recent = self._clean.read((step - COMPARED_S) * rate, step * rate).astype(np.float64, copy=False)
-        good = self._judge_channels(recent, self._mains.take((step - 1) * STEP_S))
+        mains = self._mains.take((step - 1) * STEP_S)
+        good = self._judge_channels(recent, mains)
+        if self._meter is not None:
+            longer = self._clean.read((step - self._meter.recent_s) * rate, step * rate).astype(np.float64, copy=False)
+            end = self._origin + step * STEP_S
+            found = self._meter(step, end, longer, mains)
+            self.contact = with_reported(found, reported_of(self._source), end, self._meter.settings)
         # Judged by what was known at the second's end, however much is taken in at once.
         self._found = self._foreign.at(step * STEP_S)
         good &= self._found == NOTHING

@@ -42,6 +42,7 @@ class Seconds:
         self._ragged = np.zeros((people, rows, keep + _SPARE), np.bool_)
         bins = powers(np.zeros(rate)).shape[-1] if spectra else 0
         self._powers = np.zeros((people, rows, keep + _SPARE, bins))
+        self._power = np.zeros((people, rows, keep + _SPARE))
         self._offset = self.begin = self.stop = start
 
     @property
@@ -54,7 +55,7 @@ class Seconds:
         if self.stop - self._offset == self._values.shape[2]:
             kept = slice(self.first - self._offset, self.stop - self._offset)
             moved = kept.stop - kept.start
-            for held in (self._values, self._there, self._ragged, self._powers, *self._moments):
+            for held in (self._values, self._there, self._ragged, self._powers, self._power, *self._moments):
                 held[:, :, :moved] = held[:, :, kept].copy()
             self._offset = self.first
         self.stop += 1
@@ -73,7 +74,8 @@ class Seconds:
         )
         self._moments[:, :, :, place] = counts, sums, squares
         if self._powers.shape[-1]:
-            self._powers[:, :, place] = powers(clean)
+            self._powers[:, :, place] = spectra = powers(clean)
+            self._power[:, :, place] = spectra.sum(axis=-1)
         self._ragged[:, :, place] = ((counts > 0) & (counts < self.block)).any(axis=-1)
 
     def values(self, first: int, stop: int) -> FloatArray:
@@ -91,6 +93,10 @@ class Seconds:
     def powers(self, first: int, stop: int) -> FloatArray:
         """Return the power spectra of some seconds (people, rows, seconds, F); F is 0 where none are kept."""
         return self._powers[:, :, first - self._offset : stop - self._offset]
+
+    def power(self, first: int, stop: int) -> FloatArray:
+        """Return the sums over these spectra (people, rows, seconds)."""
+        return self._power[:, :, first - self._offset : stop - self._offset]
 
     def ragged(self, first: int, stop: int) -> NDArray[np.bool_]:
         """Return whether some block of these seconds is there in part only (people, rows, seconds)."""

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import JointSums, fisher_mean, fisher_z, pearson
@@ -184,7 +184,7 @@ def _null_band(values: FloatArray, settings: SynchronySettings, widening: float)
     safe = np.maximum(count, 2)
     centre = np.where(present, z, 0.0).sum(axis=0) / safe
     spread = np.sqrt(np.where(present, (z - centre) ** 2, 0.0).sum(axis=0) / (safe - 1))
-    quantile = student_t.ppf(0.5 + settings.null_level / 2, safe - 1)
+    quantile = stdtrit(safe - 1, 0.5 + settings.null_level / 2)
     reach = widening * quantile * np.sqrt(1 + 1 / safe) * spread
     enough = count >= settings.null_least
     return np.tanh(np.where(enough, centre - reach, np.nan)), np.tanh(np.where(enough, centre + reach, np.nan))

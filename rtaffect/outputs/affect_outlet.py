@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -63,13 +63,12 @@ class AffectOutlet:
 
     def __init__(self, people: Sequence[str], *, about: Mapping[str, object], session: str) -> None:
         said = texts_of(about, session)
-        self._outlet: Any = open_outlet(AFFECT_STREAM, AFFECT_TYPE, "double64", affect_channels(people), said)
+        self._outlet = open_outlet(AFFECT_STREAM, AFFECT_TYPE, "double64", affect_channels(people), said)
 
     def __call__(self, feedback: Feedback) -> None:
         """Send one step; a closed outlet sends nothing."""
-        if self._outlet is not None:
-            self._outlet.push_sample(affect_values(feedback), stamp_of(feedback.lsl_time))
+        self._outlet.push_sample(affect_values(feedback), stamp_of(feedback.lsl_time))
 
     def close(self) -> None:
         """Take the stream off the network; may be called twice."""
-        self._outlet = None
+        self._outlet.close()

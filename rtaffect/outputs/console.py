@@ -6,11 +6,12 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from rtaffect.affect.values import SOURCES, AffectSource, AffectValues
 from rtaffect.common.errors import at_terminal
@@ -20,17 +21,43 @@ from rtaffect.engine.feedback import Feedback
 _SOURCES: Final[dict[AffectSource, str]] = {"eeg": "EEG", "sound": "sound", "both": "both"}
 
 
+class Prompt(Protocol):
+    """What stands above the steps for who types: its ``line``, and what is to be called when that has changed."""
+
+    said: Callable[[], None]
+
+    @property
+    def line(self) -> str:
+        """One line of text; empty for none."""
+
+
 @contextmanager
-def console_sink(console: Console, trouble: Callable[[], str] = str) -> Iterator[Callable[[Feedback], None]]:
+def console_sink(
+    console: Console, trouble: Callable[[], str] = str, prompt: Prompt | None = None
+) -> Iterator[Callable[[Feedback], None]]:
     """Give what shows each step; a terminal is taken over for that, and given back with the last step on it.
 
-    ``trouble`` says what is wrong outside the steps, as with the disk; it is shown for as long as it lasts.
+    ``trouble`` says what is wrong outside the steps, as with the disk; it is shown for as long as it lasts. A
+    ``prompt`` is shown with each step, and at once when it has changed.
     """
     if not console.is_terminal:
         yield lambda f: console.print(step_line(f, trouble()), highlight=False, soft_wrap=True, markup=False)
         return
+    tables: list[Table] = []
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda feedback: live.update(step_table(feedback, trouble()), refresh=True)
+
+        def draw() -> None:
+            above = [Text(prompt.line, style="bold")] if prompt is not None and prompt.line else []
+            live.update(Group(*above, *tables[-1:]), refresh=True)
+
+        def show(feedback: Feedback) -> None:
+            tables[:] = [step_table(feedback, trouble())]
+            draw()
+
+        if prompt is not None:
+            prompt.said = draw
+            draw()
+        yield show
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -62,13 +62,12 @@ class ElementOutlet:
 
     def __init__(self, of: Rows, elements: Sequence[Element], *, about: Mapping[str, object], session: str) -> None:
         channels = element_channels(of, elements)
-        self._outlet: Any = open_outlet(ELEMENT_STREAM, ELEMENT_TYPE, "double64", channels, texts_of(about, session))
+        self._outlet = open_outlet(ELEMENT_STREAM, ELEMENT_TYPE, "double64", channels, texts_of(about, session))
 
     def __call__(self, feedback: Feedback) -> None:
         """Send one step; a closed outlet sends nothing."""
-        if self._outlet is not None:
-            self._outlet.push_sample(element_values(feedback), stamp_of(feedback.lsl_time))
+        self._outlet.push_sample(element_values(feedback), stamp_of(feedback.lsl_time))
 
     def close(self) -> None:
         """Take the stream off the network; may be called twice."""
-        self._outlet = None
+        self._outlet.close()

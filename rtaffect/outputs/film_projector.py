@@ -107,9 +107,14 @@ class Projector:
 
     # -- the engine's thread -----------------------------------------------------------------------------------------
 
-    def place(self, path: Path, block: int, onset: float, until: float, *, aside: bool = False) -> None:
-        """Let a film be seen from ``onset`` to ``until``, s on the LSL clock, in block number ``block``."""
-        reel = Reel(path, onset, until, lambda: self.box, self.now)
+    def place(
+        self, path: Path, block: int, begin: float, until: float, *, spent: float = 0.0, aside: bool = False
+    ) -> None:
+        """Let a film be seen from ``begin`` to ``until``, s on the LSL clock, in block number ``block``.
+
+        It begins, or goes on, ``spent`` s after its own beginning: with the frame that is seen there.
+        """
+        reel = Reel(path, begin - spent, until, lambda: self.box, self.now, spent=spent)
         with self._lock:
             self._films.append(_Film(reel, block, aside))
 
@@ -156,7 +161,7 @@ class Projector:
 
     def _let_go(self, now: float) -> None:
         with self._lock:
-            over = [f for f in self._films if f.reel.until + self.lead_s < now or f.reel.until <= f.reel.onset]
+            over = [f for f in self._films if f.reel.until + self.lead_s < now or f.reel.until <= f.reel.begin]
             self._films = [film for film in self._films if film not in over]
             for film in over:
                 self._dropped += film.dropped
@@ -172,11 +177,11 @@ class Projector:
             film.told_trouble = True
             found.append((f"the picture of {name} is not shown: {reel.trouble}", now))
         if film.late_begin is not None:
-            found.append((f"the picture of {name} was seen {film.late_begin:+.3f} s from its time", reel.onset))
+            found.append((f"the picture of {name} was seen {film.late_begin:+.3f} s from its time", reel.begin))
             film.late_begin = None
-        if not reel.onset < now <= reel.until:
+        if not reel.begin < now <= reel.until:
             return found
-        since = max(reel.onset, film.painted_at) if film.painted is not None else reel.onset
+        since = max(reel.begin, film.painted_at) if film.painted is not None else reel.begin
         if film.frozen_since is not None and film.resumed is not None:
             lasted = film.resumed - film.frozen_since
             found.append((f"the picture of {name} goes on: it stood still for {lasted:.1f} s", film.resumed))
@@ -229,7 +234,7 @@ class Projector:
             if film is not None:
                 next_at = film.reel.next_time + film.reel.onset
                 return max(0.0, min(film.reel.until if math.isnan(next_at) else next_at, film.reel.until) - seen)
-            return min((each.reel.onset - seen for each in self._films if each.reel.onset > seen), default=math.inf)
+            return min((each.reel.begin - seen for each in self._films if each.reel.begin > seen), default=math.inf)
 
     def painted(self, due: DueFrame, at: float) -> None:
         """Take note that a frame was painted at ``at``, s on the LSL clock; once for each."""
@@ -239,7 +244,7 @@ class Projector:
             film = next((each for each in self._films if each.shown is due.frame), None)
             if film is None or film.painted is due.frame:
                 return
-            error = at + self.lead_s - film.reel.onset - max(0.0, due.frame.time)
+            error = at + self.lead_s - film.reel.onset - max(film.reel.spent, due.frame.time)
             first = film.painted is None
             film.painted, film.painted_at = due.frame, at
             film.resumed = at if film.resumed is None else film.resumed
@@ -253,8 +258,8 @@ class Projector:
 
     def _on(self, seen: float) -> _Film | None:
         """Return the film that is on: of several the one that began last."""
-        on = [film for film in self._films if film.reel.onset <= seen < film.reel.until]
-        return max(on, key=lambda film: film.reel.onset, default=None)
+        on = [film for film in self._films if film.reel.begin <= seen < film.reel.until]
+        return max(on, key=lambda film: film.reel.begin, default=None)
 
     def _white(self, frame: FilmFrame | None) -> bool | None:
         if self.photodiode == "none":

@@ -39,6 +39,8 @@ class Reel:
         Says how large its pictures may be, (width, height) in pixels.
     now
         Present time on the LSL clock, s.
+    spent
+        How much of it was seen before, s: it goes on from there.
 
     Attributes
     ----------
@@ -49,14 +51,27 @@ class Reel:
     """
 
     def __init__(
-        self, path: Path, onset: float, until: float, box: Callable[[], tuple[int, int]], now: Callable[[], float]
+        self,
+        path: Path,
+        onset: float,
+        until: float,
+        box: Callable[[], tuple[int, int]],
+        now: Callable[[], float],
+        *,
+        spent: float = 0.0,
     ) -> None:
-        self.path, self.onset, self.until = path, onset, until
+        self.path, self.onset, self.until, self.spent = path, onset, until, spent
         self._box, self._now = box, now
         self._queue: deque[FilmFrame] = deque()
-        self.dropped, self.trouble, self.ended, self._newest = 0, "", False, -1
+        self.dropped, self.trouble, self.ended = 0, "", False
+        self._newest = None if spent > 0 else -1
         self._worker = Worker(f"film {path.name}", self._decode)
         self._worker.start()
+
+    @property
+    def begin(self) -> float:
+        """When it is seen from, s on the LSL clock: ``spent`` s after ``onset``."""
+        return self.onset + self.spent
 
     @property
     def next_time(self) -> float:
@@ -98,7 +113,7 @@ class Reel:
 
     def _decode(self) -> None:
         try:
-            with FilmReader(self.path, self._box(), enlarge=True, behind=self._behind) as reader:
+            with FilmReader(self.path, self._box(), enlarge=True, behind=self._behind, from_s=self.spent) as reader:
                 for frame in reader:
                     reader.box = self._box()
                     if not self._put(frame):
@@ -120,7 +135,8 @@ class Reel:
     def _put(self, frame: FilmFrame) -> bool:
         """Hand a frame over when there is room; return whether more are wanted."""
         # What the decoder left out has numbers, too.
-        self.dropped += frame.number - self._newest - 1
+        if self._newest is not None:
+            self.dropped += frame.number - self._newest - 1
         self._newest = frame.number
         if frame.picture is None:
             self.dropped += frame.time >= 0

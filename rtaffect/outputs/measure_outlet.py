@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -70,13 +70,12 @@ class MeasureOutlet:
 
     def __init__(self, measures: Sequence[Named], *, about: Mapping[str, object], session: str) -> None:
         said = texts_of(about, session)
-        self._outlet: Any = open_outlet(MEASURE_STREAM, MEASURE_TYPE, "double64", measure_channels(measures), said)
+        self._outlet = open_outlet(MEASURE_STREAM, MEASURE_TYPE, "double64", measure_channels(measures), said)
 
     def __call__(self, feedback: Feedback) -> None:
         """Send one step; a closed outlet sends nothing."""
-        if self._outlet is not None:
-            self._outlet.push_sample(measure_values(feedback), stamp_of(feedback.lsl_time))
+        self._outlet.push_sample(measure_values(feedback), stamp_of(feedback.lsl_time))
 
     def close(self) -> None:
         """Take the stream off the network; may be called twice."""
-        self._outlet = None
+        self._outlet.close()

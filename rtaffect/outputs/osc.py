@@ -79,7 +79,7 @@ class OscSender:
     tell
         Is told, in words, what cannot be sent: once for each receiver and reason.
     more
-        Messages beside the step's own, made when it is sent.
+        Messages beside the step's own, made once the step before was sent: what takes a while delays none.
 
     Attributes
     ----------
@@ -97,6 +97,7 @@ class OscSender:
         self._places = places
         self._now, self._tell, self._more = now, tell, more
         self._sockets = {family: _socket(family) for family in {place.family for place in places}}
+        self._beside: tuple[Message, ...] = ()
         self._waiting: deque[Feedback | tuple[str, float]] = deque(maxlen=_MOST_WAITING)
         self._rows: tuple[tuple[str, ...], list[str]] = ((), [])
         self._told: set[str] = set()
@@ -139,6 +140,8 @@ class OscSender:
             try:
                 for packet in self._packets(what):
                     self._send(packet)
+                if isinstance(what, Feedback):
+                    self._beside = tuple(self._more())
             except Exception as error:
                 # One step that cannot be said must not end all others.
                 self._once(f"a step or marker cannot be sent by OSC ({type(error).__name__}: {error})")
@@ -148,7 +151,7 @@ class OscSender:
             if self._rows[0] != what.rows:
                 self._rows = (what.rows, row_names(what))
             own = step_messages(what, self._rows[1], safe_names(what.people))
-            messages = [*own, *affect_messages(what), *self._more()]
+            messages = [*own, *affect_messages(what), *self._beside]
             return step_bundles(messages, what.step, self._unix(what.lsl_time))
         text, lsl_time = what
         return [bundle([encoded(Message(f"{ROOT}/marker", (text[:1000],)))], self._unix(lsl_time))]

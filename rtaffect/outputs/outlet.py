@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 
 from rtaffect import __version__
 from rtaffect.common.arrays import FloatArray
 from rtaffect.engine.feedback import MEAN_ROW, Feedback
+from rtaffect.outputs.lsl_outlet import LslOutlet
 from rtaffect.stream.markers import OWN_MARKERS
 
 FEEDBACK_STREAM: Final = "rtaffect-feedback"
@@ -133,7 +134,7 @@ class FeedbackOutlet:
     ) -> None:
         self.session = session or new_session_id()
         self._about = texts_of(about or {}, self.session)
-        self._outlet: Any = _feedback_outlet(of, self._about) if of is not None else None
+        self._outlet = _feedback_outlet(of, self._about) if of is not None else None
         self._closed = False
 
     def __call__(self, feedback: Feedback) -> None:
@@ -146,7 +147,9 @@ class FeedbackOutlet:
 
     def close(self) -> None:
         """Take the stream off the network; may be called twice."""
-        self._closed, self._outlet = True, None
+        self._closed = True
+        if self._outlet is not None:
+            self._outlet.close()
 
 
 class MarkerOutlet:
@@ -167,19 +170,18 @@ class MarkerOutlet:
         self.session = session or new_session_id()
         said = texts_of(about or {}, self.session)
         channels = [{"label": "marker", "type": MARKER_TYPE}]
-        self._outlet: Any = open_outlet(MARKER_STREAM, MARKER_TYPE, "string", channels, said)
+        self._outlet = open_outlet(MARKER_STREAM, MARKER_TYPE, "string", channels, said)
 
     def send(self, text: str, lsl_time: float) -> None:
         """Send ``text`` with its time on the LSL clock, s; a closed outlet sends nothing."""
-        if self._outlet is not None:
-            self._outlet.push_sample([text], stamp_of(lsl_time))
+        self._outlet.push_sample([text], stamp_of(lsl_time))
 
     def close(self) -> None:
         """Take the stream off the network; may be called twice."""
-        self._outlet = None
+        self._outlet.close()
 
 
-def _feedback_outlet(of: Rows, about: Mapping[str, str]) -> Any:
+def _feedback_outlet(of: Rows, about: Mapping[str, str]) -> LslOutlet:
     channels = [
         {"label": c.label, "unit": c.unit, "type": c.quantity, "row": c.row, "kind": c.kind}
         for c in feedback_channels(of)
@@ -189,7 +191,7 @@ def _feedback_outlet(of: Rows, about: Mapping[str, str]) -> Any:
 
 def open_outlet(
     name: str, kind: str, form: str, channels: Sequence[Mapping[str, str]], about: Mapping[str, str], **options: int
-) -> Any:
+) -> LslOutlet:
     """Return a new outlet that describes its session and each of its channels by these texts."""
     # Here, not above: who writes or reads the channels alone needs no LSL.
     import pylsl
@@ -199,7 +201,7 @@ def open_outlet(
     for node, texts in [(session, about), *((listed.append_child("channel"), channel) for channel in channels)]:
         for key, value in texts.items():
             node.append_child_value(key, value)
-    return pylsl.StreamOutlet(info, **options)
+    return LslOutlet(lambda: pylsl.StreamOutlet(info, **options))
 
 
 def texts_of(about: Mapping[str, object], session: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pylsl import local_clock
 
 from rtaffect.common.errors import SoundError
+from rtaffect.common.words import often
 from rtaffect.outputs.cue import Cue
 from rtaffect.outputs.dac_clock import DacClock
 from rtaffect.outputs.in_place import InPlace
@@ -40,10 +41,11 @@ def describe_counts(counts: Mapping[str, float]) -> str:
     """Return in words what :attr:`CuePlayer.counts` say went wrong; empty where nothing did."""
     if not counts["breaks"] and not counts["underflows"]:
         return ""
+    causes = (("ran dry", counts["underflows"]), ("was lost", counts["losses"]))
+    why = ", ".join(f"{what} {often(count)}" for what, count in causes if count)
     return (
-        f"the sound was out of its place {counts['breaks']} times, for {counts['displaced_s']:.1f} s in all: "
-        f"its device ran dry {counts['underflows']} times and was lost {counts['losses']} times; "
-        "what rests on that is withheld"
+        f"the sound was out of its place {often(counts['breaks'])}, for {counts['displaced_s']:.1f} s in all"
+        f"{f' (its device {why})' if why else ''}; what rests on that is withheld"
     )
 
 
@@ -77,6 +79,9 @@ class CuePlayer:
         Gets what is wrong, in words and with its time, from a thread of the player's.
     underflows : int
         How often the device ran dry.
+    gain_db : float
+        How loud it plays, dB against the sounds' own level; a change is faded over one block. What is planned, kept
+        and recorded of a sound is the sound itself.
     """
 
     def __init__(self, device: int | str | None, channels: int, rate: float) -> None:
@@ -89,6 +94,7 @@ class CuePlayer:
         self._cues: tuple[Cue, ...] = ()
         self._in_place = InPlace()
         self.tell: Tell | None = None
+        self.gain_db = self._played_db = 0.0
         self.underflows = self.losses = self._told_underflows = 0
         self._done = threading.Event()
         self._ended = self._stopping = False
@@ -220,10 +226,19 @@ class CuePlayer:
         if self._written >= SETTLE_S * self.rate:
             cues = self._cues
             moved = [cue.mix(out, leaves) for cue in cues if not cue.done]
+            self._make_loud(out)
             torn = interrupted or any(moved)
             self._in_place.handed(cues, now, (leaves, leaves + frames / self.rate), self._clock.agrees, torn=torn)
         self._written += frames
         self._after(frames)
+
+    def _make_loud(self, out: NDArray[np.float32]) -> None:
+        """Give a block its loudness; at 0 dB it is as it is, bit for bit."""
+        before, self._played_db = self._played_db, self.gain_db
+        if before == self._played_db == 0.0:
+            return
+        first, last = 10 ** (before / 20), 10 ** (self._played_db / 20)
+        out *= np.linspace(first, last, len(out), dtype=np.float32)[:, None]
 
     def _leaves(self, time_info: Any, now: float) -> float:
         """Return when the block's first frame leaves the converter, s on the LSL clock."""

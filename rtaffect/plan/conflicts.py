@@ -36,6 +36,7 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
     yield from brought_by_bundle(plan.analysis, BROUGHT)
     yield from _of_channels(plan.eeg)
     yield from _of_programs(plan)
+    yield from _of_measures(plan.analysis)
     if plan.mode == "replay":
         yield from _of_replay(plan)
     else:
@@ -55,6 +56,7 @@ def conflicts(plan: SessionPlan) -> Iterator[SettingsError]:
     folder = plan.recording is not None and plan.recording.is_dir()
     if not folder:
         yield from _of_affect(plan.analysis)
+        yield from _of_lag(plan)
     predicts = plan.analysis.bundle is not None or plan.analysis.affect is not None
     if plan.mode != "demo" and not predicts and not folder:
         yield from _of_features(plan.analysis)
@@ -121,6 +123,13 @@ def _of_what_is_shown(plan: SessionPlan) -> Iterator[SettingsError]:
             remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or leave it out",
             field="screen",
         )
+    if (protocol.photodiode != "none" or protocol.screen_delay_s) and protocol.file is None and plan.mode == "live":
+        yield SettingsError(
+            f"{setting('photodiode' if protocol.photodiode != 'none' else 'screen-delay')} is for a protocol's film, "
+            "and there is no protocol",
+            remedy=f"give it {_with('protocol')}, or leave it out",
+            field="protocol",
+        )
     if protocol.tone_device is not None and protocol.file is None:
         yield SettingsError(
             f"{setting('tone-device', protocol.tone_device)} is for a protocol's feedback tone, and there is none",
@@ -135,6 +144,25 @@ def _of_rating(plan: SessionPlan) -> Iterator[SettingsError]:
             f"{setting('rating', SLIDER)} is in the participant's view, and there is none",
             remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or have it sent as a stream",
             field="screen",
+        )
+
+
+def _of_lag(plan: SessionPlan) -> Iterator[SettingsError]:
+    if plan.eeg.rating is None and "rating_lag_s" in plan.analysis.model_fields_set and plan.mode != "demo":
+        yield SettingsError(
+            f"{setting('rating-lag', f'{plan.analysis.rating_lag_s:g}')} is of the participant's own rating, and there "
+            "is none",
+            remedy=f"give it {_with('rating')}, or leave it out",
+            field="rating",
+        )
+
+
+def _of_measures(analysis: AnalysisPlan) -> Iterator[SettingsError]:
+    if "measure_bands" in analysis.model_fields_set and not analysis.measures:
+        yield SettingsError(
+            f"{setting('measure-band', ', '.join(analysis.measure_bands))} is for own measures, and there is none",
+            remedy=f"give one {_with('measure')}, or leave it out",
+            field="measure",
         )
 
 
@@ -162,12 +190,23 @@ def _of_sound(plan: SessionPlan) -> Iterator[SettingsError]:
 
 def _of_streams(plan: SessionPlan) -> Iterator[SettingsError]:
     eeg, sound = plan.eeg, plan.sound
+    if eeg.allow_missing and not any(map(_is_named, eeg.streams)):
+        yield SettingsError(
+            f"{setting('allow-missing')} is for headsets that are asked for by name or source_id, and none is",
+            remedy=f"name them {_with('eeg')}, or leave it out",
+            field="eeg",
+        )
     looks = bool(eeg.streams) or not eeg.boards or sound.stream is not None or sound.onset_marker is not None
     if "wait_s" in eeg.model_fields_set and not looks:
         yield SettingsError(
             f"{setting('wait')} is for streams, and with {setting('board', eeg.boards[0])} alone none is looked for",
             remedy="leave it out",
         )
+
+
+def _is_named(query: str) -> bool:
+    """Return whether a query is of one headset, not of all of a type."""
+    return query.partition("=")[0].strip().lower() != "type"
 
 
 def _of_channels(eeg: EegPlan) -> Iterator[SettingsError]:
@@ -194,6 +233,12 @@ def _of_programs(plan: SessionPlan) -> Iterator[SettingsError]:
                 remedy=f"give it {_with('remote')}, or leave it out",
                 field="remote",
             )
+    if programs.remote is not None and plan.contact.check:
+        yield SettingsError(
+            f"{setting('check-contact')} is before one session, and other programs start several",
+            remedy="check before with `rtaffect contact`, and leave it out",
+            field="remote",
+        )
     if programs.page_token is not None and programs.page is None:
         yield SettingsError(
             f"{setting('page-token')} opens a page, and none is served",

@@ -91,4 +91,12 @@ def _parsed(text: str) -> dict[str, Any]:
             raise ValueError(f"headset {text!r} gives {name!r} twice; give it once")
         parts = [unquote(each.strip()) for each in value.split(",")]
         found[name] = tuple(each for each in parts if each) if _LISTS[name] else unquote(value.strip())
-    return found
+    return found | ({"rate": _number(found["rate"])} if "rate" in found else {})
+
+
+def _number(text: str) -> float | str:
+    """Return the number that a text is; the text itself, which is then refused, where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

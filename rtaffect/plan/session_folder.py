@@ -23,7 +23,8 @@ ELEMENTS_FILE = "elements.tsv"
 FRAMES_FILE = "frames.tsv"
 #: Valence and arousal, and people's rest; only with a bundle of affect.
 AFFECT_FILE, BASELINE_FILE = "affect.tsv", "affect_baseline.tsv"
-
+#: How well electrodes touched; only of headsets that are worn now, and where it was checked before.
+CONTACT_FILE = "contact.tsv"
 
 #: No session has a step whose number has more digits: a century of them has ten.
 _MOST_DIGITS: Final = 10

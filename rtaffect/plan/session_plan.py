@@ -12,9 +12,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.files import write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_toml
-from rtaffect.common.settings import Frozen, first_problem
+from rtaffect.common.settings import Frozen
 from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
+from rtaffect.plan.contact_plan import ContactPlan
 from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.plan.programs_plan import ProgramsPlan
 from rtaffect.plan.results_plan import ResultsPlan
@@ -56,6 +58,7 @@ class SessionPlan(Frozen):
         ),
     ] = Field("1", description="1: as recorded, N: N times as fast, max: no waiting")
     eeg: EegPlan = EegPlan()
+    contact: ContactPlan = ContactPlan()
     sound: SoundPlan = SoundPlan()
     analysis: AnalysisPlan = AnalysisPlan()
     protocol: ProtocolPlan = ProtocolPlan()
@@ -89,7 +92,7 @@ def read_plan(path: Path) -> SessionPlan:
         content.pop("ran", None)
         plan = SessionPlan.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"session {path}: {first_problem(error)}") from None
+        raise SettingsError(f"session {path}: {first_problem(error, SessionPlan)}", remedy="correct it there") from None
     except (OSError, ValueError) as error:
         raise SettingsError(f"session {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
     return _placed(plan, _map_paths(plan.model_dump(exclude_unset=True), _absolute(path.parent)))

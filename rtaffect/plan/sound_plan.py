@@ -27,6 +27,16 @@ class SoundPlan(PlanPart):
     speaker: Annotated[str | None, Setting("speaker", "Plays on", modes=("live",))] = Field(
         None, description="Sound device to play on: index or part of its name"
     )
+    level_db: Annotated[
+        float | None, Setting("level", modes=("live",), metavar="DB", expected="a level in dB, from -60 to 0")
+    ] = Field(
+        None,
+        ge=-60,
+        le=0,
+        allow_inf_nan=False,
+        description="How loud what rtaffect plays is, dB against the files' own level; default: as the newest "
+        "`rtaffect soundcheck` of the device set it, else 0",
+    )
     start: Annotated[
         float | None,
         Setting(

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_bytes
 from rtaffect.predicted.manifest import MANIFEST_KEY, FeaturizerManifest, StatePart
 from rtaffect.predicted.onnx_content import refers_outside
@@ -104,11 +105,9 @@ def read_manifest(session: Any, path: Path) -> FeaturizerManifest:
     try:
         return FeaturizerManifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise ArtifactError(
-            f"{path}: its manifest does not fit this version of rtaffect: {field} is {first['input']!r:.60}: "
-            f"{first['msg']}; export it again with rtaffect export"
+            f"{path}: its manifest does not fit this version of rtaffect: {first_problem(error, FeaturizerManifest)}; "
+            "export it again with rtaffect export"
         ) from error
 
 

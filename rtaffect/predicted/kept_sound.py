@@ -87,6 +87,10 @@ class KeptSound:
     def prepare(self, step: int) -> None:
         """Do nothing: all is there."""
 
+    def hear_early(self, step: int) -> HeardSecond | None:
+        """Return that nothing is given to a featurizer."""
+        return None
+
     def feature(self, step: int, *, left_out: bool = False) -> FloatArray:
         """Return the components (C,) of second ``step``; NaN beyond what is kept, and where it was ``left_out``."""
         if not left_out and 1 <= step <= len(self.components):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from rtaffect.common.errors import ArtifactError
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.settings import Frozen
 from rtaffect.predicted.element_levels import SILENT_DB
 from rtaffect.predicted.featurizer_file import check_state
@@ -61,11 +62,9 @@ def read_separator_manifest(session: Any, path: Path) -> SeparatorManifest:
     try:
         manifest = SeparatorManifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise ArtifactError(
-            f"{path}: its manifest is not that of a separator of this version of rtaffect: {field} is "
-            f"{first['input']!r:.60}: {first['msg']}; build it again"
+            f"{path}: its manifest is not that of a separator of this version of rtaffect: "
+            f"{first_problem(error, SeparatorManifest)}; build it again"
         ) from error
     _check(session, manifest, path)
     return manifest

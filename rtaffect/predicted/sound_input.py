@@ -63,6 +63,8 @@ class SoundInput:
         self._ended = False
         self.of, self.name, self.reached = source.info.name, f"{source.info.name}{_PATH}", -math.inf
         self._stream, self._size, self._read = featurizer.stream(), featurizer.size, 0
+        # Features of the next second, where the featurizer was given it before its step was due.
+        self._early: FloatArray | None = None
         self.heard: tuple[HeardSecond, ...] = ()
         self.given = 0
         self._rate = source.info.rate
@@ -97,6 +99,17 @@ class SoundInput:
         Conversion and interpolation give the same, bit for bit, however the sound is cut.
         """
         self._take(step, math.inf, early=True)
+
+    def hear_early(self, step: int) -> HeardSecond | None:
+        """Give the featurizer second ``step`` before the step is made, if it is next and all of it is there.
+
+        What is on the grid stays as it is, so that :meth:`feature` would give it the very same second. Returns that,
+        None where it was not given, or had been before.
+        """
+        if self._early is not None or self._read != step - 1 or (second := self.second(step)) is None:
+            return None
+        self._early = self._stream.step(second).astype(np.float64)
+        return HeardSecond(step, second)
 
     def _take(self, step: int, until: float, *, early: bool) -> None:
         block = self._source.buffer.read(self._cursor, min(self._needed(step), until), early=early)
@@ -133,8 +146,8 @@ class SoundInput:
         grows anew after it. Nothing stands in for sound that was not heard. What is ``left_out`` is heard, but the
         featurizer, which would take too long, is not given it: to it, it is missing.
         """
-        feature = np.full(self._size, np.nan)
-        self.heard, self.given = (), 0
+        feature, early = np.full(self._size, np.nan), self._early
+        self.heard, self.given, self._early = (), 0, None
         while self._read < step:
             second = self.second(self._read + 1)
             if second is None and self._read + 1 == step:
@@ -144,7 +157,8 @@ class SoundInput:
             if second is None or left_out:
                 self._stream.reset()
             else:
-                feature = self._stream.step(second).astype(np.float64)
+                feature = early if early is not None else self._stream.step(second).astype(np.float64)
+                early = None
                 self.given += 1
         return feature if self._read == step else np.full(self._size, np.nan)
 

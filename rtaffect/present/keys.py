@@ -36,6 +36,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding(("5",), "page-5", "own measures, where there are any"),
         Binding(("6",), "page-6", "valence and arousal, where there are any"),
         Binding(("7",), "page-7", "is there synchrony at all, over the session so far"),
+        Binding(("8",), "page-8", "the electrodes' contact, where it is measured"),
     ),
     "Brain or scalp": (
         Binding(("O",), "observed", "observed values"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Required, TypedDict
 
+from rtaffect.present.contact_state import HeadView
 from rtaffect.record.recorder import RecordingStatus
 from rtaffect.stream.source import Source
 
@@ -62,6 +63,8 @@ class WindowOptions(TypedDict, total=False):
         Whether the plane is the page that is seen first, as where there is nothing but affect.
     zones : mapping of str to sequence of str
         Regions of each zone, so that zones can be drawn on the brain.
+    contact : callable or None
+        Returns the electrodes' contact of each headset; None where it is not measured.
     tour : bool
         Whether the tour of the window begins by itself, for who has not seen it.
     operator : OperatorCalls
@@ -85,5 +88,6 @@ class WindowOptions(TypedDict, total=False):
     on_next_offer: Callable[[], None] | None
     notices: Callable[[], Sequence[str]] | None
     zones: Mapping[str, Sequence[str]] | None
+    contact: Callable[[], Sequence[HeadView]] | None
     tour: bool
     operator: OperatorCalls

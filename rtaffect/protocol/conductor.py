@@ -13,7 +13,7 @@ from rtaffect.protocol.model import Block, Protocol
 from rtaffect.protocol.protocol_step import ProtocolStep, Shown
 from rtaffect.protocol.reading import check_window
 from rtaffect.protocol.rule import Reading, Rule
-from rtaffect.protocol.timeline import Event, Key, Timeline, can_pause
+from rtaffect.protocol.timeline import Event, Key, Timeline
 
 #: What the participant reads while a block stands still.
 PAUSED: Final = "A short pause."
@@ -204,7 +204,7 @@ class Conductor:
             for_operator=self._for_operator(reading, second),
             practice=block.practice,
             seconds=math.inf if block.seconds is None else float(block.seconds),
-            can_pause=running and can_pause(block),
+            can_pause=running,
         )
 
     def _left_s(self, second: int | None) -> float:

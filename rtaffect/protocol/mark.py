@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from rtaffect.common.settings import Frozen
 
+#: What is said of a key where no protocol gives it a meaning.
+NO_MARKS: Final = "no key has a mark here: the session's protocol gives none by [[mark]]"
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 
 
@@ -26,10 +28,15 @@ class Mark(Frozen):
         return text.strip().casefold() in (self.name.strip().casefold(), self.key.casefold())
 
 
+def is_key(text: str) -> bool:
+    """Return whether a text is the name of a function key, in any case."""
+    return re.fullmatch(r"F\d+", text.strip(), re.IGNORECASE) is not None
+
+
 def wrong_marks(marks: Sequence[Mark]) -> Iterator[str]:
     """Yield what is wrong with ``marks``: each must be told from the others by its key and by its name, in any case."""
     for name in (mark.name for mark in marks):
-        if not name.isprintable() or not name.strip() or re.fullmatch(r"F\d+", name.strip(), re.IGNORECASE):
+        if not name.isprintable() or not name.strip() or is_key(name):
             yield f"mark: name {name!r} is blank, cannot be shown, or is a key's; give it a text of its own"
     names = [mark.name.strip().casefold() for mark in marks]
     for field, each in (("key", [str(mark.key) for mark in marks]), ("name", names)):

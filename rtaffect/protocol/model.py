@@ -143,7 +143,10 @@ class FeedbackRule(Frozen):
     def _of_the_null(self) -> Iterator[str]:
         """Yield what does not go with the null band."""
         if self.value != "observed":
-            yield f"scale = null and value = {self.value}: only observed synchrony has a null band; choose baseline"
+            yield (
+                f"scale = null and value = {self.value}: only observed synchrony has a null band; choose baseline, "
+                "adaptive or fixed"
+            )
         if len(self.rows) > 1:
             yield f"rows = {list(self.rows)}: scale = null needs one row, or '{MEAN}', whose null band is known"
         if self.low_percentile <= 0 or self.high_percentile >= 100:
@@ -307,8 +310,12 @@ class Protocol(Frozen):
             more = " that is not for practice" if any(b.kind == "baseline" and b.practice for b in self.blocks) else ""
             yield (
                 f"feedback.scale = baseline needs a block of kind baseline{more} before '{first.name}' ({first.kind}): "
-                "add one, or choose scale = adaptive or fixed"
+                f"add one, or choose scale = {'null, ' * self._may_be_null}adaptive or fixed"
             )
+
+    @property
+    def _may_be_null(self) -> bool:
+        return self.feedback.value == "observed" and len(self.feedback.rows) == 1
 
     def _has_baseline(self, scaled: Block) -> bool:
         """Return whether a baseline before a block makes its scale."""

@@ -5,44 +5,28 @@ from __future__ import annotations
 import difflib
 import math
 import os
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from rtaffect.common.errors import FilmError, RtaffectError, SettingsError, SoundError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.mistakes import Mistake, mistakes
 from rtaffect.common.reading import path_problem, read_bytes, toml_content
-from rtaffect.common.text import file_name
+from rtaffect.common.text import clean, file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
-from rtaffect.protocol.mark import Mark
 from rtaffect.protocol.measured import Named, check_measure
-from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Arm, Block, FeedbackRule, Protocol
+from rtaffect.protocol.model import LEAD_S, LEAST_VALUES, MEAN, Protocol
 from rtaffect.sources.film_file import inspect_film
 from rtaffect.stream.sound_reading import sound_length
 
 #: So many rows are named in a message.
 _NAMED = 12
-_MODELS: dict[str, type[BaseModel]] = {"block": Block, "arm": Arm, "mark": Mark, "feedback": FeedbackRule}
-_WANTED = {
-    "int_type": "expected a whole number",
-    "float_type": "expected a number",
-    "finite_number": "expected a number that is finite",
-    "string_type": "expected a text in quotes",
-    "path_type": "expected a path in quotes",
-    "tuple_type": "expected a list",
-    "dict_type": "expected a table",
-    "model_type": "expected a table",
-    "greater_than": "expected more than {gt}",
-    "greater_than_equal": "expected {ge} or more",
-    "less_than": "expected less than {lt}",
-    "less_than_equal": "expected {le} or less",
-    "string_too_short": "expected a text",
-    "string_too_long": "expected {max_length} characters or fewer",
-}
+#: Letters of a block's name that a message quotes.
+_MOST_NAME = 80
 
 
 def read_protocol(path: Path) -> Protocol:
@@ -76,7 +60,7 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
     try:
         protocol = Protocol.model_validate(content)
     except ValidationError as error:
-        problems = [line for detail in error.errors() for line in _problem_lines(detail, content)]
+        problems = [line for each in mistakes(error, Protocol) for line in _problem_lines(each, content)]
         tables = content.get("block")
         blocks: list[Any] = tables if isinstance(tables, list) else []
         named = [_named(block) if isinstance(block, dict) else ("stimulus", None) for block in blocks]
@@ -180,6 +164,16 @@ def window_problems(protocol: Protocol, window_s: int) -> list[str]:
     return problems
 
 
+def practice_alone(protocol: Protocol) -> list[str]:
+    """Return, in words, that nothing of a protocol counts; [] where something does."""
+    if not all(block.practice for block in protocol.blocks):
+        return []
+    return [
+        f"protocol '{protocol.name}': all its blocks are for practice, so that none counts in a result; set practice = "
+        "false in those that do"
+    ]
+
+
 def one_of(what: str, problems: Sequence[str], where: str) -> SettingsError:
     """Return the error that tells the first of several problems, how many more there are and where they are told."""
     more = f" (and {len(problems) - 1} more: {where})" if len(problems) > 1 else ""
@@ -263,39 +257,22 @@ def sound_seconds(path: Path) -> int:
     return math.ceil(seconds)
 
 
-def _problem_lines(error: ErrorDetails, content: dict[str, Any]) -> list[str]:
+def _problem_lines(mistake: Mistake, content: dict[str, Any]) -> list[str]:
     """Return the lines in which a mistake is told: where it is, what is there, what was expected."""
-    place, field = _place(error["loc"], content)
-    kind, given = error["type"], error["input"]
-    if kind == "extra_forbidden":
-        model = _MODELS.get(str(error["loc"][0]), Protocol) if len(error["loc"]) > 1 else Protocol
-        known = [info.alias or name for name, info in model.model_fields.items()]
-        texts = [f"there is no field {field!r}; expected {', '.join(known)}"]
-    elif kind == "missing":
-        texts = [f"{field} is missing: add it"]
-    elif kind == "value_error":
-        texts = str(error["ctx"]["error"]).splitlines()
-    elif kind == "literal_error":
-        texts = [f"{field} = {given!r} is not known; expected {error['ctx']['expected']}"]
-    elif kind == "string_pattern_mismatch":
-        allowed = "letters, digits, - and _" if place.startswith("arm") else "one line of text"
-        texts = [f"{field} = {given!r}: expected {allowed}"]
-    else:
-        known_kind = _WANTED.get(kind)
-        message = error["msg"][0].lower() + error["msg"][1:]
-        wanted = known_kind.format(**error.get("ctx", {})) if known_kind else message
-        texts = [f"{field} = {reprlib.repr(given)}: {wanted}"]
-    return [": ".join(filter(None, [place, text])) for text in texts]
+    # Of a block that is no table its number is all there is to say.
+    is_none = mistake.about == "value" and isinstance(mistake.path[-1], int)
+    place, path = ("", mistake.path) if is_none else _place(mistake.path, content)
+    within = replace(mistake, path=path)
+    lines = [replace(within, wrong=wrong).line(within.where) for wrong in mistake.wrong.splitlines()]
+    return [": ".join(filter(None, [place, line])) for line in lines]
 
 
-def _place(loc: tuple[int | str, ...], content: dict[str, Any]) -> tuple[str, str]:
-    """Return where in the file, in words, and the field's name."""
-    if len(loc) > 1 and loc[0] in ("block", "arm", "mark") and isinstance(loc[1], int):
-        tables = content.get(str(loc[0]))
-        table = tables[loc[1]] if isinstance(tables, list) else None
+def _place(path: tuple[int | str, ...], content: dict[str, Any]) -> tuple[str, tuple[int | str, ...]]:
+    """Return where in the file, in words, and what is left of the path there."""
+    if len(path) > 1 and path[0] in ("block", "arm", "mark") and isinstance(path[1], int):
+        tables = content.get(str(path[0]))
+        table = tables[path[1]] if isinstance(tables, list) else None
         name = table.get("name") if isinstance(table, dict) else None
-        called = f" '{name}'" if isinstance(name, str) else ""
-        return f"{loc[0]} {loc[1] + 1}{called}", str(loc[2]) if len(loc) > 2 else str(loc[0])
-    if len(loc) > 1:
-        return str(loc[0]), str(loc[1])
-    return "", str(loc[0]) if loc else ""
+        called = f" '{clean(name, _MOST_NAME)}'" if isinstance(name, str) else ""
+        return f"{path[0]} {path[1] + 1}{called}", path[2:]
+    return (str(path[0]), path[1:]) if len(path) > 1 else ("", path)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from rtaffect.common.errors import ArtifactError, SettingsError, setting
 from rtaffect.common.files import COMMON, PRIVATE, new_file, sha256_of
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import MOST_TEXT_BYTES, read_bytes, read_toml
 from rtaffect.common.settings import Frozen
 from rtaffect.protocol.allocation import Allocation, Assigned
@@ -272,11 +273,11 @@ def _parsed(path: Path, model: type[_Model], text: bytes) -> _Model:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise _damaged(path, error) from None
+        raise _damaged(path, first_problem(error, model)) from None
 
 
-def _damaged(path: Path, error: Exception) -> ArtifactError:
-    why = str(error).splitlines()[0]
+def _damaged(path: Path, error: Exception | str) -> ArtifactError:
+    why = (str(error).splitlines() or ["it is not as it was written"])[0]
     return ArtifactError(f"allocation {path} is damaged ({why}); copy it again from where it was made")
 
 

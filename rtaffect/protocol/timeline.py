@@ -122,8 +122,8 @@ class Timeline:
             self._leave(step, events)
 
     def _pause(self, step: int, events: list[Event]) -> None:
-        """Let the block that runs stand still; one with a film cannot."""
-        if self.start is None or not can_pause(self.block):
+        """Let the block that runs stand still."""
+        if self.start is None:
             return
         events += [self._event("pause", step), self._event("block-pause", step)]
         self.spent += step - self.start
@@ -172,11 +172,6 @@ class Timeline:
             left = self.left if place == self._at else block.seconds
             start = start + left if follows and left is not None else None
         return tuple(found)
-
-
-def can_pause(block: Block) -> bool:
-    """Return whether a block can stand still and go on: a film cannot."""
-    return block.film is None
 
 
 def keys_that_gave(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rtaffect.affect.reader import AffectReader
 from rtaffect.common.arrays import Float32Array, FloatArray
+from rtaffect.common.contact_settings import ContactSettings
 from rtaffect.common.errors import ArtifactError, SettingsError, setting, under
 from rtaffect.common.montage import common_rows
 from rtaffect.common.settings import Settings, read_settings
@@ -179,13 +180,14 @@ def build_engine(
     body: Sequence[Source] = (),
     rating: Source | None = None,
     affect: AffectReader | None = None,
+    contact: ContactSettings | None = None,
 ) -> Engine:
     """Return the engine of a session; the model's settings hold where there is one.
 
     ``own`` gives the response of the one person who was part of the reference, which is then that of the others.
     ``recorded`` is what was in doubt at each step of a session that is replayed; beyond a lag of ``late_s``, s, a
     step is late; a ``patient`` one waits for own measures. ``body`` are streams of peripheral signals alone, ``affect``
-    reads valence and arousal, and ``rating`` is what the participant says, where the bundle is of ratings.
+    reads valence and arousal, ``rating`` is what is said where the bundle is of ratings, ``contact`` has its limits.
 
     Raises MontageError, SettingsError if headsets do not fit the bundle or each other, or there is no such reference.
     """
@@ -208,7 +210,7 @@ def build_engine(
         references=references,
         recorded=recorded,
         late_s=late_s,
-        measures=Measuring(_measures(analysis, list(montages), space, settings, patient), people, body, origin),
+        measures=Measuring(_measures(analysis, montages, space, settings, patient), people, body, origin, contact),
         fitted_people=_fitted_people(bundle, rows, space) if bundle and not references and len(people) > 1 else None,
         rated=rated_of(bundle, rating, origin, analysis.rating_lag_s),
         affect=affect,
@@ -226,12 +228,12 @@ def _fitted_people(bundle: Bundle, rows: NDArray[np.intp], space: Space) -> Floa
 
 
 def _measures(
-    analysis: AnalysisPlan, people: Sequence[str], space: Space, settings: Settings, patient: bool
+    analysis: AnalysisPlan, people: Collection[str], space: Space, settings: Settings, patient: bool
 ) -> MeasureHost | None:
     """Return the session's own measures, for which a step waits, long if it is ``patient``; None without any."""
     wait_s = PATIENCE_S if patient else WAIT_S
     chosen = choose_measures(analysis.measures, analysis.measure_bands, settings.signal, space.channels)
-    return MeasureHost(chosen, people, space.channels, settings.signal.rate_hz, wait_s) if chosen else None
+    return MeasureHost(chosen, list(people), space.channels, settings.signal.rate_hz, wait_s) if chosen else None
 
 
 def _heard(

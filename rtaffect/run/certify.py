@@ -267,6 +267,7 @@ def _note_devices(
     captured: SoundCardSource | LslSource | None,
 ) -> None:
     """Note the drift that devices have of themselves, and what went wrong with them and with the session."""
+    done.engine.note()
     for source in (*people, *([captured] if captured is not None else [])):
         what = "captured sound of" if source.info.kind == "audio" else "headset"
         done.drift_ppm[f"{what} {source.info.name}"] = source.buffer.drift_ppm

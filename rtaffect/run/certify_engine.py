@@ -39,18 +39,20 @@ class StepSeen:
     player_zero: float
 
 
-class _Listener:
+class Listener:
     """Stands for a featurizer where the sound is only listened to: it has the same second, and makes nothing of it."""
 
     size, seconds, warming_up = 1, 0, False
 
-    def stream(self) -> _Listener:
+    def stream(self) -> Listener:
+        """Return itself."""
         return self
 
     def reset(self) -> None:
-        pass
+        """Do nothing: it knows nothing of before."""
 
     def step(self, second: Float32Array) -> Float32Array:
+        """Return one zero for a second (16000,)."""
         return np.zeros(1, np.float32)
 
 
@@ -77,7 +79,7 @@ class CertifiedEngine(Engine):
         sound: Source | None,
         featurizer: Featurizer | None = None,
     ) -> None:
-        reads: Any = featurizer or _Listener()
+        reads: Any = featurizer or Listener()
         self._heard = SoundInput(sound, reads, origin) if sound is not None else None
         space = ChannelSpace(people[0].info.channels, settings.signal.average_reference)
         super().__init__(people, space, settings, origin, sound=sound, sound_input=self._heard)
@@ -91,8 +93,14 @@ class CertifiedEngine(Engine):
         self.sound: dict[int, Float32Array] = {}
         self.late_seconds = 0
 
+    def prepare(self, present: Callable[[], float]) -> None:
+        """Do what can be done for the next step, once it is noted what the one before had read."""
+        self.note()
+        super().prepare(present)
+
     def step(self, now: float, **told: Any) -> Feedback:
-        """Make the next step, and note it."""
+        """Make the next step, and note when that was."""
+        self.note()
         begun = local_clock()
         newest = min(person.buffer.newest for person in self._headsets)
         feedback = super().step(now, **told)
@@ -100,14 +108,20 @@ class CertifiedEngine(Engine):
         said = (self.player.lag_s, self.player.device_zero) if self.player is not None else (math.nan, math.nan)
         newest = min(newest, feedback.lsl_time + self._ahead_s)
         self.seen.append(StepSeen(feedback, due, begun, made, newest, *said))
+        return feedback
+
+    def note(self) -> None:
+        """Note what the newest step read, if that is not done: its values have left, and did not wait for this."""
+        if len(self.eeg) == len(self.seen):
+            return
+        step = self.seen[-1].feedback.step
         with np.errstate(all="ignore"):
             self.eeg.append(np.stack([_mean(self.second(person)) for person in range(len(self._headsets))]))
         for second in self._heard.heard if self._heard is not None else ():
-            self.late_seconds += second.number != feedback.step
+            self.late_seconds += second.number != step
             if second.sound is not None:
                 self.sound[second.number] = second.sound
-        self.on_step(feedback.step)
-        return feedback
+        self.on_step(step)
 
 
 def _mean(second: FloatArray) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pylsl import local_clock
 
 from rtaffect.common.errors import SettingsError, setting
@@ -23,6 +25,19 @@ def projector_of(protocol: Protocol, plan: SessionPlan) -> Projector | None:
     require_view(protocol, plan)
     asked = plan.protocol
     return Projector(local_clock, photodiode=asked.photodiode, screen_delay_s=asked.screen_delay_s)
+
+
+def passed_over(protocol: Protocol, plan: SessionPlan) -> Iterator[str]:
+    """Yield what a plan says of films or a tone where the protocol, which may be one of several, has none."""
+    asked, name = plan.protocol, protocol.name
+    for option, value in (("photodiode", asked.photodiode), ("screen-delay", asked.screen_delay_s)):
+        if value not in ("none", 0.0) and not protocol.shows_film:
+            yield f"{setting(option, value)} is for a film and does nothing: protocol '{name}' shows none"
+    if asked.tone_device is not None and protocol.feedback.show != "tone":
+        yield (
+            f"{setting('tone-device', asked.tone_device)} is for a feedback tone and does nothing: protocol '{name}' "
+            f"shows a {protocol.feedback.show}"
+        )
 
 
 def require_view(protocol: Protocol, plan: SessionPlan, *, headless: bool = False) -> None:

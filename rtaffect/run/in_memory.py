@@ -10,6 +10,7 @@ from typing import Self
 
 from rtaffect.common.clock import clock_of
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.settings import STEP_S
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.run.assemble import Sound
@@ -71,6 +72,10 @@ class MemorySources(SessionSources):
             begun=begun,
             factor=factor,
         )
+
+    def ended(self, steps: int) -> str:
+        """Return that there was too little EEG for any step."""
+        return "" if steps else f"the EEG ends before its first step is whole: expected {STEP_S} s of samples or more"
 
     def begin(self, cleanup: ExitStack, progress: Progress) -> Beginning:
         """Begin with the EEG; where a sound is known, a whole number of steps before it, as a replay does."""

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.settings import Frozen
 from rtaffect.plan.session_folder import RecordedSession
 from rtaffect.predicted.element_input import ElementFeature
@@ -185,8 +186,8 @@ def read_heard(session: RecordedSession) -> Heard | None:
             for p in kept.places
             if p is not None
         ]
-    except (OSError, ValidationError, ValueError) as error:
-        why = str(error).splitlines()[0]
+    except (OSError, ValueError) as error:
+        why = first_problem(error, _Kept) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise RecordingError(
             f"session {session.path}: {KEPT_FILE} is damaged ({why}); copy the whole folder again"
         ) from None

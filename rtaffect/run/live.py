@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from rtaffect.common.clock import LslClock
-from rtaffect.common.errors import SettingsError, StreamError, setting
+from rtaffect.common.errors import SettingsError, StreamError, at_terminal, setting
 from rtaffect.engine.engine import Engine
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import CuePlayer, SoundPlayer, describe_counts
@@ -21,10 +21,11 @@ from rtaffect.plan.session_folder import RECORDING_FILE
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import Progress
 from rtaffect.protocol.choice import choose_arm
-from rtaffect.protocol.reading import read_protocol
+from rtaffect.protocol.reading import practice_alone, read_protocol
 from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, require_reference
-from rtaffect.run.film import projector_of
+from rtaffect.run.film import passed_over, projector_of
+from rtaffect.run.live_checks import LiveChecks
 from rtaffect.run.live_sound import LiveSound, check_sound, device_of
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
@@ -33,7 +34,7 @@ from rtaffect.run.recognised import about_headsets, describe_headset, describe_r
 from rtaffect.run.session_sources import Beginning, ProtocolSetup, SessionSources
 from rtaffect.run.wearing import Wearing
 from rtaffect.sources.board_preset import BoardPreset, presets_of
-from rtaffect.sources.boards import BoardAddress, open_board, parse_board
+from rtaffect.sources.boards import BoardAddress, open_board, parse_board, refuse_same
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.foreign_clock import Foreign
 from rtaffect.sources.lsl import LslSource
@@ -65,18 +66,19 @@ _OWN: Final = "rtaffect-"
 
 
 #: A headset, the name of its stream or board, and its type.
-_Headset = tuple[Source, str, str]
+Headset = tuple[Source, str, str]
 
 
 @dataclass(kw_only=True)
 class LiveSources(SessionSources):
     """What a live session is made of."""
 
-    headsets: Sequence[_Headset]
+    headsets: Sequence[Headset]
     heard: LiveSound
     newcomers: Newcomers
     wearing: Wearing
     player: SoundPlayer | None = None
+    checks: LiveChecks | None = None
 
     @classmethod
     def open(cls, plan: SessionPlan, cleanup: ExitStack, progress: Progress) -> Self:
@@ -86,7 +88,7 @@ class LiveSources(SessionSources):
         setup = _setup(plan)
         progress("looking for streams")
         rated = rated_bundle(plan)
-        headsets = [] if wears_none(plan.eeg, rated) else _headsets(plan.eeg)
+        headsets = [] if wears_none(plan.eeg, rated) else find_headsets(plan.eeg)
         people = [source for source, _, _ in headsets]
         body = _body(plan.eeg, headsets)
         wearing = Wearing(plan.eeg, body, [(source, stream) for source, stream, _ in headsets])
@@ -96,6 +98,8 @@ class LiveSources(SessionSources):
         heard = LiveSound(plan.sound, plan.eeg.wait_s, cleanup, setup.programme, foreign=foreign, osc=osc)
         lsl, notes = _all_markers(heard.markers if isinstance(heard.markers, LslMarkers) else None, foreign)
         markers: list[LslMarkers | OscMarkers] = [*([osc] if osc is not None else []), *lsl]
+        protocol = setup.protocol
+        unused = [*passed_over(protocol, plan), *practice_alone(protocol)] if protocol is not None else []
         recorder = Recorder(plan.results.out / RECORDING_FILE) if plan.results.out is not None else None
         if recorder is not None:
             for source in (*people, *body, rating, rating_as_sent(rating), heard.captured, *markers):
@@ -104,11 +108,11 @@ class LiveSources(SessionSources):
         return cls(
             plan=plan,
             analysis=plan.analysis,
-            title=setup.protocol.name if setup.protocol else "rtaffect live",
+            title=protocol.name if protocol is not None else "rtaffect live",
             people=people,
             hears=heard.source is not None,
             setup=setup,
-            notes=[*about_headsets(people), *wearing.notes, *notes],
+            notes=[*about_headsets(people), *wearing.notes, *notes, *unused],
             recorder=recorder,
             markers=markers,
             body=body,
@@ -159,6 +163,11 @@ class LiveSources(SessionSources):
             about["peripheral"] = self.wearing.describe()
         if self.rating is not None:
             about["rating"] = describe_rating(self.rating)
+        self.checks = LiveChecks.of(self.plan, self.speaker)
+        if self.speaker is not None and self.checks.level_db is not None:
+            self.speaker.gain_db = self.checks.level_db
+        if known := self.checks.content():
+            about["checks"] = known
         return Beginning(origin, clock, self.heard.sound(origin), about)
 
     def notices(self) -> Sequence[str]:
@@ -176,7 +185,9 @@ class LiveSources(SessionSources):
         return self.player or self.setup.player
 
     def play(self, engine: Engine, cleanup: ExitStack, note: Callable[[str], None]) -> None:
-        """Play the sound file from the session's zero on, unless another program does."""
+        """Play the sound file from the session's zero on, unless another program does, and say what checks found."""
+        for line in self.checks.lines() if self.checks is not None else ():
+            note(at_terminal(line))
         if self.player is not None:
             cleanup.callback(_end, self.player, engine.origin, note)
             self.player.doubts = engine.place
@@ -229,9 +240,10 @@ def _setup(plan: SessionPlan) -> ProtocolSetup:
     return ProtocolSetup(protocol, arm, programme, player, projector)
 
 
-def _headsets(eeg: EegPlan) -> list[_Headset]:
-    """Find the streams and boards that are asked for; boards are not open yet."""
+def find_headsets(eeg: EegPlan) -> list[Headset]:
+    """Find the streams and boards that are asked for; boards are not open yet. Raises StreamError, SettingsError."""
     addresses, expected = [parse_board(text) for text in eeg.boards], [parse_expected(text) for text in eeg.expect]
+    refuse_same(addresses)
     queries = queries_of(eeg) if eeg.streams or not addresses else ()
     found = find_streams(queries, timeout=eeg.wait_s, allow_missing=eeg.allow_missing) if queries else []
     # Who is missing, if that is allowed, joins later as who is expected does.
@@ -259,7 +271,7 @@ def _still_expected(expected: Sequence[Query], found: Sequence[FoundStream]) -> 
     return [query for query in expected if not any(query.matches(stream.header) for stream in found)]
 
 
-def _boards(eeg: EegPlan, addresses: Sequence[BoardAddress], names: Sequence[str]) -> list[_Headset]:
+def _boards(eeg: EegPlan, addresses: Sequence[BoardAddress], names: Sequence[str]) -> list[Headset]:
     """Return the boards by these ``names``; of more names the first ones."""
     known = [(a, given_for(eeg, undescribed(a.text), a.text)) for a in addresses]
     return _all_of(
@@ -283,9 +295,9 @@ def _refuse_twice(eeg: EegPlan, addresses: Sequence[BoardAddress]) -> None:
                 )
 
 
-def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[_Headset]:
+def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[Headset]:
     """Return the headsets; what keeps any of them from being used is told at once (StreamError)."""
-    made: list[_Headset] = []
+    made: list[Headset] = []
     wrong: list[StreamError] = []
     for opener, name, kind in opening:
         try:
@@ -299,7 +311,7 @@ def _all_of(opening: Iterable[tuple[Callable[[], Source], str, str]]) -> list[_H
     return made
 
 
-def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource | BoardPreset]:
+def _body(eeg: EegPlan, headsets: Sequence[Headset]) -> list[LslSource | BoardPreset]:
     """Find the streams of peripheral signals that are asked for, and those of boards that come in other presets.
 
     Raises StreamError for a stream that is not there.
@@ -320,7 +332,7 @@ def _body(eeg: EegPlan, headsets: Sequence[_Headset]) -> list[LslSource | BoardP
 
 def _absent(
     expected: Sequence[Query], names: Sequence[str], there: Sequence[Source], eeg: EegPlan
-) -> Iterator[_Headset]:
+) -> Iterator[Headset]:
     """Return the headsets that are to come, with what all that are there have in common."""
     for query, name in zip(expected, names, strict=True):
         first, *others = (source.info for source in there)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
-from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.text import clean
 from rtaffect.common.worker import Worker
 from rtaffect.engine.feedback import Feedback
@@ -24,6 +23,7 @@ from rtaffect.present.session_state import STALL_S
 from rtaffect.protocol.event import SessionEvent
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.run.agreeing import MeanAgreement
+from rtaffect.run.serving import cannot_serve
 from rtaffect.run.session_sources import Run
 from rtaffect.run.token import read_token
 
@@ -63,10 +63,7 @@ def _told(address: Address) -> Iterator[None]:
     try:
         yield
     except (OSError, UnicodeError) as error:
-        raise SettingsError(
-            f"{setting('page', address)} cannot be served ({error})",
-            remedy="close the program that serves there, or give another port or an address of this computer",
-        ) from None
+        raise cannot_serve("page", address, error) from None
 
 
 def serve_page(run: Run, trouble: Callable[[], Sequence[str]], cleanup: ExitStack) -> PageOut | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
 from rich.console import Console
 
+from rtaffect.common.contact_settings import ContactSettings, read_contact_settings
 from rtaffect.common.errors import SettingsError, at_terminal, setting, under
 from rtaffect.common.places import check_new_folder
 from rtaffect.common.words import gathered, listed
+from rtaffect.observed.contact import HeadsetContact
 from rtaffect.observed.spaces import Space
 from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
@@ -36,8 +38,10 @@ from rtaffect.stream.sound_reading import sound_length
 _LACKING = "of the others there is no value (rows are matched by the names of channels)"
 
 
-def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
+def run_plan(plan: SessionPlan, console: Console, show: WindowRunner, checked: Sequence[HeadsetContact] = ()) -> None:
     """Run the session that a plan describes, whatever its mode; ``show`` shows it in a window.
+
+    ``checked`` is what a contact check before it found.
 
     Raises
     ------
@@ -48,6 +52,7 @@ def run_plan(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
     with warnings_shown(console), ExitStack() as cleanup:
         with console.status("getting ready") as status:
             run = prepare(plan, cleanup, status.update, note, cost)
+        run.sources.checked = checked
         run.sources.play(run.engine, cleanup, note)
         if said := run.sources.ended(run_session(run, console, show)):
             console.print(said, style="yellow", highlight=False)
@@ -99,8 +104,11 @@ class Prepared:
             body=sources.body,
             rating=sources.rating,
             affect=affect.reader(sources.people, begun.origin) if affect is not None else None,
+            contact=_contact(plan),
             patient=plan.mode == "replay" or (plan.mode == "demo" and plan.speed == "max"),
         )
+        if engine.rated is not None and engine.rated.unmatched:
+            self.note(engine.rated.unmatched)
         if model is not None and engine.rated is None:
             self.note(at_terminal(matched_rows(engine.space, model.bundle.space)))
         protocol = sources.setup.protocol
@@ -112,6 +120,8 @@ class Prepared:
         ran = describe_session(plan.mode, sources.described or plan, engine, model, protocol)
         if affect is not None:
             ran |= affect.describe()
+        if engine.measures.contact is not None:
+            ran |= {"contact": engine.measures.contact.model_dump()}
         return Run(engine, begun.clock, sources, _banner(sources, model, affect), ran | begun.about)
 
 
@@ -208,6 +218,12 @@ def _with_elements(model: Model, sources: SessionSources, progress: Progress) ->
         hears=sources.hears, live=live,
     )  # fmt: skip
     return replace(model, elements=ready), why
+
+
+def _contact(plan: SessionPlan) -> ContactSettings | None:
+    """Return the limits by which contact is measured while headsets are worn; None where none are."""
+    worn = plan.mode == "live" or (plan.mode == "demo" and plan.speed != "max")
+    return read_contact_settings(plan.contact.settings) if worn else None
 
 
 def _of_sounds(sources: SessionSources) -> Iterator[str]:

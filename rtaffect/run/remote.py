@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from rich.console import Console
 from rtaffect.common.errors import NotKeptError, RtaffectError, StreamError, setting
 from rtaffect.common.places import check_new_folder
 from rtaffect.common.signals import Ending, ending_signals
+from rtaffect.observed.contact import HeadsetContact
 from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.programs_plan import Address
 from rtaffect.plan.session_plan import SessionPlan
@@ -30,8 +32,12 @@ _ROOT: Final = Path("sessions")
 _FRESH_S: Final = 5.0
 
 
-def run_sessions(plan: SessionPlan, console: Console, show: WindowRunner) -> None:
+def run_sessions(
+    plan: SessionPlan, console: Console, show: WindowRunner, checked: Sequence[HeadsetContact] = ()
+) -> None:
     """Run the session of a plan; where other programs control it, as many as they start.
+
+    ``checked`` is what a contact check before it found.
 
     Raises
     ------
@@ -40,7 +46,7 @@ def run_sessions(plan: SessionPlan, console: Console, show: WindowRunner) -> Non
         at all, or one was not kept.
     """
     if plan.programs.remote is None:
-        run_plan(plan, console, show)
+        run_plan(plan, console, show, checked)
         return
     address = Address.parse(plan.programs.remote)
     token = read_token(address, plan.programs.remote_token)

@@ -14,10 +14,10 @@ from typing import Final, Self
 
 from pylsl import local_clock
 
-from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.programs_plan import Address
 from rtaffect.run import token
 from rtaffect.run.remote_talk import MOST_LINE, Reply, Talk
+from rtaffect.run.serving import cannot_serve
 
 _log = logging.getLogger(__name__)
 
@@ -72,11 +72,8 @@ class RemoteServer:
         try:
             self._listening = _listen(self.address)
         except (OSError, UnicodeError) as error:
-            raise SettingsError(
-                f"{setting('remote', self.address)} cannot be served ({error})",
-                remedy="close the program that serves there (LabRecorder's own remote control has 22345, too), or give "
-                "another port",
-            ) from None
+            held = " (LabRecorder's own remote control has 22345, too)"
+            raise cannot_serve("remote", self.address, error, held) from None
         self._accepting.start()
         return self
 

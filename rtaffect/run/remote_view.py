@@ -9,6 +9,7 @@ from typing import Any, Final
 from rtaffect.common.errors import SettingsError
 from rtaffect.engine.feedback import MEAN_ROW, Feedback
 from rtaffect.protocol.event import SessionEvent
+from rtaffect.protocol.mark import NO_MARKS, is_key
 from rtaffect.protocol.protocol_step import ProtocolStep
 from rtaffect.protocol.rule import synchrony_of
 from rtaffect.run.agreeing import MeanAgreement
@@ -66,8 +67,14 @@ class SessionView:
         """Note a marker that came at a time, s on the LSL clock; raises SettingsError if it has no text."""
         if not text:
             raise SettingsError("mark has no text", "one, as in: mark story begins")
-        self._running.stage.note(text, arrived)
-        return {"mark": text, "lsl_time": number(arrived), "time": number(arrived - self._running.run.engine.origin)}
+        told = {"mark": text, "lsl_time": number(arrived), "time": number(arrived - self._running.run.engine.origin)}
+        if self._running.stage.note(text, arrived):
+            return told
+        marks = self._running.stage.conductor.protocol.marks
+        known = ", ".join(f"{mark.name} ({mark.key})" for mark in marks)
+        if not known and not is_key(text):
+            return told
+        return told | {"note": f"a free marker: {f'the marks of the protocol are {known}' if known else NO_MARKS}"}
 
     def note(self, text: str, arrived: float) -> dict[str, Any]:
         """Keep a note of a time, s on the LSL clock; raises SettingsError if it has no text."""
@@ -99,8 +106,7 @@ class SessionView:
         b = self._block
         phase, first = ("waiting", True) if b is None else (b.phase, b.block == 1)
         if what == "pause" and not (b is not None and b.can_pause):
-            film = " with a film, which cannot stand still" if phase == "running" else ""
-            raise SettingsError(f"block pause: the block is {phase}{film}", "one that runs, without a film")
+            raise SettingsError(f"block pause: the block is {phase}", "one that runs")
         if what == "resume" and phase != "paused":
             raise SettingsError(f"block resume: the block is {phase}", "one that was paused")
         if what == "repeat" and phase == "waiting" and first:

@@ -38,13 +38,14 @@ class Control(Protocol[Running_contra]):
         """Take how it ended; its files are being closed."""
 
 
-def require_no_operator(setup: ProtocolSetup) -> None:
-    """Refuse blocks that wait for a key where there is no window to press it in."""
-    if setup.protocol is None or setup.follow is not None:
+def require_no_operator(setup: ProtocolSetup, *, typing: bool = False) -> None:
+    """Refuse blocks that wait for a key where there is no window to press it in, and no terminal for ``typing``."""
+    if setup.protocol is None or setup.follow is not None or typing:
         return
     waiting = next((block.name for block in setup.protocol.blocks if block.start == "operator"), None)
     if waiting is not None:
         raise SettingsError(
             f"protocol '{setup.protocol.name}': block '{waiting}' waits for the operator's key, for which there is "
-            'no window here; give its blocks start = "auto", or run it on a screen and without --headless'
+            'no window here, and no terminal to type it in; give its blocks start = "auto", or run it on a screen and '
+            "without --headless, or in a terminal"
         )

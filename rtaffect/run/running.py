@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from rich.console import Console
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.common.keyboard import can_type, keyboard
 from rtaffect.common.screen import has_screen
 from rtaffect.common.signals import Ending, ending_signals
 from rtaffect.engine.feedback import Feedback
@@ -47,7 +48,8 @@ from rtaffect.run.session_sources import Run
 from rtaffect.run.slider import slider_of
 from rtaffect.run.stage import Stage
 from rtaffect.run.summary import Summary
-from rtaffect.run.window_parts import join, operator_calls, zones_of
+from rtaffect.run.typed_keys import TypedKeys
+from rtaffect.run.window_parts import join, operator_calls, seen_of
 
 #: How a session ended that was asked to.
 STOPPED: Final = "stopped by the user"
@@ -75,7 +77,7 @@ def run_session(run: Run, console: Console, show: WindowRunner, control: Control
         console.print("there is no screen here: results go to the terminal, as with --headless", style="dim")
         headless = True
     if headless and control is None:
-        require_no_operator(run.sources.setup)
+        require_no_operator(run.sources.setup, typing=can_type(console))
         if run.sources.setup.projector is not None and run.sources.setup.protocol is not None:
             require_view(run.sources.setup.protocol, run.sources.plan, headless=True)
     ending, outcome = Ending(threading.Event()), "failed"
@@ -159,11 +161,11 @@ class RunningSession:
             self.tone.tell = self.stage.fault
 
     def _tell_others(self, cleanup: ExitStack, on_protocol_step: list[Callable[[ProtocolStep], None]]) -> None:
-        """Tell other programs of the session, as far as that is asked for."""
-        if self.plan.results.outlet and self.plan.mode != "replay":
-            self._offer(cleanup)
+        """Tell other programs of the session, as far as that is asked for: by LSL first, which takes no thread."""
         if self.plan.programs.osc:
             self._offer_osc(cleanup)
+        if self.plan.results.outlet and self.plan.mode != "replay":
+            self._offer(cleanup)
         sources = self.run.sources
         self.page = serve_page(self.run, lambda: [self.record.trouble, *sources.notices()], cleanup)
         if self.page is not None:
@@ -322,7 +324,12 @@ def _on_terminal(running: RunningSession, console: Console) -> str:
     if running.plan.results.out is None:
         # Else the session's log tells.
         running.on_event.append(print_fault)
-    with console_sink(console, lambda: running.record.trouble) as shown:
+    keys = None
+    if can_type(console):
+        led = running.setup.protocol is not None
+        keys = TypedKeys(running.stage, running.stop.set, running.run.clock.now, protocol=led)
+        running.on_protocol_step.extend([keys.protocol_step] if led else [])
+    with console_sink(console, lambda: running.record.trouble, keys) as shown, keyboard(keys.press if keys else None):
         return running.work(shown, noticing(running.run.sources, console))
 
 
@@ -380,7 +387,7 @@ def _with_window(running: RunningSession, show: WindowRunner) -> str:
             recording=running.status if running.record.recording else None,
             blinded=plan.protocol.allocation is not None,
             plane_first=run.is_of_affect_alone,
-            zones=zones_of(run.engine.space),
+            **seen_of(run.engine),
             tour=plan.mode == "demo",
             participant=running.participant if plan.protocol.screen is not None or plan.protocol.preview else None,
             screen=None if plan.protocol.preview else plan.protocol.screen,

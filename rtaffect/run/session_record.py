@@ -33,6 +33,7 @@ from rtaffect.record.affect_table import BASELINE_COLUMNS, baseline_lines
 from rtaffect.record.recorder import RecordingStatus, Track
 from rtaffect.record.session_writer import SessionWriter
 from rtaffect.record.table import FRAME_COLUMNS, frame_line
+from rtaffect.run.contact_record import ContactRecord
 from rtaffect.run.session_sources import Run
 from rtaffect.run.stage import StageSound
 from rtaffect.stream.source import StreamHeader
@@ -65,6 +66,7 @@ class SessionRecord:
         self._affect = self._affect_track()
         self._rests: set[str] = set()
         self._elements = self._element_track()
+        self._contact: ContactRecord | None = None
 
     @classmethod
     def open(cls, run: Run, cleanup: ExitStack, console: Console) -> SessionRecord:
@@ -100,6 +102,7 @@ class SessionRecord:
             writer.add_table(FRAMES_FILE, FRAME_COLUMNS)
         if self._run.engine.affect.wants_rest:
             writer.add_table(BASELINE_FILE, BASELINE_COLUMNS)
+        self._contact = ContactRecord(self._run.engine, writer, sources.checked)
         if sources.setup.protocol is not None and sources.setup.protocol.path is not None:
             writer.keep_protocol(sources.setup.protocol.path)
         for path, sha256 in sources.stimuli.items():
@@ -188,6 +191,8 @@ class SessionRecord:
             self._writer(feedback)
             self._tell_stimulus(feedback)
             self._keep_rests()
+            if self._contact is not None:
+                self._contact.step(feedback.step)
             if self._timed:
                 # The newest is still to be sent and seen.
                 self._writer.timing(self.timings.take(before=feedback.step))
@@ -270,6 +275,8 @@ class SessionRecord:
         """Note how the session ended."""
         self._ended = True
         if self._writer is not None:
+            if self._contact is not None:
+                self._contact.close()
             if self._timed:
                 self._writer.timing(self.timings.take())
             self._writer.close(outcome)

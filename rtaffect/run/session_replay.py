@@ -129,6 +129,9 @@ class SessionReplay(SessionSources):
         if bundle_sha256(model.folder) != self.heard.bundle_sha256:
             self.beginning = replace(self.beginning, sound=replace(sound, kept=None))
             return (f"{removed}, and what is kept of it belongs to the session's own bundle: there is no prediction",)
+        if self.analysis.elements == "off":
+            whole = replace(self.heard.sound, elements=None)
+            self.beginning = replace(self.beginning, sound=replace(sound, kept=whole))
         return (f"{removed}: predictions are made of what is kept of it",)
 
     @property

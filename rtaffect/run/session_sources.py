@@ -11,6 +11,7 @@ from pathlib import Path
 from rtaffect.common.clock import Clock
 from rtaffect.engine.engine import Engine
 from rtaffect.engine.taken import RecordedDoubts
+from rtaffect.observed.contact import HeadsetContact
 from rtaffect.outputs.film_projector import Projector
 from rtaffect.outputs.programme_player import ProgrammePlayer
 from rtaffect.outputs.sound_player import CuePlayer
@@ -95,6 +96,8 @@ class SessionSources(ABC):
         Files of known stimuli beside the protocol's, and their hashes; they are copied into the session's folder.
     doubts
         What was in doubt at each step of a session that is replayed; None where that is found out.
+    checked
+        What the contact check before the session found.
     steps
         How many there are, whatever becomes of the sources; None where that is not known.
     """
@@ -114,6 +117,7 @@ class SessionSources(ABC):
     rating: Source | None = None
     stimuli: Mapping[Path, str] = field(default_factory=dict)
     doubts: RecordedDoubts | None = None
+    checked: Sequence[HeadsetContact] = ()
     steps: int | None = None
 
     def goes_into(self, folder: Path, participant: str | None) -> None:

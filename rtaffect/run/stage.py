@@ -102,16 +102,17 @@ class Stage:
         """Note a marker of the operator's, now; from any thread."""
         self._tell("key", text, self._now() - self._origin)
 
-    def note(self, text: str, at: float) -> None:
+    def note(self, text: str, at: float) -> bool:
         """Note a marker of another program's, which came at ``at`` (s, LSL clock); from any thread.
 
-        One that says what a mark of the protocol is for is that mark.
+        One that says what a mark of the protocol is for is that mark, and True is returned.
         """
         known = next((mark.name for mark in self.conductor.protocol.marks if mark.is_said_by(text)), None)
         if known is not None:
             self.mark_as(known, at)
         else:
             self._send(f"mark/{text}", at - self._origin)
+        return known is not None
 
     def mark_as(self, name: str, at: float) -> None:
         """Note one of the protocol's marks, which was set at ``at`` (s, LSL clock); from any thread."""
@@ -169,6 +170,7 @@ class Stage:
             sound, seconds, spent = self._sounds[block.sound], _seconds_of(block), self.conductor.spent_of(block)
             self._ready = block.number, start
             length = min(seconds, len(sound.samples) / SAMPLE_RATE)
+            self._place_picture(block, start, spent, max(length, block.picture_s))
             if spent >= length:
                 continue
             self._programme.place(_part(sound.samples, SAMPLE_RATE, spent, seconds), self._origin + start)
@@ -176,9 +178,16 @@ class Stage:
             if self._player is not None:
                 heard = _part(sound.stereo, sound.rate, spent, seconds)
                 self._cues.append(self._player.place(sound.path.name, heard, sound.rate, self._origin + start))
-            if self._projector is not None and block.picture is not None:
-                begin, lasts = self._origin + start, min(seconds, max(length, block.picture_s))
-                self._projector.place(block.picture, block.number, begin, begin + lasts, aside=self._aside(block))
+
+    def _place_picture(self, block: Block, start: float, spent: int, length: float) -> None:
+        """Place the picture of a block, if it has one, from ``start`` on, after ``spent`` s of its ``length``."""
+        if self._projector is None or block.picture is None:
+            return
+        begin, left = self._origin + start, min(_seconds_of(block), length) - spent
+        if left > 0:
+            self._projector.place(
+                block.picture, block.number, begin, begin + left, spent=float(spent), aside=self._aside(block)
+            )
 
     def _aside(self, block: Block) -> bool:
         """Return whether feedback is to be seen beside a block's film."""

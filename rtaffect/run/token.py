@@ -45,7 +45,8 @@ def read_token(address: Address, file: Path | None, option: str, variable: str, 
     elif token:
         where = variable
     if (file is not None or token) and len(token) < LEAST_TOKEN:
-        raise SettingsError(f"{where} has {len(token)} letters", f"{LEAST_TOKEN} or more, that nobody can guess")
+        has = f"has {len(token)} letters" if token else "is empty, or its first line is"
+        raise SettingsError(f"{where} {has}", f"{LEAST_TOKEN} or more letters, that nobody can guess")
     if not token and not address.is_here:
         raise SettingsError(
             f"{setting(option, address)}: {could}",

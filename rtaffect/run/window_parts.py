@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypedDict
 
+from rtaffect.engine.engine import Engine
 from rtaffect.observed.spaces import RegionSpace, Space
+from rtaffect.present.contact_state import HeadView
 from rtaffect.present.window_options import OperatorCalls
+from rtaffect.run.contact_record import heads_of
 from rtaffect.run.stage import Stage
 
 #: A thread is waited for in pieces of this length, s, so that signals are seen, and this long in a hurry.
@@ -19,6 +23,18 @@ def zones_of(space: Space) -> dict[str, tuple[str, ...]] | None:
     if not isinstance(space, RegionSpace):
         return None
     return {zone.name: tuple(zone.regions) for zone in space.operator.manifest.zones}
+
+
+class Seen(TypedDict):
+    """What a window shows of an engine beside its steps (:class:`rtaffect.present.window_options.WindowOptions`)."""
+
+    zones: dict[str, tuple[str, ...]] | None
+    contact: Callable[[], Sequence[HeadView]] | None
+
+
+def seen_of(engine: Engine) -> Seen:
+    """Return the zones of an engine's rows, and what gives its headsets' contact."""
+    return {"zones": zones_of(engine.space), "contact": heads_of(engine)}
 
 
 def operator_calls(stage: Stage) -> OperatorCalls:

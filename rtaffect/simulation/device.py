@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -20,13 +20,18 @@ from numpy.typing import NDArray
 from rtaffect.common.arrays import FloatArray
 from rtaffect.common.channel_kinds import Kind, kind_of
 from rtaffect.common.errors import SettingsError
+from rtaffect.outputs.lsl_outlet import LslOutlet
+from rtaffect.simulation.contact import bad_contacts, with_bad_contacts
 from rtaffect.sources.device_profile import DeviceProfile, Sends
+from rtaffect.sources.reported_channels import reported_among
 from rtaffect.stream.source import StreamHeader, volts_per
 
 #: The shared signal comes again after so long, s.
 PERIOD_S: Final = 60
 #: Root mean square of the EEG, V.
 EEG_V: Final = 12e-6
+#: Impedance of electrodes that touch, and of those that do not, kOhm.
+_GOOD_KOHM, _BAD_KOHM = 6.0, 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,15 @@ class Wearer:
     """Who wears a simulated headset.
 
     ``number`` tells people apart, ``share`` is which part of the EEG's power all with one ``seed`` have in common.
+    ``contact`` are channels that do not touch, as in ``F3=mains,Cz=flat``, with mains of ``mains_hz``, Hz
+    (:mod:`rtaffect.simulation.contact`).
     """
 
     number: int = 1
     share: float = 0.4
     seed: int = 7
+    contact: str = ""
+    mains_hz: float = 50.0
 
 
 def sends_of(profile: DeviceProfile) -> Sends:
@@ -93,6 +102,11 @@ class Signal:
                 common = _noise(self._period, rate, (wearer.seed, zlib.crc32(place.encode())))
                 own = _noise(self._period, rate, (wearer.seed, zlib.crc32(place.encode()), wearer.number))
                 self.volts[:, i] = EEG_V * (np.sqrt(wearer.share) * common + np.sqrt(1 - wearer.share) * own)
+        electrodes = [i for i, kind in enumerate(self._kinds) if kind in {"eeg", "eog"}]
+        bad = bad_contacts(wearer.contact, tuple(self._sends.channels[i] for i in electrodes))
+        rng = np.random.default_rng((wearer.seed, wearer.number))
+        self.volts[:, electrodes] = with_bad_contacts(self.volts[:, electrodes], rate, bad, rng, wearer.mains_hz)
+        self._impedances = _impedances(profile, {self._sends.channels[electrodes[i]] for i in bad})
         self._unit = unit_sent(profile)
 
     def __call__(self, first: int, count: int) -> NDArray[np.float64]:
@@ -102,6 +116,8 @@ class Signal:
         for i, kind in enumerate(self._kinds):
             if kind not in {"eeg", "eog"}:
                 values[:, i] = _OTHERS[kind](number, self._sends.rate)
+        for i, value in self._impedances.items():
+            values[:, i] = value
         return np.round(values) if self._sends.format == "int32" else values
 
 
@@ -113,6 +129,19 @@ def _noise(period: int, rate: float, seed: tuple[int, ...]) -> FloatArray:
     phases = rng.normal(size=len(size)) + 1j * rng.normal(size=len(size))
     noise = np.fft.irfft(size * phases, period)
     return np.asarray(noise / noise.std())
+
+
+def _impedances(profile: DeviceProfile, bad: Collection[str]) -> dict[int, float]:
+    """Return what channels of impedance or quality send by number: of ``bad`` electrodes what they should not."""
+    sends, kinds = sends_of(profile), carried(profile)
+    units = _of_each(sends.units, len(kinds))
+    found = reported_among(sends.channels, units, kinds, sends.channels, profile)
+    values = {}
+    for each in found:
+        kohm = _BAD_KOHM if each.electrode in bad else _GOOD_KOHM
+        quality = 0.0 if each.electrode in bad else 1.0
+        values[each.column] = (kohm if each.means == "impedance" else quality) / each.scale
+    return values
 
 
 def _of_each(said: str | tuple[str, ...], count: int) -> tuple[str, ...]:
@@ -161,13 +190,13 @@ class SimulatedDevice:
         self.profile, self._sends = profile, sends_of(profile)
         self.header = header_of(profile, name, source_id)
         self.signal = Signal(profile, wearer)
-        self._outlet: pylsl.StreamOutlet | None = None
+        self._outlet: LslOutlet | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"simulated {self.header.name}", daemon=True)
 
     def __enter__(self) -> Self:
         """Open the outlet and begin to send."""
-        self._outlet = pylsl.StreamOutlet(_info(self.header, self._sends))
+        self._outlet = LslOutlet(lambda: pylsl.StreamOutlet(_info(self.header, self._sends)))
         self._thread.start()
         return self
 
@@ -175,7 +204,8 @@ class SimulatedDevice:
         """Close the outlet."""
         self._stop.set()
         self._thread.join()
-        self._outlet = None
+        if self._outlet is not None:
+            self._outlet.close()
 
     def _run(self) -> None:
         rate = self._sends.rate

@@ -8,12 +8,13 @@ question mark, too: ``name``, ``channels``, ``unit`` and ``rate``, as in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Unpack
 from urllib.parse import unquote
 
-from rtaffect.common.errors import SettingsError, StreamError
-from rtaffect.sources.brainflow_library import board_name
+from rtaffect.common.errors import SettingsError, StreamError, setting
+from rtaffect.sources.brainflow_library import OWN_PARAMETERS, board_name
 from rtaffect.sources.channel_plan import Given
 from rtaffect.sources.fieldtrip_client import INSTALL, PORT, BufferClient, BufferHeader, BufferLostError
 from rtaffect.sources.live import Adopt
@@ -105,6 +106,26 @@ def parse_board(text: str) -> BoardAddress:
     return BoardAddress(text, "fieldtrip", host, port, {}, *described)
 
 
+def refuse_same(boards: Sequence[BoardAddress]) -> None:
+    """Refuse a board that is named twice, be it with other commands or without its peripheral signals.
+
+    Raises
+    ------
+    SettingsError
+        For the first.
+    """
+    said: dict[tuple[object, ...], BoardAddress] = {}
+    for each in boards:
+        parameters = {name: value for name, value in each.parameters.items() if name not in OWN_PARAMETERS}
+        device = (each.kind, each.device.casefold(), each.port, *sorted(parameters.items()))
+        if (before := said.setdefault(device, each)) is not each:
+            raise SettingsError(
+                f"{setting('board', before.text)} and {setting('board', each.text)} are the same board",
+                "each board once",
+                "leave one of them out; of two of a kind name each by its serial_number, mac_address or serial_port",
+            )
+
+
 def open_board(board: str | BoardAddress, *, adopt: Adopt = "never", **given: Unpack[Given]) -> Source:
     """Return the source that a text means, not yet started.
 
@@ -134,6 +155,7 @@ def open_board(board: str | BoardAddress, *, adopt: Adopt = "never", **given: Un
         "without": given.get("without", ()),
         "only": given.get("only", ()),
         "profile": given.get("profile", ""),
+        "headset": given.get("headset", ""),
     }
     # Each loads its library only when it is asked for.
     if address.kind == "brainflow":

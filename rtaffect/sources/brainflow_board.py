@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.errors import StreamError
+from rtaffect.common.words import listed
 from rtaffect.sources.board_preset import BoardPreset
 from rtaffect.sources.brainflow_library import (
     KNOWN,
+    OWN_PARAMETERS,
     STANDING_FOR,
     BoardDescription,
     PresetDescription,
@@ -27,6 +29,7 @@ from rtaffect.sources.brainflow_library import (
     commands_of,
     describe_board,
     error_message,
+    failed_command,
     input_parameters,
     is_searched,
     presets_sent,
@@ -109,7 +112,7 @@ class BrainFlowSource(PolledSource):
         self._shim = brainflow()
         self.board = board_name(board)
         inputs = dict(parameters or {})
-        chosen: dict[str, str] = {key: inputs.pop(key) for key in ("config", "peripheral") if key in inputs}
+        chosen: dict[str, str] = {key: inputs.pop(key) for key in OWN_PARAMETERS if key in inputs}
         self._parameters = input_parameters(self._shim, self.board, inputs)
         master = board_name(inputs["master_board"]) if self.board in STANDING_FOR else self.board
         self._described = described = describe_board(self._shim, master)
@@ -138,12 +141,24 @@ class BrainFlowSource(PolledSource):
 
         What would need one and is not asked for is told.
         """
-        needed = KNOWN["peripheral"].get(self.board, ())
+        needed, commands = KNOWN["peripheral"].get(self.board, ()), commands_of(chosen)
+        told: list[str] = []
+        if "config" in chosen:
+            if not commands:
+                raise StreamError(
+                    f"board {self.board!r}: config={chosen['config']} holds no command", "commands with ; between them"
+                )
+            told.append(
+                f"its config ({listed(commands)}) is sent to it and does nothing: it only repeats it"
+                if self.board in KNOWN["commands"]["none"]
+                else f"its config ({listed(commands)}) is sent as it is: whether it is done only the board knows"
+            )
         if needed and not presets and not chosen.get("peripheral"):
+            told.append("its PPG is not taken: peripheral=on in the board's text takes it")
+        if told:
             about = self.info.about
-            told = (*about.assumed, "its PPG is not taken: peripheral=on in the board's text takes it")
-            self.info = replace(self.info, about=replace(about, assumed=told))
-        return commands_of(chosen) or list(needed[:1] if presets else ())
+            self.info = replace(self.info, about=replace(about, assumed=(*about.assumed, *told)))
+        return commands or list(needed[:1] if presets else ())
 
     def start(self) -> None:
         """Open the board and begin to deliver, also as its presets ask for it; raises as LiveSource.start."""
@@ -160,7 +175,9 @@ class BrainFlowSource(PolledSource):
             self._session = self._shim.BoardShim(self._key[0], self._parameters)
             self._session.prepare_session()
             for command in self._commands:
-                self._session.config_board(command)
+                if failed := failed_command(command, self._session.config_board(command)):
+                    self._close()
+                    raise StreamError(f"board {self.info.source_id} {failed}")
             self._session.start_stream(self._kept)
         except self._shim.BrainFlowError as error:
             self._close()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtaffect.common.errors import StreamError
+from rtaffect.common.text import clean
 from rtaffect.sources.package_counter import Numbering
 
 INSTALL = 'pip install "rtaffect[brainflow]"'
@@ -20,6 +21,9 @@ STANDING_FOR = ("playback_file", "streaming")
 
 #: Peripheral signals that a board may have beside its electrodes, as BrainFlow and streams call them.
 BODY_TYPES: Final = ("EDA", "ECG", "PPG", "TEMPERATURE")
+
+#: Parameters of a board's text that are not BrainFlow's: they say nothing of which board it is.
+OWN_PARAMETERS: Final = ("config", "peripheral")
 
 #: Parameters of boards that stand for another one which say where its presets beside the default one come from.
 _FROM: Final = {"auxiliary": ("file_aux", "ip_address_aux"), "ancillary": ("file_anc", "ip_address_anc")}
@@ -241,6 +245,17 @@ def _plain(kind: str) -> str:
 def commands_of(given: Mapping[str, str]) -> list[str]:
     """Return the commands that a board is sent before it streams, by its parameter ``config``."""
     return [each.strip() for each in given.get("config", "").split(";") if each.strip()]
+
+
+def failed_command(command: str, answer: object) -> str:
+    """Return in words that a board's ``answer`` to a command of its ``config`` says that it failed, else ''."""
+    said = clean(str(answer or ""), 200)
+    if not any(word in said.casefold() for word in KNOWN["commands"]["failed"]):
+        return ""
+    return (
+        f"does not do the command {command!r} of its config: it answers {said!r}; correct config= in its text, or "
+        "leave it out"
+    )
 
 
 def _body(described: Mapping[str, Any], electrodes: Sequence[int]) -> Iterator[tuple[int, str]]:

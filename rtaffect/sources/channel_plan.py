@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.channel_kinds import Kind, grouped, says_nothing
-from rtaffect.common.errors import StreamError, either, setting, such_as, under
+from rtaffect.common.errors import RtaffectError, StreamError, as_parts, either, setting, such_as, under
 from rtaffect.common.montage import given_names, is_eog, place_of
 from rtaffect.common.numbered_caps import by_number
 from rtaffect.sources.body_channels import body_among
 from rtaffect.sources.channel_choice import kinds_of, labels_of, used_of
 from rtaffect.sources.device_profile import DeviceProfile, Recognised, describe, recognise
+from rtaffect.sources.reported_channels import reported_among
 from rtaffect.stream.body import BodyChannel
 from rtaffect.stream.limits import LEAST_RATE, check_size
+from rtaffect.stream.reported import ReportedChannel
 from rtaffect.stream.source import NOTHING_KNOWN, Recognition, StreamHeader, match_channels, volts_per
 
 #: Number type of each LSL channel format that can be used.
@@ -39,7 +42,8 @@ class Given(TypedDict, total=False):
     """What replaces the description that a headset gives of itself.
 
     ``name`` is what the source is called, ``channels`` their names, ``unit`` that of the EEG, ``rate`` in Hz;
-    ``without`` and ``only`` choose channels, ``profile`` is that of the device.
+    ``without`` and ``only`` choose channels, ``profile`` is that of the device. ``headset`` is the text in which some
+    of it is given for this one alone, '' where it is as for all.
     """
 
     name: str | None
@@ -49,6 +53,11 @@ class Given(TypedDict, total=False):
     without: Sequence[str]
     only: Sequence[str]
     profile: str
+    headset: str
+
+
+#: What the text of one headset can say of it.
+_PARTS: Final = ("channels", "unit", "rate", "without", "only", "profile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class ChannelPlan:
 
     ``columns`` are the stream's channels in use, ``names`` those of the result, ``scale`` (columns,) float64 the volts
     or full scale in one unit sent; with ``mix`` the result is the mean over the columns. ``about`` says what was
-    recognised and assumed, and what is left out; ``body`` are the peripheral channels beside the others.
+    recognised and assumed, and what is left out; ``body`` are the peripheral channels beside the others, ``reported``
+    those that tell of electrodes' contact.
     """
 
     columns: tuple[int, ...]
@@ -66,6 +76,7 @@ class ChannelPlan:
     mix: bool = False
     about: Recognition = NOTHING_KNOWN
     body: tuple[BodyChannel, ...] = ()
+    reported: tuple[ReportedChannel, ...] = ()
 
     def apply(self, block: NDArray[Any]) -> NDArray[np.float64]:
         """Return ``block`` (n, channels of the stream) as (n, names) in V (EEG) or full scale (audio)."""
@@ -177,7 +188,19 @@ def plan_eeg(
     assumed = _assumed(stream, known, columns, units, by_profile=by_profile, given=unit)
     told = (*assumed, *numbered, *_not_there(labels, (*without, *only)))
     about = replace(_recognition(found), left_out=_left_out(labels, kinds, used), assumed=told)
-    return ChannelPlan((*columns, *eyes), names, scale, about=about, body=body_among(labels, stream.units, kinds))
+    return ChannelPlan((*columns, *eyes), names, scale, False, about, *_beside(stream, labels, kinds, names, known))
+
+
+def _beside(
+    stream: StreamHeader,
+    labels: Sequence[str],
+    kinds: Sequence[Kind],
+    names: Sequence[str],
+    known: DeviceProfile | None,
+) -> tuple[tuple[BodyChannel, ...], tuple[ReportedChannel, ...]]:
+    """Return the peripheral channels beside the EEG, and those that tell of the contact of its channels ``names``."""
+    units = stream.units
+    return body_among(labels, units, kinds), reported_among(labels, units, kinds, names, known)
 
 
 def _of_eyes(name: str) -> str:
@@ -214,13 +237,31 @@ def prepare_eeg(stream: StreamHeader, given: Given) -> tuple[ChannelPlan, float]
         As :func:`plan_eeg` and :func:`check_rate`; where several things are missing, one that names them all.
     """
     check_format(stream)
-    _refuse_missing(stream, given)
-    rate = check_rate(stream.name, "eeg", stream.rate, given.get("rate"))
-    return plan_of(stream, given), rate
+    with _told_of(given):
+        _refuse_missing(stream, given)
+        rate = check_rate(stream.name, "eeg", stream.rate, given.get("rate"))
+        return _plan_of(stream, given), rate
+
+
+@contextmanager
+def _told_of(given: Given) -> Iterator[None]:
+    """Let errors name the text in which a headset's own description is given, and its parts, where there is one."""
+    try:
+        yield
+    except RtaffectError as error:
+        if not (text := given.get("headset")):
+            raise
+        said = as_parts(error.message, _PARTS)
+        raise type(error)(f"{setting('headset', text)}: {said}", field=error.field) from None
 
 
 def plan_of(stream: StreamHeader, given: Given, kinds: Sequence[Kind] | None = None) -> ChannelPlan:
     """Return the plan for EEG with what is ``given``; raises as :func:`plan_eeg`."""
+    with _told_of(given):
+        return _plan_of(stream, given, kinds)
+
+
+def _plan_of(stream: StreamHeader, given: Given, kinds: Sequence[Kind] | None = None) -> ChannelPlan:
     return plan_eeg(
         stream,
         given.get("channels"),

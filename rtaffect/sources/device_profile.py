@@ -9,18 +9,17 @@ from __future__ import annotations
 import fnmatch
 import functools
 import logging
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final, Literal
 
-from platformdirs import user_config_path
 from pydantic import Field, ValidationError, model_validator
 
 from rtaffect.common.channel_kinds import Kind
+from rtaffect.common.config_folder import config_folder
 from rtaffect.common.errors import SettingsError, StreamError, setting
+from rtaffect.common.mistakes import problems
 from rtaffect.common.reading import read_toml, toml_content
 from rtaffect.common.settings import Frozen
 from rtaffect.stream.source import StreamHeader, volts_per
@@ -109,6 +108,33 @@ class Sends(Frozen):
         return self
 
 
+class Reports(Frozen):
+    """Which channels tell of electrodes' contact: ``channels`` is their name, ``*`` standing for the electrode's.
+
+    They ``mean`` impedance in a ``unit`` ('Ohm', 'kOhm'), or a quality that is ``best`` at most, from ``good`` on good
+    and below ``bad`` bad. ``stream`` is the name, with ``*``, of the stream of their own that they come in; '' where
+    they come with the EEG.
+    """
+
+    channels: str = "*"
+    means: Literal["impedance", "quality"]
+    unit: str = ""
+    best: float = Field(1.0, gt=0)
+    good: float = Field(1.0, ge=0)
+    bad: float = Field(1.0, ge=0)
+    stream: str = ""
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> Reports:
+        if self.channels.count("*") != 1:
+            raise ValueError(f"channels = {self.channels!r} needs one * where the electrode's name stands")
+        if self.means == "impedance" and not self.unit:
+            raise ValueError("impedance needs a unit, as in 'kOhm'")
+        if self.means == "quality" and not self.bad <= self.good <= self.best:
+            raise ValueError("of a quality bad, good and best must rise")
+        return self
+
+
 class DeviceProfile(Frozen):
     """What is known of one device as one program sends it.
 
@@ -139,6 +165,8 @@ class DeviceProfile(Frozen):
         How long samples usually take to come, s; what their stamps are.
     shares_id
         Whether its program gives one source id to all devices.
+    contact
+        Which channels tell of the contact of electrodes.
     sends
         What its stream looks like.
     """
@@ -161,6 +189,7 @@ class DeviceProfile(Frozen):
     latency_s: float | None = Field(None, ge=0, le=60)
     clock: Literal["lsl", "unix", "arrival", ""] = ""
     shares_id: bool = False
+    contact: Reports | None = None
     sends: Sends | None = None
 
     @model_validator(mode="after")
@@ -277,8 +306,7 @@ def shipped_profiles() -> tuple[DeviceProfile, ...]:
 
 def user_folder() -> Path:
     """Return the folder of the user's own profiles, which need not be there."""
-    override = os.environ.get("RTAFFECT_CONFIG")
-    return (Path(override) if override else user_config_path("rtaffect")) / "profiles"
+    return config_folder() / "profiles"
 
 
 def user_profiles() -> tuple[tuple[DeviceProfile, ...], tuple[str, ...]]:
@@ -312,15 +340,9 @@ def _read(path: Path) -> DeviceProfile:
     try:
         return DeviceProfile.model_validate(read_toml(path))
     except ValidationError as error:
-        raise ValueError("; ".join(_lines(error))) from None
+        raise ValueError("; ".join(problems(error, DeviceProfile))) from None
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None
-
-
-def _lines(error: ValidationError) -> Iterator[str]:
-    for each in error.errors():
-        place = ".".join(map(str, each["loc"]))
-        yield f"{place}: {each['msg']}" if place else str(each["msg"])
 
 
 def describe(found: Recognised | None) -> str:

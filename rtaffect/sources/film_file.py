@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtaffect.common.errors import FilmError
 from rtaffect.common.reading import path_problem
+from rtaffect.sources.film_seeking import frames_before, seek
 
 #: No picture is decoded to more than this, (width, height): the screen's scaler makes it larger.
 MOST_PIXELS: Final = (1920, 1080)
@@ -235,6 +236,8 @@ class FilmReader:
         Whether a smaller picture is made as large as the box.
     behind
         Is asked for each frame's time, s, how much too late that is, s: the decoder then leaves out what it can.
+    from_s
+        Where in the film to begin, s: with the frame that is seen then. What comes before is sought through, not shown.
 
     Raises
     ------
@@ -255,15 +258,18 @@ class FilmReader:
         *,
         enlarge: bool = False,
         behind: Callable[[float], float] | None = None,
+        from_s: float = 0.0,
     ) -> None:
         self._path, self.box, self._pixels, self._enlarge = path, box, pixels, enlarge
         self._behind = behind or (lambda time: -math.inf)
+        self._from_s = from_s if from_s > 0 else -math.inf
         self._container = open_film(path)
         self._zero = zero_of(self._container)
         self._stream = _pictures(self._container)[0]
         self._stream.thread_type = "AUTO"
         self.size = (0, 0)
         self.bad = 0
+        self._skips = False
 
     def __enter__(self) -> FilmReader:
         """Return itself."""
@@ -280,11 +286,34 @@ class FilmReader:
 
     def __iter__(self) -> Iterator[FilmFrame]:
         """Yield the frames with rising times."""
-        number, newest, skips = -1, -math.inf, False
+        sought = self._seek()
+        seen: tuple[int, float, Any] | None = None
+        for number, time, frame in self._counted(sought):
+            if time <= self._from_s:
+                seen = number, time, frame
+                continue
+            if seen is not None:
+                yield self._made(*seen)
+                seen = None
+            yield self._made(number, time, frame)
+        if seen is not None:
+            yield self._made(*seen)
+
+    def _made(self, number: int, time: float, frame: Any) -> FilmFrame:
+        """Return a frame with its picture, if that is still wanted."""
+        late = self._behind(max(time, self._from_s))
+        self._hurry(late)
+        return FilmFrame(number, time, self._picture(frame) if late <= LATE_S else None)
+
+    def _counted(self, sought: bool) -> Iterator[tuple[int, float, Any]]:
+        """Yield what can be decoded with its number and its time, s, which rises."""
+        number, newest, skips, first = -1, -math.inf, False, sought
         awaited: list[int] = []
         for frame in self._frames(awaited):
             if frame.pts is None:
                 continue
+            if first:
+                number, first = self._before(frame.pts) - 1, False
             passed = 0
             while awaited and awaited[0] <= frame.pts:
                 passed += heapq.heappop(awaited) < frame.pts
@@ -292,9 +321,9 @@ class FilmReader:
             time = float(frame.pts * frame.time_base) - self._zero
             if time <= newest:
                 continue
-            newest, late = time, self._behind(time)
-            skips = self._hurry(late)
-            yield FilmFrame(number, time, self._picture(frame) if late <= LATE_S else None)
+            newest = time
+            yield number, time, frame
+            skips = self._skips
 
     def _frames(self, awaited: list[int]) -> Iterator[Any]:
         """Yield what can be decoded; ``awaited`` are the times of frames that are in the decoder."""
@@ -315,13 +344,30 @@ class FilmReader:
                 if bad > _MOST_BAD:
                     return
 
-    def _hurry(self, late: float) -> bool:
-        """Let the decoder leave out what it can where it is behind; return whether it may have."""
+    def _hurry(self, late: float) -> None:
+        """Let the decoder leave out what it can where it is behind, and note whether it may have."""
         context, before = self._stream.codec_context, self._stream.codec_context.skip_frame
         wanted = "NONREF" if late > _BEHIND_S else "DEFAULT"
         if before != wanted:
             context.skip_frame = wanted
-        return bool(before != "DEFAULT")
+        self._skips = bool(before != "DEFAULT")
+
+    def _seek(self) -> bool:
+        """Go to where decoding begins; return whether that is not the film's beginning."""
+        if not math.isfinite(self._from_s):
+            return False
+        if seek(self._container, self._stream, self._from_s + self._zero):
+            return True
+        self._container.close()
+        self._container = open_film(self._path)
+        self._stream = _pictures(self._container)[0]
+        self._stream.thread_type = "AUTO"
+        return False
+
+    def _before(self, pts: int) -> int:
+        """Return how many frames come before the one with the time ``pts``, in units of its stream."""
+        with open_film(self._path) as container:
+            return frames_before(container, _pictures(container)[0], pts)
 
     def _picture(self, frame: Any) -> NDArray[np.uint8]:
         turned = round(getattr(frame, "rotation", 0) / 90) % 4

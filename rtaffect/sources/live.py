@@ -16,6 +16,7 @@ from rtaffect.sources.awake import AWAKE
 from rtaffect.sources.body_plan import body_of_plan
 from rtaffect.sources.channel_plan import ChannelPlan
 from rtaffect.stream.buffer import SampleBuffer
+from rtaffect.stream.reported import Reported
 from rtaffect.stream.source import StreamHeader, StreamInfo, Tap
 from rtaffect.stream.status import SourceStatus, StreamState
 
@@ -90,6 +91,7 @@ class LiveSource(ABC):
         # Sound that is late is still heard in the next step; EEG is not.
         self.buffer.tells_late = info.kind == "eeg"
         self.body = body_of_plan(info, plan, self.buffer)
+        self.reported = Reported(plan.reported) if plan.reported else None
         self.tap: Tap | None = None
         self.reconnections = 0
         self.offers: tuple[Offer, ...] = ()

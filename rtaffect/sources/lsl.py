@@ -177,6 +177,8 @@ class LslConnection(LiveSource):
         self.buffer.push(self._plan.apply(values), corrected)
         if self.body is not None and self.body.buffer is not self.buffer:
             self.body.push(values, corrected)
+        if self.reported is not None:
+            self.reported.push(values, corrected)
 
     def _note_offset(self, time: float, offset: float) -> None:
         self.offsets.append((time, offset))

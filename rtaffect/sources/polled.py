@@ -82,6 +82,8 @@ class PolledSource(LiveSource):
         self._stamped.give(self.tap, self._last_at, stamps, values, self._plan.apply(values))
         if self.body is not None:
             self.body.push(values, stamps)
+        if self.reported is not None:
+            self.reported.push(values, stamps)
 
     def _lose(self, samples: int) -> None:
         """Note that so many ``samples`` are missing, and let the next one begin a new segment."""

@@ -154,6 +154,7 @@ def given_for(eeg: EegPlan, stream: StreamHeader, board: str = "") -> Given:
             without=each.without if chooses else given["without"],
             only=each.only if chooses else given["only"],
             profile=each.profile or given["profile"],
+            headset=each.text,
         )
     return given
 

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.rating_scale import REACTION_LAG_S
-from rtaffect.common.settings import first_problem
 from rtaffect.plan.conflicts import BROUGHT, EVERYWHERE
 from rtaffect.plan.session_plan import SETTINGS, SessionPlan
 from rtaffect.plan.setting import DefinedSetting, Mode
@@ -126,6 +126,8 @@ class Choices:
     seconds: str = ""
     outlet: bool = True
     longest_hole_s: float = unseen(60.0)
+    check_contact: bool = unseen(False)
+    contact_settings: Path | None = unseen(None)  # noqa: RUF009 - a field
     expect: tuple[str, ...] = unseen(())
     allow_missing: bool = unseen(False)
     adopt: str = unseen("never")
@@ -141,6 +143,7 @@ class Choices:
     at_once: bool = unseen(False)
     osc: tuple[str, ...] = unseen(())
     osc_markers: int | None = unseen(None)
+    level_db: float | None = unseen(None)
     as_it_ran: bool = unseen(False)
     wears_none: bool = unseen(False)
 
@@ -201,6 +204,7 @@ def _holds(choices: Choices, defined: DefinedSetting) -> bool:
         marked = kind == ("stimulus" if choices.mode == "live" else "file")
         return choices.mode in defined.setting.modes and {
             "speaker": choices.plays,
+            "level": choices.plays,
             "silent": choices.may_play,
             "mic": listens == "device",
             "audio-stream": listens == "stream",
@@ -225,6 +229,8 @@ def _stands_back(choices: Choices, defined: DefinedSetting) -> bool:
         (option in BROUGHT and bool(choices.bundle.strip()))
         or (option == "screen" and choices.preview)
         or (option == "session-code" and not choices.allocation.strip())
+        or (option == "measure-band" and not choices.measures.strip())
+        or (option == "rating-lag" and not choices.rating.strip() and not is_of_session(choices))
         or (option in OF_AFFECT and not choices.affect.strip() and not is_of_session(choices))
     )
 
@@ -265,7 +271,7 @@ def plan_of(choices: Choices) -> SessionPlan:
     try:
         return SessionPlan.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"{first_problem(error)}; correct it in the window") from None
+        raise SettingsError(f"{first_problem(error, SessionPlan)}; correct it in the window") from None
 
 
 def choices_of(plan: SessionPlan) -> Choices:

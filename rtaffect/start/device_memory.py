@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from rtaffect.common.files import write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_toml
-from rtaffect.common.settings import Frozen, first_problem
+from rtaffect.common.settings import Frozen
 from rtaffect.start.memory import memory_file
 from rtaffect.stream.source import StreamHeader
 
@@ -31,6 +32,12 @@ class KeptTicks(Frozen):
     channels: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> KeptTicks:
+        if self.without and self.only:
+            raise ValueError(f"{self.name or self.device[0]!r}: without and only exclude each other; give one")
+        return self
 
 
 class _File(Frozen):
@@ -62,7 +69,7 @@ class DeviceMemory:
         except FileNotFoundError:
             self._damaged = False
         except ValidationError as error:
-            self.note = f"{devices_file()} is damaged ({first_problem(error)}): channels are as recognised"
+            self.note = f"{devices_file()} is damaged ({first_problem(error, _File)}): channels are as recognised"
         except (OSError, ValueError) as error:
             self.note = f"{devices_file()} cannot be read ({error}): channels are as recognised"
 

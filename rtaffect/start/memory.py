@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 import tomli_w
-from platformdirs import user_config_path, user_documents_path
+from platformdirs import user_documents_path
 from pydantic import TypeAdapter, ValidationError
 
+from rtaffect.common.config_folder import config_folder
 from rtaffect.common.files import write_whole
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_toml
 from rtaffect.plan.session_plan import without_none
 from rtaffect.start.choices import Choices
@@ -25,8 +26,7 @@ _OF_ONE_SESSION: Final = {"participant": "", "session_code": "", "name": ""} | {
 
 def memory_file() -> Path:
     """Return where the last choices are kept: RTAFFECT_CONFIG, or the user's configuration folder of rtaffect."""
-    override = os.environ.get("RTAFFECT_CONFIG")
-    return (Path(override) if override else user_config_path("rtaffect")) / "start.toml"
+    return config_folder() / "start.toml"
 
 
 def first_choices() -> Choices:
@@ -48,9 +48,8 @@ def recall() -> tuple[Choices, str]:
             return first_choices(), f"the choices of the last time are of another version of rtaffect ({path}): anew"
         return TypeAdapter(Choices).validate_python(content), ""
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        return first_choices(), f"the choices of the last time are damaged ({where}: {first['msg']}): they start anew"
+        why = first_problem(error, Choices)
+        return first_choices(), f"the choices of the last time are damaged ({why}): they start anew"
 
 
 def remember(choices: Choices) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from rtaffect.common.errors import SettingsError
-from rtaffect.common.settings import first_problem
+from rtaffect.common.mistakes import first_problem
 from rtaffect.plan.headset_plan import HeadsetPlan
 from rtaffect.start.fields import channels_in, only_in, rate_in, text_of, without_in
 
@@ -51,7 +51,7 @@ def plan_of_stream(of: OfStream) -> HeadsetPlan:
             profile=of.profile.strip() or None,
         )
     except ValidationError as error:
-        said = first_problem(error).removeprefix("Value error, ")
+        said = first_problem(error, HeadsetPlan)
         raise SettingsError(f"{said}: correct it", field="without" if of.without and of.only else "headset") from None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -164,7 +164,7 @@ def sound_sha256(sound: Float32Array) -> str:
     return sha256_of(quantised.tobytes())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StudySound:
     """One sound of a study: ``samples`` (n,) float32, mono at 16 kHz; ``fit`` whether weights may be fitted on it."""
 
@@ -172,7 +172,7 @@ class StudySound:
     samples: Float32Array
     fit: bool
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """What identifies the sound."""
         return sound_sha256(self.samples)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtaffect.common.arrays import FloatArray
+from rtaffect.common.medians import median
 
 #: Stamps are judged in blocks of so many seconds of samples.
 BLOCK_S: Final = 0.5
@@ -239,8 +240,9 @@ class RateMeter:
         if not self._marks and len(held):
             self._marks.append((float(held[0]), math.nan))
         while len(held) > self._every:
-            self._marks.append((float(held[self._every]), float(np.median(np.diff(held[: self._every + 1])))))
+            self._marks.append((float(held[self._every]), median(np.diff(held[: self._every + 1]))))
             held = held[self._every :]
+        if len(held) < self._held:
             self._measure()
         self._pending, self._held = [held], len(held)
 
@@ -249,9 +251,9 @@ class RateMeter:
             return
         marks = np.array([mark for mark, _ in self._marks])
         slopes = [(marks[apart:] - marks[:-apart]) / apart for apart in range(4, 13) if apart < len(marks)]
-        slope = float(np.median(np.concatenate(slopes)))
+        slope = median(np.concatenate(slopes))
         self.rate = self._every / slope if slope > 0 else math.nan
-        usual = float(np.nanmedian([spacing for _, spacing in self._marks]))
+        usual = median(np.array([spacing for _, spacing in self._marks if not math.isnan(spacing)]))
         even = abs(usual * self._rate - 1.0) < 0.1 and math.isfinite(self.rate)
         self.lost = max(0.0, 1.0 - self.rate / self._rate) if even else 0.0
 
@@ -297,10 +299,10 @@ class BlockJudge:
             )
         if back.mean() > MOST_BACK:
             odd.append(Odd("stamps", since, until, "many time stamps go back"))
-        typical = float(np.median(self._usual)) if len(self._usual) >= 6 else UNKNOWN_JITTER_S / DISPLACED_TIMES
+        typical = median(np.array(self._usual)) if len(self._usual) >= 6 else UNKNOWN_JITTER_S / DISPLACED_TIMES
         if typical > MOST_JITTER_S:
             odd.append(Odd("stamps", since, until, "time stamps wander by more than can be followed"))
-        middle = float(np.median(off))
+        middle = median(off)
         far = abs(middle) > max(DISPLACED_S, DISPLACED_TIMES * typical)
         side = int(math.copysign(1, middle)) if far else 0
         if far and (side == self._side or abs(middle) > 2 * max(DISPLACED_S, DISPLACED_TIMES * typical)):

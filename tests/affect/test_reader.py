@@ -10,6 +10,7 @@ import pytest
 
 from rtaffect.affect.band_entropy import features_of
 from rtaffect.affect.bundle import save_affect_bundle
+from rtaffect.affect.embedding import _Newest
 from rtaffect.affect.library import SoundLibrary
 from rtaffect.affect.loaded import load_affect
 from rtaffect.affect.reader import AffectReader, check_headsets
@@ -256,3 +257,35 @@ def test_a_model_that_gives_nonsense_gives_no_value(tmp_path):
     model = loaded(tmp_path, with_tensors(bundle, feature_std=np.full((4, 4), 1e-300)))
     found = run(engine_of(model, people_of(eeg(6)), rest_s=None), 6)
     assert found[-1].affect[0].eeg.reason == "the model gave no finite value"
+
+
+def test_sound_that_is_heard_before_its_step_changes_nothing(model, monkeypatch):
+    """All that is there is taken in before each step; second 12 is torn, steps 30 and 31 are behind."""
+    samples = sound(46)
+    samples[12 * 16_000 - 100 : 12 * 16_000] = np.nan
+    pushed: list[bool] = []
+    stepping, push = [False], _Newest.push
+    monkeypatch.setattr(_Newest, "push", lambda self, second: (pushed.append(stepping[0]), push(self, second))[1])
+
+    def session(*, early: bool) -> list:
+        pushed.clear()
+        engine, found = engine_of(model, people_of(eeg(45)), sound_source(samples, onset=ORIGIN)), []
+        for step in range(1, 46):
+            due = engine.end_of(step) + engine.lookahead_s
+            for source in engine.sources:
+                source.advance(due)
+            if early:
+                engine.prepare(lambda: 0.0)
+            stepping[0] = True
+            found.append(engine.step(due, behind_s=2.0 if step in (30, 31) else 0.0))
+            stepping[0] = False
+        return found
+
+    early = session(early=True)
+    assert pushed.count(False) >= 40
+    whole = session(early=False)
+    assert pushed.count(False) == 0
+    assert any(f.affect[0].sound.there for f in whole[32:])
+    for one, other in zip(early, whole, strict=True):
+        assert repr(one.affect) == repr(other.affect)
+        assert one.doubts == other.doubts

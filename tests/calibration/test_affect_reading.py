@@ -282,8 +282,8 @@ def test_simulate_writes_what_is_asked_for_and_refuses_the_rest(tmp_path: Path):
     for wrong, expected in (
         (["--rated", "second"], "--rated is for --affect"),
         (["--affect", "--head", "x"], "--head is of a study of synchrony"),
-        (["--affect", "--sound-seconds", "8.5"], "--sound-seconds: Input should be a valid integer"),
-        (["--strength", "3"], "--strength: Input should be less than 1"),
+        (["--affect", "--sound-seconds", "8.5"], "--sound-seconds = 8.5: expected a whole number from"),
+        (["--strength", "3"], "--strength = 3.0: expected a number above 0 and below 1"),
     ):
         refused = CliRunner().invoke(simulate, ["--out", str(tmp_path / "other"), *wrong])
         assert isinstance(refused.exception, SettingsError)

@@ -55,7 +55,7 @@ def answer(acts: list[Callable[[StartWindow], object]]) -> QTimer:
 def test_a_session_that_fails_comes_back_to_the_window(qapp, tmp_path, monkeypatch):
     ran, shown = [], []
 
-    def run_plan(plan: SessionPlan, console: object, show: object) -> None:
+    def run_plan(plan: SessionPlan, console: object, show: object, checked: object) -> None:
         ran.append((plan, [w for w in QApplication.topLevelWidgets() if w.isVisible()]))
         if len(ran) == 1:
             raise StreamError(f"no LSL stream answered; name it {under('eeg')}")
@@ -85,7 +85,7 @@ def test_a_session_that_fails_comes_back_to_the_window(qapp, tmp_path, monkeypat
 
 def test_a_plan_that_was_saved_in_the_window_is_what_runs(qapp, tmp_path, monkeypatch):
     saved, ran = tmp_path / "saved.toml", []
-    monkeypatch.setattr(remote, "run_plan", lambda plan, console, show: ran.append((plan, read_plan(saved))))
+    monkeypatch.setattr(remote, "run_plan", lambda plan, *_: ran.append((plan, read_plan(saved))))
 
     def act(window: StartWindow) -> None:
         window.write(saved)

@@ -15,33 +15,35 @@ def test_instant_time_jumps_forward_and_never_back():
     assert clock.now() == 100.0
     begin = time.monotonic()
     clock.wait_until(3600.0, stop)
-    assert time.monotonic() - begin < 0.1
+    assert time.monotonic() - begin < 60.0
     assert clock.now() == 3600.0
     clock.wait_until(50.0, stop)
     assert clock.now() == 3600.0
 
 
-def test_paced_time_passes_at_its_speed_from_the_first_look():
+def test_paced_time_passes_at_its_speed_from_the_first_look_and_what_has_passed_is_not_waited_for(monkeypatch):
     clock = PacedClock(1000.0, speed=50.0)
     time.sleep(0.05)
     begin = time.monotonic()
     assert clock.now() == pytest.approx(1000.0, abs=0.5)
     clock.wait_until(1010.0, threading.Event())
-    assert 0.19 <= time.monotonic() - begin < 0.6
+    # Of the two bounds only the lower one is the clock's; at the pace of the room it would be 10 s.
+    assert 0.19 <= time.monotonic() - begin < 5.0
     assert clock.now() >= 1010.0
-    before = time.monotonic()
-    clock.wait_until(1005.0, threading.Event())
-    assert time.monotonic() - before < 0.05, "a deadline that has passed does not sleep"
+    stop = threading.Event()
+    monkeypatch.setattr(stop, "wait", lambda _: pytest.fail("it sleeps"))
+    clock.wait_until(1005.0, stop)
+    clock.wait_until(clock.now(), stop)
 
 
 @pytest.mark.parametrize("make", [lambda: PacedClock(0.0, 0.5), LslClock], ids=["paced", "lsl"])
 def test_stop_wakes_the_sleeper(make):
     clock, stop = make(), threading.Event()
     timer = threading.Timer(0.1, stop.set)
-    timer.start()
     begin = time.monotonic()
+    timer.start()
     clock.wait_until(clock.now() + 30.0, stop)
-    assert 0.05 < time.monotonic() - begin < 2.0
+    assert 0.05 < time.monotonic() - begin < 10.0
     timer.join()
 
 

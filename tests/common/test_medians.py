@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from rtaffect.common.medians import median_of_present
+from rtaffect.common.medians import median, median_of_present
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 9, 41])
@@ -28,3 +28,19 @@ def test_it_is_that_of_numpy_to_the_bit(n: int, missing: float) -> None:
 def test_infinite_values_are_there() -> None:
     values = np.array([[np.inf, -np.inf, np.inf], [np.inf, 1.0, 2.0], [np.nan, 2.0, np.nan]])
     np.testing.assert_array_equal(median_of_present(values), np.nanmedian(values, axis=0))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 8, 9, 40, 201])
+@pytest.mark.parametrize("odd", [None, np.nan, np.inf, -np.inf])
+def test_the_median_of_all_is_that_of_numpy_to_the_bit(n: int, odd: float | None) -> None:
+    rng = np.random.default_rng(n)
+    for _ in range(50):
+        values = rng.lognormal(-11, 2, n) * rng.choice([-1, 1], n)
+        if odd is not None:
+            values[: n // 3] = odd
+        before = values.copy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            expected = float(np.median(values))
+        np.testing.assert_array_equal(median(values), expected)
+        np.testing.assert_array_equal(values, before)

@@ -161,10 +161,13 @@ DAMAGE = {
     "not UTF-8": (lambda f: (f / "bundle.json").write_bytes(b"\xff\xfe{}"), "bundle.json cannot be read"),
     "not an object": (lambda f: (f / "bundle.json").write_text("[1]"), "format None"),
     "later format": (lambda f: rewrite_json(f, lambda m: m.update(format=8)), "format 8.*reads formats 4 to 7"),
-    "unknown key": (lambda f: rewrite_json(f, lambda m: m.update(colour="red")), "bundle.json: colour"),
+    "unknown key": (
+        lambda f: rewrite_json(f, lambda m: m.update(colour="red")),
+        "bundle.json: there is no field .colour.; expected one of",
+    ),
     "unknown setting": (
         lambda f: rewrite_json(f, lambda m: m["settings"]["signal"].update(reference="average")),
-        "bundle.json: settings.signal.reference",
+        "bundle.json: settings.signal: there is no field .reference.",
     ),
     "impossible setting": (
         lambda f: rewrite_json(f, lambda m: m["settings"]["signal"].update(rate_hz=40)),

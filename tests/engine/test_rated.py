@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,6 +129,12 @@ def test_who_has_not_rated_yet_has_no_value_and_it_says_so():
     assert np.isfinite(found[12].observed).all()
 
 
+def test_a_program_that_sends_no_number_is_not_taken_for_who_has_not_rated_yet():
+    source = said(until=1e9)
+    source.info = replace(source.info, origin="lsl")
+    assert "or what the program of their rating sends is no number (NaN)" in run(engine(source), 6)[-1].reason
+
+
 def test_a_rating_that_stops_has_no_value():
     found = run(engine(said(seconds=12.0)), steps=18)
     assert np.isfinite(found[11].observed).all()
@@ -149,6 +156,12 @@ def test_channels_are_taken_by_name_and_a_rating_may_be_of_one_alone():
     alone = run(engine(said(names=("valence",))))
     assert np.isnan(alone[-1].observed[0])
     assert alone[-1].trusted.all(), "arousal is not rated in this session"
+    mistyped = engine(said(names=("valence", "arosal")))
+    assert mistyped.rated is not None
+    assert mistyped.rated.unmatched.startswith(
+        "the rating 'knob' has no channel arousal (its arosal is none of the bundle's ratings): nothing is observed"
+    )
+    assert engine(said()).rated.unmatched == ""
     with pytest.raises(SettingsError, match="has the channels x, y, and the bundle's ratings are arousal, valence"):
         engine(said(names=("x", "y")))
 

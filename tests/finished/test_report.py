@@ -195,6 +195,18 @@ def test_what_was_seen_of_films_is_told(tmp_path):
     assert "720 frames shown, 3 not in time; the picture stood still, 1 times for 2.0 s in all" in Page.of(folder).text
 
 
+def test_what_was_checked_of_sound_and_light_is_told_with_its_age(tmp_path):
+    folder = write_session(tmp_path / "a", blocks=SHORT, **LIGHT)
+    with (folder / "session.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[ran.checks.sound]\nline = "sound: heard 23.1 ms after its time"\nage_s = 7200.0\n')
+        file.write('[ran.checks.light]\nline = "light: not seen: the stream is still"\nage_s = 30.0\n')
+    page = Page.of(folder)
+    assert "heard 23.1 ms after its time (checked 2 h 0 min before the session)" in page.text
+    assert "not seen: the stream is still (checked 30 s before the session)" in page.text
+    glance = page.numbers["glance"]
+    assert (glance["sound_check"][:13], glance["light_check"][:8]) == ("heard 23.1 ms", "not seen")
+
+
 def test_means_by_block_are_those_of_the_table(page, session):
     moments = lines(session, "moments.tsv")
     for block in page.numbers["regulation"]["blocks"]:

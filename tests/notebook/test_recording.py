@@ -121,11 +121,11 @@ def test_a_mistake_is_told_before_the_first_step(tmp_path: Path) -> None:
     path = pair(tmp_path / "pair.xdf")
     for options, said in {
         "absent": ({"path": tmp_path / "none.xdf"}, "does not exist"),
-        "seconds": ({"seconds": 0}, "results.seconds"),
-        "against": ({"against": "chance"}, "analysis.against"),
+        "seconds": ({"seconds": 0}, "seconds = 0: expected a whole number from 1"),
+        "against": ({"against": "chance"}, "against = 'chance': expected 'auto'"),
         "headset": ({"eeg": ["nobody"]}, "name 'nobody'"),
         "rate": ({"rate": 50.0}, "needs more than 60 Hz"),
-        "marker": ({"markers": "name=x"}, "--onset-marker"),
+        "marker": ({"markers": "name=x"}, "^'markers' is where 'onset_marker' comes from"),
         "folder": ({"path": tmp_path}, "not a session's folder"),
     }.values():
         with pytest.raises(RtaffectError, match=said):

@@ -215,8 +215,12 @@ def test_the_demos_bundle_predicts_from_a_sound_and_from_its_chunks() -> None:
         ({"sound": np.zeros(16_000), "sound_start": -2.0}, "it ends before the EEG begins"),
         ({"sound": "none.wav"}, "no such file"),
         ({"sound": iter(())}, "has no chunk"),
-        ({"seconds": 0}, "results.seconds"),
-        ({"against": "chance"}, "analysis.against"),
+        ({"seconds": 0}, "^Session: seconds = 0: expected a whole number from 1 to"),
+        ({"measure_band": ["4-8"]}, "^measure_band 4-8 is for own measures, .*; give one with 'measure', or"),
+        ({"library": "x"}, "^library x is for a bundle of affect, and there is none; give one with 'affect', or"),
+        ({"rate": 0.0}, "under 'rate'"),
+        ({"sound": np.zeros(16_000), "sound_start": 40.0}, "sound_start is 40 s, and the EEG lasts 40 s: the sound"),
+        ({"against": "chance"}, "^Session: against = 'chance': expected 'auto', 'reference' or 'group'"),
         ({"bundle": "nowhere"}, "no bundle in"),
         ({"against": "reference"}, "there is no bundle"),
     ],
@@ -242,6 +246,15 @@ def test_a_chunk_that_cannot_be_right_ends_it_with_the_reason(chunk: object, sai
     running = session({"cap": chunks, "other": eeg()["cap 1"]})
     with pytest.raises(RtaffectError, match=said):
         list(running)
+
+
+def test_eeg_that_is_too_short_or_has_no_value_is_told() -> None:
+    with pytest.raises(RtaffectError, match="the EEG ends before its first step is whole: expected 1 s of samples"):
+        list(session({"cap": eeg()["cap 1"][:100]}))
+    nothing = iter([np.full((640, 3), np.nan)] * 4)
+    with pytest.warns(UserWarning, match=r"eeg of 'cap' has had no finite value in its first 10 s") as told:
+        assert len(list(session({"cap": nothing, "other": eeg()["cap 1"]}))) > 10
+    assert len(told) == 1
 
 
 def test_an_unknown_option_is_named() -> None:

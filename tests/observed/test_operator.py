@@ -140,7 +140,7 @@ def test_tampering_and_misfits_are_refused_in_one_line():
         "damaged or changed": bytes(flipped),
         "does not have the sha256": _changed(data, manifest={"channels": channels}, sign=False),
         "has format 9, but this rtaffect reads format 2": _changed(data, manifest={"format": 9}),
-        "space operator x: lambda2: Input should be greater than 0": _changed(data, manifest={"lambda2": 0}),
+        "space operator x: lambda2 = 0: expected a number above 0": _changed(data, manifest={"lambda2": 0}),
         "tensor basis is missing": _changed(data, {"basis": None}),
         r"tensor rows is float32 \(2, 3, 12\), expected float32 \(4, 3, 12\)": _changed(data, {"rows": bad[:2]}),
         "tensor rows holds values that are not finite": _changed(data, {"rows": bad}),

@@ -182,6 +182,26 @@ def test_the_square_is_kept_with_the_frame(
     assert [f.white for f in one.projector.take()] == white
 
 
+def test_one_that_was_paused_goes_on_with_the_frame_that_is_seen_there(hand: Callable[..., Hand], film: Path) -> None:
+    one = hand()
+    one.place(film)
+    seen = [one.see(ORIGIN + 1.0 + k * 0.04) for k in range(40)]
+    one.projector.cut(ORIGIN + 2.5)
+    assert one.see(ORIGIN + 2.6, wait=False) is None
+    # 1.5 s of it were seen; it goes on at 6 s, in the midst of frame 37.
+    one.projector.place(film, 2, ORIGIN + 6.0, ORIGIN + 8.5, spent=1.5)
+    assert one.see(ORIGIN + 5.99) is None
+    assert one.projector.wait_s() == pytest.approx(0.01)
+    seen = [one.see(ORIGIN + 6.0 + k * 0.02) for k in range(125)]
+    assert seen == [(75 + k) // 2 for k in range(125)]
+    assert one.see(ORIGIN + 8.5) is None
+    again = [f for f in one.projector.take() if f.painted > ORIGIN + 5]
+    assert [f.frame for f in again] == list(range(37, 100))
+    assert max(abs(f.error_s) for f in again) < 1e-9
+    assert one.projector.counts["dropped"] == 0
+    assert one.projector.look(ORIGIN + 9.0) == []
+
+
 def test_a_skipped_block_lets_go_of_its_film_before_it_begins(hand: Callable[..., Hand], film: Path) -> None:
     one = hand()
     one.place(film, onset=ORIGIN + 3.0)

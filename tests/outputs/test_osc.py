@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -12,11 +13,22 @@ import numpy as np
 import pylsl
 import pytest
 from pythonosc.osc_bundle import OscBundle
+from pythonosc.osc_bundle_builder import OscBundleBuilder
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.outputs import osc
 from rtaffect.outputs.osc import OscSender, find_places
-from rtaffect.outputs.osc_messages import MOST_BYTES, row_names, safe_names, step_bundles, step_messages
+from rtaffect.outputs.osc_messages import (
+    MOST_BYTES,
+    Message,
+    encoded,
+    row_names,
+    safe_names,
+    step_bundles,
+    step_messages,
+)
 from rtaffect.protocol.rule import synchrony_of
 from tests.support.fake_feedback import channel_rows, fake_session, region_rows
 
@@ -98,6 +110,30 @@ def test_many_rows_come_in_packets_that_no_network_splits():
     assert bundles[-1].content(bundles[-1].num_contents - 1).address == "/rtaffect/end"
 
 
+def test_packets_are_those_that_python_osc_builds(step):
+    messages = [
+        *step_messages(step, row_names(step), safe_names(step.people)),
+        Message("/rtaffect/agreement", (0.25, 31)),
+        Message("/rtaffect/text", ("é\0", 1, 0.5)),
+        Message("/rtaffect/nothing", ()),
+    ]
+    for number in (14, 15):
+        (packet,) = step_bundles(messages[:9], number, 1.7e9 + 0.25)
+        builder = OscBundleBuilder(1.7e9 + 0.25)
+        whole = [Message("/rtaffect/step", (number,)), *messages[:9], Message("/rtaffect/end", (number,))]
+        for address, values in whole:
+            builder.add_content(built(address, values))
+        assert packet == builder.build().dgram
+    assert [encoded(each) for each in messages] == [built(*each).dgram for each in messages]
+
+
+def built(address: str, values: tuple) -> OscMessage:
+    builder = OscMessageBuilder(address)
+    for value in values:
+        builder.add_arg(value.replace("\0", "") if isinstance(value, str) else value)
+    return builder.build()
+
+
 class TestSender:
     @pytest.fixture
     def receiver(self):
@@ -125,15 +161,37 @@ class TestSender:
         assert markers == [["block/1/rest/begin"]] * 2
 
     def test_nothing_delays_a_step_and_what_is_lost_is_counted(self, monkeypatch, step):
-        told = []
+        told, free = [], threading.Event()
         monkeypatch.setattr(osc, "_MOST_WAITING", 8)
-        monkeypatch.setattr(OscSender, "_send_waiting", lambda self: time.sleep(0.3))
+        monkeypatch.setattr(OscSender, "_send_waiting", lambda self: free.wait(30.0))
         sender = OscSender(find_places([("127.0.0.1", 9)]), pylsl.local_clock, told.append)
         begun = time.perf_counter()
         for _ in range(20):
             sender(step)
-        assert time.perf_counter() - begun < 0.25
+        assert time.perf_counter() - begun < 10.0, "sending takes until it is freed"
         assert sender.dropped > 0
+        free.set()
+        sender.close()
+
+    def test_what_is_said_beside_a_step_does_not_delay_it(self, receiver, step):
+        let = threading.Event()
+
+        def more() -> list[Message]:
+            assert let.wait(5.0)
+            return [Message("/rtaffect/agreement", (0.5, 12))]
+
+        def addresses() -> list[str]:
+            found: list[str] = []
+            while found[-1:] != ["/rtaffect/end"]:
+                found += [message.address for message in OscBundle(receiver.recv(65535))]
+            return found
+
+        sender = OscSender(find_places([receiver.getsockname()]), pylsl.local_clock, pytest.fail, more)
+        sender(step)
+        assert "/rtaffect/agreement" not in addresses()
+        let.set()
+        sender(step)
+        assert "/rtaffect/agreement" in addresses()
         sender.close()
 
     def test_what_cannot_be_sent_is_told_once(self, step):

@@ -206,7 +206,9 @@ def test_what_went_wrong_is_said_in_a_sentence_at_the_end():
     assert describe_counts(counts) == ""
     said = describe_counts(counts | {"underflows": 2, "breaks": 3, "displaced_s": 4.25})
     assert "out of its place 3 times, for 4.2 s" in said
-    assert "ran dry 2 times and was lost 0 times" in said
+    assert "(its device ran dry 2 times);" in said
+    once = describe_counts(counts | {"breaks": 1, "displaced_s": 0.2})
+    assert once == "the sound was out of its place once, for 0.2 s in all; what rests on that is withheld"
 
 
 def test_time_out_of_place_counts_once_while_the_device_runs_dry_again_and_again(monkeypatch):
@@ -225,3 +227,19 @@ def test_time_out_of_place_counts_once_while_the_device_runs_dry_again_and_again
     assert counts["underflows"] == 60
     assert 0.3 * passed < counts["displaced_s"] < passed + 1.0
     assert 1 <= counts["breaks"] <= 3
+
+
+def test_it_is_as_loud_as_it_is_set_and_a_change_is_faded(monkeypatch):
+    output = FakeOutput(monkeypatch)
+    player = SoundPlayer(np.ones((RATE * 4, 1), np.float32), RATE)
+    player.gain_db = -20.0
+    player._add("sound", player._samples, output.now + 0.6)
+    output.take(player, 2.0)
+    assert output.blocks[-1][1] == pytest.approx(0.1, abs=1e-6)
+    player.gain_db = -40.0
+    output.take(player, output.block / RATE)
+    changed = output.blocks[-1][1]
+    assert np.all(np.diff(changed) < 0)
+    assert (changed[0], changed[-1]) == (pytest.approx(0.1, abs=1e-3), pytest.approx(0.01, abs=1e-3))
+    output.take(player, 0.5)
+    assert output.blocks[-1][1] == pytest.approx(0.01, abs=1e-6)

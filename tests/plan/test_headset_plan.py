@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rtaffect.cli.options import planned
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import RtaffectError, SettingsError
+from rtaffect.common.mistakes import first_problem
 from rtaffect.plan.conflicts import conflicts
 from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.plan.headset_plan import EXAMPLE, HeadsetPlan
 from rtaffect.plan.session_plan import SessionPlan, read_plan, write_plan
+from rtaffect.sources.channel_plan import prepare_eeg
 from rtaffect.sources.selection import given_for, require_meant
 from rtaffect.stream.source import StreamHeader
 
@@ -64,13 +67,14 @@ def test_a_text_comes_back(stream, channels, unit, rate, only, profile):
         ("Muse?unit=V&unit=mV", "gives 'unit' twice"),
         ("Muse?without=A&only=B", "without and only exclude each other"),
         ("type=EEG?unit=V", "means any headset; expected one by its name"),
-        ("Muse?rate=fast", "Input should be a valid number"),
-        ("Muse?rate=-1", "greater than 0"),
+        ("Muse?rate=fast", "rate = 'fast': expected a number above 0 and at most 384000"),
+        ("Muse?rate=-1", "rate = -1.0: expected a number above 0 and at most 384000"),
     ],
 )
 def test_a_text_that_is_wrong_is_refused(text, message):
-    with pytest.raises(ValidationError, match=re.escape(message)):
+    with pytest.raises(ValidationError) as caught:
         parsed(text)
+    assert message in first_problem(caught.value, HeadsetPlan)
 
 
 def test_the_option_and_the_file_make_one_plan(tmp_path):
@@ -95,6 +99,10 @@ def test_the_option_and_the_file_make_one_plan(tmp_path):
     wrong = CliRunner().invoke(command, ["--headset", "Muse"])
     assert str(wrong.exception).startswith("--headset Muse: headset 'Muse' is not STREAM?NAME=VALUE")
     assert "\n" not in str(wrong.exception)
+    wrong = CliRunner().invoke(command, ["--headset", EXAMPLE, "--headset", "Muse-B?rate=fast"])
+    assert str(wrong.exception) == (
+        "--headset Muse-B?rate=fast: rate = 'fast': expected a number above 0 and at most 384000; see --help"
+    )
 
 
 def test_plans_of_before_are_read():
@@ -118,6 +126,25 @@ def test_what_is_said_of_one_stands_in_place_of_what_is_said_of_all():
     assert given_for(board, CAP, "brainflow:cyton")["unit"] == "mV"
     require_meant(plan, [MUSE, OTHER, CAP])
     require_meant(board, [CAP], ["brainflow:cyton"])
+
+
+def test_what_is_wrong_with_one_headset_names_its_text_and_the_part_of_it():
+    """And not an option that was not given, which would be of all headsets."""
+    without_rate = replace(MUSE, rate=0.0, units=("", ""))
+    for text, stream, expected in (
+        ("Muse?unit=furlongs", MUSE, "--headset Muse?unit=furlongs: stream 'Muse': EEG unit 'furlongs'"),
+        ("Muse?only=Oz", MUSE, "none of the channels Oz; it has TP9, AF7: name its own with only="),
+        ("Muse?profile=musse", MUSE, "--headset Muse?profile=musse: profile=musse is not known"),
+        ("Muse?channels=A,B", without_rate, "give what is right, as in unit=microvolts rate=250"),
+        ("Muse?channels=A,B&unit=V", without_rate, "expected a regular one; name it with rate=HZ"),
+    ):
+        with pytest.raises(RtaffectError) as caught:
+            prepare_eeg(stream, given_for(eeg(text), stream))
+        assert expected in str(caught.value)
+        assert str(caught.value).startswith(f"--headset {text}: ")
+        assert str(caught.value).count("--") == 1
+    with pytest.raises(RtaffectError, match="name it with --rate HZ"):
+        prepare_eeg(without_rate, given_for(eeg(unit="V"), without_rate))
 
 
 @pytest.mark.parametrize(

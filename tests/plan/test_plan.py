@@ -63,7 +63,7 @@ def test_a_code_is_letters_and_digits(code):
     [
         ("mode = live", "cannot be read .*expected TOML"),
         ("format = 2", "format"),
-        ("[eeg]\nchanels = ['a']", "eeg.chanels"),
+        ("[eeg]\nchanels = ['a']", "eeg: there is no field 'chanels'; did you mean channels"),
         ("[results]\nseconds = 0", "results.seconds"),
         ("mode = 'replay'", "recording is what mode = 'replay' replays"),
         ("participant = 'P 1'", "participant 'P 1': a code is letters and digits"),

@@ -51,6 +51,8 @@ def certified(
         if step < slow_from:
             arrivals[feedback.lsl_time] = due + age_s
             by_osc[step] = due + age_s + (osc_later_s or 0.0)
+        assert len(engine.eeg) == step - 1, "what a step read is noted once its values have left"
+    engine.note()
     return Certified(
         plan=CertifyPlan(Path("nowhere"), SECONDS, headsets=people, captured=captured),
         engine=engine,

@@ -97,6 +97,10 @@ def test_what_both_predict_outlives_the_sound(recorded: Path, tmp_path: Path) ->
     after = replayed(recorded, tmp_path / "after")
     for table in TABLES:
         assert (after / table).read_bytes() == (before / table).read_bytes(), table
+    without = tmp_path / "without"
+    fine("replay", recorded, "--speed", "max", "--headless", "--elements", "off", "--out", without)
+    assert not (without / "elements.tsv").exists()
+    assert (without / "feedback.tsv").read_bytes() == (before / "feedback.tsv").read_bytes()
 
 
 @pytest.mark.slow

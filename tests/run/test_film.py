@@ -114,6 +114,31 @@ def test_picture_and_sound_are_at_the_same_place_on_the_lsl_clock(cinema: Cinema
     assert sum(f.dropped for f in cinema.shown) + len(cinema.shown) == 125
 
 
+def test_a_film_that_was_paused_goes_on_where_its_sound_does(cinema: Cinema) -> None:
+    conductor = cinema.stage.conductor
+    cinema.run(4.5)
+    conductor.pause()
+    cinema.run(7.2)
+    before = [f.frame for f in cinema.shown]
+    assert before == list(range(before[-1] + 1))
+    # Until the pause counts, at second 5 of the session, 2 s of the film are seen; what is on then is cut.
+    assert 48 <= before[-1] <= 52
+    conductor.go()
+    cinema.run(15.0)
+    stood = {e.type: e.onset for e in cinema.events if e.type in ("block-pause", "block-resume", "stimulus-resume")}
+    assert stood == {"block-pause": 5.0, "block-resume": 11.0, "stimulus-resume": 11.0}
+    after = cinema.shown[len(before) :]
+    assert [f.frame for f in after] == list(range(50, 125))
+    assert max(abs(f.error_s) for f in after) < 0.03
+    # What is heard after the pause began 6 s later by then.
+    times, late = cinema.fake.heard(ORIGIN + 3.0)
+    for frame in after:
+        late_s = late[int(np.argmin(np.abs(times - frame.painted)))]
+        assert late_s == pytest.approx(6.0, abs=0.002)
+        assert -0.002 < frame.painted - ORIGIN - 9.0 - frame.time < 1 / 25 + 0.012
+    assert [e for e in cinema.events if e.type == "fault"] == []
+
+
 def test_a_view_that_stops_is_an_event_and_the_counts_say_so(cinema: Cinema) -> None:
     cinema.run(4.0)
     cinema.run(6.0, seen=False)

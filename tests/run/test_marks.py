@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from rtaffect.protocol.model import Protocol
 from rtaffect.protocol.reading import read_protocol
 from rtaffect.protocol.timeline import keys_that_gave
 from rtaffect.record.table import EVENT_COLUMNS, event_line
+from rtaffect.run.remote_view import SessionView
 from rtaffect.run.told import Due, Told, marks_and_notes
 from rtaffect.sources.sound_file import SoundFileSource
 from rtaffect.timelock.stimulus import PlannedOnsets
@@ -123,8 +125,7 @@ def test_marks_and_notes_are_told_and_replayed_in_their_order(protocol: Protocol
     live.stage._on_event = [found.append]
     live.stage.mark_as("moved", ORIGIN + 12.25)
     live.stage.remark("she coughed", ORIGIN + 9.5)
-    for text in ("Moved", "f5", "door"):
-        live.stage.note(text, ORIGIN + 13.0)
+    assert [live.stage.note(text, ORIGIN + 13.0) for text in ("Moved", "f5", "door")] == [True, True, False]
     assert [(e.type, e.name, e.marker) for e in found] == [
         ("mark", "moved", "mark/moved"),
         ("note", "she coughed", "note/she coughed"),
@@ -132,6 +133,11 @@ def test_marks_and_notes_are_told_and_replayed_in_their_order(protocol: Protocol
         ("mark", "moved", "mark/moved"),
         ("marker", "mark/door", "mark/door"),
     ]
+    view = SessionView.__new__(SessionView)
+    engine = SimpleNamespace(origin=ORIGIN)
+    view._running = SimpleNamespace(stage=live.stage, run=SimpleNamespace(engine=engine))  # type: ignore[assignment]
+    assert "note" not in view.mark("moved", ORIGIN + 14.0)
+    assert view.mark("F12", ORIGIN + 14.0)["note"] == "a free marker: the marks of the protocol are moved (F5)"
     # The note was begun at 9.5 s and kept after what happened at 21 s.
     events = [*live.events[:at], found[0], *live.events[at:after], found[1], *live.events[after:]]
     session = open_session(kept(tmp_path / "s", events))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -12,9 +13,10 @@ import pytest
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.plan.conflicts import check_plan
-from rtaffect.plan.programs_plan import ProgramsPlan
+from rtaffect.plan.programs_plan import Address, ProgramsPlan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.run.page import TOKEN_VARIABLE, check_page, page_token
+from rtaffect.run.serving import cannot_serve
 from tests.cli.test_commands import fine, run
 from tests.outputs.test_page_server import Watcher
 from tests.run.test_remote import free_port
@@ -125,7 +127,7 @@ class TestRefused:
         short, good = tmp_path / "short.txt", tmp_path / "good.txt"
         short.write_text("secret\n")
         good.write_text("0123456789abcdef\nanother line\n")
-        with pytest.raises(SettingsError, match=f"--page-token {short} has 6 letters; expected 16 or more"):
+        with pytest.raises(SettingsError, match=f"--page-token {short} has 6 letters; expected 16 or more letters"):
             page_token(ProgramsPlan(page="22350", page_token=short))
         assert page_token(ProgramsPlan(page="0.0.0.0:22350", page_token=good)) == "0123456789abcdef"
         monkeypatch.setenv(TOKEN_VARIABLE, "fedcba9876543210")
@@ -137,14 +139,27 @@ class TestRefused:
             taken.listen()
             port = taken.getsockname()[1]
             result = run("replay", pair, "--headless", "--page", str(port), "--out", tmp_path / "out")
-        assert f"--page 127.0.0.1:{port} cannot be served" in str(result.exception)
+        told = f"--page 127.0.0.1:{port} cannot be served: port {port} is in use; close the program that serves there"
+        assert told in str(result.exception)
         assert not (tmp_path / "out").exists()
 
     def test_an_address_of_another_computer_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "token.txt").write_text("0123456789abcdef")
-        for address in ("192.0.2.1:22350", "no-such-host.invalid:22350"):
-            with pytest.raises(SettingsError, match="cannot be served"):
+        for address, why in (
+            ("192.0.2.1:22350", "192.0.2.1 is not an address of this computer"),
+            ("no-such-host.invalid:22350", "'no-such-host.invalid' is no computer that is known here"),
+        ):
+            with pytest.raises(SettingsError, match=f"cannot be served: {why}; give an address of this computer"):
                 check_page(ProgramsPlan(page=address, page_token=tmp_path / "token.txt"))
+        with pytest.raises(SettingsError, match="does not allow it: ports below 1024 are the system's; give"):
+            raise cannot_serve("page", Address.parse("80"), PermissionError(errno.EACCES, "Permission denied"))
+
+    def test_a_file_that_is_no_token_says_so(self, tmp_path: Path) -> None:
+        file = tmp_path / "token.txt"
+        for content, said in (("", "is empty, or its first line is; expected 16"), ("x" * 70_000, "larger than 66 kB")):
+            file.write_text(content)
+            with pytest.raises(SettingsError, match=said):
+                page_token(ProgramsPlan(page="22350", page_token=file))
 
 
 @pytest.mark.parametrize("mode", ["live", "demo", "replay"])

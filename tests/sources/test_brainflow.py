@@ -281,6 +281,23 @@ class TestErrors:
         with pytest.raises(StreamError, match=message):
             BrainFlowSource(board, parameters)
 
+    def test_a_config_that_does_nothing_or_fails_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        about = BrainFlowSource("synthetic", {"config": "garbage"}).info.about
+        assert "its config (garbage) is sent to it and does nothing: it only repeats it" in about.assumed
+        with pytest.raises(StreamError, match="config=; holds no command; expected commands with ; between them"):
+            BrainFlowSource("synthetic", {"config": ";"})
+        refused = BrainFlowSource("synthetic", {"config": "x1"})
+        answer = "Failure: too few chars"
+        monkeypatch.setattr(refused._shim.BoardShim, "config_board", lambda *_: answer)
+        with pytest.raises(
+            StreamError, match=f"does not do the command 'x1' of its config: it answers '{answer}'; corr"
+        ):
+            refused.start()
+        monkeypatch.undo()
+        again = BrainFlowSource("synthetic", {"config": "x1"})
+        again.start()
+        again.stop()
+
     def test_a_board_without_names_asks_for_them(self) -> None:
         with pytest.raises(StreamError, match=r"'ganglion' does not name its 4 channels.*--channels"):
             BrainFlowSource("ganglion")

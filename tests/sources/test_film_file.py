@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,6 +35,42 @@ def test_frames_have_their_numbers_and_times(tmp_path: Path, name: str, options:
         frames = list(reader)
     assert [f.number for f in frames] == list(range(20)) == [number_in(f.picture) for f in frames]
     np.testing.assert_allclose([f.time for f in frames], np.arange(20) / 25, atol=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("plain.mkv", {}),
+        ("usual.mp4", {"codec": "libx264", "sound_codec": "aac"}),
+        ("web.webm", {"codec": "libvpx", "sound_codec": "libopus"}),
+        ("old.avi", {}),
+        ("stream.ts", {"codec": "libx264", "sound_codec": "aac"}),
+    ],
+)
+def test_one_that_begins_in_the_midst_has_the_very_frames_from_there(
+    tmp_path: Path, name: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a frame that needs no other, where the file tells of one: it is not decoded from its beginning."""
+    path = make_film(tmp_path / name, 12.0, size=(160, 90), **options)
+    with FilmReader(path) as reader:
+        every = [(f.number, f.time, number_in(f.picture)) for f in reader]
+    decoded: list[int] = []
+    counted = FilmReader._counted
+
+    def count(self: FilmReader, sought: bool) -> Iterator[tuple[int, float, object]]:
+        for found in counted(self, sought):
+            decoded.append(found[0])
+            yield found
+
+    monkeypatch.setattr(FilmReader, "_counted", count)
+    for begin in (0.02, 7.0, 11.0, 11.97, 60.0):
+        decoded.clear()
+        with FilmReader(path, from_s=begin) as reader:
+            found = [(f.number, f.time, number_in(f.picture)) for f in reader]
+        seen = [frame for frame in every if frame[1] <= begin][-1:]
+        assert found == seen + [frame for frame in every if frame[1] > begin]
+        if name != "stream.ts" and 11 <= begin < 60:
+            assert len(decoded) <= 52
 
 
 def test_uneven_times_are_kept(tmp_path: Path) -> None:

@@ -198,10 +198,11 @@ def test_what_an_outlet_says_is_read_once_however_many_look_around(monkeypatch: 
     results = network._resolver.results
     monkeypatch.setattr(network._resolver, "results", lambda: asked.append(time.monotonic()) or results())
     begun = time.monotonic()
-    while time.monotonic() < begun + 1.0:
+    while time.monotonic() < begun + 1.0 or len(asked) < 2:
         network.lately()
+    took = time.monotonic() - begun
     assert set(read.values()) == {1}
-    assert 2 <= len(asked) <= 1.0 / lsl_streams.FRESH_S + 2
+    assert len(asked) <= took / lsl_streams.FRESH_S + 2
     network.hurry()
     before = len(asked)
     for _ in range(5):

@@ -105,16 +105,11 @@ def test_a_twin_is_never_taken_and_its_restart_neither_until_a_person_says_so(
     assert values(source) == {of(OURS)}
     with Outlet(name, name, OURS) as again:
         wait_for(lambda: len(source.offers) == 1 and state(source) == "duplicate")
-        wait_for(lambda: [offer.key for offer in source.offers] == [uid_of(again)])
+        wait_for(lambda: [offer.key for offer in source.offers] == [again.uid])
         source.take(source.offers[0])
         wait_for(lambda: state(source) == "ok")
         assert source.offers == ()
     assert values(source) == {of(OURS)}
-
-
-def uid_of(outlet: Outlet) -> str:
-    assert outlet._outlet is not None
-    return outlet._outlet.get_info().uid()
 
 
 def test_a_twin_made_a_moment_before_the_loss_is_found_out_by_its_birth(

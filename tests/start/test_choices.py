@@ -208,8 +208,8 @@ class TestMemory:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            (b"format = 1\nmode = 'dream'\n", "damaged (mode: "),
-            (b"format = 1\nstreams = 3\n", "damaged (streams: "),
+            (b"format = 1\nmode = 'dream'\n", "damaged (mode = 'dream': expected"),
+            (b"format = 1\nstreams = 3\n", "damaged (streams = 3: expected a list"),
             (b"format = 2\n", "of another version"),
             (b"form", "cannot be read"),
             (b"\xff\xfe", "cannot be read"),

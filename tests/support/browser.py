@@ -75,9 +75,9 @@ class Browser:
         return str(self.ask(f"(document.querySelector({json.dumps(selector)}) || {{}}).innerText || ''"))
 
     def wait(self, script: str) -> None:
-        """Wait until an expression is true."""
-        end = time.monotonic() + _MOST_S
-        while not self.ask(script):
+        """Wait until an expression is true; while the page is being made, what it asks for may not be there yet."""
+        end, guarded = time.monotonic() + _MOST_S, f"(() => {{ try {{ return {script} }} catch {{ return false }} }})()"
+        while not self.ask(guarded):
             assert time.monotonic() < end, (
                 f"{script} was not so within {_MOST_S} s: {self.ask('document.body.innerText')}"
             )

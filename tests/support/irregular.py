@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import pylsl
 
+from rtaffect.outputs.lsl_outlet import LslOutlet
+
 
 class Turned:
     """An outlet of ratings at irregular times; each value goes out when it is :meth:`said`."""
@@ -17,18 +19,17 @@ class Turned:
         listed = info.desc().append_child("channels")
         for row in rows:
             listed.append_child("channel").append_child_value("label", row)
-        self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(info)
+        self._outlet = LslOutlet(lambda: pylsl.StreamOutlet(info))
 
     def said(self, *values: float, at: float | None = None) -> float:
         """Send ``values``, of now or of ``at`` (s on the LSL clock); return of when they are."""
-        assert self._outlet is not None
         time = pylsl.local_clock() if at is None else at
         self._outlet.push_sample(list(values), time)
         return time
 
     def close(self) -> None:
         """Take it off the network."""
-        self._outlet = None
+        self._outlet.close()
 
     def __enter__(self) -> Turned:
         return self

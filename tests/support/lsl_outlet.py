@@ -9,6 +9,8 @@ from typing import Self
 import numpy as np
 import pylsl
 
+from rtaffect.outputs.lsl_outlet import LslOutlet
+
 RATE = 250.0
 
 
@@ -38,7 +40,7 @@ class Outlet:
             channel.append_child_value("type", types[i] if types else "EEG")
         if about:
             info.desc().append_child_value("manufacturer", about)
-        self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(info)
+        self._outlet = LslOutlet(lambda: pylsl.StreamOutlet(info))
         self._chunk = np.tile(np.array(list(values.values()), np.float64), (5, 1))
         self._stop = threading.Event()
         self.silent = silent
@@ -49,14 +51,19 @@ class Outlet:
         next_at = pylsl.local_clock()
         while not self._stop.wait(max(0.0, next_at - pylsl.local_clock())):
             next_at += len(self._chunk) / RATE
-            if not self.silent and self._outlet is not None:
-                self._outlet.push_chunk(self._chunk.astype(np.float32), timestamp=next_at)
+            if not self.silent:
+                self._outlet.push_chunk(self._chunk.astype(np.float32), next_at)
+
+    @property
+    def uid(self) -> str:
+        """What LSL calls it."""
+        return self._outlet.uid
 
     def close(self) -> None:
         """Close the outlet; may be called twice."""
         self._stop.set()
         self._thread.join()
-        self._outlet = None
+        self._outlet.close()
 
     def __enter__(self) -> Self:
         """Return the outlet, which is open."""

@@ -13,9 +13,6 @@ import threading
 import uuid
 from contextlib import suppress
 
-#: Outlets answer discovery at one of these ports.
-PORTS = range(16572, 16604)
-
 
 class LslSender:
     """Answers discovery with ``short``, and who asks for the whole description with ``full``; a context manager.
@@ -27,12 +24,14 @@ class LslSender:
     def __init__(self, short: bytes, full: bytes | None = None) -> None:
         self.uid = str(uuid.uuid4())
         self._server = socket.create_server(("127.0.0.1", 0))
-        self._udp = _free_port()
-        places = {b"{port}": str(self._server.getsockname()[1]).encode(), b"{uid}": self.uid.encode()}
-        self._short, self._full = (_filled(text, places) for text in (short, short if full is None else full))
         settings = configparser.ConfigParser()
         settings.read(os.environ["LSLAPICFG"])
         self._session = settings["lab"]["SessionID"].encode()
+        first = settings.getint("ports", "BasePort")
+        # Outlets answer discovery at one of these ports.
+        self._udp = _free_port(range(first, first + settings.getint("ports", "PortRange")))
+        places = {b"{port}": str(self._server.getsockname()[1]).encode(), b"{uid}": self.uid.encode()}
+        self._short, self._full = (_filled(text, places) for text in (short, short if full is None else full))
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._answer, self._serve)]
         self._open = True
 
@@ -80,8 +79,8 @@ def _filled(text: bytes, places: dict[bytes, bytes]) -> bytes:
     return text
 
 
-def _free_port() -> socket.socket:
-    for port in PORTS:
+def _free_port(ports: range) -> socket.socket:
+    for port in ports:
         found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             found.bind(("127.0.0.1", port))

@@ -77,9 +77,9 @@ def bundle_in(folder: Path, channels: Sequence[str] = CHANNELS, sound: str = "1"
 
 
 def headset(
-    name: str, channels: Sequence[str], rate: float, seconds: float = 60.0, **options: object
+    name: str, channels: Sequence[str], rate: float, seconds: float = 240.0, **options: object
 ) -> SimulatedHeadset:
-    """A headset that sends something like EEG."""
+    """A headset that sends something like EEG, for longer than the tests of a file take on a busy machine."""
     rng, n, count = np.random.default_rng(len(channels)), round(seconds * rate), len(channels)
     at = np.arange(n)[:, None] / rate
     waxing = 1 + np.sin(2 * np.pi * 0.3 * at + rng.uniform(0, 6, count))
@@ -89,7 +89,7 @@ def headset(
     return SimulatedHeadset(name, source_id, samples, rate, channels, **options)  # type: ignore[arg-type]
 
 
-def microphone(name: str = "Room microphone", seconds: float = 60.0) -> SimulatedHeadset:
+def microphone(name: str = "Room microphone", seconds: float = 120.0) -> SimulatedHeadset:
     """A stream of sound of about -26 dB."""
     samples = 0.05 * np.random.default_rng(3).standard_normal((round(16_000 * seconds), 1))
     return SimulatedHeadset(name, f"mic-{uuid.uuid4().hex[:6]}", samples, 16_000.0, ["mono"], stream_type="Audio")

@@ -254,12 +254,13 @@ def test_mistakes_of_live(demo: Path, participant: SimulatedHeadset, tmp_path: P
     assert "give that text, too" in refused("--stimulus", sound, "--markers", "marks")
     assert "say how to tell when" in refused("--stimulus", sound)
     assert "name is empty" in refused("--stimulus", sound, "--onset-marker", " ")
-    message = refused("--stimulus", sound, "--onset-marker", "film", "--markers", "nobody-here")
+    # The headset is there: it is waited for until it has been found, however long a busy machine takes.
+    message = refused("--stimulus", sound, "--onset-marker", "film", "--markers", "nobody-here", "--wait", "2")
     assert "no LSL stream with name 'nobody-here' answered" in message
     program, other = Stimulus(), tmp_path / "other.wav"
     soundfile.write(other, np.random.default_rng(0).uniform(-0.1, 0.1, 3 * 16_000), 16_000)
     try:
-        message = refused("--stimulus", other, "--onset-marker", "film", "--markers", program.name)
+        message = refused("--stimulus", other, "--onset-marker", "film", "--markers", program.name, "--wait", "30")
     finally:
         program.end()
     assert "no reference for this sound (it has soundtrack-01, " in message

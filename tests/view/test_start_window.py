@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -179,6 +180,25 @@ def test_modes_are_chosen_by_their_letters_and_show_what_they_need(make, qtbot, 
         assert window.demo_speed.isVisible() is (mode == "demo")
         assert [b.isChecked() for b in window.modes.buttons()] == [mode == m for m in ("live", "replay", "demo")]
         assert window.sound.kind.isVisible() is (mode != "demo")
+
+
+@pytest.mark.parametrize("mode", ["live", "replay"])
+def test_the_letter_of_each_caption_leads_into_its_field(make, qtbot, tmp_path, mode):
+    window = make(Choices(mode=mode, folder=str(tmp_path)))
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    window.tick()
+    lettered = {}
+    for label in window.findChildren(QLabel):
+        key = QKeySequence.mnemonic(label.text())
+        if label.buddy() is not None and not key.isEmpty() and label.isVisible() and label.buddy().isEnabled():
+            assert key not in lettered, f"{label.text()} has the letter of {lettered[key].text()}"
+            lettered[key] = label
+    assert {"&Folder", "&Bundle"} <= {label.text() for label in lettered.values()}
+    for key, label in lettered.items():
+        window.modes.buttons()[0].setFocus()
+        qtbot.keyClick(window, key[0].key(), Qt.KeyboardModifier.AltModifier)
+        assert window.focusWidget() is label.buddy(), label.text()
 
 
 def test_enter_starts_or_goes_to_what_is_to_be_mended(make, qtbot, tmp_path):

@@ -52,7 +52,7 @@ def there(step: Step, folder: Path) -> Iterator[None]:
     """Send what a command names: headsets (two where it names none), streams beside them, and a marker."""
     words = step.words
     with ExitStack() as stack:
-        if words[:1] == ["live"]:
+        if words[:1] in (["live"], ["contact"]):
             named = [*words_after("--eeg", words), *words_after("--expect", words)] or ["Muse-A", "Muse-B"]
             channels = CHANNELS if "--affect" in words else MUSE
             for name in named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from bench.faulty.sound_server import REMEDY, absent
 from rtaffect.predicted.featurizer import cache_root
+from tests.walk import typing
 from tests.walk.pages import PAGES, ROOT, TABLE, Step, before, needed_before, not_typed, steps_of, why_not
 from tests.walk.typing import is_heard, walk
 
@@ -39,6 +41,18 @@ def test_a_page_can_be_typed_from_an_empty_folder(page: Path, tmp_path: Path) ->
         if seen.wrong
     ]
     assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pages are written for a POSIX shell")
+def test_a_snippet_that_ctrl_c_does_not_end_is_wrong_and_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typing, "WAITS_S", -3.5)
+    monkeypatch.setattr(typing, "ENDS_S", 1.0)
+    deaf = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n    time.sleep(0.1)"
+    with typing.Snippets(tmp_path, os.environ) as snippets:
+        assert snippets.run(Step("python", deaf)).wrong
+        assert not snippets.run(Step("python", "print(2)")).wrong
 
 
 def test_what_is_not_typed_is_still_said_somewhere() -> None:

@@ -25,7 +25,9 @@ from tests.walk.pages import ROOT, Step, needed_before, not_typed, steps_of, why
 STEPS, WAITS_S = 5, 6.0
 #: No command takes longer, s.
 LIMIT_S = 900.0
-_WITHOUT_STEPS = ("start", "simulate-headset")
+#: What is asked to end by Ctrl-C does within this time, s.
+ENDS_S = 60.0
+_WITHOUT_STEPS = ("start", "simulate-headset", "contact")
 #: Runs the snippets of a page one after the other, with what they leave behind.
 _SNIPPETS = """
 import json, sys, traceback
@@ -67,7 +69,8 @@ class Seen:
     @property
     def wrong(self) -> str:
         """Why this is not what a reader was promised; '' where it is."""
-        fine = {0, 1} if self.step.words[:1] == ["certify"] else {0}
+        may_tell = (["certify"], ["contact"], ["soundcheck"], ["lightcheck"])
+        fine = {0, 1} if self.step.words[:1] in may_tell else {0}
         if self.status not in fine:
             return f"exit status {self.status}"
         if "Traceback" in self.output:
@@ -78,6 +81,8 @@ class Seen:
 def endless(step: Step) -> bool:
     """Return whether a command goes on until it is stopped, or for minutes in real time."""
     words = step.words
+    if words[:1] == ["contact"] and "--headless" in words:
+        return False
     if words and words[0] in ("live", "demo", "replay", *_WITHOUT_STEPS):
         # At full speed a session is soon over, but its window stays to be looked at.
         return lab.words_after("--speed", words) != ["max"] or "--headless" not in words
@@ -121,7 +126,7 @@ def walk(
 
 def is_heard(step: Step) -> bool:
     """Return whether a command may need a sound device."""
-    return step.words[:1] in (["live"], ["certify"])
+    return step.words[:1] in (["live"], ["certify"], ["soundcheck"])
 
 
 def is_read(later: Sequence[Step]) -> bool:
@@ -199,15 +204,23 @@ class Running:
             self._until(self._has_begun)
             since = time.monotonic()
             self._until(lambda: time.monotonic() - since > WAITS_S)
+        elif words[0] == "replay":
+            # It sends nothing to count; its last line says how many steps there were.
+            self._until(self._has_window)
+            since = time.monotonic()
+            self._until(lambda: time.monotonic() - since > 4 * WAITS_S)
         else:
-            quick = lab.words_after("--speed", words) == ["max"]
-            lab.steps_sent(STEPS, self._alive, 10 * WAITS_S if quick else LIMIT_S)
+            lab.steps_sent(STEPS, self._alive, LIMIT_S)
         return self._now(self._child.poll() or 0)
 
     def _has_begun(self) -> bool:
-        """Return whether what sends has said so, or Qt's platform is there for a window."""
+        """Return whether what sends has said so, or there is a window."""
+        return bool(self._lines) or self._has_window()
+
+    def _has_window(self) -> bool:
+        """Return whether Qt's platform is there for a window."""
         maps = Path(f"/proc/{self._child.pid}/maps")
-        return bool(self._lines) or (maps.exists() and "libqoffscreen" in maps.read_text(encoding="utf-8"))
+        return maps.exists() and "libqoffscreen" in maps.read_text(encoding="utf-8")
 
     def _until(self, done: Any) -> None:
         while self._alive.is_set() and not done() and time.monotonic() - self._begun < LIMIT_S:
@@ -219,7 +232,7 @@ class Running:
             ended = "Ctrl-C" if self._child.poll() is None else ""
             if ended:
                 self._child.send_signal(signal.SIGINT)
-            self._seen = self._wait(60.0, ended)
+            self._seen = self._wait(ENDS_S, ended)
         return self._seen
 
     def to_its_end(self) -> Seen:
@@ -272,15 +285,25 @@ class Snippets:
         self._child.stdin.write(json.dumps(step.text) + "\n")
         self._child.stdin.flush()
         goes_on = "while True" in step.text or "serve_forever" in step.text
-        timer = threading.Timer(WAITS_S + 4.0 if goes_on else LIMIT_S, self._child.send_signal, [signal.SIGINT])
-        timer.start()
-        lines, failed = [], "the snippet ended its Python"
+        limit_s = WAITS_S + 4.0 if goes_on else LIMIT_S
+        # What Ctrl-C does not end, as a call that waits for ever in C, is killed, and that is wrong.
+        timers = [
+            threading.Timer(limit_s, self._child.send_signal, [signal.SIGINT]),
+            threading.Timer(limit_s + ENDS_S, self._child.kill),
+        ]
+        for timer in timers:
+            timer.start()
+        lines, failed = [], "the snippet ended its Python, or Ctrl-C did not end it"
         for line in self._child.stdout:
             if line.startswith("\0"):
                 failed = json.loads(line[1:])
                 break
             lines.append(line)
-        timer.cancel()
-        timer.join()
+        for timer in timers:
+            timer.cancel()
+            timer.join()
+        if self._child.poll() is not None or "ended its Python" in failed:
+            self._child.communicate()
+            self._child = None
         ended = "Ctrl-C" if goes_on else ""
         return Seen(step, 1 if failed else 0, "".join(lines) + failed, time.monotonic() - begun, ended)

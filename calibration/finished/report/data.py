@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from calibration.finished.report.blocks import BlockRun, ProtocolSteps, blocks_of, protocol_steps_of
+from calibration.finished.report.contact import HeadsetContact, contact_of
 from calibration.finished.report.protocol import protocol_of
 from calibration.finished.report.recording import StreamReport, stream_facts
 from calibration.finished.report.tables import (
@@ -111,6 +112,7 @@ class SessionData:
     log: tuple[str, ...]
     protocol: dict[str, Any]
     missing: tuple[str, ...]
+    contact: tuple[HeadsetContact, ...] = ()
 
     def setting(self, group: str, name: str, default: float) -> float:
         """Return a number from the analysis' settings."""
@@ -190,12 +192,13 @@ def load_session(path: Path, *, recording: bool = True) -> SessionData:
     protocol, notes = protocol_of(session)
     if "ended" not in session.ran or session.ran.get("outcome") == "running":
         missing.append("the end of the session: it was cut off, or still runs")
+    contact = contact_of(session, missing)
     runs = blocks_of(protocol_steps, events, float(course.time[-1]) if course is not None else 0.0)
     blocks, apart = (tuple(run for run in runs if bool(run.apart) == aside) for aside in (False, True))
     return SessionData(
         path, session.plan, session.ran, course, protocol_steps, blocks, apart, events,
         _quality(columns["quality.tsv"]), streams, markers, _environment(path / "environment.json", missing),
-        _log(path / "session.log", missing), protocol, (*missing, *notes),
+        _log(path / "session.log", missing), protocol, (*missing, *notes), contact,
     )  # fmt: skip
 
 

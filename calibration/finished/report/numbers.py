@@ -14,6 +14,7 @@ from calibration.finished.report.quality import Quality, quality_of
 from calibration.finished.report.regulation import Regulation, regulation_of
 from calibration.finished.report.so_far import SynchronyReport, synchrony_of_session
 from rtaffect import __version__
+from rtaffect.common.words import duration
 from rtaffect.plan.session_folder import cell_number
 
 #: What ``report.json`` of a session, and of a group, says of itself.
@@ -38,6 +39,8 @@ class Glance:
     people: tuple[str, ...]
     sound: str | None
     film: str | None
+    sound_check: str | None
+    light_check: str | None
     rows: int
     mean_of: str | None
     blocks_planned: int | None
@@ -139,6 +142,8 @@ def glance_of(data: SessionData) -> Glance:
         people=tuple(str(each.get("name", "?")) for each in ran.get("eeg", [])),
         sound=text_of(ran.get("sound", {}).get("kind")),
         film=_film(ran.get("film")),
+        sound_check=_check(ran.get("checks"), "sound"),
+        light_check=_check(ran.get("checks"), "light"),
         rows=len(course.rows) if course is not None else 0,
         mean_of=course.mean_of if course is not None else None,
         blocks_planned=len(data.protocol.get("block", [])) or None,
@@ -153,6 +158,16 @@ def _film(counts: object) -> str | None:
     frames, dropped, frozen = (int(counts.get(name, 0)) for name in ("frames", "dropped", "frozen"))
     stood = f", {frozen} times for {float(counts.get('frozen_s', 0.0)):.1f} s in all" if frozen else ", never"
     return f"{frames} frames shown, {dropped} not in time; the picture stood still{stood}"
+
+
+def _check(checks: object, kind: str) -> str | None:
+    """Return what the newest check of the sound, or of the light, before the session found; None where none was."""
+    found = checks.get(kind) if isinstance(checks, dict) else None
+    if not isinstance(found, dict) or not found.get("line"):
+        return None
+    age = found.get("age_s")
+    before = f" (checked {duration(float(age))} before the session)" if isinstance(age, int | float) else ""
+    return f"{str(found['line']).partition(': ')[2]}{before}"
 
 
 def text_of(said: object) -> str | None:

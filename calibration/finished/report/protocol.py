@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.files import sha256_of
+from rtaffect.common.mistakes import first_problem
 from rtaffect.common.reading import read_bytes, read_toml, toml_content
 from rtaffect.plan.session_folder import PROTOCOL_FILE, RecordedSession, open_session
 from rtaffect.protocol.allocation import Assigned
@@ -85,7 +86,10 @@ def opened_allocation(path: Path) -> Opened:
     try:
         assigned = [Assigned.model_validate(each) for each in next(filter(None, told), ())]
     except (ValidationError, TypeError) as error:
-        raise SettingsError(f"--unblinded {path}: {record.name} is damaged ({str(error).splitlines()[0]})") from None
+        why = first_problem(error, Assigned) if isinstance(error, ValidationError) else "assigned must be a list"
+        raise SettingsError(
+            f"--unblinded {path}: {record.name} is damaged ({why}); open the allocation again"
+        ) from None
     # Records of allocations that needed no key do not say it.
     return Opened(sha256, {one.participant: one.arm for one in assigned or unseal(sealed)[0].assigned})
 

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from calibration.finished.report.blocks import BlockRun, inside_of
+from calibration.finished.report.contact import HeadsetContact
 from calibration.finished.report.data import SessionData
 from calibration.finished.report.recording import StreamReport
 from rtaffect.common.arrays import FloatArray
@@ -95,6 +96,7 @@ class Quality:
     streams: tuple[StreamReport, ...]
     log: LogSummary
     latencies: tuple[Latency, ...]
+    contact: tuple[HeadsetContact, ...] = ()
 
 
 def quality_of(data: SessionData) -> Quality:
@@ -110,6 +112,7 @@ def quality_of(data: SessionData) -> Quality:
         streams=data.streams,
         log=_log(data),
         latencies=tuple(each for each in _latencies(data) if each is not None),
+        contact=data.contact,
     )
 
 

@@ -19,12 +19,14 @@ from rtaffect.present.session_state import ViewState
 from rtaffect.present.window_options import OperatorCalls, WindowOptions
 from rtaffect.record.recorder import RecordingStatus
 from rtaffect.view.operator.agreement_page import AgreementPage
+from rtaffect.view.operator.contact_page import ContactPage
 from rtaffect.view.operator.curves_page import SPACING, CurvesPage
 from rtaffect.view.operator.foot import Footer, MarkerBar
 from rtaffect.view.operator.help import HelpPanel
 from rtaffect.view.operator.map_page import MapPage
 from rtaffect.view.operator.marks_bar import MarksBar
 from rtaffect.view.operator.measures_page import MeasuresPage
+from rtaffect.view.operator.pages import CONTACT, MAP, MEASURES, PAGES, PLANE, SO_FAR, Courses, Page
 from rtaffect.view.operator.plane_page import PlanePage
 from rtaffect.view.operator.protocol_strip import ProtocolStrip
 from rtaffect.view.operator.rows import RowPanel
@@ -42,9 +44,6 @@ NOTE_HINT = "Return keeps it with the time of the key, Esc leaves"
 MARGIN = 6
 #: The recording is asked how it is, and the health line is written, so often, s.
 ASK_S, HEALTH_S = 1.0, 0.1
-PAGES = ("Curves", "Brain", "Signals", "Agreement", "Measures", "Plane", "So far")
-#: Pages that are there only where rows have a place on a head, where there are own measures, and valence and arousal.
-MAP, MEASURES, PLANE, SO_FAR = 1, 4, 5, 6
 
 
 class SessionWindow(QMainWindow):
@@ -65,10 +64,9 @@ class SessionWindow(QMainWindow):
         self._presenter, self._on_close, self._now = presenter, options["on_close"], options["now"]
         self._poll, self._on_marker = options.get("poll"), options.get("on_marker")
         self._on_go, self._on_skip = options.get("on_go"), options.get("on_skip")
-        self._recording = options.get("recording")
+        self._recording, self._notices = options.get("recording"), options.get("notices")
         self._sources, title = options.get("sources", ()), options.get("title", "")
         self._on_take, self._on_next_offer = options.get("on_take"), options.get("on_next_offer")
-        self._notices = options.get("notices")
         given: dict[str, object] = {
             "go": self._on_go,
             "skip": self._on_skip,
@@ -97,6 +95,7 @@ class SessionWindow(QMainWindow):
         self.curves, self.map = CurvesPage(self._state.smooth_steps), MapPage(options.get("zones") or {})
         self.signals, self.agreement = SignalsPage(self._sources), AgreementPage(self._state.smooth_steps)
         self.measures, self.plane, self.so_far = MeasuresPage(self._sources), PlanePage(), SoFarPage()
+        self.contact = ContactPage(options.get("contact"))
         may = {f"can_{action}": action not in self._without for action in ("go", "skip", "pause", "repeat")}
         self.protocol = ProtocolStrip(**may, blinded=options.get("blinded", False))
         self.marker, self.note = MarkerBar(), MarkerBar("Note", NOTE_HINT)
@@ -124,7 +123,7 @@ class SessionWindow(QMainWindow):
         for number, (name, page) in enumerate(zip(PAGES, self._pages, strict=True), start=1):
             self.tabs.addTab(f"{number}  {name}")
             self.pages.addWidget(page)
-        for number in (MEASURES, PLANE):
+        for number in (MEASURES, PLANE, CONTACT):
             self.tabs.setTabVisible(number, False)
         middle = row(self.rows, (column(self.tabs, (self.pages, 1), spacing=6), 1), spacing=SPACING)
         above, below = (self.header, self.banner, self.protocol), (self.marks, self.marker, self.note, self.footer)
@@ -137,8 +136,8 @@ class SessionWindow(QMainWindow):
         self.resize(1280, 720)
 
     @property
-    def _pages(self) -> tuple[CurvesPage, MapPage, SignalsPage, AgreementPage, MeasuresPage, PlanePage, SoFarPage]:
-        return self.curves, self.map, self.signals, self.agreement, self.measures, self.plane, self.so_far
+    def _pages(self) -> tuple[Page, ...]:
+        return self.curves, self.map, self.signals, self.agreement, self.measures, self.plane, self.so_far, self.contact
 
     def _connect(self) -> None:
         self.rows.chosen.connect(self._choose)
@@ -179,7 +178,7 @@ class SessionWindow(QMainWindow):
             "quick": lambda: None,
             "level": self.map.switch_level,
             "raw": self._show_raw,
-            "person": self.signals.next_person,
+            "person": self._next_person,
             "larger": lambda: self.signals.scale(-1),
             "smaller": lambda: self.signals.scale(1),
             "automatic": lambda: self.signals.scale(0),
@@ -209,18 +208,15 @@ class SessionWindow(QMainWindow):
         state, elapsed = self._state, self.elapsed_s
         self.header.show_time(state, elapsed)
         page = self.pages.currentIndex()
-        if page == 0:
-            self.curves.show_time(state, elapsed)
+        timed: dict[int, Courses] = {0: self.curves, 3: self.agreement, PLANE: self.plane, SO_FAR: self.so_far}
+        if page in timed:
+            timed[page].show_time(state, elapsed)
         elif page == 2 and self._ended_at is None:
             self.signals.show_time(self._now())
-        elif page == 3:
-            self.agreement.show_time(state, elapsed)
         elif page == MEASURES:
             self.measures.show_time(state, elapsed, self._now())
-        elif page == PLANE:
-            self.plane.show_time(state, elapsed)
-        elif page == SO_FAR:
-            self.so_far.show_time(state, elapsed)
+        elif page == CONTACT and self._ended_at is None:
+            self.contact.show_time(self._now())
         self._show_protocol(elapsed)
         self._show_health(elapsed)
 
@@ -241,7 +237,7 @@ class SessionWindow(QMainWindow):
             self.rows.fit_window(self.width())
         rated = self._state.latest is not None and self._state.latest.rating is not None
         there = {MAP: not rated, MEASURES: self._state.measures is not None, PLANE: self._state.plane is not None}
-        there[SO_FAR] = not rated
+        there |= {SO_FAR: not rated, CONTACT: self.contact.contact is not None}
         for number, wanted in there.items():
             if wanted != self.tabs.isTabVisible(number):
                 self.tabs.setTabVisible(number, wanted)
@@ -322,6 +318,9 @@ class SessionWindow(QMainWindow):
     def _show_raw(self) -> None:
         self.signals.switch_raw()
         self.show_page(2)
+
+    def _next_person(self) -> None:
+        (self.contact.heads if self.pages.currentIndex() == CONTACT else self.signals).next_person()
 
     def _mark(self, text: str) -> None:
         """Give a marker away, and draw it at the present session time."""

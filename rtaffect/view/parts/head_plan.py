@@ -32,20 +32,23 @@ class HeadPlan:
     disc: float
 
 
-def plan(channels: Sequence[str], area: QRectF) -> HeadPlan:
-    """Return the plan of ``channels`` that fills ``area``; channels without a known place are not on it."""
+def plan(channels: Sequence[str], area: QRectF, largest: float = LARGEST_DISC) -> HeadPlan:
+    """Return the plan of ``channels`` that fills ``area``; channels without a known place are not on it.
+
+    Discs have a radius of ``largest``, px, at most.
+    """
     places = electrode_places(channels)
     points = np.array(list(places.values())).reshape(-1, 2)
     wide = max(1 + EAR, float(np.abs(points[:, 0]).max(initial=0.0)))
     up, down = max(1 + NOSE, float(points[:, 1].max(initial=0.0))), max(1.0, float(-points[:, 1].min(initial=0.0)))
     way = _nearest(points)
-    of_radius = min(OF_HEAD, OF_WAY * way)
+    of_radius = min(OF_HEAD if largest <= LARGEST_DISC else 2 * OF_HEAD, OF_WAY * way)
     radius = min(area.width() / 2 / (wide + of_radius), area.height() / (up + down + 2 * of_radius))
     centre = QPointF(area.center().x(), area.top() + radius * (up + of_radius))
     spare = area.height() - radius * (up + down + 2 * of_radius)
     centre += QPointF(0, spare / 2)
     at = {number: centre + QPointF(radius * x, -radius * y) for number, (x, y) in places.items()}
-    return HeadPlan(centre, radius, at, min(LARGEST_DISC, of_radius * radius))
+    return HeadPlan(centre, radius, at, min(largest, of_radius * radius))
 
 
 def _nearest(points: np.ndarray) -> float:

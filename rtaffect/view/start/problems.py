@@ -49,9 +49,11 @@ class Verdict(QWidget):
         self.start.setObjectName("start")
         self.start.setFont(theme.font(16, bold=True))
         self.start.setFixedSize(150, 56)
+        self.check = button("Check contact", "Whether the electrodes of the ticked headsets touch (Ctrl+K)")
+        self.check.setFixedWidth(150)
         self.hint = theme.label("", 12, theme.MUTED)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        row((self.list, 1), column(self.start, self.hint, spacing=4), of=self, spacing=10)
+        row((self.list, 1), column(self.check, self.start, self.hint, spacing=4), of=self, spacing=10)
 
     @property
     def lines(self) -> list[str]:
@@ -62,6 +64,7 @@ class Verdict(QWidget):
         """Show the lines, and whether the session can be started."""
         stops = sum(line.kind == "stop" for line in state.lines)
         self.start.setEnabled(state.may_start)
+        self.check.setVisible(state.choices.mode == "live")
         several = "s" if stops > 1 else ""
         otherwise = "Enter" if state.may_start else "one moment"
         theme.set_text(self.hint, f"{stops} thing{several} to mend" if stops else otherwise)

@@ -89,7 +89,8 @@ def caption_for(choice: str, field: QWidget, text: str = "") -> QLabel:
     """Return the caption of the field for a choice, with what the choice is as its tool tip."""
     label = caption(text or caption_of(choice))
     label.setToolTip(help_of(choice))
-    label.setBuddy(field)
+    # A field of several parts takes no focus itself, and Alt would lead nowhere.
+    label.setBuddy(field.focusProxy() or field)
     return label
 
 

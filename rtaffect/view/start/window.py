@@ -20,6 +20,7 @@ from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.screens import list_screens
 from rtaffect.view.start.cards import ProtocolCard, ResultsCard
+from rtaffect.view.start.checks import Checks
 from rtaffect.view.start.day import DayPanel
 from rtaffect.view.start.eeg import DEMO_SPEEDS, SPEEDS, EegCard
 from rtaffect.view.start.prediction import BundleCard
@@ -35,11 +36,17 @@ _PLANS = "Sessions (*.toml);;All files (*)"
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What was started: the plan, the choices that made it, and where the plan is to be written, if anywhere."""
+    """What was started: the plan, the choices that made it, and where the plan is to be written, if anywhere.
+
+    ``checks``: whether contact is checked first, from where the session is started if nothing else prevents that
+    (``may_start``).
+    """
 
     plan: SessionPlan
     choices: Choices
     plan_file: Path | None = None
+    checks: bool = False
+    may_start: bool = True
 
 
 class StartWindow(QMainWindow):
@@ -89,6 +96,7 @@ class StartWindow(QMainWindow):
         self.verdict = Verdict()
         self.verdict.wanted.connect(self.go_to)
         self.verdict.start.clicked.connect(self.begin)
+        self.verdict.check.clicked.connect(self.check_contact)
         self.message = theme.label("", 13, theme.NOTICE)
         self.message.setObjectName("banner")
         self.message.setWordWrap(True)
@@ -110,6 +118,7 @@ class StartWindow(QMainWindow):
         self.save_plan = button("Sa&ve plan\N{HORIZONTAL ELLIPSIS}", "Write these choices as a plan (Ctrl+S)")
         self.open_plan.clicked.connect(self._ask_open)
         self.save_plan.clicked.connect(self._ask_save)
+        self.checks = Checks(self, self.presenter, lambda: self.timer)
         self.day_button = button("Today\N{HORIZONTAL ELLIPSIS}", "The day's sessions, done and planned (Ctrl+T)")
         self.demo_speed = Pick(self.presenter.choose, "speed", DEMO_SPEEDS)
         self.demo_speed.setFixedWidth(220)
@@ -125,6 +134,8 @@ class StartWindow(QMainWindow):
         layout.addSpacing(8)
         layout.addWidget(self.demo_speed)
         layout.addStretch(1)
+        layout.addWidget(self.checks.sound)
+        layout.addWidget(self.checks.light)
         layout.addWidget(self.day_button)
         layout.addWidget(self.open_plan)
         layout.addWidget(self.save_plan)
@@ -133,6 +144,7 @@ class StartWindow(QMainWindow):
     def _keys(self) -> None:
         by_act = ((self.begin, "Return", "Enter"), (self._ask_open, "Ctrl+O"), (self._ask_save, "Ctrl+S"))
         QShortcut(QKeySequence("Ctrl+T"), self, self.day.switch)
+        QShortcut(QKeySequence("Ctrl+K"), self, self.check_contact)
         for act, *keys in (*by_act, (self.close, "Ctrl+W", "Ctrl+Q")):
             for key in keys:
                 QShortcut(QKeySequence(key), self, act)
@@ -208,6 +220,20 @@ class StartWindow(QMainWindow):
         self.started = Started(plan, state.choices, self._saved)
         self.close()
 
+    def check_contact(self) -> None:
+        """Leave for the contact check of the ticked headsets, from which the session can be started."""
+        self.tick()
+        state = self._shown
+        if state is None or state.choices.mode != "live":
+            return
+        try:
+            plan = plan_of(state.chosen)
+        except RtaffectError as error:
+            self.presenter.say(error)
+            return
+        self.started = Started(plan, state.choices, self._saved, checks=True, may_start=state.may_start)
+        self.close()
+
     def _ask_open(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(self, "Open a session's plan", "", _PLANS)
         if chosen:
@@ -242,6 +268,7 @@ class StartWindow(QMainWindow):
         """Remember the choices, stop all that is watched, and let go of all devices."""
         if not self._closing:
             self._closing = True
+            self.checks.close()
             self.timer.stop()
             remember(self.presenter.choices)
             self.presenter.close()

@@ -1,0 +1,1 @@
+"""The windows of the sound check and of the light check."""
