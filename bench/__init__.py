@@ -1,6 +1,7 @@
 """What is measured: ``python -m bench.NAME``; NAME is one of this folder's modules, such as ``step`` or ``ring``.
 
-Options: ``--quick``, ``--markdown``, ``--json FILE``.
+Options: ``--quick``, ``--markdown``, ``--json FILE``; of a long one ``--keep FILE``, where finished trials are kept, so
+that the same command goes on where it was stopped, and ``--within SECONDS``, after which it tells what is there.
 
 Every figure stands beside a named alternative that was measured in the same run, turn about, and is a median.
 """
@@ -22,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+
+from bench.kept import Kept, program
 
 Rows = list[dict[str, Any]]
 
@@ -90,23 +93,33 @@ def turn_about(turns: int, works: Sequence[Callable[[], object]], pause_s: float
 
 def run(
     name: str,
-    measure: Callable[[bool], Rows],
+    measure: Callable[..., Rows],
     columns: Sequence[tuple[str, str, str]],
     note: str,
     summarise: Callable[[Rows], dict[str, Any]] = lambda _: {},
+    *,
+    keeps: bool = False,
 ) -> None:
     """Measure, print a table and write the JSON file asked for.
 
     ``columns`` are (key of a row, heading, format); each row also has a ``ratio``. What ``summarise`` makes of the rows
-    is printed below the table and stands in the JSON file beside them.
+    is printed below the table and stands in the JSON file beside them. ``measure`` takes whether the run is a quick
+    one, and with ``keeps`` also where the trials of a long bench are kept.
     """
     parser = argparse.ArgumentParser(prog=f"python -m bench.{name}")
     parser.add_argument("--quick", action="store_true", help="small sizes and few turns: does it run?")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown, to paste")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    if keeps:
+        parser.add_argument("--keep", type=Path, metavar="FILE", help="where finished trials are kept, to go on with")
+        parser.add_argument("--within", type=float, metavar="SECONDS", default=float("inf"), help="begin none later")
     asked = parser.parse_args()
     about = machine()
-    rows = measure(asked.quick)
+    if keeps:
+        of = {"bench": name, "quick": asked.quick, "program": program(name)}
+        rows = measure(asked.quick, Kept(asked.keep, of, asked.within))
+    else:
+        rows = measure(asked.quick)
     title = f"{name}: {about['processor']}, {about['cores']} cores, {about['system']}, Python {about['python']}"
     summary = summarise(rows)
     lines = [[_cell(row[key], form) for key, _, form in columns] for row in rows]

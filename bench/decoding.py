@@ -2,8 +2,8 @@
 
 Each of five trials of 60 s is left out in turn; the EEG of 128 channels at 64 Hz decodes the attended talker's envelope
 from 0 to 250 ms later, and the result is correlated with both talkers' (O'Sullivan et al., *Cereb. Cortex* 25, 2015).
-Beside the class, with its channels as they are and with 12 whitened components, stands ridge regression written out
-here in normal equations.
+Beside the class, with its channels as they are (by either scoring) and with 12 whitened components, stands ridge
+regression written out here in normal equations.
 
 RTAFFECT_RECORDINGS names a folder in which ``cocktail`` holds the sample of a cocktail party experiment (Dryad,
 doi:10.5061/dryad.070jc; as in github.com/eteohx/EEG_cocktail_decoding, ``data``): ``F_env.mat``, ``M_env.mat``,
@@ -60,11 +60,11 @@ def _half(series: NDArray[np.floating]) -> Array:
     return np.asarray(resample_poly((series - series.mean(axis=0)) / series.std(axis=0), 1, 2, axis=0))
 
 
-def by_class(components: int | None) -> Callable[[Trials, NDArray[np.bool_]], Array]:
+def by_class(components: int | None, scoring: str = "error") -> Callable[[Trials, NDArray[np.bool_]], Array]:
     """Return what decodes the steps ``test`` of trials by the class, fitted to the others."""
 
     def decode(trials: Trials, test: NDArray[np.bool_]) -> Array:
-        model = RidgeSynchrony(components, lag_sets=(LAGS,), alphas=ALPHAS, edges="mean")
+        model = RidgeSynchrony(components, lag_sets=(LAGS,), alphas=ALPHAS, edges="mean", scoring=scoring)
         model.fit(trials.eeg[~test], trials.attended[~test], trials.trial[~test])
         return np.asarray(model.predict(trials.eeg[test]))
 
@@ -102,7 +102,8 @@ def _weights(gram: Array, target: Array, steps: int) -> list[Array]:
 
 
 WAYS: dict[str, Callable[[Trials, NDArray[np.bool_]], Array]] = {
-    "RidgeSynchrony, channels as they are": by_class(None),
+    "RidgeSynchrony, channels as they are, scoring r": by_class(None, "r"),
+    "the same, scoring error": by_class(None),
     "normal equations": by_hand,
     "RidgeSynchrony, 12 whitened components": by_class(12),
 }

@@ -26,6 +26,7 @@ chance is by the bound: nominal 5 %, expected less.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -34,17 +35,18 @@ from scipy.stats import spearmanr
 
 import calibration.elements
 from bench import Rows, run, silent
+from bench.kept import Kept
 from calibration.elements import ElementsFound, leave_out
 from calibration.joint import fit_joint, shares_of
-from calibration.measured import measure
-from calibration.sweep import Question, judge, sweep
+from calibration.measured import Measured, measure
+from calibration.sweep import Question, SetResult, judge, sweep
 from rtaffect.common.correlation import fisher_z
 from rtaffect.common.settings import NO_DRIFT, PredictionSettings, Settings
 from rtaffect.predicted.element_levels import SILENT_DB
 from rtaffect.predicted.elements import BUILDERS, separator_for
 from rtaffect.predicted.feature_cache import cached_features_of
 from rtaffect.predicted.featurizer import Featurizer, default_featurizer
-from rtaffect.predicted.separator import Elements, Separator
+from rtaffect.predicted.separator import Elements
 from rtaffect.simulation.cohort import CohortSettings, leaky, with_mean_of
 from rtaffect.simulation.elements import ElementSettings, at_electrodes, levels_of, plant, weights_of
 from rtaffect.simulation.head import PATCHES
@@ -74,39 +76,57 @@ def study_of(elements: ElementSettings, size: tuple[int, int, int], featurizer: 
     return SyntheticStudy(settings, featurizer, silent)
 
 
-def separated(quick: bool) -> dict[str, tuple[PartsOf, float]]:
-    """Return what gives a sound's elements, and from which level on a voice is one, dB, by name."""
+def separated(name: str) -> tuple[str, PartsOf, float]:
+    """Return a separator's full name, what gives a sound's elements, and from which level on a voice is one, dB."""
 
     def true(study: SyntheticStudy, sound: StudySound) -> Elements:
         assert study.planted is not None
         return study.planted.parts[sound.name]
 
-    def by(separator: Separator) -> PartsOf:
-        return lambda _, sound: separator.elements_of(sound.samples, sound.samples[:, None], SAMPLE_RATE)
+    if name not in BUILDERS:
+        return name, true, SILENT_DB
+    separator = separator_for(name, progress=silent)
+    manifest = separator.manifest
+    return (
+        manifest.name,
+        lambda _, sound: separator.elements_of(sound.samples, sound.samples[:, None], SAMPLE_RATE),
+        manifest.voice_db,
+    )
 
-    ours = [] if quick else [separator_for(name, progress=silent) for name in BUILDERS]
-    found: dict[str, tuple[PartsOf, float]] = {"the true elements": (true, SILENT_DB)}
-    return found | {each.manifest.name: (by(each), each.manifest.voice_db) for each in ours}
 
-
-def ablations(quick: bool) -> Rows:
+def ablations(quick: bool, kept: Kept) -> Rows:
     """Return a row for each condition and separator."""
+    rows = (
+        kept.of(f"ablation, {condition}, {name}", lambda c=condition, n=name: _ablation(quick, c, n))
+        for condition in CONDITIONS
+        for name in (("the true elements",) if quick else ("the true elements", *BUILDERS))
+    )
+    return [row for row in rows if row is not None]
+
+
+@cache
+def _studied(quick: bool, condition: str) -> tuple[SyntheticStudy, Measured, Question, SetResult]:
+    """Return a condition's study, what was measured in it, and the whole sounds' result."""
     size, draws = ((3, 3, 60), 19) if quick else ((8, 8, 60), 199)
-    featurizer, rows = default_featurizer(silent), []
-    for condition, planted in CONDITIONS.items():
-        study = study_of(planted, size, featurizer)
-        measured = measure(study, SETTINGS, silent, splits=1, draws=19)
-        kinds = measured.space.row_kinds
-        question = Question(measured.targets, measured.people, measured.space.layout.counted, kinds=kinds)
-        features = [cached_features_of(sound.samples, featurizer) for sound in measured.sounds]
-        mix = sweep({FEATURE_SET: features}, question, SETTINGS, silent, draws=draws).sets[0]
-        for name, (parts_of, voice_db) in separated(quick).items():
-            found = leave_out(
-                mix, measured.sounds, lambda sound, of=parts_of, study=study: of(study, sound), featurizer,
-                (name, "0" * 64), question, SETTINGS, silent, draws=draws, voice_db=voice_db,
-            )  # type: ignore[misc] # fmt: skip
-            rows.append({"case": condition, "by": name, **_figures(found, mix.score.r[-1], study)})
-    return rows
+    featurizer = default_featurizer(silent)
+    study = study_of(CONDITIONS[condition], size, featurizer)
+    measured = measure(study, SETTINGS, silent, splits=1, draws=19)
+    question = Question(
+        measured.targets, measured.people, measured.space.layout.counted, kinds=measured.space.row_kinds
+    )
+    features = [cached_features_of(sound.samples, featurizer) for sound in measured.sounds]
+    mix = sweep({FEATURE_SET: features}, question, SETTINGS, silent, draws=draws).sets[0]
+    return study, measured, question, mix
+
+
+def _ablation(quick: bool, condition: str, name: str) -> dict[str, Any]:
+    study, measured, question, mix = _studied(quick, condition)
+    title, parts_of, voice_db = separated(name)
+    found = leave_out(
+        mix, measured.sounds, lambda sound: parts_of(study, sound), default_featurizer(silent), (title, "0" * 64),
+        question, SETTINGS, silent, draws=19 if quick else 199, voice_db=voice_db,
+    )  # fmt: skip
+    return {"case": condition, "by": title, **_figures(found, mix.score.r[-1], study)}
 
 
 def _figures(found: ElementsFound, mix: float, study: SyntheticStudy) -> dict[str, Any]:
@@ -155,26 +175,35 @@ class _Numbered:
         return {FEATURE_SET: self.kept[float(sound[0])]}
 
 
-def truths(studies: int, draws: int = 19) -> dict[str, Any]:
+def truths(studies: int, kept: Kept, draws: int = 19) -> dict[str, Any]:
     """Return what the ablation finds in studies without sounds, by condition."""
-    calibration.elements.FeatureStore = _Numbered  # type: ignore[misc, assignment]
-    found = {}
-    for condition, planted in CONDITIONS.items():
-        told = [_truth(planted, seed, draws) for seed in range(studies)]
-        ranks = np.array([f.rank_p <= 0.05 for f, _ in told])
-        own, other = np.mean([wins for _, wins in told], axis=0)
-        found[f"{condition}, {studies} studies"] = {
-            "bias": round(float(np.mean([f.bias.mean() for f, _ in told])), 2),
-            "rank": round(float(np.mean([f.rank_r for f, _ in told])), 2),
-            "rank p <= .05": round(float(ranks.mean()), 2),
-            "own patches won": round(float(own), 2),
-            "patches won by the other": round(float(other), 2),
-            "voice, background p <= .05": [
-                round(float(np.mean([f.results[name].p_mean <= 0.05 for f, _ in told])), 2)
-                for name in ("voice", "background")
-            ],
-        }
-    return found
+    told: dict[str, list[dict[str, Any]]] = {condition: [] for condition in CONDITIONS}
+    for seed in range(studies):
+        for condition, planted in CONDITIONS.items():
+            one = kept.of(f"truth {seed}, {condition}", lambda seed=seed, planted=planted: _told(planted, seed, draws))
+            told[condition] += [] if one is None else [one]
+    return {f"{condition}, {len(each)} studies": _means(each) for condition, each in told.items() if each}
+
+
+def _means(each: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: np.mean([one[name] for one in each], axis=0).round(2).tolist() for name in each[0]}
+
+
+def _told(planted: ElementSettings, seed: int, draws: int) -> dict[str, Any]:
+    """Return the figures of one study without sounds, as JSON."""
+    kept, calibration.elements.FeatureStore = calibration.elements.FeatureStore, _Numbered  # type: ignore[misc, assignment]
+    try:
+        found, (own, other) = _truth(planted, seed, draws)
+    finally:
+        calibration.elements.FeatureStore = kept  # type: ignore[misc]
+    return {
+        "bias": float(found.bias.mean()),
+        "rank": float(found.rank_r),
+        "rank p <= .05": bool(found.rank_p <= 0.05),
+        "own patches won": own,
+        "patches won by the other": other,
+        "voice, background p <= .05": [bool(found.results[name].p_mean <= 0.05) for name in ("voice", "background")],
+    }
 
 
 def _truth(planted: ElementSettings, seed: int, draws: int) -> tuple[ElementsFound, tuple[float, float]]:
@@ -216,66 +245,77 @@ def _truth(planted: ElementSettings, seed: int, draws: int) -> tuple[ElementsFou
     return found, (float((sure & right)[owned].mean()), float((sure & ~right)[owned].mean()))
 
 
-def rates(studies: int, draws: int = 99) -> dict[str, Any]:
+def rates(studies: int, kept: Kept, draws: int = 99) -> dict[str, Any]:
     """Return how often both models have p <= .05 of targets that nothing tells of."""
-    settings = Settings(prediction=PredictionSettings(n_components=3, lags_s=(0, 2)), drift=NO_DRIFT)
-    counted, hits = np.array([True, True, False]), {"stacked": [], "banded": []}
-    for seed in range(studies):
-        rng = np.random.default_rng(seed)
-
-        def slow(columns: int, keep: int, rng: np.random.Generator = rng) -> list[np.ndarray]:
-            kernel = np.ones(keep) / np.sqrt(keep)
-            found = rng.standard_normal((6, 80 + keep - 1, columns))
-            return [np.apply_along_axis(np.convolve, 0, one, kernel, "valid") for one in found]
-
-        features, targets = [slow(6, 4), slow(6, 4)], [0.1 * t for t in slow(3, 10)]
-        people = [t[None] for t in targets]
-        question = Question(targets, people, counted)
-        for name, shares in (("stacked", None), ("banded", shares_of(2))):
-            made = fit_joint(features, targets, settings, people, counted=counted, shares=shares)
-            result = judge(name, made.fit, question, settings, draws)
-            hits[name].append([result.p_mean <= 0.05, *(result.p.single[:2] <= 0.05)])
+    found = [kept.of(f"rate {seed}", lambda seed=seed: _hits(seed, draws)) for seed in range(studies)]
+    there = [each for each in found if each is not None]
     return {
-        f"p <= .05 of nothing, {name}, mean and rows, of {studies} studies": [
-            round(float(np.mean([h[0] for h in found])), 3), round(float(np.mean([h[1:] for h in found])), 3)
+        f"p <= .05 of nothing, {name}, mean and rows, of {len(there)} studies": [
+            round(float(np.mean([h[name][0] for h in there])), 3),
+            round(float(np.mean([h[name][1:] for h in there])), 3),
         ]
-        for name, found in hits.items()
+        for name in (there[0] if there else ())
     }  # fmt: skip
 
 
-def measure_all(quick: bool) -> Rows:
+def _hits(seed: int, draws: int) -> dict[str, list[bool]]:
+    """Return whether p <= .05 came in one study of nothing, for the mean and two rows, by both models."""
+    settings = Settings(prediction=PredictionSettings(n_components=3, lags_s=(0, 2)), drift=NO_DRIFT)
+    counted, rng = np.array([True, True, False]), np.random.default_rng(seed)
+
+    def slow(columns: int, keep: int) -> list[np.ndarray]:
+        kernel = np.ones(keep) / np.sqrt(keep)
+        found = rng.standard_normal((6, 80 + keep - 1, columns))
+        return [np.apply_along_axis(np.convolve, 0, one, kernel, "valid") for one in found]
+
+    features, targets = [slow(6, 4), slow(6, 4)], [0.1 * t for t in slow(3, 10)]
+    people = [t[None] for t in targets]
+    question = Question(targets, people, counted)
+    hits = {}
+    for name, shares in (("stacked", None), ("banded", shares_of(2))):
+        made = fit_joint(features, targets, settings, people, counted=counted, shares=shares)
+        result = judge(name, made.fit, question, settings, draws)
+        hits[name] = [bool(p <= 0.05) for p in (result.p_mean, *result.p.single[:2])]
+    return hits
+
+
+def measure_all(quick: bool, kept: Kept) -> Rows:
     """Return the ablations, the rates in the first."""
-    rows = ablations(quick)
-    rows[0]["rates"] = truths(1 if quick else 6) | rates(3 if quick else 100)
+    told = truths(1 if quick else 6, kept) | rates(3 if quick else 100, kept)
+    rows = ablations(quick, kept) or [dict.fromkeys((key for key, _, _ in COLUMNS), None) | {"voice_p": 1.0}]
+    rows[0]["rates"] = told
     for row in rows:
         row["ratio"] = row["voice_p"] / 0.05
     return rows
 
 
+COLUMNS = (
+    ("case", "planted", ""),
+    ("by", "elements by", ""),
+    ("mix", "r, mix", ".2f"),
+    ("voice_own", "voice's: from voice", ".2f"),
+    ("voice_other", "from background", ".2f"),
+    ("background_own", "background's: from background", ".2f"),
+    ("background_other", "from voice", ".2f"),
+    ("lead", "lead", ".2f"),
+    ("heard", "voice heard in", ".2f"),
+    ("bias", "bias", ".2f"),
+    ("rank", "rank", ".2f"),
+    ("rank_p", "p", ".3f"),
+    ("voice_p", "p, voice", ".3f"),
+    ("background_p", "p, background", ".3f"),
+    ("beyond", "p beyond", ""),
+    ("joined", "r, stacked/banded", ""),
+    ("best", "r, better alone", ".2f"),
+    ("share_rank", "share, found and true", ".2f"),
+)
+
 if __name__ == "__main__":
     run(
         "evidence_elements",
         measure_all,
-        [
-            ("case", "planted", ""),
-            ("by", "elements by", ""),
-            ("mix", "r, mix", ".2f"),
-            ("voice_own", "voice's: from voice", ".2f"),
-            ("voice_other", "from background", ".2f"),
-            ("background_own", "background's: from background", ".2f"),
-            ("background_other", "from voice", ".2f"),
-            ("lead", "lead", ".2f"),
-            ("heard", "voice heard in", ".2f"),
-            ("bias", "bias", ".2f"),
-            ("rank", "rank", ".2f"),
-            ("rank_p", "p", ".3f"),
-            ("voice_p", "p, voice", ".3f"),
-            ("background_p", "p, background", ".3f"),
-            ("beyond", "p beyond", ""),
-            ("joined", "r, stacked/banded", ""),
-            ("best", "r, better alone", ".2f"),
-            ("share_rank", "share, found and true", ".2f"),
-        ],
+        COLUMNS,
         "Means over electrodes of 24; p beyond: voice beyond background and the reverse.",
         lambda rows: rows[0]["rates"],
+        keeps=True,
     )

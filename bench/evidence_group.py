@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from bench import Rows, run
+from bench.kept import Kept
 from calibration.ceiling import ceiling_of_halves
 from calibration.copies import People
-from calibration.group_synchrony import GroupSynchrony, PairSums
+from calibration.group_synchrony import PairSums
 from calibration.intervals import half_means, noise_ceiling
 from calibration.measured import half_time_courses
 from calibration.model import RidgeSynchrony
@@ -52,19 +53,12 @@ class Size:
 REAL, QUICK = Size(), Size(4, 2, 6, 3, 40, 2, 39, 2)
 
 
-@dataclass(frozen=True)
-class Found:
-    """What one study gave."""
-
-    group: GroupSynchrony
-    ceiling: bool
-    low: float
-    high: float
-    before: float
+#: Pairwise correlations of the studies in which people share something.
+PLANTED = (0.001, 0.002, 0.005, 0.02, 0.05)
 
 
-def study(seed: int, isc: float, size: Size) -> Found:
-    """Return what a study of people with this pairwise correlation gives."""
+def study(seed: int, isc: float, size: Size) -> dict[str, Any]:
+    """Return what a study of people with this pairwise correlation gives, as JSON."""
     rng, layout = np.random.default_rng([seed, round(1000 * isc)]), RowLayout.plain(size.rows)
     pairs, halves, courses = PairSums(layout, RATE, size.draws, seed), [], []
     for _ in range(size.sounds):
@@ -74,32 +68,43 @@ def study(seed: int, isc: float, size: Size) -> Found:
         courses.append(synchrony_time_courses(group, SETTINGS, layout).mean(axis=-1, keepdims=True))
     ceiling = ceiling_of_halves(halves, size.people, layout.counted, WINDOW, size.draws)
     before = noise_ceiling(size.people, half_means(courses), splits=20).r
-    return Found(
-        pairs.found(), bool(ceiling.told[-1]), float(ceiling.low[-1]), float(ceiling.high[-1]), float(before[0])
-    )
+    found = pairs.found()
+    return {
+        "synchronised": bool(found.synchronised),
+        "p": float(found.p[-1]),
+        "interval": [float(found.low[-1]), float(found.high[-1])],
+        "ceiling": bool(ceiling.told[-1]),
+        "before": float(before[0]),
+    }
 
 
-def measure(quick: bool) -> Rows:
+def measure(quick: bool, kept: Kept) -> Rows:
     """Return a row for each question."""
     size = QUICK if quick else REAL
-    return [*_groups(size), *_copies(size), *_decoding(size)]
+    return [*_groups(size, kept), *_copies(size), *_decoding(size)]
 
 
-def _groups(size: Size) -> Iterator[dict[str, Any]]:
-    null = [study(seed, 0.0, size) for seed in range(size.studies)]
-    yield _rate("unrelated: synchronised (any row, or the mean)", [f.group.synchronised for f in null], 0.05)
-    yield _rate("unrelated: mean over rows, p < .05", [bool(f.group.p[-1] < 0.05) for f in null], 0.05)
-    yield _rate("unrelated: interval holds 0", [_holds(f.group, 0.0) for f in null], 0.95)
-    before = float(np.mean([f.before for f in null]))
-    yield _rate("unrelated: noise ceiling told", [f.ceiling for f in null], 0.05, before=before)
-    for isc in (0.005, 0.02, 0.05):
-        found = [study(seed, isc, size) for seed in range(size.planted)]
-        yield _rate(f"pairwise {isc:g}: synchronised", [f.group.synchronised for f in found], 1.0)
-        yield _rate(f"pairwise {isc:g}: interval holds it", [_holds(f.group, isc) for f in found], 0.95)
+def _groups(size: Size, kept: Kept) -> Iterator[dict[str, Any]]:
+    found: dict[float, list[dict[str, Any]]] = {}
+    # In turn, so that a run that is stopped has its share of each.
+    counts = {0.0: size.studies} | dict.fromkeys(PLANTED, size.planted)
+    for _, seed, isc in sorted((seed / n, seed, isc) for isc, n in counts.items() for seed in range(n)):
+        each = kept.of(f"study {seed}, pairwise {isc:g}", lambda seed=seed, isc=isc: study(seed, isc, size))
+        found.setdefault(isc, []).extend([] if each is None else [each])
+    null = found.pop(0.0)
+    yield _rate("unrelated: synchronised (any row, or the mean)", [f["synchronised"] for f in null], 0.05)
+    yield _rate("unrelated: mean over rows, p < .05", [f["p"] < 0.05 for f in null], 0.05)
+    yield _rate("unrelated: interval holds 0", [_holds(f, 0.0) for f in null], 0.95)
+    before = float(np.mean([f["before"] for f in null]))
+    yield _rate("unrelated: noise ceiling told", [f["ceiling"] for f in null], 0.05, before=before)
+    for isc, each in found.items():
+        yield _rate(f"pairwise {isc:g}: synchronised", [f["synchronised"] for f in each], 1.0)
+        yield _rate(f"pairwise {isc:g}: interval holds it", [_holds(f, isc) for f in each], 0.95)
 
 
-def _holds(found: GroupSynchrony, isc: float) -> bool:
-    return bool(found.low[-1] <= isc <= found.high[-1])
+def _holds(found: dict[str, Any], isc: float) -> bool:
+    low, high = found["interval"]
+    return bool(low <= isc <= high)
 
 
 def _copies(size: Size) -> Iterator[dict[str, Any]]:
@@ -168,4 +173,5 @@ if __name__ == "__main__":
          ("right", "right", ".2f"), ("before", "before", ".3f")],
         "rates over n simulated studies, +- the standard error of a nominal rate; before: of the ceiling its mean, of "
         "copies a check of bytes, of decoding 12 whitened components",
+        keeps=True,
     )  # fmt: skip

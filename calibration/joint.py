@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from calibration.model import Learner, basis_of
+from calibration.learner import Learner
+from calibration.model import basis_of
 from calibration.needed import refuse_short
 from calibration.ridge import ALPHAS, folds
 from calibration.statistics import joint_moments

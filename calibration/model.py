@@ -9,27 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.linalg.blas import dtrmm
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from calibration.ridge import ALPHAS, Indices, Sums, folds, ridge_of
+from calibration.learner import Learner, Learnt
+from calibration.ridge import ALPHAS
 from rtaffect.common.threads import one_thread, threads_for
 from rtaffect.predicted.prediction import Weights, components_of, lagged_design
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 #: What stands beyond the ends of a sound, for standardised features.
 _EDGES: Final = {"nan": math.nan, "mean": 0.0}
-#: Rows whose errors are computed together: few enough that they stay in the processor's cache.
-_TOGETHER: Final = 512
 
 
 class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -59,6 +56,10 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
     edges
         What features count as beyond the ends of a sound: 'nan', so that steps whose lags reach there have no
         prediction and no part in the fit; or 'mean', their average, so that all steps have one.
+    scoring
+        By what inner folds choose each row's penalty, and the lags: 'error', the least squared error, which is right
+        for values; or 'r', the highest correlation of course and prediction, each fold about its own means, for what is
+        only correlated, as an envelope that is decoded: of a weak signal the error takes a larger penalty than r does.
 
     Attributes
     ----------
@@ -74,6 +75,8 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         Lags chosen.
     inner_error_ : float
         Squared error of inner folds with what was chosen, as a share of the rows' variance, averaged over rows.
+    inner_r_ : (R,)
+        With ``scoring='r'``: the correlation of inner folds with what was chosen; else NaN.
     n_features_in_ : int
         Columns of X.
     """
@@ -89,10 +92,11 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         standardise: bool = False,
         whiten: bool = True,
         edges: str = "nan",
+        scoring: str = "error",
     ) -> None:
         self.n_components, self.lag_sets, self.alphas = n_components, lag_sets, alphas
         self.gap, self.n_covariates, self.standardise = gap, n_covariates, standardise
-        self.whiten, self.edges = whiten, edges
+        self.whiten, self.edges, self.scoring = whiten, edges, scoring
 
     @one_thread()
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -118,10 +122,10 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
             chosen = _rising(lags)
             design = np.concatenate([lagged_design(part, chosen, self._beyond()) for part in columns])
             gap = self.gap + max(0, chosen[-1]) - min(0, chosen[0])
-            learner = Learner(design, missing, lengths, gap, alphas=self._alphas(), lags=chosen)
+            learner = Learner(design, missing, lengths, gap, alphas=self._alphas(), lags=chosen, scoring=self.scoring)
             learnt = learner.learn(target)
-            if best is None or learnt.error < best[0]:
-                best = learnt.error, learner, learnt
+            if best is None or learnt.loss < best[0]:
+                best = learnt.loss, learner, learnt
         assert best is not None
         _, self._learner, learnt = best
         self._basis = basis
@@ -142,6 +146,7 @@ class RidgeSynchrony(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     def _take(self, learnt: Learnt) -> None:
         self.inner_error_, self.alpha_, self.lags_ = learnt.error, learnt.alpha, self._learner.lags
+        self.inner_r_ = learnt.r
         columns = len(learnt.coefficients) // len(self.lags_)
         # The coefficients of covariates, last of each lag, would meet zeros when predicting.
         kept = (np.arange(len(self.lags_))[:, None] * columns + np.arange(columns - self.n_covariates)).ravel()
@@ -267,111 +272,3 @@ def _columns(features: Array, covariates: Array, basis: tuple[Array, Array, Arra
     spread = covariates.std(axis=0)
     standard = (covariates - covariates.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return np.concatenate([((features - mean) @ axes.T - middle) / scale, standard], axis=1)
-
-
-class Learnt(NamedTuple):
-    """What the targets lead to: error of the inner folds, penalty (R,), coefficients (F, R), intercept (R,).
-
-    ``row_error`` (R,) is the error of each row, as a share of its variance, whose mean is ``error``.
-    """
-
-    error: float
-    alpha: Array
-    coefficients: Array
-    intercept: Array
-    row_error: Array
-
-
-class Learner:
-    """Ridge regression whose penalties inner folds choose, with all that depends on the design alone done once.
-
-    Parameters
-    ----------
-    design
-        (steps, F), NaN where the past is missing.
-    missing
-        Steps (steps,) without a target.
-    lengths
-        Steps of each sound.
-    gap
-        Steps that inner folds of a single sound are apart.
-    alphas
-        (A,) to choose from.
-    lags
-        Of the design.
-    """
-
-    def __init__(
-        self, design: Array, missing: Mask, lengths: Sequence[int], gap: int, *, alphas: Array, lags: tuple[int, ...]
-    ) -> None:
-        self.lags, self._alphas = lags, alphas
-        self._use = np.isfinite(design).all(axis=1) & ~missing
-        if not self._use.any():
-            raise ValueError(f"no step has features at all of the lags {lags} and a target; give longer sounds")
-        parts = [int(part.sum()) for part in np.split(self._use, np.cumsum(lengths)[:-1]) if part.any()]
-        x = design[self._use]
-        self._mean = x.mean(axis=0)
-        self._x = x - self._mean
-        self._xx = self._x.T @ self._x
-        self._folds = [_InnerFold(self._x, self._xx, *fold, alphas) for fold in folds(parts, gap)]
-
-    def learn(self, target: Array) -> Learnt:
-        """Return what targets (steps, R) lead to."""
-        y = target[self._use]
-        y_mean = y.mean(axis=0)
-        y -= y_mean
-        xy = self._x.T @ y
-        error = np.concatenate([self._errors(xy[:, some], y[:, some]) for some in _slices(y.shape[1])], axis=1)
-        alpha = self._alphas[error.argmin(axis=0)]
-        sums = Sums(len(y), self._mean, y_mean, self._xx, xy)
-        (coefficients,), (intercept,) = ridge_of(sums, alpha[None])
-        variance = np.maximum(np.square(y).mean(axis=0), np.finfo(np.float64).tiny)
-        row_error = error.min(axis=0) / variance
-        return Learnt(float(row_error.mean() / len(y)), alpha, coefficients, intercept, row_error / len(y))
-
-    def _errors(self, xy: Array, y: Array) -> Array:
-        error = np.zeros((len(self._alphas), y.shape[1]))
-        for fold in self._folds:
-            fold.add_errors(self._x, xy, y, error)
-        return error
-
-
-class _InnerFold:
-    """An inner fold of centred x (n, F): its sums are those of all steps less those of the steps left out.
-
-    In the axes of the training scatter a penalty only scales the coefficients. A rotation Q of the test steps leaves at
-    most F of them: ||y - Z b||^2 = ||y||^2 - ||Q'y||^2 + ||Q'y - Q'Z b||^2 for every penalty and row, and Q'Z is a
-    triangle, whose product costs half.
-    """
-
-    def __init__(self, x: Array, xx: Array, train: Indices, test: Indices, alphas: Array) -> None:
-        without = np.delete(np.arange(len(x)), train)
-        # Both follow each other, so that slices do, which copy nothing.
-        self._test, self._out = (slice(int(steps[0]), int(steps[-1]) + 1) for steps in (test, without))
-        self._n, out = len(train), x[self._out]
-        self._mean = -out.sum(axis=0) / self._n
-        spread, self._axes = np.linalg.eigh(xx - out.T @ out - self._n * np.outer(self._mean, self._mean))
-        self._shrink = 1 / (np.maximum(spread, 0.0) + alphas[:, None] * self._n)
-        rotation, triangle = np.linalg.qr((x[self._test] - self._mean) @ self._axes)
-        lacking = x.shape[1] - len(triangle)
-        self._rotation = np.pad(rotation, ((0, 0), (0, lacking)))
-        self._triangle = np.pad(triangle, ((0, lacking), (0, 0)))
-
-    def add_errors(self, x: Array, xy: Array, y: Array, error: Array) -> None:
-        """Add to ``error`` (A, R) the squared errors for y (n, R), centred; ``xy`` (F, R) is of all steps."""
-        mean = -y[self._out].sum(axis=0) / self._n
-        scatter = xy - x[self._out].T @ y[self._out] - self._n * np.outer(self._mean, mean)
-        projected, test = self._axes.T @ scatter, y[self._test] - mean
-        rotated = self._rotation.T @ test
-        error += np.maximum(_squares(test) - _squares(rotated), 0.0)
-        for number, shrink in enumerate(self._shrink):
-            fitted = dtrmm(1.0, (self._triangle * shrink).T, projected.T, side=1, lower=1).T
-            error[number] += _squares(rotated - fitted)
-
-
-def _squares(values: Array) -> Array:
-    return np.asarray(np.einsum("ij,ij->j", values, values))
-
-
-def _slices(rows: int) -> list[slice]:
-    return [slice(start, start + _TOGETHER) for start in range(0, rows, _TOGETHER)]

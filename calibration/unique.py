@@ -34,7 +34,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.model import Learner, basis_of
+from calibration.learner import Learner
+from calibration.model import basis_of
 from calibration.nulls import PValues, p_values
 from calibration.ridge import ALPHAS, Indices, folds
 from calibration.statistics import pair, score

@@ -25,7 +25,7 @@ from rtaffect.observed.synchrony import Observation, RowLayout, others_mean, sum
 #: What is said while most of the null's windows have other spectra than now.
 CHANGED: Final = "the EEG has changed since the windows of the null band, as when eyes close: for about a minute it is "
 #: The null is then of the newest window, or, where that is too short for a band, of windows of before all the same.
-BY_WINDOW: Final = CHANGED + "that of the newest window alone, and wider"
+BY_WINDOW: Final = CHANGED + "that of the newest window alone"
 BY_SPECTRA: Final = CHANGED + "an estimate from the spectra, and somewhat too narrow"
 #: From this factor on, of what is compared now over the null's windows (median), that is said.
 _MOST_ALIKE: Final = 1.25
@@ -162,10 +162,11 @@ class Observer:
             values = fisher_mean(values.reshape(self._partners_each, -1, *values.shape[1:]), axis=0)
         if withheld is not None:
             values[withheld] = np.nan
-        return summarise(values, self._settings, self._layout, mutual=mutual)
+        circle = self.notice == BY_WINDOW
+        return summarise(values, self._settings, self._layout, mutual=mutual, circle=circle)
 
     def _of_window(self, at: int, in_place: FloatArray, powers: FloatArray, least: int) -> FloatArray:
-        """Return the correlation in place and those of the same window backwards (people, rows, 1 + window)."""
+        """Return the correlation in place and those of the same window backwards (people, rows, 1 + turns)."""
         joint, backwards = reversed_sums(self._people, self._partner, at, self._settings.window_s)
         common, one, other = np.concatenate([powers, np.stack(backwards)], axis=-1)
         factors = spread_factors(common, one, other, self._layout.k)

@@ -21,6 +21,9 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.correlation import JointSums, fisher_mean, fisher_z, pearson
 from rtaffect.common.settings import SynchronySettings
 
+#: Degrees of freedom of a spread that a circle's turns give, at least.
+_LEAST_FREEDOM = 3.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowLayout:
@@ -159,15 +162,23 @@ class Observation(NamedTuple):
         return cls(np.full((people, rows), np.nan), nothing, nothing, nothing, math.nan, math.nan, math.nan)
 
 
-def summarise(values: FloatArray, settings: SynchronySettings, layout: RowLayout, *, mutual: bool) -> Observation:
-    """Return the observation that correlations (P, 1 + displaced, M) make, the one in place first."""
+def summarise(
+    values: FloatArray, settings: SynchronySettings, layout: RowLayout, *, mutual: bool, circle: bool = False
+) -> Observation:
+    """Return the observation that correlations (P, 1 + displaced, M) make, the one in place first.
+
+    ``circle``: the displaced ones are turns all the way round a circle, of one window, and no windows of their own.
+    """
     # A row that has no value now has no part in the null of an average over rows either.
     values = layout.complete(np.where(np.isfinite(values[:, :1]), values, np.nan))
     mean = fisher_mean(values, axis=0)
     overall = layout.overall(mean)
     widening = math.sqrt(2.0) if mutual else 1.0
-    low, high = _null_band(mean[1:], settings, widening)
-    overall_low, overall_high = _null_band(overall[1:, None], settings, widening)
+    low, high, overall_low, overall_high = (
+        end
+        for chance in (mean[1:], overall[1:, None])
+        for end in (_circle_band(chance, settings) if circle else _null_band(chance, settings, widening))
+    )
     return Observation(
         values[:, 0], mean[0], low, high, float(overall[0]), float(overall_low[0]), float(overall_high[0])
     )
@@ -187,4 +198,26 @@ def _null_band(values: FloatArray, settings: SynchronySettings, widening: float)
     quantile = stdtrit(safe - 1, 0.5 + settings.null_level / 2)
     reach = widening * quantile * np.sqrt(1 + 1 / safe) * spread
     enough = count >= settings.null_least
+    return np.tanh(np.where(enough, centre - reach, np.nan)), np.tanh(np.where(enough, centre + reach, np.nan))
+
+
+def _circle_band(values: FloatArray, settings: SynchronySettings) -> tuple[FloatArray, FloatArray]:
+    """Return low and high (rows,) of the null from correlations (turns, rows) at all turns of a circle.
+
+    All of them together vary as one does by chance, about a centre that is known: the circle's mean. But neighbours
+    are alike, and how many values they are worth follows from the spectrum P of their course: each frequency's power
+    is one draw with two degrees of freedom, so that the variance has (sum E[P])^2 / sum E[P]^2 of them, over both signs
+    of frequency (Satterthwaite, *Biometrics* 2, 1946); E[P]^2 is estimated by half of P^2.
+    """
+    z = fisher_z(values)
+    present = np.isfinite(z)
+    count = np.maximum(present.sum(axis=0), 1)
+    centre = np.where(present, z, 0.0).sum(axis=0) / count
+    course = np.where(present, z - centre, 0.0)
+    power = np.abs(np.fft.fft(course, axis=0)[1:]) ** 2
+    squares = np.maximum(np.square(power).sum(axis=0) / 2, np.finfo(np.float64).tiny)
+    freedom = np.maximum(power.sum(axis=0) ** 2 / squares - 2, _LEAST_FREEDOM)
+    spread = np.sqrt(np.square(course).sum(axis=0) / count)
+    reach = stdtrit(freedom, 0.5 + settings.null_level / 2) * spread
+    enough = count >= len(values) / 2
     return np.tanh(np.where(enough, centre - reach, np.nan)), np.tanh(np.where(enough, centre + reach, np.nan))

@@ -80,6 +80,45 @@ def test_predictions_without_nan_where_asked():
         RidgeSynchrony(lag_sets=((0, -2),)).fit(x, y)
 
 
+def by_ridge(x: np.ndarray, y: np.ndarray, groups: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """Return r of each penalty's inner folds by scikit-learn, each sound left out and held about its own means."""
+    products = np.zeros((3, len(alphas)))
+    for left_out in np.unique(groups):
+        train = groups != left_out
+        for place, alpha in enumerate(alphas):
+            found = Ridge(alpha=alpha * train.sum()).fit(x[train], y[train]).predict(x[~train])
+            a, b = found - found.mean(), y[~train] - y[~train].mean()
+            products[:, place] += a @ b, a @ a, b @ b
+    return products[0] / np.sqrt(products[1] * products[2])
+
+
+def test_the_penalty_is_the_one_that_correlates_best_where_that_is_asked():
+    rng, alphas = np.random.default_rng(5), np.logspace(-5, 3, 17)
+    groups = np.repeat([0, 1, 2, 3], 60)
+    x = rng.standard_normal((240, 30)) @ rng.standard_normal((30, 30))
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    y = 0.25 * x[:, :2] + rng.standard_normal((240, 2)) + np.repeat(rng.standard_normal((4, 2)), 60, axis=0)
+    model = RidgeSynchrony(None, alphas=alphas, scoring="r").fit(x, y, groups)
+    for row in range(2):
+        oracle = by_ridge(x, y[:, row], groups, alphas)
+        assert model.alpha_[row] == alphas[oracle.argmax()]
+        assert model.inner_r_[row] == pytest.approx(oracle.max(), abs=1e-9)
+    by_error = RidgeSynchrony(None, alphas=alphas).fit(x, y, groups)
+    assert (by_error.alpha_ != model.alpha_).all(), "it is another choice"
+    assert np.isnan(by_error.inner_r_).all()
+    assert by_error.inner_error_ < model.inner_error_
+    with pytest.raises(ValueError, match="scoring = 'r2'; expected one of 'error', 'r'"):
+        RidgeSynchrony(scoring="r2").fit(x, y)
+
+
+def test_weak_attention_is_decoded_better_by_r():
+    """The least squared error of so weak a signal is that of hardly any prediction."""
+    trials = attention(strength=0.1, seed=100)
+    by_error, by_r = (decoded(trials, None, scoring) for scoring in ("error", "r"))
+    assert by_r[0] > by_error[0] + 0.03
+    assert by_r[0] > by_r[1]
+
+
 def test_groups_come_by_metadata_routing():
     x, y, groups = series()
     model = RidgeSynchrony(None, lag_sets=((-2, 0),))
@@ -103,12 +142,12 @@ def test_attention_is_decoded_from_eeg():
     assert found[12][0] < 0.5 * found[None][0]
 
 
-def decoded(trials, n_components: int | None) -> tuple[float, float]:
+def decoded(trials, n_components: int | None, scoring: str = "error") -> tuple[float, float]:
     """Mean over trials of r of the envelope that was decoded from the others' EEG with both talkers'."""
     r = []
     for left_out in range(3):
         test = trials.trial == left_out
-        model = RidgeSynchrony(n_components, lag_sets=(LAGS,), alphas=ALPHAS, edges="mean")
+        model = RidgeSynchrony(n_components, lag_sets=(LAGS,), alphas=ALPHAS, edges="mean", scoring=scoring)
         model.fit(trials.eeg[~test], trials.attended[~test], trials.trial[~test])
         envelope = model.predict(trials.eeg[test])
         r.append([np.corrcoef(envelope, talker[test])[0, 1] for talker in (trials.attended, trials.other)])

@@ -130,7 +130,7 @@ def test_himalaya_finds_no_better_shares():
         x, y, n_iter=200, alphas=300 * ALPHAS, cv=splits, score_func=lambda t, p: -((t - p) ** 2).mean(axis=-2),
         progress_bar=False, random_state=0, fit_intercept=True,
     )[2].max(axis=0)  # fmt: skip
-    from calibration.model import Learner
+    from calibration.learner import Learner
 
     error = np.full(3, np.inf)
     for share in shares_of(2):

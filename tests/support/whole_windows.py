@@ -111,26 +111,29 @@ def observe(
         factor[~np.isfinite(factor)] = 1.0
         factors.append(np.where(np.isfinite(values[1:]), factor[1:], np.nan))
         values[1:] = np.tanh(np.arctanh(values[1:]) * factor[1:])
-    here = slice(start, start + n)
+    here, circle = slice(start, start + n), False
     if np.isfinite(factors).any() and np.nanmedian(factors) > 1.25 and settings.window_s >= settings.null_least:
         pairs = zip(windows, partners[:, here], strict=True)
-        each, mutual = [backwards(x, y, rate, least, layout.k) for x, y in pairs], False
-    return summarise(np.stack(each), settings, layout, mutual=mutual)
+        each, mutual, circle = [backwards(x, y, rate, least, layout.k) for x, y in pairs], False, True
+    return summarise(np.stack(each), settings, layout, mutual=mutual, circle=circle)
 
 
 def backwards(x: FloatArray, y: FloatArray, rate: int, least: int, k: int) -> FloatArray:
-    """Return the correlations (1 + seconds, rows) of ``x`` with ``y`` (n, rows * k), in place and backwards.
+    """Return the correlations (1 + turns, rows) of ``x`` with ``y`` (n, rows * k), in place and backwards.
 
-    Backwards at every whole second round the circle, spread as far as the one in place does by chance.
+    Backwards at every 40 ms round the circle, spread as far as the one in place does by chance.
     """
-    place, seconds = np.zeros(1, np.int64), range(len(y) // rate)
-    turned = [np.roll(y[::-1], -second * rate, axis=0) for second in seconds]
+    place, seconds, parts = np.zeros(1, np.int64), range(len(y) // rate), 25
+    turned = [np.roll(y[::-1], -turn * (rate // parts), axis=0) for turn in range(len(seconds) * parts)]
     values = np.stack([lagged_correlation(x, each, place, least, k)[0] for each in (y, *turned)])
     # A second's spectrum is the same backwards, but for the window's first sample.
     back = y.reshape(len(seconds), rate, -1)[::-1]
-    turned = [np.roll(back, -second, axis=0).reshape(y.shape) for second in seconds]
-    spread = np.stack([spread_by_chance(x, each, place, rate, k)[0] for each in (y, *turned)])
+    whole = [np.roll(back, -second, axis=0).reshape(y.shape) for second in (*seconds, 0)]
+    here, *there = (power_sums(x, each, place, rate, k)[:, 0] for each in (y, *whole))
+    between = np.arange(len(turned)) / parts
+    sums = np.apply_along_axis(lambda at: np.interp(between, range(len(there)), at), 0, np.stack(there))
     with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.stack([common / (own * theirs) for common, own, theirs in (here, *sums)])
         factor = np.clip(np.sqrt(spread[0] / spread), 0.25, 4.0)
     factor[~np.isfinite(factor)] = 1.0
     return np.concatenate([values[:1], np.tanh(np.arctanh(values[1:]) * factor[1:])])
@@ -141,6 +144,13 @@ def spread_by_chance(x: FloatArray, y: FloatArray, starts: NDArray[np.int64], ra
 
     By their spectra; ``starts`` are the windows' first seconds of ``y``.
     """
+    common, own, theirs = power_sums(x, y, starts, rate, k)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(common / (own * theirs))
+
+
+def power_sums(x: FloatArray, y: FloatArray, starts: NDArray[np.int64], rate: int, k: int) -> FloatArray:
+    """Return sums (3, starts, rows) of the products of both sides' powers, and of the powers of either."""
     window = get_window("hann", rate)[:, None]
     found = []
     for each in (x, y):
@@ -150,9 +160,7 @@ def spread_by_chance(x: FloatArray, y: FloatArray, starts: NDArray[np.int64], ra
         found.append(power.reshape(*power.shape[:2], -1, k))
     one, other = found[0], np.stack([found[1][start : start + len(found[0])] for start in starts])
     both = (one.sum(axis=1, keepdims=True) > 0) & (other.sum(axis=2, keepdims=True) > 0)
-    common, own, theirs = ((each * both).sum(axis=(1, 2, 4)) for each in (one * other, one, other))
-    with np.errstate(invalid="ignore"):
-        return np.asarray(common / (own * theirs))
+    return np.stack([(each * both).sum(axis=(1, 2, 4)) for each in (one * other, one, other)])
 
 
 def displaced(last: int, start: int, rate: int, settings: SynchronySettings) -> NDArray[np.int64]:
