@@ -43,19 +43,34 @@ _ROOT = Path(__file__).parents[1]
 
 def measure(quick: bool) -> Rows:
     """Return a row for each case: share with a value, its median and its worst error, and errors of misses."""
-    draws = 2 if quick else DRAWS
-    rows = [_row("clicks", f"noise {n:g}", d, [_clicks(d, n, s) for s in range(draws)])
-            for n in (CLICK_NOISE[:2] if quick else CLICK_NOISE) for d in CLICK_DELAYS]  # fmt: skip
+    rows = _of_clicks(2, CLICK_NOISE[:2]) if quick else _of_clicks(DRAWS, CLICK_NOISE)
+    rows += _of_flashes(2, FLASH_NOISE[:2]) if quick else _of_flashes(DRAWS, FLASH_NOISE)
+    return rows if quick else rows + _served() + _streamed()
+
+
+def _of_clicks(draws: int, noises: tuple[float, ...]) -> Rows:
+    rows = [
+        _row("clicks", f"noise {noise:g}", delay, [_clicks(delay, noise, seed) for seed in range(draws)])
+        for noise in noises
+        for delay in CLICK_DELAYS
+    ]
     rows.append(_row("clicks", "none, noise alone", np.nan, [_clicks(np.nan, 0.1, s) for s in range(2 * draws)]))
-    rows.append(_row("clicks", "of another program", np.nan, [_others(s) for s in range(2 * draws)]))
-    rows += [_row("flashes", f"noise {n:g}", d, [_flashes(d, n, s)[0] for s in range(draws)])
-             for n in (FLASH_NOISE[:2] if quick else FLASH_NOISE) for d in FLASH_DELAYS]  # fmt: skip
+    rows.append(_row("clicks", "of another program", np.nan, [_others(seed) for seed in range(2 * draws)]))
+    return rows
+
+
+def _of_flashes(draws: int, noises: tuple[float, ...]) -> Rows:
+    rows = [
+        _row("flashes", f"noise {noise:g}", delay, [_flashes(delay, noise, seed)[0] for seed in range(draws)])
+        for noise in noises
+        for delay in FLASH_DELAYS
+    ]
     for missed in (4, 12):
-        found = [_flashes(0.035, 0.1, s, missed) for s in range(draws)]
+        found = [_flashes(0.035, 0.1, seed, missed) for seed in range(draws)]
         wrong = sum(each[1] != missed for each in found)
         rows.append(_row("flashes", f"{missed} missed; {wrong} miscounted", 0.035, [each[0] for each in found]))
     rows.append(_row("flashes", "none", np.nan, [_flashes(0.035, 0.5, s, FLASHES)[0] for s in range(2 * draws)]))
-    return rows if quick else rows + _served() + _streamed()
+    return rows
 
 
 def _row(what: str, case: str, planted_s: float, found_s: list[float]) -> dict[str, Any]:

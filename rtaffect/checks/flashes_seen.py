@@ -157,17 +157,11 @@ def _edges(grid: FloatArray, level: FloatArray, flashes: list[Flash], place: flo
     step = float(grid[1] - grid[0])
     dark = [_piece(grid, level, flash.white + place, _DARK_S) for flash in flashes]
     bright = [_piece(grid, level, flash.white + place, _BRIGHT_S) for flash in flashes]
-    low, high = (np.array([piece.mean() if len(piece) else np.nan for piece in each]) for each in (dark, bright))
+    low, high = np.array([_mean(piece) for piece in dark]), np.array([_mean(piece) for piece in bright])
     # Where up to half are missed it is of those that are seen.
     height = float(np.nanpercentile(high - low, 75))
-    noise = float(np.nanstd(np.concatenate([d - d.mean() for d in dark if len(d)] or [np.zeros(1)])))
-    wavers = float(np.nanmedian([piece.std() for piece in bright if len(piece)]))
-    if wavers > _PULSED * height and wavers > 3 * noise:
-        wide = round(period / step)
-    else:
-        # As wide as it takes for noise to be an eighth of the height.
-        wide = min(round(_SMOOTH_S / step), math.ceil((8 * noise / max(height, 1e-30)) ** 2))
-    if not height > 0 or noise / math.sqrt(max(1, wide)) > _MOST_NOISE * height:
+    wide = _width(dark, bright, height, (step, period))
+    if not wide:
         return None
     smooth = _smooth(level, wide)
     found = np.full(len(flashes), np.nan)
@@ -178,6 +172,26 @@ def _edges(grid: FloatArray, level: FloatArray, flashes: list[Flash], place: flo
         edge = _crossing(grid, smooth, half, flash.white + place)
         found[number] = edge - flash.white
     return found
+
+
+def _mean(piece: FloatArray) -> float:
+    return float(piece.mean()) if len(piece) else math.nan
+
+
+def _width(dark: list[FloatArray], bright: list[FloatArray], height: float, steps: tuple[float, float]) -> int:
+    """Return over how many samples the light is smoothed; 0 where noise hides the edges even so.
+
+    ``steps`` are the distance of samples and the period of the screen, s.
+    """
+    step, period = steps
+    noise = float(np.nanstd(np.concatenate([each - each.mean() for each in dark if len(each)] or [np.zeros(1)])))
+    wavers = float(np.nanmedian([each.std() for each in bright if len(each)]))
+    if wavers > _PULSED * height and wavers > 3 * noise:
+        wide = round(period / step)
+    else:
+        # As wide as it takes for noise to be an eighth of the height.
+        wide = min(round(_SMOOTH_S / step), math.ceil((8 * noise / max(height, 1e-30)) ** 2))
+    return max(1, wide) if height > 0 and noise / math.sqrt(max(1, wide)) <= _MOST_NOISE * height else 0
 
 
 def _piece(grid: FloatArray, level: FloatArray, at: float, span: tuple[float, float]) -> FloatArray:

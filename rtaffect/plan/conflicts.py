@@ -113,27 +113,34 @@ def _of_what_is_shown(plan: SessionPlan) -> Iterator[SettingsError]:
     if plan.results.headless and (protocol.preview or protocol.screen is not None):
         what = preview if protocol.preview else screen
         yield SettingsError(f"{what} is a view on a screen, and {headless} shows none", remedy="leave one of them out")
-    if (protocol.photodiode != "none" or protocol.screen_delay_s) and not (
-        protocol.preview or protocol.screen is not None
-    ):
-        photodiode = protocol.photodiode != "none"
-        name, value = ("photodiode", protocol.photodiode) if photodiode else ("screen-delay", protocol.screen_delay_s)
-        yield SettingsError(
-            f"{setting(name, value)} is for a film in the participant's view, and there is none",
-            remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or leave it out",
-            field="screen",
-        )
-    if (protocol.photodiode != "none" or protocol.screen_delay_s) and protocol.file is None and plan.mode == "live":
-        yield SettingsError(
-            f"{setting('photodiode' if protocol.photodiode != 'none' else 'screen-delay')} is for a protocol's film, "
-            "and there is no protocol",
-            remedy=f"give it {_with('protocol')}, or leave it out",
-            field="protocol",
-        )
+    yield from _of_films(plan)
     if protocol.tone_device is not None and protocol.file is None:
         yield SettingsError(
             f"{setting('tone-device', protocol.tone_device)} is for a protocol's feedback tone, and there is none",
             remedy=f"give it {_with('protocol')}, or leave the device out",
+        )
+
+
+def _of_films(plan: SessionPlan) -> Iterator[SettingsError]:
+    """Yield what is asked of a film where none is seen."""
+    protocol = plan.protocol
+    if protocol.photodiode != "none":
+        said = setting("photodiode", protocol.photodiode)
+    elif protocol.screen_delay_s:
+        said = setting("screen-delay", protocol.screen_delay_s)
+    else:
+        return
+    if not protocol.preview and protocol.screen is None:
+        yield SettingsError(
+            f"{said} is for a film in the participant's view, and there is none",
+            remedy=f"give {setting('screen', metavar='N')} or {setting('preview')}, or leave it out",
+            field="screen",
+        )
+    if protocol.file is None and plan.mode == "live":
+        yield SettingsError(
+            f"{said} is for a protocol's film, and there is no protocol",
+            remedy=f"give it {_with('protocol')}, or leave it out",
+            field="protocol",
         )
 
 

@@ -49,7 +49,8 @@ class HostClock:
         now, apart, offset = min((self._read() for _ in range(3)), key=lambda reading: reading[1])
         self._previous, self._now = self._now, now
         self.offset_before = math.nan
-        stepped = abs(offset - self.offset) > STEP_S
+        # Where this program was held up between two readings, the difference is not known to half of that time.
+        stepped = abs(offset - self.offset) > STEP_S + apart / 2
         if apart > USELESS_S and self._recent and not stepped:
             return now
         if stepped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from rtaffect.observed.contact_target import ContactTarget
 from rtaffect.plan.session_folder import CONTACT_FILE, open_session
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.present.contact_state import HeadView, contact_lines
+from rtaffect.record.session_writer import SessionWriter
+from rtaffect.run.contact_record import ContactRecord
 from rtaffect.simulation.contact import with_bad_contacts
 from rtaffect.simulation.device import SimulatedDevice, Wearer
 from rtaffect.sources.channel_plan import plan_eeg
@@ -153,6 +156,31 @@ def test_the_command_has_one_line_for_each_electrode_and_an_exit_status():
     assert "target 13: not met" in result.output
 
 
+def test_contact_is_kept_before_at_the_beginning_and_at_the_end(tmp_path: Path):
+    good, unknown = electrodes("good", "bad"), electrodes("unknown", "unknown")
+    measures = SimpleNamespace(contact=LIMITS, contacts=(HeadsetContact("A", 1011.0, unknown),))
+    writer = SessionWriter(tmp_path / "s", SessionPlan(), {})
+    record = ContactRecord(
+        SimpleNamespace(measures=measures, origin=1000.0), writer, [HeadsetContact("A", 990.0, good)]
+    )
+    record.step(11)
+    record.step(12)
+    measures.contacts = (HeadsetContact("A", 1013.0, good),)
+    record.step(13)
+    record.step(14)
+    measures.contacts = (HeadsetContact("A", 1020.0, good), HeadsetContact("B", 1020.0, good))
+    record.close()
+    record.close()
+    writer.close("completed")
+    lines = [line.split("\t") for line in (tmp_path / "s" / CONTACT_FILE).read_text(encoding="utf-8").splitlines()[1:]]
+    assert [(line[0], float(line[1]), line[3]) for line in lines] == [
+        ("check", -10, "A"), ("check", -10, "A"), ("begin", 13, "A"), ("begin", 13, "A"), ("end", 20, "A"),
+        ("end", 20, "A"),
+    ]  # fmt: skip
+    assert [line[5] for line in lines] == ["good", "bad"] * 3
+
+
+@pytest.mark.slow
 def test_a_live_session_begins_once_contact_is_good_and_keeps_it(tmp_path: Path):
     limits = tmp_path / "contact.toml"
     limits.write_text("hold_s = 2\n", encoding="utf-8")

@@ -59,7 +59,7 @@ CASES = [
     (("protocol", "check", "p.toml", "--measure-band", "4-8"), "--measure-band is for own measures, and no --measure"),
     ((*LIVE, "--rating-lag", "2"), "--rating-lag 2 is of the participant's own rating, and there is none"),
     (("live", "--headless", "--allow-missing"), "--allow-missing is for headsets that are asked for by name"),
-    (("live", "--preview", "--photodiode", "second"), "--photodiode is for a protocol's film, and there is no"),
+    (("live", "--preview", "--photodiode", "second"), "--photodiode second is for a protocol's film, and there is no"),
     ((*LIVE, "--page", "8000", "--page", "8001"), "--page is given 2 times, 8000 and 8001; expected it once:"),
     ((*LIVE, "--seconds=3", "--seconds", "3"), "--seconds is given 2 times, 3 and 3; expected it once"),
     (("allocate", "p.toml", "--count", "3", "--count", "4", "--out", "a"), "--count is given 2 times, 3 and 4"),

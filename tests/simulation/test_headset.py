@@ -28,14 +28,22 @@ def pull(name, seconds):
 
 
 def test_it_plays_on_time_from_its_onset():
-    onset = pylsl.local_clock() + 1.0
-    with headset("on time", onset=onset) as simulated:
-        assert simulated.onset == onset
-        values, stamps = pull("on time", 2.0)
-    late = pylsl.local_clock() - stamps[-1]
-    np.testing.assert_allclose(values, np.arange(len(values)), atol=1e-3)
-    np.testing.assert_allclose(stamps, onset + np.arange(len(stamps)) / RATE, atol=1e-9)
-    assert len(values) > 0.6 * RATE
+    # Where a busy machine opens the outlet, or an inlet, after the onset, both get more time.
+    for lead in (1.0, 5.0, 25.0):
+        onset = pylsl.local_clock() + lead
+        with headset("on time", onset=onset) as simulated:
+            assert simulated.onset == onset
+            inlet = pylsl.StreamInlet(find_stream(Query("name", "on time"), settle=0.0).handle, recover=False)
+            inlet.open_stream(timeout=30.0)
+            in_time = pylsl.local_clock() < onset
+            chunk, stamps = inlet.pull_chunk(timeout=60.0, max_samples=150)
+            late = pylsl.local_clock() - stamps[-1]
+            inlet.close_stream()
+        if in_time:
+            break
+    values = np.array(chunk)[:, 0]
+    np.testing.assert_allclose(values, np.arange(150), atol=1e-3)
+    np.testing.assert_allclose(stamps, onset + np.arange(150) / RATE, atol=1e-9)
     assert late < 0.5
 
 

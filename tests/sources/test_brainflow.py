@@ -351,6 +351,24 @@ class FakeClocks:
 
 
 class TestHostClock:
+    def test_who_is_held_up_between_two_readings_sees_no_step(self) -> None:
+        """A starved computer: 150 ms pass before Unix time is read, each time that the clocks are."""
+        time_now, held_s = [100.0], [0.0]
+
+        def lsl() -> float:
+            now = time_now[0]
+            time_now[0] += held_s[0]
+            return now
+
+        clock = HostClock(lsl, lambda: time_now[0] + 1.7e9)
+        clock.update()
+        for held in (0.15, 0.0, 0.15, 0.15, 0.0):
+            held_s[0] = held
+            clock.update()
+            time_now[0] += 0.02
+            assert clock.steps == 0
+            assert abs(clock.to_lsl(np.array([time_now[0] + 1.7e9]))[0] - time_now[0]) < 1e-3
+
     def poll(self, clocks: FakeClocks, seconds: float, slew: float = 0.0) -> float:
         """Poll every 20 ms with a sample just before each, and return the largest error of their times, s."""
         worst = 0.0

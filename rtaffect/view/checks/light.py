@@ -100,7 +100,12 @@ class LightCheckWindow(QMainWindow):
         for text, field in fields:
             field.setAccessibleName(text.replace("&", ""))
             form.addRow(text, field)
-        self.words, self.message = theme.label("", 14), theme.label(kept.note, 13, theme.NOTICE)
+        self._rest(form, kept.note)
+
+    def _rest(self, form: QFormLayout, note: str) -> None:
+        """Build what stands below the fields."""
+        plan = self._plan
+        self.words, self.message = theme.label("", 14), theme.label(note, 13, theme.NOTICE)
         for each in (self.words, self.message):
             each.setWordWrap(True)
         self.go = theme.button("Flash  Return", "flash the square and see when the photodiode sees it")
