@@ -165,12 +165,19 @@ def measure(quick: bool) -> Rows:
 def _row(name: str, found: Counter[str]) -> dict[str, object]:
     total = sum(found[verdict] for verdict in VERDICTS)
     shares = {verdict: 100 * found[verdict] / total for verdict in VERDICTS}
-    return {"case": name, "electrodes": total, **shares, "ratio": 100 * found["quality"] / total}
+    return {
+        "case": name,
+        "electrodes": total,
+        **shares,
+        "quality": 100 * found["quality"] / total,
+        "ratio": (found["good"] + 1) / (found["quality"] + 1),
+    }
 
 
 COLUMNS = (
     ("case", "electrode", ""), ("electrodes", "number", "d"), *((each, f"{each}, %", ".1f") for each in VERDICTS),
-    ("ratio", "good by the session's quality alone, %", ".1f"),
+    ("quality", "good by the session's quality alone, %", ".1f"),
+    ("ratio", "good by the check, for each that is by quality", ".2f"),
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ _EXPECTED: Final = {
     "model": "a table",
     "dataclass": "a table",
     "mapping": "a table",
+    "datetime": "a time with its zone, as 2026-03-01T10:00:00+00:00",
+    "timezone": "a time with its zone, as 2026-03-01T10:00:00+00:00",
 }
 _PATTERNS: Final = {
     "^[A-Za-z0-9]+$": "letters and digits",

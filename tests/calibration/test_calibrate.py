@@ -209,10 +209,13 @@ FAULTS = {
     "no manifest": (lambda f: (f / "study.toml").unlink(), "study.toml is not there.*rtaffect simulate"),
     "bad TOML": (lambda f: edit(f, "[[sound]]", "[[sound"), "study.toml cannot be read.*correct it"),
     "not UTF-8": (lambda f: (f / "study.toml").write_bytes(b"\xff"), "study.toml cannot be read"),
-    "unknown field": (lambda f: edit(f, "\nsynthetic", "\nsythetic"), "study.toml: sythetic"),
+    "unknown field": (
+        lambda f: edit(f, "\nsynthetic", "\nsythetic"),
+        "study.toml: there is no field .sythetic.; did you mean synthetic",
+    ),
     "onset is text": (
         lambda f: edit(f, '"soundtrack-01" = 1', '"soundtrack-01" = "soon" # '),
-        "study.toml: listener.0.onset.soundtrack-01",
+        "study.toml: listener 1: onset.soundtrack-01 = .soon.",
     ),
     "no sound file": (
         lambda f: (f / "sounds" / "soundtrack-02.wav").unlink(),

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import calibration.learner
 import calibration.model
 import calibration.sweep
 import calibration.validation
-import rtaffect.engine.engine
+import rtaffect.engine.measuring
 from calibration.corrca import Moments
 from calibration.model import RidgeSynchrony, basis_of
 from calibration.sweep import Question, sweep
@@ -71,7 +72,7 @@ def study() -> tuple[list[np.ndarray], list[np.ndarray], Settings]:
 
 
 def test_a_fold_of_the_calibration_has_one_thread(seen: Callable[[Any, str], list[set[int]]]) -> None:
-    inner, solved = seen(calibration.model._InnerFold, "__init__"), seen(calibration.model, "ridge_of")
+    inner, solved = seen(calibration.learner._InnerFold, "__init__"), seen(calibration.learner, "ridge_of")
     predicted = seen(calibration.validation, "_predicted")
     fit(*study())
     assert len(inner) > 6
@@ -99,7 +100,7 @@ def test_a_step_of_the_engine_has_one_thread(seen: Callable[[Any, str], list[set
     eeg = 1e-5 * np.random.default_rng(1).standard_normal((1000, 2))
     people = [ArraySource(StreamInfo(name, "eeg", 250.0, ("C3", "C4"), "memory"), eeg, 0.0) for name in "ab"]
     engine = Engine(people, ChannelSpace(("C3", "C4")), Settings(), 0.0)
-    advanced, observed = seen(rtaffect.engine.engine.Participant, "advance"), seen(Engine, "_observe")
+    advanced, observed = seen(rtaffect.engine.measuring.Participant, "advance"), seen(Engine, "_observe")
     for source in people:
         source.advance(2.0)
     engine.step(2.0)

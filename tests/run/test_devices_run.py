@@ -9,7 +9,7 @@ from rtaffect.common.errors import StreamError
 from rtaffect.plan.analysis_plan import AnalysisPlan
 from rtaffect.plan.eeg_plan import EegPlan
 from rtaffect.run.assemble import build_engine
-from rtaffect.run.live import _headsets
+from rtaffect.run.live import find_headsets
 from rtaffect.run.recognised import about_headsets, describe_headset
 from rtaffect.simulation.device import Signal, SimulatedDevice, Wearer, header_of
 from rtaffect.sources.device_profile import profile_called
@@ -103,8 +103,8 @@ def test_who_is_missing_is_told_or_joins_later():
     with SimulatedDevice(profile, name="Crown-there", source_id="there"):
         eeg = EegPlan(streams=("Crown-there", "Crown-away"), wait_s=1.5)
         with pytest.raises(StreamError, match="name 'Crown-away' answered within"):
-            _headsets(eeg)
-        found = _headsets(eeg.model_copy(update={"allow_missing": True}))
+            find_headsets(eeg)
+        found = find_headsets(eeg.model_copy(update={"allow_missing": True}))
         here, away = (source for source, _, _ in found)
         away.start()
         try:

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from rtaffect.common.errors import RtaffectError
+from rtaffect.predicted.featurizer import cache_root
 from rtaffect.present.participant_state import ScreenInfo
 from rtaffect.protocol.allocation import draw
 from rtaffect.protocol.reading import read_protocol
@@ -122,11 +123,15 @@ def found(choices: Choices, *streams: StreamFacts, **changes: object) -> Found:
     known = Found(streams, 10.0, (SPEAKER, MICROPHONE), "", SCREENS)
     for _ in range(2):  # The protocol's sounds are asked for once it has been read.
         for ask in asks_of(choices, known):
-            key = (ask, stamp_of(ask))
-            if key not in _facts or ask.kind == "out":
-                _facts[key] = look_at(ask)
-        known = replace(known, facts={ask: _facts[ask, stamp_of(ask)] for ask in asks_of(choices, known)})  # type: ignore[misc]
+            if _key(ask) not in _facts or ask.kind == "out":
+                _facts[_key(ask)] = look_at(ask)
+        known = replace(known, facts={ask: _facts[_key(ask)] for ask in asks_of(choices, known)})  # type: ignore[misc]
     return replace(known, **changes)  # type: ignore[arg-type]
+
+
+def _key(ask: Ask) -> tuple[Ask, object]:
+    """What a fact hangs on: the question, its files, and where demos are."""
+    return ask, (stamp_of(ask), cache_root())
 
 
 def ready(lab: dict[str, str], **changes: object) -> Choices:
@@ -437,7 +442,7 @@ class TestProtocol:
         choices = ready(lab, protocol=str(path))
         message = [text for where, text in stops(choices, found(choices, stream())) if where == "protocol"]
         assert len(message) == 2
-        assert "block 3 'Pause': kind = 'pause' is not known" in message[0]
+        assert "block 3 'Pause': kind = 'pause': expected 'baseline', 'rest'" in message[0]
         assert "gone.wav is not there" in message[1]
         assert protocol_lines(choices, found(choices)) == ()
 

@@ -247,7 +247,8 @@ def test_mistakes_of_live(demo: Path, participant: SimulatedHeadset, tmp_path: P
     sound = demo / "sound.wav"
 
     def refused(*arguments: str | Path) -> str:
-        return mistake("live", "--eeg", participant.name, "--bundle", "demo", "--wait", "0.5", "--headless", *arguments)
+        wait = () if "--wait" in arguments else ("--wait", "0.5")
+        return mistake("live", "--eeg", participant.name, "--bundle", "demo", *wait, "--headless", *arguments)
 
     assert "exclude each other" in refused("--stimulus", sound, "--audio", sound)
     assert "give that file, too" in refused("--onset-marker", "film")

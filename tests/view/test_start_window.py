@@ -283,7 +283,7 @@ class TestPlans:
         window.read(tmp_path / "odd.toml")
         window.tick()
         assert window.message.isVisible()
-        assert "odd.toml: mode: " in window.message.text()
+        assert "odd.toml: mode = " in window.message.text()
         assert window.presenter.choices.recording == before.recording
         window.write(tmp_path / "new.toml")
         window.tick()
