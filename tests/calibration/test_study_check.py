@@ -103,7 +103,10 @@ def bad_tables(folder: Path) -> None:
 
 FAULTS = {
     "no manifest": (lambda f: (f / "study.toml").unlink(), "no study in .*study.toml is not there, nor a BIDS"),
-    "two wrong fields": (lambda f: edit(f, 'name = "anna"', 'nam = "anna"'), "listener 1: name is missing.* no field .nam.*"),
+    "two wrong fields": (
+        lambda f: edit(f, 'name = "anna"', 'nam = "anna"'),
+        "listener 1: name is missing.* there is no field .nam.",
+    ),
     "no sound": (lambda f: (f / "sounds" / "story-1.wav").unlink(), "story-1: no file sounds/story-1.wav; correct"),
     "empty sound": (empty_sound, "story-2: .*story-2.wav: the sound is empty"),
     "sound not a sound": (
