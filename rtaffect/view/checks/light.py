@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLineEdit, QMainWindow, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QFormLayout, QLineEdit, QMainWindow, QWidget
 
 from rtaffect.checks.light_check import (
     CORNERS,
@@ -25,6 +25,7 @@ from rtaffect.view.checks.square import Square
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.application import discard
 from rtaffect.view.parts.layouts import column, row
+from rtaffect.view.parts.picker import Picker
 from rtaffect.view.parts.screens import list_screens
 
 #: Milliseconds between two looks at what is going on.
@@ -78,7 +79,7 @@ class LightCheckWindow(QMainWindow):
             self.stream_field.setEnabled(False)
             self.channel_field.setEnabled(False)
             self.stream_field.setText(f"simulated, {plan.simulate_ms:g} ms late")
-        self.screen_field, self.corner_field = QComboBox(), QComboBox()
+        self.screen_field, self.corner_field = Picker(), Picker()
         self.screen_field.addItem("a small window, to try it", None)
         for there in list_screens():
             self.screen_field.addItem(there.describe, there.index)

@@ -22,9 +22,9 @@ from rtaffect.start.start_presenter import StartPresenter, StartState
 from rtaffect.start.table import COLUMNS, StreamRow, recording_lines
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import row
+from rtaffect.view.parts.picker import Picker
 from rtaffect.view.start.channels import ChannelPanel
 from rtaffect.view.start.line_table import LineTable
-from rtaffect.view.start.picker import Picker
 from rtaffect.view.start.signal import SignalPanel
 from rtaffect.view.start.widgets import (
     Card,

@@ -23,7 +23,7 @@ from rtaffect.start.fields import caption_of, help_of
 from rtaffect.start.table import Line
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.layouts import column, row
-from rtaffect.view.start.picker import Picker
+from rtaffect.view.parts.picker import Picker
 
 #: Takes changed choices by their names.
 Choose = Callable[..., None]

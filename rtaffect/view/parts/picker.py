@@ -1,4 +1,4 @@
-"""The lists of the start window: drawn and opened so that no entry is cut."""
+"""Lists to choose from, drawn and opened so that no entry is cut."""
 
 from __future__ import annotations
 
