@@ -60,7 +60,7 @@ class Timeline:
     def __init__(self, protocol: Protocol) -> None:
         self._blocks = protocol.blocks
         self._at = 0
-        self._begun = self._paused = False
+        self._begun = self._paused = self._again = False
         self.spent = 0
         self.start: int | None = protocol.lead_s if self._blocks[0].start == "auto" else None
 
@@ -102,7 +102,7 @@ class Timeline:
             self._leave(self.end, events)
         if not self._begun and self.start is not None and step >= self.start:
             events.append(self._event("block-resume" if self._paused else "block-begin", self.start))
-            self._begun, self._paused = True, False
+            self._begun, self._paused, self._again = True, False, False
         return events
 
     def _press(self, key: Key, step: int, events: list[Event]) -> None:
@@ -130,16 +130,19 @@ class Timeline:
         self._begun, self._paused, self.start = False, True, None
 
     def _repeat(self, step: int, events: list[Event]) -> None:
-        """Begin the block that runs or stands still again, or the one before that which is waited for."""
+        """Begin the block that runs or stands still again, or the one before that which is waited for.
+
+        Pressed once more before it has begun, that changes nothing: nobody means the block before that.
+        """
         there = self._begun or self._paused
-        if not there and not self._at:
+        if self._again or (not there and not self._at):
             return
         if not there:
             self._at -= 1
         events.append(self._event("repeat", step))
         if there:
             events.append(self._event("block-end", step))
-        self._begun = self._paused = False
+        self._begun, self._paused, self._again = False, False, True
         self.spent, self.start = 0, step + _lead_of(self.block)
 
     def _leave(self, step: int, events: list[Event]) -> None:
@@ -147,7 +150,8 @@ class Timeline:
         ends = self.end == step
         if self._begun or self._paused:
             events.append(self._event("block-end", step))
-        self._at, self._begun, self._paused, self.start, self.spent = self._at + 1, False, False, None, 0
+        self._at, self.start, self.spent = self._at + 1, None, 0
+        self._begun = self._paused = self._again = False
         if self._at < len(self._blocks) and self.block.start == "auto":
             self.start = step if ends else step + _lead_of(self.block)
 

@@ -124,6 +124,15 @@ def counted(conductor):
     return found
 
 
+def test_repeat_pressed_twice_means_one_block():
+    """While its sound is made ready a second press once meant the block before it."""
+    protocol = protocol_of((*TWO, {**TWO[0], "name": "C", "start": "operator"}))
+    protocol.blocks[1]._sound = protocol.located("/nowhere.wav")
+    begun = [told(play(protocol, {2: ("go",), 40: presses})[0]) for presses in (("repeat",), ("repeat", "repeat"))]
+    assert begun[0] == begun[1]
+    assert [name for _, what, name in begun[1] if what == "repeat"] == ["B"]
+
+
 @pytest.mark.parametrize(("keys", "heard"), [
     # Left while it stood still; repeated after that; passed over at the end, while its sound was made ready; at once.
     ({2: ("go",), 10: ("pause",), 16: ("skip",)}, False),
