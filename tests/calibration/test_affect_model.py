@@ -24,7 +24,7 @@ from calibration.affect.export import eeg_onnx, sound_onnx
 from calibration.affect.held_out import arguments
 from calibration.affect.model import Sizes, new_net, reversed_gradient, share
 from calibration.affect.temperature import cross_entropy, fit_both, fit_temperature
-from calibration.affect.training import Sampler, contrastive, even, schedule, supervised
+from calibration.affect.training import Sampler, Trainer, contrastive, even, schedule, supervised
 from rtaffect.affect import fusion
 from rtaffect.common.errors import RecordingError
 from tests.support.affect_study import planted_study
@@ -334,3 +334,20 @@ def test_the_example_of_the_documents_runs():
     model = names["model"]
     assert model.predict_proba(names["eeg"], names["sound"]).shape == (288, 2)
     assert model.transform_sound(names["sound"]).shape == (288, 32)
+
+
+def test_nets_are_trained_by_one_thread(study, monkeypatch):
+    """So small they are no sooner by more, and beside other programs ten times later."""
+    seen, before, advance = set(), torch.get_num_threads(), Trainer.advance
+
+    def noted(trainer, steps):
+        seen.add(torch.get_num_threads())
+        advance(trainer, steps)
+
+    monkeypatch.setattr(Trainer, "advance", noted)
+    torch.set_num_threads(3)
+    try:
+        AffectModel(**SHORT).fit(**arguments(study))
+        assert (seen, torch.get_num_threads()) == ({1}, 3)
+    finally:
+        torch.set_num_threads(before)
