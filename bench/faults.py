@@ -109,7 +109,7 @@ def session_with(case: Case, folder: Path, end_s: float = END_S) -> tuple[Scene,
         if scene.ear is not None:
             scene.ear.communicate()
         try:
-            sender.communicate(timeout=LAST_S)
+            sender.communicate(timeout=end_s + LAST_S)
         except subprocess.TimeoutExpired:
             sender.kill()
     if sender.returncode:
