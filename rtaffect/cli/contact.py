@@ -17,6 +17,7 @@ from rtaffect.common.option_types import PATH, Number
 from rtaffect.common.screen import has_screen
 from rtaffect.common.terminal import Terminal
 from rtaffect.observed.contact import HeadsetContact
+from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.plan.setting import DefinedSetting
 from rtaffect.present.contact_state import contact_lines
@@ -62,6 +63,7 @@ def command(plan: SessionPlan, seconds: float | None) -> None:
 
 def contacts_before(plan: SessionPlan, console: Console) -> Sequence[HeadsetContact] | None:
     """Check before a session, until the target is met or the operator starts it; None where it is not to start."""
+    check_plan(plan)
     watch = ContactWatch(plan)
     if plan.results.headless or not has_screen():
         state = check_in_lines(watch, console, _UNTIL_MET_S)

@@ -16,8 +16,10 @@ from pytestqt.qtbot import QtBot
 
 from rtaffect.checks import contact_check
 from rtaffect.checks.contact_check import CheckState
+from rtaffect.cli import contact as command
 from rtaffect.cli import start
 from rtaffect.common.errors import SettingsError
+from rtaffect.common.terminal import Terminal
 from rtaffect.observed.contact import HeadsetContact
 from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
@@ -90,3 +92,11 @@ def test_a_plans_check_before_sessions_that_other_programs_start_is_refused() ->
     plan = SessionPlan.model_validate({"contact": {"check": True}, "programs": {"remote": "127.0.0.1:22345"}})
     with pytest.raises(SettingsError, match="check-contact"):
         check_plan(plan)
+
+
+def test_what_does_not_go_together_is_refused_before_headsets_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an operator sets electrodes right for minutes, for a session that cannot be."""
+    monkeypatch.setattr(command, "ContactWatch", lambda plan: pytest.fail("headsets were looked for"))
+    plan = SessionPlan.model_validate({"contact": {"check": True}, "programs": {"remote": "127.0.0.1:22345"}})
+    with pytest.raises(SettingsError, match="check-contact"):
+        command.contacts_before(plan, Terminal())
