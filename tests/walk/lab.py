@@ -171,7 +171,7 @@ def weights(folder: Path) -> None:
     """Write a small HuBERT with random weights, as the hub has large ones."""
     from tests.models.test_checkpoint import save, seeded
 
-    save(seeded("hubert", num_hidden_layers=9), folder)
+    save(seeded("hubert", num_hidden_layers=9, num_conv_pos_embeddings=128), folder)
 
 
 def token(path: Path) -> None:
