@@ -161,6 +161,7 @@ def plot(figures: Sequence[Fidelity], title: str, path: Path) -> None:
         axes.grid(axis="y", alpha=0.3)
     figure.suptitle(title, fontsize=10)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(kinds), frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
 
 

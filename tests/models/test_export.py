@@ -8,6 +8,7 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 
 from models.encoder import Design
 from models.export import export, frozen_statistics
-from models.fidelity import agreement, designs_to_compare, measure
+from models.fidelity import agreement, designs_to_compare, measure, plot
 from rtaffect.cli import cli
 from rtaffect.common.errors import ArtifactError, RtaffectError
 from rtaffect.predicted.featurizer import Featurizer, all_layers_for, features_of, featurizer_for
@@ -284,3 +285,10 @@ def test_a_session_predicts_with_an_exported_featurizer(tmp_path, folder, monkey
         means = [line for line in csv.DictReader(file, delimiter="\t") if line["row"] == "mean"]
     assert len(means) == 30
     assert all(np.isfinite(float(line["predicted"])) for line in means[26:])
+
+
+def test_the_plot_of_fidelity_makes_the_folder_that_the_featurizer_goes_into(tmp_path: Path) -> None:
+    """It is drawn first, after minutes of work."""
+    found = SimpleNamespace(mode="windowed", lookahead=0, context_s=10, r=0.9, r_low=0.8, cka=0.9)
+    plot([found], "a title", tmp_path / "featurizers" / "new.fidelity.png")  # type: ignore[list-item]
+    assert (tmp_path / "featurizers" / "new.fidelity.png").stat().st_size > 1000
