@@ -117,12 +117,13 @@ class Measured:
 
 def contact_index(found: Measured, settings: ContactSettings) -> tuple[FloatArray, tuple[str, ...]]:
     """Return the contact index (channels,), NaN where nothing is known, and what it is lowest by."""
-    s = settings
+    s, useful = settings, 1.0 - found.flat - found.loud
     scores = {
         MAINS: _falling(np.log(np.maximum(found.mains, 1e-12)), np.log(s.mains_good), np.log(s.mains_bad)),
         DRIFT: _falling(np.log(np.maximum(found.drift, 1e-12)), np.log(s.drift_good_v), np.log(s.drift_bad_v)),
-        FLAT: 1.0 - found.flat,
-        LOUD: 1.0 - found.loud,
+        # A rail that is left for a moment is flat in one second and loud in the next: no second of it is of use.
+        FLAT: np.where(found.flat >= found.loud, useful, 1.0),
+        LOUD: np.where(found.flat < found.loud, useful, 1.0),
         NOISE: 1.0 - _falling(found.correlation, s.correlation_bad, s.correlation_good),
         POWER: _falling(found.odd, s.odd_good, s.odd_bad),
     }

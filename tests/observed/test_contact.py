@@ -57,6 +57,8 @@ def measured(**known: float) -> Measured:
         ({"drift": np.sqrt(30e-6 * 300e-6)}, 0.5, "drift"),
         ({"flat": 0.4}, 0.6, "flat"),
         ({"loud": 1.0, "drift": 100e-6}, 0.0, "loud"),
+        ({"flat": 0.6, "loud": 0.4}, 0.0, "flat"),
+        ({"flat": 0.2, "loud": 0.4}, 0.4, "loud"),
         ({"correlation": 0.3}, 0.5, "noise"),
         ({"correlation": 0.2}, 0.0, "noise"),
         ({"odd": 5.0}, 0.5, "power"),
@@ -98,6 +100,17 @@ def test_a_fault_is_found_for_what_it_is_and_no_other(kind, seed):
         assert electrodes[6].why in expected[kind]
     others = [each for i, each in enumerate(electrodes) if i != 6 and not (kind == "bridged" and i == 7)]
     assert {each.verdict for each in others} == {"good"}
+
+
+@pytest.mark.parametrize("leaves_s", [(2, 3), (1, 3, 4)])
+def test_a_rail_that_is_left_now_and_then_is_bad_all_the_while(leaves_s):
+    samples = scalp(12)
+    samples[:, 4] = 187.5e-3
+    for second in leaves_s:
+        away = slice(round((second + 0.3) * RATE), round((second + 0.5) * RATE))
+        samples[away, 4] *= 1 - 0.01 * np.random.default_rng(second).random(samples[away, 4].shape)
+    verdicts = {contact(samples, seconds).electrodes[4].verdict for seconds in range(4, 12)}
+    assert verdicts == {"bad"}
 
 
 def test_mains_of_sixty_hertz_are_found_at_sixty_only():
