@@ -118,7 +118,9 @@ class SimulatedHeadset:
         if samples.ndim != 2 or samples.shape[1] != len(channels):
             raise ValueError(f"samples {samples.shape} do not fit {len(channels)} channel names")
         self.name, self._onset = name, onset
-        scale = 1.0 if stream_type == "Audio" else 1.0 / volts_per(unit)
+        # Of a stream with no EEG in it, ``unit`` may be no voltage.
+        has_eeg = not types or bool({"EEG", "EOG"} & set(types))
+        scale = 1.0 if stream_type == "Audio" or not has_eeg else 1.0 / volts_per(unit)
         if stream_type == "Audio" and sample_format.startswith("int"):
             scale = 2.0 ** (int(sample_format[3:]) - 1)
         scales = np.array([scale if each in ("EEG", "EOG") else 1.0 for each in types]) if types else scale

@@ -20,7 +20,7 @@ from rtaffect.view.operator.session_window import SessionWindow
 from rtaffect.view.operator.tour import Tour
 from rtaffect.view.participant.window import ParticipantWindow
 from rtaffect.view.parts.application import discard, interrupt_closes
-from rtaffect.view.parts.screens import list_screens
+from rtaffect.view.parts.screens import list_screens, show_fitting
 
 __all__ = ["SessionWindow", "grab", "run_window"]
 
@@ -114,7 +114,7 @@ def run_window(
     for end in (loop.quit, closed.set):
         window.closed.connect(end)
     with interrupt_closes(window):
-        window.show()
+        show_fitting(window)
         if options.get("tour"):
             _begin(tour)
         if view is not None:

@@ -114,3 +114,9 @@ def test_a_child_that_hangs_is_killed(monkeypatch):
 def test_names_must_fit_the_samples():
     with pytest.raises(ValueError, match="do not fit 2 channel names"):
         SimulatedHeadset("x", "x", np.zeros((10, 1)), RATE, ["A", "B"])
+
+
+def test_a_stream_without_eeg_may_be_in_any_unit() -> None:
+    SimulatedHeadset("band", "b", np.zeros((4, 1)), 4.0, ("GSR",), stream_type="GSR", types=("GSR",), unit="uS")
+    with pytest.raises(StreamError, match="EEG unit 'uS' is not known"):
+        SimulatedHeadset("cap", "c", np.zeros((4, 1)), 4.0, ("Fz",), types=("EEG",), unit="uS")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from rtaffect.present.participant_state import ParticipantPresenter, ScreenInfo, operators_screen
 from rtaffect.present.session_presenter import Presenter
+from rtaffect.view.parts.screens import show_fitting
 from rtaffect.view.show import run_window
 
 
@@ -41,6 +42,28 @@ def test_the_window_opens_on_the_other_screen(participants: int, tmp_path: Path)
     assert found == {"SessionWindow": 1 - participants, "ParticipantWindow": participants}
 
 
+@pytest.mark.parametrize(("size", "maximised"), [((1280, 720), True), ((1280, 760), True), ((1366, 800), False)])
+def test_a_window_with_its_frame_fits_its_screen(size: tuple[int, int], maximised: bool, tmp_path: Path) -> None:
+    shape = {"x": 0, "y": 0, "width": size[0], "height": size[1], "logicalDpi": 96, "logicalBaseDpi": 96, "dpr": 1}
+    config = tmp_path / "screens.json"
+    config.write_text(json.dumps({"synchronousWindowSystemEvents": False, "screens": [{"name": "One", **shape}]}))
+    env = os.environ | {"QT_QPA_PLATFORM": f"offscreen:configfile={config}"}
+    command = [sys.executable, "-m", "tests.view.test_operators_screen", "fits"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) is maximised
+
+
+def fits() -> bool:
+    """Show a window of the usual size, and return whether it fills the screen."""
+    application = QApplication([])
+    window = QWidget()
+    window.resize(1280, 720)
+    show_fitting(window)
+    application.processEvents()
+    return window.isMaximized()
+
+
 def child(participants: int) -> dict[str, int]:
     """Open both, and return on which screen each of them lies."""
     application, found = QApplication([]), {}
@@ -60,4 +83,4 @@ def child(participants: int) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(child(int(sys.argv[1]))))
+    print(json.dumps(fits() if sys.argv[1] == "fits" else child(int(sys.argv[1]))))

@@ -27,7 +27,9 @@ STEPS, WAITS_S = 5, 6.0
 LIMIT_S = 900.0
 #: What is asked to end by Ctrl-C does within this time, s.
 ENDS_S = 60.0
-_WITHOUT_STEPS = ("start", "simulate-headset", "contact")
+_WITHOUT_STEPS = ("start", "simulate-headset", "contact", "soundcheck", "lightcheck")
+#: Checks with a window, unless one of these words is there.
+_CHECKS, _NO_WINDOW = ("contact", "soundcheck", "lightcheck"), {"--headless", "--json", "--no-capture"}
 #: Runs the snippets of a page one after the other, with what they leave behind.
 _SNIPPETS = """
 import json, sys, traceback
@@ -81,7 +83,7 @@ class Seen:
 def endless(step: Step) -> bool:
     """Return whether a command goes on until it is stopped, or for minutes in real time."""
     words = step.words
-    if words[:1] == ["contact"] and "--headless" in words:
+    if words and words[0] in _CHECKS and _NO_WINDOW & set(words):
         return False
     if words and words[0] in ("live", "demo", "replay", *_WITHOUT_STEPS):
         # At full speed a session is soon over, but its window stays to be looked at.

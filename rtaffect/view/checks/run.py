@@ -11,6 +11,7 @@ from rtaffect.view.checks.light import LightCheckWindow
 from rtaffect.view.checks.sound import SoundCheckWindow
 from rtaffect.view.checks.square import Square
 from rtaffect.view.parts.application import discard, interrupt_closes, without_a_window
+from rtaffect.view.parts.screens import show_fitting
 
 
 def run_sound_check(plan: SoundCheckPlan) -> SoundCheck | None:
@@ -66,5 +67,5 @@ def _until_closed(window: SoundCheckWindow | LightCheckWindow) -> None:
     loop = QEventLoop()
     window.closed.connect(loop.quit)
     with interrupt_closes(window):
-        window.show()
+        show_fitting(window)
         loop.exec()

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from PySide6.QtGui import QGuiApplication, QScreen
+from PySide6.QtWidgets import QWidget
 
 from rtaffect.present.participant_state import ScreenInfo
+
+#: A window's frame and title take so much of a screen besides, pixels.
+FRAME: Final = 48
+
+
+def show_fitting(window: QWidget) -> None:
+    """Show a window; where its screen has no room for it and its frame it fills the screen, and no edge is cut."""
+    room, size = window.screen().availableGeometry(), window.size()
+    if size.width() > room.width() or size.height() + FRAME > room.height():
+        window.showMaximized()
+    else:
+        window.show()
 
 
 def list_screens() -> tuple[ScreenInfo, ...]:

@@ -19,6 +19,7 @@ from rtaffect.view.parts.application import discard, interrupt_closes, without_a
 from rtaffect.view.parts.contact_heads import ContactHeads, contact_key
 from rtaffect.view.parts.layouts import column, row
 from rtaffect.view.parts.plot_key import Key
+from rtaffect.view.parts.screens import show_fitting
 
 #: Milliseconds between two looks at the check.
 TICK_MS = 200
@@ -183,7 +184,7 @@ def run_contact(
         watch.start()
         try:
             with interrupt_closes(window):
-                window.show()
+                show_fitting(window)
                 window.activateWindow()
                 loop.exec()
         finally:

@@ -10,6 +10,7 @@ from rtaffect.common.signals import ending_signals
 from rtaffect.start.choices import Choices
 from rtaffect.start.start_presenter import StartPresenter
 from rtaffect.view.parts.application import discard, without_a_window
+from rtaffect.view.parts.screens import show_fitting
 from rtaffect.view.start.window import Started, StartWindow
 
 
@@ -43,7 +44,7 @@ def run_start(choices: Choices, *, message: str = "", plan_file: Path | None = N
         window = StartWindow(StartPresenter(choices, said=message), plan_file)
         window.closed.connect(loop.quit)
         if not asked:
-            window.show()
+            show_fitting(window)
             loop.exec()
         window.close()
     started = window.started

@@ -16,6 +16,7 @@ from rtaffect.start.outcome import Outcome
 from rtaffect.view.parts import theme
 from rtaffect.view.parts.application import discard, interrupt_closes, without_a_window
 from rtaffect.view.parts.layouts import column, row
+from rtaffect.view.parts.screens import show_fitting
 from rtaffect.view.parts.so_far_plot import SoFarPlot
 
 #: What the operator wants next; None: to leave.
@@ -149,7 +150,7 @@ def run_summary(outcome: Outcome, code: str) -> Next | None:
         window, loop = SummaryWindow(outcome, code), QEventLoop()
         window.closed.connect(loop.quit)
         with interrupt_closes(window):
-            window.show()
+            show_fitting(window)
             loop.exec()
     wanted = window.wanted
     discard(window)
