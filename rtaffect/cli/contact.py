@@ -17,10 +17,10 @@ from rtaffect.common.option_types import PATH, Number
 from rtaffect.common.screen import has_screen
 from rtaffect.common.terminal import Terminal
 from rtaffect.observed.contact import HeadsetContact
-from rtaffect.plan.conflicts import check_plan
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.plan.setting import DefinedSetting
 from rtaffect.present.contact_state import contact_lines
+from rtaffect.run.recipe import check_live
 from rtaffect.view import require_window
 
 #: A check before a session without a window goes on for so long, s: a day.
@@ -63,7 +63,8 @@ def command(plan: SessionPlan, seconds: float | None) -> None:
 
 def contacts_before(plan: SessionPlan, console: Console) -> Sequence[HeadsetContact] | None:
     """Check before a session, until the target is met or the operator starts it; None where it is not to start."""
-    check_plan(plan)
+    with console.status("trying what the session needs besides headsets") as status:
+        check_live(plan, status.update)
     watch = ContactWatch(plan)
     if plan.results.headless or not has_screen():
         state = check_in_lines(watch, console, _UNTIL_MET_S)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from rtaffect.common.errors import RecordingError, under
+from rtaffect.common.errors import RecordingError, SettingsError, setting, under
 from rtaffect.common.files import inside
 from rtaffect.common.reading import read_bytes, read_toml
 from rtaffect.common.sums import SUMS_FILE, SumsError, check_sum, read_sums
@@ -170,6 +171,20 @@ class RecordedSession:
             raise RecordingError(
                 f"session {self.path} has no readable {name} ({error}); copy the whole folder"
             ) from None
+
+
+def refuse_taken(folder: Path) -> None:
+    """Refuse a folder for a new session that holds one, or a plan: nothing is overwritten.
+
+    Raises
+    ------
+    SettingsError
+        If it does.
+    """
+    if any(os.path.lexists(folder / name) for name in (SESSION_FILE, "feedback.tsv")):
+        raise SettingsError(
+            f"{setting('out', folder)} already holds a session", remedy="name a new folder, nothing is overwritten"
+        )
 
 
 def open_session(path: Path) -> RecordedSession:

@@ -31,6 +31,7 @@ from rtaffect.plan.session_folder import (
     PROTOCOL_FILE,
     SESSION_FILE,
     STIMULI,
+    refuse_taken,
 )
 from rtaffect.plan.session_plan import SessionPlan, plan_toml, without_none
 from rtaffect.protocol.event import SessionEvent
@@ -114,6 +115,7 @@ class SessionWriter:
         self._logger = logging.getLogger("rtaffect")
         self._level = self._logger.level
         self._made = not folder.exists()
+        refuse_taken(folder)
         try:
             private_folder(folder)
             self.refuge = Refuge(folder)

@@ -26,7 +26,7 @@ from rtaffect.record.recorder import Recorder
 from rtaffect.run.assemble import Model, require_reference
 from rtaffect.run.film import passed_over, projector_of
 from rtaffect.run.live_checks import LiveChecks
-from rtaffect.run.live_sound import LiveSound, check_sound, device_of
+from rtaffect.run.live_sound import LiveSound, check_sound, device_of, known_sound
 from rtaffect.run.newcomers import Newcomers, Offers
 from rtaffect.run.programme import Programme
 from rtaffect.run.rating import live_rating, rated_bundle, rating_as_sent, wears_none
@@ -209,6 +209,14 @@ def _with_folder(plan: SessionPlan) -> SessionPlan:
         return plan
     name = "-".join(filter(None, [datetime.now().strftime("%Y%m%d-%H%M%S"), plan.participant]))
     return plan.model_copy(update={"results": plan.results.model_copy(update={"out": Path("sessions") / name})})
+
+
+def check_without_headsets(plan: SessionPlan) -> None:
+    """Refuse what of a live session can be seen before its headsets are looked for; raises RtaffectError."""
+    check_sound(plan.sound)
+    setup = _setup(plan)
+    rated_bundle(plan)
+    known_sound(plan.sound, setup.programme)
 
 
 def _osc_markers(plan: SessionPlan, cleanup: ExitStack) -> OscMarkers | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.plan.sound_plan import SoundPlan
@@ -60,6 +61,22 @@ def check_sound(sound: SoundPlan) -> None:
         )
 
 
+def known_sound(plan: SoundPlan, programme: Programme | None) -> tuple[Path | None, SoundFileSource | None]:
+    """Return the file that is heard, whoever plays it, and its source; None twice where there is none.
+
+    Raises
+    ------
+    SettingsError
+        If both the protocol and the plan have sounds.
+    SoundError
+        If it cannot be read.
+    """
+    path = plan.file if plan.file is not None else plan.stimulus
+    if programme is not None and path is not None:
+        raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
+    return path, SoundFileSource.open(path) if path is not None else None
+
+
 class LiveSound(SessionSound):
     """The sound of a live session, as the ``plan`` that :func:`check_sound` lets pass and the ``programme`` say.
 
@@ -94,10 +111,7 @@ class LiveSound(SessionSound):
         foreign: Foreign = "arrival",
         osc: OscMarkers | None = None,
     ) -> None:
-        path = plan.file if plan.file is not None else plan.stimulus
-        if programme is not None and path is not None:
-            raise SettingsError(f"the protocol plays sounds of its own: leave {path} out, or its blocks' sounds")
-        file = SoundFileSource.open(path) if path is not None else None
+        path, file = known_sound(plan, programme)
         self._plan, self.captured = plan, _captured(plan, wait, foreign)
         self.markers = osc if _by_osc(plan, osc) else _markers(plan, wait, cleanup, foreign)
         self.stimuli = {path: file.info.source_id} if path is not None and file is not None else {}

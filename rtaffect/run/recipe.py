@@ -18,11 +18,12 @@ from rtaffect.observed.contact import HeadsetContact
 from rtaffect.observed.spaces import Space
 from rtaffect.outputs.console import warnings_shown
 from rtaffect.plan.conflicts import check_plan
+from rtaffect.plan.session_folder import refuse_taken
 from rtaffect.plan.session_plan import SessionPlan
 from rtaffect.predicted.featurizer import TOO_SLOW_S, Progress
 from rtaffect.protocol.affective import check_affect
 from rtaffect.protocol.element_rule import check_element
-from rtaffect.protocol.reading import check_rows
+from rtaffect.protocol.reading import check_rows, read_protocol
 from rtaffect.run.assemble import Model, build_engine, load_model
 from rtaffect.run.describing import describe_session
 from rtaffect.run.elements import ready_elements
@@ -153,12 +154,37 @@ def find(
     RtaffectError
         If it cannot run.
     """
+    _check_choices(plan)
+    return complete(_open(plan, cleanup, progress), progress, note, cost)
+
+
+def check_live(plan: SessionPlan, progress: Progress) -> None:
+    """Try what of a live session needs no headset, for what comes before it takes minutes.
+
+    Raises
+    ------
+    RtaffectError
+        If the session could not run; the message says why and what to do.
+    """
+    from rtaffect.run.live import check_without_headsets
+
+    _check_choices(plan)
+    check_without_headsets(plan)
+    analysis, featurizer = plan.analysis, None
+    if analysis.bundle is not None:
+        featurizer = load_model(analysis.bundle, analysis.featurizer, progress, analysis.threads).featurizer
+    protocol = read_protocol(plan.protocol.file) if plan.protocol.file is not None else None
+    load_session_affect(analysis, protocol, featurizer, progress, lambda _: None)
+    _contact(plan)
+
+
+def _check_choices(plan: SessionPlan) -> None:
     check_plan(plan)
     places_of(plan.programs)
     check_page(plan.programs)
     if plan.results.out is not None:
         check_new_folder(plan.results.out, setting("out"))
-    return complete(_open(plan, cleanup, progress), progress, note, cost)
+        refuse_taken(plan.results.out)
 
 
 def complete(

@@ -18,7 +18,7 @@ from rtaffect.checks import contact_check
 from rtaffect.checks.contact_check import CheckState
 from rtaffect.cli import contact as command
 from rtaffect.cli import start
-from rtaffect.common.errors import SettingsError
+from rtaffect.common.errors import RtaffectError, SettingsError
 from rtaffect.common.terminal import Terminal
 from rtaffect.observed.contact import HeadsetContact
 from rtaffect.plan.conflicts import check_plan
@@ -99,4 +99,27 @@ def test_what_does_not_go_together_is_refused_before_headsets_are_looked_for(mon
     monkeypatch.setattr(command, "ContactWatch", lambda plan: pytest.fail("headsets were looked for"))
     plan = SessionPlan.model_validate({"contact": {"check": True}, "programs": {"remote": "127.0.0.1:22345"}})
     with pytest.raises(SettingsError, match="check-contact"):
+        command.contacts_before(plan, Terminal())
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ({"analysis": {"bundle": "no-bundle"}}, "no-bundle"),
+        ({"analysis": {"affect": "no-affect"}}, "no-affect"),
+        ({"sound": {"file": "no-sound.wav"}}, "no-sound.wav"),
+        ({"protocol": {"file": "no-protocol.toml"}}, "no-protocol.toml"),
+        ({"results": {"out": "taken"}}, "taken"),
+        ({"contact": {"settings": "no-limits.toml"}}, "no-limits.toml"),
+    ],
+)
+def test_what_is_not_there_is_told_before_headsets_are_looked_for(
+    part: dict[str, dict[str, str]], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "ContactWatch", lambda plan: pytest.fail("headsets were looked for"))
+    monkeypatch.chdir(tmp_path)
+    Path("taken").mkdir()
+    Path("taken", "session.toml").write_text("", encoding="utf-8")
+    plan = SessionPlan.model_validate({**part, "contact": {"check": True, **part.get("contact", {})}})
+    with pytest.raises(RtaffectError, match=named):
         command.contacts_before(plan, Terminal())
