@@ -13,6 +13,7 @@ from calibration.finished.plots import Guide, Plot, across_axis, cumulated, scat
 from calibration.pages import NONE, render
 from rtaffect.common.errors import ArtifactError, RecordingError, SettingsError
 from rtaffect.common.files import write_whole
+from rtaffect.common.reading import why
 
 CERTIFICATE_FILE: Final = "certificate.json"
 PAGE_FILE: Final = "certificate.html"
@@ -60,7 +61,9 @@ def read_certificate(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RecordingError(f"{path} cannot be read ({error}); expected one that `rtaffect certify` wrote") from None
+        raise RecordingError(
+            f"{path} cannot be read ({why(error)}); expected one that `rtaffect certify` wrote"
+        ) from None
     if not isinstance(content, dict) or content.get("certificate") != 1:
         raise RecordingError(f"{path} is no certificate of this version; expected one that `rtaffect certify` wrote")
     return content

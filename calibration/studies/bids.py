@@ -16,7 +16,7 @@ from pathlib import Path
 from calibration.studies.layout import RecordingFile, shown
 from calibration.studies.tables import ABSENT, number, read_table
 from rtaffect.common.errors import RecordingError
-from rtaffect.common.reading import path_problem, read_json
+from rtaffect.common.reading import path_problem, read_json, why
 from rtaffect.stream.film_sound import FILM_ENDINGS
 
 DESCRIPTION = "dataset_description.json"
@@ -117,7 +117,9 @@ def _name(root: Path) -> str:
     except FileNotFoundError:
         raise RecordingError(f"no BIDS dataset in {root}: {DESCRIPTION} is not there; correct bids.folder") from None
     except (OSError, ValueError, AttributeError) as error:
-        raise RecordingError(f"{path} cannot be read ({error}); expected a JSON object in UTF-8: correct it") from None
+        raise RecordingError(
+            f"{path} cannot be read ({why(error)}); expected a JSON object in UTF-8: correct it"
+        ) from None
 
 
 def _recordings(root: Path) -> list[Path]:

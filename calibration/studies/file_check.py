@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from rtaffect.common.errors import RecordingError
-from rtaffect.common.reading import read_bytes
+from rtaffect.common.reading import read_bytes, why
 
 #: What is packed holds at most so many times its bytes, or so many bytes.
 MOST_UNPACKED, LEAST_BYTES = 100, 64_000_000
@@ -56,8 +56,9 @@ def check_file(path: Path) -> None:
         elif content[:10] != b"MATLAB 7.3":
             _check_mat(memoryview(content))
     except (OSError, ValueError, struct.error, zlib.error) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise RecordingError(f"{path} cannot be read ({why}); expected a whole file: copy or export it again") from None
+        raise RecordingError(
+            f"{path} cannot be read ({why(error)}); expected a whole file: copy or export it again"
+        ) from None
 
 
 def _inflated(data: bytes | memoryview, kind: int) -> bytes:

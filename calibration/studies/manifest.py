@@ -13,7 +13,7 @@ from calibration.studies.layout import Layout, RecordingFile, SoundFile, find_no
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.mistakes import problems
 from rtaffect.common.rating_scale import RatingScale
-from rtaffect.common.reading import path_problem, read_toml
+from rtaffect.common.reading import path_problem, read_toml, why
 from rtaffect.common.settings import Frozen
 
 MANIFEST = "study.toml"
@@ -196,7 +196,7 @@ def read_manifest(path: Path) -> StudyManifest:
         wrong = "; ".join(problems(error, StudyManifest))
         raise RecordingError(f"{path}: {wrong}; see docs/formats.md for the fields") from None
     except (OSError, ValueError) as error:
-        raise RecordingError(f"{path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
+        raise RecordingError(f"{path} cannot be read ({why(error)}); expected TOML in UTF-8: correct it") from None
 
 
 def _taken(folder: Path, dataset: Dataset, sounds: tuple[SoundFile, ...]) -> Layout:

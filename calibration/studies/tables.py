@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from calibration.studies.layout import SoundFile
 from rtaffect.common.errors import RecordingError
+from rtaffect.common.reading import why
 
 #: What stands where a value is missing, as BIDS has it, and other programs.
 ABSENT = frozenset({"n/a", "na", "nan", ""})
@@ -63,7 +64,9 @@ def _lines(path: Path) -> list[list[str]]:
             table = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
             return [[cell.strip() for cell in line] for line in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RecordingError(f"{path} cannot be read ({error}); expected tab-separated UTF-8: correct it") from None
+        raise RecordingError(
+            f"{path} cannot be read ({why(error)}); expected tab-separated UTF-8: correct it"
+        ) from None
 
 
 def _header(path: Path, line: Sequence[str]) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from rtaffect.common.arrays import FloatArray
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
 from rtaffect.common.mistakes import first_problem
-from rtaffect.common.reading import json_content, read_bytes, read_text
+from rtaffect.common.reading import json_content, read_bytes, read_text, why
 from rtaffect.common.settings import Frozen
 
 FORMAT: Final = 1
@@ -267,7 +267,7 @@ def _load_manifest(path: Path) -> AffectManifest:
         hint = "; it is a bundle of synchrony: give it with --bundle" if other else f"; {_REMAKE}"
         raise ArtifactError(f"no bundle of affect in {path.parent}: {path.name} is not there{hint}") from None
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({error}); {_REMAKE}") from None
+        raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({why(error)}); {_REMAKE}") from None
     version = content.get("format") if isinstance(content, dict) else None
     if version != FORMAT:
         raise ArtifactError(

@@ -86,6 +86,23 @@ def json_content(data: str | bytes) -> Any:
         raise ValueError("it holds a number of thousands of digits") from None
 
 
+def why(error: Exception) -> str:
+    """Return in words why a file cannot be read, of what reading it raised."""
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return "it is not there"
+        case IsADirectoryError():
+            return "it is a folder"
+        case PermissionError():
+            return "the right to read it is missing"
+        case UnicodeDecodeError():
+            return f"it is no text in UTF-8: byte {error.start + 1} is none of it"
+        case OSError(strerror=str(reason)):
+            return reason
+        case _:
+            return str(error) or type(error).__name__
+
+
 def path_problem(path: Path | str) -> str:
     """Return in words why no file can have that name, or none that tables and plans could name; '' for nothing."""
     text = str(path)

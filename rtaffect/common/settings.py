@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema
 
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.mistakes import first_problem
-from rtaffect.common.reading import path_problem, read_toml
+from rtaffect.common.reading import path_problem, read_toml, why
 
 
 def _strict(schema: Any) -> Any:
@@ -298,7 +298,9 @@ def settings_in(
         detail = first_problem(error, kind) if isinstance(error, ValidationError) else "signal must be a table"
         raise SettingsError(f"{what} {path or ''}: {detail}; docs/settings.md lists them all") from None
     except (OSError, ValueError) as error:
-        raise SettingsError(f"settings {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
+        raise SettingsError(
+            f"settings {path} cannot be read ({why(error)}); expected TOML in UTF-8: correct it"
+        ) from None
 
 
 #: The engine's turn, s. Features are means over it and lags count in it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rtaffect.common.files import COMMON, sha256_of, write_whole
+from rtaffect.common.reading import why
 
 SUMS_FILE: Final = "SHA256SUMS"
 _LINE: Final = re.compile(r"([0-9a-f]{64})  (\S[^\n]*)")
@@ -55,7 +56,7 @@ def read_sums(folder: Path) -> dict[str, str] | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise SumsError(f"{SUMS_FILE} cannot be read ({error})") from None
+        raise SumsError(f"{SUMS_FILE} cannot be read ({why(error)})") from None
     lines, mark, digest = text.rpartition(_LAST)
     if not mark or digest != f"{sha256_of(lines)}\n":
         raise SumsError(f"{SUMS_FILE} is damaged or has been changed")
@@ -95,5 +96,5 @@ def check_all(folder: Path, only: Iterable[str] | None = None) -> bool:
         try:
             check_sum(folder, sums, name)
         except OSError as error:
-            raise SumsError(f"{name} cannot be read ({error.strerror})") from None
+            raise SumsError(f"{name} cannot be read ({why(error)})") from None
     return True

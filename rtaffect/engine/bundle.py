@@ -17,7 +17,7 @@ from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
 from rtaffect.common.mistakes import first_problem
 from rtaffect.common.rating_scale import RatingScale
-from rtaffect.common.reading import json_content, read_text
+from rtaffect.common.reading import json_content, read_text, why
 from rtaffect.common.settings import Frozen, Settings
 from rtaffect.observed.operator_file import from_bytes, to_bytes
 from rtaffect.observed.reference import Reference, StoredReferences, names_of
@@ -252,7 +252,7 @@ def load_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         raise ArtifactError(f"no bundle in {path.parent}: {path.name} is not there; {_REMAKE}") from None
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({error}); {_REMAKE}") from None
+        raise ArtifactError(f"bundle {path.parent}: {path.name} cannot be read ({why(error)}); {_REMAKE}") from None
     version = content.get("format") if isinstance(content, dict) else None
     if version not in _READ:
         raise ArtifactError(

@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 from rtaffect.common.errors import ArtifactError
 from rtaffect.common.files import sha256_of, write_whole
 from rtaffect.common.mistakes import first_problem
-from rtaffect.common.reading import json_content, read_bytes
+from rtaffect.common.reading import json_content, read_bytes, why
 from rtaffect.observed.operator import FORMAT, Operator, SpaceManifest
 
 _KEY: Final = "rtaffect.space"
@@ -58,8 +58,7 @@ def load_operator(path: Path) -> Operator:
     try:
         data = read_bytes(path, None)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ArtifactError(f"space operator {path}: cannot be read ({why}); {_REMAKE}") from None
+        raise ArtifactError(f"space operator {path}: cannot be read ({why(error)}); {_REMAKE}") from None
     return from_bytes(data, f"space operator {path}")
 
 

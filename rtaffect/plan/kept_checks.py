@@ -14,7 +14,7 @@ from rtaffect.common.config_folder import config_folder
 from rtaffect.common.errors import SettingsError
 from rtaffect.common.files import write_whole
 from rtaffect.common.mistakes import first_problem
-from rtaffect.common.reading import read_toml
+from rtaffect.common.reading import read_toml, why
 from rtaffect.common.settings import Frozen
 from rtaffect.common.words import duration
 from rtaffect.plan.session_plan import without_none
@@ -164,7 +164,7 @@ class KeptChecks:
         except ValidationError as error:
             self.note = f"{checks_file()} is damaged ({first_problem(error, _File)}): no check is known"
         except (OSError, ValueError) as error:
-            self.note = f"{checks_file()} cannot be read ({error}): no check is known"
+            self.note = f"{checks_file()} cannot be read ({why(error)}): no check is known"
 
     def level_of(self, speaker: str, host_api: str) -> SoundLevel | None:
         """Return the level that was set for a sound device; None where none was."""

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from rtaffect.common.errors import SettingsError, setting
 from rtaffect.common.files import write_whole
 from rtaffect.common.mistakes import first_problem
-from rtaffect.common.reading import read_toml
+from rtaffect.common.reading import read_toml, why
 from rtaffect.common.settings import Frozen
 from rtaffect.plan.analysis_plan import AnalysisPlan, ProtocolPlan
 from rtaffect.plan.contact_plan import ContactPlan
@@ -94,7 +94,9 @@ def read_plan(path: Path) -> SessionPlan:
     except ValidationError as error:
         raise SettingsError(f"session {path}: {first_problem(error, SessionPlan)}", remedy="correct it there") from None
     except (OSError, ValueError) as error:
-        raise SettingsError(f"session {path} cannot be read ({error}); expected TOML in UTF-8: correct it") from None
+        raise SettingsError(
+            f"session {path} cannot be read ({why(error)}); expected TOML in UTF-8: correct it"
+        ) from None
     return _placed(plan, _map_paths(plan.model_dump(exclude_unset=True), _absolute(path.parent)))
 
 

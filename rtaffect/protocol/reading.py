@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rtaffect.common.errors import FilmError, RtaffectError, SettingsError, SoundError
 from rtaffect.common.files import sha256_of
 from rtaffect.common.mistakes import Mistake, mistakes
-from rtaffect.common.reading import path_problem, read_bytes, toml_content
+from rtaffect.common.reading import path_problem, read_bytes, toml_content, why
 from rtaffect.common.text import clean, file_name
 from rtaffect.plan.session_folder import SESSION_FILE, STIMULI
 from rtaffect.protocol.measured import Named, check_measure
@@ -55,8 +55,9 @@ def inspect_protocol(path: Path) -> tuple[Protocol | None, list[str]]:
         data = read_bytes(path)
         content = toml_content(data)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise SettingsError(f"protocol {path} cannot be read ({why}); expected TOML in UTF-8: correct it") from None
+        raise SettingsError(
+            f"protocol {path} cannot be read ({why(error)}); expected TOML in UTF-8: correct it"
+        ) from None
     try:
         protocol = Protocol.model_validate(content)
     except ValidationError as error:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from rtaffect.common.errors import ArtifactError, SettingsError, setting
 from rtaffect.common.files import COMMON, PRIVATE, new_file, sha256_of
 from rtaffect.common.mistakes import first_problem
-from rtaffect.common.reading import MOST_TEXT_BYTES, read_bytes, read_toml
+from rtaffect.common.reading import MOST_TEXT_BYTES, read_bytes, read_toml, why
 from rtaffect.common.settings import Frozen
 from rtaffect.protocol.allocation import Allocation, Assigned
 from rtaffect.protocol.model import Protocol
@@ -240,8 +240,7 @@ def _content(path: Path) -> tuple[bytes, bytes, str]:
     try:
         data = read_bytes(path)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ArtifactError(f"allocation {path} cannot be read ({reason}); check the path") from None
+        raise ArtifactError(f"allocation {path} cannot be read ({why(error)}); check the path") from None
     head, _, code = data.partition(b"\n")
     head = head.rstrip(b"\r")
     if head not in (_HEAD, _OLD_HEAD):
@@ -290,7 +289,7 @@ def _read_key(path: Path) -> dict[str, Any]:
             "made the allocation keeps"
         ) from None
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"key {path} cannot be read ({error}); copy it again from where it is kept") from None
+        raise ArtifactError(f"key {path} cannot be read ({why(error)}); copy it again from where it is kept") from None
     if found.get("format") != 1 or not isinstance(found.get("key"), str):
         raise ArtifactError(f"{path} is no key of an allocation; expected the file that `rtaffect allocate` wrote")
     return found

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from rtaffect.common.errors import RecordingError
 from rtaffect.common.files import PRIVATE, replacing
+from rtaffect.common.reading import why
 from rtaffect.common.text import clean
 
 _MAGIC: Final = b"XDF:"
@@ -84,7 +85,7 @@ def _chunks(path: Path) -> Iterator[_Chunk]:
             while (chunk := _next(file, path)) is not None:
                 yield chunk
     except OSError as error:
-        raise RecordingError(f"recording {path} cannot be read ({error.strerror}); nothing was removed") from None
+        raise RecordingError(f"recording {path} cannot be read ({why(error)}); nothing was removed") from None
 
 
 def _next(file: BinaryIO, path: Path) -> _Chunk | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from rtaffect.common.errors import SettingsError, setting
-from rtaffect.common.reading import read_bytes
+from rtaffect.common.reading import read_bytes, why
 from rtaffect.plan.programs_plan import Address
 
 #: Fewest letters of a token.
@@ -41,7 +41,9 @@ def read_token(address: Address, file: Path | None, option: str, variable: str, 
         try:
             token = read_bytes(file, most=1 << 16).decode("utf-8").partition("\n")[0].strip()
         except (OSError, ValueError) as error:
-            raise SettingsError(f"{where} cannot be read ({error})", "a file whose first line is the token") from None
+            raise SettingsError(
+                f"{where} cannot be read ({why(error)})", "a file whose first line is the token"
+            ) from None
     elif token:
         where = variable
     if (file is not None or token) and len(token) < LEAST_TOKEN:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from rtaffect.common.files import write_whole
 from rtaffect.common.mistakes import first_problem
-from rtaffect.common.reading import read_toml
+from rtaffect.common.reading import read_toml, why
 from rtaffect.common.settings import Frozen
 from rtaffect.start.memory import memory_file
 from rtaffect.stream.source import StreamHeader
@@ -71,7 +71,7 @@ class DeviceMemory:
         except ValidationError as error:
             self.note = f"{devices_file()} is damaged ({first_problem(error, _File)}): channels are as recognised"
         except (OSError, ValueError) as error:
-            self.note = f"{devices_file()} cannot be read ({error}): channels are as recognised"
+            self.note = f"{devices_file()} cannot be read ({why(error)}): channels are as recognised"
 
     def of(self, stream: StreamHeader) -> KeptTicks | None:
         """Return what was ticked of a device that has the same channels still; None for nothing."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rtaffect.affect.bundle import JSON_FILE, load_affect_bundle
 from rtaffect.affect.library import sounds_in
 from rtaffect.common.errors import ArtifactError, RecordingError, RtaffectError, SettingsError, under
+from rtaffect.common.reading import why
 from rtaffect.common.settings import read_settings
 from rtaffect.engine.bundle import FEATURIZER_FILE, load_bundle
 from rtaffect.observed.operator_file import load_operator
@@ -65,7 +66,7 @@ def look_at(ask: Ask) -> Fact | Trouble:
     except RtaffectError as error:
         return trouble_of(error)
     except (OSError, ValueError, MemoryError) as error:
-        return Trouble(f"{ask.path} cannot be read ({error}); choose another, or copy it again")
+        return Trouble(f"{ask.path} cannot be read ({why(error)}); choose another, or copy it again")
 
 
 def stamp_of(ask: Ask) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from rtaffect.common.config_folder import config_folder
 from rtaffect.common.files import write_whole
 from rtaffect.common.mistakes import first_problem
-from rtaffect.common.reading import read_toml
+from rtaffect.common.reading import read_toml, why
 from rtaffect.plan.session_plan import without_none
 from rtaffect.start.choices import Choices
 
@@ -42,14 +42,14 @@ def recall() -> tuple[Choices, str]:
     except FileNotFoundError:
         return first_choices(), ""
     except (OSError, ValueError) as error:
-        return first_choices(), f"the choices of the last time cannot be read ({error}): they start anew"
+        return first_choices(), f"the choices of the last time cannot be read ({why(error)}): they start anew"
     try:
         if content.pop("format", None) != FORMAT:
             return first_choices(), f"the choices of the last time are of another version of rtaffect ({path}): anew"
         return TypeAdapter(Choices).validate_python(content), ""
     except ValidationError as error:
-        why = first_problem(error, Choices)
-        return first_choices(), f"the choices of the last time are damaged ({why}): they start anew"
+        wrong = first_problem(error, Choices)
+        return first_choices(), f"the choices of the last time are damaged ({wrong}): they start anew"
 
 
 def remember(choices: Choices) -> str:

@@ -18,7 +18,7 @@ import soundfile
 
 from rtaffect.common.arrays import Float32Array
 from rtaffect.common.errors import SoundError
-from rtaffect.common.reading import path_problem
+from rtaffect.common.reading import path_problem, why
 from rtaffect.stream.film_sound import FILM_ENDINGS, FilmSound, film_content
 from rtaffect.stream.limits import LEAST_SOUND_RATE, MOST_LEVEL, MOST_RATE
 from rtaffect.stream.mp3_frames import follow_frames
@@ -166,8 +166,7 @@ def _head(path: Path) -> bytes:
             head = file.read(_HEAD)
     except OSError as error:
         raise SoundError(
-            f"{path} cannot be read ({error.strerror or error}); expected a sound: ask for the right to read it, or "
-            "copy it again"
+            f"{path} cannot be read ({why(error)}); expected a sound: ask for the right to read it, or copy it again"
         ) from None
     if not head:
         raise SoundError(f"{path}: the file is empty (0 bytes); expected a sound: copy or export it again")

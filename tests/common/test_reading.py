@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rtaffect.common.errors import MOST_LETTERS, RtaffectError, under
-from rtaffect.common.reading import json_content, path_problem, read_bytes, read_toml, toml_content
+from rtaffect.common.errors import MOST_LETTERS, RtaffectError, SettingsError, under
+from rtaffect.common.reading import json_content, path_problem, read_bytes, read_toml, toml_content, why
 from rtaffect.common.settings import read_settings
 from rtaffect.plan.session_plan import SessionPlan
 
@@ -86,3 +86,32 @@ def test_a_message_is_one_line_of_a_bounded_length_and_keeps_its_options():
     assert text.startswith("a b\\x00c\\x1b[31m\\udcffxxx")
     assert text.endswith("give it with --unit")
     assert error.field == "unit"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "a.toml"), "it is not there"),
+        (NotADirectoryError(20, "Not a directory", "a/b.toml"), "it is not there"),
+        (IsADirectoryError(21, "Is a directory", "a"), "it is a folder"),
+        (PermissionError(13, "Permission denied", "a.toml"), "the right to read it is missing"),
+        (OSError(5, "Input/output error", "a.toml"), "Input/output error"),
+        (ValueError("it is larger than 64 MB"), "it is larger than 64 MB"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_why_a_file_cannot_be_read_is_in_words(error: Exception, words: str) -> None:
+    assert why(error) == words
+
+
+def test_the_byte_that_is_no_text_is_named() -> None:
+    with pytest.raises(UnicodeDecodeError) as caught:
+        b"a = \xff".decode()
+    assert why(caught.value) == "it is no text in UTF-8: byte 5 is none of it"
+
+
+def test_settings_that_are_not_there_are_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(tmp_path / "nope.toml", None)
+    assert "nope.toml cannot be read (it is not there)" in str(caught.value)
+    assert "Errno" not in str(caught.value)

@@ -78,7 +78,7 @@ def test_mistakes_in_a_plan_are_one_line(tmp_path, text, message):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(SettingsError, match="No such file"):
+    with pytest.raises(SettingsError, match="it is not there"):
         read_plan(tmp_path / "none.toml")
 
 
