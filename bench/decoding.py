@@ -5,9 +5,9 @@ from 0 to 250 ms later, and the result is correlated with both talkers' (O'Sulli
 Beside the class, with its channels as they are (by either scoring) and with 12 whitened components, stands ridge
 regression written out here in normal equations.
 
-RTAFFECT_RECORDINGS names a folder in which ``cocktail`` holds the sample of a cocktail party experiment (Dryad,
-doi:10.5061/dryad.070jc; as in github.com/eteohx/EEG_cocktail_decoding, ``data``): ``F_env.mat``, ``M_env.mat``,
-``competing_speaker_order.mat`` and ``Subject1_sample/1_1.mat`` to ``1_5.mat``.
+RTAFFECT_RECORDINGS names a folder in which ``cocktail`` holds the sample of a cocktail party experiment in
+github.com/eteohx/EEG_cocktail_decoding, ``data``, which names Dryad, doi:10.5061/dryad.070jc, for more:
+``F_env.mat``, ``M_env.mat``, ``competing_speaker_order.mat`` and ``Subject1_sample/1_1.mat`` to ``1_5.mat``.
 """
 
 from __future__ import annotations
