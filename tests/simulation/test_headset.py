@@ -1,5 +1,6 @@
 """The simulated headset as a child process: it starts, plays, fails and ends cleanly."""
 
+import os
 import subprocess
 import time
 
@@ -88,6 +89,13 @@ def test_closing_twice_leaves_neither_child_nor_files():
     simulated.close()
     assert child.returncode == 0
     assert not folder.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
+def test_ctrl_c_in_a_terminal_does_not_reach_the_child():
+    """It goes to the whole group: a session would lose its headset while it still writes."""
+    with headset("Group") as sent:
+        assert os.getpgid(sent._child.pid) != os.getpgid(0)
 
 
 def test_the_child_ends_by_itself_when_its_parent_lets_go():
