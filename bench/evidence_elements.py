@@ -203,6 +203,7 @@ def _told(planted: ElementSettings, seed: int, draws: int) -> dict[str, Any]:
         "own patches won": own,
         "patches won by the other": other,
         "voice, background p <= .05": [bool(found.results[name].p_mean <= 0.05) for name in ("voice", "background")],
+        "beyond the other p <= .05": [bool(each.r.p_mean <= 0.05) for each in found.unique],
     }
 
 

@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[1]
         pytest.param("checks", 17, marks=pytest.mark.slow),
         pytest.param("evidence_covariates", 5, marks=pytest.mark.slow),
         pytest.param("evidence_layers", 3, marks=pytest.mark.slow),
+        pytest.param("evidence_scores", 3, marks=pytest.mark.slow),
         pytest.param("evidence_trends", 22, marks=pytest.mark.slow),
         pytest.param("evidence_live", 20, marks=pytest.mark.slow),
         pytest.param("feedback_scale", 32, marks=pytest.mark.slow),
