@@ -84,7 +84,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--replay", type=int, metavar="NUMBER", help="only write the files of that case (one --parser)")
     parser.add_argument("--calls", action="store_true", help="call the commands wrongly instead")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of the calls only each Nth")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.out is not None and asked.out.is_dir():
+        parser.error(f"--out {asked.out} is a folder; expected the name of a file")
+    return asked
 
 
 if __name__ == "__main__":
