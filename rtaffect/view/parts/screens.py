@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QScreen
 from PySide6.QtWidgets import QWidget
 
@@ -17,9 +18,8 @@ def show_fitting(window: QWidget) -> None:
     """Show a window; where its screen has no room for it and its frame it fills the screen, and no edge is cut."""
     room, size = window.screen().availableGeometry(), window.size()
     if size.width() > room.width() or size.height() + FRAME > room.height():
-        window.showMaximized()
-    else:
-        window.show()
+        window.setWindowState(window.windowState() | Qt.WindowState.WindowMaximized)
+    window.show()
 
 
 def list_screens() -> tuple[ScreenInfo, ...]:
