@@ -186,9 +186,9 @@ class LslMarkers:
         room = KEPT_MARKERS - len(self._kept)
         self._kept += fitting[:room]
         if beyond := fitting[room:]:
-            self._overfull += len(beyond)
             # The first ones, and the last.
             self._kept[-1:] = beyond[-1:]
+            self._overfull += len(beyond)
 
     def _count(self, n: int, times: list[float]) -> None:
         """Notice that more come, or were sent, than can be taken to be all."""
